@@ -1,0 +1,16 @@
+"""memory:// : a store that keeps nothing, for tests."""
+
+from __future__ import annotations
+
+from tasksvc import Capability, LedgerRepository, StoreURL, TaskRepository, hookimpl
+
+
+class MemoryRepository(LedgerRepository):
+    """Tasks in this process alone, gone when it ends."""
+
+    capabilities = frozenset(Capability) - {Capability.DURABLE}
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    return MemoryRepository()

@@ -1,0 +1,122 @@
+"""tasksvc: tasks over REST, with stores as plugins.
+
+What is named here is the API for those who write an adapter; `tasksvc.testing` tells when the
+adapter is done.  Applications that embed the service use `tasksvc.api.create_app`.
+"""
+
+from tasksvc import codec
+from tasksvc.domain import (
+    BEGINNING,
+    Change,
+    Kind,
+    Position,
+    Record,
+    Task,
+    TaskDraft,
+    new_generation,
+)
+from tasksvc.errors import (
+    InvalidStoreURL,
+    InvalidTask,
+    OutcomeUnknown,
+    Overloaded,
+    PositionGone,
+    RecordConflict,
+    RepositoryError,
+    RetryKeyReused,
+    StoreClosed,
+    StoreFull,
+    StoreNotEmpty,
+    StoreRefused,
+    StoreUnavailable,
+    TaskNotFound,
+    TasksvcError,
+    Unsupported,
+    VersionConflict,
+    WriteRefused,
+)
+from tasksvc.group_commit import GroupCommit
+from tasksvc.hookspecs import hookimpl
+from tasksvc.ledger import Decision, Ledger, named
+from tasksvc.ledger_repository import LedgerRepository
+from tasksvc.ports import Capability, ChangePage, Page, TaskRepository, seq_of
+from tasksvc.query import Cursor, SortField, TaskQuery, select
+from tasksvc.store_url import StoreURL
+from tasksvc.writes import (
+    WHATEVER,
+    Add,
+    Commit,
+    Committed,
+    DropRecord,
+    Entry,
+    Expected,
+    Header,
+    Patch,
+    PutRecord,
+    Remembered,
+    Remove,
+    RetryKey,
+    Write,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BEGINNING",
+    "WHATEVER",
+    "Add",
+    "Capability",
+    "Change",
+    "ChangePage",
+    "Commit",
+    "Committed",
+    "Cursor",
+    "Decision",
+    "DropRecord",
+    "Entry",
+    "Expected",
+    "GroupCommit",
+    "Header",
+    "InvalidStoreURL",
+    "InvalidTask",
+    "Kind",
+    "Ledger",
+    "LedgerRepository",
+    "OutcomeUnknown",
+    "Overloaded",
+    "Page",
+    "Patch",
+    "Position",
+    "PositionGone",
+    "PutRecord",
+    "Record",
+    "RecordConflict",
+    "Remembered",
+    "Remove",
+    "RepositoryError",
+    "RetryKey",
+    "RetryKeyReused",
+    "SortField",
+    "StoreClosed",
+    "StoreFull",
+    "StoreNotEmpty",
+    "StoreRefused",
+    "StoreURL",
+    "StoreUnavailable",
+    "Task",
+    "TaskDraft",
+    "TaskNotFound",
+    "TaskQuery",
+    "TaskRepository",
+    "TasksvcError",
+    "Unsupported",
+    "VersionConflict",
+    "Write",
+    "WriteRefused",
+    "codec",
+    "hookimpl",
+    "named",
+    "new_generation",
+    "select",
+    "seq_of",
+]

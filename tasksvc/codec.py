@@ -1,0 +1,143 @@
+"""The JSON form of all that a store holds: for answers, for files, for columns.
+
+orjson does the work where the platform has it, and the standard library where not, with the same
+bytes.  Times are RFC 3339 in UTC, with a Z.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tasksvc.domain import Change, Kind, Record, Task
+from tasksvc.writes import Entry, Header, Remembered, Result, RetryKey
+
+try:
+    import orjson
+except ImportError:  # pragma: no cover  (a platform without wheels)
+
+    def dumps(value: Any) -> bytes:
+        """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
+
+    def loads(data: bytes | str) -> Any:
+        """What dumps() wrote.  Not for input from outside: it is not strict."""
+        return json.loads(data)
+
+    def _plain(value: object) -> object:
+        if isinstance(value, datetime):
+            return value.isoformat().replace("+00:00", "Z")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        raise TypeError(f"{type(value).__name__} has no JSON form.")
+
+else:
+
+    def dumps(value: Any) -> bytes:
+        """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
+        return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+    def loads(data: bytes | str) -> Any:
+        """What dumps() wrote.  Not for input from outside: it is not strict."""
+        return orjson.loads(data)
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """A JSON object with the fields of `task`, in their order."""
+    return {
+        "id": task.id,
+        "description": task.description,
+        "done": task.done,
+        "completed_at": _time(task.completed_at),
+        "due_at": _time(task.due_at),
+        "priority": task.priority,
+        "labels": list(task.labels),
+        "metadata": dict(task.metadata),
+        "created_at": _time(task.created_at),
+        "updated_at": _time(task.updated_at),
+        "version": task.version,
+    }
+
+
+def task_from_json(value: Mapping[str, Any]) -> Task:
+    """The task that task_to_json() wrote."""
+    return Task(
+        id=value["id"],
+        description=value["description"],
+        done=value["done"],
+        completed_at=_moment(value["completed_at"]),
+        due_at=_moment(value["due_at"]),
+        priority=value["priority"],
+        labels=tuple(value["labels"]),
+        metadata=value["metadata"],
+        created_at=datetime.fromisoformat(value["created_at"]),
+        updated_at=datetime.fromisoformat(value["updated_at"]),
+        version=value["version"],
+    )
+
+
+def results_to_json(results: Sequence[Result]) -> list[Any]:
+    """The results of a commit, for a retry key to keep."""
+    return [
+        None
+        if result is None
+        else {"task": task_to_json(result)}
+        if isinstance(result, Task)
+        else {"record": list(result)}
+        for result in results
+    ]
+
+
+def results_from_json(values: Sequence[Any]) -> tuple[Result, ...]:
+    """The results that results_to_json() wrote."""
+    return tuple(
+        None if value is None else task_from_json(value["task"]) if "task" in value else Record(*value["record"])
+        for value in values
+    )
+
+
+def entry_to_json(entry: Entry) -> dict[str, Any]:
+    """One item of a dump, under the name of its kind."""
+    match entry:
+        case Header():
+            return {"header": entry._asdict()}
+        case Task():
+            return {"task": task_to_json(entry)}
+        case Record():
+            return {"record": list(entry)}
+        case Remembered(key, at, results):
+            return {"remembered": [list(key), _time(at), results_to_json(results)]}
+        case Change(seq, kind, at, task_id, task):
+            return {"change": [seq, kind.value, _time(at), task_id, None if task is None else task_to_json(task)]}
+
+
+def entry_from_json(value: Mapping[str, Any]) -> Entry:
+    """The item that entry_to_json() wrote."""
+    ((name, data),) = value.items()
+    match name:
+        case "header":
+            return Header(**data)
+        case "task":
+            return task_from_json(data)
+        case "record":
+            return Record(*data)
+        case "remembered":
+            key, at, results = data
+            return Remembered(RetryKey(*key), datetime.fromisoformat(at), results_from_json(results))
+        case "change":
+            seq, kind, at, task_id, task = data
+            return Change(
+                seq, Kind(kind), datetime.fromisoformat(at), task_id, None if task is None else task_from_json(task)
+            )
+    raise ValueError(f"{name!r} is no item of a dump.")
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,0 +1,257 @@
+"""The rules of writing, once for every store.
+
+A store gives a ledger the tasks, retry keys and records that some writes name.  The ledger decides
+what the writes answer and what they change.  The store persists that in one transaction, log and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from tasksvc.domain import Change, Kind, Position, Record, Task, new_task, revised
+from tasksvc.errors import RecordConflict, RetryKeyReused, TaskNotFound, VersionConflict, WriteRefused
+from tasksvc.writes import (
+    Add,
+    Commit,
+    Committed,
+    DropRecord,
+    Entry,
+    Header,
+    Patch,
+    PutRecord,
+    Remembered,
+    Remove,
+    Result,
+    RetryKey,
+    Write,
+)
+
+RetryName = tuple[str, str]
+"""Scope and value of a retry key."""
+RecordName = tuple[str, str]
+"""Space and name of a record."""
+
+
+class Named(NamedTuple):
+    """What a ledger must know to decide some commits."""
+
+    task_ids: set[int]
+    retry_keys: set[RetryName]
+    records: set[RecordName]
+
+
+def named(commits: Iterable[Commit]) -> Named:
+    """The tasks, retry keys and records that `commits` name."""
+    names = Named(set(), set(), set())
+    for writes, _, retry in commits:
+        if retry is not None:
+            names.retry_keys.add((retry.scope, retry.value))
+        for write in writes:
+            if isinstance(write, Patch | Remove):
+                names.task_ids.add(write.task_id)
+            elif isinstance(write, PutRecord | DropRecord):
+                names.records.add((write.space, write.name))
+    return names
+
+
+class Decision(NamedTuple):
+    """What one commit answers, and what it changes."""
+
+    committed: Committed
+    changes: Sequence[Change] = ()
+    records: Sequence[Record] = ()
+    """As it leaves each record that it writes; version 0 for one that it drops."""
+    remembered: Remembered | None = None
+
+    def entries(self) -> list[Entry]:
+        """All that is to be persisted, together or not at all; empty where nothing is."""
+        kept = () if self.remembered is None else (self.remembered,)
+        return [*self.changes, *self.records, *kept]
+
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Table(Protocol[Key, Value]):
+    """As much of a dict as a ledger needs."""
+
+    def get(self, key: Key, /) -> Value | None: ...
+
+    def __setitem__(self, key: Key, value: Value, /) -> None: ...
+
+    def pop(self, key: Key, default: None, /) -> object: ...
+
+
+class _Draft(Generic[Key, Value]):
+    """A table over another: what is written or removed stays here, the rest is looked up below."""
+
+    def __init__(self, below: Table[Key, Value]) -> None:
+        self._below = below
+        self.written: dict[Key, Value | None] = {}
+
+    def get(self, key: Key, /) -> Value | None:
+        return self.written[key] if key in self.written else self._below.get(key)
+
+    def __setitem__(self, key: Key, value: Value, /) -> None:
+        self.written[key] = value
+
+    def pop(self, key: Key, default: None, /) -> None:
+        self.written[key] = None
+
+
+class Ledger:
+    """The state of a store, as far as it matters for what is to be decided."""
+
+    def __init__(
+        self,
+        generation: str,
+        *,
+        last_id: int = 0,
+        seq: int = 0,
+        tasks: Table[int, Task] | None = None,
+        remembered: Table[RetryName, Remembered] | None = None,
+        records: Table[RecordName, Record] | None = None,
+    ) -> None:
+        self.generation, self.last_id, self.seq = generation, last_id, seq
+        self.tasks: Table[int, Task] = {} if tasks is None else tasks
+        self.remembered: Table[RetryName, Remembered] = {} if remembered is None else remembered
+        self.records: Table[RecordName, Record] = {} if records is None else records
+
+    @property
+    def position(self) -> Position:
+        """The head of the change log."""
+        return Position(self.generation, self.seq)
+
+    def draft(self) -> Ledger:
+        """A ledger on top of this one, for decisions that are not yet on disk.
+
+        apply() to it leaves this one as it is.
+        """
+        return Ledger(
+            self.generation,
+            last_id=self.last_id,
+            seq=self.seq,
+            tasks=_Draft(self.tasks),
+            remembered=_Draft(self.remembered),
+            records=_Draft(self.records),
+        )
+
+    def decide(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Decision:
+        """What `writes`, all together and in their order, answer and change.  Changes nothing itself.
+
+        Raises the WriteRefused of the first write that breaks a rule, with its index, or
+        RetryKeyReused.
+        """
+        if retry is not None and (first := self.remembered.get((retry.scope, retry.value))) is not None:
+            if first.key.fingerprint != retry.fingerprint:
+                raise RetryKeyReused
+            return Decision(Committed(first.results, self.position, replayed=True))
+        if len(writes) == 1 and type(write := writes[0]) is Add:  # most of all commits, so without the rest
+            task = new_task(self.last_id + 1, write.draft, at)
+            changes: Sequence[Change] = (Change(self.seq + 1, Kind.CREATED, at, task.id, task),)
+            results: Sequence[Result] = (task,)
+            records: Sequence[Record] = ()
+        else:
+            results, changes, records = _Deciding(self, at).all(writes)
+        return Decision(
+            Committed(results, Position(self.generation, self.seq + len(changes))),
+            changes,
+            records,
+            None if retry is None else Remembered(retry, at, results),
+        )
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        """Makes the state what the entries of a decision, or of a dump, say."""
+        for entry in entries:
+            match entry:
+                case Change(seq, _, _, task_id, task):
+                    self.seq = seq
+                    if task is None:
+                        self.tasks.pop(task_id, None)
+                    else:
+                        self.tasks[task_id] = task
+                        self.last_id = max(self.last_id, task_id)
+                case Record(space, name, _, 0):
+                    self.records.pop((space, name), None)
+                case Record(space, name):
+                    self.records[space, name] = entry
+                case Remembered(key):
+                    self.remembered[key.scope, key.value] = entry
+                case Task():
+                    self.tasks[entry.id] = entry
+                case Header():
+                    self.generation, self.last_id, self.seq = entry.generation, entry.last_id, entry.seq
+
+
+class _Deciding:
+    """One commit being decided: each write sees those before it."""
+
+    def __init__(self, ledger: Ledger, at: datetime) -> None:
+        self._at = at
+        self._last_id, self._seq = ledger.last_id, ledger.seq
+        self._tasks: _Draft[int, Task] = _Draft(ledger.tasks)
+        self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
+        self._changes: list[Change] = []
+
+    def all(self, writes: Sequence[Write]) -> tuple[list[Result], list[Change], list[Record]]:
+        results: list[Result] = []
+        for index, write in enumerate(writes):
+            try:
+                results.append(self._one(write))
+            except WriteRefused as error:
+                error.index = index
+                raise
+        records = [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
+        return results, self._changes, records
+
+    def _one(self, write: Write) -> Result:
+        match write:
+            case Add(draft):
+                self._last_id += 1
+                new = new_task(self._last_id, draft, self._at)
+                self._log(Kind.CREATED, self._at, new.id, new)
+                return new
+            case Patch(task_id, fields, expected):
+                old = self._tasks.get(task_id)
+                if old is None:
+                    raise TaskNotFound(task_id)
+                if not expected.admits(old.version):
+                    raise VersionConflict(old)
+                task = revised(old, fields, self._at)
+                if task is not old:
+                    self._log(Kind.UPDATED, task.updated_at, task_id, task)
+                return task
+            case Remove(task_id, expected, only_if):
+                old = self._tasks.get(task_id)
+                if only_if is not None:
+                    if old is None or not only_if.matches(old):
+                        return None
+                elif old is None:
+                    raise TaskNotFound(task_id)
+                elif not expected.admits(old.version):
+                    raise VersionConflict(old)
+                self._log(Kind.DELETED, max(self._at, old.updated_at), task_id, None)
+                return None if only_if is None else old
+            case PutRecord(space, name, value, expected_version):
+                current = self._expect_record(space, name, expected_version)
+                record = Record(space, name, value, 1 if current is None else current.version + 1)
+                self._records[space, name] = record
+                return record
+            case DropRecord(space, name, expected_version):
+                if self._expect_record(space, name, expected_version) is not None:
+                    self._records.pop((space, name), None)
+                return None
+
+    def _expect_record(self, space: str, name: str, expected: int | None) -> Record | None:
+        current = self._records.get((space, name))
+        if expected is not None and expected != (0 if current is None else current.version):
+            raise RecordConflict(space, name, current)
+        return current
+
+    def _log(self, kind: Kind, at: datetime, task_id: int, task: Task | None) -> None:
+        self._seq += 1
+        self._tasks.written[task_id] = task
+        self._changes.append(Change(self._seq, kind, at, task_id, task))

@@ -1,0 +1,160 @@
+"""A repository over a ledger that holds everything in memory: the model of every other store.
+
+On its own it keeps nothing.  A store whose tasks fit in memory and that has somewhere to append to
+overrides `persist()`, and replays what it finds there when it is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from datetime import datetime
+
+from tasksvc.domain import Change, Position, Record, Task, new_generation
+from tasksvc.errors import RepositoryError, StoreClosed, StoreNotEmpty, TaskNotFound
+from tasksvc.group_commit import GroupCommit
+from tasksvc.ledger import Decision, Ledger
+from tasksvc.ports import ChangePage, Page, TaskRepository, seq_of
+from tasksvc.query import Cursor, TaskQuery, select
+from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
+
+
+class LedgerRepository(TaskRepository):
+    """Everything that the port asks for, in memory."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[int, Task] = {}
+        self._remembered: dict[tuple[str, str], Remembered] = {}
+        self._records: dict[tuple[str, str], Record] = {}
+        self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
+        self._log: list[Change] = []
+        self._changed = asyncio.Event()
+        self._group: GroupCommit[Commit, Committed] = GroupCommit(self._commit_group)
+        self._closed = False
+
+    # ------------------------------------------------------------ for a store that keeps what it holds
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        """Writes the entries of some commits, each commit all or nothing, and returns when they are on disk.
+
+        Called once at a time, and before anybody sees what is in them.  Raises a StoreUnavailable.
+        """
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        """Takes in what persist() once wrote, in the order in which it was written."""
+        for entry in entries:
+            self._ledger.apply((entry,))
+            if isinstance(entry, Change):
+                self._log.append(entry)
+
+    @property
+    def header(self) -> Header:
+        """What is to be persisted before anything else, for a store that is new."""
+        ledger = self._ledger
+        return Header(ledger.generation, ledger.last_id, ledger.seq, ledger.seq - len(self._log))
+
+    # ------------------------------------------------------------ the port
+
+    @property
+    def generation(self) -> str:
+        return self._ledger.generation
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await self._group(Commit(writes, at, retry))
+
+    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        outcomes: list[Committed | Exception] = []
+        decisions: list[Decision] = []
+        ledger = self._ledger.draft()
+        for writes, at, retry in commits:
+            try:
+                decision = ledger.decide(writes, at=at, retry=retry)
+            except RepositoryError as error:
+                outcomes.append(error)
+            else:
+                ledger.apply(decision.entries())
+                decisions.append(decision)
+                outcomes.append(decision.committed)
+        if made := [entries for decision in decisions if (entries := decision.entries())]:
+            await self.persist(made)
+            for entries in made:
+                self.replay(entries)
+            self._wake()
+        return outcomes
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def get(self, task_id: int) -> Task:
+        self._check_open()
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise TaskNotFound(task_id)
+        return task
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        self._check_open()
+        return Page(*select(self._tasks.values(), query, after, limit), self._ledger.position)
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        self._check_open()
+        generation, _, head, floor = self.header
+        start = seq_of(since, generation=generation, floor=floor, head=head)
+        changes = self._log[start - floor : start - floor + limit]
+        end = start + len(changes)
+        return ChangePage(changes, Position(generation, end), end < head)
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        if since == self._ledger.position:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout)
+
+    async def record(self, space: str, name: str) -> Record | None:
+        self._check_open()
+        return self._records.get((space, name))
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        self._check_open()
+        names = sorted(name for at, name in self._records if at == space and name > after)
+        return [self._records[space, name] for name in names[:limit]]
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._check_open()
+        old = 0
+        for index, change in enumerate(self._log):
+            if change.at >= log_before and len(self._log) - index <= log_keep:
+                break
+            old = index + 1
+        del self._log[: min(old, limit)]
+        expired = [name for name, used in self._remembered.items() if used.at < keys_before]
+        for name in expired[:limit]:
+            del self._remembered[name]
+        return old > limit or len(expired) > limit
+
+    async def dump(self) -> AsyncIterator[Entry]:
+        self._check_open()
+        tasks = [self._tasks[task_id] for task_id in sorted(self._tasks)]
+        records = [self._records[name] for name in sorted(self._records)]
+        entries: list[Entry] = [self.header, *tasks, *records, *self._remembered.values(), *self._log]
+        for entry in entries:
+            yield entry
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        self._check_open()
+        taken = [entry async for entry in entries]
+        if self.header[1:] != (0, 0, 0) or self._records or self._remembered:
+            raise StoreNotEmpty("This store holds something already. Restore into a new one.")
+        taken[0] = taken[0]._replace(generation=new_generation()) if isinstance(taken[0], Header) else taken[0]
+        await self.persist([taken])
+        self.replay(taken)
+        self._wake()
+
+    async def close(self) -> None:
+        await self._group.close()
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")

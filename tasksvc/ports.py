@@ -1,0 +1,186 @@
+"""TaskRepository: the contract between the service and a store.
+
+The docstrings are the contract, and `tasksvc.testing` checks it.  Three rules hold for all methods:
+
+* A write is atomic whatever cancels it: wholly there or not at all, and never in another's
+  transaction.  When it returns it is on disk (a scratch store is exempt).
+* A read sees every write that was acknowledged before the read was called.
+* What goes wrong in the store comes out as a StoreUnavailable or one of its kinds, never as an
+  error of the driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from tasksvc.domain import BEGINNING, Change, Position, Record, Task
+from tasksvc.errors import PositionGone, Unsupported
+from tasksvc.query import Cursor, TaskQuery
+from tasksvc.writes import Committed, Entry, RetryKey, Write
+
+
+class Page(NamedTuple):
+    """Some tasks of a list, of one snapshot."""
+
+    tasks: Sequence[Task]
+    next: Cursor | None
+    """Where the list goes on; None at its end."""
+    position: Position
+    """Of the log, in that snapshot."""
+
+
+class ChangePage(NamedTuple):
+    """Some entries of the change log."""
+
+    changes: Sequence[Change]
+    next: Position
+    """Where to read on."""
+    more: bool
+    """There are more by now."""
+
+
+class Capability(StrEnum):
+    """What a store may declare as absent.  The contract kit then skips just the tests of that, by name."""
+
+    DURABLE = "durable"
+    """Keeps what it holds over close and reopen."""
+    RECORDS = "records"
+    """record(), records(), PutRecord and DropRecord."""
+    PRUNE = "prune"
+    """prune() drops what is old."""
+    DUMP = "dump"
+    """dump() and restore()."""
+
+
+class TaskRepository(ABC):
+    """A store of tasks, opened by the hook `tasksvc_open` of an adapter.
+
+    An adapter implements commit(), get(), find(), read_changes() and close(); the rest is declared
+    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
+    @property
+    @abstractmethod
+    def generation(self) -> str:
+        """Of the store: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied or restored."""
+
+    # ------------------------------------------------------------ writing
+
+    @abstractmethod
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        """Does all of `writes`, in their order, in one transaction; or none of them.
+
+        `at` is the time of the commit, for what it makes.  Ids count up from 1 and are never given
+        twice, whatever is deleted, closed or pruned in between.  With a `retry` key the results
+        are stored in the same transaction, and a second commit under the key answers them and does
+        nothing; where twins race, one waits for the other.  `Ledger.decide()` has all the rules.
+
+        Raises the WriteRefused of the first write that breaks a rule, with its index,
+        RetryKeyReused, StoreUnavailable, StoreFull, OutcomeUnknown.  Cancelled: all or nothing.
+        """
+
+    # ------------------------------------------------------------ reading
+
+    @abstractmethod
+    async def get(self, task_id: int) -> Task:
+        """The task as it is.  Raises TaskNotFound, for any integer at all."""
+
+    @abstractmethod
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        """At most `limit` (1 to 1,000) tasks of `query` after the place `after`, as `select()` defines them."""
+
+    @abstractmethod
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        """Changes after `since`, in order, at most `limit`; it may give fewer, but none only at the head.
+
+        The log is numbered 1, 2, 3, ... without gaps in the order in which commits become visible:
+        who has seen N never later finds a change below N.  BEGINNING stands for the start.
+
+        Raises PositionGone where `since` is of another generation, older than what is left after
+        prune(), or beyond the head.
+        """
+
+    async def changes(self, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+        """read_changes(), waiting up to `wait` seconds for the first one."""
+        end = time.monotonic() + wait
+        while True:
+            page = await self.read_changes(since, limit=limit)
+            left = end - time.monotonic()
+            if page.changes or left <= 0:
+                return page
+            await self.wait_for_change(page.next, timeout=left)
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        """Returns when there may be a change after `since`, or after `timeout` seconds.  A better store wakes."""
+        await asyncio.sleep(min(timeout, 0.05))
+
+    # ------------------------------------------------------------ records
+
+    async def record(self, space: str, name: str) -> Record | None:
+        """The record of that name."""
+        raise Unsupported(f"{type(self).__name__} keeps no records.")
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        """At most `limit` records of `space` whose name sorts after `after` by code point, in that order."""
+        raise Unsupported(f"{type(self).__name__} keeps no records.")
+
+    # ------------------------------------------------------------ keeping house
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        """Drops what is old, in one short step of at most `limit` entries of each kind; True if more is due.
+
+        Of the log: from its start, what is older than `log_before` or beyond the newest `log_keep`.
+        Of the retry keys: those of commits before `keys_before`.  Neither the head of the log nor
+        the highest id given is ever forgotten by that.
+        """
+        raise Unsupported(f"{type(self).__name__} does not prune.")
+
+    def dump(self) -> AsyncIterator[Entry]:
+        """All that the store holds, of one snapshot.
+
+        The Header comes first, then tasks by id, records, retry keys, and changes by number.
+        """
+        raise Unsupported(f"{type(self).__name__} cannot be dumped.")
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        """Fills an empty store with a dump, all or nothing, and gives it a new generation.
+
+        Ids, versions, times, retry keys and the numbers of the log are as in the dump.  Raises
+        StoreNotEmpty.
+        """
+        raise Unsupported(f"{type(self).__name__} cannot be restored.")
+
+    async def ping(self) -> None:
+        """Returns if the store can serve now, and raises a StoreUnavailable that says why if not."""
+        await self.find(TaskQuery(), limit=1)
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Lets running commits finish and frees everything.
+
+        Calls after it raise StoreClosed; a second close does nothing.
+        """
+
+
+def seq_of(since: Position, *, generation: str, floor: int, head: int) -> int:
+    """The number in `since`, for a store of `generation` whose log holds the changes after `floor` up to `head`.
+
+    Raises PositionGone, as read_changes() must.
+    """
+    if since != BEGINNING and since.generation != generation:
+        raise PositionGone(
+            "This position belongs to another life of the store. Read the list again and go on from there."
+        )
+    if since.seq > head:
+        raise PositionGone(f"This position lies beyond the head of the log, which is {head}.")
+    if since.seq < floor:
+        raise PositionGone(f"The log was pruned up to {floor}. Read the list again and go on from there.")
+    return since.seq

@@ -1,0 +1,103 @@
+"""Which tasks, in which order: the filter, the sort and the cursor, in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from tasksvc.domain import Task
+
+
+class SortField(StrEnum):
+    """What a list may be ordered by."""
+
+    ID = "id"
+    CREATED_AT = "created_at"
+    UPDATED_AT = "updated_at"
+    DUE_AT = "due_at"
+    PRIORITY = "priority"
+
+
+SortValue = int | datetime | None
+
+
+class Cursor(NamedTuple):
+    """A place in an ordered list: after the task with this sort value and id, which need not exist any more."""
+
+    value: SortValue
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQuery:
+    """A filter, all of whose conditions must hold, and an order.
+
+    `before` and `after` are strict.  Nulls come last in both directions; ties are broken by id, in
+    the direction of the sort.
+    """
+
+    done: bool | None = None
+    labels: tuple[str, ...] = ()
+    priority_min: int | None = None
+    due_before: datetime | None = None
+    due_after: datetime | None = None
+    created_after: datetime | None = None
+    updated_after: datetime | None = None
+    q: str | None = None
+    """A substring of the description, both casefolded by str.casefold()."""
+    sort: SortField = SortField.ID
+    descending: bool = False
+
+    def matches(self, task: Task) -> bool:
+        """Whether `task` passes the filter."""
+        due = task.due_at
+        return (
+            (self.done is None or task.done is self.done)
+            and all(label in task.labels for label in self.labels)
+            and (self.priority_min is None or task.priority >= self.priority_min)
+            and (self.due_before is None or (due is not None and due < self.due_before))
+            and (self.due_after is None or (due is not None and due > self.due_after))
+            and (self.created_after is None or task.created_at > self.created_after)
+            and (self.updated_after is None or task.updated_at > self.updated_after)
+            and (self.q is None or self.q.casefold() in task.description.casefold())
+        )
+
+    def value_of(self, task: Task) -> SortValue:
+        """What `task` is sorted by."""
+        value: SortValue = getattr(task, self.sort)
+        return value
+
+    def cursor(self, task: Task) -> Cursor:
+        """The place just after `task`."""
+        return Cursor(self.value_of(task), task.id)
+
+    def follows(self, task: Task, after: Cursor) -> bool:
+        """Whether `task` comes after the place `after`, in this order."""
+        value = self.value_of(task)
+        if (value is None) != (after.value is None):
+            return value is None
+        here, there = (value, task.id), (after.value, after.id)
+        if value is None or value == after.value:
+            return task.id < after.id if self.descending else task.id > after.id
+        return here < there if self.descending else here > there
+
+
+def select(
+    tasks: Iterable[Task], query: TaskQuery, after: Cursor | None, limit: int
+) -> tuple[list[Task], Cursor | None]:
+    """The first `limit` tasks of `query` after the place `after`, and the next place, if there is more.
+
+    This is what the find() of every store must equal; a store that holds its tasks in memory may
+    call it.
+    """
+    found = [task for task in tasks if query.matches(task) and (after is None or query.follows(task, after))]
+    known = [task for task in found if query.value_of(task) is not None]
+    known.sort(key=lambda task: (query.value_of(task), task.id), reverse=query.descending)
+    nulls = [task for task in found if query.value_of(task) is None]
+    nulls.sort(key=lambda task: task.id, reverse=query.descending)
+    ordered = known + nulls
+    page = ordered[:limit]
+    return page, query.cursor(page[-1]) if len(ordered) > limit else None

@@ -1,0 +1,51 @@
+"""Store URLs: `scheme:...`, where the scheme names the adapter and the rest is the adapter's."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote, urlsplit
+
+from tasksvc.errors import InvalidStoreURL
+
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*").fullmatch
+
+
+class StoreURL:
+    """A store URL, taken apart.  It can hold a password, so neither str() nor repr() shows one."""
+
+    def __init__(self, text: str) -> None:
+        """Raises InvalidStoreURL, with a message that does not repeat the text."""
+        scheme, colon, rest = text.partition(":")
+        if not colon or not _SCHEME(scheme.lower()):
+            raise InvalidStoreURL(
+                "A store is named by a URL such as sqlite:///tasks.db or memory://, and this is none."
+            )
+        self.scheme = scheme.lower()
+        try:
+            parts = urlsplit(f"{self.scheme}:{rest}")
+        except ValueError:
+            raise InvalidStoreURL(
+                f"This {self.scheme}: URL cannot be read; look at its host and its brackets."
+            ) from None
+        if parts.fragment:
+            raise InvalidStoreURL(f"This {self.scheme}: URL has a # in it; write it as %23.")
+        self.netloc = parts.netloc
+        """Everything between // and the next /: user, password, hosts, ports."""
+        self.path = unquote(parts.path)
+        """Everything after it, up to the ?, with its first slash."""
+        self.query = parts.query
+        self._text = text
+
+    def reveal(self) -> str:
+        """The whole text, password included.  For the driver alone."""
+        return self._text
+
+    def __str__(self) -> str:
+        user, at, hosts = self.netloc.rpartition("@")
+        netloc = f"{user.partition(':')[0]}:***{at}{hosts}" if ":" in user else self.netloc
+        slashes = "//" if self.netloc or self._text.partition(":")[2].startswith("//") else ""
+        # Drivers take passwords among the parameters too, so those are not shown either.
+        return f"{self.scheme}:{slashes}{netloc}{self.path}{'?...' if self.query else ''}"
+
+    def __repr__(self) -> str:
+        return f"StoreURL({str(self)!r})"

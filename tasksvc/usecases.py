@@ -1,0 +1,99 @@
+"""What the service does, over any TaskRepository.  Plain functions; `at` is the time of the call."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, cast
+
+from tasksvc.domain import Task, TaskDraft
+from tasksvc.ports import Page, TaskRepository
+from tasksvc.query import Cursor, TaskQuery
+from tasksvc.writes import WHATEVER, Add, Committed, Expected, Patch, Remove, RetryKey, Write
+
+REMOVE_MATCHING_MAX = 1_000
+"""Tasks that one call of remove_matching() removes at the most."""
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+async def create(
+    repository: TaskRepository, draft: TaskDraft, *, at: datetime, retry: RetryKey | None = None
+) -> tuple[Task, bool]:
+    """A new task; and whether it is the one that the retry key made before."""
+    committed = await repository.commit((Add(draft),), at=at, retry=retry)
+    return cast(Task, committed.results[0]), committed.replayed
+
+
+async def patch(
+    repository: TaskRepository, task_id: int, fields: dict[str, Any], *, at: datetime, expected: Expected = WHATEVER
+) -> Task:
+    """The task with a merge patch applied.  Raises TaskNotFound, VersionConflict, InvalidTask."""
+    committed = await repository.commit((Patch(task_id, fields, expected),), at=at)
+    return cast(Task, committed.results[0])
+
+
+async def remove(repository: TaskRepository, task_id: int, *, at: datetime, expected: Expected = WHATEVER) -> None:
+    """Removes a task.  Raises TaskNotFound, VersionConflict."""
+    await repository.commit((Remove(task_id, expected),), at=at)
+
+
+async def batch(
+    repository: TaskRepository, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None
+) -> Committed:
+    """All of `writes` or none.  Raises the error of the first that is refused, with its index."""
+    return await repository.commit(writes, at=at, retry=retry)
+
+
+class Removed(NamedTuple):
+    """What remove_matching() did."""
+
+    tasks: int
+    more: bool
+    """There were more tasks than one call removes."""
+
+
+async def remove_matching(repository: TaskRepository, query: TaskQuery, *, at: datetime) -> Removed:
+    """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction.
+
+    A task that stops matching before the transaction is left alone.
+    """
+    page = await repository.find(query, limit=REMOVE_MATCHING_MAX)
+    if not page.tasks:
+        return Removed(0, more=False)
+    removals = [Remove(task.id, only_if=query) for task in page.tasks]
+    committed = await repository.commit(removals, at=at)
+    return Removed(sum(result is not None for result in committed.results), more=page.next is not None)
+
+
+async def walk(
+    repository: TaskRepository, query: TaskQuery, *, after: Cursor | None = None, page_size: int
+) -> AsyncIterator[Page]:
+    """The whole list, page by page; one page at least."""
+    while True:
+        page = await repository.find(query, after=after, limit=page_size)
+        yield page
+        if (after := page.next) is None:
+            return
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long a store remembers what it need not keep."""
+
+    log_age: timedelta = timedelta(days=30)
+    log_keep: int = 1_000_000
+    """Changes."""
+    key_age: timedelta = timedelta(hours=48)
+    """Of retry keys; at least a day is promised."""
+
+
+async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:
+    """One short step of dropping what `retention` lets go; True if more is due."""
+    return await repository.prune(
+        log_before=at - retention.log_age, log_keep=retention.log_keep, keys_before=at - retention.key_age, limit=limit
+    )
