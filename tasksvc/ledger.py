@@ -72,17 +72,18 @@ class Decision(NamedTuple):
 
 
 Key = TypeVar("Key")
+KeyIn = TypeVar("KeyIn", contravariant=True)
 Value = TypeVar("Value")
 
 
-class Table(Protocol[Key, Value]):
+class Table(Protocol[KeyIn, Value]):
     """As much of a dict as a ledger needs."""
 
-    def get(self, key: Key, /) -> Value | None: ...
+    def get(self, key: KeyInIn, /) -> Value | None: ...
 
-    def __setitem__(self, key: Key, value: Value, /) -> None: ...
+    def __setitem__(self, key: KeyInIn, value: Value, /) -> None: ...
 
-    def pop(self, key: Key, default: None, /) -> object: ...
+    def pop(self, key: KeyInIn, default: None, /) -> object: ...
 
 
 class _Draft(Generic[Key, Value]):
@@ -196,7 +197,7 @@ class _Deciding:
         self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
         self._changes: list[Change] = []
 
-    def all(self, writes: Sequence[Write]) -> tuple[list[Result], list[Change], list[Record]]:
+    def all(self, writes: Sequence[Write]) -> tuple[Sequence[Result], Sequence[Change], Sequence[Record]]:
         results: list[Result] = []
         for index, write in enumerate(writes):
             try:
@@ -205,7 +206,7 @@ class _Deciding:
                 error.index = index
                 raise
         records = [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
-        return results, self._changes, records
+        return tuple(results), self._changes, records
 
     def _one(self, write: Write) -> Result:
         match write:
