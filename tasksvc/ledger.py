@@ -72,18 +72,18 @@ class Decision(NamedTuple):
 
 
 Key = TypeVar("Key")
-KeyIn = TypeVar("KeyIn", contravariant=True)
 Value = TypeVar("Value")
+KeyIn = TypeVar("KeyIn", contravariant=True)
 
 
 class Table(Protocol[KeyIn, Value]):
     """As much of a dict as a ledger needs."""
 
-    def get(self, key: KeyInIn, /) -> Value | None: ...
+    def get(self, key: KeyIn, /) -> Value | None: ...
 
-    def __setitem__(self, key: KeyInIn, value: Value, /) -> None: ...
+    def __setitem__(self, key: KeyIn, value: Value, /) -> None: ...
 
-    def pop(self, key: KeyInIn, default: None, /) -> object: ...
+    def pop(self, key: KeyIn, default: None, /) -> object: ...
 
 
 class _Draft(Generic[Key, Value]):
