@@ -1,0 +1,20 @@
+"""The contract kit: the tests that tell when an adapter is done.
+
+    from tasksvc.testing import TaskRepositoryContract
+
+    class TestMyStore(TaskRepositoryContract):
+        def store_url(self, tmp_path):
+            return f"mystore:///{tmp_path}/tasks"
+
+The store is opened through its entry point, so the adapter must be installed.  `store_url()` is
+called with one folder for each store that a test needs: the same folder, the same store.  What the
+adapter's `capabilities` declare absent is skipped by name.  Comes with the extra `tasksvc[testing]`.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(*(f"tasksvc.testing.{name}" for name in ("store", "reading", "writing")))
+
+from tasksvc.testing.contract import TaskRepositoryContract  # noqa: E402  (after the line above, or it does nothing)
+
+__all__ = ["TaskRepositoryContract"]

@@ -1,0 +1,310 @@
+"""What get() and find() answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasksvc import Cursor, Remove, SortField, Task, TaskDraft, TaskNotFound, TaskQuery, select
+from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later, queries, steady, varied
+from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
+
+
+def ids(tasks: Sequence[Task]) -> list[int]:
+    return [task.id for task in tasks]
+
+
+class ReadingContract(StoreUnderTest):
+    """Single tasks, filters, orders, pages."""
+
+    # ------------------------------------------------------------ get
+
+    @on_store()
+    async def test_get_of_any_other_integer_finds_nothing(self, store: Store) -> None:
+        await store.add()
+
+        for task_id in (0, -1, 2, 2**31, 2**32 + 1, 2**53, 2**63 - 1, 2**63, 2**64 + 1, -(2**63), 10**30, -(10**30)):
+            error = await raised(TaskNotFound, store.repository.get(task_id), f"get({task_id})")
+            assert error.task_id == task_id, "the error names the id"
+
+    @on_store()
+    async def test_a_read_sees_every_write_acknowledged_before_it(self, store: Store) -> None:
+        task = await store.add()
+        for n in range(1, 50):
+            task = await store.patch(task, description=f"revision {n}")
+            assert await store.repository.get(task.id) == task, "get() sees every write that was acknowledged"
+            assert await store.listed() == [task], "find() sees every write that was acknowledged"
+            newest = (await store.log())[-1]
+            assert newest.task == task, "read_changes() sees every write that was acknowledged"
+
+    # ------------------------------------------------------------ filters
+
+    @on_store()
+    async def test_an_empty_store_lists_nothing(self, store: Store) -> None:
+        page = await store.repository.find(TaskQuery(), limit=10)
+
+        assert list(page.tasks) == [], "there is nothing in a new store"
+        assert page.next is None, "an empty list has no next page"
+        assert page.position == (store.repository.generation, 0), "the log of a new store begins at 0"
+
+    async def _expect(self, store: Store, query: TaskQuery, wanted: list[int], rule: str) -> None:
+        found = ids(await store.listed(query))
+        assert found == wanted, f"{rule}: {query}"
+
+    @on_store()
+    async def test_filter_by_done(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a"), TaskDraft("b", done=True), TaskDraft("c")])
+
+        await self._expect(store, TaskQuery(done=True), [2], "done=True takes tasks that are done")
+        await self._expect(store, TaskQuery(done=False), [1, 3], "done=False takes tasks that are not done")
+        await self._expect(store, TaskQuery(), [1, 2, 3], "without a filter every task is listed")
+
+    @on_store()
+    async def test_filter_by_labels(self, store: Store) -> None:
+        await store.add_all([TaskDraft("x", labels=labels) for labels in ((), ("a",), ("a", "b"), ("A", "ab"), ("ä",))])
+
+        await self._expect(
+            store, TaskQuery(labels=("a",)), [2, 3], "a label is found whole and by its exact characters"
+        )
+        await self._expect(store, TaskQuery(labels=("b", "a")), [3], "all labels of a filter must be there")
+        await self._expect(store, TaskQuery(labels=("ä",)), [5], "a label is any text")
+        await self._expect(store, TaskQuery(labels=("a", "nowhere")), [], "all labels of a filter must be there")
+
+    @on_store()
+    async def test_a_filter_follows_the_labels_of_a_patched_task(self, store: Store) -> None:
+        task = await store.add(labels=("a", "b"))
+        await store.patch(task, labels=("b", "c"))
+
+        await self._expect(store, TaskQuery(labels=("a",)), [], "a label that was taken off finds nothing")
+        await self._expect(store, TaskQuery(labels=("b", "c")), [1], "the labels that a patch gave find the task")
+
+    @on_store()
+    async def test_filter_by_priority(self, store: Store) -> None:
+        await store.add_all([TaskDraft("x", priority=priority) for priority in (0, 5, 9, 4)])
+
+        await self._expect(store, TaskQuery(priority_min=5), [2, 3], "priority_min takes its own value too")
+        await self._expect(store, TaskQuery(priority_min=0), [1, 2, 3, 4], "priority_min=0 takes every task")
+
+    @on_store()
+    async def test_filter_by_due_at(self, store: Store) -> None:
+        due = (NOW, None, later(0.000001), FIRST_MOMENT, LAST_MOMENT)
+        await store.add_all([TaskDraft("x", due_at=at) for at in due])
+
+        await self._expect(store, TaskQuery(due_before=NOW), [4], "due_before is strict, and takes no null")
+        await self._expect(
+            store, TaskQuery(due_before=later(0.000001)), [1, 4], "due_before is exact to the microsecond"
+        )
+        await self._expect(store, TaskQuery(due_after=NOW), [3, 5], "due_after is strict, and takes no null")
+        await self._expect(store, TaskQuery(due_after=FIRST_MOMENT, due_before=LAST_MOMENT), [1, 3], "both must hold")
+
+    @on_store()
+    async def test_filter_by_created_at_and_updated_at(self, store: Store) -> None:
+        tasks = [await store.add(at=later(n)) for n in range(4)]
+        await store.patch(tasks[0], at=later(9), done=True)
+
+        await self._expect(store, TaskQuery(created_after=later(1)), [3, 4], "created_after is strict")
+        await self._expect(
+            store, TaskQuery(updated_after=later(2)), [1, 4], "updated_after is strict, and sees a patch"
+        )
+
+    @on_store()
+    async def test_search_folds_case_as_python_does(self, store: Store) -> None:
+        texts = ("Straße", "STRASSE", "ЗАДАЧА", "İstanbul", "istanbul", "ſee", "ΣΊΣΥΦΟΣ", "ﬁne", "Ǆ", "ꭰ")
+        await store.add_all([TaskDraft(text) for text in texts])
+
+        for q in (
+            "strasse",
+            "STRAßE",
+            "задача",
+            "ЗаДа",
+            "i̇stanbul",
+            "istanbul",
+            "SEE",
+            "σίσυφος",
+            "FINE",
+            "fi",
+            "ǆ",
+            "Ꭰ",
+        ):
+            wanted = [n for n, text in enumerate(texts, 1) if q.casefold() in text.casefold()]
+            await self._expect(store, TaskQuery(q=q), wanted, "q and description are both folded by str.casefold()")
+
+    @on_store()
+    async def test_search_takes_every_character_literally(self, store: Store) -> None:
+        texts = ("100%", "a_b", "aXb", "back\\slash", "it's", 'say "no"', "line\nbreak", "[a-z]*", "café", "cafe\u0301")
+        await store.add_all([TaskDraft(text) for text in texts])
+
+        for q in ("%", "_", "\\", "'", '"', "\n", "*", "[a-z]", "é", "e\u0301", "", "a_b", "--", "; drop"):
+            wanted = [n for n, text in enumerate(texts, 1) if q in text]
+            await self._expect(store, TaskQuery(q=q), wanted, "q is a substring, and no character in it means another")
+
+    # ------------------------------------------------------------ order
+
+    @on_store()
+    async def test_the_list_is_ordered_by_id(self, store: Store) -> None:
+        tasks = await store.add_all(varied(20))
+        for task in reversed(tasks):
+            await store.patch(task, description="touched")
+
+        await self._expect(store, TaskQuery(), list(range(1, 21)), "the order is by id unless another is asked for")
+        await self._expect(store, TaskQuery(descending=True), list(range(20, 0, -1)), "descending turns the order")
+
+    @on_store()
+    async def test_tasks_without_a_value_come_last_both_ways(self, store: Store) -> None:
+        due = (None, later(2), None, later(1), LAST_MOMENT, FIRST_MOMENT)
+        await store.add_all([TaskDraft("x", due_at=at) for at in due])
+
+        up, down = TaskQuery(sort=SortField.DUE_AT), TaskQuery(sort=SortField.DUE_AT, descending=True)
+        await self._expect(store, up, [6, 4, 2, 5, 1, 3], "nulls come last in ascending order")
+        await self._expect(store, down, [5, 2, 4, 6, 3, 1], "nulls come last in descending order too")
+
+    @on_store()
+    async def test_ties_are_broken_by_id_in_the_direction_of_the_sort(self, store: Store) -> None:
+        await store.add_all([TaskDraft("x", priority=priority) for priority in (3, 0, 3, 9, 0)])
+
+        up, down = TaskQuery(sort=SortField.PRIORITY), TaskQuery(sort=SortField.PRIORITY, descending=True)
+        await self._expect(store, up, [2, 5, 1, 3, 4], "ties are broken by id, ascending")
+        await self._expect(store, down, [4, 3, 1, 5, 2], "ties are broken by id, descending")
+
+    @on_store()
+    async def test_order_by_time_is_exact_to_the_microsecond(self, store: Store) -> None:
+        moments = (later(0.000002), NOW, LAST_MOMENT, later(0.000001), FIRST_MOMENT)
+        for at in moments:
+            await store.add(at=at)
+
+        for sort in (SortField.CREATED_AT, SortField.UPDATED_AT):
+            await self._expect(store, TaskQuery(sort=sort), [5, 2, 4, 1, 3], "times are compared as times")
+
+    # ------------------------------------------------------------ pages
+
+    @on_store()
+    async def test_a_page_has_at_most_limit_tasks_and_leads_on(self, store: Store) -> None:
+        await store.add_all(varied(7))
+
+        first = await store.repository.find(TaskQuery(), limit=3)
+        assert ids(first.tasks) == [1, 2, 3], "a page has at most `limit` tasks"
+        assert first.next is not None, "there are more tasks, so there is a next place"
+        second = await store.repository.find(TaskQuery(), after=first.next, limit=3)
+        assert second.next is not None, "there are more tasks, so there is a next place"
+        third = await store.repository.find(TaskQuery(), after=second.next, limit=3)
+        assert (ids(second.tasks), ids(third.tasks), third.next) == ([4, 5, 6], [7], None), "pages join up"
+
+    @on_store()
+    async def test_a_page_that_just_fits_is_the_last(self, store: Store) -> None:
+        await store.add_all(varied(6))
+
+        page = await store.repository.find(TaskQuery(), limit=6)
+
+        assert (len(page.tasks), page.next) == (6, None), "where nothing is left there is no next place"
+
+    @on_store()
+    async def test_every_order_is_walked_without_gap_or_repeat(self, store: Store) -> None:
+        tasks = await store.add_all(varied(23))
+
+        for sort in SortField:
+            for descending in (False, True):
+                query = TaskQuery(sort=sort, descending=descending)
+                wanted, _ = select(tasks, query, None, 100)
+                for page_size in (1, 2, 5, 22, 23):
+                    walked = await store.listed(query, page_size=page_size)
+                    assert ids(walked) == ids(wanted), f"pages of {page_size} join up to the whole list: {query}"
+
+    @on_store()
+    async def test_a_cursor_outlives_its_task(self, store: Store) -> None:
+        await store.add_all(varied(14))
+        for sort in SortField:
+            for descending in (False, True):
+                query = TaskQuery(sort=sort, descending=descending)
+                order, _ = select(await store.listed(), query, None, 100)
+                page = await store.repository.find(query, limit=4)
+                assert page.next is not None, "there are more tasks, so there is a next place"
+                await store.remove(order[3])
+
+                rest = await store.repository.find(query, after=page.next, limit=100)
+
+                assert ids(rest.tasks) == ids(order[4:]), f"a list goes on after a task that was removed: {query}"
+                await store.add_draft(varied(14)[order[3].id % 14])
+
+    @on_store()
+    async def test_a_cursor_need_not_be_the_place_of_a_task(self, store: Store) -> None:
+        tasks = await store.add_all(varied(14))
+        places = [
+            (SortField.ID, Cursor(7, 7)),
+            (SortField.ID, Cursor(10**6, 10**6)),
+            (SortField.PRIORITY, Cursor(4, 5)),
+            (SortField.DUE_AT, Cursor(None, 3)),
+            (SortField.DUE_AT, Cursor(later(0.5), 9)),
+            (SortField.CREATED_AT, Cursor(NOW, 6)),
+            (SortField.UPDATED_AT, Cursor(LAST_MOMENT, 1)),
+        ]
+        for sort, after in places:
+            for descending in (False, True):
+                query = TaskQuery(sort=sort, descending=descending)
+                page = await store.repository.find(query, after=after, limit=100)
+                wanted, _ = select(tasks, query, after, 100)
+                assert ids(page.tasks) == ids(wanted), f"the list goes on after {after}: {query}"
+
+    @on_store()
+    async def test_the_position_of_a_page_is_the_head_of_the_log(self, store: Store) -> None:
+        for n in range(1, 4):
+            await store.add()
+            page = await store.repository.find(TaskQuery(done=True), limit=1)
+            assert page.position == (store.repository.generation, n), "a page carries the position of its snapshot"
+
+    # ------------------------------------------------------------ every combination
+
+    @on_store()
+    async def test_every_selection_equals_select(self, store: Store) -> None:
+        await store.add_all(varied(60))
+        for n, task in enumerate((await store.listed())[::3]):
+            if n % 4 == 0:
+                await store.remove(task)
+            else:
+                await store.patch(task, at=later(n), labels=("a", "ä"), done=None)
+        tasks = await store.listed()
+        cases: list[tuple[TaskQuery, Cursor | None, int]] = []
+
+        @steady(250)
+        @given(queries, st.none() | st.sampled_from(tasks), st.sampled_from([1, 7, 100]))
+        def collect(query: TaskQuery, place: Any, limit: int) -> None:
+            cases.append((query, None if place is None else query.cursor(place), limit))
+
+        collect()
+        for query, after, limit in cases:
+            page = await store.repository.find(query, after=after, limit=limit)
+            assert (list(page.tasks), page.next) == select(tasks, query, after, limit), (
+                f"find() must equal select(): {query}, after={after}, limit={limit}"
+            )
+
+    @on_store()
+    async def test_a_walk_meets_what_stays_once_while_others_write(self, store: Store) -> None:
+        """Which is what clients count on who follow next links."""
+        walks: list[tuple[TaskQuery, int, int]] = []
+
+        @steady(25)
+        @given(st.sampled_from(SortField), st.booleans(), st.integers(1, 4), st.integers(0, 10))
+        def collect(sort: SortField, descending: bool, page_size: int, seed: int) -> None:
+            walks.append((TaskQuery(sort=sort, descending=descending), page_size, seed))
+
+        collect()
+        for query, page_size, seed in walks:
+            staying = {task.id for task in await store.add_all(varied(8))}
+            moving = await store.add_all(varied(8))
+            met: list[int] = []
+            after = None
+            for turn in range(1_000):
+                page = await store.repository.find(query, after=after, limit=page_size)
+                met += ids(page.tasks)
+                if (after := page.next) is None:
+                    break
+                if moving and (turn + seed) % 3 == 0:
+                    await store.remove(moving.pop(seed % len(moving)))
+                elif turn < 10:
+                    await store.add_draft(varied(8)[(turn + seed) % 8])
+            assert after is None, "a walk comes to its end"
+            assert len(met) == len(set(met)), f"a walk never repeats a task that did not move: {query}"
+            assert staying <= set(met), f"a walk never misses a task that was there throughout: {query}"
+            await store.commit(*(Remove(task.id) for task in await store.listed()))

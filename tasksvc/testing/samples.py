@@ -1,0 +1,106 @@
+"""Values that the tests write: some by hand, some by hypothesis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from tasksvc import SortField, Task, TaskDraft, TaskQuery, codec
+
+NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, UTC)
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    """So many seconds after NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def steady(max_examples: int, *, steps: int = 50) -> settings:
+    """Settings under which hypothesis does the same in every run, and keeps nothing on disk."""
+    return settings(
+        max_examples=max_examples,
+        stateful_step_count=steps,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def exact(task: Task) -> str:
+    """All that a task says, where 1, 1.0 and true differ and the order of names in metadata counts."""
+    return json.dumps(codec.task_to_json(task))
+
+
+FULL = TaskDraft(
+    "Buy milk",
+    done=True,
+    due_at=later(86_400),
+    priority=7,
+    labels=("home", "shop"),
+    metadata={"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
+)
+"""A draft that says something in every field."""
+
+LABELS = ("a", "b", "ä", "zoë", "😀")
+DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДАЧА", "100% of_it", "İstanbul", "ſee", "plain 😀")
+DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), later(3_600), LAST_MOMENT)
+
+
+def varied(count: int) -> list[TaskDraft]:
+    """Drafts that differ in every field, with many ties."""
+    return [
+        TaskDraft(
+            DESCRIPTIONS[n % len(DESCRIPTIONS)],
+            done=n % 3 == 0,
+            due_at=DUE[n % len(DUE)],
+            priority=n % 4 * 3,
+            labels=tuple(sorted({LABELS[n % 5], LABELS[n * n % 5]})) if n % 4 else (),
+        )
+        for n in range(count)
+    ]
+
+
+# ---------------------------------------------------------------- strategies
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40)
+descriptions = texts.filter(lambda text: not text.isspace())
+moments = st.datetimes(timezones=st.just(UTC))
+label_sets = st.lists(st.sampled_from(LABELS), max_size=3).map(lambda labels: tuple(sorted(set(labels))))
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+json_objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def maybe(values: Sequence[Any]) -> st.SearchStrategy[Any]:
+    """None in half of the cases, so that filters combine without excluding everything."""
+    return st.one_of(st.none(), st.sampled_from(values))
+
+
+queries = st.builds(
+    TaskQuery,
+    done=maybe([True, False]),
+    labels=st.one_of(st.just(()), label_sets),
+    priority_min=maybe([0, 1, 3, 9]),
+    due_before=maybe(DUE[1:]),
+    due_after=maybe(DUE[1:]),
+    created_after=maybe([FIRST_MOMENT, later(-1), NOW, later(3)]),
+    updated_after=maybe([FIRST_MOMENT, later(-1), NOW, later(3)]),
+    q=maybe(["", "A", "strasse", "Задача", "%", "_", "i̇", "S", "😀", "nowhere"]),
+    sort=st.sampled_from(SortField),
+    descending=st.booleans(),
+)

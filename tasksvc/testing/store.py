@@ -1,0 +1,222 @@
+"""A store under test: opened through the resolver, closed on every path, with short ways to use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar, cast
+
+import pytest
+
+from tasksvc import (
+    BEGINNING,
+    WHATEVER,
+    Add,
+    Capability,
+    Change,
+    Committed,
+    Expected,
+    Patch,
+    Position,
+    Remove,
+    RetryKey,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+    Write,
+)
+from tasksvc.plugins import open_repository
+from tasksvc.testing.samples import NOW
+
+PATIENCE = 120
+"""Seconds after which a test gives up on a store that hangs."""
+
+Error = TypeVar("Error", bound=Exception)
+
+
+class StoreUnderTest:
+    """What the author of an adapter says of the store."""
+
+    def store_url(self, tmp_path: Path) -> str:
+        """The URL of the store that lives in the folder `tmp_path`: the same folder, the same store."""
+        raise NotImplementedError(f"{type(self).__name__} must give store_url(self, tmp_path).")
+
+    def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        """Makes every write of the driver fail while it is entered.  Without it those tests are skipped."""
+        self._skip("gives no fail_driver(), so what a failing driver does was not tested")
+
+    def _skip(self, reason: str) -> NoReturn:
+        pytest.skip(f"{type(self).__name__} {reason}.")
+
+
+class Store:
+    """A store under test.  Where a time is not named, it is NOW."""
+
+    def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
+        self._under_test, self._folder = under_test, folder
+        self._others: list[Store] = []
+        self._repository: TaskRepository | None = None
+
+    async def __aenter__(self) -> Store:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._repository = await open_repository(self._under_test.store_url(self._folder))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for other in self._others:
+            await other.__aexit__()
+        if self._repository is not None:
+            await self._repository.close()
+
+    @property
+    def repository(self) -> TaskRepository:
+        """The repository that is open."""
+        assert self._repository is not None
+        return self._repository
+
+    async def reopen(self) -> None:
+        """Closes the store and opens it again."""
+        await self.repository.close()
+        await self.__aenter__()
+
+    async def another(self) -> Store:
+        """Another store, empty, closed with this one."""
+        other = Store(self._under_test, self._folder / f"another-{len(self._others)}")
+        self._others.append(other)
+        return await other.__aenter__()
+
+    def need(self, *capabilities: Capability) -> None:
+        """Skips the test if the store declares one of `capabilities` absent."""
+        for capability in capabilities:
+            if capability not in self.repository.capabilities:
+                pytest.skip(f"{type(self.repository).__name__} declares {capability.name} absent.")
+
+    def fail_driver(self) -> AbstractContextManager[None]:
+        """Makes the driver fail, or skips the test."""
+        return self._under_test.fail_driver(self.repository)
+
+    # ------------------------------------------------------------ writing
+
+    async def commit(self, *writes: Write, at: datetime = NOW, retry: RetryKey | None = None) -> Committed:
+        return await self.repository.commit(writes, at=at, retry=retry)
+
+    async def add(self, description: str = "a task", *, at: datetime = NOW, **fields: Any) -> Task:
+        return await self.add_draft(TaskDraft(description, **fields), at=at)
+
+    async def add_draft(self, draft: TaskDraft, *, at: datetime = NOW) -> Task:
+        return cast(Task, (await self.commit(Add(draft), at=at)).results[0])
+
+    async def add_all(self, drafts: Sequence[TaskDraft]) -> list[Task]:
+        """One commit of all `drafts`."""
+        return cast(list[Task], list((await self.commit(*map(Add, drafts))).results))
+
+    async def patch(self, task: Task, *, at: datetime = NOW, expected: Expected = WHATEVER, **fields: Any) -> Task:
+        return cast(Task, (await self.commit(Patch(task.id, fields, expected), at=at)).results[0])
+
+    async def remove(self, task: Task, *, at: datetime = NOW, expected: Expected = WHATEVER) -> None:
+        await self.commit(Remove(task.id, expected), at=at)
+
+    # ------------------------------------------------------------ reading
+
+    async def listed(self, query: TaskQuery | None = None, *, page_size: int = 1_000) -> list[Task]:
+        """The whole list, walked page by page."""
+        tasks: list[Task] = []
+        after = None
+        while True:
+            page = await self.repository.find(query or TaskQuery(), after=after, limit=page_size)
+            tasks += page.tasks
+            if (after := page.next) is None:
+                return tasks
+
+    async def log(self, since: Position = BEGINNING, *, page_size: int = 1_000) -> list[Change]:
+        """The whole log after `since`, page by page."""
+        changes: list[Change] = []
+        while True:
+            page = await self.repository.read_changes(since, limit=page_size)
+            changes += page.changes
+            since = page.next
+            if not page.more:
+                return changes
+
+    async def head(self) -> Position:
+        """The head of the log."""
+        return (await self.repository.find(TaskQuery(), limit=1)).position
+
+    async def check(self) -> None:
+        """That the log has no gaps and tells the list, in one snapshot of the list."""
+        tasks: list[Task] = []
+        page = await self.repository.find(TaskQuery(), limit=1_000)
+        tasks += page.tasks
+        assert page.next is None, "check() is for stores of at most 1,000 tasks"
+        log = (await self.log())[: page.position.seq]
+        assert [change.seq for change in log] == list(range(1, page.position.seq + 1)), (
+            "the log is numbered 1, 2, 3, ... without gaps, up to the position of a page"
+        )
+        assert replayed(log) == {task.id: task for task in tasks}, "the log, replayed, gives the tasks of the list"
+        for task in tasks:
+            assert await self.repository.get(task.id) == task, "get() answers what find() lists"
+
+
+def replayed(log: Sequence[Change]) -> dict[int, Task]:
+    """The tasks that are there after the changes of `log`."""
+    tasks: dict[int, Task] = {}
+    for change in log:
+        if change.task is None:
+            del tasks[change.task_id]
+        else:
+            tasks[change.task_id] = change.task
+    return tasks
+
+
+async def raised(kind: type[Error], call: Awaitable[object], rule: str) -> Error:
+    """The error of `kind` that `call` raises, as `rule` says it must."""
+    __tracebackhide__ = True
+    try:
+        answer = await call
+    except kind as error:
+        return error
+    except Exception as error:
+        raise AssertionError(f"{rule}: must raise {kind.__name__}, and raised {error!r}") from error
+    raise AssertionError(f"{rule}: must raise {kind.__name__}, and answered {answer!r}")
+
+
+Test = TypeVar("Test", bound=StoreUnderTest)
+
+
+def on_store(
+    *needed: Capability,
+) -> Callable[[Callable[[Test, Store], Coroutine[Any, Any, None]]], Callable[[Test, Path], None]]:
+    """Makes a test of a coroutine function that takes an open, empty store with the `needed` capabilities.
+
+    The test is a plain function with a loop of its own, so that it does not matter whether and how
+    a project runs coroutines in tests.
+    """
+
+    def decorate(test: Callable[[Test, Store], Coroutine[Any, Any, None]]) -> Callable[[Test, Path], None]:
+        def run(self: Test, tmp_path: Path) -> None:
+            __tracebackhide__ = True
+
+            async def whole() -> None:
+                __tracebackhide__ = True
+                async with asyncio.timeout(PATIENCE), Store(self, tmp_path / "store") as store:
+                    store.need(*needed)
+                    await test(self, store)
+
+            run_alone(whole())
+
+        run.__name__, run.__qualname__, run.__doc__ = test.__name__, test.__qualname__, test.__doc__
+        run.__module__ = test.__module__
+        return run
+
+    return decorate
+
+
+def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs `coroutine` on a loop of its own, without a trace in the thread's event-loop policy."""
+    __tracebackhide__ = True
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        runner.run(coroutine)

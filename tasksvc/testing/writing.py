@@ -1,0 +1,383 @@
+"""What commit() does to tasks, one commit after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tasksvc import (
+    Add,
+    Expected,
+    InvalidTask,
+    Kind,
+    Patch,
+    Remove,
+    Task,
+    TaskDraft,
+    TaskNotFound,
+    TaskQuery,
+    VersionConflict,
+    Write,
+)
+from tasksvc.testing.samples import FULL, NOW, exact, later
+from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
+
+
+class WritingContract(StoreUnderTest):
+    """Add, Patch, Remove and what they have in common."""
+
+    # ------------------------------------------------------------ Add
+
+    @on_store()
+    async def test_a_new_task_has_what_its_draft_says(self, store: Store) -> None:
+        task = await store.add_draft(FULL, at=NOW)
+
+        wanted = Task(1, "Buy milk", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, NOW, version=1)
+        assert exact(task) == exact(wanted), "Add answers the task that Ledger.decide() makes of the draft"
+        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Add answered"
+
+    @on_store()
+    async def test_a_description_alone_is_a_whole_draft(self, store: Store) -> None:
+        task = await store.add("Buy milk")
+
+        assert exact(task) == exact(Task(1, "Buy milk", False, None, None, 0, (), {}, NOW, NOW, 1)), (
+            "what a draft does not say has its default"
+        )
+
+    @on_store()
+    async def test_ids_count_up_from_one(self, store: Store) -> None:
+        ids = [(await store.add()).id for _ in range(5)]
+
+        assert ids == [1, 2, 3, 4, 5], "ids count up from 1"
+
+    @on_store()
+    async def test_the_id_of_a_removed_task_is_not_given_again(self, store: Store) -> None:
+        tasks = await store.add_all([TaskDraft("a")] * 3)
+        await store.remove(tasks[1])
+
+        assert (await store.add()).id == 4, "an id is never given twice, though its task was removed"
+
+    @on_store()
+    async def test_the_highest_id_is_not_given_again(self, store: Store) -> None:
+        tasks = await store.add_all([TaskDraft("a")] * 3)
+        for task in tasks:
+            await store.remove(task)
+
+        assert (await store.add()).id == 4, "an id is never given twice, though the highest was removed"
+
+    @on_store()
+    async def test_an_id_of_a_batch_that_added_and_removed_it_is_not_given_again(self, store: Store) -> None:
+        await store.commit(Add(TaskDraft("a")), Remove(1))
+
+        assert (await store.add()).id == 2, "an id is never given twice, though its task lived within one commit"
+
+    # ------------------------------------------------------------ Patch
+
+    @on_store()
+    async def test_a_patch_touches_what_it_names_alone(self, store: Store) -> None:
+        task = await store.add_draft(FULL)
+
+        patched = await store.patch(task, at=later(1), description="Buy bread")
+
+        wanted = Task(
+            1, "Buy bread", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, later(1), version=2
+        )
+        assert exact(patched) == exact(wanted), "a field that a patch does not name is not touched"
+        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Patch answered"
+
+    @on_store()
+    async def test_a_patch_changes_every_field(self, store: Store) -> None:
+        task = await store.add()
+
+        patched = await store.patch(
+            task,
+            description=FULL.description,
+            done=True,
+            due_at=FULL.due_at,
+            priority=FULL.priority,
+            labels=FULL.labels,
+            metadata={"a": {"b": [1, None]}},
+        )
+
+        wanted = Task(
+            1, "Buy milk", True, NOW, FULL.due_at, 7, FULL.labels, {"a": {"b": [1, None]}}, NOW, NOW, version=2
+        )
+        assert exact(patched) == exact(wanted), "Patch answers the task with all the fields of the patch"
+        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Patch answered"
+
+    @on_store()
+    async def test_null_resets_a_field(self, store: Store) -> None:
+        task = await store.add_draft(FULL)
+
+        patched = await store.patch(task, done=None, due_at=None, priority=None, labels=None, metadata=None)
+
+        assert exact(patched) == exact(Task(1, "Buy milk", False, None, None, 0, (), {}, NOW, NOW, 2)), (
+            "None in a patch gives a field its default"
+        )
+        assert await store.repository.get(1) == patched, "get() answers what Patch answered"
+
+    @on_store()
+    async def test_metadata_is_merged_and_null_removes_a_member(self, store: Store) -> None:
+        task = await store.add(metadata={"keep": 1, "go": 2, "deep": {"keep": [1], "go": {}}, "list": [1, 2]})
+
+        patched = await store.patch(task, metadata={"go": None, "deep": {"go": None, "new": {}}, "list": [3]})
+
+        assert patched.metadata == {"keep": 1, "deep": {"keep": [1], "new": {}}, "list": [3]}, (
+            "metadata is patched as RFC 7396 says: objects are merged, null removes, all else is replaced"
+        )
+        assert await store.repository.get(1) == patched, "get() answers what Patch answered"
+
+    @on_store()
+    async def test_a_patch_that_changes_nothing_makes_no_version_and_no_change(self, store: Store) -> None:
+        task = await store.add_draft(FULL._replace(metadata={"a": {"b": 1}}))
+
+        patches: list[dict[str, Any]] = [
+            {},
+            {"description": "Buy milk"},
+            {"done": True, "labels": FULL.labels},
+            {"metadata": {"a": {}}},
+        ]
+        for fields in patches:
+            same = await store.patch(task, at=later(9), **fields)
+            assert exact(same) == exact(task), f"{fields} changes nothing, so the task stays as it is, version and all"
+
+        assert await store.repository.get(1) == task, "a patch that changes nothing leaves the task as it is"
+        assert len(await store.log()) == 1, "a patch that changes nothing is no change, so the log does not show it"
+
+    @on_store()
+    async def test_one_and_one_point_zero_and_true_differ(self, store: Store) -> None:
+        task = await store.add(metadata={"n": 1})
+
+        for version, value in enumerate((1.0, True, 1), start=2):
+            task = await store.patch(task, metadata={"n": value})
+            assert task.version == version, "1, 1.0 and true are different values in JSON, so this is a change"
+            assert exact(await store.repository.get(1)) == exact(task), "get() answers what Patch answered"
+
+    @on_store()
+    async def test_completed_at_comes_and_goes_with_done(self, store: Store) -> None:
+        task = await store.add()
+        assert task.completed_at is None, "a task that is not done has no completed_at"
+
+        task = await store.patch(task, at=later(1), done=True)
+        assert task.completed_at == later(1), "completed_at is the time at which done was set"
+        task = await store.patch(task, at=later(2), done=True, priority=1)
+        assert task.completed_at == later(1), "completed_at stays while the task stays done"
+        task = await store.patch(task, at=later(3), done=False)
+        assert task.completed_at is None, "completed_at is cleared with done"
+        assert await store.repository.get(1) == task, "get() answers what Patch answered"
+
+    @on_store()
+    async def test_updated_at_never_goes_back(self, store: Store) -> None:
+        task = await store.add(at=NOW)
+
+        task = await store.patch(task, at=later(-3_600), done=True)
+
+        assert (task.updated_at, task.completed_at) == (NOW, NOW), "updated_at never goes back, whatever the clock does"
+        task = await store.patch(task, at=later(5), priority=1)
+        assert (task.created_at, task.updated_at) == (NOW, later(5)), "updated_at is the time of the last change"
+        assert await store.repository.get(1) == task, "get() answers what Patch answered"
+
+    @on_store()
+    async def test_versions_count_up_from_one(self, store: Store) -> None:
+        task = await store.add()
+
+        versions = [task.version]
+        for priority in (1, 2, 2, 3):
+            task = await store.patch(task, priority=priority)
+            versions.append(task.version)
+
+        assert versions == [1, 2, 3, 3, 4], "each change of a task counts its version up by one"
+
+    @on_store()
+    async def test_a_patch_whose_metadata_grows_too_large_is_refused(self, store: Store) -> None:
+        task = await store.add(metadata={"a": "x" * 10_000})
+
+        error = await raised(
+            InvalidTask, store.patch(task, metadata={"b": "x" * 10_000}), "metadata of more than 16 KiB after a patch"
+        )
+
+        assert (error.field, error.index) == ("metadata", 0), "the error names the field and the write"
+        assert await store.repository.get(1) == task, "a patch that is refused changes nothing"
+
+    # ------------------------------------------------------------ Remove
+
+    @on_store()
+    async def test_a_removed_task_is_gone(self, store: Store) -> None:
+        task, other = await store.add_all([TaskDraft("a"), TaskDraft("b")])
+
+        committed = await store.commit(Remove(task.id))
+
+        assert list(committed.results) == [None], "the result of Remove is None"
+        await raised(TaskNotFound, store.repository.get(task.id), "get() of a removed task")
+        assert await store.listed() == [other], "find() does not list a removed task, and lists the others"
+
+    @on_store()
+    async def test_writes_to_a_task_that_is_not_there_are_refused(self, store: Store) -> None:
+        gone = await store.add()
+        await store.remove(gone)
+
+        for task_id in (gone.id, 2, 0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 10**30):
+            for write in (Patch(task_id, {"priority": 1}), Remove(task_id)):
+                error = await raised(TaskNotFound, store.commit(write), f"{write}, of a task that is not there")
+                assert (error.task_id, error.index) == (task_id, 0), "the error names the task and the write"
+
+    @on_store()
+    async def test_a_conditional_removal_takes_what_matches(self, store: Store) -> None:
+        done, open_, gone = await store.add_all([TaskDraft("a", done=True), TaskDraft("b"), TaskDraft("c")])
+        await store.remove(gone)
+        query = TaskQuery(done=True)
+
+        committed = await store.commit(
+            *(Remove(task.id, only_if=query) for task in (done, open_, gone)), Remove(99, only_if=query)
+        )
+
+        assert list(committed.results) == [done, None, None, None], (
+            "Remove with only_if answers the task that it removed, and None for one that is gone or does not match"
+        )
+        assert await store.listed() == [open_], "Remove with only_if leaves what does not match"
+        await store.check()
+
+    # ------------------------------------------------------------ expected versions
+
+    @on_store()
+    async def test_an_expected_version_admits_the_write(self, store: Store) -> None:
+        task = await store.add()
+
+        task = await store.patch(task, expected=Expected(frozenset({1})), priority=1)
+        task = await store.patch(task, expected=Expected(frozenset({7, 2})), priority=2)
+        task = await store.patch(task, expected=Expected(none_of=frozenset({1, 2})), priority=3)
+        assert task.version == 4, "a write whose expectation holds is done"
+        await store.remove(task, expected=Expected(frozenset({4})))
+        assert await store.listed() == [], "a removal whose expectation holds is done"
+
+    @on_store()
+    async def test_an_unexpected_version_refuses_the_write(self, store: Store) -> None:
+        task = await store.patch(await store.add(), priority=1)
+
+        for expected in (
+            Expected(frozenset({1})),
+            Expected(frozenset({3, 4})),
+            Expected(frozenset()),
+            Expected(none_of=frozenset({2})),
+            Expected(frozenset({2}), frozenset({2})),
+        ):
+            for write in (Patch(1, {"priority": 9}, expected), Remove(1, expected)):
+                error = await raised(VersionConflict, store.commit(write), f"version 2 where {expected} was expected")
+                assert error.current == task, "the error carries the task as it is"
+                assert error.index == 0, "the error names the write"
+        await store.check()
+        assert await store.listed() == [task], "a write that is refused changes nothing"
+
+    @on_store()
+    async def test_a_patch_that_changes_nothing_is_refused_too(self, store: Store) -> None:
+        task = await store.add(priority=1)
+
+        await raised(
+            VersionConflict,
+            store.patch(task, expected=Expected(frozenset({9})), priority=1),
+            "an unexpected version, though the patch would change nothing",
+        )
+
+    # ------------------------------------------------------------ several writes in one commit
+
+    @on_store()
+    async def test_each_write_sees_those_before_it(self, store: Store) -> None:
+        committed = await store.commit(
+            Add(TaskDraft("a")),
+            Patch(1, {"done": True}, Expected(frozenset({1}))),
+            Add(TaskDraft("b")),
+            Patch(1, {"priority": 3}, Expected(frozenset({2}))),
+            Remove(2, Expected(frozenset({1}))),
+            Patch(1, {"priority": 3}),
+        )
+
+        results = [(result.id, result.version) if isinstance(result, Task) else result for result in committed.results]
+        assert results == [(1, 1), (1, 2), (2, 1), (1, 3), None, (1, 3)], (
+            "each write of a commit sees those before it, and the results are in the order of the writes"
+        )
+        assert await store.listed() == [committed.results[3]], "the list shows what the last writes left"
+        await store.check()
+
+    @on_store()
+    async def test_a_refused_write_undoes_its_whole_commit(self, store: Store) -> None:
+        kept = await store.add_draft(FULL)
+        before = await store.head()
+        bad: list[tuple[Write, type[Exception]]] = [
+            (Patch(99, {"done": True}), TaskNotFound),
+            (Remove(99), TaskNotFound),
+            (Patch(1, {"priority": 1}, Expected(frozenset({1}))), VersionConflict),
+            (Remove(1, Expected(none_of=frozenset({2}))), VersionConflict),
+            (Patch(1, {"metadata": {"big": "x" * 20_000}}), InvalidTask),
+        ]
+
+        for write, kind in bad:
+            for index in (2, 3):
+                writes: list[Write] = [
+                    Add(TaskDraft("a")),
+                    Patch(1, {"priority": 3}),
+                    Add(TaskDraft("b")),
+                    Patch(2, {"done": True}),
+                ]
+                writes.insert(index, write)
+                error = await raised(kind, store.commit(*writes), f"a commit with {write}")
+                assert getattr(error, "index", None) == index, "the error names the first write that breaks a rule"
+
+        assert await store.listed() == [kept], "nothing of a refused commit is left in the list"
+        assert await store.head() == before, "nothing of a refused commit is left in the log"
+        assert (await store.add()).id == 2, "a refused commit takes no id"
+        await store.check()
+
+    @on_store()
+    async def test_the_log_of_a_commit_is_in_the_order_of_its_writes(self, store: Store) -> None:
+        await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")), Patch(1, {"done": True}), Remove(2))
+
+        told = [(change.seq, change.kind, change.task_id) for change in await store.log()]
+        assert told == [(1, Kind.CREATED, 1), (2, Kind.CREATED, 2), (3, Kind.UPDATED, 1), (4, Kind.DELETED, 2)], (
+            "the log has the changes of a commit in the order of its writes"
+        )
+
+    @on_store()
+    async def test_a_commit_of_a_thousand_writes_is_one(self, store: Store) -> None:
+        tasks = await store.add_all([TaskDraft(f"task {n}") for n in range(1_000)])
+
+        assert [task.id for task in tasks] == list(range(1, 1_001)), (
+            "there is one result for each write, in their order"
+        )
+        assert await store.listed() == tasks, "the list shows all the tasks of a large commit"
+
+        await raised(
+            TaskNotFound,
+            store.commit(*(Remove(task.id) for task in tasks), Remove(9_999)),
+            "a large commit whose last write is refused",
+        )
+        await store.check()
+
+    @on_store()
+    async def test_an_empty_commit_does_nothing(self, store: Store) -> None:
+        await store.add()
+
+        committed = await store.commit()
+
+        assert list(committed.results) == [], "no writes, no results"
+        assert committed.position == await store.head(), "the position is the head of the log"
+        assert len(await store.log()) == 1, "no writes, no changes"
+
+    @on_store()
+    async def test_the_position_of_a_commit_lies_behind_its_changes(self, store: Store) -> None:
+        first = await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")))
+        second = await store.commit(Patch(1, {"done": True}))
+
+        assert first.position == (store.repository.generation, 2), (
+            "the position is behind the last change of the commit"
+        )
+        assert [change.seq for change in await store.log(first.position)] == [3], "what comes later is read from there"
+        assert await store.log(second.position) == [], "nothing comes after the last commit"
+        assert not first.replayed, "without a retry key nothing is replayed"
+
+    @on_store()
+    async def test_a_refused_commit_does_not_disturb_the_next(self, store: Store) -> None:
+        for _ in range(3):
+            await raised(TaskNotFound, store.commit(Add(TaskDraft("no")), Remove(99)), "removing what is not there")
+            await store.add("yes")
+
+        assert [(task.id, task.description) for task in await store.listed()] == [(1, "yes"), (2, "yes"), (3, "yes")]
+        await store.check()
