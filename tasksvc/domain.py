@@ -115,8 +115,10 @@ class Record(NamedTuple):
 # ---------------------------------------------------------------- rules for single values
 # Each returns what is expected, where the value does not meet it, and None where it does.
 
+# The clock is spelt out, since datetime takes an hour of 24 from Python 3.13 on, and an offset of 60 minutes.
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    rf"(\d{{4}}-\d\d-\d\d)[Tt]({_CLOCK}:[0-5]\d)(?:\.(\d{{1,6}})\d*)?([Zz]|[+-]{_CLOCK})", re.ASCII
 ).fullmatch
 
 
@@ -131,15 +133,18 @@ def is_storable_text(text: str) -> bool:
     return True
 
 
-def description_problem(text: str) -> str | None:
-    """1 to DESCRIPTION_MAX characters, not blank, storable."""
+def text_problem(text: str) -> str | None:
+    """1 to DESCRIPTION_MAX characters, storable."""
     if not 1 <= len(text) <= DESCRIPTION_MAX:
         return f"Must have 1 to {DESCRIPTION_MAX:,} characters; it has {len(text):,}."
-    if text.isspace():
-        return "Must not be blank."
     if not is_storable_text(text):
         return "Must not hold U+0000 or a lone surrogate."
     return None
+
+
+def description_problem(text: str) -> str | None:
+    """1 to DESCRIPTION_MAX characters, not blank, storable."""
+    return text_problem(text) or ("Must not be blank." if text.isspace() else None)
 
 
 def labels_problem(labels: Sequence[str]) -> str | None:
@@ -157,15 +162,19 @@ def labels_problem(labels: Sequence[str]) -> str | None:
 def metadata_problem(metadata: JSONObject) -> str | None:
     """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
     level: list[Any] = [metadata]
-    for _ in range(METADATA_DEPTH):
+    depth = 1
+    while level:
         below: list[Any] = []
         for value in level:
-            if isinstance(value, Mapping):
-                if not all(map(is_storable_text, value)):
-                    return "A name in it must not hold U+0000 or a lone surrogate."
-                below += value.values()
-            elif isinstance(value, list | tuple):
-                below += value
+            if isinstance(value, Mapping | list | tuple):
+                if depth > METADATA_DEPTH:
+                    return f"Must be at most {METADATA_DEPTH} levels deep."
+                if isinstance(value, Mapping):
+                    if not all(map(is_storable_text, value)):
+                        return "A name in it must not hold U+0000 or a lone surrogate."
+                    below += value.values()
+                else:
+                    below += value
             elif isinstance(value, str):
                 if not is_storable_text(value):
                     return "A text in it must not hold U+0000 or a lone surrogate."
@@ -174,12 +183,8 @@ def metadata_problem(metadata: JSONObject) -> str | None:
                     return "A number in it must be finite."
             elif isinstance(value, int) and not -METADATA_INTEGER_MAX <= value <= METADATA_INTEGER_MAX:
                 return f"An integer in it must lie within ±{METADATA_INTEGER_MAX:,}."
-        if not below:
-            break
         level = below
-    else:
-        if any(isinstance(value, Mapping | list | tuple) for value in level):
-            return f"Must be at most {METADATA_DEPTH} levels deep."
+        depth += 1
     size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
     if size > METADATA_MAX:
         return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has {size:,}."
@@ -187,7 +192,10 @@ def metadata_problem(metadata: JSONObject) -> str | None:
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """An RFC 3339 date-time with its offset, in UTC, cut to microseconds; None where it is none."""
+    """An RFC 3339 date-time with its offset, in UTC, cut to microseconds; None where it is none.
+
+    None for a leap second too, which datetime does not have.
+    """
     if (match := _TIMESTAMP(text)) is None:
         return None
     day, clock, fraction, offset = match.groups()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -72,7 +72,7 @@ async def remove_matching(repository: TaskRepository, query: TaskQuery, *, at: d
 
 async def walk(
     repository: TaskRepository, query: TaskQuery, *, after: Cursor | None = None, page_size: int
-) -> AsyncIterator[Page]:
+) -> AsyncGenerator[Page, None]:
     """The whole list, page by page; one page at least."""
     while True:
         page = await repository.find(query, after=after, limit=page_size)

@@ -1,0 +1,6 @@
+"""python -m tasksvc"""
+
+from tasksvc.cli import main
+
+if __name__ == "__main__":
+    main()

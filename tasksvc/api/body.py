@@ -1,0 +1,65 @@
+"""Reading a request's body: of the right type, bounded in size and in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnsupportedBody
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+BODY_SECONDS = 10.0
+
+
+async def read_body(request: web.Request, *, types: Collection[str], limit: int) -> bytes:
+    """The body, whole.  `limit` is in bytes.
+
+    Raises UnsupportedBody, BodyTooLarge (at once where the length was declared), BodyTooSlow.
+    """
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) not in types:
+        _check_type(request, types)
+    if hdrs.CONTENT_ENCODING in headers:
+        raise UnsupportedBody("Send the body without a Content-Encoding.", close=True)
+    content = request.content
+    declared = request.content_length
+    if declared is not None and declared > limit:
+        raise _too_large(limit)
+    if content.is_eof():  # it is all there already: nothing to wait for, so no timer
+        raw = content.read_nowait()
+    else:
+        raw = await _collect(request, limit)
+    if len(raw) > limit:
+        raise _too_large(limit)
+    return raw
+
+
+def _check_type(request: web.Request, types: Collection[str]) -> None:
+    given = request.headers.getall(hdrs.CONTENT_TYPE, [])
+    if len(given) != 1 or request.content_type not in types:
+        raise UnsupportedBody(f"Send the body as {' or '.join(types)}.", close=True)
+    charset = request.charset
+    if charset is not None and charset.lower() not in ("utf-8", "utf8"):
+        raise UnsupportedBody("Send the body in UTF-8.", close=True)
+
+
+async def _collect(request: web.Request, limit: int) -> bytes:
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                parts += chunk
+                if len(parts) > limit:
+                    raise _too_large(limit)
+    except TimeoutError:
+        raise BodyTooSlow(f"The body was not there within {BODY_SECONDS:g} s.", close=True) from None
+    except web.RequestPayloadError:
+        raise MalformedRequest("The body broke off, or is not sent as its headers say.", close=True) from None
+    return bytes(parts)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body may have at most {limit:,} bytes.", close=True)

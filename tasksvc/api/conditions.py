@@ -1,0 +1,66 @@
+"""Entity tags and the conditions on them (RFC 9110, sections 8.8.3 and 13.1), and positions in the log."""
+
+from __future__ import annotations
+
+import re
+
+from tasksvc.api.problems import FieldError, InvalidRequest, MalformedRequest
+from tasksvc.domain import BEGINNING, Position, Task
+from tasksvc.writes import WHATEVER, Expected
+
+_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAGS = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*").fullmatch
+_EACH = re.compile(r'(W/)?"([^"]*)"').findall
+_VERSION = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
+_POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
+
+
+def etag(generation: str, task: Task) -> str:
+    """The entity tag of a task: it names the store's life too, so that no tag of another one matches."""
+    return f'"{generation}.{task.version}"'
+
+
+def expected_by(if_match: str | None, if_none_match: str | None, generation: str) -> Expected:
+    """What the two headers say of a task's version.  Raises MalformedRequest."""
+    if if_match is None and if_none_match is None:
+        return WHATEVER
+    any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, generation, weak=False)
+    if if_none_match is None:
+        return Expected(any_of)
+    if if_none_match.strip() == "*":  # a task that is there never meets this
+        return Expected(frozenset())
+    return Expected(any_of, _versions(if_none_match, generation, weak=True))
+
+
+def is_known(if_none_match: str, generation: str, task: Task) -> bool:
+    """Whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
+    return if_none_match.strip() == "*" or task.version in _versions(if_none_match, generation, weak=True)
+
+
+def _versions(header: str, generation: str, *, weak: bool) -> frozenset[int]:
+    """The versions that a list of tags names.  A weak tag counts in a weak comparison only."""
+    if not _TAGS(header):
+        raise MalformedRequest(
+            "If-Match and If-None-Match take * or entity tags in double quotes, with commas between."
+        )
+    found = set()
+    for weakness, tag in _EACH(header):
+        life, _, version = tag.rpartition(".")
+        if life == generation and _VERSION(version) and (weak or not weakness):
+            found.add(int(version))
+    return frozenset(found)
+
+
+def show_position(position: Position) -> str:
+    """A position as clients see it: opaque."""
+    return f"{position.generation}-{position.seq}"
+
+
+def parse_position(text: str, *, where: str, field: str) -> Position:
+    """What show_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
+    if text == "0":
+        return BEGINNING
+    if (match := _POSITION(text)) is None:
+        message = "Must be 0, or a position that the service gave: a `next`, an event's id, or an X-Change-Seq."
+        raise InvalidRequest([FieldError(where, field, message)])
+    return Position(match[1], int(match[2]))

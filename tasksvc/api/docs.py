@@ -1,0 +1,112 @@
+"""The pages for people: Swagger UI at /docs and ReDoc at /redoc.
+
+Both work with no internet and under a strict Content-Security-Policy.  Their files come from the
+package offapi, which is not imported, since that would cost 68 MB.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import secrets
+from pathlib import Path
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.problems import NoSuchPath
+
+ASSETS = {
+    "swagger.js": ("swagger_bundle.js", "text/javascript"),
+    "swagger.css": ("swagger_style.css", "text/css"),
+    "redoc.js": ("redoc.js", "text/javascript"),
+}
+START_SWAGGER = "start-swagger.js"
+_START = """SwaggerUIBundle({
+  url: document.currentScript.dataset.url, dom_id: "#ui", deepLinking: true, validatorUrl: null, tryItOutEnabled: true,
+});
+"""
+_POLICY = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
+    " worker-src 'self' blob:; style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SWAGGER = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>tasksvc: Swagger UI</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{prefix}/docs/assets/swagger.css">
+</head>
+<body>
+<div id="ui"></div>
+<script src="{prefix}/docs/assets/swagger.js"></script>
+<script src="{prefix}/docs/assets/start-swagger.js" data-url="{prefix}/openapi.json"></script>
+</body>
+</html>
+"""
+_REDOC = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta property="csp-nonce" content="{nonce}">
+<title>tasksvc: ReDoc</title>
+<link rel="icon" href="data:,">
+</head>
+<body>
+<redoc spec-url="{prefix}/openapi.json"></redoc>
+<script type="module" src="{prefix}/docs/assets/redoc.js"></script>
+</body>
+</html>
+"""
+
+
+class DocsPages:
+    """The handlers of the pages and of their files."""
+
+    def __init__(self) -> None:
+        self.prefix = ""
+        """Of the application within a larger one."""
+        found = importlib.util.find_spec("offapi")
+        assert found is not None, "offapi is a dependency of tasksvc"
+        assert found.submodule_search_locations is not None
+        self._folder = Path(found.submodule_search_locations[0])
+
+    async def swagger(self, request: web.Request) -> web.StreamResponse:
+        """Swagger UI."""
+        return self._page(_SWAGGER)
+
+    async def redoc(self, request: web.Request) -> web.StreamResponse:
+        """ReDoc."""
+        return self._page(_REDOC)
+
+    async def home(self, request: web.Request) -> web.StreamResponse:
+        """Leads to the docs."""
+        return web.Response(status=302, headers={hdrs.LOCATION: f"{self.prefix}/docs"})
+
+    async def asset(self, request: web.Request) -> web.StreamResponse:
+        """One of the files that the pages need."""
+        name = request.match_info["name"]
+        headers = {hdrs.CACHE_CONTROL: "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
+        if name == START_SWAGGER:
+            return web.Response(text=_START, content_type="text/javascript", headers=headers)
+        if name not in ASSETS:
+            raise NoSuchPath("There is no such file.")
+        file, media_type = ASSETS[name]
+        return web.FileResponse(
+            self._folder / file, headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8"}
+        )
+
+    def _page(self, template: str) -> web.Response:
+        nonce = secrets.token_urlsafe(16)
+        return web.Response(
+            text=template.format(prefix=self.prefix, nonce=nonce),
+            content_type="text/html",
+            headers={
+                "Content-Security-Policy": _POLICY.format(nonce=nonce),
+                "X-Content-Type-Options": "nosniff",
+                hdrs.CACHE_CONTROL: "no-store",
+                hdrs.REFERRER_POLICY: "no-referrer",
+            },
+        )

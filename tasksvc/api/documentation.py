@@ -1,0 +1,109 @@
+"""The words of the API's description that several operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from aiohttp_apispec import docs, json_schema, querystring_schema
+from marshmallow import Schema
+
+from tasksvc.api.answers import CHANGE_SEQ, REPLAYED
+from tasksvc.api.problems import CONTENT_TYPE
+from tasksvc.api.schemas import Problem
+
+REASONS: Mapping[int, str] = {
+    400: "It is not valid JSON, or a header is malformed.",
+    404: "There is no such task.",
+    408: "The body was not there in time.",
+    410: "The position is older than the log, or of another life of the store: read the list again.",
+    412: "The task is at another version; `current` has it.",
+    413: "The body is too large.",
+    415: "The body is of another type.",
+    422: "A field is not what is expected; `errors` lists them.",
+    503: "Not now. Retry-After says when it is worth trying again.",
+    507: "The store is full.",
+}
+HEADERS: Mapping[str, str] = {
+    "ETag": "The entity tag of this version of the task.",
+    "Location": "Where the new task is.",
+    "Link": 'With rel="next", the next page.',
+    CHANGE_SEQ: "The position in the change log that this answer shows.",
+    REPLAYED: "true where the Idempotency-Key was used before, and this is the answer of that time.",
+}
+
+Good = str | tuple[str, Any, Sequence[str]]
+"""A good answer: a description, alone or with the schema of its body ([schema] for an array) and its headers."""
+
+
+_Handler = TypeVar("_Handler", bound=Callable[..., Any])
+
+
+def operation(
+    summary: str,
+    *,
+    tag: str,
+    responses: Mapping[str, Any],
+    description: str = "",
+    body: Schema | None = None,
+    query: Schema | None = None,
+    headers: Sequence[Mapping[str, Any]] = (),
+    produces: str = "application/json",
+) -> Callable[[_Handler], _Handler]:
+    """Documents a handler with aiohttp-apispec's decorators, which say what it is validated against too."""
+    words = {"description": description} if description else {}
+
+    def decorate(handler: _Handler) -> _Handler:
+        if body is not None:
+            json_schema(body)(handler)
+        if query is not None:
+            querystring_schema(query)(handler)
+        docs(
+            summary=summary,
+            tags=[tag],
+            responses=responses,
+            parameters=headers,
+            produces=[produces],
+            **words,
+        )(handler)
+        return handler
+
+    return decorate
+
+
+def header(name: str, description: str) -> dict[str, Any]:
+    """A request header, as a parameter."""
+    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+
+
+def answers(
+    good: Mapping[int, Good], *problems: int, also: Mapping[int, Sequence[str]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The answers of an operation, as OpenAPI 3.1 writes them.
+
+    `problems` are statuses of problem documents; `also` names further media types of an answer.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for status, what in good.items():
+        description, schema, headers = (what, None, ()) if isinstance(what, str) else what
+        answer: dict[str, Any] = {"description": description}
+        if headers:
+            answer["headers"] = {name: {"description": HEADERS[name], "schema": {"type": "string"}} for name in headers}
+        if schema is not None:
+            content = {"schema": {"type": "array", "items": schema[0]} if isinstance(schema, list) else schema}
+            answer["content"] = {"application/json": content}
+            for media_type in (also or {}).get(status, ()):
+                answer["content"][media_type] = {"schema": {"type": "string"}}
+        found[str(status)] = answer
+    for status in problems:
+        found[str(status)] = {
+            "description": f"{HTTPStatus(status).phrase}. {REASONS[status]}",
+            "content": {CONTENT_TYPE: {"schema": Problem}},
+        }
+    return found
+
+
+def is_schema(value: Any) -> bool:
+    """Whether `value` is a marshmallow schema, class or instance."""
+    return isinstance(value, Schema) or (isinstance(value, type) and issubclass(value, Schema))

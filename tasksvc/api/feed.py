@@ -1,0 +1,147 @@
+"""The live feed: one reader of the change log for all streams of this process.
+
+A window holds the newest events, encoded once.  A stream that is within the window takes its
+events from there; one that is behind reads the store until it has caught up.  So every stream sees
+every change once and in order, and a slow one costs no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from itertools import islice
+
+from tasksvc import codec
+from tasksvc.api.conditions import show_position
+from tasksvc.domain import Change, Position
+from tasksvc.errors import PositionGone, RepositoryError
+from tasksvc.ports import TaskRepository
+from tasksvc.query import TaskQuery
+
+WINDOW_EVENTS = 1_000
+WINDOW_BYTES = 4 * 1024 * 1024
+READ_LIMIT = 100
+"""Changes read from the store at once."""
+WAIT_SECONDS = 30.0
+RETRY_SECONDS = 1.0
+
+log = logging.getLogger("tasksvc")
+
+
+def change_to_json(change: Change) -> dict[str, object]:
+    """A change as clients see it."""
+    return {
+        "seq": change.seq,
+        "type": change.kind.value,
+        "task_id": change.task_id,
+        "task": change.task,
+        "at": change.at,
+    }
+
+
+def event_of(change: Change, generation: str) -> bytes:
+    """A change as a Server-Sent Event (HTML standard, section 9.2)."""
+    position = show_position(Position(generation, change.seq))
+    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change)))
+
+
+class Feed:
+    """What is new in a store, for any number of streams."""
+
+    def __init__(self, repository: TaskRepository) -> None:
+        self._repository = repository
+        self._window: deque[bytes] = deque()
+        self._bytes = 0
+        self._head: Position | None = None
+        """Of the last event in the window; None while nobody reads the log."""
+        self._news = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def head(self) -> Position:
+        """Where the log ends now.  Starts the reader, so that a stream from here on finds its events in the window."""
+        if self._reader is None and not self._closed:
+            page = await self._repository.find(TaskQuery(), limit=1)
+            if self._reader is None:  # nobody else was faster
+                self._head = page.position
+                self._reader = asyncio.create_task(self._read())
+        assert self._head is not None
+        return self._head
+
+    async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
+        """Events after `since`, several in a piece, as they come; b"" where there was none for `heartbeat` seconds.
+
+        Ends when the feed is closed.  Raises PositionGone, at the first step or where the stream
+        fell so far behind that the log was pruned.
+        """
+        await self.head()
+        while not self._closed:
+            news = self._news  # before anything is looked at, so that nothing that comes later is missed
+            events = self._from_window(since)
+            if events is None:
+                page = await self._repository.read_changes(since, limit=READ_LIMIT)
+                since = page.next
+                if page.changes:
+                    yield b"".join(event_of(change, since.generation) for change in page.changes)
+                    continue
+            elif events:
+                since = Position(since.generation, since.seq + len(events))
+                yield b"".join(events)
+                continue
+            try:
+                async with asyncio.timeout(heartbeat):
+                    await news.wait()
+            except TimeoutError:
+                yield b""
+
+    def _from_window(self, since: Position) -> Sequence[bytes] | None:
+        """The next events after `since`; None where the store has to be asked."""
+        head = self._head
+        if head is None or since.generation != head.generation:
+            return None
+        start = len(self._window) - (head.seq - since.seq)
+        if not 0 <= start <= len(self._window):
+            return None
+        return list(islice(self._window, start, start + READ_LIMIT))
+
+    async def close(self) -> None:
+        """Ends all streams."""
+        self._closed = True
+        self._wake()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+            self._reader = None
+
+    async def _read(self) -> None:
+        while True:
+            assert self._head is not None
+            try:
+                page = await self._repository.changes(self._head, limit=READ_LIMIT, wait=WAIT_SECONDS)
+            except PositionGone:  # the store began a new life under us: let the streams find out
+                self._window.clear()
+                self._bytes = 0
+                with contextlib.suppress(RepositoryError):
+                    self._head = (await self._repository.find(TaskQuery(), limit=1)).position
+                self._wake()
+            except RepositoryError as error:
+                log.warning("The change log cannot be read: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if page.changes:
+                    self._append([event_of(change, page.next.generation) for change in page.changes])
+                    self._head = page.next
+                    self._wake()
+
+    def _append(self, events: Sequence[bytes]) -> None:
+        self._window.extend(events)
+        self._bytes += sum(map(len, events))
+        while len(self._window) > WINDOW_EVENTS or self._bytes > WINDOW_BYTES:
+            self._bytes -= len(self._window.popleft())
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

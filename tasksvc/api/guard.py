@@ -1,0 +1,43 @@
+"""The guard against the browser: a page of somebody else's must not reach a service on this machine.
+
+A foreign Host is how DNS rebinding arrives; a foreign Origin is how another page writes.  Both are
+taken from the raw headers, since aiohttp's request.host believes an absolute-form request line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.problems import ForeignHost, ForeignOrigin
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
+
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:@/?#\[\]\s]+)(?::(\d{1,5}))?").fullmatch
+_LOOPBACK = re.compile(r"127(?:\.\d{1,3}){3}").fullmatch
+
+
+class Guard:
+    """Lets requests through that come from where they should."""
+
+    def __init__(self, hosts: Collection[str] | None) -> None:
+        """`hosts`: the names, without ports, that the service answers to; None for any."""
+        self._hosts = hosts
+
+    def check(self, request: web.BaseRequest) -> None:
+        """Raises ForeignHost, ForeignOrigin."""
+        headers = request.headers
+        given = headers.getall(hdrs.HOST, ())
+        host = given[0].lower() if len(given) == 1 else ""
+        if self._hosts is not None:
+            match = _HOST(host)
+            if match is None or not (match[1] in self._hosts or ("127.0.0.1" in self._hosts and _LOOPBACK(match[1]))):
+                raise ForeignHost("This service does not answer to the name in the Host header.", close=True)
+        if request.method not in SAFE_METHODS and hdrs.ORIGIN in headers:
+            origins = headers.getall(hdrs.ORIGIN)
+            if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
+                raise ForeignOrigin("A page of another origin must not write here.", close=True)

@@ -1,0 +1,354 @@
+"""What the service answers, operation by operation, with the documentation of each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from tasksvc import codec, usecases
+from tasksvc.api.answers import CHANGE_SEQ, JSON, NDJSON, REPLAYED, json_answer, task_answer
+from tasksvc.api.conditions import etag, expected_by, is_known, parse_position, show_position
+from tasksvc.api.cursors import show_cursor
+from tasksvc.api.documentation import answers, header, operation
+from tasksvc.api.feed import change_to_json
+from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask, problem
+from tasksvc.api.schemas import (
+    Batch,
+    BatchOut,
+    ChangesOut,
+    ChangesQuery,
+    DeletedOut,
+    FilterQuery,
+    ListQuery,
+    StreamQuery,
+    TaskIn,
+    TaskOut,
+    TaskPatch,
+)
+from tasksvc.api.service import Service
+from tasksvc.api.streaming import send
+from tasksvc.api.validation import BODY, QUERY, RAW
+from tasksvc.domain import ID_MAX, Position, Task
+from tasksvc.errors import StoreUnavailable, WriteRefused
+from tasksvc.ports import Page
+from tasksvc.query import TaskQuery
+from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
+
+STREAM_PAGE = 250
+"""Tasks fetched at once for a list that is streamed."""
+CHANGES_READ = 100
+"""Changes fetched at once for a page of the log."""
+CHANGES_BYTES = 1024 * 1024
+"""After which a page of the log ends."""
+HEARTBEAT_SECONDS = 15.0
+READY_SECONDS = 2.0
+
+_TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
+_RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
+
+IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.")
+IF_NONE_MATCH = header("If-None-Match", "Entity tags that the client has; 304 if the task has one of them.")
+IDEMPOTENCY_KEY = header(
+    "Idempotency-Key", "1 to 255 printable characters. The same key with the same request is done once, for a day."
+)
+LAST_EVENT_ID = header("Last-Event-ID", "The id of the last event that the client saw; goes before `since`.")
+
+
+class Handlers:
+    """The operations of the API, over a service."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.prefix = ""
+        """Of the application within a larger one."""
+
+    # ------------------------------------------------------------ one task
+
+    @operation(
+        "Make a task",
+        tag="tasks",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers(
+            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])}, 400, 408, 413, 415, 422, 503, 507
+        ),
+        body=TaskIn(),
+    )
+    async def create_task(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        task, replayed = await usecases.create(
+            repository, request[BODY], at=usecases.now(), retry=_retry_key(request, "/tasks/")
+        )
+        response = task_answer(task, repository.generation, status=201, Location=f"{self.prefix}/tasks/{task.id}")
+        if replayed:
+            response.headers[REPLAYED] = "true"
+        return response
+
+    @operation(
+        "Show a task",
+        tag="tasks",
+        headers=[IF_NONE_MATCH],
+        responses=answers({200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, 400, 404, 503),
+    )
+    async def get_task(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        task = await repository.get(_task_id(request))
+        if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
+            return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
+        return task_answer(task, repository.generation)
+
+    @operation(
+        "Change a task",
+        tag="tasks",
+        description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
+        headers=[IF_MATCH],
+        responses=answers(
+            {200: ("The task as it then is.", TaskOut, ["ETag"])}, 400, 404, 408, 412, 413, 415, 422, 503, 507
+        ),
+        body=TaskPatch(),
+    )
+    async def patch_task(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        expected = _expected(request, repository.generation)
+        task = await usecases.patch(repository, _task_id(request), request[BODY], at=usecases.now(), expected=expected)
+        return task_answer(task, repository.generation)
+
+    @operation(
+        "Delete a task",
+        tag="tasks",
+        headers=[IF_MATCH],
+        responses=answers({204: "It is gone."}, 400, 404, 412, 503, 507),
+    )
+    async def delete_task(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        expected = _expected(request, repository.generation)
+        await usecases.remove(repository, _task_id(request), at=usecases.now(), expected=expected)
+        return web.Response(status=204)
+
+    # ------------------------------------------------------------ many tasks
+
+    @operation(
+        "List tasks",
+        tag="tasks",
+        description=(
+            "All that match, or with `limit` a page of them, which a Link header leads on from."
+            " With `Accept: application/x-ndjson` one task a line."
+        ),
+        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, 422, 503, also={200: [NDJSON]}),
+        query=ListQuery(),
+    )
+    async def list_tasks(self, request: web.Request) -> web.StreamResponse:
+        query, after, limit = request[QUERY]
+        lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
+        pages = usecases.walk(self._service.repository, query, after=after, page_size=limit or STREAM_PAGE)
+        async with aclosing(pages):
+            page = await anext(pages)
+            headers = {hdrs.CONTENT_TYPE: NDJSON if lines else JSON, CHANGE_SEQ: show_position(page.position)}
+            if limit is not None and page.next is not None:
+                headers[hdrs.LINK] = _next_link(request, show_cursor(page.next, query))
+            if limit is not None or page.next is None:
+                body = _as_lines(page) if lines else codec.dumps(page.tasks)
+                return web.Response(body=body, headers=headers)
+            response = web.StreamResponse(headers=headers)
+            if request.method == hdrs.METH_HEAD:
+                return response
+            return await send(request, response, _lines(page, pages) if lines else _array(page, pages))
+
+    @operation(
+        "Delete tasks by a filter",
+        tag="tasks",
+        description="At most 1,000, by id, in one transaction. At least one filter must be given.",
+        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, 422, 503, 507),
+        query=FilterQuery(),
+    )
+    async def delete_tasks(self, request: web.Request) -> web.StreamResponse:
+        query = request[QUERY]
+        if query == TaskQuery():
+            message = "Name at least one filter. Without one, all tasks would go."
+            raise InvalidRequest([FieldError("query", "", message)])
+        removed = await usecases.remove_matching(self._service.repository, query, at=usecases.now())
+        return json_answer({"deleted": removed.tasks, "more": removed.more})
+
+    @operation(
+        "Do several things at once",
+        tag="tasks",
+        description="All or nothing, in one transaction; each operation sees those before it.",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers(
+            {200: ("The results, in order.", BatchOut, [REPLAYED])}, 400, 404, 408, 412, 413, 415, 422, 503, 507
+        ),
+        body=Batch(),
+    )
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        operations = request[BODY]
+        writes = [_write(operation, repository.generation) for operation in operations]
+        retry = _retry_key(request, "/tasks/batch")
+        try:
+            committed = await usecases.batch(repository, writes, at=usecases.now(), retry=retry)
+        except WriteRefused as error:
+            raise BatchRefused(error) from error
+        results = [
+            {"op": operation["op"], "id": task.id if isinstance(task, Task) else operation["id"], "task": task}
+            for operation, task in zip(operations, committed.results, strict=True)
+        ]
+        response = json_answer({"results": results})
+        if committed.replayed:
+            response.headers[REPLAYED] = "true"
+        return response
+
+    # ------------------------------------------------------------ the change log
+
+    @operation(
+        "Read the change log",
+        tag="changes",
+        description="Who reads on from `next` misses nothing and sees nothing twice.",
+        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
+        query=ChangesQuery(),
+    )
+    async def changes(self, request: web.Request) -> web.StreamResponse:
+        since = parse_position(request[QUERY]["since"], where="query", field="since")
+        left, size = request[QUERY]["limit"], 0
+        taken: list[bytes] = []
+        more = True
+        while more and left and size < CHANGES_BYTES:
+            page = await self._service.repository.read_changes(since, limit=min(left, CHANGES_READ))
+            since, more = page.next, page.more
+            for change in page.changes:
+                taken.append(encoded := codec.dumps(change_to_json(change)))
+                left, size = left - 1, size + len(encoded)
+                if size >= CHANGES_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
+                    since, more = Position(page.next.generation, change.seq), True
+                    break
+        body = b'{"changes":[%b],"next":%b,"more":%b}' % (
+            b",".join(taken),
+            codec.dumps(show_position(since)),
+            codec.dumps(more),
+        )
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: JSON})
+
+    @operation(
+        "Follow the change log",
+        tag="changes",
+        description=(
+            "Server-Sent Events, one a change, whose id is its position. A client that comes back with Last-Event-ID"
+            " gets what it missed, and goes on live."
+        ),
+        headers=[LAST_EVENT_ID],
+        produces="text/event-stream",
+        responses=answers({200: ("Events.", None, [])}, 410, 422, 503),
+        query=StreamQuery(),
+    )
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        feed = self._service.feed
+        if (last := request.headers.get("Last-Event-ID")) is not None:
+            since = parse_position(last, where="header", field="Last-Event-ID")
+        elif (named := request[QUERY].get("since")) is not None:
+            since = parse_position(named, where="query", field="since")
+        else:
+            since = await feed.head()
+        await self._service.repository.read_changes(since, limit=1)  # PositionGone, while it can still be answered
+        headers = {hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)
+        if request.method == hdrs.METH_HEAD:
+            return response
+        # A stream is no request in flight: it goes on until somebody ends it.
+        self._service.leave()
+        try:
+            return await send(request, response, _events(feed.events(since, HEARTBEAT_SECONDS)))
+        finally:
+            self._service.in_flight += 1
+
+    # ------------------------------------------------------------ health
+
+    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", None, [])}))
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        return json_answer({"status": "ok"})
+
+    @operation(
+        "Can it serve?",
+        tag="health",
+        responses=answers({200: ("It can.", None, [])}, 503),
+    )
+    async def ready(self, request: web.Request) -> web.StreamResponse:
+        if self._service.draining:
+            return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._service.repository.ping()
+        except (StoreUnavailable, TimeoutError) as error:
+            detail = str(error) or "The store does not answer."
+            return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
+        return json_answer({"status": "ok"})
+
+
+def _task_id(request: web.Request) -> int:
+    """The id in the path.  Raises NoSuchTask for what is no canonical positive integer below 2^63."""
+    text = request.match_info["id"]
+    if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
+        raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
+    return task_id
+
+
+def _joined(request: web.Request, name: str) -> str | None:
+    """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
+    lines = request.headers.getall(name, ())
+    return ", ".join(lines) if lines else None
+
+
+def _expected(request: web.Request, generation: str) -> Expected:
+    return expected_by(_joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH), generation)
+
+
+def _retry_key(request: web.Request, path: str) -> RetryKey | None:
+    """The Idempotency-Key, with what it stands for: method, path and body."""
+    given = request.headers.getall("Idempotency-Key", ())
+    if not given:
+        return None
+    if len(given) > 1 or not _RETRY_KEY(given[0]):
+        message = "Must be given once, with 1 to 255 printable ASCII characters."
+        raise InvalidRequest([FieldError("header", "Idempotency-Key", message)])
+    fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), request[RAW])).hexdigest()
+    return RetryKey("", given[0], fingerprint)
+
+
+def _write(operation: dict[str, Any], generation: str) -> Write:
+    if operation["op"] == "create":
+        return Add(operation["task"])
+    expected = expected_by(operation.get("if_match"), None, generation)
+    if operation["op"] == "update":
+        return Patch(operation["id"], operation["patch"], expected)
+    return Remove(operation["id"], expected)
+
+
+def _next_link(request: web.Request, cursor: str) -> str:
+    return f'<{request.rel_url.update_query(after=cursor)}>; rel="next"'
+
+
+def _as_lines(page: Page) -> bytes:
+    return b"".join(codec.dumps(task) + b"\n" for task in page.tasks)
+
+
+async def _lines(first: Page, others: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+    yield _as_lines(first)
+    async for page in others:
+        yield _as_lines(page)
+
+
+async def _array(first: Page, others: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+    yield codec.dumps(first.tasks)[:-1]
+    async for page in others:
+        if page.tasks:
+            yield b"," + codec.dumps(page.tasks)[1:-1]
+    yield b"]"
+
+
+async def _events(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield b"retry: 1000\n\n"
+    async for piece in events:
+        yield piece or b":\n\n"

@@ -1,0 +1,62 @@
+"""Strict JSON from outside (RFC 8259, I-JSON of RFC 7493 where it matters): what is ambiguous is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tasksvc.api.problems import MalformedRequest
+
+DEPTH_MAX = 64
+"""Levels of nesting; the deepest valid request has 36."""
+
+
+def parse_json(raw: bytes) -> Any:
+    """The one JSON value in `raw`.  Integers and floats keep their kind.
+
+    Raises MalformedRequest for anything that is not JSON in UTF-8, for NaN and Infinity, for a name
+    that an object has twice, for nesting past DEPTH_MAX, and for integers past the parser.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(f"The body is not UTF-8, at byte {error.start}.") from None
+    try:
+        value = _decode(text)
+    except RecursionError:
+        raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.") from None
+    except ValueError as error:  # of the decoder, and of int() for thousands of digits
+        raise MalformedRequest(f"The body is not valid JSON: {error}") from None
+    _check_depth(value)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the name {ascii(twice)[:60]} twice")
+    return found
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse).decode
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [
+            below
+            for value in level
+            if isinstance(value, dict | list)
+            for below in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    if any(isinstance(value, dict | list) for value in level):
+        raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")

@@ -1,0 +1,171 @@
+"""The one table from an error to an HTTP answer, as a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from aiohttp import hdrs, web
+
+from tasksvc import codec, errors
+
+CONTENT_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:tasksvc:problem:"
+
+log = logging.getLogger("tasksvc")
+
+
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 has them; http.HTTPStatus has older ones in some Pythons."""
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field of a request."""
+
+    where: str
+    """body, query or header."""
+    field: str
+    """Its name; the path to it with dots, where it is nested."""
+    message: str
+    """What is expected."""
+
+
+class RequestError(Exception):
+    """The request is at fault, in a way that only HTTP knows."""
+
+    status: int
+    name: str
+    """Of the problem's type."""
+
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, close: bool = False) -> None:
+        """`close`: the connection cannot be used any more, for instance because a body was left unread."""
+        super().__init__(detail)
+        self.headers, self.close = dict(headers or {}), close
+
+
+class MalformedRequest(RequestError):
+    status, name = 400, "malformed-request"
+
+
+class ForeignOrigin(RequestError):
+    status, name = 403, "foreign-origin"
+
+
+class NoSuchPath(RequestError):
+    status, name = 404, "not-found"
+
+
+class NoSuchTask(RequestError):
+    status, name = 404, "task-not-found"
+
+
+class WrongMethod(RequestError):
+    status, name = 405, "method-not-allowed"
+
+
+class BodyTooSlow(RequestError):
+    status, name = 408, "body-too-slow"
+
+
+class BodyTooLarge(RequestError):
+    status, name = 413, "body-too-large"
+
+
+class UnsupportedBody(RequestError):
+    status, name = 415, "unsupported-media-type"
+
+
+class ExpectationFailed(RequestError):
+    status, name = 417, "expectation-failed"
+
+
+class ForeignHost(RequestError):
+    status, name = 421, "foreign-host"
+
+
+class InvalidRequest(RequestError):
+    """Well-formed, and not what is expected."""
+
+    status, name = 422, "invalid-request"
+
+    def __init__(self, found: Sequence[FieldError]) -> None:
+        super().__init__("The request is not what is expected. See `errors`.")
+        self.found = found
+
+
+class _Answer(NamedTuple):
+    status: int
+    name: str
+    more: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    """Further members of the document."""
+
+
+def _field(where: str) -> Callable[[errors.InvalidTask], Mapping[str, Any]]:
+    return lambda error: {"errors": [{"in": where, "field": error.field, "message": error.message}]}
+
+
+TABLE: Mapping[type[Exception], _Answer] = {
+    errors.TaskNotFound: _Answer(404, "task-not-found"),
+    errors.PositionGone: _Answer(
+        410, "position-gone", lambda _: {"resync": "GET /tasks/, then go on from its X-Change-Seq"}
+    ),
+    errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
+    errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),
+    errors.RetryKeyReused: _Answer(422, "idempotency-key-reused"),
+    errors.StoreFull: _Answer(507, "store-full", lambda _: {"outcome": "not-done"}),
+    errors.OutcomeUnknown: _Answer(503, "outcome-unknown", lambda _: {"outcome": "unknown"}),
+    errors.StoreUnavailable: _Answer(503, "store-unavailable", lambda _: {"outcome": "not-done"}),
+}
+"""Every error of the port that a request can meet."""
+
+
+def problem(
+    status: int, name: str, detail: str, more: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A problem document.  `name` is what is particular in its type; `more` are further members."""
+    document = {
+        "type": TYPE_PREFIX + name,
+        "title": TITLES.get(status) or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **(more or {}),
+    }
+    return web.Response(
+        status=status, body=codec.dumps(document), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, **(headers or {})}
+    )
+
+
+class BatchRefused(Exception):
+    """One operation of a batch was refused, so nothing of it was done."""
+
+    def __init__(self, refusal: errors.WriteRefused) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def problem_of(error: Exception) -> web.Response:
+    """The answer to `error`."""
+    at: dict[str, Any] = {}
+    if isinstance(error, BatchRefused):
+        refusal = error.refusal
+        at, error = {"index": refusal.index}, refusal
+    if isinstance(error, InvalidRequest):
+        found = [{"in": where, "field": field, "message": message} for where, field, message in error.found]
+        return problem(error.status, error.name, str(error), {"errors": found})
+    if isinstance(error, RequestError):
+        response = problem(error.status, error.name, str(error), headers=error.headers)
+        if error.close:
+            response.force_close()
+        return response
+    if isinstance(error, web.HTTPException):
+        headers = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
+        return problem(error.status, "http", error.reason, headers=headers)
+    for kind in type(error).__mro__:
+        if (answer := TABLE.get(kind)) is not None:
+            retry = getattr(error, "retry_after", None)
+            headers = {} if retry is None else {"Retry-After": str(max(1, round(retry)))}
+            return problem(answer.status, answer.name, str(error), {**at, **answer.more(error)}, headers)
+    log.error("An error that nobody expected.", exc_info=error)
+    return problem(500, "internal-error", "The service failed at this request. Its log says why.")

@@ -1,0 +1,414 @@
+"""marshmallow schemas: what comes in, what goes out.
+
+The rules themselves are the domain's; here they meet JSON and query strings.  A schema that is
+loaded gives values of the domain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+
+from tasksvc import domain
+from tasksvc.api.cursors import parse_cursor
+from tasksvc.domain import TaskDraft
+from tasksvc.query import Cursor, SortField, TaskQuery
+
+LIMIT_MAX = 1_000
+BATCH_MAX = 1_000
+"""Operations."""
+CHANGES_LIMIT = 100
+"""Changes on a page, where none is named."""
+
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,18})", re.ASCII).fullmatch
+MESSAGES: dict[str, str | list[Any] | dict[Any, Any]] = {
+    "required": "This field is required.",
+    "null": "Must not be null.",
+    "type": "Must be an object.",
+}
+
+_T = TypeVar("_T")
+
+
+def _by(rule: Callable[[Any], str | None]) -> Callable[[Any], None]:
+    """A validator out of one of the domain's rules."""
+
+    def check(value: Any) -> None:
+        if (problem := rule(value)) is not None:
+            raise ValidationError(problem)
+
+    return check
+
+
+# ---------------------------------------------------------------- fields
+
+
+class Field(fields.Field[_T]):
+    """Says what is expected in the same words everywhere."""
+
+    default_error_messages = MESSAGES
+
+
+class Text(Field[str]):
+    """A JSON string."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str):
+            raise ValidationError("Must be a string.")
+        return value
+
+
+class Flag(Field[bool]):
+    """A JSON true or false."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError("Must be true or false.")
+        return value
+
+
+class Whole(Field[int]):
+    """A JSON integer from `least` to `most`; 1.0 and true are none."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int or not self.least <= value <= self.most:
+            raise ValidationError(f"Must be an integer from {self.least:,} to {self.most:,}.")
+        return value
+
+
+class Moment(Field[datetime]):
+    """A date-time with its offset (RFC 3339), which comes out in UTC."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        moment = domain.parse_timestamp(value) if isinstance(value, str) else None
+        if moment is None:
+            raise ValidationError(
+                "Must be a date and time with an offset (RFC 3339), such as 2026-11-24T15:00:00Z;"
+                " in a query string, write + as %2B."
+            )
+        return moment
+
+
+class Labels(Field[tuple[str, ...]]):
+    """A JSON array of strings, taken as a set."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+            raise ValidationError("Must be an array of strings.")
+        if (problem := domain.labels_problem(value)) is not None:
+            raise ValidationError(problem)
+        return domain.normalized_labels(value)
+
+
+class Metadata(Field[dict[str, Any]]):
+    """A JSON object of the user's."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        if (problem := domain.metadata_problem(value)) is not None:
+            raise ValidationError(problem)
+        return value
+
+
+class QueryFlag(Field[bool]):
+    """true or false, in a query string."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if value not in ("true", "false"):
+            raise ValidationError("Must be true or false.")
+        return bool(value == "true")
+
+
+class QueryWhole(Whole):
+    """An integer from `least` to `most`, in a query string, without a plus or leading zeros."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        return super()._deserialize(int(value) if _INTEGER(value) else None, attr, data, **kwargs)
+
+
+class QueryTexts(Field[tuple[str, ...]]):
+    """A parameter that may be repeated."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        return domain.normalized_labels(value)
+
+
+class Part(fields.Nested):
+    """An object with a schema of its own."""
+
+    default_error_messages = MESSAGES
+
+
+class Strict(Schema):
+    """Refuses what it does not know."""
+
+    error_messages = {"unknown": "This is not known here.", "type": "Must be an object."}  # noqa: RUF012
+
+    class Meta:
+        unknown = RAISE
+
+
+# ---------------------------------------------------------------- tasks, coming in
+
+EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:00+01:00", "labels": ["home"]}
+
+
+def _described(text: str, example: Any = None) -> dict[str, Any]:
+    return {"description": text} if example is None else {"description": text, "example": example}
+
+
+class TaskIn(Strict):
+    """A new task."""
+
+    description = Text(
+        required=True,
+        validate=_by(domain.description_problem),
+        metadata=_described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants"),
+    )
+    done = Flag(metadata=_described("Whether it is done."))
+    due_at = Moment(
+        allow_none=True,
+        metadata=_described("When it is due: RFC 3339 with an offset; kept in UTC.", "2026-11-24T18:00:00+01:00"),
+    )
+    priority = Whole(0, domain.PRIORITY_MAX, metadata=_described("0 is none, 9 the most urgent."))
+    labels = Labels(metadata=_described("A set of up to 50 labels of 1 to 100 characters; kept sorted.", ["home"]))
+    metadata = Metadata(
+        metadata=_described("An object of yours: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
+    )
+
+    @post_load
+    def draft(self, data: dict[str, Any], **kwargs: Any) -> TaskDraft:
+        return TaskDraft(**data)
+
+
+class TaskPatch(Strict):
+    """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
+
+    description = Text(
+        validate=_by(domain.description_problem), metadata=_described("1 to 10,000 characters, not blank.")
+    )
+    done = Flag(allow_none=True, metadata=_described("Sets or clears completed_at too."))
+    due_at = Moment(allow_none=True, metadata=_described("RFC 3339 with an offset."))
+    priority = Whole(0, domain.PRIORITY_MAX, allow_none=True, metadata=_described("0 to 9."))
+    labels = Labels(allow_none=True, metadata=_described("Replaces the whole set."))
+    metadata = Metadata(allow_none=True, metadata=_described("Is merged into what is there, on every level."))
+
+
+# ---------------------------------------------------------------- a batch, coming in
+
+
+class BatchCreate(Strict):
+    """Makes a task."""
+
+    op = fields.Constant("create", required=True, metadata={"enum": ["create"]})
+    task = Part(TaskIn, required=True)
+
+
+class BatchUpdate(Strict):
+    """Patches a task."""
+
+    op = fields.Constant("update", required=True, metadata={"enum": ["update"]})
+    id = Whole(1, domain.ID_MAX, required=True)
+    patch = Part(TaskPatch, required=True)
+    if_match = Text(metadata=_described("As the header If-Match: an entity tag, several with commas, or *."))
+
+
+class BatchDelete(Strict):
+    """Deletes a task."""
+
+    op = fields.Constant("delete", required=True, metadata={"enum": ["delete"]})
+    id = Whole(1, domain.ID_MAX, required=True)
+    if_match = Text(metadata=_described("As the header If-Match: an entity tag, several with commas, or *."))
+
+
+_OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpdate(), "delete": BatchDelete()}
+
+
+class Batch(Schema):
+    """An array of operations, each of one of three kinds."""
+
+    def load(self, data: Any, **kwargs: Any) -> list[dict[str, Any]]:
+        """The operations, each loaded by the schema of its kind.  Raises ValidationError, by index."""
+        if not isinstance(data, list) or not 1 <= len(data) <= BATCH_MAX:
+            raise ValidationError(f"Must be an array of 1 to {BATCH_MAX:,} operations.")
+        loaded: list[dict[str, Any]] = []
+        wrong: dict[str, Any] = {}
+        for index, item in enumerate(data):
+            kind = item.get("op") if isinstance(item, dict) else None
+            schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
+            if schema is None:
+                wrong[str(index)] = {"op": ["Must be create, update or delete."]}
+                continue
+            try:
+                loaded.append(schema.load(item))
+            except ValidationError as error:
+                wrong[str(index)] = error.messages
+        if wrong:
+            raise ValidationError(wrong)
+        return loaded
+
+
+# ---------------------------------------------------------------- query strings
+
+
+class NoQuery(Strict):
+    """No parameters."""
+
+
+class FilterQuery(Strict):
+    """Which tasks."""
+
+    done = QueryFlag(metadata=_described("Only what is done, or what is not."))
+    label = QueryTexts(
+        validate=_by(domain.labels_problem),
+        metadata=_described("Only what has this label; repeat it for several, which must all be there."),
+    )
+    priority_min = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority and higher."))
+    due_before = Moment(metadata=_described("Only what is due before."))
+    due_after = Moment(metadata=_described("Only what is due after."))
+    created_after = Moment(metadata=_described("Only what was created after."))
+    updated_after = Moment(metadata=_described("Only what was updated after."))
+    q = Text(
+        validate=_by(domain.text_problem),
+        metadata=_described("Only what has this in its description, whatever the case."),
+    )
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> Any:
+        labels = data.pop("label", ())
+        return TaskQuery(labels=labels, **data)
+
+
+class ListQuery(FilterQuery):
+    """Which tasks, in which order, and which page of them."""
+
+    sort = Text(
+        validate=validate.OneOf(
+            [sign + name for name in SortField for sign in ("", "-")], error="Must be one of {choices}."
+        ),
+        metadata=_described("The order; - for descending.  Nulls come last, ties go by id.", "-priority"),
+    )
+    limit = QueryWhole(1, LIMIT_MAX, metadata=_described("Asks for a page of at most so many; without it, all come."))
+    after = Text(metadata=_described("Where the page begins, from the Link of the one before."))
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, Cursor | None, int | None]:
+        limit, after, sort = data.pop("limit", None), data.pop("after", None), data.pop("sort", "id")
+        query = TaskQuery(
+            labels=data.pop("label", ()),
+            sort=SortField(sort.removeprefix("-")),
+            descending=sort.startswith("-"),
+            **data,
+        )
+        return query, None if after is None else parse_cursor(after, query), limit
+
+
+class ChangesQuery(Strict):
+    """Which part of the change log."""
+
+    since = Text(
+        load_default="0",
+        metadata=_described("A position: 0 for the beginning, else one that the service gave.", "0"),
+    )
+    limit = QueryWhole(
+        1, LIMIT_MAX, load_default=CHANGES_LIMIT, metadata=_described("At most so many changes; it may give fewer.")
+    )
+
+
+class StreamQuery(Strict):
+    """Where a stream begins."""
+
+    since = Text(
+        metadata=_described("A position to go on from; without it and Last-Event-ID, the stream begins now.", "0")
+    )
+
+
+# ---------------------------------------------------------------- what goes out
+
+
+class TaskOut(Schema):
+    """A task."""
+
+    id = fields.Integer(metadata=_described("Positive, and never used again.", 1))
+    description = fields.String(metadata=_described("As it was sent.", "Water the plants"))
+    done = fields.Boolean()
+    completed_at = fields.AwareDateTime(allow_none=True, metadata=_described("When it was done."))
+    due_at = fields.AwareDateTime(allow_none=True, metadata=_described("In UTC.", "2026-11-24T17:00:00Z"))
+    priority = fields.Integer(metadata={"minimum": 0, "maximum": 9})
+    labels = fields.List(fields.String(), metadata=_described("Sorted.", ["home"]))
+    metadata = fields.Dict()
+    created_at = fields.AwareDateTime(metadata=_described("In UTC.", "2026-11-24T15:00:00.123456Z"))
+    updated_at = fields.AwareDateTime(metadata=_described("In UTC; it never goes back.", "2026-11-24T15:00:00.123456Z"))
+    version = fields.Integer(metadata=_described("1, 2, 3, ...", 1))
+
+
+class ChangeOut(Schema):
+    """One entry of the change log."""
+
+    seq = fields.Integer(metadata=_described("1, 2, 3, ... without gaps.", 1))
+    type = fields.String(metadata={"enum": ["created", "updated", "deleted"]})
+    task_id = fields.Integer(metadata={"example": 1})
+    task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it was then; null for a deletion."))
+    at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
+
+
+class ChangesOut(Schema):
+    """A page of the change log."""
+
+    changes = fields.List(fields.Nested(ChangeOut))
+    next = fields.String(metadata=_described("Where to read on.", "5d2f0c9a7b1e4c3d-1"))
+    more = fields.Boolean(metadata=_described("There is more by now."))
+
+
+class BatchResult(Schema):
+    """What became of one operation."""
+
+    op = fields.String(metadata={"enum": ["create", "update", "delete"]})
+    id = fields.Integer(metadata={"example": 1})
+    task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it left the task; null for a deletion."))
+
+
+class BatchOut(Schema):
+    """The results, in the order of the operations."""
+
+    results = fields.List(fields.Nested(BatchResult))
+
+
+class DeletedOut(Schema):
+    """What a deletion by filter did."""
+
+    deleted = fields.Integer(metadata={"example": 2})
+    more = fields.Boolean(metadata=_described("There were more than one call deletes."))
+
+
+class FieldProblem(Schema):
+    """What is wrong with one field."""
+
+    field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
+    field = fields.String(metadata={"example": "description"})
+    message = fields.String(metadata=_described("What is expected.", "This field is required."))
+
+
+class Problem(Schema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String(metadata=_described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request"))
+    title = fields.String(metadata={"example": "Unprocessable Content"})
+    status = fields.Integer(metadata={"example": 422})
+    detail = fields.String(metadata=_described("For people."))
+    errors = fields.List(fields.Nested(FieldProblem), metadata=_described("Of a 422: what is wrong with each field."))
+    index = fields.Integer(metadata=_described("Of a batch: the operation that was refused, counted from 0."))
+    current = fields.Nested(TaskOut, metadata=_described("Of a 412: the task as it is."))
+    outcome = fields.String(
+        metadata={"enum": ["not-done", "unknown"], "description": "Of a 503 or 507: whether the write may be there."}
+    )
+    resync = fields.String(metadata=_described("Of a 410: how to go on."))

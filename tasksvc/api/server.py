@@ -1,0 +1,88 @@
+"""Running an application on a port, with limits, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+
+from tasksvc.api.app import SERVICE
+from tasksvc.api.problems import problem
+from tasksvc.errors import TasksvcError
+
+IDLE_SECONDS = 15.0
+"""A connection that sends no request for so long is closed, whatever it drips."""
+LINGER_SECONDS = 2.0
+"""How long the rest of a body that was refused is read and thrown away, so that the client sees the answer."""
+DRAIN_SECONDS = 8.0
+CLOSE_SECONDS = 1.0
+"""With what is above, an orderly end within ten seconds."""
+BACKLOG = 1_024
+
+
+class PortTaken(TasksvcError):
+    """The address cannot be listened on."""
+
+
+class Protocol(web.RequestHandler):
+    """aiohttp's, whose own errors are problem documents too."""
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        if status == 400:  # what came is no HTTP, so what follows it cannot be read either
+            response = problem(400, "malformed-request", "This is not a request that HTTP allows.")
+        else:
+            self.log_exception("Error handling request", exc_info=exc)
+            response = problem(status, "internal-error", "The service failed at this request. Its log says why.")
+        response.force_close()
+        return response
+
+
+async def serve(app: web.Application, host: str, port: int, *, ready: Callable[[int], None]) -> None:
+    """Serves `app` until SIGTERM or SIGINT, then lets what is in flight finish.
+
+    `ready` is called with the port once requests are taken.  Raises PortTaken, and what the
+    application's startup raises.
+    """
+    runner = web.AppRunner(app, access_log=None)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            loop.add_signal_handler(number, stop.set)
+    try:
+        await runner.setup()
+        server = await _listen(runner, host, port)
+        ready(server.sockets[0].getsockname()[1])
+        await stop.wait()
+        server.close()
+        # Before aiohttp closes connections, since it stops reading the bodies that are under way.
+        await app[SERVICE].drain(DRAIN_SECONDS)
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    manager = runner.server
+    assert manager is not None
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> Protocol:
+        return Protocol(
+            manager,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]  # aiohttp's own annotation forgets None
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,
+        )
+
+    try:
+        return await loop.create_server(protocol, host, port, backlog=BACKLOG)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error

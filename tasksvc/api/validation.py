@@ -1,0 +1,99 @@
+"""Checks a request against the schemas that its handler's aiohttp-apispec decorators name.
+
+aiohttp-apispec has a middleware for that, which fails in an application under a prefix, takes a
+wrong content type for an empty body, and answers hostile JSON with a 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from aiohttp import web
+from marshmallow import Schema, ValidationError
+
+from tasksvc.api.body import JSON, read_body
+from tasksvc.api.json_input import parse_json
+from tasksvc.api.problems import FieldError, InvalidRequest
+from tasksvc.api.schemas import NoQuery, QueryTexts
+
+BODY: web.RequestKey[Any] = web.RequestKey("body", object)
+"""The loaded body."""
+RAW: web.RequestKey[bytes] = web.RequestKey("raw", bytes)
+"""The body as it came."""
+QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
+"""The loaded query string."""
+
+BODY_MAX = 256 * 1024
+"""Bytes."""
+
+
+class Expectation:
+    """What one handler expects of a request."""
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        types: tuple[str, ...] = (JSON,),
+        body_max: int = BODY_MAX,
+        any_query: bool = False,
+    ) -> None:
+        """`types`: media types of the body; `body_max`: its size in bytes; `any_query`: parameters do not matter."""
+        schemas: dict[str, Schema] = {item["location"]: item["schema"] for item in getattr(handler, "__schemas__", ())}
+        self._body = schemas.get("json")
+        self._query = schemas.get("querystring", NoQuery())
+        self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryTexts)}
+        self._any_query = any_query
+        self.types, self.body_max = types, body_max
+
+    async def check(self, request: web.Request) -> None:
+        """Loads the query string and the body into the request.  Raises RequestError."""
+        if not self._any_query:
+            request[QUERY] = self._load_query(request)
+        if self._body is not None:
+            raw = request[RAW] = await read_body(request, types=self.types, limit=self.body_max)
+            document = parse_json(raw)
+            try:
+                request[BODY] = self._body.load(document)
+            except ValidationError as error:
+                raise InvalidRequest(list(field_errors("body", error))) from None
+
+    def _load_query(self, request: web.Request) -> Any:
+        given = request.query
+        values: dict[str, Any] = {}
+        repeated = []
+        for name in given:
+            if name in values:
+                continue
+            texts = given.getall(name)
+            values[name] = texts if name in self._repeatable else texts[0]
+            if len(texts) > 1 and name not in self._repeatable:
+                repeated.append(FieldError("query", name, "Must be given once."))
+        if repeated:
+            raise InvalidRequest(repeated)
+        try:
+            return self._query.load(values)
+        except ValidationError as error:
+            raise InvalidRequest(list(field_errors("query", error))) from None
+
+
+def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
+    """marshmallow's messages, flat, each with the path to its field."""
+    yield from _flat(where, "", error.messages)
+
+
+def _flat(where: str, path: str, messages: Any) -> Iterator[FieldError]:
+    if isinstance(messages, Mapping):
+        for name, below in messages.items():
+            # marshmallow's name for what concerns the whole of an object
+            inner = path if name == "_schema" else f"{path}.{name}" if path else str(name)
+            yield from _flat(where, inner, below)
+    else:
+        for message in messages:
+            yield FieldError(where, printable(path), str(message))
+
+
+def printable(text: str) -> str:
+    """`text` from a client, cut, and with what JSON cannot hold escaped."""
+    return text[:200].encode("utf-8", "backslashreplace").decode()
