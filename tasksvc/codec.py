@@ -1,7 +1,7 @@
 """The JSON form of all that a store holds: for answers, for files, for columns.
 
 orjson does the work where the platform has it, and the standard library where not, with the same
-bytes.  Times are RFC 3339 in UTC, with a Z.
+bytes but for the exponents of small floats.  Times are RFC 3339 in UTC, with a Z.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasksvc.writes import Entry, Header, Remembered, Result, RetryKey
 
 try:
     import orjson
-except ImportError:  # pragma: no cover  (a platform without wheels)
+except ImportError:  # a platform without wheels
 
     def dumps(value: Any) -> bytes:
         """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""

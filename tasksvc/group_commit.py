@@ -60,6 +60,7 @@ class GroupCommit(Generic[Unit, Outcome]):
         self._queue.append((unit, future))
         if self._worker is None:
             self._worker = self._loop.create_task(self._drain())
+            self._worker.add_done_callback(self._stopped)
         return future
 
     @property
@@ -74,19 +75,22 @@ class GroupCommit(Generic[Unit, Outcome]):
             await asyncio.wait([self._worker])
 
     async def _drain(self) -> None:
-        try:
-            while self._queue:
-                await self._linger()
-                taken, self._queue = self._queue[: self._group], self._queue[self._group :]
-                self._company = len(taken) > 1
-                live = [(unit, future) for unit, future in taken if not future.done()]
-                if live:
-                    await self._commit(live)
-        finally:
+        while self._queue:
+            await self._linger()
+            taken, self._queue = self._queue[: self._group], self._queue[self._group :]
+            self._company = len(taken) > 1
+            live = [(unit, future) for unit, future in taken if not future.done()]
+            if live:
+                await self._commit(live)
+        self._worker = None
+
+    def _stopped(self, worker: asyncio.Task[None]) -> None:
+        """Lets nobody wait for a worker that was cancelled, maybe before it began."""
+        if self._worker is worker:
             self._worker = None
-            for _, future in self._queue:  # there are some only when this worker itself was cancelled
+            waiting, self._queue = self._queue, []
+            for _, future in waiting:
                 _settle(future, StoreClosed("The store was stopped."))
-            self._queue = []
 
     async def _linger(self) -> None:
         """Lets the loop turn, so that calls that are on their way join the group."""
@@ -99,6 +103,8 @@ class GroupCommit(Generic[Unit, Outcome]):
     async def _commit(self, live: list[tuple[Unit, asyncio.Future[Outcome]]]) -> None:
         try:
             outcomes = await self._run([unit for unit, _ in live])
+            if len(outcomes) != len(live):
+                raise RuntimeError(f"A group of {len(live)} units has {len(outcomes)} outcomes, not one for each.")
         except BaseException as error:
             told = error if isinstance(error, Exception) else OutcomeUnknown("The store was stopped while it wrote.")
             for _, future in live:

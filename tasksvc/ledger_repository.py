@@ -12,9 +12,9 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
 from tasksvc.domain import Change, Position, Record, Task, new_generation
-from tasksvc.errors import RepositoryError, StoreClosed, StoreNotEmpty, TaskNotFound
+from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound
 from tasksvc.group_commit import GroupCommit
-from tasksvc.ledger import Decision, Ledger
+from tasksvc.ledger import Ledger
 from tasksvc.ports import ChangePage, Page, TaskRepository, seq_of
 from tasksvc.query import Cursor, TaskQuery, select
 from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
@@ -30,7 +30,7 @@ class LedgerRepository(TaskRepository):
         self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: GroupCommit[Commit, Committed] = GroupCommit(self._commit_group)
+        self._group: GroupCommit[Commit | list[Entry], Committed] = GroupCommit(self._write)
         self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds
@@ -63,20 +63,28 @@ class LedgerRepository(TaskRepository):
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
         return await self._group(Commit(writes, at, retry))
 
-    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+    async def _write(self, units: Sequence[Commit | list[Entry]]) -> Sequence[Committed | Exception]:
+        """Commits, and dumps to restore."""
         outcomes: list[Committed | Exception] = []
-        decisions: list[Decision] = []
+        made: list[list[Entry]] = []
         ledger = self._ledger.draft()
-        for writes, at, retry in commits:
+        for unit in units:
             try:
-                decision = ledger.decide(writes, at=at, retry=retry)
-            except RepositoryError as error:
+                if isinstance(unit, Commit):
+                    decision = ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
+                    committed, entries = decision.committed, decision.entries()
+                else:
+                    if made or self.header[1:] != (0, 0, 0) or self._records or self._remembered:
+                        raise StoreNotEmpty("This store holds something already. Restore into a new one.")
+                    committed, entries = Committed((), self._ledger.position), unit
+            except Exception as error:  # whatever it is, it is this unit's alone
                 outcomes.append(error)
             else:
-                ledger.apply(decision.entries())
-                decisions.append(decision)
-                outcomes.append(decision.committed)
-        if made := [entries for decision in decisions if (entries := decision.entries())]:
+                ledger.apply(entries)
+                outcomes.append(committed)
+                if entries:
+                    made.append(entries)
+        if made:
             await self.persist(made)
             for entries in made:
                 self.replay(entries)
@@ -143,13 +151,9 @@ class LedgerRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         self._check_open()
-        taken = [entry async for entry in entries]
-        if self.header[1:] != (0, 0, 0) or self._records or self._remembered:
-            raise StoreNotEmpty("This store holds something already. Restore into a new one.")
-        taken[0] = taken[0]._replace(generation=new_generation()) if isinstance(taken[0], Header) else taken[0]
-        await self.persist([taken])
-        self.replay(taken)
-        self._wake()
+        anew = new_generation()
+        taken = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in entries]
+        await self._group(taken)
 
     async def close(self) -> None:
         await self._group.close()

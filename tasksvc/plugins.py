@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Iterator
+import re
+from collections.abc import Awaitable, Sequence
+from importlib.metadata import Distribution, EntryPoint
 from typing import NamedTuple
 
 import pluggy
@@ -28,15 +30,13 @@ class InstalledStore(NamedTuple):
 async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> TaskRepository:
     """Opens the store that `url` names with the adapter of its scheme, which alone is imported.
 
-    Raises InvalidStoreURL, PluginError and StoreRefused, each with one clear sentence.
+    Raises InvalidStoreURL, PluginError, StoreRefused and StoreUnavailable, each with one clear sentence.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    manager = _load(url.scheme)
+    manager = _load(url.scheme, _claims())
     try:
-        opening = manager.hook.tasksvc_open(url=url, scratch=scratch)
-        if opening is None:
-            raise PluginError(f"The adapter for {url.scheme}: implements no hook tasksvc_open. Ask its author.")
-        repository = await opening
+        given = manager.hook.tasksvc_open(url=url, scratch=scratch)
+        repository = await given if isinstance(given, Awaitable) else None
     except TasksvcError:
         raise
     except Exception as error:
@@ -44,64 +44,85 @@ async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> Task
             f"The adapter for {url.scheme}: failed to open {url} with {type(error).__name__}. Ask its author."
         ) from error
     if not isinstance(repository, TaskRepository):
+        what = type(given if repository is None else repository).__name__
         raise PluginError(
-            f"The adapter for {url.scheme}: gave a {type(repository).__name__} instead of a TaskRepository."
+            f"The adapter for {url.scheme}: gave {what} instead of an awaitable of a TaskRepository. Ask its author."
         )
     return repository
 
 
 def installed_stores() -> list[InstalledStore]:
     """All adapters that are installed, by scheme.  Imports each of them to see whether it loads."""
+    claims = _claims()
     found = []
-    for entry_point, distribution in sorted(_entry_points(), key=lambda item: item[0].name):
+    for entry_point, distribution in sorted(
+        claims, key=lambda claim: (claim.entry_point.name, claim.distribution.name)
+    ):
         try:
-            _load(entry_point.name)
+            _load(entry_point.name, claims)
             problem = None
         except PluginError as error:
             problem = str(error)
         found.append(
-            InstalledStore(
-                entry_point.name, distribution.metadata["Name"], distribution.version, entry_point.value, problem
-            )
+            InstalledStore(entry_point.name, distribution.name, distribution.version, entry_point.value, problem)
         )
     return found
 
 
-def _load(scheme: str) -> pluggy.PluginManager:
+class _Claim(NamedTuple):
+    """A distribution offers the adapter for the scheme that its entry point is named after."""
+
+    entry_point: EntryPoint
+    distribution: Distribution
+
+
+def _claims() -> list[_Claim]:
+    """All that are installed; a distribution that is found twice counts once."""
+    entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
+    return [_Claim(found, found.dist) for found in entry_points if found.dist is not None]
+
+
+def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
     """A manager with the one plugin of `scheme` in it."""
-    claims = {(found.value, dist.metadata["Name"]) for found, dist in _entry_points() if found.name == scheme}
-    if not claims:
-        schemes = ", ".join(sorted({found.name for found, _ in _entry_points()})) or "none"
+    fitting = [claim for claim in claims if claim.entry_point.name == scheme]
+    if not fitting:
+        schemes = ", ".join(sorted({claim.entry_point.name for claim in claims})) or "none"
         raise PluginError(f"No adapter is installed for {scheme}: stores. Installed: {schemes}.")
-    if len(claims) > 1:
-        names = " and ".join(sorted(name for _, name in claims))
-        raise PluginError(f"Two distributions claim {scheme}: stores, {names}. Uninstall one of them.")
-    ((module, distribution),) = claims
+    if len(fitting) > 1:
+        names = " and ".join(sorted(claim.distribution.name for claim in fitting))
+        raise PluginError(f"More than one distribution claims {scheme}: stores: {names}. Uninstall all but one.")
+    ((entry_point, distribution),) = fitting
+    adapter = f"The adapter for {scheme}: from {distribution.name}"
     manager = pluggy.PluginManager("tasksvc")
     manager.add_hookspecs(hookspecs)
     try:
         manager.load_setuptools_entrypoints(hookspecs.GROUP, name=scheme)
         manager.check_pending()
     except ModuleNotFoundError as error:
-        if error.name == module.partition(":")[0]:
-            raise PluginError(
-                f"The adapter for {scheme}: names the module {module}, which {distribution} lacks. Reinstall it."
-            ) from error
-        raise PluginError(
-            f"The adapter for {scheme}: needs {error.name}, which is not installed."
-            f" Install it, for instance with: pip install '{distribution}[{scheme}]'"
-        ) from error
+        missing = str(error.name)
+        if f"{entry_point.module}.".startswith(f"{missing}."):
+            problem = f"names the module {entry_point.module}, which is not there. Reinstall it."
+        else:
+            problem = f"needs {missing}, which is not installed. {_remedy(distribution, missing)}"
+        raise PluginError(f"{adapter} {problem}") from error
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"The adapter for {scheme}: from {distribution} has a wrong hook: {error}") from error
+        raise PluginError(f"{adapter} has a wrong hook: {_one_line(error)}. Ask its author.") from error
     except Exception as error:
-        raise PluginError(
-            f"The adapter for {scheme}: from {distribution} fails on import with {type(error).__name__}: {error}"
-        ) from error
+        raise PluginError(f"{adapter} fails on import with {type(error).__name__}: {_one_line(error)}") from error
+    if not manager.hook.tasksvc_open.get_hookimpls():
+        raise PluginError(f"{adapter} implements no hook tasksvc_open. Ask its author.")
     return manager
 
 
-def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, importlib.metadata.Distribution]]:
-    """Every adapter's entry point, with the distribution that it came from."""
-    for entry_point in importlib.metadata.entry_points(group=hookspecs.GROUP):
-        if entry_point.dist is not None:
-            yield entry_point, entry_point.dist
+def _remedy(distribution: Distribution, module: str) -> str:
+    """How to get a module that `distribution` needs, as far as its metadata tells."""
+    project = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
+    for requirement in distribution.requires or ():
+        extra = re.match(rf"{project}\b.*\bextra == ['\"]([^'\"]+)", requirement, re.IGNORECASE)
+        if extra is not None:
+            return f"Install it with: pip install '{distribution.name}[{extra[1]}]'"
+    return "Install it."
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -29,6 +29,11 @@ class StoreURL:
             ) from None
         if parts.fragment:
             raise InvalidStoreURL(f"This {self.scheme}: URL has a # in it; write it as %23.")
+        if ":" in parts.netloc and "@" not in parts.netloc and "@" in parts.path + parts.query:
+            raise InvalidStoreURL(
+                f"This {self.scheme}: URL has an @ after its host."
+                " Write / ? and @ in a password, and @ elsewhere, as %2F %3F and %40."
+            )
         self.netloc = parts.netloc
         """Everything between // and the next /: user, password, hosts, ports."""
         self.path = unquote(parts.path)
