@@ -12,6 +12,7 @@ from typing import Any
 import tasksvc
 from tasksvc.config import Settings, environment_of_process, read_settings
 from tasksvc.errors import TasksvcError
+from tasksvc.ports import Capability
 from tasksvc.store_url import StoreURL
 
 
@@ -43,7 +44,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from tasksvc.api import LOOPBACK_HOSTS, SCRATCH_STORE, Guard, Options, create_app  # takes a while
+    from tasksvc.api import LOOPBACK_HOSTS, SCRATCH_STORE, SERVICE, Guard, Options, create_app  # takes a while
     from tasksvc.api.server import serve as serve_app
 
     guard = Guard(LOOPBACK_HOSTS if is_loopback(settings.host) else None)
@@ -52,13 +53,18 @@ async def _serve(settings: Settings) -> None:
     def ready(port: int) -> None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         where = f"http://{host}:{port}"
-        kept = "kept" if settings.store else "scratch: emptied on shutdown; name a store with --store to keep tasks"
+        if settings.store is None:
+            fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
+        elif Capability.DURABLE in app[SERVICE].repository.capabilities:
+            fate = "kept"
+        else:
+            fate = "in memory: gone when the service ends"
         store = StoreURL(settings.store or SCRATCH_STORE)
         sys.stdout.write(
             f"tasksvc {tasksvc.__version__} is ready; Ctrl-C ends it.\n"
             f"  Tasks  {where}/tasks/\n"
             f"  Docs   {where}/docs and {where}/redoc\n"
-            f"  Store  {store} ({kept})\n"
+            f"  Store  {store} ({fate})\n"
         )
         sys.stdout.flush()
 

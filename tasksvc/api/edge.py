@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
 
+from tasksvc.api.conditions import etag
 from tasksvc.api.guard import Guard
 from tasksvc.api.problems import BodyTooLarge, ExpectationFailed, problem_of
 from tasksvc.api.service import Service
 from tasksvc.api.validation import Expectation
+from tasksvc.errors import VersionConflict
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -39,6 +41,8 @@ class Edge:
                 response = await handler(request)
             except Exception as error:
                 response = problem_of(error)
+                if isinstance(error, VersionConflict):
+                    response.headers[hdrs.ETAG] = etag(service.repository.generation, error.current)
             finally:
                 service.leave()
             if service.draining:

@@ -194,7 +194,9 @@ class Handlers:
         except WriteRefused as error:
             raise BatchRefused(error) from error
         results = [
-            {"op": operation["op"], "id": task.id if isinstance(task, Task) else operation["id"], "task": task}
+            {"op": operation["op"], "id": task.id, "etag": etag(repository.generation, task), "task": task}
+            if isinstance(task, Task)
+            else {"op": operation["op"], "id": operation["id"], "etag": None, "task": None}
             for operation, task in zip(operations, committed.results, strict=True)
         ]
         response = json_answer({"results": results})

@@ -374,6 +374,7 @@ class BatchResult(Schema):
 
     op = fields.String(metadata={"enum": ["create", "update", "delete"]})
     id = fields.Integer(metadata={"example": 1})
+    etag = fields.String(allow_none=True, metadata=_described("Of the task as it left it; null for a deletion."))
     task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it left the task; null for a deletion."))
 
 
