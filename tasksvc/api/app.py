@@ -10,6 +10,7 @@ from aiohttp import web
 import tasksvc
 from tasksvc.api.docs import DocsPages
 from tasksvc.api.edge import Edge
+from tasksvc.api.front import Front
 from tasksvc.api.guard import Guard
 from tasksvc.api.handlers import Handlers
 from tasksvc.api.routes import Routes
@@ -22,6 +23,8 @@ SCRATCH_STORE = "sqlite:///tasks.db"
 """The store of those who name none: emptied on shutdown."""
 SERVICE: web.AppKey[Service] = web.AppKey("tasksvc", Service)
 """Where an application keeps its service."""
+FRONT: web.AppKey[Front] = web.AppKey("tasksvc-front", Front)
+"""What a server may put before the application."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         return open_repository(store or SCRATCH_STORE, scratch=store is None)
 
     service = Service(open_store, options.retention)
-    routes = Routes(Handlers(service), DocsPages(), Edge(service, options.guard), tasksvc.__version__)
+    handlers, edge = Handlers(service), Edge(service, options.guard)
+    routes = Routes(handlers, DocsPages(), edge, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
-    app[SERVICE] = service
+    app[SERVICE], app[FRONT] = service, Front(handlers, edge)
     routes.add_to(app.router)
     home = app.router.named_resources()["home"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import hdrs, web
 
+from tasksvc.api.answers import Answer
 from tasksvc.api.conditions import etag
 from tasksvc.api.guard import Guard
 from tasksvc.api.problems import BodyTooLarge, ExpectationFailed, problem_of
@@ -14,7 +16,14 @@ from tasksvc.api.service import Service
 from tasksvc.api.validation import Expectation
 from tasksvc.errors import VersionConflict
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[..., Awaitable[web.StreamResponse | Answer]]
+"""Takes a request, and for some what is known of it already."""
+Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def ordinary(answer: web.StreamResponse | Answer) -> web.StreamResponse:
+    """`answer` as aiohttp knows it."""
+    return answer.response() if isinstance(answer, Answer) else answer
 
 
 class Edge:
@@ -27,18 +36,17 @@ class Edge:
     def __init__(self, service: Service, guard: Guard | None) -> None:
         self._service, self._guard = service, guard
 
-    def wrap(self, handler: Handler, expectation: Expectation) -> Handler:
-        """`handler`, which now never raises."""
+    def enclose(self, handler: Handler) -> Handler:
+        """`handler` with the guard before it, which now never raises."""
         service, guard = self._service, self._guard
 
         @functools.wraps(handler)
-        async def answer(request: web.Request) -> web.StreamResponse:
+        async def answer(request: web.Request, *known: Any) -> web.StreamResponse | Answer:
             service.in_flight += 1
             try:
                 if guard is not None:
                     guard.check(request)
-                await expectation.check(request)
-                response = await handler(request)
+                response = await handler(request, *known)
             except Exception as error:
                 response = problem_of(error)
                 if isinstance(error, VersionConflict):
@@ -46,8 +54,24 @@ class Edge:
             finally:
                 service.leave()
             if service.draining:
+                response = ordinary(response)
                 response.force_close()
             return response
+
+        return answer
+
+    def wrap(self, handler: Handler, expectation: Expectation) -> Wrapped:
+        """`handler`, whose request is now validated, as a handler for a router."""
+
+        async def validated(request: web.Request) -> web.StreamResponse | Answer:
+            await expectation.check(request)
+            return await handler(request)
+
+        enclosed = self.enclose(validated)
+
+        @functools.wraps(handler)
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return ordinary(await enclosed(request))
 
         return answer
 

@@ -12,7 +12,16 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc import codec, usecases
-from tasksvc.api.answers import CHANGE_SEQ, JSON, NDJSON, REPLAYED, json_answer, task_answer
+from tasksvc.api.answers import (
+    CHANGE_SEQ,
+    JSON,
+    NDJSON,
+    REPLAYED,
+    Answer,
+    encoded_answer,
+    json_answer,
+    task_answer,
+)
 from tasksvc.api.conditions import etag, expected_by, is_known, parse_position, show_position
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
@@ -34,10 +43,10 @@ from tasksvc.api.schemas import (
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import send
 from tasksvc.api.validation import BODY, QUERY, RAW
-from tasksvc.domain import ID_MAX, Position, Task
+from tasksvc.domain import ID_MAX, Position, Task, TaskDraft
 from tasksvc.errors import StoreUnavailable, WriteRefused
 from tasksvc.ports import Page
-from tasksvc.query import TaskQuery
+from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
 
 STREAM_PAGE = 250
@@ -46,6 +55,9 @@ CHANGES_READ = 100
 """Changes fetched at once for a page of the log."""
 CHANGES_BYTES = 1024 * 1024
 """After which a page of the log ends."""
+ENCODED_PAGES = 8
+ENCODED_PAGE_MAX = 256 * 1024
+"""Bytes; a larger page is encoded each time."""
 HEARTBEAT_SECONDS = 15.0
 READY_SECONDS = 2.0
 
@@ -60,11 +72,31 @@ IDEMPOTENCY_KEY = header(
 LAST_EVENT_ID = header("Last-Event-ID", "The id of the last event that the client saw; goes before `since`.")
 
 
+class EncodedPages:
+    """The last few pages that were shown, encoded.  A page never changes, so what encoded it once does so always."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Page, bytes]] = {}
+
+    def encoded(self, page: Page) -> bytes:
+        """The tasks of `page` as a JSON array; at no cost where the store gave this very page before."""
+        known = self._known.get(id(page))
+        if known is not None and known[0] is page:
+            return known[1]
+        body = codec.dumps(page.tasks)
+        if len(body) <= ENCODED_PAGE_MAX:
+            while len(self._known) >= ENCODED_PAGES:
+                del self._known[next(iter(self._known))]
+            self._known[id(page)] = page, body
+        return body
+
+
 class Handlers:
     """The operations of the API, over a service."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._pages = EncodedPages()
         self.prefix = ""
         """Of the application within a larger one."""
 
@@ -79,15 +111,19 @@ class Handlers:
         ),
         body=TaskIn(),
     )
-    async def create_task(self, request: web.Request) -> web.StreamResponse:
+    async def create_task(self, request: web.Request) -> Answer:
+        return await self.create(request, request[BODY], request[RAW])
+
+    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes) -> Answer:
+        """Makes the task of `draft`, which came as the body `raw`."""
         repository = self._service.repository
-        task, replayed = await usecases.create(
-            repository, request[BODY], at=usecases.now(), retry=_retry_key(request, "/tasks/")
-        )
-        response = task_answer(task, repository.generation, status=201, Location=f"{self.prefix}/tasks/{task.id}")
+        retry = _retry_key(request, "/tasks/", raw)
+        task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
+        answer = task_answer(task, repository.generation, status=201)
+        answer.add(hdrs.LOCATION, f"{self.prefix}/tasks/{task.id}")
         if replayed:
-            response.headers[REPLAYED] = "true"
-        return response
+            answer.add(REPLAYED, "true")
+        return answer
 
     @operation(
         "Show a task",
@@ -95,9 +131,13 @@ class Handlers:
         headers=[IF_NONE_MATCH],
         responses=answers({200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, 400, 404, 503),
     )
-    async def get_task(self, request: web.Request) -> web.StreamResponse:
+    async def get_task(self, request: web.Request) -> Answer | web.Response:
+        return await self.show(request, _task_id(request))
+
+    async def show(self, request: web.Request, task_id: int) -> Answer | web.Response:
+        """Shows a task."""
         repository = self._service.repository
-        task = await repository.get(_task_id(request))
+        task = await repository.get(task_id)
         if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
         return task_answer(task, repository.generation)
@@ -112,7 +152,7 @@ class Handlers:
         ),
         body=TaskPatch(),
     )
-    async def patch_task(self, request: web.Request) -> web.StreamResponse:
+    async def patch_task(self, request: web.Request) -> Answer:
         repository = self._service.repository
         expected = _expected(request, repository.generation)
         task = await usecases.patch(repository, _task_id(request), request[BODY], at=usecases.now(), expected=expected)
@@ -142,17 +182,26 @@ class Handlers:
         responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, 422, 503, also={200: [NDJSON]}),
         query=ListQuery(),
     )
-    async def list_tasks(self, request: web.Request) -> web.StreamResponse:
-        query, after, limit = request[QUERY]
+    async def list_tasks(self, request: web.Request) -> Answer | web.StreamResponse:
+        return await self.show_list(request, *request[QUERY])
+
+    async def show_list(
+        self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
+    ) -> Answer | web.StreamResponse:
+        """Shows a list, or a page of it."""
         lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
         pages = usecases.walk(self._service.repository, query, after=after, page_size=limit or STREAM_PAGE)
         async with aclosing(pages):
             page = await anext(pages)
+            if not lines and page.next is None:
+                answer = encoded_answer(self._pages.encoded(page))
+                answer.add(CHANGE_SEQ, show_position(page.position))
+                return answer
             headers = {hdrs.CONTENT_TYPE: NDJSON if lines else JSON, CHANGE_SEQ: show_position(page.position)}
             if limit is not None and page.next is not None:
                 headers[hdrs.LINK] = _next_link(request, show_cursor(page.next, query))
             if limit is not None or page.next is None:
-                body = _as_lines(page) if lines else codec.dumps(page.tasks)
+                body = _as_lines(page) if lines else self._pages.encoded(page)
                 return web.Response(body=body, headers=headers)
             response = web.StreamResponse(headers=headers)
             if request.method == hdrs.METH_HEAD:
@@ -166,7 +215,7 @@ class Handlers:
         responses=answers({200: ("How many were deleted.", DeletedOut, [])}, 422, 503, 507),
         query=FilterQuery(),
     )
-    async def delete_tasks(self, request: web.Request) -> web.StreamResponse:
+    async def delete_tasks(self, request: web.Request) -> Answer:
         query = request[QUERY]
         if query == TaskQuery():
             message = "Name at least one filter. Without one, all tasks would go."
@@ -184,11 +233,11 @@ class Handlers:
         ),
         body=Batch(),
     )
-    async def batch(self, request: web.Request) -> web.StreamResponse:
+    async def batch(self, request: web.Request) -> Answer:
         repository = self._service.repository
         operations = request[BODY]
         writes = [_write(operation, repository.generation) for operation in operations]
-        retry = _retry_key(request, "/tasks/batch")
+        retry = _retry_key(request, "/tasks/batch", request[RAW])
         try:
             committed = await usecases.batch(repository, writes, at=usecases.now(), retry=retry)
         except WriteRefused as error:
@@ -199,10 +248,10 @@ class Handlers:
             else {"op": operation["op"], "id": operation["id"], "etag": None, "task": None}
             for operation, task in zip(operations, committed.results, strict=True)
         ]
-        response = json_answer({"results": results})
+        answer = json_answer({"results": results})
         if committed.replayed:
-            response.headers[REPLAYED] = "true"
-        return response
+            answer.add(REPLAYED, "true")
+        return answer
 
     # ------------------------------------------------------------ the change log
 
@@ -213,7 +262,7 @@ class Handlers:
         responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
         query=ChangesQuery(),
     )
-    async def changes(self, request: web.Request) -> web.StreamResponse:
+    async def changes(self, request: web.Request) -> Answer:
         since = parse_position(request[QUERY]["since"], where="query", field="since")
         left, size = request[QUERY]["limit"], 0
         taken: list[bytes] = []
@@ -232,7 +281,7 @@ class Handlers:
             codec.dumps(show_position(since)),
             codec.dumps(more),
         )
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: JSON})
+        return encoded_answer(body)
 
     @operation(
         "Follow the change log",
@@ -269,7 +318,7 @@ class Handlers:
     # ------------------------------------------------------------ health
 
     @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", None, [])}))
-    async def live(self, request: web.Request) -> web.StreamResponse:
+    async def live(self, request: web.Request) -> Answer:
         return json_answer({"status": "ok"})
 
     @operation(
@@ -277,7 +326,7 @@ class Handlers:
         tag="health",
         responses=answers({200: ("It can.", None, [])}, 503),
     )
-    async def ready(self, request: web.Request) -> web.StreamResponse:
+    async def ready(self, request: web.Request) -> Answer | web.Response:
         if self._service.draining:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
         try:
@@ -307,7 +356,7 @@ def _expected(request: web.Request, generation: str) -> Expected:
     return expected_by(_joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH), generation)
 
 
-def _retry_key(request: web.Request, path: str) -> RetryKey | None:
+def _retry_key(request: web.Request, path: str, raw: bytes) -> RetryKey | None:
     """The Idempotency-Key, with what it stands for: method, path and body."""
     given = request.headers.getall("Idempotency-Key", ())
     if not given:
@@ -315,7 +364,7 @@ def _retry_key(request: web.Request, path: str) -> RetryKey | None:
     if len(given) > 1 or not _RETRY_KEY(given[0]):
         message = "Must be given once, with 1 to 255 printable ASCII characters."
         raise InvalidRequest([FieldError("header", "Idempotency-Key", message)])
-    fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), request[RAW])).hexdigest()
+    fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), raw)).hexdigest()
     return RetryKey("", given[0], fingerprint)
 
 

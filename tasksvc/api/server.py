@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Callable
+from typing import cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
-from tasksvc.api.app import SERVICE
+from tasksvc.api.answers import Answer
+from tasksvc.api.app import FRONT, SERVICE
 from tasksvc.api.problems import problem
 from tasksvc.errors import TasksvcError
 
@@ -28,7 +30,31 @@ class PortTaken(TasksvcError):
 
 
 class Protocol(web.RequestHandler):
-    """aiohttp's, whose own errors are problem documents too."""
+    """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if not isinstance(resp, Answer):
+            return await super().finish_response(request, resp, start_time)
+        transport = self.transport
+        if (
+            transport is None
+            or self._upgraded
+            or self._force_close
+            or self._close
+            or not request.keep_alive
+            or request.version != HttpVersion11
+            or request.method == hdrs.METH_HEAD
+        ):
+            return await super().finish_response(request, resp.response(), start_time)
+        transport.write(resp.message())
+        if self._paused:  # a slow reader
+            try:
+                await self._drain_helper()
+            except ConnectionError:
+                return cast(web.StreamResponse, resp), True
+        return cast(web.StreamResponse, resp), False
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -69,6 +95,8 @@ async def serve(app: web.Application, host: str, port: int, *, ready: Callable[[
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     manager = runner.server
     assert manager is not None
+    front = runner.app[FRONT]
+    manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # Protocol sends Answers
     loop = asyncio.get_running_loop()
 
     def protocol() -> Protocol:

@@ -53,11 +53,7 @@ class Expectation:
             request[QUERY] = self._load_query(request)
         if self._body is not None:
             raw = request[RAW] = await read_body(request, types=self.types, limit=self.body_max)
-            document = parse_json(raw)
-            try:
-                request[BODY] = self._body.load(document)
-            except ValidationError as error:
-                raise InvalidRequest(list(field_errors("body", error))) from None
+            request[BODY] = load_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
         given = request.query
@@ -76,6 +72,15 @@ class Expectation:
             return self._query.load(values)
         except ValidationError as error:
             raise InvalidRequest(list(field_errors("query", error))) from None
+
+
+def load_body(schema: Schema, raw: bytes) -> Any:
+    """What `schema` makes of the JSON in `raw`.  Raises RequestError."""
+    document = parse_json(raw)
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise InvalidRequest(list(field_errors("body", error))) from None
 
 
 def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
