@@ -158,6 +158,7 @@ class LedgerRepository(TaskRepository):
     async def close(self) -> None:
         await self._group.close()
         self._closed = True
+        self._wake()  # so that readers that wait learn of it
 
     def _check_open(self) -> None:
         if self._closed:

@@ -11,9 +11,11 @@ called with one folder for each store that a test needs: the same folder, the sa
 adapter's `capabilities` declare absent is skipped by name.  Comes with the extra `tasksvc[testing]`.
 """
 
+import pkgutil
+
 import pytest
 
-pytest.register_assert_rewrite(*(f"tasksvc.testing.{name}" for name in ("store", "reading", "writing")))
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 from tasksvc.testing.contract import TaskRepositoryContract  # noqa: E402  (after the line above, or it does nothing)
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from tasksvc.testing.cancellation import CancellationContract
+from tasksvc.testing.change_log import ChangeLogContract
+from tasksvc.testing.dumping import DumpingContract
+from tasksvc.testing.lifecycle import LifecycleContract
+from tasksvc.testing.pruning import PruningContract
+from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
+from tasksvc.testing.records import RecordsContract
+from tasksvc.testing.retries import RetriesContract
+from tasksvc.testing.state_machine import StateMachineContract
+from tasksvc.testing.values import ValuesContract
 from tasksvc.testing.writing import WritingContract
 
 
 class TaskRepositoryContract(
     WritingContract,
+    ValuesContract,
     ReadingContract,
+    ChangeLogContract,
+    RetriesContract,
+    RecordsContract,
+    PruningContract,
+    DumpingContract,
+    LifecycleContract,
+    RacesContract,
+    CancellationContract,
+    StateMachineContract,
 ):
     """What every store must do.  A test module subclasses it and gives `store_url()`."""

@@ -202,7 +202,7 @@ def on_store(
 
             async def whole() -> None:
                 __tracebackhide__ = True
-                async with asyncio.timeout(PATIENCE), Store(self, tmp_path / "store") as store:
+                async with Store(self, tmp_path / "store") as store:
                     store.need(*needed)
                     await test(self, store)
 
@@ -218,5 +218,17 @@ def on_store(
 def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
     """Runs `coroutine` on a loop of its own, without a trace in the thread's event-loop policy."""
     __tracebackhide__ = True
+
+    async def outcome() -> Exception | None:
+        __tracebackhide__ = True
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await coroutine
+        except Exception as error:
+            return error
+        return None
+
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        runner.run(coroutine)
+        error = runner.run(outcome())
+    if error is not None:
+        raise error  # from here, so that a report shows the test and not the loop

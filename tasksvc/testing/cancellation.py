@@ -1,0 +1,289 @@
+"""Cancelling a call at every await in it: a write is wholly there or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from typing import Any
+
+from tasksvc import (
+    Add,
+    Capability,
+    Entry,
+    Patch,
+    Position,
+    PutRecord,
+    Remove,
+    RetryKey,
+    TaskDraft,
+    TaskQuery,
+)
+from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
+from tasksvc.testing.store import Store, StoreUnderTest, on_store
+
+TURNS = (0, 1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256)
+"""Turns of the event loop between an await and the cancellation, so that it meets a call at work."""
+
+
+@types.coroutine
+def _watched(call: Generator[Any, Any, object], awaits: Callable[[int], None]) -> Generator[Any, Any, object]:
+    """Runs `call`, and tells `awaits` how often it has waited, each time that it does."""
+    resume: Callable[[Any], Any] = call.send
+    value: Any = None
+    count = 0
+    while True:
+        try:
+            waits_for = resume(value)
+        except StopIteration as done:
+            return done.value
+        count += 1
+        awaits(count)
+        try:
+            resume, value = call.send, (yield waits_for)
+        except BaseException as error:
+            resume, value = call.throw, error
+
+
+async def _cancelled_at(make: Callable[[], Awaitable[object]], wanted: int, turns: int) -> bool:
+    """Runs a call and cancels it `turns` turns of the loop after its `wanted`-th await; False if it was over before."""
+    loop = asyncio.get_running_loop()
+
+    def cancel_after(left: int) -> None:
+        if left:
+            loop.call_soon(cancel_after, left - 1)
+        else:
+            task.cancel()
+
+    def awaits(count: int) -> None:
+        if count == wanted:
+            cancel_after(turns)
+
+    async def run() -> None:
+        await _watched(make().__await__(), awaits)
+
+    task = asyncio.ensure_future(run())
+    if wanted == 0:
+        cancel_after(turns)
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+    return task.cancelled()
+
+
+async def cancelled_everywhere(make: Callable[[], Awaitable[object]]) -> AsyncGenerator[None, None]:
+    """Makes the call again and again and cancels it in another place each time; the caller looks after each."""
+    place = 0
+    while True:
+        for turns in TURNS:
+            cancelled = await _cancelled_at(make, place, turns)
+            yield
+            if not cancelled:
+                break
+        if not cancelled and turns == 0:
+            return  # the call has no such await
+        place += 1
+
+
+class CancellationContract(StoreUnderTest):
+    """Every kind of write, and of read."""
+
+    async def _next_commit(self, store: Store) -> None:
+        """That a commit after the cancellation does what it says and no more."""
+        before = {task.id for task in await store.listed()}
+        task = await store.add("after")
+        assert task.description == "after", "the next commit answers its own results"
+        assert task.id not in before, "the next commit makes a task of its own"
+        await store.commit(Remove(task.id))
+
+    @on_store()
+    async def test_a_cancelled_add_is_whole_or_absent(self, store: Store) -> None:
+        async for _ in cancelled_everywhere(lambda: store.add("one", labels=("a", "b"), metadata={"a": [1]})):
+            await self._next_commit(store)
+            await store.check()
+        for task in await store.listed():
+            assert (task.labels, task.metadata, task.version) == (("a", "b"), {"a": [1]}, 1), (
+                "a task is whole or absent"
+            )
+
+    @on_store()
+    async def test_a_cancelled_patch_is_whole_or_absent(self, store: Store) -> None:
+        task = await store.add()
+        turn = 0
+
+        def patch() -> Awaitable[object]:
+            return store.patch(task, description=f"{turn}", labels=(f"{turn}",), metadata={"turn": turn})
+
+        async for _ in cancelled_everywhere(patch):
+            kept = await store.repository.get(task.id)
+            halves = {kept.description, *kept.labels, str(kept.metadata.get("turn"))}
+            assert len(halves) == 1 or kept.version == 1, "a patch is whole or absent"
+            await self._next_commit(store)
+            await store.check()
+            turn += 1
+
+    @on_store()
+    async def test_a_cancelled_remove_is_whole_or_absent(self, store: Store) -> None:
+        task = await store.add(labels=("a",))
+
+        def remove() -> Awaitable[object]:
+            return store.remove(task)
+
+        async for _ in cancelled_everywhere(remove):
+            await self._next_commit(store)
+            await store.check()
+            there = task in await store.listed()
+            assert (task in await store.listed(TaskQuery(labels=("a",)))) == there, "a removal is whole or absent"
+            if not there:
+                task = await store.add(labels=("a",))
+
+    @on_store()
+    async def test_a_cancelled_batch_is_whole_or_absent(self, store: Store) -> None:
+        await store.add_all([TaskDraft("0"), TaskDraft("0")])
+        turn = 0
+
+        def batch() -> Awaitable[object]:
+            fields = {"description": f"{turn}"}
+            return store.commit(
+                Patch(1, fields), Add(TaskDraft(f"{turn}")), Patch(2, fields), Add(TaskDraft(f"{turn}"))
+            )
+
+        async for _ in cancelled_everywhere(batch):
+            turn += 1
+            await self._next_commit(store)
+            await store.check()
+            tasks = await store.listed()
+            assert tasks[0].description == tasks[1].description, "a batch is whole or absent"
+            assert tasks[0].version == tasks[1].version, "a batch is whole or absent"
+            assert len(tasks) % 2 == 0, "a batch is whole or absent"
+
+    @on_store()
+    async def test_a_cancelled_commit_is_safe_to_repeat_with_its_key(self, store: Store) -> None:
+        turn = 0
+
+        def keyed() -> Awaitable[object]:
+            key = RetryKey("s", f"{turn}", "f")
+            return store.commit(Add(TaskDraft(f"{turn}")), Add(TaskDraft(f"{turn}")), retry=key)
+
+        async for _ in cancelled_everywhere(keyed):
+            await keyed()
+            there = [task for task in await store.listed() if task.description == f"{turn}"]
+            assert len(there) == 2, "a commit that was cancelled and repeated with its key is done once"
+            turn += 1
+        await store.check()
+
+    @on_store(Capability.RECORDS)
+    async def test_a_cancelled_commit_with_records_is_whole_or_absent(self, store: Store) -> None:
+        await store.commit(Add(TaskDraft("0")), PutRecord("s", "a", {"n": 0}))
+        turn = 0
+
+        def both() -> Awaitable[object]:
+            fields = {"metadata": {"n": turn}}
+            return store.commit(PutRecord("s", "a", {"n": turn}), Patch(1, fields), PutRecord("s", "b", {"n": turn}))
+
+        async for _ in cancelled_everywhere(both):
+            await self._next_commit(store)
+            names = await store.repository.records("s", limit=9)
+            told = {record.value["n"] for record in names}
+            assert len(told) == 1, "records of one commit are written together or not at all"
+            assert (await store.repository.get(1)).metadata.get("n", 0) in told, "and so are the tasks"
+            await store.check()
+            turn += 1
+
+    @on_store(Capability.PRUNE)
+    async def test_a_cancelled_prune_leaves_a_log_without_holes(self, store: Store) -> None:
+        kept = 0
+
+        def prune() -> Awaitable[object]:
+            return store.repository.prune(log_before=LAST_MOMENT, log_keep=3, keys_before=FIRST_MOMENT, limit=10**6)
+
+        async for _ in cancelled_everywhere(prune):
+            await store.add_all(varied(3))
+            head = await store.head()
+            log = await store.log(Position(head.generation, head.seq - 3))
+            assert [change.seq for change in log] == [head.seq - 2, head.seq - 1, head.seq], "the newest are kept"
+            kept += 3
+            assert len(await store.listed()) == kept, "no task is lost"
+
+    @on_store(Capability.DUMP)
+    async def test_a_cancelled_restore_is_whole_or_absent(self, store: Store) -> None:
+        await store.add_all(varied(30))
+        await store.commit(Remove(30))
+        entries = [entry async for entry in store.repository.dump()]
+        other = await store.another()
+
+        async def feed() -> AsyncIterator[Entry]:
+            for entry in entries:
+                yield entry
+
+        def restore() -> Awaitable[object]:
+            return other.repository.restore(feed())
+
+        async for _ in cancelled_everywhere(restore):
+            task = await other.add("after")
+            tasks = [each for each in await other.listed() if each.description != "after"]
+            assert len(tasks) in (0, 29), "a restore is whole or absent"
+            assert task.id == (31 if tasks else 1), "a restore is whole or absent, the highest id too"
+            await other.check()
+            other = await store.another()
+
+    @on_store()
+    async def test_cancelled_neighbours_take_nobody_with_them(self, store: Store) -> None:
+        for turns in TURNS:
+            commits = [
+                asyncio.ensure_future(store.commit(Add(TaskDraft(f"{turns} {n}")), Add(TaskDraft(f"{turns} {n}"))))
+                for n in range(32)
+            ]
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for commit in commits[::2]:
+                commit.cancel()
+            outcomes = await asyncio.gather(*commits, return_exceptions=True)
+
+            await store.check()
+            there = [task.description for task in await store.listed()]
+            for n, outcome in enumerate(outcomes):
+                count = there.count(f"{turns} {n}")
+                if n % 2:
+                    assert not isinstance(outcome, BaseException), f"who was not cancelled is answered, not {outcome!r}"
+                    assert count == 2, "what was acknowledged is there"
+                else:
+                    assert count != 1, "a cancelled commit is whole or absent"
+
+    @on_store()
+    async def test_a_cancelled_read_does_no_harm(self, store: Store) -> None:
+        tasks = await store.add_all(varied(30))
+        repository = store.repository
+        calls: list[Callable[[], Awaitable[object]]] = [
+            lambda: repository.get(1),
+            lambda: repository.find(TaskQuery(), limit=10),
+            lambda: store.log(),
+            lambda: self._wait(store),
+        ]
+        if Capability.RECORDS in repository.capabilities:
+            calls.append(lambda: repository.records("s", limit=10))
+            calls.append(lambda: repository.record("s", "a"))
+        for call in calls:
+            async for _ in cancelled_everywhere(call):
+                assert await repository.get(7) == tasks[6], "the next read has its own answer"
+                assert await store.listed() == tasks, "the next read has its own answer"
+        await self._next_commit(store)
+        await store.check()
+
+    async def _wait(self, store: Store) -> None:
+        """A wait for a change that comes."""
+        await store.repository.changes(await store.head(), limit=10, wait=0.02)
+
+    @on_store(Capability.DUMP)
+    async def test_a_dump_that_is_left_half_way_does_no_harm(self, store: Store) -> None:
+        await store.add_all(varied(30))
+
+        for stop in (0, 1, 15):
+            dump = store.repository.dump()
+            for _ in range(stop):
+                await anext(dump)
+            if isinstance(dump, AsyncGenerator):
+                await dump.aclose()
+            await store.add()
+        assert len([entry async for entry in store.repository.dump()]) == 1 + 33 + 33, "the next dump is whole"
+        await store.check()

@@ -1,0 +1,257 @@
+"""dump() and restore(): all that a store holds, out and in again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+
+from tasksvc import (
+    BEGINNING,
+    Add,
+    Capability,
+    Change,
+    DropRecord,
+    Entry,
+    Header,
+    Patch,
+    Position,
+    PositionGone,
+    PutRecord,
+    Record,
+    Remembered,
+    Remove,
+    RetryKey,
+    StoreNotEmpty,
+    Task,
+    TaskDraft,
+    codec,
+)
+from tasksvc.testing.samples import FULL, LAST_MOMENT, later, varied
+from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
+
+KEY = RetryKey("s", "key", "f")
+ORDER = (Header, Task, Record, Remembered, Change)
+
+
+class _Torn(Exception):
+    """What a dump ends with that breaks half-way."""
+
+
+async def dumped(store: Store) -> list[Entry]:
+    """The whole dump of `store`."""
+    return [entry async for entry in store.repository.dump()]
+
+
+async def _feed(entries: Iterable[Entry], *, torn_after: int | None = None) -> AsyncIterator[Entry]:
+    for n, entry in enumerate(entries):
+        if n == torn_after:
+            raise _Torn
+        yield entry
+        await asyncio.sleep(0)
+    if torn_after is not None:
+        raise _Torn
+
+
+def _plain(entries: Sequence[Entry]) -> tuple[object, list[bytes]]:
+    """Everything but the generation, and the order within a kind, which is of no account for some."""
+    header = entries[0]
+    assert isinstance(header, Header), "the header comes first"
+    return header[1:], sorted(codec.dumps(codec.entry_to_json(entry)) for entry in entries[1:])
+
+
+async def _fill(store: Store) -> None:
+    """Something of everything, with gaps in the ids."""
+    await store.add_all(varied(12))
+    await store.commit(Patch(2, {"done": True, "metadata": {"n": [1, 1.0, None]}}), Remove(3), at=later(1))
+    await store.commit(Add(FULL), Add(TaskDraft("gone")), Remove(14), at=later(2), retry=KEY)
+    if Capability.RECORDS in store.repository.capabilities:
+        await store.commit(PutRecord("b", "x", {"n": 1}), PutRecord("a", "y", {}), PutRecord("a", "x", {}))
+        await store.commit(PutRecord("b", "x", {"n": 1.0}), DropRecord("a", "y"), retry=RetryKey("s", "records", "f"))
+
+
+class DumpingContract(StoreUnderTest):
+    """Copies and backups."""
+
+    @on_store(Capability.DUMP)
+    async def test_a_dump_holds_everything_in_its_order(self, store: Store) -> None:
+        await _fill(store)
+
+        entries = await dumped(store)
+
+        kinds = [ORDER.index(type(entry)) for entry in entries]
+        assert kinds == sorted(kinds), "a dump has the header, tasks, records, retry keys and changes, in this order"
+        assert entries[0] == Header(store.repository.generation, last_id=14, seq=17, floor=0), "the header comes first"
+        tasks = [entry for entry in entries if isinstance(entry, Task)]
+        assert tasks == await store.listed(), "a dump has the tasks by id"
+        assert [entry for entry in entries if isinstance(entry, Change)] == await store.log(), (
+            "a dump has the whole log"
+        )
+        assert KEY in [entry.key for entry in entries if isinstance(entry, Remembered)], "a dump has the retry keys"
+        if Capability.RECORDS in store.repository.capabilities:
+            records = sorted(entry for entry in entries if isinstance(entry, Record))
+            assert records == [Record("a", "x", {}), Record("b", "x", {"n": 1.0}, 2)], "a dump has the records"
+
+    @on_store(Capability.DUMP)
+    async def test_an_empty_store_is_dumped_and_restored(self, store: Store) -> None:
+        entries = await dumped(store)
+        assert entries == [Header(store.repository.generation, 0, 0, 0)], "an empty store is a header alone"
+
+        other = await store.another()
+        await other.repository.restore(_feed(entries))
+
+        assert _plain(await dumped(other)) == _plain(entries), "an empty store is restored as empty"
+        assert (await other.add()).id == 1, "and begins with the first id"
+
+    @on_store(Capability.DUMP)
+    async def test_a_restored_store_equals_the_dumped_one(self, store: Store) -> None:
+        await _fill(store)
+        entries = await dumped(store)
+        other = await store.another()
+
+        await other.repository.restore(_feed(entries))
+
+        assert _plain(await dumped(other)) == _plain(entries), (
+            "ids, versions, times, records, retry keys, the log and the highest id are as in the dump"
+        )
+        assert await other.listed() == await store.listed(), "the list is the same"
+        assert await other.log() == await store.log(), "the log is the same"
+        await other.check()
+
+    @on_store(Capability.DUMP)
+    async def test_a_restored_store_has_a_generation_of_its_own(self, store: Store) -> None:
+        await _fill(store)
+        other = await store.another()
+        born = other.repository.generation
+
+        await other.repository.restore(_feed(await dumped(store)))
+
+        own = other.repository.generation
+        assert own not in (store.repository.generation, born), "a restored store has a new generation"
+        for old in (store.repository.generation, born):
+            await raised(
+                PositionGone,
+                other.repository.read_changes(Position(old, 0), limit=1),
+                "a position of another generation, in a restored store",
+            )
+        assert (await other.head()).generation == own, "positions carry the new generation"
+
+    @on_store(Capability.DUMP)
+    async def test_a_restored_store_goes_on_where_the_dump_ended(self, store: Store) -> None:
+        await _fill(store)
+        first = (await store.commit(Add(FULL), retry=KEY)).results
+        head = await store.head()
+        other = await store.another()
+        await other.repository.restore(_feed(await dumped(store)))
+
+        again = await other.commit(Add(FULL), retry=KEY)
+        assert (again.replayed, list(again.results)) == (True, list(first)), "retry keys are restored"
+        assert (await other.add()).id == 15, "an id is never given twice, not even in a restored store"
+        assert (await other.head()).seq == head.seq + 1, "the log goes on with its numbers"
+        assert (await other.patch(await other.repository.get(2), priority=9)).version == 3, "versions go on"
+        await other.check()
+
+    @on_store(Capability.DUMP, Capability.DURABLE)
+    async def test_a_restored_store_is_kept_over_a_reopening(self, store: Store) -> None:
+        await _fill(store)
+        other = await store.another()
+        await other.repository.restore(_feed(await dumped(store)))
+        before = await dumped(other)
+
+        await other.reopen()
+
+        after = await dumped(other)
+        assert after[0] == before[0], "the generation of a restored store is kept over a reopening"
+        assert _plain(after) == _plain(before), "all that was restored is kept over a reopening"
+
+    @on_store(Capability.DUMP)
+    async def test_a_store_that_holds_something_is_not_restored(self, store: Store) -> None:
+        entries = [Header("x" * 16, 0, 0, 0)]
+        held, emptied = await store.another(), await store.another()
+        task = await held.add()
+        await emptied.remove(await emptied.add())
+
+        for other in (held, emptied):
+            await raised(StoreNotEmpty, other.repository.restore(_feed(entries)), "restoring into a store in use")
+
+        assert await held.listed() == [task], "a refused restore leaves the store as it is"
+        assert (await emptied.add()).id == 2, "a store that has given ids is not empty"
+
+    @on_store(Capability.DUMP, Capability.RECORDS)
+    async def test_a_store_that_holds_records_is_not_restored(self, store: Store) -> None:
+        await store.commit(PutRecord("s", "a", {}))
+
+        await raised(
+            StoreNotEmpty, store.repository.restore(_feed([Header("x" * 16, 0, 0, 0)])), "restoring over records"
+        )
+
+        assert await store.repository.record("s", "a") == Record("s", "a", {}), "a refused restore changes nothing"
+
+    @on_store(Capability.DUMP)
+    async def test_a_dump_that_breaks_half_way_leaves_the_store_empty(self, store: Store) -> None:
+        await _fill(store)
+        entries = await dumped(store)
+        other = await store.another()
+
+        for torn_after in (0, 1, 5, len(entries) // 2, len(entries) - 1, len(entries)):
+            await raised(
+                _Torn, other.repository.restore(_feed(entries, torn_after=torn_after)), "a dump that breaks half-way"
+            )
+            assert await other.listed() == [], "nothing is left of a restore that failed"
+            assert await other.log() == [], "nothing is left of a restore that failed"
+        await other.repository.restore(_feed(entries))
+        assert _plain(await dumped(other)) == _plain(entries), "a store that was left empty can be restored"
+
+    @on_store(Capability.DUMP)
+    async def test_a_dump_is_one_snapshot(self, store: Store) -> None:
+        await store.add_all(varied(20))
+
+        async def write(n: int) -> None:
+            for _ in range(5):
+                await store.commit(Add(TaskDraft(f"new {n}")), Patch(n + 1, {"metadata": {"by": n}}), Remove(n + 21))
+
+        async def back_up() -> list[Entry]:
+            entries: list[Entry] = []
+            async for entry in store.repository.dump():
+                entries.append(entry)
+                await asyncio.sleep(0)
+            return entries
+
+        dumps, *_ = await asyncio.gather(
+            asyncio.gather(*(back_up() for _ in range(3))),
+            *(write(n) for n in range(10)),
+            return_exceptions=True,
+        )
+
+        assert not isinstance(dumps, BaseException), f"dumping while others write: {dumps!r}"
+        assert dumps is not None, "there were dumps"
+        for entries in (*dumps, await dumped(store)):
+            header = entries[0]
+            assert isinstance(header, Header), "the header comes first"
+            log = [entry for entry in entries if isinstance(entry, Change)]
+            tasks = {entry.id: entry for entry in entries if isinstance(entry, Task)}
+            assert [change.seq for change in log] == list(range(1, header.seq + 1)), "header and log are of one moment"
+            assert replayed(log) == tasks, "tasks and log are of one moment"
+            assert header.last_id == max(change.task_id for change in log), "header and log are of one moment"
+
+    @on_store(Capability.DUMP, Capability.PRUNE)
+    async def test_a_pruned_store_is_restored_as_such(self, store: Store) -> None:
+        for n in range(6):
+            await store.commit(Add(TaskDraft("x")), at=later(n), retry=KEY._replace(value=str(n)))
+        await store.commit(Remove(6), at=later(6))
+        await store.repository.prune(log_before=later(4), log_keep=100, keys_before=later(2), limit=100)
+        entries = await dumped(store)
+        assert entries[0] == Header(store.repository.generation, last_id=6, seq=7, floor=4), "the header has the floor"
+
+        other = await store.another()
+        await other.repository.restore(_feed(entries))
+
+        assert _plain(await dumped(other)) == _plain(entries), "a pruned store is restored as it was"
+        await raised(PositionGone, other.repository.read_changes(BEGINNING, limit=1), "BEGINNING of a pruned log")
+        own = Position(other.repository.generation, 4)
+        assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from its floor"
+
+        await other.repository.prune(log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT, limit=100)
+        last = await store.another()
+        await last.repository.restore(_feed(await dumped(other)))
+        assert (await last.head()).seq == 7, "the head is restored though the log is empty"
+        assert (await last.add()).id == 7, "the highest id is restored though nobody has it any more"

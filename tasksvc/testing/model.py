@@ -1,0 +1,134 @@
+"""A store in plain dicts, written apart from `tasksvc.ledger`, so that a fault in one shows in the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from tasksvc import Add, Change, Expected, Kind, Patch, PutRecord, Record, Remove, RetryKey, Task, Write
+
+DEFAULTS: dict[str, Any] = {"done": False, "due_at": None, "priority": 0, "labels": (), "metadata": {}}
+
+
+class Refusal(Exception):
+    """That the model refuses a write: with which error, and which write."""
+
+    def __init__(self, error: str, index: int | None) -> None:
+        super().__init__(error, index)
+        self.error, self.index = error, index
+
+
+class Model:
+    """What a store must hold after the commits that it was given."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.records: dict[tuple[str, str], Record] = {}
+        self.log: list[Change] = []
+        self.keys: dict[tuple[str, str], tuple[str, datetime, list[Any]]] = {}
+        self.last_id = 0
+        self.floor = 0
+        """Changes up to this one have been pruned."""
+
+    def commit(self, writes: Sequence[Write], at: datetime, retry: RetryKey | None) -> tuple[list[Any], bool]:
+        """The results, and whether they are a replay.  Raises Refusal, and then nothing has happened."""
+        if retry is not None and (used := self.keys.get((retry.scope, retry.value))):
+            fingerprint, _, results = used
+            if fingerprint != retry.fingerprint:
+                raise Refusal("RetryKeyReused", None)
+            return results, True
+        before = (dict(self.tasks), dict(self.records), list(self.log), self.last_id)
+        results = []
+        for index, write in enumerate(writes):
+            try:
+                results.append(self._write(write, at))
+            except KeyError as error:
+                self.tasks, self.records, self.log, self.last_id = before
+                raise Refusal(error.args[0], index) from error
+        if retry is not None:
+            self.keys[retry.scope, retry.value] = (retry.fingerprint, at, results)
+        return results, False
+
+    def _write(self, write: Write, at: datetime) -> Any:
+        if isinstance(write, Add):
+            self.last_id += 1
+            values = write.draft._asdict()
+            completed = at if write.draft.done else None
+            return self._keep(
+                Task(**values, id=self.last_id, completed_at=completed, created_at=at, updated_at=at, version=1)
+            )
+        if isinstance(write, Patch):
+            old = self._expected(write.task_id, write.expected)
+            return self._patched(old, write.fields, max(at, old.updated_at))
+        if isinstance(write, Remove):
+            if write.only_if is None:
+                old = self._expected(write.task_id, write.expected)
+            elif write.task_id not in self.tasks or not write.only_if.matches(self.tasks[write.task_id]):
+                return None
+            else:
+                old = self.tasks[write.task_id]
+            del self.tasks[old.id]
+            self.log.append(Change(len(self.log) + 1, Kind.DELETED, max(at, old.updated_at), old.id, None))
+            return None if write.only_if is None else old
+        name = write.space, write.name
+        version = self.records[name].version if name in self.records else 0
+        if write.expected not in (None, version):
+            raise KeyError("RecordConflict")
+        if isinstance(write, PutRecord):
+            self.records[name] = Record(*name, write.value, version + 1)
+            return self.records[name]
+        self.records.pop(name, None)
+        return None
+
+    def _expected(self, task_id: int, expected: Expected) -> Task:
+        if task_id not in self.tasks:
+            raise KeyError("TaskNotFound")
+        task = self.tasks[task_id]
+        if (expected.any_of is not None and task.version not in expected.any_of) or task.version in expected.none_of:
+            raise KeyError("VersionConflict")
+        return task
+
+    def _patched(self, old: Task, fields: Mapping[str, Any], at: datetime) -> Task:
+        values = {name: DEFAULTS[name] if value is None else value for name, value in fields.items()}
+        if fields.get("metadata") is not None:
+            values["metadata"] = _merged(old.metadata, fields["metadata"])
+        new = dataclasses.replace(old, **values)
+        if _canonical(new) == _canonical(old):
+            return old
+        if new.done != old.done:
+            new.completed_at = at if new.done else None
+        new.updated_at, new.version = at, old.version + 1
+        return self._keep(new)
+
+    def _keep(self, task: Task) -> Task:
+        self.tasks[task.id] = task
+        kind = Kind.CREATED if task.version == 1 else Kind.UPDATED
+        self.log.append(Change(len(self.log) + 1, kind, task.updated_at, task.id, task))
+        return task
+
+    def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
+        """All that is due, in one step."""
+        while self.floor < len(self.log) and (
+            self.log[self.floor].at < log_before or len(self.log) - self.floor > log_keep
+        ):
+            self.floor += 1
+        self.keys = {name: used for name, used in self.keys.items() if used[1] >= keys_before}
+
+
+def _canonical(task: Task) -> tuple[object, ...]:
+    """`task` in a form whose parts are equal where JSON values are: 1, 1.0 and true are not."""
+    values = vars(task)
+    return (json.dumps(values["metadata"], sort_keys=True), *(values[name] for name in values if name != "metadata"))
+
+
+def _merged(target: Any, patch: Any) -> Any:
+    """A JSON merge patch, RFC 7396."""
+    if not isinstance(patch, Mapping):
+        return patch
+    kept = target if isinstance(target, Mapping) else {}
+    result = {name: value for name, value in kept.items() if name not in patch}
+    result |= {name: _merged(kept.get(name), value) for name, value in patch.items() if value is not None}
+    return result

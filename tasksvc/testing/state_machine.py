@@ -1,0 +1,236 @@
+"""Any sequence of calls: hypothesis drives a store and a model of it side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Coroutine
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from tasksvc import (
+    Add,
+    Capability,
+    Cursor,
+    DropRecord,
+    Entry,
+    Expected,
+    Patch,
+    Position,
+    PositionGone,
+    PutRecord,
+    Record,
+    Remove,
+    RepositoryError,
+    RetryKey,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    Write,
+    codec,
+    select,
+)
+from tasksvc.testing.model import Model, Refusal
+from tasksvc.testing.samples import descriptions, json_objects, label_sets, later, maybe, moments, queries, steady
+from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest
+
+Answer = TypeVar("Answer")
+
+times = st.integers(-5, 5).map(later)
+ids = st.integers(1, 6)
+names = st.sampled_from(["a", "b"])
+drafts = st.builds(
+    TaskDraft,
+    description=descriptions,
+    done=st.booleans(),
+    due_at=st.none() | moments,
+    priority=st.integers(0, 9),
+    labels=label_sets,
+    metadata=json_objects,
+)
+small = st.dictionaries(names, st.none() | st.sampled_from([0, 1, 1.0, True, [], {}, {"a": 1}, {"a": None}]))
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "description": descriptions,
+        "done": st.none() | st.booleans(),
+        "due_at": st.none() | moments,
+        "priority": st.none() | st.integers(0, 9),
+        "labels": st.none() | label_sets,
+        "metadata": st.none() | small,
+    },
+)
+versions = st.frozensets(st.integers(1, 3), max_size=2)
+expectations = st.one_of(
+    st.just(Expected()), st.builds(Expected, any_of=versions), st.builds(Expected, none_of=versions)
+)
+task_writes = st.one_of(
+    st.builds(Add, drafts),
+    st.builds(Patch, ids, patches, expectations),
+    st.builds(Patch, ids, patches),
+    st.builds(Remove, ids, expectations, only_if=st.none() | queries),
+)
+record_writes = st.one_of(
+    st.builds(PutRecord, names, names, small, expected=maybe([0, 1, 2])),
+    st.builds(DropRecord, names, names, expected=maybe([0, 1, 2])),
+)
+retry_keys = st.none() | st.builds(RetryKey, names, names, names)
+
+
+def _told(results: Any) -> list[object]:
+    """Results in a form in which 1, 1.0 and true differ."""
+    return [
+        codec.dumps(codec.entry_to_json(result)) if isinstance(result, Task | Record) else result for result in results
+    ]
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """A store, its model, and what may be done to both."""
+
+    def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self._root = Store(under_test, folder)
+        self.store = self._await(self._root.__aenter__())
+        self.capabilities = self.store.repository.capabilities
+        self.model = Model()
+
+    def _await(self, call: Coroutine[Any, Any, Answer]) -> Answer:
+        async def bounded() -> Answer:
+            async with asyncio.timeout(PATIENCE):
+                return await call
+
+        return self._runner.run(bounded())
+
+    def teardown(self) -> None:
+        try:
+            self._await(self._root.__aexit__())
+        finally:
+            self._runner.close()
+
+    # ------------------------------------------------------------ what is done
+
+    @rule(data=st.data(), at=times, retry=retry_keys)
+    def commit(self, data: st.DataObject, at: datetime, retry: RetryKey | None) -> None:
+        kinds = task_writes | record_writes if Capability.RECORDS in self.capabilities else task_writes
+        writes: list[Write] = data.draw(st.lists(kinds, min_size=1, max_size=4))
+        wanted: tuple[object, ...]
+        told: tuple[object, ...]
+        try:
+            results, replayed = self.model.commit(writes, at, retry)
+            wanted = (_told(results), replayed, self._head)
+        except Refusal as refusal:
+            wanted = (refusal.error, refusal.index)
+        try:
+            committed = self._await(self.store.commit(*writes, at=at, retry=retry))
+            told = (_told(committed.results), committed.replayed, committed.position)
+        except RepositoryError as error:
+            told = (type(error).__name__, getattr(error, "index", None))
+        assert told == wanted, "commit() answers, or refuses, as the model does"
+
+    @rule(query=queries, place=st.none() | ids, limit=st.sampled_from([1, 2, 100]))
+    def find(self, query: TaskQuery, place: int | None, limit: int) -> None:
+        after: Cursor | None = None
+        if place in self.model.tasks:
+            after = query.cursor(self.model.tasks[place])
+        page = self._await(self.store.repository.find(query, after=after, limit=limit))
+        assert (list(page.tasks), page.next) == select(self.model.tasks.values(), query, after, limit), (
+            "find() must equal select()"
+        )
+        assert page.position == self._head, "a page carries the head of the log"
+
+    @rule(seq=st.integers(0, 30), limit=st.integers(1, 5))
+    def read_changes(self, seq: int, limit: int) -> None:
+        position = Position(self.store.repository.generation, seq)
+        gone = not self.model.floor <= seq <= len(self.model.log)
+        try:
+            page = self._await(self.store.repository.read_changes(position, limit=limit))
+        except PositionGone:
+            assert gone, "a position within the log is good"
+        else:
+            assert not gone, "a position outside the log is gone"
+            assert list(page.changes) == self.model.log[seq : seq + limit][: len(page.changes)], (
+                "the log is the model's"
+            )
+            assert page.changes or seq == len(self.model.log), "there are none only at the head"
+
+    @precondition(lambda self: Capability.DURABLE in self.capabilities)
+    @rule()
+    def reopen(self) -> None:
+        self._await(self.store.reopen())
+
+    @precondition(lambda self: Capability.PRUNE in self.capabilities)
+    @rule(log_before=times, log_keep=st.integers(0, 9), keys_before=times)
+    def prune(self, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
+        self.model.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before)
+        for _ in range(100):
+            more = self._await(
+                self.store.repository.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=2)
+            )
+            if not more:
+                return
+        raise AssertionError("prune() comes to an end")
+
+    @precondition(lambda self: Capability.DUMP in self.capabilities)
+    @rule()
+    def move(self) -> None:
+        """Goes on with a copy of the store."""
+        self.store = self._await(self._copy())
+
+    async def _copy(self) -> Store:
+        entries = [entry async for entry in self.store.repository.dump()]
+
+        async def feed() -> AsyncIterator[Entry]:
+            for entry in entries:
+                yield entry
+
+        other = await self._root.another()
+        await other.repository.restore(feed())
+        return other
+
+    # ------------------------------------------------------------ what always holds
+
+    @property
+    def _head(self) -> Position:
+        return Position(self.store.repository.generation, len(self.model.log))
+
+    @invariant()
+    def tasks_are_the_models(self) -> None:
+        tasks = self._await(self.store.listed())
+        assert _told(tasks) == _told(self.model.tasks[task_id] for task_id in sorted(self.model.tasks)), (
+            "the list is the model's"
+        )
+
+    @invariant()
+    def log_is_the_models(self) -> None:
+        floor = self.model.floor
+        log = self._await(self.store.log(Position(self.store.repository.generation, floor)))
+        assert log == self.model.log[floor:], "the log is the model's"
+
+    @precondition(lambda self: Capability.RECORDS in self.capabilities)
+    @invariant()
+    def records_are_the_models(self) -> None:
+        for space in ("a", "b"):
+            records = self._await(self._records(space))
+            wanted = [self.model.records[name] for name in sorted(self.model.records) if name[0] == space]
+            assert _told(records) == _told(wanted), "the records are the model's"
+
+    async def _records(self, space: str) -> list[Record]:
+        return list(await self.store.repository.records(space, limit=100))
+
+
+class StateMachineContract(StoreUnderTest):
+    """A store does what the model does."""
+
+    def test_a_store_behaves_as_its_model(self, tmp_path: Path) -> None:
+        numbers = itertools.count()
+
+        class Machine(StoreMachine):
+            def __init__(machine) -> None:  # noqa: N805  (`self` is the contract)
+                super().__init__(self, tmp_path / f"run-{next(numbers)}")
+
+        run_state_machine_as_test(Machine, settings=steady(30, steps=25))
