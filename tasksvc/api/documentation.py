@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 from aiohttp_apispec import docs, json_schema, querystring_schema
 from marshmallow import Schema
 
 from tasksvc.api.answers import CHANGE_SEQ, REPLAYED
-from tasksvc.api.problems import CONTENT_TYPE
-from tasksvc.api.schemas import Problem
+from tasksvc.api.problems import CONTENT_TYPE, RESYNC, TYPE_PREFIX, title
+from tasksvc.api.schemas import TASK, Problem
 
-REASONS: Mapping[int, str] = {
-    400: "It is not valid JSON, or a header is malformed.",
-    404: "There is no such task.",
-    408: "The body was not there in time.",
-    410: "The position is older than the log, or of another life of the store: read the list again.",
-    412: "The task is at another version; `current` has it.",
-    413: "The body is too large.",
-    415: "The body is of another type.",
-    422: "A field is not what is expected; `errors` lists them.",
-    503: "Not now. Retry-After says when it is worth trying again.",
-    507: "The store is full.",
+PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
+    400: ("malformed-request", "It is not valid JSON, or a header is malformed.", {}),
+    404: ("task-not-found", "There is no such task.", {}),
+    408: ("body-too-slow", "The body was not there in time.", {}),
+    410: (
+        "position-gone",
+        "The position is older than the log, or of another life of the store: read the list again.",
+        {"resync": RESYNC},
+    ),
+    412: ("version-conflict", "The task is at another version; `current` has it.", {"current": TASK}),
+    413: ("body-too-large", "The body is too large.", {}),
+    415: ("unsupported-media-type", "The body is of another type.", {}),
+    422: ("invalid-request", "A field is not what is expected; `errors` lists them.", {}),
+    503: ("store-unavailable", "Not now. Retry-After says when it is worth trying again.", {"outcome": "not-done"}),
+    507: ("store-full", "The store is full.", {"outcome": "not-done"}),
 }
+"""Of each status: the particular part of a problem's type, what it means, and further members of an example."""
+BODY_ERROR = {"in": "body", "field": "description", "message": "This field is required."}
+QUERY_ERROR = {"in": "query", "field": "limit", "message": "Must be an integer from 1 to 1,000."}
 HEADERS: Mapping[str, str] = {
     "ETag": "The entity tag of this version of the task.",
     "Location": "Where the new task is.",
@@ -97,9 +103,13 @@ def answers(
                 answer["content"][media_type] = {"schema": {"type": "string"}}
         found[str(status)] = answer
     for status in problems:
+        name, reason, more = PROBLEMS[status]
+        example = {"type": TYPE_PREFIX + name, "title": title(status), "status": status, "detail": reason, **more}
+        if status == 422:
+            example["errors"] = [BODY_ERROR if 415 in problems else QUERY_ERROR]
         found[str(status)] = {
-            "description": f"{HTTPStatus(status).phrase}. {REASONS[status]}",
-            "content": {CONTENT_TYPE: {"schema": Problem}},
+            "description": f"{title(status)}. {reason}",
+            "content": {CONTENT_TYPE: {"schema": Problem, "example": example}},
         }
     return found
 

@@ -131,7 +131,9 @@ def _answer(answer: dict[str, Any], produces: list[str]) -> dict[str, Any]:
     """A copy, since apispec resolves schemas in place."""
     copied = {**answer}
     if "content" in answer:
-        copied["content"] = {kind: {"schema": _schema(media["schema"])} for kind, media in answer["content"].items()}
+        copied["content"] = {
+            kind: {**media, "schema": _schema(media["schema"])} for kind, media in answer["content"].items()
+        }
     elif produces != ["application/json"]:
         copied["content"] = {kind: {"schema": {"type": "string"}} for kind in produces}
     return copied

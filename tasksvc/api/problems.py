@@ -19,6 +19,12 @@ log = logging.getLogger("tasksvc")
 
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """As RFC 9110 has them; http.HTTPStatus has older ones in some Pythons."""
+RESYNC = "GET /tasks/, then go on from its X-Change-Seq"
+
+
+def title(status: int) -> str:
+    """The phrase of a status."""
+    return TITLES.get(status) or HTTPStatus(status).phrase
 
 
 class FieldError(NamedTuple):
@@ -108,9 +114,7 @@ def _field(where: str) -> Callable[[errors.InvalidTask], Mapping[str, Any]]:
 
 TABLE: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
-    errors.PositionGone: _Answer(
-        410, "position-gone", lambda _: {"resync": "GET /tasks/, then go on from its X-Change-Seq"}
-    ),
+    errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
     errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),
     errors.RetryKeyReused: _Answer(422, "idempotency-key-reused"),
@@ -127,7 +131,7 @@ def problem(
     """A problem document.  `name` is what is particular in its type; `more` are further members."""
     document = {
         "type": TYPE_PREFIX + name,
-        "title": TITLES.get(status) or HTTPStatus(status).phrase,
+        "title": title(status),
         "status": status,
         "detail": detail,
         **(more or {}),

@@ -32,15 +32,15 @@ class Routes:
         """Registers everything."""
         tasks, pages = self._handlers, self._pages
         many = {"GET": tasks.list_tasks, "POST": tasks.create_task, "DELETE": tasks.delete_tasks}
-        self._path(router, "/tasks/batch", {"POST": tasks.batch}, body_max=BATCH_BODY_MAX)
+        self._path(router, "/tasks/", many)
+        self._path(router, "/tasks", many, documented=False)
         self._path(
             router,
             "/tasks/{id}",
             {"GET": tasks.get_task, "PATCH": tasks.patch_task, "DELETE": tasks.delete_task},
             types=(JSON, MERGE_PATCH),
         )
-        self._path(router, "/tasks/", many)
-        self._path(router, "/tasks", many, documented=False)
+        self._path(router, "/tasks/batch", {"POST": tasks.batch}, body_max=BATCH_BODY_MAX)
         self._path(router, "/changes", {"GET": tasks.changes})
         self._path(router, "/changes/stream", {"GET": tasks.stream})
         self._path(router, "/health/live", {"GET": tasks.live})

@@ -295,7 +295,7 @@ class ListQuery(FilterQuery):
         validate=validate.OneOf(
             [sign + name for name in SortField for sign in ("", "-")], error="Must be one of {choices}."
         ),
-        metadata=_described("The order; - for descending.  Nulls come last, ties go by id.", "-priority"),
+        metadata=_described("The order; - for descending.  Nulls come last, ties go by id."),
     )
     limit = QueryWhole(1, LIMIT_MAX, metadata=_described("Asks for a page of at most so many; without it, all come."))
     after = Text(metadata=_described("Where the page begins, from the Link of the one before."))
@@ -335,20 +335,41 @@ class StreamQuery(Strict):
 # ---------------------------------------------------------------- what goes out
 
 
+TASK = {
+    "id": 1,
+    "description": "Water the plants",
+    "done": False,
+    "completed_at": None,
+    "due_at": "2026-11-24T17:00:00Z",
+    "priority": 0,
+    "labels": ["home"],
+    "metadata": {"room": 4},
+    "created_at": "2026-11-24T15:00:00.123456Z",
+    "updated_at": "2026-11-24T15:00:00.123456Z",
+    "version": 1,
+}
+"""An example."""
+
+
+def _shown(name: str, text: str = "") -> dict[str, Any]:
+    """A field of a task, with its value in the example."""
+    return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
+
+
 class TaskOut(Schema):
     """A task."""
 
-    id = fields.Integer(metadata=_described("Positive, and never used again.", 1))
-    description = fields.String(metadata=_described("As it was sent.", "Water the plants"))
-    done = fields.Boolean()
-    completed_at = fields.AwareDateTime(allow_none=True, metadata=_described("When it was done."))
-    due_at = fields.AwareDateTime(allow_none=True, metadata=_described("In UTC.", "2026-11-24T17:00:00Z"))
-    priority = fields.Integer(metadata={"minimum": 0, "maximum": 9})
-    labels = fields.List(fields.String(), metadata=_described("Sorted.", ["home"]))
-    metadata = fields.Dict()
-    created_at = fields.AwareDateTime(metadata=_described("In UTC.", "2026-11-24T15:00:00.123456Z"))
-    updated_at = fields.AwareDateTime(metadata=_described("In UTC; it never goes back.", "2026-11-24T15:00:00.123456Z"))
-    version = fields.Integer(metadata=_described("1, 2, 3, ...", 1))
+    id = fields.Integer(metadata=_shown("id", "Positive, and never used again."))
+    description = fields.String(metadata=_shown("description", "As it was sent."))
+    done = fields.Boolean(metadata=_shown("done"))
+    completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When it was done."))
+    due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
+    priority = fields.Integer(metadata={"minimum": 0, "maximum": domain.PRIORITY_MAX, **_shown("priority")})
+    labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
+    metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
+    created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
+    updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; it never goes back."))
+    version = fields.Integer(metadata=_shown("version", "1, 2, 3, ..."))
 
 
 class ChangeOut(Schema):
