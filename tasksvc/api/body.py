@@ -56,7 +56,7 @@ async def _collect(request: web.Request, limit: int) -> bytes:
                     raise _too_large(limit)
     except TimeoutError:
         raise BodyTooSlow(f"The body was not there within {BODY_SECONDS:g} s.", close=True) from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise MalformedRequest("The body broke off, or is not sent as its headers say.", close=True) from None
     return bytes(parts)
 

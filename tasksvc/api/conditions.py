@@ -8,11 +8,14 @@ from tasksvc.api.problems import FieldError, InvalidRequest, MalformedRequest
 from tasksvc.domain import BEGINNING, Position, Task
 from tasksvc.writes import WHATEVER, Expected
 
-_TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAGS = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*").fullmatch
 _EACH = re.compile(r'(W/)?"([^"]*)"').findall
 _VERSION = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
 _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
+
+
+CONDITION = "* or entity tags in double quotes, with commas between"
 
 
 def etag(generation: str, task: Task) -> str:
@@ -32,6 +35,11 @@ def expected_by(if_match: str | None, if_none_match: str | None, generation: str
     return Expected(any_of, _versions(if_none_match, generation, weak=True))
 
 
+def condition_problem(text: str) -> str | None:
+    """What is wrong with a condition that stands in a body; None where it is sound."""
+    return None if text.strip() == "*" or _TAGS(text) else f"Must be {CONDITION}."
+
+
 def is_known(if_none_match: str, generation: str, task: Task) -> bool:
     """Whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
     return if_none_match.strip() == "*" or task.version in _versions(if_none_match, generation, weak=True)
@@ -40,9 +48,7 @@ def is_known(if_none_match: str, generation: str, task: Task) -> bool:
 def _versions(header: str, generation: str, *, weak: bool) -> frozenset[int]:
     """The versions that a list of tags names.  A weak tag counts in a weak comparison only."""
     if not _TAGS(header):
-        raise MalformedRequest(
-            "If-Match and If-None-Match take * or entity tags in double quotes, with commas between."
-        )
+        raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
     found = set()
     for weakness, tag in _EACH(header):
         life, _, version = tag.rpartition(".")

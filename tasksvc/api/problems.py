@@ -14,6 +14,9 @@ from tasksvc import codec, errors
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tasksvc:problem:"
 
+ERRORS_MAX = 100
+"""Fields that one answer lists, so that it cannot be many times as large as its request."""
+
 log = logging.getLogger("tasksvc")
 
 
@@ -55,6 +58,22 @@ class MalformedRequest(RequestError):
     status, name = 400, "malformed-request"
 
 
+class Unauthorized(RequestError):
+    """The same for every reason, so that nobody learns which tokens there are."""
+
+    status, name = 401, "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A valid token is needed, as Authorization: Bearer TOKEN.",
+            headers={"WWW-Authenticate": 'Bearer realm="tasksvc"'},
+        )
+
+
+class Forbidden(RequestError):
+    status, name = 403, "forbidden"
+
+
 class ForeignOrigin(RequestError):
     status, name = 403, "foreign-origin"
 
@@ -89,6 +108,10 @@ class ExpectationFailed(RequestError):
 
 class ForeignHost(RequestError):
     status, name = 421, "foreign-host"
+
+
+class TooManyRequests(RequestError):
+    status, name = 429, "too-many-requests"
 
 
 class InvalidRequest(RequestError):

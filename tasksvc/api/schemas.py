@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from tasksvc import domain
+from tasksvc.api.conditions import condition_problem
 from tasksvc.api.cursors import parse_cursor
+from tasksvc.api.problems import ERRORS_MAX
 from tasksvc.domain import TaskDraft
 from tasksvc.query import Cursor, SortField, TaskQuery
 
@@ -219,7 +221,10 @@ class BatchUpdate(Strict):
     op = fields.Constant("update", required=True, metadata={"enum": ["update"]})
     id = Whole(1, domain.ID_MAX, required=True)
     patch = Part(TaskPatch, required=True)
-    if_match = Text(metadata=_described("As the header If-Match: an entity tag, several with commas, or *."))
+    if_match = Text(
+        validate=_by(condition_problem),
+        metadata=_described("As the header If-Match: an entity tag, several with commas, or *."),
+    )
 
 
 class BatchDelete(Strict):
@@ -227,7 +232,10 @@ class BatchDelete(Strict):
 
     op = fields.Constant("delete", required=True, metadata={"enum": ["delete"]})
     id = Whole(1, domain.ID_MAX, required=True)
-    if_match = Text(metadata=_described("As the header If-Match: an entity tag, several with commas, or *."))
+    if_match = Text(
+        validate=_by(condition_problem),
+        metadata=_described("As the header If-Match: an entity tag, several with commas, or *."),
+    )
 
 
 _OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpdate(), "delete": BatchDelete()}
@@ -243,6 +251,8 @@ class Batch(Schema):
         loaded: list[dict[str, Any]] = []
         wrong: dict[str, Any] = {}
         for index, item in enumerate(data):
+            if len(wrong) == ERRORS_MAX:
+                break
             kind = item.get("op") if isinstance(item, dict) else None
             schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
             if schema is None:

@@ -7,6 +7,7 @@ wrong content type for an empty body, and answers hostile JSON with a 500.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from aiohttp import web
@@ -14,7 +15,7 @@ from marshmallow import Schema, ValidationError
 
 from tasksvc.api.body import JSON, read_body
 from tasksvc.api.json_input import parse_json
-from tasksvc.api.problems import FieldError, InvalidRequest
+from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest
 from tasksvc.api.schemas import NoQuery, QueryTexts
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
@@ -84,8 +85,8 @@ def load_body(schema: Schema, raw: bytes) -> Any:
 
 
 def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
-    """marshmallow's messages, flat, each with the path to its field."""
-    yield from _flat(where, "", error.messages)
+    """The first of marshmallow's messages, flat, each with the path to its field."""
+    return islice(_flat(where, "", error.messages), ERRORS_MAX)
 
 
 def _flat(where: str, path: str, messages: Any) -> Iterator[FieldError]:
