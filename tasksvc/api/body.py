@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnsupportedBody
+from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -17,7 +17,8 @@ BODY_SECONDS = 10.0
 async def read_body(request: web.Request, *, types: Collection[str], limit: int) -> bytes:
     """The body, whole.  `limit` is in bytes.
 
-    Raises UnsupportedBody, BodyTooLarge (at once where the length was declared), BodyTooSlow.
+    Raises UnsupportedBody, UnknownCoding, BodyTooLarge (at once where the length was declared), BodyTooSlow,
+    MalformedRequest.
     """
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE) not in types:
@@ -26,7 +27,9 @@ async def read_body(request: web.Request, *, types: Collection[str], limit: int)
         raise UnsupportedBody("Send the body without a Content-Encoding.", close=True)
     content = request.content
     declared = request.content_length
-    if declared is not None and declared > limit:
+    if declared is None:
+        _check_coding(request)
+    elif declared > limit:
         raise _too_large(limit)
     if content.is_eof():  # it is all there already: nothing to wait for, so no timer
         raw = content.read_nowait()
@@ -44,6 +47,13 @@ def _check_type(request: web.Request, types: Collection[str]) -> None:
     charset = request.charset
     if charset is not None and charset.lower() not in ("utf-8", "utf8"):
         raise UnsupportedBody("Send the body in UTF-8.", close=True)
+
+
+def _check_coding(request: web.Request) -> None:
+    """aiohttp undoes the chunks, and leaves any other coding in the body."""
+    codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ()))
+    if codings.strip().lower() not in ("", "chunked"):
+        raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 
 
 async def _collect(request: web.Request, limit: int) -> bytes:

@@ -7,6 +7,7 @@ anything.  Their files come from the package offapi, which is not imported, sinc
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib.util
 import secrets
@@ -108,9 +109,9 @@ class DocsPages:
         if name not in ASSETS:
             raise NoSuchPath("There is no such file.")
         file, media_type = ASSETS[name]
-        return web.FileResponse(
-            self._folder / file, headers={**headers, hdrs.CONTENT_TYPE: f"{media_type}; charset=utf-8"}
-        )
+        # No FileResponse, whose errors, of ranges for instance, are no problem documents.
+        content = await asyncio.to_thread((self._folder / file).read_bytes)
+        return web.Response(body=content, content_type=media_type, charset="utf-8", headers=headers)
 
     @functools.cached_property
     def _redoc(self) -> bytes:

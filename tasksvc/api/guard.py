@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.problems import ForeignHost, ForeignOrigin
+from tasksvc.api.problems import ForeignHost, ForeignOrigin, MalformedRequest
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,15 +29,20 @@ class Guard:
         self._hosts = hosts
 
     def check(self, request: web.BaseRequest) -> None:
-        """Raises ForeignHost, ForeignOrigin."""
+        """Raises MalformedRequest, ForeignHost, ForeignOrigin."""
         headers = request.headers
         given = headers.getall(hdrs.HOST, ())
         host = given[0].lower() if len(given) == 1 else ""
-        if self._hosts is not None:
-            match = _HOST(host)
-            if match is None or not (match[1] in self._hosts or ("127.0.0.1" in self._hosts and _LOOPBACK(match[1]))):
-                raise ForeignHost("This service does not answer to the name in the Host header.", close=True)
+        match = _HOST(host)
+        if host and match is None:
+            raise MalformedRequest("The Host header is malformed.", close=True)
+        if not self._answers_to(match[1] if match else ""):
+            raise ForeignHost("This service does not answer to the name in the Host header.", close=True)
         if request.method not in SAFE_METHODS and hdrs.ORIGIN in headers:
             origins = headers.getall(hdrs.ORIGIN)
             if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
                 raise ForeignOrigin("A page of another origin must not write here.", close=True)
+
+    def _answers_to(self, name: str) -> bool:
+        hosts = self._hosts
+        return hosts is None or name in hosts or ("127.0.0.1" in hosts and _LOOPBACK(name) is not None)

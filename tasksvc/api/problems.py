@@ -20,7 +20,7 @@ ERRORS_MAX = 100
 log = logging.getLogger("tasksvc")
 
 
-TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """As RFC 9110 has them; http.HTTPStatus has older ones in some Pythons."""
 RESYNC = "GET /tasks/, then go on from its X-Change-Seq"
 
@@ -86,6 +86,10 @@ class NoSuchTask(RequestError):
     status, name = 404, "task-not-found"
 
 
+class NoSuchToken(RequestError):
+    status, name = 404, "token-not-found"
+
+
 class WrongMethod(RequestError):
     status, name = 405, "method-not-allowed"
 
@@ -112,6 +116,10 @@ class ForeignHost(RequestError):
 
 class TooManyRequests(RequestError):
     status, name = 429, "too-many-requests"
+
+
+class UnknownCoding(RequestError):
+    status, name = 501, "unknown-transfer-coding"
 
 
 class InvalidRequest(RequestError):
@@ -188,7 +196,8 @@ def problem_of(error: Exception) -> web.Response:
         return response
     if isinstance(error, web.HTTPException):
         headers = {name: value for name, value in error.headers.items() if name == hdrs.ALLOW}
-        return problem(error.status, "http", error.reason, headers=headers)
+        name = error.reason.lower().replace(" ", "-")
+        return problem(error.status, name, f"{error.reason}.", headers=headers)
     for kind in type(error).__mro__:
         if (answer := TABLE.get(kind)) is not None:
             retry = getattr(error, "retry_after", None)

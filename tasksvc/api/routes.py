@@ -106,6 +106,8 @@ class Routes:
 
 
 async def _nowhere(request: web.Request) -> web.StreamResponse:
+    if request.method == hdrs.METH_OPTIONS and request.raw_path == "*":  # the server itself
+        return web.Response(status=204, headers={hdrs.ALLOW: "DELETE, GET, HEAD, OPTIONS, PATCH, POST"})
     raise NoSuchPath("There is nothing at this path. /docs tells what there is.")
 
 

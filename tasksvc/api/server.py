@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import cast
 
 from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import LineTooLong
 
 from tasksvc.api.answers import Answer
 from tasksvc.api.app import FRONT, SERVICE
-from tasksvc.api.problems import problem
+from tasksvc.api.problems import problem, problem_of
 from tasksvc.errors import TasksvcError
 
 IDLE_SECONDS = 15.0
@@ -22,6 +23,9 @@ LINGER_SECONDS = 2.0
 DRAIN_SECONDS = 8.0
 CLOSE_SECONDS = 1.0
 """With what is above, an orderly end within ten seconds."""
+TARGET_MAX = 8_000
+HEADER_MAX = 8_192
+"""Bytes."""
 BACKLOG = 1_024
 
 
@@ -36,6 +40,8 @@ class Protocol(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         if not isinstance(resp, Answer):
+            if isinstance(resp, web.HTTPException):  # aiohttp's own, to a CONNECT
+                resp = problem_of(resp)
             return await super().finish_response(request, resp, start_time)
         transport = self.transport
         if (
@@ -59,7 +65,13 @@ class Protocol(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        if status == 400:  # what came is no HTTP, so what follows it cannot be read either
+        response: web.Response
+        if isinstance(exc, LineTooLong):
+            status, name = (414, "target-too-long") if exc.args[1] == TARGET_MAX else (431, "header-too-long")
+            response = problem(
+                status, name, f"The request target may have {TARGET_MAX:,} bytes, a header {HEADER_MAX:,}."
+            )
+        elif status == 400:  # what came is no HTTP, so what follows it cannot be read either
             response = problem(400, "malformed-request", "This is not a request that HTTP allows.")
         else:
             self.log_exception("Error handling request", exc_info=exc)
@@ -106,6 +118,8 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
             access_log=None,  # type: ignore[arg-type]  # aiohttp's own annotation forgets None
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
+            max_line_size=TARGET_MAX,
+            max_field_size=HEADER_MAX,
             auto_decompress=False,
         )
 

@@ -6,16 +6,18 @@ wrong content type for an empty body, and answers hostile JSON with a 500.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from tasksvc.api.body import JSON, read_body
 from tasksvc.api.json_input import parse_json
-from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest
+from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.api.schemas import NoQuery, QueryTexts
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
@@ -27,6 +29,9 @@ QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 
 BODY_MAX = 256 * 1024
 """Bytes."""
+
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 
 
 class Expectation:
@@ -57,6 +62,7 @@ class Expectation:
             request[BODY] = load_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
+        _check_escapes(request.raw_path)
         given = request.query
         values: dict[str, Any] = {}
         repeated = []
@@ -73,6 +79,20 @@ class Expectation:
             return self._query.load(values)
         except ValidationError as error:
             raise InvalidRequest(list(field_errors("query", error))) from None
+
+
+def _check_escapes(target: str) -> None:
+    """Raises MalformedRequest where escapes are not of UTF-8, which would else stand for themselves."""
+    if "%" in target and (_BROKEN_ESCAPE(target) or not _is_utf8(unquote_to_bytes(target))):
+        raise MalformedRequest("The request target is not UTF-8 in percent-encoding (RFC 3986, section 2).")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def load_body(schema: Schema, raw: bytes) -> Any:
