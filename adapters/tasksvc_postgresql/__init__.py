@@ -1,0 +1,20 @@
+"""postgresql://user@host1,host2/db : a store for several processes and machines, on a PostgreSQL server.
+
+The parameters of the URL that are the adapter's own are listed in `settings`; all others are
+asyncpg's, such as `sslmode`, or settings of the session at the server.
+"""
+
+from __future__ import annotations
+
+from tasksvc import StoreRefused, StoreURL, TaskRepository, hookimpl
+from tasksvc_postgresql.repository import open_postgresql
+from tasksvc_postgresql.settings import settings_of
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    if scratch:
+        raise StoreRefused(
+            f"{url} is on a server, where tasks are kept, so it cannot be a scratch store, which is emptied."
+        )
+    return await open_postgresql(settings_of(url))

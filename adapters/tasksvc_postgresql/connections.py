@@ -1,0 +1,140 @@
+"""Work on a connection: within a deadline, and again where that helps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from tasksvc import StoreUnavailable
+from tasksvc_postgresql.failures import DRIVER_ERRORS, Failure, explained, is_answer
+from tasksvc_postgresql.pool import Pool
+from tasksvc_postgresql.rows import Row
+from tasksvc_postgresql.settings import Settings
+
+PAUSES = (0.0, 0.05, 0.2)
+"""Seconds before each further attempt, as far as the deadline allows."""
+
+Result = TypeVar("Result")
+
+
+class Session:
+    """A connection for one attempt at some work, and how far that has come."""
+
+    def __init__(self, connection: asyncpg.Connection, *, timeout: float | None = None) -> None:
+        """`timeout`: seconds for each statement, where the work as a whole has no deadline."""
+        self._connection, self._timeout = connection, timeout
+        self.committing = False
+        """What was sent may be committed, whatever happens to the connection now."""
+
+    async def fetch(self, statement: str, *values: Any) -> list[Any]:
+        """The rows of a statement that writes nothing, or that is part of a transaction."""
+        rows: list[Any] = await self._connection.fetch(statement, *values, timeout=self._timeout)
+        return rows
+
+    async def execute(self, statements: str) -> None:
+        """Statements without values, in one round trip."""
+        await self._connection.execute(statements, timeout=self._timeout)
+
+    async def copy(self, table: str, columns: str, rows: Sequence[Row]) -> None:
+        """Adds rows to a table, fast."""
+        await self._connection.copy_records_to_table(
+            table, columns=columns.split(", "), records=rows, timeout=self._timeout
+        )
+
+    async def write_alone(self, statement: str, *values: Any) -> list[Any]:
+        """The rows of a statement that writes and is a transaction of its own."""
+        rows: list[Any] = await self._committed(self._connection.fetch, statement, *values)
+        return rows
+
+    async def commit(self) -> None:
+        """Commits the transaction that execute() began."""
+        await self._committed(self._connection.execute, "COMMIT")
+
+    async def _committed(self, send: Callable[..., Awaitable[Any]], *statement: Any) -> Any:
+        if self._connection.is_closed():
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost")
+        self.committing = True
+        answer = await send(*statement, timeout=self._timeout)
+        self.committing = False
+        return answer
+
+
+class Connections:
+    """What a store does at its server, one piece of work after another."""
+
+    def __init__(self, settings: Settings, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        self._settings = settings
+        self._pool = Pool(connect, settings.pool_size)
+        self._loop = asyncio.get_running_loop()
+
+    def deadline(self) -> float:
+        """When a call that comes in now has to end, on the clock of the loop."""
+        return self._loop.time() + self._settings.timeout
+
+    def left(self, deadline: float) -> float:
+        """The part of a call's time that is left until `deadline`, 0 to 1."""
+        return (deadline - self._loop.time()) / self._settings.timeout
+
+    async def run(self, work: Callable[[Session], Awaitable[Result]], *, deadline: float | None = None) -> Result:
+        """What `work` gives.  It is called again after an attempt that wrote nothing, if that may help.
+
+        A transaction that it leaves open by raising is rolled back.  What the driver raises comes
+        out as a StoreUnavailable.
+        """
+        deadline = self.deadline() if deadline is None else deadline
+        pauses = iter(PAUSES)
+        while True:
+            session: Session | None = None
+            try:
+                async with asyncio.timeout_at(deadline):
+                    connection = await self._pool.take()
+                    session = Session(connection)
+                    return await self._do(work, session, connection)
+            except DRIVER_ERRORS as error:
+                failure = self._explained(error, session)
+                if failure.expire:
+                    self._pool.expire()
+                pause = next(pauses, None)
+                if not failure.again or pause is None or self._loop.time() + pause >= deadline:
+                    raise failure.error from error
+            await asyncio.sleep(pause)
+
+    async def _do(
+        self, work: Callable[[Session], Awaitable[Result]], session: Session, connection: asyncpg.Connection
+    ) -> Result:
+        try:
+            result = await work(session)
+        except BaseException as error:
+            if isinstance(error, Exception) and (is_answer(error) or not isinstance(error, DRIVER_ERRORS)):
+                await self._roll_back(connection)
+            else:
+                connection.terminate()
+                self._pool.give_back(connection)
+            raise
+        self._pool.give_back(connection)
+        return result
+
+    async def _roll_back(self, connection: asyncpg.Connection) -> None:
+        """Ends the transaction of a connection that is sound otherwise."""
+        try:
+            if connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+        except BaseException as error:
+            connection.terminate()
+            if not isinstance(error, DRIVER_ERRORS):
+                raise
+        finally:
+            self._pool.give_back(connection)
+
+    def _explained(self, error: Exception, session: Session | None) -> Failure:
+        if session is None and isinstance(error, TimeoutError) and self._pool.is_exhausted:
+            told = f"All {self._settings.pool_size} connections to {self._settings.name} are in use. Try again soon."
+            return Failure(StoreUnavailable(told), again=False, expire=False)
+        return explained(error, name=self._settings.name, committing=session is not None and session.committing)
+
+    async def close(self) -> None:
+        """Waits for the work at hand, but not for long, and drops all connections."""
+        await self._pool.close(timeout=self._settings.timeout)

@@ -1,0 +1,126 @@
+"""All that a store holds, out and in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from typing import cast
+
+import asyncpg
+
+from tasksvc import Change, Entry, Header, Position, Record, Remembered, StoreNotEmpty, Task, new_generation
+from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.rows import (
+    CHANGE_COLUMNS,
+    RECORD_COLUMNS,
+    RETRY_KEY_COLUMNS,
+    TASK_COLUMNS,
+    Row,
+    change_of,
+    change_row,
+    record_of,
+    record_row,
+    remembered_of,
+    retry_key_row,
+    task_of,
+    task_row,
+)
+from tasksvc_postgresql.writing import BEGIN, NOTIFY
+
+AT_ONCE = 1_000
+"""Rows that are held in memory."""
+
+STEP_TIMEOUT = 60.0
+"""Seconds that one step may take; sorting a large table is one."""
+
+# The other side may be slow, so a transaction may be idle for a while.
+_PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
+
+_PARTS: Sequence[tuple[str, Callable[[Row], Entry]]] = (
+    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_of),
+    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", record_of),
+    (f"SELECT {RETRY_KEY_COLUMNS} FROM retry_keys ORDER BY scope, value", remembered_of),
+    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_of),
+)
+_EMPTY = """
+    SELECT last_id = 0 AND seq = 0
+        AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records) AND NOT EXISTS (SELECT FROM retry_keys)
+    FROM header
+"""
+_BEGIN_ANEW = f"""
+    WITH head AS (UPDATE header SET generation = $1, last_id = $2, seq = $3, floor = $4 RETURNING *)
+    SELECT {NOTIFY} FROM head
+"""
+
+
+async def dump(connection: asyncpg.Connection, name: str) -> AsyncIterator[Entry]:
+    """All that the store `name` holds, of one snapshot, a few rows at a time."""
+    with in_our_words(name):
+        await connection.transaction(isolation="repeatable_read", readonly=True).start()
+        await connection.execute(_PATIENCE)
+        header = await connection.fetchrow("SELECT generation, last_id, seq, floor FROM header")
+    yield Header(*header)
+    for statement, entry_of in _PARTS:
+        with in_our_words(name):
+            cursor = await connection.cursor(statement, timeout=STEP_TIMEOUT)
+        while True:
+            with in_our_words(name):
+                rows = await cursor.fetch(AT_ONCE, timeout=STEP_TIMEOUT)
+            for row in rows:
+                yield entry_of(row)
+            if len(rows) < AT_ONCE:
+                break
+
+
+async def restore(connection: asyncpg.Connection, name: str, entries: AsyncIterable[Entry]) -> Position:
+    """Fills the store `name` in one transaction.  Gives where its log is then.
+
+    Only what the server does is put in our words: `entries` may fail in its own.
+    """
+    session = Session(connection, timeout=STEP_TIMEOUT)
+    header = Header(new_generation(), 0, 0, 0)
+    with in_our_words(name):
+        await session.execute(f"{BEGIN}; {_PATIENCE}")
+        ((is_empty,),) = await session.fetch(_EMPTY)
+    if not is_empty:
+        raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")
+    batch: list[Entry] = []
+    async for entry in entries:
+        if isinstance(entry, Header):
+            header = entry._replace(generation=header.generation)
+        elif len(batch) == AT_ONCE or (batch and type(batch[0]) is not type(entry)):
+            with in_our_words(name):
+                await _copy(session, batch)
+            batch = [entry]
+        else:
+            batch.append(entry)
+    with in_our_words(name, lambda: session.committing):
+        await _copy(session, batch)
+        await session.fetch(_BEGIN_ANEW, *header)
+        await session.commit()
+    return Position(header.generation, header.seq)
+
+
+async def _copy(session: Session, batch: Sequence[Entry]) -> None:
+    """Adds entries that are all of one kind."""
+    match batch[:1]:
+        case [Task()]:
+            tasks = cast(Sequence[Task], batch)
+            await session.copy(
+                "tasks",
+                f"{TASK_COLUMNS}, folded",
+                [(*task_row(task), task.description.casefold()) for task in tasks],
+            )
+            labels = [(label, task.id) for task in tasks for label in task.labels]
+            await session.copy("task_labels", "label, id", labels)
+        case [Record()]:
+            await session.copy(
+                "records", RECORD_COLUMNS, [record_row(record) for record in cast(Sequence[Record], batch)]
+            )
+        case [Remembered()]:
+            rows = [retry_key_row(remembered) for remembered in cast(Sequence[Remembered], batch)]
+            await session.copy("retry_keys", RETRY_KEY_COLUMNS, rows)
+        case [Change()]:
+            await session.copy(
+                "changes", CHANGE_COLUMNS, [change_row(change) for change in cast(Sequence[Change], batch)]
+            )

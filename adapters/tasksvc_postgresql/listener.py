@@ -1,0 +1,83 @@
+"""Waiting for changes: this process's own, and those that the server tells of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from tasksvc import Position
+from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.writing import CHANNEL
+
+POLL = 1.0
+"""Seconds that a wait lasts at the most while the server tells of changes, in case one is lost on the way."""
+POLL_DEAF = 0.1
+"""The same while there is no connection to listen on."""
+HEARTBEAT = 5.0
+"""Seconds after which a connection that says nothing is asked whether it still lives."""
+RECONNECT = 0.5
+"""Seconds between attempts to connect."""
+
+
+class Listener:
+    """Knows how far the log has come, as far as it was told."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], schema: str, timeout: float) -> None:
+        self._connect, self._schema, self._timeout = connect, schema, timeout
+        self._head = Position("", 0)
+        self._changed = asyncio.Event()
+        self._is_listening = False
+        self._task = asyncio.create_task(self._listen_forever())
+
+    def saw(self, head: Position) -> None:
+        """Wakes who waits for a change, if `head` is news."""
+        if head.generation != self._head.generation or head.seq > self._head.seq:
+            self._head = head
+            self._wake()
+
+    async def wait(self, since: Position, *, timeout: float) -> None:
+        """Returns when there may be a change after `since`, or when it is time to look."""
+        if self._head.generation == since.generation and self._head.seq > since.seq:
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), min(timeout, POLL if self._is_listening else POLL_DEAF))
+
+    async def close(self) -> None:
+        """Ends the connection and all waits."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _listen_forever(self) -> None:
+        while True:
+            with contextlib.suppress(*DRIVER_ERRORS):
+                await self._listen(await self._connect())
+            await asyncio.sleep(RECONNECT)
+
+    async def _listen(self, connection: asyncpg.Connection) -> None:
+        """Until the connection is lost."""
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _: lost.set())
+        try:
+            await connection.add_listener(CHANNEL, self._on_notification)
+            self._is_listening = True
+            self._wake()  # who waits may have missed something
+            while not lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), HEARTBEAT)
+                await connection.execute("SELECT 1", timeout=self._timeout)
+        finally:
+            self._is_listening = False
+            connection.terminate()
+
+    def _on_notification(self, _: object, pid: int, channel: str, told: str) -> None:
+        seq, generation, schema = told.split(" ", 2)
+        if schema == self._schema:
+            self.saw(Position(generation, int(seq)))

@@ -1,0 +1,72 @@
+"""The schema of a store: made, and brought up to date, by numbered SQL files."""
+
+from __future__ import annotations
+
+import zlib
+from importlib import resources
+
+from tasksvc import StoreRefused, new_generation
+from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.settings import Settings
+
+_LOCKS = 0x7461736B
+"""Of the advisory locks, those that are ours.  The second half of a lock's number is that of the schema."""
+
+
+def migrations() -> list[str]:
+    """The statements of each migration, in their order; the first one is number 1."""
+    files = (
+        file for file in resources.files(__package__).joinpath("migrations").iterdir() if file.name.endswith("sql")
+    )
+    numbered = sorted((int(file.name.partition(".")[0]), file.read_text("utf-8")) for file in files)
+    assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1)), "migrations are numbered 1, 2, 3..."
+    return [statements for _, statements in numbered]
+
+
+async def migrate(session: Session, settings: Settings) -> None:
+    """Brings the schema up to date in one transaction; where several processes try, one does it and the others wait.
+
+    Raises StoreRefused where the schema is newer, is not ours, or may not be made.
+    """
+    steps = migrations()
+    if await _number(session, settings, known=len(steps)) == len(steps):
+        return
+    await session.execute("BEGIN; SET LOCAL statement_timeout = 0")
+    await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", _LOCKS, _int4(settings.schema))
+    number = await _number(session, settings, known=len(steps))
+    if number is None:
+        await session.execute(f"CREATE SCHEMA IF NOT EXISTS {settings.session['search_path']}")
+        await session.execute("CREATE TABLE migrations (number bigint PRIMARY KEY, at timestamptz DEFAULT now())")
+    for step, statements in enumerate(steps, start=1):
+        if step > (number or 0):
+            await session.execute(statements)
+            await session.fetch("INSERT INTO migrations (number) VALUES ($1)", step)
+    if number is None:
+        await session.fetch("INSERT INTO header VALUES ($1, 0, 0, 0)", new_generation())
+    await session.commit()
+
+
+async def _number(session: Session, settings: Settings, *, known: int) -> int | None:
+    """The number of the last migration that was done; None where there is nothing yet."""
+    tables = await session.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = $1", settings.schema)
+    names = {name for (name,) in tables}
+    if not names:
+        return None
+    if not {"migrations", "header"} <= names:
+        raise StoreRefused(
+            f"The schema {settings.schema} of {settings.name} holds tables that are not tasksvc's."
+            " Name a schema of its own with ?schema=NAME."
+        )
+    ((number,),) = await session.fetch("SELECT max(number) FROM migrations")
+    if number > known:
+        raise StoreRefused(
+            f"The schema {settings.schema} of {settings.name} was made by a newer tasksvc:"
+            f" it is at {number}, and this version knows {known}. Install the newer version."
+        )
+    return int(number)
+
+
+def _int4(text: str) -> int:
+    """A signed number of 32 bits for `text`."""
+    number = zlib.crc32(text.encode())
+    return number - 2**32 if number >= 2**31 else number

@@ -1,0 +1,55 @@
+"""From the settings of a store to a server that answers and a schema that is up to date."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tasksvc import StoreRefused
+from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.failures import DRIVER_ERRORS, is_final, reason
+from tasksvc_postgresql.migrating import migrate
+from tasksvc_postgresql.servers import Servers
+from tasksvc_postgresql.settings import Settings
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two attempts; each pause is twice the one before."""
+PATIENCE = 3_600.0
+"""Seconds that a migration may take, or that of another process may."""
+
+
+async def prepare(servers: Servers, settings: Settings) -> None:
+    """Returns when the store can be used.  Raises StoreRefused, with the reason, where it cannot.
+
+    A server that does not answer, or takes no writes, is waited for, up to the start timeout.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + settings.start_timeout
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await _try(servers, settings)
+        except DRIVER_ERRORS as error:
+            if is_final(error):
+                raise StoreRefused(
+                    f"{settings.name} refuses: {reason(error)}. Correct the URL or the server."
+                ) from error
+            if loop.time() + pause > end:
+                raise StoreRefused(
+                    f"{settings.name} cannot be used, {settings.start_timeout:g} s after the first attempt:"
+                    f" {reason(error)}. Start the server, or correct the URL."
+                ) from error
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _try(servers: Servers, settings: Settings) -> None:
+    connection = await servers.connect()
+    try:
+        if (encoding := connection.get_settings().server_encoding) != "UTF8":
+            raise StoreRefused(
+                f"The database of {settings.name} is encoded in {encoding}, which cannot hold every text."
+                " Create one with ENCODING 'UTF8'."
+            )
+        await migrate(Session(connection, timeout=PATIENCE), settings)
+    finally:
+        connection.terminate()

@@ -1,0 +1,45 @@
+"""Dropping what is old."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.rows import micros
+
+_OLDEST_CHANGES = """
+    SELECT generation, header.seq, page.*
+    FROM header LEFT JOIN (
+        SELECT seq, at FROM changes ORDER BY seq LIMIT $1
+    ) page ON true
+    ORDER BY page.seq
+"""
+_DROP_CHANGES = """
+    WITH head AS (
+        UPDATE header SET floor = greatest(floor, $2) WHERE generation = $1 RETURNING floor
+    )
+    DELETE FROM changes USING head WHERE seq <= head.floor
+"""
+_DROP_RETRY_KEYS = """
+    WITH old AS (
+        SELECT scope, value FROM retry_keys WHERE at < $1 ORDER BY at, scope, value LIMIT $2 + 1
+    ), dropped AS (
+        DELETE FROM retry_keys WHERE (scope, value) IN (SELECT scope, value FROM old LIMIT $2)
+    )
+    SELECT count(*) FROM old
+"""
+
+
+async def prune(session: Session, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    """As the port's prune() does; the log and the keys in a transaction each."""
+    oldest = await session.fetch(_OLDEST_CHANGES, limit + 1)
+    generation, head = oldest[0][:2]
+    before, old = micros(log_before), 0
+    for _, _, seq, at in oldest:
+        if seq is None or (at >= before and head - seq < log_keep):
+            break
+        old += 1
+    if old:
+        await session.write_alone(_DROP_CHANGES, generation, oldest[min(old, limit) - 1][2])
+    ((expired,),) = await session.write_alone(_DROP_RETRY_KEYS, micros(keys_before), limit)
+    return old > limit or expired > limit

@@ -1,0 +1,239 @@
+"""TaskRepository on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from datetime import datetime
+from functools import partial
+
+import asyncpg
+
+from tasksvc import (
+    ChangePage,
+    Commit,
+    Committed,
+    Cursor,
+    Entry,
+    Page,
+    Position,
+    Record,
+    RetryKey,
+    StoreClosed,
+    StoreRefused,
+    StoreUnavailable,
+    Task,
+    TaskNotFound,
+    TaskQuery,
+    TaskRepository,
+    Write,
+    seq_of,
+)
+from tasksvc_postgresql.connections import Connections, Session
+from tasksvc_postgresql.dumping import dump, restore
+from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.grouping import Grouping
+from tasksvc_postgresql.listener import Listener
+from tasksvc_postgresql.listing import Listing, listing_statement
+from tasksvc_postgresql.opening import prepare
+from tasksvc_postgresql.pruning import prune
+from tasksvc_postgresql.rows import CHANGE_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS, bounded, change_of, record_of, task_of
+from tasksvc_postgresql.servers import Servers
+from tasksvc_postgresql.settings import Settings
+from tasksvc_postgresql.sharing import Sharing
+from tasksvc_postgresql.writing import write
+
+_GREETING = """
+    SELECT generation,
+        CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END
+    FROM header
+"""
+"""What is acknowledged must be on disk, whatever is the default of the server."""
+_TASKS = f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = ANY($1::bigint[])"
+_CHANGES = f"""
+    SELECT generation, floor, header.seq, page.*
+    FROM header LEFT JOIN (SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2) page ON true
+    ORDER BY page.seq
+"""
+_RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
+_RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
+_STATE = "SELECT generation, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean FROM header"
+
+
+class PostgresqlRepository(TaskRepository):
+    """Any number of these, in any number of processes, serve one schema."""
+
+    def __init__(self, servers: Servers, settings: Settings) -> None:
+        self._servers, self._settings = servers, settings
+        self._generation = ""
+        self._connections = Connections(settings, self._connect)
+        self._commits: Grouping[Commit, Committed] = Grouping(
+            self._connections, self._write, weight=lambda commit: len(commit.writes)
+        )
+        self._gets: Grouping[int, Task] = Grouping(self._connections, self._read)
+        self._finds = Sharing(self._find, self._connections.deadline)
+        self._scans = asyncio.Semaphore(settings.pool_size // 2)
+        """Searches read many tasks, so they get only some of the connections."""
+        self._transfers: set[asyncpg.Connection] = set()
+        self._listener = Listener(servers.connect, settings.schema, settings.timeout)
+        self._closed = False
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await self._servers.connect()
+        try:
+            self._generation = await connection.fetchval(_GREETING)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    @property
+    def generation(self) -> str:
+        return self._generation
+
+    # ------------------------------------------------------------ writing
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await self._commits(Commit(writes, at, retry))
+
+    async def _write(self, session: Session, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        written = await write(session, commits)
+        self._saw(written.position)
+        return written.outcomes
+
+    def _saw(self, head: Position) -> None:
+        self._generation = head.generation
+        self._listener.saw(head)
+
+    # ------------------------------------------------------------ reading
+
+    async def get(self, task_id: int) -> Task:
+        return await self._gets(task_id)
+
+    async def _read(self, session: Session, task_ids: Sequence[int]) -> Sequence[Task | Exception]:
+        wanted = [task_id for task_id in task_ids if bounded(task_id) == task_id]
+        found = {row[0]: task_of(row) for row in await session.fetch(_TASKS, wanted)}
+        return [found.get(task_id) or TaskNotFound(task_id) for task_id in task_ids]
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        self._check_open()
+        return await self._finds(Listing(query, after, limit))
+
+    async def _find(self, listing: Listing, deadline: float) -> Page:
+        if listing.query.q is None:
+            return await self._connections.run(partial(self._list, listing), deadline=deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._scans.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("Too many searches run already. Try again soon.") from None
+        try:
+            return await self._connections.run(partial(self._list, listing), deadline=deadline)
+        finally:
+            self._scans.release()
+
+    async def _list(self, listing: Listing, session: Session) -> Page:
+        statement, values = listing_statement(listing)
+        rows = await session.fetch(statement, *values)
+        tasks = [task_of(row[2:]) for row in rows[: listing.limit] if row[2] is not None]
+        following = listing.query.cursor(tasks[-1]) if len(rows) > listing.limit else None
+        self._generation, seq = rows[0][:2]
+        return Page(tasks, following, Position(self._generation, seq))
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        self._check_open()
+        return await self._connections.run(partial(self._read_changes, since, limit))
+
+    async def _read_changes(self, since: Position, limit: int, session: Session) -> ChangePage:
+        rows = await session.fetch(_CHANGES, bounded(since.seq), limit)
+        self._generation, floor, head = rows[0][:3]
+        start = seq_of(since, generation=self._generation, floor=floor, head=head)
+        changes = [change_of(row[3:]) for row in rows if row[3] is not None]
+        end = changes[-1].seq if changes else start
+        return ChangePage(changes, Position(self._generation, end), end < head)
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        await self._listener.wait(since, timeout=timeout)
+
+    # ------------------------------------------------------------ records
+
+    async def record(self, space: str, name: str) -> Record | None:
+        self._check_open()
+        rows = await self._connections.run(lambda session: session.fetch(_RECORD, space, name))
+        return record_of(rows[0]) if rows else None
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        self._check_open()
+        rows = await self._connections.run(lambda session: session.fetch(_RECORDS, space, after, limit))
+        return [record_of(row) for row in rows]
+
+    # ------------------------------------------------------------ keeping house
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._check_open()
+        return await self._connections.run(
+            lambda session: prune(
+                session, log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit
+            )
+        )
+
+    async def dump(self) -> AsyncIterator[Entry]:
+        async with self._transfer() as connection:
+            async for entry in dump(connection, self._settings.name):
+                yield entry
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        async with self._transfer() as connection:
+            self._saw(await restore(connection, self._settings.name, entries))
+
+    @contextlib.asynccontextmanager
+    async def _transfer(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection beside the pool, for work that takes long."""
+        self._check_open()
+        with in_our_words(self._settings.name):
+            connection = await self._servers.connect()
+        self._transfers.add(connection)
+        try:
+            yield connection
+        finally:
+            self._transfers.discard(connection)
+            connection.terminate()
+
+    async def ping(self) -> None:
+        self._check_open()
+        await self._connections.run(self._check_state)
+
+    async def _check_state(self, session: Session) -> None:
+        ((self._generation, is_read_only),) = await session.fetch(_STATE)
+        if is_read_only:
+            raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._commits.close()
+        await self._gets.close()
+        await self._finds.close()
+        await self._listener.close()
+        for connection in self._transfers:
+            connection.terminate()
+        await self._connections.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
+
+
+async def open_postgresql(settings: Settings) -> PostgresqlRepository:
+    """A repository whose schema is up to date.  Raises StoreRefused."""
+    servers = Servers(settings)
+    await prepare(servers, settings)
+    repository = PostgresqlRepository(servers, settings)
+    try:
+        await repository.ping()
+    except StoreUnavailable as error:
+        await repository.close()
+        raise StoreRefused(str(error)) from error
+    return repository

@@ -1,0 +1,137 @@
+"""What a store URL says: which server, which schema, how long to wait."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from tasksvc import InvalidStoreURL, StoreURL
+
+SCHEMA = "tasksvc"
+POOL_SIZE = 8
+TIMEOUT = 1.8
+START_TIMEOUT = 30.0
+
+_SCHEMA_BYTES = 63
+"""As many as PostgreSQL keeps of a name."""
+_RESERVED = ("pg_", "$")
+
+Host = dict[str, str | int]
+"""Where one server is, as asyncpg takes it: `host` and `port`, or neither for asyncpg's defaults."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A store URL, taken apart.  It holds the password, which neither str() nor repr() shows."""
+
+    name: str
+    """The URL without its secrets, for messages."""
+    dsn: str = field(repr=False)
+    """The URL without the adapter's own parameters, for asyncpg."""
+    hosts: tuple[Host, ...]
+    """The servers to try.  The one that takes writes is used, unless the URL asks for another."""
+    session: dict[str, str]
+    """What to set for each session at the server, beside what the URL sets."""
+    schema: str
+    """`?schema=`: where the tables are.  Each schema is a store of its own."""
+    pool_size: int
+    """`?pool_size=`: connections at the most, without the one that listens for changes."""
+    timeout: float
+    """`?timeout=`: seconds after which a call fails."""
+    start_timeout: float
+    """`?start_timeout=`: seconds to wait for a server that does not answer when the store is opened."""
+
+
+def settings_of(url: StoreURL) -> Settings:
+    """Raises InvalidStoreURL, with one clear sentence that shows no secret."""
+    if "@" in url.netloc.rpartition("@")[0]:
+        raise InvalidStoreURL(f"{url} has more than one @; write one that belongs to a user or password as %40.")
+    try:
+        given = dict(parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query)))
+    except ValueError:
+        raise InvalidStoreURL(
+            f"The parameters of {url} cannot be read; write them as ?name=value&name=value."
+        ) from None
+    given.setdefault("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS", "read-write"))
+    schema = given.pop("schema", SCHEMA)
+    if not 1 <= len(schema.encode()) <= _SCHEMA_BYTES or "\0" in schema or schema.startswith(_RESERVED):
+        raise InvalidStoreURL(
+            f"The schema of {url} must be a name of 1 to {_SCHEMA_BYTES} bytes that does not begin with pg_ or $."
+        )
+    pool_size = int(_number(url, "pool_size", given.pop("pool_size", POOL_SIZE), at_least=2))
+    timeout = _number(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
+    start_timeout = _number(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
+    scheme, netloc, path, _, _ = urlsplit(url.reveal())
+    return Settings(
+        name=str(url),
+        dsn=urlunsplit((scheme, netloc, path, urlencode(given), "")),
+        hosts=_hosts(url, given),
+        session=_session(schema) | {name: text for name, text in _defaults(timeout).items() if name not in given},
+        schema=schema,
+        pool_size=pool_size,
+        timeout=timeout,
+        start_timeout=start_timeout,
+    )
+
+
+def _number(url: StoreURL, name: str, text: str | float, *, at_least: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not at_least <= number <= 1_000_000:
+        raise InvalidStoreURL(f"The parameter {name} of {url} must be a number of at least {at_least:g}.")
+    return number
+
+
+def _session(schema: str) -> dict[str, str]:
+    """What the statements rely on."""
+    return {
+        "search_path": '"' + schema.replace('"', '""') + '"',
+        "default_transaction_isolation": "read committed",
+    }
+
+
+def _defaults(timeout: float) -> dict[str, str]:
+    """What the URL may set otherwise.
+
+    The server gives up a little earlier than the caller, so that it answers and the connection
+    stays usable.  A process that stands still in the middle of a transaction loses it, since all
+    others wait for it.
+    """
+    return {
+        "application_name": "tasksvc",
+        "statement_timeout": f"{int(timeout * 900)}ms",
+        "idle_in_transaction_session_timeout": f"{int(timeout * 500)}ms",
+        "jit": "off",
+    }
+
+
+def _hosts(url: StoreURL, given: dict[str, str]) -> tuple[Host, ...]:
+    """Each host on its own, since asyncpg would wait for the first one however long that takes to answer."""
+    names = url.netloc.rpartition("@")[2] or given.get("host", "")
+    if not names:
+        return ({},)
+    texts = names.split(",")
+    ports = given.get("port", "").split(",")
+    if len(ports) == 1:
+        ports *= len(texts)
+    hosts: list[Host] = []
+    for index, text in enumerate(texts):
+        name, port = _host_and_port(unquote(text))
+        port = port or (ports[index] if index < len(ports) else "?")
+        if not name or (port and not (port.isascii() and port.isdecimal())):
+            raise InvalidStoreURL(f"The hosts of {url} cannot be read; write them as host1:port1,host2:port2.")
+        hosts.append({"host": name, "port": int(port)} if port else {"host": name})
+    return tuple(hosts)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    if text.startswith("["):  # an IPv6 address
+        name, _, rest = text[1:].partition("]")
+        return name, rest.removeprefix(":")
+    if text.startswith("/"):  # the folder of a Unix socket
+        return text, ""
+    name, _, port = text.partition(":")
+    return name, port

@@ -1,0 +1,48 @@
+"""Calls that ask for the same at the same time, answered together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Sharing(Generic[Key, Value]):
+    """Runs what is asked for once for all who asked before it started.
+
+    So each answer is as fresh as if its caller had run it alone.  A caller that is cancelled
+    cancels nothing.
+    """
+
+    def __init__(self, run: Callable[[Key, float], Awaitable[Value]], deadline: Callable[[], float]) -> None:
+        """`run` is given the deadline of the caller who came first."""
+        self._run, self._deadline = run, deadline
+        self._waiting: dict[Key, asyncio.Task[Value]] = {}
+        self._running: dict[Key, asyncio.Task[Value]] = {}
+
+    async def __call__(self, key: Key) -> Value:
+        task = self._waiting.get(key)
+        if task is None:
+            task = asyncio.create_task(self._run_in_turn(key, self._running.get(key), self._deadline()))
+            self._waiting[key] = task
+        return await asyncio.shield(task)
+
+    async def _run_in_turn(self, key: Key, before: asyncio.Task[Value] | None, deadline: float) -> Value:
+        if before is None:
+            await asyncio.sleep(0)  # a turn of the loop, for others to join
+        else:
+            await asyncio.wait([before])
+        self._running[key] = task = self._waiting.pop(key)
+        try:
+            return await self._run(key, deadline)
+        finally:
+            if self._running[key] is task:
+                del self._running[key]
+
+    async def close(self) -> None:
+        """Lets what runs and waits finish."""
+        while tasks := {*self._waiting.values(), *self._running.values()}:
+            await asyncio.wait(tasks)

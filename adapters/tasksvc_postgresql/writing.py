@@ -1,0 +1,216 @@
+"""Commits as transactions.
+
+Whoever writes locks the row of the header first.  So transactions take turns, each sees all that
+those before it did, and the numbers of the log become visible in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tasksvc import Change, Commit, Committed, Entry, Ledger, Position, Record, Remembered, Task, named
+from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.rows import (
+    CHANGE_COLUMNS,
+    RECORD_COLUMNS,
+    RETRY_KEY_COLUMNS,
+    TASK_COLUMNS,
+    bounded,
+    change_row,
+    columns_of,
+    record_of,
+    record_row,
+    remembered_of,
+    retry_key_row,
+    task_of,
+    task_row,
+)
+
+CHANNEL = "tasksvc"
+"""Of the notifications of changes.  They say: seq, generation, schema."""
+
+NOTIFY = f"pg_notify('{CHANNEL}', seq || ' ' || generation || ' ' || current_schema())"
+
+BEGIN = "BEGIN; SELECT FROM header FOR UPDATE"
+
+_TASKS = f"""
+    SELECT generation, last_id, seq, {TASK_COLUMNS} FROM header LEFT JOIN tasks ON id = ANY($1::bigint[])
+"""
+_RETRY_KEYS = f"""
+    SELECT {RETRY_KEY_COLUMNS} FROM retry_keys
+    WHERE (scope, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+_RECORDS = f"""
+    SELECT {RECORD_COLUMNS} FROM records WHERE (space, name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+
+_ADD = f"""
+    WITH head AS (
+        UPDATE header SET last_id = last_id + $1, seq = seq + $1
+        RETURNING generation, last_id - $1 AS last_id, seq - $1 AS first, seq
+    ), added AS (
+        INSERT INTO tasks ({TASK_COLUMNS}, folded)
+        SELECT last_id + id, description, done, completed_at, due_at, priority, labels, metadata, at, at, 1, folded
+        FROM head, unnest(
+            $2::bigint[], $3::text[], $4::bool[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::json[],
+            $10::bigint[], $11::text[]
+        ) AS task (id, description, done, completed_at, due_at, priority, labels, metadata, at, folded)
+        RETURNING *
+    ), labelled AS (
+        INSERT INTO task_labels (label, id)
+        SELECT label, last_id + id FROM head, unnest($12::text[], $13::bigint[]) AS labelled (label, id)
+    ), logged AS (
+        INSERT INTO changes ({CHANGE_COLUMNS})
+        SELECT first + id - last_id, 'created', created_at, {TASK_COLUMNS} FROM head, added
+    )
+    SELECT generation, last_id, first, {NOTIFY} FROM head
+"""
+
+_CHANGE = f"""
+    WITH kept AS (
+        INSERT INTO tasks ({TASK_COLUMNS}, folded)
+        SELECT * FROM unnest(
+            $1::bigint[], $2::text[], $3::bool[], $4::bigint[], $5::bigint[], $6::bigint[], $7::json[], $8::json[],
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[]
+        )
+        ON CONFLICT (id) DO UPDATE SET
+            description = excluded.description, done = excluded.done, completed_at = excluded.completed_at,
+            due_at = excluded.due_at, priority = excluded.priority, labels = excluded.labels,
+            metadata = excluded.metadata, updated_at = excluded.updated_at, version = excluded.version,
+            folded = excluded.folded
+    ), removed AS (
+        DELETE FROM tasks WHERE id = ANY($13::bigint[])
+    ), labelled AS (
+        INSERT INTO task_labels (label, id) SELECT * FROM unnest($14::text[], $15::bigint[])
+    ), unlabelled AS (
+        DELETE FROM task_labels WHERE (label, id) IN (SELECT * FROM unnest($16::text[], $17::bigint[]))
+    ), logged AS (
+        INSERT INTO changes ({CHANGE_COLUMNS})
+        SELECT * FROM unnest(
+            $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[], $23::bool[], $24::bigint[],
+            $25::bigint[], $26::bigint[], $27::json[], $28::json[], $29::bigint[], $30::bigint[], $31::bigint[]
+        )
+    ), head AS (
+        UPDATE header SET last_id = $32, seq = $33 RETURNING *
+    )
+    SELECT {NOTIFY} FROM head
+"""
+_REMEMBER = f"""
+    INSERT INTO retry_keys ({RETRY_KEY_COLUMNS})
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::json[])
+"""
+_PUT_RECORDS = f"""
+    INSERT INTO records ({RECORD_COLUMNS}) SELECT * FROM unnest($1::text[], $2::text[], $3::json[], $4::bigint[])
+    ON CONFLICT (space, name) DO UPDATE SET value = excluded.value, version = excluded.version
+"""
+_DROP_RECORDS = """
+    DELETE FROM records WHERE (space, name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+"""
+
+
+_Name = tuple[str, str]
+
+
+class Written(NamedTuple):
+    """What some commits came to."""
+
+    outcomes: list[Committed | Exception]
+    entries: list[Entry]
+    """To be persisted."""
+    position: Position
+    """Of the log, after them."""
+
+
+async def write(session: Session, commits: Sequence[Commit]) -> Written:
+    """Does `commits` in one transaction, in which each stands or falls alone."""
+    task_ids, retry_keys, record_names = named(commits)
+    if not task_ids and not retry_keys and not record_names:
+        return await _add(session, commits)
+    await session.execute(BEGIN)
+    ledger, found = await _read(session, task_ids, retry_keys, record_names)
+    written = _decided(ledger, commits)
+    if written.entries:
+        await _persist(session, written.entries, found, ledger)
+        await session.commit()
+    else:
+        await session.execute("ROLLBACK")
+    return written
+
+
+async def _add(session: Session, commits: Sequence[Commit]) -> Written:
+    """Commits that only add tasks, in one round trip: the server counts on from where the log is."""
+    from_zero = _decided(Ledger(""), commits)
+    tasks = [entry.task for entry in from_zero.entries if isinstance(entry, Change) and entry.task is not None]
+    rows = [(*task_row(task)[:9], task.description.casefold()) for task in tasks]
+    labels = [(label, task.id) for task in tasks for label in task.labels]
+    ((generation, last_id, first, _),) = await session.write_alone(
+        _ADD, len(tasks), *columns_of(rows, 10), *columns_of(labels, 2)
+    )
+    return _decided(Ledger(generation, last_id=last_id, seq=first), commits)
+
+
+def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
+    """What the ledger, which is brought up to date, says to `commits`."""
+    outcomes: list[Committed | Exception] = []
+    entries: list[Entry] = []
+    for writes, at, retry in commits:
+        try:
+            decision = ledger.decide(writes, at=at, retry=retry)
+        except Exception as error:  # whatever it is, it is this commit's alone
+            outcomes.append(error)
+        else:
+            made = decision.entries()
+            ledger.apply(made)
+            entries += made
+            outcomes.append(decision.committed)
+    return Written(outcomes, entries, ledger.position)
+
+
+async def _read(
+    session: Session, task_ids: set[int], retry_keys: set[_Name], record_names: set[_Name]
+) -> tuple[Ledger, dict[int, Task]]:
+    """The ledger of what is named, and the tasks that were there.
+
+    Each statement has a snapshot of its own (READ COMMITTED), taken after the lock.
+    """
+    rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if bounded(task_id) == task_id])
+    generation, last_id, seq = rows[0][:3]
+    found = {row[3]: task_of(row[3:]) for row in rows if row[3] is not None}
+    remembered: dict[_Name, Remembered] = {}
+    if retry_keys:
+        for row in await session.fetch(_RETRY_KEYS, *columns_of(retry_keys, 2)):
+            remembered[row[0], row[1]] = remembered_of(row)
+    records: dict[_Name, Record] = {}
+    if record_names:
+        for row in await session.fetch(_RECORDS, *columns_of(record_names, 2)):
+            records[row[0], row[1]] = record_of(row)
+    ledger = Ledger(generation, last_id=last_id, seq=seq, tasks=dict(found), remembered=remembered, records=records)
+    return ledger, found
+
+
+async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, Task], ledger: Ledger) -> None:
+    """Writes what was decided, where `found` are the tasks as they were and `ledger` is where the log is then."""
+    if changes := [entry for entry in entries if isinstance(entry, Change)]:
+        left = {change.task_id: change.task for change in changes}
+        kept = [(*task_row(task), task.description.casefold()) for task in left.values() if task is not None]
+        removed = [task_id for task_id, task in left.items() if task is None and task_id in found]
+        labels_before = {(label, task_id) for task_id in left if task_id in found for label in found[task_id].labels}
+        labels_after = {(label, task.id) for task in left.values() if task is not None for label in task.labels}
+        await session.fetch(
+            _CHANGE,
+            *columns_of(kept, 12),
+            removed,
+            *columns_of(labels_after - labels_before, 2),
+            *columns_of(labels_before - labels_after, 2),
+            *columns_of(map(change_row, changes), 14),
+            ledger.last_id,
+            ledger.seq,
+        )
+    if remembered := [retry_key_row(entry) for entry in entries if isinstance(entry, Remembered)]:
+        await session.fetch(_REMEMBER, *columns_of(remembered, 5))
+    records = {(entry.space, entry.name): entry for entry in entries if isinstance(entry, Record)}
+    if put := [record_row(record) for record in records.values() if record.version]:
+        await session.fetch(_PUT_RECORDS, *columns_of(put, 4))
+    if dropped := [name for name, record in records.items() if not record.version]:
+        await session.fetch(_DROP_RECORDS, *columns_of(dropped, 2))
