@@ -98,31 +98,32 @@ def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
     try:
         manager.load_setuptools_entrypoints(hookspecs.GROUP, name=scheme)
         manager.check_pending()
-    except ModuleNotFoundError as error:
-        missing = str(error.name)
-        if f"{entry_point.module}.".startswith(f"{missing}."):
-            problem = f"names the module {entry_point.module}, which is not there. Reinstall it."
-        else:
-            problem = f"needs {missing}, which is not installed. {_remedy(distribution, missing)}"
-        raise PluginError(f"{adapter} {problem}") from error
-    except pluggy.PluginValidationError as error:
-        raise PluginError(f"{adapter} has a wrong hook: {_one_line(error)}. Ask its author.") from error
     except Exception as error:
-        raise PluginError(f"{adapter} fails on import with {type(error).__name__}: {_one_line(error)}") from error
+        raise PluginError(f"{adapter} {_problem(error, entry_point, distribution)}") from error
     if not manager.hook.tasksvc_open.get_hookimpls():
         raise PluginError(f"{adapter} implements no hook tasksvc_open. Ask its author.")
     return manager
+
+
+def _problem(error: Exception, entry_point: EntryPoint, distribution: Distribution) -> str:
+    """Why an adapter cannot be loaded, as the end of a sentence."""
+    reason = " ".join(str(error).split())
+    match error:
+        case ModuleNotFoundError(name=str(missing)) if f"{entry_point.module}.".startswith(f"{missing}."):
+            return f"names the module {entry_point.module}, which is not there. Reinstall it."
+        case ModuleNotFoundError(name=str(missing)):
+            return f"needs {missing}, which is not installed. {_remedy(distribution, missing)}"
+        case pluggy.PluginValidationError():
+            return f"has a wrong hook: {reason}. Ask its author."
+        case _:
+            return f"fails on import with {type(error).__name__}: {reason}"
 
 
 def _remedy(distribution: Distribution, module: str) -> str:
     """How to get a module that `distribution` needs, as far as its metadata tells."""
     project = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
     for requirement in distribution.requires or ():
-        extra = re.match(rf"{project}\b.*\bextra == ['\"]([^'\"]+)", requirement, re.IGNORECASE)
+        extra = re.match(rf"{project}(?![\w.-]).*\bextra == ['\"]([^'\"]+)", requirement, re.IGNORECASE)
         if extra is not None:
             return f"Install it with: pip install '{distribution.name}[{extra[1]}]'"
     return "Install it."
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -1,0 +1,231 @@
+"""The walls of the house, read from the imports.
+
+What stands under `if TYPE_CHECKING:` is no import: it is not there at run time.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tasksvc
+from tasksvc import hookspecs
+
+ROOT = Path(__file__).parents[1]
+
+CORE = {
+    "errors": set(),
+    "domain": {"errors"},
+    "query": {"domain"},
+    "writes": {"domain", "query"},
+    "codec": {"domain", "writes"},
+    "store_url": {"errors"},
+    "ports": {"errors", "domain", "query", "writes"},
+    "ledger": {"errors", "domain", "writes"},
+    "group_commit": {"errors"},
+    "ledger_repository": {"errors", "domain", "query", "writes", "ports", "ledger", "group_commit"},
+    "hookspecs": {"ports", "store_url"},
+    "plugins": {"errors", "ports", "store_url", "hookspecs"},
+    "usecases": {"domain", "query", "writes", "ports"},
+    "tokens": {"errors", "domain", "writes", "ports"},
+}
+"""What each module of the core may import of the others.  A new module finds its place here."""
+
+AUTHOR_API = CORE.keys() - {"plugins", "usecases", "tokens"}
+"""What `tasksvc` itself may import, since it gives it to those who write an adapter."""
+
+OUTSIDE_CORE = {
+    "api": CORE.keys() | {"", "api"},
+    "commands": CORE.keys() | {"", "api", "commands"},
+    "cli": {"", "errors"},
+    "__main__": {"cli"},
+    "testing": {"", "codec", "plugins", "testing"},
+}
+"""The same for the folders and modules around it; "" is `tasksvc` itself."""
+
+LIBRARIES = {
+    "codec": {"orjson"},
+    "hookspecs": {"pluggy"},
+    "plugins": {"pluggy"},
+    "api": {"aiohttp", "aiohttp_apispec", "apispec", "marshmallow", "prometheus_client", "webargs"},
+    "commands": {"aiohttp", "uvloop", "watchfiles"},
+    "testing": {"hypothesis", "pytest"},
+}
+"""What each may import that is neither ours nor in the standard library.  Others may nothing."""
+
+DRIVERS = {
+    "tasksvc_memory": set(),
+    "tasksvc_sqlite": {"aiosqlite"},
+    "tasksvc_postgresql": {"asyncpg"},
+}
+"""The same for each adapter."""
+
+
+# ---------------------------------------------------------------- reading the imports
+
+
+def modules(folder: Path) -> dict[str, ast.Module]:
+    """Every module below `folder`, by its dotted name."""
+    found = {}
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder.parent).with_suffix("").parts
+        found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text())
+    return found
+
+
+TASKSVC = modules(ROOT / "tasksvc")
+ADAPTERS = {
+    name: tree
+    for folder in sorted((ROOT / "adapters").iterdir())
+    if folder.is_dir()
+    for name, tree in modules(folder).items()
+}
+
+
+def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """`node` and all below it, wherever it stands, without what is only for the type checker."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for other in child.orelse:
+                yield from at_run_time(other)
+        else:
+            yield from at_run_time(child)
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """The dotted name of each thing that a module imports: a module, or a name in one."""
+    for node in at_run_time(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative imports are not our style"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    """The modules of `tasksvc` that a module imports."""
+    found = set()
+    for name in imports(tree):
+        if name.partition(".")[0] == "tasksvc":
+            while name not in TASKSVC:
+                name = name.rpartition(".")[0]
+            found.add(name)
+    return found
+
+
+def libraries(tree: ast.Module) -> set[str]:
+    """What a module imports that is not in the standard library."""
+    return {name.partition(".")[0] for name in imports(tree)} - sys.stdlib_module_names
+
+
+def place(module: str) -> str:
+    """The module or folder just below `tasksvc` that a module is or is in; "" for `tasksvc` itself."""
+    return [*module.split("."), ""][1]
+
+
+def test_the_reader_sees_every_kind_of_import_and_skips_what_is_for_the_type_checker() -> None:
+    tree = ast.parse(
+        """
+import a.b as c
+from d.e import f, g
+if TYPE_CHECKING:
+    import no
+elif x:
+    import h
+def late():
+    try:
+        import i
+    except ImportError:
+        if typing.TYPE_CHECKING:
+            from no import no
+        else:
+            import j
+"""
+    )
+
+    assert sorted(imports(tree)) == ["a.b", "d.e.f", "d.e.g", "h", "i", "j"]
+
+
+# ---------------------------------------------------------------- tasksvc
+
+
+@pytest.mark.parametrize("module", TASKSVC)
+def test_a_module_imports_only_what_its_place_allows(module: str) -> None:
+    allowed = {"": AUTHOR_API} | CORE | OUTSIDE_CORE
+    assert place(module) in allowed, f"Give {module} a place in the tables of this test."
+
+    imported = {place(other) for other in imported_modules(TASKSVC[module])}
+
+    assert imported <= allowed[place(module)]
+
+
+@pytest.mark.parametrize("module", TASKSVC)
+def test_a_module_imports_only_the_libraries_of_its_place(module: str) -> None:
+    assert libraries(TASKSVC[module]) - {"tasksvc"} <= LIBRARIES.get(place(module), set())
+
+
+def test_the_core_stands_in_layers() -> None:
+    layers = list(graphlib.TopologicalSorter(CORE).static_order())
+
+    assert layers.index("errors") < layers.index("domain") < layers.index("query") < layers.index("writes")
+    assert layers.index("writes") < layers.index("ledger")
+    assert layers.index("writes") < layers.index("ports") < layers.index("usecases")
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module: imported_modules(tree) - {module} for module, tree in TASKSVC.items()}
+
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
+
+
+def test_nobody_imports_an_adapter() -> None:
+    assert {module for module, tree in TASKSVC.items() if libraries(tree) & DRIVERS.keys()} == set()
+
+
+# ---------------------------------------------------------------- adapters
+
+
+@pytest.mark.parametrize("module", ADAPTERS)
+def test_an_adapter_imports_only_itself_its_driver_and_the_plugin_authors_api(module: str) -> None:
+    adapter = module.partition(".")[0]
+    assert adapter in DRIVERS, f"Give {adapter} its driver in the table of this test."
+
+    assert libraries(ADAPTERS[module]) <= {"tasksvc", adapter, *DRIVERS[adapter]}
+    ours = {name for name in imports(ADAPTERS[module]) if name.partition(".")[0] == "tasksvc"}
+    assert ours <= {f"tasksvc.{name}" for name in tasksvc.__all__}, "from tasksvc import ..., and what __all__ has"
+
+
+def test_the_plugin_authors_api_is_all_there_and_sorted() -> None:
+    assert (
+        sorted(tasksvc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == tasksvc.__all__
+    )
+    assert [name for name in tasksvc.__all__ if not hasattr(tasksvc, name)] == []
+
+
+# ---------------------------------------------------------------- hooks
+
+HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "tasksvc_spec")]
+
+
+def test_the_hooks_are_found_and_share_a_prefix() -> None:
+    assert "tasksvc_open" in HOOKS
+    assert all(name.startswith("tasksvc_") for name in HOOKS)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_hook_is_documented_and_tested(hook: str) -> None:
+    doc = inspect.getdoc(getattr(hookspecs, hook)) or ""
+    assert "Raises" in doc
+    for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
+        assert f"`{argument}`" in doc
+
+    tests = (ROOT / "tests/unit/test_plugins.py").read_text()
+    assert re.search(rf"def {hook}\(", tests), f"No test in test_plugins.py implements {hook}."

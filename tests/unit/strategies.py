@@ -1,0 +1,107 @@
+"""Values that obey the rules, for hypothesis."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from tasksvc import Change, Header, Kind, Record, Remembered, RetryKey, SortField, Task, TaskDraft, TaskQuery
+from tasksvc.domain import METADATA_INTEGER_MAX, normalized_labels
+
+integers = st.integers(-METADATA_INTEGER_MAX, METADATA_INTEGER_MAX)
+texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=20)
+moments = st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC, fold=0))
+ids = st.integers(1, 2**63 - 1)
+
+scalars = st.none() | st.booleans() | integers | st.floats(allow_nan=False, allow_infinity=False) | texts
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
+)
+json_objects = st.dictionaries(texts, json_values, max_size=4)
+labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalized_labels)
+descriptions = texts.filter(lambda text: text and not text.isspace())
+
+drafts = st.builds(
+    TaskDraft,
+    description=descriptions,
+    done=st.booleans(),
+    due_at=st.none() | moments,
+    priority=st.integers(0, 9),
+    labels=labels,
+    metadata=json_objects,
+)
+tasks = st.builds(
+    Task,
+    id=ids,
+    description=descriptions,
+    done=st.booleans(),
+    completed_at=st.none() | moments,
+    due_at=st.none() | moments,
+    priority=st.integers(0, 9),
+    labels=labels,
+    metadata=json_objects,
+    created_at=moments,
+    updated_at=moments,
+    version=st.integers(1, 1000),
+)
+patches = st.fixed_dictionaries(
+    {},
+    optional={
+        "description": descriptions,
+        "done": st.none() | st.booleans(),
+        "due_at": st.none() | moments,
+        "priority": st.none() | st.integers(0, 9),
+        "labels": st.none() | labels,
+        "metadata": st.none() | json_objects,
+    },
+)
+
+few_moments = st.integers(0, 3).map(lambda day: datetime(2026, 1, 1 + day, tzinfo=UTC))
+"""So few that ties are common."""
+lists_of_tasks = st.lists(
+    st.builds(
+        Task,
+        id=st.integers(1, 100),
+        description=st.sampled_from(["Straße", "STRASSE", "задача", "ЗАДАЧА", "milk"]),
+        done=st.booleans(),
+        completed_at=st.none(),
+        due_at=st.none() | few_moments,
+        priority=st.integers(0, 3),
+        labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalized_labels),
+        metadata=st.just({}),
+        created_at=few_moments,
+        updated_at=few_moments,
+        version=st.integers(1, 3),
+    ),
+    max_size=20,
+    unique_by=lambda task: task.id,
+)
+orders = st.builds(TaskQuery, sort=st.sampled_from(SortField), descending=st.booleans())
+queries = st.builds(
+    TaskQuery,
+    done=st.none() | st.booleans(),
+    labels=st.lists(st.sampled_from("abc"), max_size=2).map(tuple),
+    priority_min=st.none() | st.integers(0, 3),
+    due_before=st.none() | few_moments,
+    due_after=st.none() | few_moments,
+    created_after=st.none() | few_moments,
+    updated_after=st.none() | few_moments,
+    q=st.none() | st.sampled_from(["strasse", "Задача", "MILK", ""]),
+    sort=st.sampled_from(SortField),
+    descending=st.booleans(),
+)
+
+records = st.builds(Record, space=texts, name=texts, value=json_objects, version=st.integers(1, 1000))
+entries = st.one_of(
+    st.builds(Header, generation=texts, last_id=ids, seq=ids, floor=ids),
+    tasks,
+    records,
+    st.builds(
+        Remembered,
+        key=st.builds(RetryKey, texts, texts, texts),
+        at=moments,
+        results=st.lists(st.none() | tasks | records, max_size=3).map(tuple),
+    ),
+    st.builds(Change, seq=ids, kind=st.sampled_from(Kind), at=moments, task_id=ids, task=st.none() | tasks),
+)

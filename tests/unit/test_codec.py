@@ -1,0 +1,124 @@
+"""The JSON form of all that a store holds."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import strategies as some
+from hypothesis import given
+
+from tasksvc import Entry, Task, TaskDraft, codec
+from tasksvc.domain import new_task
+
+NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
+
+
+def without_orjson() -> Any:
+    """The codec as it is on a platform that has no orjson."""
+    spec = importlib.util.find_spec("tasksvc.codec")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "orjson", None)
+        spec.loader.exec_module(module)
+    return module
+
+
+standard = without_orjson()
+
+
+def test_the_platform_of_these_tests_has_both_codecs() -> None:
+    assert hasattr(codec, "orjson")
+    assert not hasattr(standard, "orjson")
+
+
+# ---------------------------------------------------------------- round trips
+
+
+@pytest.mark.parametrize("module", [codec, standard], ids=["orjson", "standard library"])
+def test_a_task_has_this_form(module: Any) -> None:
+    draft = TaskDraft("задача \n\"'", True, NOW.replace(microsecond=0), 3, ("a", "b"), {"z": [1, 1.5, None], "a": {}})
+    task = new_task(1, draft, NOW)
+
+    text = module.dumps(task).decode()
+
+    assert text == (
+        '{"id":1,"description":"задача \\n\\"\'","done":true,"completed_at":"2026-11-24T15:00:00.123456Z",'
+        '"due_at":"2026-11-24T15:00:00Z","priority":3,"labels":["a","b"],"metadata":{"z":[1,1.5,null],"a":{}},'
+        '"created_at":"2026-11-24T15:00:00.123456Z","updated_at":"2026-11-24T15:00:00.123456Z","version":1}'
+    )
+    assert module.dumps(module.task_to_json(task)).decode() == text
+
+
+@given(some.tasks)
+def test_a_task_comes_back_as_it_was(task: Task) -> None:
+    again = codec.task_from_json(codec.loads(codec.dumps(task)))
+
+    assert again == task
+    assert repr(again) == repr(task), "1, 1.0 and True are equal in Python"
+
+
+@given(some.entries)
+def test_an_item_of_a_dump_comes_back_as_it_was(entry: Entry) -> None:
+    again = codec.entry_from_json(codec.loads(codec.dumps(codec.entry_to_json(entry))))
+
+    assert again == entry
+    assert type(again) is type(entry)
+    assert repr(again) == repr(entry)
+
+
+def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'tusk' is no item of a dump"):
+        codec.entry_from_json({"tusk": {}})
+
+
+# ---------------------------------------------------------------- without orjson
+
+
+def has_small_floats(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(has_small_floats, value.values()))
+    if isinstance(value, list):
+        return any(map(has_small_floats, value))
+    return isinstance(value, float) and 0 < abs(value) < 0.0001
+
+
+@given(some.json_values)
+def test_the_standard_library_writes_what_orjson_writes(value: Any) -> None:
+    ours, theirs = standard.dumps(value), codec.dumps(value)
+
+    if has_small_floats(value):  # 1e-05 and 0.00001
+        assert repr(codec.loads(ours)) == repr(codec.loads(theirs)) == repr(value)
+    else:
+        assert ours == theirs
+
+
+@given(some.entries)
+def test_each_reads_what_the_other_wrote(entry: Entry) -> None:
+    value = codec.entry_to_json(entry)
+
+    assert repr(standard.loads(codec.dumps(value))) == repr(codec.loads(standard.dumps(value))) == repr(value)
+
+
+@given(some.tasks, some.moments)
+def test_both_write_tasks_and_times_alike(task: Task, moment: datetime) -> None:
+    task.metadata = {}
+
+    assert standard.dumps([task, moment]) == codec.dumps([task, moment])
+
+
+@pytest.mark.parametrize("module", [codec, standard], ids=["orjson", "standard library"])
+def test_what_has_no_json_form_is_refused(module: Any) -> None:
+    with pytest.raises(TypeError):
+        module.dumps({"a": timedelta(1)})
+
+
+@given(some.json_values)
+def test_the_form_is_json(value: Any) -> None:
+    assert repr(json.loads(codec.dumps(value))) == repr(value)

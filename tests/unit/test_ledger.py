@@ -1,0 +1,442 @@
+"""The rules of writing."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import strategies as some
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasksvc import (
+    WHATEVER,
+    Add,
+    Change,
+    Commit,
+    Decision,
+    DropRecord,
+    Expected,
+    Header,
+    InvalidTask,
+    Kind,
+    Ledger,
+    Patch,
+    Position,
+    PutRecord,
+    Record,
+    RecordConflict,
+    Remove,
+    RetryKey,
+    RetryKeyReused,
+    Task,
+    TaskDraft,
+    TaskNotFound,
+    TaskQuery,
+    VersionConflict,
+    Write,
+    WriteRefused,
+    named,
+)
+
+NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+MILK = TaskDraft("buy milk")
+KEY = RetryKey("", "key", "fingerprint")
+
+
+def do(ledger: Ledger, *writes: Write, at: datetime = NOW, retry: RetryKey | None = None) -> Decision:
+    """Decides and applies, as a store does."""
+    decision = ledger.decide(writes, at=at, retry=retry)
+    ledger.apply(decision.entries())
+    return decision
+
+
+def state(ledger: Ledger) -> Any:
+    return copy.deepcopy((ledger.last_id, ledger.seq, ledger.tasks, ledger.records, ledger.remembered))
+
+
+# ---------------------------------------------------------------- tasks
+
+
+def test_ids_and_log_numbers_count_up_from_1() -> None:
+    ledger = Ledger("life")
+
+    first = do(ledger, Add(MILK))
+    batch = do(ledger, Add(MILK), Add(MILK))
+
+    assert [task.id for task in (*first.committed.results, *batch.committed.results)] == [1, 2, 3]  # type: ignore[union-attr]
+    assert [change.seq for change in (*first.changes, *batch.changes)] == [1, 2, 3]
+    assert batch.committed.position == Position("life", 3) == ledger.position
+
+
+def test_an_id_is_not_given_again_after_its_task_is_removed() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), Remove(1))
+
+    (task,) = do(ledger, Add(MILK)).committed.results
+
+    assert isinstance(task, Task)
+    assert task.id == 2
+
+
+@given(st.lists(some.drafts, min_size=2, max_size=4))
+def test_tasks_that_are_added_together_are_as_if_added_in_turn(drafts: list[TaskDraft]) -> None:
+    together, in_turn = Ledger("life"), Ledger("life")
+
+    one = do(together, *map(Add, drafts))
+    many = [do(in_turn, Add(draft)) for draft in drafts]
+
+    assert list(one.committed.results) == [task for decision in many for task in decision.committed.results]
+    assert list(one.changes) == [change for decision in many for change in decision.changes]
+    assert state(together) == state(in_turn)
+
+
+def test_each_write_sees_those_before_it() -> None:
+    ledger = Ledger("life")
+
+    decision = do(ledger, Add(MILK), Patch(1, {"priority": 5}), Patch(1, {"done": True}), Remove(1))
+
+    _, second, third, removed = decision.committed.results
+    assert isinstance(second, Task)
+    assert isinstance(third, Task)
+    assert (second.priority, second.version) == (5, 2)
+    assert (third.priority, third.done, third.version) == (5, True, 3)
+    assert removed is None
+    assert [change.kind for change in decision.changes] == [Kind.CREATED, Kind.UPDATED, Kind.UPDATED, Kind.DELETED]
+    assert ledger.tasks == {}
+
+
+def test_a_change_holds_the_task_as_it_was_then_and_none_for_a_deletion() -> None:
+    ledger = Ledger("life")
+
+    changes = do(ledger, Add(MILK), Patch(1, {"description": "buy bread"}), Remove(1)).changes
+
+    assert [change.task and change.task.description for change in changes] == ["buy milk", "buy bread", None]
+    assert [change.task_id for change in changes] == [1, 1, 1]
+
+
+def test_a_patch_that_changes_nothing_makes_no_version_and_no_change() -> None:
+    ledger = Ledger("life")
+    (task,) = do(ledger, Add(MILK)).committed.results
+
+    decision = do(ledger, Patch(1, {"description": "buy milk", "done": None}), at=LATER)
+
+    assert decision.committed.results[0] == task
+    assert decision.entries() == []
+    assert ledger.seq == 1
+
+
+def test_times_in_the_log_never_go_back_for_a_task_whatever_the_clock_does() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK))
+
+    updated = do(ledger, Patch(1, {"done": True}), at=NOW - timedelta(days=1))
+    deleted = do(ledger, Remove(1), at=NOW - timedelta(days=2))
+
+    assert [change.at for change in (*updated.changes, *deleted.changes)] == [NOW, NOW]
+
+
+@pytest.mark.parametrize("write", [Patch(7, {"done": True}), Remove(7)])
+def test_a_write_to_a_task_that_is_not_there_is_refused(write: Write) -> None:
+    with pytest.raises(TaskNotFound) as caught:
+        Ledger("life").decide([write], at=NOW)
+
+    assert caught.value.task_id == 7
+
+
+@pytest.mark.parametrize(
+    ("expected", "fits"),
+    [
+        (WHATEVER, True),
+        (Expected(any_of=frozenset({2})), True),
+        (Expected(any_of=frozenset({1, 2, 3})), True),
+        (Expected(any_of=frozenset({1, 3})), False),
+        (Expected(any_of=frozenset()), False),
+        (Expected(none_of=frozenset({1, 3})), True),
+        (Expected(none_of=frozenset({2})), False),
+        (Expected(any_of=frozenset({2}), none_of=frozenset({2})), False),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda wanted: Patch(1, {"priority": 9}, wanted), lambda wanted: Remove(1, wanted)])
+def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: Expected, fits: bool) -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), Patch(1, {"done": True}))
+    write = make(expected)
+
+    if fits:
+        assert len(ledger.decide([write], at=NOW).changes) == 1
+    else:
+        with pytest.raises(VersionConflict) as caught:
+            ledger.decide([write], at=NOW)
+        assert caught.value.current == ledger.tasks.get(1)
+
+
+def test_a_conditional_removal_takes_what_matches_and_leaves_the_rest() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(TaskDraft("done", done=True)), Add(TaskDraft("open")))
+    old = ledger.tasks.get(1)
+
+    only_if = TaskQuery(done=True)
+    decision = do(ledger, *(Remove(task_id, only_if=only_if) for task_id in (1, 2, 3)))
+
+    assert decision.committed.results == (old, None, None)
+    assert ledger.tasks.keys() == {2}  # type: ignore[attr-defined]
+
+
+@given(some.patches, st.integers(0, 2))
+def test_a_commit_that_is_refused_changes_nothing_and_says_which_write_it_was(
+    patch: dict[str, Any], before: int
+) -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), PutRecord("space", "name", {"n": 1}))
+    held = state(ledger)
+
+    with pytest.raises(WriteRefused) as caught:
+        ledger.decide(
+            [*[Patch(1, patch)] * before, Remove(9), PutRecord("space", "name", {"n": 2})], at=LATER, retry=KEY
+        )
+
+    assert caught.value.index == before
+    assert state(ledger) == held
+
+
+def test_a_patch_that_breaks_a_rule_together_with_the_task_is_refused_at_its_place() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(TaskDraft("x", metadata={"a": "x" * 10_000})))
+
+    with pytest.raises(InvalidTask) as caught:
+        ledger.decide([Add(MILK), Patch(1, {"metadata": {"b": "x" * 10_000}})], at=NOW)
+
+    assert (caught.value.index, caught.value.field) == (1, "metadata")
+
+
+@given(some.drafts, some.patches)
+def test_deciding_changes_nothing_itself(draft: TaskDraft, patch: dict[str, Any]) -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(draft))
+    held = state(ledger)
+
+    ledger.decide([Add(draft), Patch(1, patch), PutRecord("s", "n", {}), Remove(1)], at=LATER, retry=KEY)
+
+    assert state(ledger) == held
+
+
+# ---------------------------------------------------------------- retry keys
+
+
+@pytest.mark.parametrize("writes", [[Add(MILK)], [Add(MILK), Patch(1, {"done": True})], []])
+def test_a_commit_under_a_used_key_answers_as_the_first_time_and_does_nothing(writes: list[Write]) -> None:
+    ledger = Ledger("life")
+    first = do(ledger, *writes, retry=KEY)
+    held = state(ledger)
+
+    again = do(ledger, *writes, at=LATER, retry=KEY)
+
+    assert again.committed.results == first.committed.results
+    assert (first.committed.replayed, again.committed.replayed) == (False, True)
+    assert again.entries() == []
+    assert state(ledger) == held
+
+
+def test_a_used_key_answers_as_the_first_time_after_its_task_was_changed_and_removed() -> None:
+    ledger = Ledger("life")
+    first = do(ledger, Add(MILK), retry=KEY)
+    do(ledger, Patch(1, {"done": True}))
+    do(ledger, Remove(1))
+
+    again = do(ledger, Add(MILK), retry=KEY)
+
+    assert again.committed.results == first.committed.results
+    assert again.committed.position == Position("life", 3)
+
+
+def test_a_used_key_with_another_request_is_refused() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), retry=KEY)
+
+    with pytest.raises(RetryKeyReused):
+        ledger.decide([Add(MILK)], at=NOW, retry=KEY._replace(fingerprint="other"))
+
+
+@pytest.mark.parametrize("other", [KEY._replace(scope="other"), KEY._replace(value="other")])
+def test_keys_of_different_scopes_or_values_never_meet(other: RetryKey) -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), retry=KEY)
+
+    decision = do(ledger, Add(MILK), retry=other._replace(fingerprint="of another request"))
+
+    assert not decision.committed.replayed
+    assert ledger.last_id == 2
+
+
+def test_a_commit_that_is_refused_does_not_use_up_its_key() -> None:
+    ledger = Ledger("life")
+    with pytest.raises(TaskNotFound):
+        ledger.decide([Remove(1)], at=NOW, retry=KEY)
+
+    assert not do(ledger, Add(MILK), retry=KEY).committed.replayed
+
+
+def test_a_key_and_its_results_are_among_what_is_persisted() -> None:
+    decision = Ledger("life").decide([Add(MILK)], at=NOW, retry=KEY)
+
+    (change, remembered) = decision.entries()
+    assert isinstance(change, Change)
+    assert remembered == (KEY, NOW, decision.committed.results)
+
+
+# ---------------------------------------------------------------- records
+
+
+def test_a_record_is_made_replaced_and_dropped_under_its_versions() -> None:
+    ledger = Ledger("life")
+
+    made = do(ledger, PutRecord("leases", "a", {"n": 1}, expected=0))
+    replaced = do(ledger, PutRecord("leases", "a", {"n": 2}, expected=1))
+    dropped = do(ledger, DropRecord("leases", "a", expected=2))
+
+    assert made.committed.results == (Record("leases", "a", {"n": 1}, 1),)
+    assert replaced.committed.results == (Record("leases", "a", {"n": 2}, 2),)
+    assert dropped.committed.results == (None,)
+    assert dropped.records == [Record("leases", "a", {}, 0)]
+    assert ledger.records == {}
+    assert ledger.seq == 0, "records are not in the change log"
+
+
+@pytest.mark.parametrize(
+    ("write", "current"),
+    [
+        (PutRecord("s", "there", {}, expected=0), 3),
+        (PutRecord("s", "there", {}, expected=2), 3),
+        (PutRecord("s", "absent", {}, expected=1), None),
+        (DropRecord("s", "there", expected=2), 3),
+        (DropRecord("s", "absent", expected=1), None),
+    ],
+)
+def test_a_record_at_another_version_than_expected_is_a_conflict(write: Write, current: int | None) -> None:
+    ledger = Ledger("life")
+    do(ledger, *[PutRecord("s", "there", {})] * 3)
+
+    with pytest.raises(RecordConflict) as caught:
+        ledger.decide([Add(MILK), write], at=NOW)
+
+    assert caught.value.index == 1
+    assert (caught.value.current and caught.value.current.version) == current
+
+
+def test_a_record_that_is_absent_can_be_dropped_and_whatever_is_there_replaced() -> None:
+    ledger = Ledger("life")
+
+    do(ledger, DropRecord("s", "n"))
+    do(ledger, DropRecord("s", "n", expected=0))
+    do(ledger, PutRecord("s", "n", {"a": 1}))
+    decision = do(ledger, PutRecord("s", "n", {"a": 2}))
+
+    assert decision.committed.results == (Record("s", "n", {"a": 2}, 2),)
+
+
+def test_a_record_that_one_commit_writes_twice_is_persisted_once_as_it_was_left() -> None:
+    decision = Ledger("life").decide([PutRecord("s", "n", {"a": 1}), PutRecord("s", "n", {"a": 2})], at=NOW)
+
+    assert decision.entries() == [Record("s", "n", {"a": 2}, 2)]
+
+
+# ---------------------------------------------------------------- for stores
+
+WRITES = st.lists(
+    st.one_of(
+        st.builds(Add, some.drafts),
+        st.builds(Patch, st.integers(1, 6), some.patches),
+        st.builds(Remove, st.integers(1, 6), only_if=st.just(TaskQuery())),
+        st.builds(Remove, st.integers(1, 6)),
+        st.builds(PutRecord, st.just("s"), st.sampled_from("ab"), some.json_objects),
+        st.builds(DropRecord, st.just("s"), st.sampled_from("ab"), st.none() | st.integers(0, 2)),
+    ),
+    max_size=4,
+)
+KEYS = st.none() | st.builds(RetryKey, st.just(""), st.sampled_from("ab"), st.sampled_from("fg"))
+COMMITS = st.lists(st.builds(Commit, WRITES, st.just(NOW), KEYS), max_size=6)
+
+
+def outcome(ledger: Ledger, commit: Commit) -> Decision | str:
+    try:
+        return ledger.decide(commit.writes, at=commit.at, retry=commit.retry)
+    except (WriteRefused, RetryKeyReused) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+@given(COMMITS)
+def test_a_draft_decides_as_its_ledger_would_and_leaves_it_alone(commits: list[Commit]) -> None:
+    ledger, twin = Ledger("life"), Ledger("life")
+    held, draft = state(ledger), ledger.draft()
+
+    for commit in commits:
+        decided, expected = outcome(draft, commit), outcome(twin, commit)
+        assert decided == expected
+        if isinstance(decided, Decision):
+            draft.apply(decided.entries())
+            twin.apply(decided.entries())
+
+    assert state(ledger) == held
+    assert (draft.position, draft.last_id) == (twin.position, twin.last_id)
+
+
+@given(COMMITS)
+def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list[Commit]) -> None:
+    tasks: dict[int, Task] = {}
+    remembered: dict[Any, Any] = {}
+    records: dict[Any, Any] = {}
+    whole = Ledger("life", tasks=tasks, remembered=remembered, records=records)
+
+    for commit in commits:
+        names = named([commit])
+        fetched = Ledger(
+            "life",
+            last_id=whole.last_id,
+            seq=whole.seq,
+            tasks={name: tasks[name] for name in names.task_ids if name in tasks},
+            remembered={name: remembered[name] for name in names.retry_keys if name in remembered},
+            records={name: records[name] for name in names.records if name in records},
+        )
+        decided = outcome(whole, commit)
+        assert outcome(fetched, commit) == decided
+        if isinstance(decided, Decision):
+            whole.apply(decided.entries())
+
+
+@given(COMMITS)
+def test_what_was_persisted_makes_the_same_ledger_again(commits: list[Commit]) -> None:
+    ledger, again = Ledger("life"), Ledger("another")
+    journal: list[Any] = [Header("life", 0, 0, 0)]
+    for commit in commits:
+        if isinstance(decided := outcome(ledger, commit), Decision):
+            ledger.apply(decided.entries())
+            journal += decided.entries()
+
+    again.apply(journal)
+
+    assert state(again) == state(ledger)
+    assert again.position == ledger.position
+
+
+@given(COMMITS)
+def test_the_log_has_no_gaps_and_replays_to_the_tasks(commits: list[Commit]) -> None:
+    ledger = Ledger("life")
+    log: list[Change] = []
+    for commit in commits:
+        if isinstance(decided := outcome(ledger, commit), Decision):
+            ledger.apply(decided.entries())
+            log += decided.changes
+
+    tasks: dict[int, Task] = {}
+    for change in log:
+        if change.task is None:
+            del tasks[change.task_id]
+        else:
+            assert (change.kind is Kind.CREATED) == (change.task_id not in tasks)
+            tasks[change.task_id] = change.task
+    assert [change.seq for change in log] == list(range(1, ledger.seq + 1))
+    assert tasks == ledger.tasks

@@ -1,0 +1,353 @@
+"""How a store URL becomes a repository, with real distributions."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tasksvc import LedgerRepository, StoreRefused, StoreURL
+from tasksvc.errors import PluginError
+from tasksvc.plugins import InstalledStore, installed_stores, open_repository
+
+GOOD = """
+    import tasksvc
+
+    class Opened(tasksvc.LedgerRepository):
+        pass
+
+    @tasksvc.hookimpl
+    async def tasksvc_open(url, scratch):
+        repository = Opened()
+        repository.url, repository.scratch = url, scratch
+        return repository
+"""
+URL = "plug://user:sesame@host/db?password=sesame"
+
+
+class SitePackages:
+    """A place of its own for each distribution, where Python finds it."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._monkeypatch = folder, monkeypatch
+        self.modules: set[str] = set()
+
+    def install(
+        self,
+        source: str | None = GOOD,
+        *,
+        distribution: str = "Plug-Store",
+        version: str = "1.2.3",
+        scheme: str = "plug",
+        module: str = "plug_store",
+        value: str | None = None,
+        requires: str = "",
+    ) -> Path:
+        """Installs a distribution whose entry point `scheme` is `value`, by default `module`.
+
+        Its module has `source`; without any, it is missing.
+        """
+        place = self._folder / f"place-{len(list(self._folder.iterdir()))}"
+        info = place / f"{distribution.lower().replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        metadata = f"Metadata-Version: 2.4\nName: {distribution}\nVersion: {version}\n{requires}"
+        info.joinpath("METADATA").write_text(metadata)
+        info.joinpath("entry_points.txt").write_text(f"[tasksvc.repositories]\n{scheme} = {value or module}\n")
+        if source is not None:
+            place.joinpath(f"{module}.py").write_text(textwrap.dedent(source))
+        self._monkeypatch.syspath_prepend(str(place))
+        self.modules.add(module)
+        return place
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SitePackages]:
+    site = SitePackages(tmp_path, monkeypatch)
+    yield site
+    for module in site.modules:
+        sys.modules.pop(module, None)
+
+
+async def problem_with(url: str) -> str:
+    """What is said when the store cannot be opened: one line, without the secret of the URL."""
+    with pytest.raises(PluginError) as caught:
+        await open_repository(url)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "sesame" not in message
+    assert message[0].isupper()
+    return message
+
+
+# ---------------------------------------------------------------- what works
+
+
+@pytest.mark.parametrize("scratch", [False, True])
+async def test_the_hook_of_the_named_adapter_opens_the_store(site: SitePackages, scratch: bool) -> None:
+    site.install()
+
+    repository = await open_repository(URL, scratch=scratch)
+
+    assert isinstance(repository, LedgerRepository)
+    assert type(repository).__module__ == "plug_store"
+    assert repository.url.reveal() == URL  # type: ignore[attr-defined]
+    assert repository.scratch is scratch  # type: ignore[attr-defined]
+
+
+async def test_a_url_that_was_parsed_already_is_taken_too(site: SitePackages) -> None:
+    site.install()
+    url = StoreURL("PLUG://host/db")
+
+    repository = await open_repository(url)
+
+    assert repository.url is url  # type: ignore[attr-defined]
+
+
+async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackages) -> None:
+    source = """
+        import tasksvc
+
+        class Plugin:
+            @tasksvc.hookimpl
+            async def tasksvc_open(self, url):
+                return tasksvc.LedgerRepository()
+
+        plugin = Plugin()
+    """
+    site.install(source, value="plug_store:plugin")
+
+    assert isinstance(await open_repository(URL), LedgerRepository)
+
+
+async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_it(site: SitePackages) -> None:
+    site.install("raise RuntimeError('this one is shadowed')", version="1.0")
+    site.install(version="2.0")
+
+    await open_repository(URL)
+
+    (store,) = [store for store in installed_stores() if store.scheme == "plug"]
+    assert store == InstalledStore("plug", "Plug-Store", "2.0", "plug_store", None)
+
+
+# ---------------------------------------------------------------- what does not, each in one clear sentence
+
+
+async def test_an_unknown_scheme_lists_the_installed_ones(site: SitePackages) -> None:
+    site.install()
+
+    message = await problem_with(URL.replace("plug:", "nosuch:"))
+
+    assert message.startswith("No adapter is installed for nosuch: stores. Installed: ")
+    assert {"memory", "plug", "sqlite"} <= set(re.findall(r"\w+", message.partition("Installed:")[2]))
+
+
+async def test_a_scheme_that_two_distributions_claim_is_refused_naming_both(site: SitePackages) -> None:
+    site.install(distribution="one")
+    site.install(distribution="two", module="another_store")
+
+    assert await problem_with(URL) == (
+        "More than one distribution claims plug: stores: one and two. Uninstall all but one."
+    )
+
+
+async def test_a_scheme_that_two_distributions_claim_for_one_module_is_refused_too(site: SitePackages) -> None:
+    site.install(distribution="original")
+    site.install(distribution="fork")
+
+    assert "fork and original" in await problem_with(URL)
+
+
+async def test_a_driver_that_is_missing_is_named_with_the_extra_that_brings_it(site: SitePackages) -> None:
+    requires = """
+        Requires-Dist: no-such-driver-ng>1; extra == 'other'
+        Requires-Dist: No-Such-Driver>=2; python_version > '3' and extra == 'fast'
+        Provides-Extra: fast
+    """
+    site.install("import no_such_driver.pool", requires=textwrap.dedent(requires).strip() + "\n")
+
+    assert await problem_with(URL) == (
+        "The adapter for plug: from Plug-Store needs no_such_driver, which is not installed."
+        " Install it with: pip install 'Plug-Store[fast]'"
+    )
+
+
+async def test_a_driver_that_is_missing_and_in_no_extra_is_named(site: SitePackages) -> None:
+    site.install("import no_such_driver", requires="Requires-Dist: no-such-driver\n")
+
+    assert await problem_with(URL) == (
+        "The adapter for plug: from Plug-Store needs no_such_driver, which is not installed. Install it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "value"),
+    [("no_such_module", "no_such_module"), ("pack", "no_such_pack.inner"), ("module", "no_such_module:plugin")],
+)
+async def test_a_module_that_is_missing_is_named(site: SitePackages, module: str, value: str) -> None:
+    site.install(None, module=module, value=value)
+
+    assert await problem_with(URL) == (
+        f"The adapter for plug: from Plug-Store names the module {value.partition(':')[0]}, which is not there."
+        " Reinstall it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+        ("from tasksvc import NoSuchName", "ImportError: cannot import name 'NoSuchName'"),
+        ("def", "SyntaxError: "),
+        ("raise ModuleNotFoundError('no name')", "ModuleNotFoundError: no name"),
+    ],
+)
+async def test_an_adapter_that_fails_on_import_is_named_with_the_reason(
+    site: SitePackages, source: str, reason: str
+) -> None:
+    site.install(source)
+
+    message = await problem_with(URL)
+
+    assert message.startswith("The adapter for plug: from Plug-Store ")
+    assert reason in message
+
+
+async def test_an_object_that_the_module_lacks_is_named(site: SitePackages) -> None:
+    site.install(value="plug_store:plugin")
+
+    message = await problem_with(URL)
+
+    assert message.startswith("The adapter for plug: from Plug-Store fails on import with AttributeError: ")
+    assert "plugin" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("def tasksvc_open(", "def tasksvc_opne(", "unknown hook 'tasksvc_opne'"),
+        ("(url, scratch)", "(url, scrach)", "{'scrach'}"),
+    ],
+)
+async def test_a_misspelt_hook_or_argument_is_named(site: SitePackages, old: str, new: str, reason: str) -> None:
+    site.install(GOOD.replace(old, new))
+
+    message = await problem_with(URL)
+
+    assert message.startswith("The adapter for plug: from Plug-Store has a wrong hook: ")
+    assert reason in message
+
+
+@pytest.mark.parametrize("source", ["", GOOD.replace("@tasksvc.hookimpl", "")])
+async def test_an_adapter_without_the_hook_is_named(site: SitePackages, source: str) -> None:
+    site.install(source)
+
+    assert await problem_with(URL) == (
+        "The adapter for plug: from Plug-Store implements no hook tasksvc_open. Ask its author."
+    )
+
+
+@pytest.mark.parametrize(
+    ("hook", "given"),
+    [
+        ("def tasksvc_open(): return None", "NoneType"),
+        ("def tasksvc_open(): return 'text'", "str"),
+        ("def tasksvc_open(): return tasksvc.LedgerRepository()", "LedgerRepository"),
+        ("async def tasksvc_open(): return {}", "dict"),
+        ("async def tasksvc_open(): return tasksvc.LedgerRepository", "ABCMeta"),
+    ],
+)
+async def test_a_hook_that_gives_no_repository_to_wait_for_is_told_what_it_gave(
+    site: SitePackages, hook: str, given: str
+) -> None:
+    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{hook}")
+
+    assert await problem_with(URL) == (
+        f"The adapter for plug: gave {given} instead of an awaitable of a TaskRepository. Ask its author."
+    )
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_hidden(
+    site: SitePackages, kind: str
+) -> None:
+    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open(url): raise OSError(url.reveal())")
+
+    assert await problem_with(URL) == (
+        "The adapter for plug: failed to open plug://user:***@host/db?... with OSError. Ask its author."
+    )
+    with pytest.raises(PluginError) as caught:
+        await open_repository(URL)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: SitePackages, kind: str) -> None:
+    refusal = "raise tasksvc.StoreRefused('This store is in use.')"
+    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open(): {refusal}")
+
+    with pytest.raises(StoreRefused, match=r"^This store is in use\.$"):
+        await open_repository(URL)
+
+
+# ---------------------------------------------------------------- the list
+
+
+def test_the_list_tells_of_each_adapter_where_it_came_from_and_whether_it_loads(site: SitePackages) -> None:
+    site.install(scheme="good", distribution="good", module="good_store")
+    site.install("import no_such_driver", scheme="bad", distribution="bad", module="bad_store")
+    site.install(scheme="twice", distribution="one", module="one_store")
+    site.install(scheme="twice", distribution="two", module="two_store")
+
+    stores = {(store.scheme, store.distribution): store for store in installed_stores()}
+
+    assert stores["good", "good"] == InstalledStore("good", "good", "1.2.3", "good_store", None)
+    assert "needs no_such_driver" in str(stores["bad", "bad"].problem)
+    assert "More than one" in str(stores["twice", "one"].problem)
+    assert stores["twice", "one"].problem == stores["twice", "two"].problem
+    assert stores["memory", "tasksvc"].problem is None
+    assert list(stores) == sorted(stores)
+
+
+# ---------------------------------------------------------------- what is imported
+
+
+def modules_after(code: str, *places: Path) -> set[str]:
+    """The names of all modules that a fresh Python has loaded after `code`."""
+    paths = "".join(f"sys.path.insert(0, {str(place)!r})\n" for place in places)
+    report = "\nprint('\\n'.join(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{paths}{code}{report}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {"aiohttp", "aiohttp_apispec", "aiosqlite", "apispec", "asyncpg", "marshmallow", "pytest", "sqlite3", "webargs"}
+
+
+@pytest.mark.parametrize("code", ["import tasksvc", "import tasksvc.plugins", "import tasksvc.cli"])
+def test_the_package_loads_no_framework_no_driver_and_no_adapter(code: str) -> None:
+    loaded = {name.partition(".")[0] for name in modules_after(code)}
+
+    assert "tasksvc" in loaded
+    assert loaded & HEAVY == set()
+    assert [name for name in loaded if name.startswith("tasksvc_")] == []
+
+
+def test_opening_a_store_imports_its_adapter_alone(site: SitePackages) -> None:
+    place = site.install()
+    other = site.install(scheme="other", distribution="other", module="other_store")
+    code = "import asyncio, tasksvc.plugins\nasyncio.run(tasksvc.plugins.open_repository('plug://'))"
+
+    loaded = {name.partition(".")[0] for name in modules_after(code, place, other)}
+
+    assert "plug_store" in loaded
+    assert loaded & {"other_store", "tasksvc_memory", "tasksvc_sqlite", *HEAVY} == set()

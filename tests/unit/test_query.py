@@ -1,0 +1,142 @@
+"""Which tasks, in which order."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import strategies as some
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, select
+from tasksvc.domain import new_task
+
+DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
+
+
+def task(task_id: int = 1, **fields: Any) -> Task:
+    return replace(new_task(task_id, TaskDraft("buy milk"), DAYS[1]), **fields)
+
+
+@pytest.mark.parametrize(
+    ("query", "fitting", "other"),
+    [
+        (TaskQuery(done=True), {"done": True}, {"done": False}),
+        (TaskQuery(done=False), {"done": False}, {"done": True}),
+        (TaskQuery(labels=("a", "b")), {"labels": ("a", "b", "c")}, {"labels": ("a", "c")}),
+        (TaskQuery(priority_min=3), {"priority": 3}, {"priority": 2}),
+        (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": DAYS[1]}),
+        (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": None}),
+        (TaskQuery(due_after=DAYS[1]), {"due_at": DAYS[2]}, {"due_at": DAYS[1]}),
+        (TaskQuery(due_after=DAYS[1]), {"due_at": DAYS[2]}, {"due_at": None}),
+        (TaskQuery(created_after=DAYS[1]), {"created_at": DAYS[2]}, {"created_at": DAYS[1]}),
+        (TaskQuery(updated_after=DAYS[1]), {"updated_at": DAYS[2]}, {"updated_at": DAYS[1]}),
+        (TaskQuery(q="strasse"), {"description": "Die Straße"}, {"description": "Der Weg"}),
+        (TaskQuery(q="Straße"), {"description": "DIE STRASSE"}, {"description": "DIE STRASE"}),
+        (TaskQuery(q="задача"), {"description": "ЗАДАЧА №1"}, {"description": "задание"}),
+        (TaskQuery(q="100%"), {"description": "be 100% sure"}, {"description": "be 1000 sure"}),
+        (TaskQuery(q="a_b"), {"description": "a_b"}, {"description": "axb"}),
+    ],
+)
+def test_a_condition_passes_what_fits_and_nothing_else(
+    query: TaskQuery, fitting: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert query.matches(task(**fitting))
+    assert not query.matches(task(**other))
+
+
+@given(some.lists_of_tasks, some.queries)
+def test_all_conditions_must_hold(tasks: list[Task], query: TaskQuery) -> None:
+    names = ["done", "labels", "priority_min", "due_before", "due_after", "created_after", "updated_after", "q"]
+    alone = [TaskQuery(**{name: getattr(query, name)}) for name in names]
+
+    for one in tasks:
+        assert query.matches(one) == all(condition.matches(one) for condition in alone)
+
+
+@given(some.lists_of_tasks)
+def test_an_empty_query_matches_everything_by_id(tasks: list[Task]) -> None:
+    found, cursor = select(tasks, TaskQuery(), None, 1_000)
+
+    assert found == sorted(tasks, key=lambda one: one.id)
+    assert cursor is None
+
+
+@given(some.lists_of_tasks, some.orders)
+def test_a_list_is_in_its_order_with_nulls_last_and_ties_by_id(tasks: list[Task], query: TaskQuery) -> None:
+    found, _ = select(tasks, query, None, 1_000)
+
+    assert sorted(one.id for one in found) == sorted(one.id for one in tasks)
+    for first, second in itertools.pairwise(found):
+        one, two = query.value_of(first), query.value_of(second)
+        if one is None or two is None:
+            assert two is None
+        elif one != two:
+            assert (one > two) == query.descending  # type: ignore[operator]
+        if one == two:
+            assert (first.id > second.id) == query.descending
+
+
+@given(some.lists_of_tasks, some.queries, st.integers(1, 5))
+def test_the_pages_of_a_walk_are_the_whole_list_cut_up(tasks: list[Task], query: TaskQuery, limit: int) -> None:
+    whole, end = select(tasks, query, None, 1_000)
+
+    walked: list[Task] = []
+    cursor: Cursor | None = None
+    while True:
+        page, cursor = select(tasks, query, cursor, limit)
+        walked += page
+        if cursor is None:
+            break
+        assert len(page) == limit
+
+    assert end is None
+    assert walked == whole
+
+
+@given(some.lists_of_tasks, some.queries)
+def test_the_last_page_leads_nowhere_even_where_it_is_full(tasks: list[Task], query: TaskQuery) -> None:
+    whole, _ = select(tasks, query, None, 1_000)
+
+    if whole:
+        assert select(tasks, query, None, len(whole)) == (whole, None)
+
+
+@given(some.lists_of_tasks, some.queries, st.integers(1, 5), st.data())
+def test_a_walk_goes_on_when_tasks_are_deleted_between_its_pages(
+    tasks: list[Task], query: TaskQuery, limit: int, data: st.DataObject
+) -> None:
+    left, walked, gone = list(tasks), [], set()
+    cursor: Cursor | None = None
+    while True:
+        page, cursor = select(left, query, cursor, limit)
+        walked += [one.id for one in page]
+        if cursor is None:
+            break
+        victim = data.draw(st.sampled_from(left))  # the task at the cursor, perhaps
+        gone.add(victim.id)
+        left.remove(victim)
+
+    throughout = [one.id for one in select(tasks, query, None, 1_000)[0] if one.id not in gone]
+    assert [task_id for task_id in walked if task_id not in gone] == throughout
+    assert len(walked) == len(set(walked))
+
+
+@given(some.lists_of_tasks, some.orders)
+def test_what_follows_the_place_of_a_task_is_what_comes_after_it(tasks: list[Task], query: TaskQuery) -> None:
+    whole, _ = select(tasks, query, None, 1_000)
+
+    for index, one in enumerate(whole):
+        following = [other for other in whole if query.follows(other, query.cursor(one))]
+        assert following == whole[index + 1 :]
+
+
+@pytest.mark.parametrize("sort", SortField)
+def test_the_cursor_of_a_task_holds_what_it_is_sorted_by(sort: SortField) -> None:
+    one = task(5, due_at=DAYS[0], updated_at=DAYS[2], priority=4)
+
+    assert TaskQuery(sort=sort).cursor(one) == Cursor(getattr(one, sort.value), 5)

@@ -1,0 +1,213 @@
+"""What the service does, over a repository."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tasksvc import (
+    BEGINNING,
+    Add,
+    Cursor,
+    Expected,
+    LedgerRepository,
+    Page,
+    Patch,
+    PositionGone,
+    Remove,
+    RetryKey,
+    RetryKeyReused,
+    SortField,
+    TaskDraft,
+    TaskNotFound,
+    TaskQuery,
+    VersionConflict,
+    usecases,
+)
+from tasksvc.usecases import Removed, Retention
+
+NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
+MILK = TaskDraft("buy milk")
+KEY = RetryKey("", "key", "fingerprint")
+
+
+@pytest.fixture
+async def repository() -> AsyncIterator[LedgerRepository]:
+    repository = LedgerRepository()
+    yield repository
+    await repository.close()
+
+
+async def fill(repository: LedgerRepository, count: int, *, done: bool = False) -> None:
+    await repository.commit([Add(TaskDraft("task", done=done))] * count, at=NOW)
+
+
+def test_now_is_in_utc() -> None:
+    assert usecases.now().tzinfo is UTC
+
+
+async def test_a_task_is_created_at_the_time_of_the_call(repository: LedgerRepository) -> None:
+    task, replayed = await usecases.create(repository, MILK, at=NOW)
+
+    assert (task.description, task.created_at, replayed) == ("buy milk", NOW, False)
+    assert await repository.get(task.id) == task
+
+
+async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: LedgerRepository) -> None:
+    made = await asyncio.gather(*(usecases.create(repository, MILK, at=NOW, retry=KEY) for _ in range(20)))
+
+    assert [task.id for task, _ in made] == [1] * 20
+    assert [replayed for _, replayed in made].count(False) == 1
+    with pytest.raises(RetryKeyReused):
+        await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(fingerprint="another"))
+
+
+async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository) -> None:
+    await usecases.create(repository, MILK, at=NOW)
+
+    task = await usecases.patch(repository, 1, {"done": True}, at=LATER)
+
+    assert (task.done, task.completed_at, task.version) == (True, LATER, 2)
+    assert await repository.get(1) == task
+
+
+async def test_of_many_patches_that_expect_one_version_one_is_done(repository: LedgerRepository) -> None:
+    await usecases.create(repository, MILK, at=NOW)
+    expected = Expected(any_of=frozenset({1}))
+
+    outcomes = await asyncio.gather(
+        *(usecases.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 49
+
+
+async def test_concurrent_patches_of_different_fields_are_all_kept(repository: LedgerRepository) -> None:
+    await usecases.create(repository, MILK, at=NOW)
+
+    await asyncio.gather(
+        *(usecases.patch(repository, 1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
+    )
+
+    task = await repository.get(1)
+    assert task.metadata == {str(n): n for n in range(50)}
+    assert task.version == 51
+
+
+async def test_a_removed_task_is_gone(repository: LedgerRepository) -> None:
+    await usecases.create(repository, MILK, at=NOW)
+
+    with pytest.raises(VersionConflict):
+        await usecases.remove(repository, 1, at=NOW, expected=Expected(any_of=frozenset({2})))
+    await usecases.remove(repository, 1, at=NOW)
+
+    with pytest.raises(TaskNotFound):
+        await usecases.remove(repository, 1, at=NOW)
+
+
+async def test_a_batch_is_done_wholly_or_not_at_all(repository: LedgerRepository) -> None:
+    with pytest.raises(TaskNotFound) as caught:
+        await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True}), Remove(9)], at=NOW, retry=KEY)
+    assert caught.value.index == 2
+    assert (await repository.find(TaskQuery(), limit=10)).position.seq == 0
+
+    committed = await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=NOW, retry=KEY)
+    again = await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=LATER, retry=KEY)
+
+    assert (committed.replayed, again.replayed) == (False, True)
+    assert committed.results == again.results
+    assert again.position.seq == 2
+
+
+async def test_removing_what_matches_takes_the_first_thousand_by_id(
+    repository: LedgerRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usecases, "REMOVE_MATCHING_MAX", 10)
+    await fill(repository, 2)
+    await fill(repository, 15, done=True)
+    done = TaskQuery(done=True)
+
+    first = await usecases.remove_matching(repository, done, at=NOW)
+    left = await repository.find(TaskQuery(), limit=100)
+    second = await usecases.remove_matching(repository, done, at=NOW)
+    third = await usecases.remove_matching(repository, done, at=NOW)
+
+    assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
+    assert (first, second, third) == (Removed(10, more=True), Removed(5, more=False), Removed(0, more=False))
+
+
+async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -> None:
+    class Overtaken(LedgerRepository):
+        """Somebody is always faster."""
+
+        async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+            page = await super().find(query, after=after, limit=limit)
+            await self.commit([Patch(1, {"done": False}), Remove(2)], at=NOW)
+            return page
+
+    repository = Overtaken()
+    await fill(repository, 3, done=True)
+
+    removed = await usecases.remove_matching(repository, TaskQuery(done=True), at=LATER)
+
+    assert removed == Removed(1, more=False)
+    assert (await repository.get(1)).done is False
+    await repository.close()
+
+
+@pytest.mark.parametrize(("count", "pages"), [(0, [0]), (4, [4]), (10, [4, 4, 2]), (8, [4, 4])])
+async def test_a_walk_gives_the_whole_list_page_by_page(
+    repository: LedgerRepository, count: int, pages: list[int]
+) -> None:
+    await fill(repository, count)
+    newest_first = TaskQuery(sort=SortField.ID, descending=True)
+
+    walked = [page async for page in usecases.walk(repository, newest_first, page_size=4)]
+
+    assert [len(page.tasks) for page in walked] == pages
+    assert [task.id for page in walked for task in page.tasks] == list(range(count, 0, -1))
+
+
+async def test_a_walk_can_start_at_a_place(repository: LedgerRepository) -> None:
+    await fill(repository, 5)
+    first = await repository.find(TaskQuery(), limit=2)
+
+    walked = [page async for page in usecases.walk(repository, TaskQuery(), after=first.next, page_size=100)]
+
+    assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]
+
+
+async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: LedgerRepository) -> None:
+    retention = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
+    for n in range(5):
+        await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(value=str(n)))
+    await usecases.create(repository, MILK, at=NOW + timedelta(days=2), retry=KEY)
+    at = NOW + timedelta(days=2, seconds=1)
+
+    steps = 1
+    while await usecases.prune_step(repository, retention, at=at, limit=2):
+        steps += 1
+
+    assert steps == 3
+    assert len((await repository.find(TaskQuery(), limit=10)).tasks) == 6
+    assert not (await usecases.create(repository, MILK, at=at, retry=KEY._replace(value="0")))[1]
+    assert (await usecases.create(repository, MILK, at=at, retry=KEY))[1]
+    with pytest.raises(PositionGone):
+        await repository.read_changes(BEGINNING, limit=10)
+
+
+async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: LedgerRepository) -> None:
+    await fill(repository, 10)
+
+    more = await usecases.prune_step(repository, Retention(log_keep=3), at=NOW)
+
+    position = (await repository.find(TaskQuery(), limit=1)).position
+    assert not more
+    assert len((await repository.read_changes(position._replace(seq=7), limit=10)).changes) == 3
+    with pytest.raises(PositionGone):
+        await repository.read_changes(position._replace(seq=6), limit=10)
