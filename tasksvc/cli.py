@@ -14,6 +14,7 @@ from tasksvc.errors import TasksvcError
 COMMANDS = {
     "serve": "run the service (what tasksvc does without a command)",
     "stores": "list the installed adapters",
+    "token": "make, list and revoke API tokens",
 }
 """Each is a module of tasksvc.commands."""
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
@@ -58,7 +58,30 @@ class Capability(StrEnum):
     """dump() and restore()."""
 
 
-class TaskRepository(ABC):
+class StoreReader(ABC):
+    """What an operator reads of a store: all of it."""
+
+    def dump(self) -> AsyncIterator[Entry]:
+        """All that the store holds, of one snapshot.
+
+        The Header comes first, then tasks by id, records by space and name, retry keys by scope and
+        value, and changes by number; text is ordered by code point.  So equal stores have equal dumps.
+        """
+        raise Unsupported(f"{type(self).__name__} cannot be dumped.")
+
+    async def check(self) -> Sequence[str]:
+        """What is wrong underneath, where a dump may not show it, such as a damaged index: a sentence each."""
+        return ()
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Lets running commits finish and frees everything.
+
+        Calls after it raise StoreClosed; a second close does nothing.
+        """
+
+
+class TaskRepository(StoreReader):
     """A store of tasks, opened by the hook `tasksvc_open` of an adapter.
 
     An adapter implements commit(), get(), find(), read_changes() and close(); the rest is declared
@@ -143,13 +166,6 @@ class TaskRepository(ABC):
         """
         raise Unsupported(f"{type(self).__name__} does not prune.")
 
-    def dump(self) -> AsyncIterator[Entry]:
-        """All that the store holds, of one snapshot.
-
-        The Header comes first, then tasks by id, records, retry keys, and changes by number.
-        """
-        raise Unsupported(f"{type(self).__name__} cannot be dumped.")
-
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         """Fills an empty store with a dump, all or nothing, and gives it a new generation.
 
@@ -158,16 +174,13 @@ class TaskRepository(ABC):
         """
         raise Unsupported(f"{type(self).__name__} cannot be restored.")
 
+    def statistics(self) -> Mapping[str, float]:
+        """Figures for those who operate the service, by name in [a-z_]; none need be there."""
+        return {}
+
     async def ping(self) -> None:
         """Returns if the store can serve now, and raises a StoreUnavailable that says why if not."""
         await self.find(TaskQuery(), limit=1)
-
-    @abstractmethod
-    async def close(self) -> None:
-        """Lets running commits finish and frees everything.
-
-        Calls after it raise StoreClosed; a second close does nothing.
-        """
 
 
 def seq_of(since: Position, *, generation: str, floor: int, head: int) -> int:

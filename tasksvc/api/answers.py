@@ -25,6 +25,7 @@ SERVER = "tasksvc"
 
 _STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode()) for status in (200, 201)}
 _JSON_HEAD = f"{hdrs.CONTENT_TYPE}: {JSON}\r\nX-Content-Type-Options: nosniff\r\n".encode()
+_LINES_HEAD = f"{hdrs.CONTENT_TYPE}: {NDJSON}\r\nX-Content-Type-Options: nosniff\r\n".encode()
 
 
 class Answer:
@@ -66,6 +67,11 @@ def json_answer(value: Any, *, status: int = 200) -> Answer:
 def encoded_answer(body: bytes) -> Answer:
     """JSON that is encoded already."""
     return Answer(200, _JSON_HEAD, body)
+
+
+def lines_answer(body: bytes) -> Answer:
+    """JSON lines that are encoded already."""
+    return Answer(200, _LINES_HEAD, body)
 
 
 def task_answer(task: Task, generation: str, *, status: int = 200) -> Answer:

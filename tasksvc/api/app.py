@@ -8,31 +8,64 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 import tasksvc
+from tasksvc.api.access import Access, Allowance, TokenPolicy
+from tasksvc.api.changes import ChangeHandlers
+from tasksvc.api.cors import Cors
 from tasksvc.api.docs import DocsPages
 from tasksvc.api.edge import Edge
 from tasksvc.api.front import Front
 from tasksvc.api.guard import Guard
-from tasksvc.api.handlers import Handlers
-from tasksvc.api.routes import Routes
+from tasksvc.api.observer import Observer, RequestLog
+from tasksvc.api.operations import OperationsHandlers
+from tasksvc.api.proxies import Proxies
+from tasksvc.api.routes import BATCH_BODY_MAX, Handlers, Routes
 from tasksvc.api.service import Service
+from tasksvc.api.tasks import TaskHandlers
+from tasksvc.api.token_admin import TokenHandlers
+from tasksvc.api.validation import BODY_MAX
 from tasksvc.plugins import open_repository
 from tasksvc.ports import TaskRepository
-from tasksvc.usecases import Retention
+from tasksvc.tokens import Scope, ensure_token
+from tasksvc.usecases import Retention, now
 
 SCRATCH_STORE = "sqlite:///tasks.db"
 """The store of those who name none: emptied on shutdown."""
 SERVICE: web.AppKey[Service] = web.AppKey("tasksvc", Service)
 """Where an application keeps its service."""
+ACCESS: web.AppKey[Access] = web.AppKey("tasksvc-access", Access)
+"""Who may use an application."""
 FRONT: web.AppKey[Front] = web.AppKey("tasksvc-front", Front)
 """What a server may put before the application."""
+OPERATIONS: web.AppKey[web.Application] = web.AppKey("tasksvc-operations", web.Application)
+"""Health and figures as an application of their own, for another port."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How an application behaves."""
+    """How an application behaves.
+
+    By default it is open to everybody who reaches it, and checks neither Host nor Origin: an
+    application that embeds the service has middlewares of its own for that.
+    """
 
     guard: Guard | None = None
-    """Against the browser.  An application that embeds the service has a Host and Origin policy of its own."""
+    """Against the browser."""
+    tokens: TokenPolicy = TokenPolicy.NEVER
+    admin_token: str | None = None
+    """The secret of a token that may administer, which is put into the store if it is not there."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """How much each caller may do."""
+    cors_origins: frozenset[str] = frozenset()
+    """Origins whose pages may use the API."""
+    body_max: int = BODY_MAX
+    batch_max: int = BATCH_BODY_MAX
+    """The same for batches.  Both in bytes."""
+    request_log: RequestLog | None = None
+    """Where a line for each request goes."""
+    proxies: Proxies | None = None
+    """Whose word is taken for where a request comes from."""
+    operations: bool = True
+    """Whether health and figures are served beside the tasks."""
     retention: Retention = field(default_factory=Retention)
     drain_seconds: float = 10.0
     """How long the shutdown waits for requests in flight."""
@@ -51,21 +84,40 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         return open_repository(store or SCRATCH_STORE, scratch=store is None)
 
     service = Service(open_store, options.retention)
-    handlers, edge = Handlers(service), Edge(service, options.guard)
-    routes = Routes(handlers, DocsPages(), edge, tasksvc.__version__)
+    observer = Observer(options.request_log, options.proxies)
+    access = Access(service, options.tokens, options.allowance)
+    cors = Cors(options.cors_origins) if options.cors_origins else None
+    edge = Edge(service, access, observer, guard=options.guard, cors=cors)
+    handlers = Handlers(
+        TaskHandlers(service, access),
+        ChangeHandlers(service, access),
+        TokenHandlers(service),
+        OperationsHandlers(service, observer),
+        DocsPages(),
+    )
+    routes = Routes(handlers, edge, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
-    app[SERVICE], app[FRONT] = service, Front(handlers, edge)
-    routes.add_to(app.router)
+    app[SERVICE], app[ACCESS] = service, access
+    app[FRONT] = Front(handlers.tasks, edge, body_max=options.body_max)
+    routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
     home = app.router.named_resources()["home"]
+    app[OPERATIONS] = web.Application()
+    routes.add_only_operations_to(app[OPERATIONS].router)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         routes.set_prefix(str(home.url_for()).rstrip("/"))
-        await service.start()
-        yield
-        await service.stop(options.drain_seconds)
+        try:
+            await service.start()
+            if options.admin_token is not None:
+                await ensure_token(service.repository, options.admin_token, Scope.ADMIN, at=now())
+            await access.start()
+            yield
+        finally:
+            await shutdown(app)
 
     async def shutdown(app: web.Application) -> None:
         await service.stop(options.drain_seconds)
+        observer.close()
 
     app.on_shutdown.append(shutdown)
     app.cleanup_ctx.append(run)  # on_shutdown is not called where another part of the startup fails

@@ -14,6 +14,8 @@ from tasksvc.api.schemas import TASK, Problem
 
 PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
     400: ("malformed-request", "It is not valid JSON, or a header is malformed.", {}),
+    401: ("unauthorized", "A valid token is needed.", {}),
+    403: ("forbidden", "The token allows too little, or the request comes from a foreign page.", {}),
     404: ("task-not-found", "There is no such task.", {}),
     408: ("body-too-slow", "The body was not there in time.", {}),
     410: (
@@ -25,6 +27,7 @@ PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
     413: ("body-too-large", "The body is too large.", {}),
     415: ("unsupported-media-type", "The body is of another type.", {}),
     422: ("invalid-request", "A field is not what is expected; `errors` lists them.", {}),
+    429: ("too-many-requests", "Too many. Retry-After says when the next is allowed.", {}),
     503: ("store-unavailable", "Not now. Retry-After says when it is worth trying again.", {"outcome": "not-done"}),
     507: ("store-full", "The store is full.", {"outcome": "not-done"}),
 }

@@ -4,74 +4,129 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 from typing import Any
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.answers import Answer
+from tasksvc.api.access import CALLER, Access
+from tasksvc.api.answers import SERVER, Answer
 from tasksvc.api.conditions import etag
+from tasksvc.api.cors import Cors
 from tasksvc.api.guard import Guard
+from tasksvc.api.observer import Observer, id_for, request_id
 from tasksvc.api.problems import BodyTooLarge, ExpectationFailed, problem_of
 from tasksvc.api.service import Service
+from tasksvc.api.streaming import Stream
 from tasksvc.api.validation import Expectation
-from tasksvc.errors import VersionConflict
+from tasksvc.errors import StoreUnavailable, VersionConflict
+from tasksvc.tokens import Scope
 
-Handler = Callable[..., Awaitable[web.StreamResponse | Answer]]
+Handler = Callable[..., Awaitable[web.StreamResponse | Answer | Stream]]
 """Takes a request, and for some what is known of it already."""
+Enclosed = Callable[..., Awaitable[web.StreamResponse | Answer]]
+Headers = tuple[tuple[str, str], ...]
 Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def ordinary(answer: web.StreamResponse | Answer) -> web.StreamResponse:
-    """`answer` as aiohttp knows it."""
-    return answer.response() if isinstance(answer, Answer) else answer
-
-
 class Edge:
-    """Wraps handlers: counts what is in flight, guards, validates, and turns every error into a problem.
+    """Wraps handlers: guards, admits, validates, turns every error into a problem, and sees what was answered.
 
     It is no middleware, since a handler that is wrapped once costs less than a middleware that is
     looked up for each request.
     """
 
-    def __init__(self, service: Service, guard: Guard | None) -> None:
-        self._service, self._guard = service, guard
+    def __init__(
+        self,
+        service: Service,
+        access: Access,
+        observer: Observer,
+        *,
+        guard: Guard | None = None,
+        cors: Cors | None = None,
+    ) -> None:
+        self._service, self._access, self._observer = service, access, observer
+        self._guard, self._cors = guard, cors
 
-    def enclose(self, handler: Handler) -> Handler:
-        """`handler` with the guard before it, which now never raises."""
-        service, guard = self._service, self._guard
+    def enclose(self, handler: Handler, scope: Scope | None, route: str) -> Enclosed:
+        """`handler`, which now never raises.
+
+        `scope`: what it needs, None for nothing; `route`: its name in figures.
+        """
+        service, access, guard, cors, saw = self._service, self._access, self._guard, self._cors, self._observer.saw
+        administers = scope is Scope.ADMIN
 
         @functools.wraps(handler)
         async def answer(request: web.Request, *known: Any) -> web.StreamResponse | Answer:
+            began = perf_counter()
+            name = id_for(request)
+            request_id.set(name)
+            caller = "-"
+            more: Headers = ()
             service.in_flight += 1
             try:
+                if cors is not None:
+                    more = cors.headers(request)
                 if guard is not None:
                     guard.check(request)
+                if scope is not None and (access.asks or administers):
+                    who = request[CALLER] = await access.admit(request, scope)
+                    caller = who.name
+                    more += who.limit_headers()
                 response = await handler(request, *known)
+                if isinstance(response, Stream):
+                    response = await self._send(request, response, (("X-Request-ID", name), *more))
             except Exception as error:
-                response = problem_of(error)
-                if isinstance(error, VersionConflict):
-                    response.headers[hdrs.ETAG] = etag(service.repository.generation, error.current)
+                response = self._refuse(error)
             finally:
                 service.leave()
-            if service.draining:
-                response = ordinary(response)
-                response.force_close()
+            if isinstance(response, Answer):
+                response.headers += b"X-Request-ID: %b\r\n" % name.encode()
+                for header in more:
+                    response.add(*header)
+                if service.draining:
+                    response = response.response()
+                    response.force_close()
+            elif not response.prepared:
+                response.headers.extend((("X-Request-ID", name), *more))
+                response.headers[hdrs.SERVER] = SERVER
+                if service.draining:
+                    response.force_close()
+            saw(request, route, response.status, perf_counter() - began, name, caller)
             return response
 
         return answer
 
-    def wrap(self, handler: Handler, expectation: Expectation) -> Wrapped:
+    async def _send(self, request: web.Request, stream: Stream, headers: Headers) -> web.StreamResponse:
+        if not stream.lasting:
+            return await stream.send(request, headers)
+        self._service.leave()
+        try:
+            return await stream.send(request, headers)
+        finally:
+            self._service.in_flight += 1
+
+    def _refuse(self, error: Exception) -> web.Response:
+        response = problem_of(error)
+        if isinstance(error, VersionConflict):
+            response.headers[hdrs.ETAG] = etag(self._service.repository.generation, error.current)
+        elif isinstance(error, StoreUnavailable):
+            self._observer.figures.store_errors[type(error).__name__] += 1
+        return response
+
+    def wrap(self, handler: Handler, expectation: Expectation, scope: Scope | None, route: str) -> Wrapped:
         """`handler`, whose request is now validated, as a handler for a router."""
 
-        async def validated(request: web.Request) -> web.StreamResponse | Answer:
+        async def validated(request: web.Request) -> web.StreamResponse | Answer | Stream:
             await expectation.check(request)
             return await handler(request)
 
-        enclosed = self.enclose(validated)
+        enclosed = self.enclose(validated, scope, route)
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
-            return ordinary(await enclosed(request))
+            response = await enclosed(request)
+            return response.response() if isinstance(response, Answer) else response
 
         return answer
 

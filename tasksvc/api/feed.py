@@ -60,6 +60,8 @@ class Feed:
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
+        self.streams = 0
+        """How many are open."""
 
     async def head(self) -> Position:
         """Where the log ends now.  Starts the reader, so that a stream from here on finds its events in the window."""
@@ -77,25 +79,29 @@ class Feed:
         Ends when the feed is closed.  Raises PositionGone, at the first step or where the stream
         fell so far behind that the log was pruned.
         """
-        await self.head()
-        while not self._closed:
-            news = self._news  # before anything is looked at, so that nothing that comes later is missed
-            events = self._from_window(since)
-            if events is None:
-                page = await self._repository.read_changes(since, limit=READ_LIMIT)
-                since = page.next
-                if page.changes:
-                    yield b"".join(event_of(change, since.generation) for change in page.changes)
+        self.streams += 1
+        try:
+            await self.head()
+            while not self._closed:
+                news = self._news  # before anything is looked at, so that nothing that comes later is missed
+                events = self._from_window(since)
+                if events is None:
+                    page = await self._repository.read_changes(since, limit=READ_LIMIT)
+                    since = page.next
+                    if page.changes:
+                        yield b"".join(event_of(change, since.generation) for change in page.changes)
+                        continue
+                elif events:
+                    since = Position(since.generation, since.seq + len(events))
+                    yield b"".join(events)
                     continue
-            elif events:
-                since = Position(since.generation, since.seq + len(events))
-                yield b"".join(events)
-                continue
-            try:
-                async with asyncio.timeout(heartbeat):
-                    await news.wait()
-            except TimeoutError:
-                yield b""
+                try:
+                    async with asyncio.timeout(heartbeat):
+                        await news.wait()
+                except TimeoutError:
+                    yield b""
+        finally:
+            self.streams -= 1
 
     def _from_window(self, since: Position) -> Sequence[bytes] | None:
         """The next events after `since`; None where the store has to be asked."""

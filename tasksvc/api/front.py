@@ -14,11 +14,12 @@ from aiohttp import hdrs, web
 from tasksvc.api.answers import Answer
 from tasksvc.api.body import JSON, read_body
 from tasksvc.api.edge import Edge
-from tasksvc.api.handlers import Handlers
 from tasksvc.api.schemas import TaskIn
-from tasksvc.api.validation import BODY_MAX, load_body
+from tasksvc.api.tasks import TaskHandlers
+from tasksvc.api.validation import load_body
 from tasksvc.domain import TaskDraft
 from tasksvc.query import TaskQuery
+from tasksvc.tokens import Scope
 
 # The common body, which needs neither a JSON parser nor a schema: one member, no escapes.
 _COMMON = re.compile(
@@ -33,10 +34,12 @@ Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | Answer]]
 class Front:
     """Dispatches the hot requests itself, and passes the others on."""
 
-    def __init__(self, handlers: Handlers, edge: Edge) -> None:
-        self._handlers = handlers
-        self._show, self._show_list = edge.enclose(handlers.show), edge.enclose(handlers.show_list)
-        self._create = edge.enclose(self._read_and_create)
+    def __init__(self, handlers: TaskHandlers, edge: Edge, *, body_max: int) -> None:
+        """`body_max`: bytes."""
+        self._handlers, self._body_max = handlers, body_max
+        self._show = edge.enclose(handlers.show, Scope.READ, "/tasks/{id}")
+        self._show_list = edge.enclose(handlers.show_list, Scope.READ, "/tasks/")
+        self._create = edge.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
 
     def before(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
         """A handler of all requests, of which `application` gets those that are not hot."""
@@ -58,7 +61,7 @@ class Front:
         return dispatch
 
     async def _read_and_create(self, request: web.Request) -> Answer:
-        raw = await read_body(request, types=(JSON,), limit=BODY_MAX)
+        raw = await read_body(request, types=(JSON,), limit=self._body_max)
         return await self._handlers.create(request, _draft(raw), raw)
 
 

@@ -17,6 +17,9 @@ LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
+PASSED_MAX = 64
+"""Host headers that are remembered as good."""
+
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:@/?#\[\]\s]+)(?::(\d{1,5}))?").fullmatch
 _LOOPBACK = re.compile(r"127(?:\.\d{1,3}){3}").fullmatch
 
@@ -24,24 +27,36 @@ _LOOPBACK = re.compile(r"127(?:\.\d{1,3}){3}").fullmatch
 class Guard:
     """Lets requests through that come from where they should."""
 
-    def __init__(self, hosts: Collection[str] | None) -> None:
-        """`hosts`: the names, without ports, that the service answers to; None for any."""
+    def __init__(self, hosts: Collection[str] | None, origins: Collection[str] = ()) -> None:
+        """`hosts`: the names, without ports, that the service answers to; None for any.
+
+        `origins`: those whose pages may write, beside the service's own.
+        """
         self._hosts = hosts
+        self._origins = frozenset(origin.lower() for origin in origins)
+        self._passed: set[str] = set()
+        """Host headers that were looked at and found good."""
 
     def check(self, request: web.BaseRequest) -> None:
         """Raises MalformedRequest, ForeignHost, ForeignOrigin."""
         headers = request.headers
         given = headers.getall(hdrs.HOST, ())
         host = given[0].lower() if len(given) == 1 else ""
+        if host not in self._passed:
+            self._look_at(host)
+        if request.method not in SAFE_METHODS and hdrs.ORIGIN in headers:
+            origins = headers.getall(hdrs.ORIGIN)
+            if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}", *self._origins):
+                raise ForeignOrigin("A page of another origin must not write here.", close=True)
+
+    def _look_at(self, host: str) -> None:
         match = _HOST(host)
         if host and match is None:
             raise MalformedRequest("The Host header is malformed.", close=True)
         if not self._answers_to(match[1] if match else ""):
             raise ForeignHost("This service does not answer to the name in the Host header.", close=True)
-        if request.method not in SAFE_METHODS and hdrs.ORIGIN in headers:
-            origins = headers.getall(hdrs.ORIGIN)
-            if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}"):
-                raise ForeignOrigin("A page of another origin must not write here.", close=True)
+        if len(self._passed) < PASSED_MAX:
+            self._passed.add(host)
 
     def _answers_to(self, name: str) -> bool:
         hosts = self._hosts

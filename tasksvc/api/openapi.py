@@ -15,17 +15,23 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from tasksvc.api import schemas
-from tasksvc.api.documentation import is_schema
+from tasksvc.api.documentation import answers, is_schema
+from tasksvc.domain import ID_MAX
+from tasksvc.tokens import Scope
 
 TAGS = [
     {"name": "tasks", "description": "Tasks, one by one and many at once."},
     {"name": "changes", "description": "The change log: all that ever happens to tasks, in order."},
+    {"name": "admin", "description": "Tokens, for those with the scope admin."},
     {"name": "health", "description": "For those who operate the service."},
 ]
 DESCRIPTION = """Tasks over REST.
 
 Every error is a problem document (RFC 9457) with a stable `type`. Reads carry entity tags, writes
 take conditions and retry keys, and the change log tells all that happened, in order."""
+
+
+SECURITY = "Where the service asks for tokens. Scopes are read, write and admin, and each includes those before it."
 
 
 class Operation(NamedTuple):
@@ -36,6 +42,8 @@ class Operation(NamedTuple):
     handler: Any
     types: tuple[str, ...]
     """Media types of its body."""
+    scope: Scope | None
+    """What it needs; None for nothing."""
 
 
 def describe(operations: Iterable[Operation], *, version: str, prefix: str) -> dict[str, Any]:
@@ -54,8 +62,9 @@ def describe(operations: Iterable[Operation], *, version: str, prefix: str) -> d
     for field, json_type in _TYPES.items():
         plugin.map_to_openapi_type(field, *json_type)  # type: ignore[no-untyped-call]
     plugin.converter.add_attribute_function(_bounds)  # type: ignore[no-untyped-call]
-    for path, method, handler, types in operations:
-        spec.path(path=path, operations={method.lower(): _operation(handler, path, types)})
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "description": SECURITY})
+    for operation in operations:
+        spec.path(path=operation.path, operations={operation.method.lower(): _operation(operation)})
     return spec.to_dict()
 
 
@@ -83,8 +92,9 @@ def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any
     return {}
 
 
-def _operation(handler: Any, path: str, types: tuple[str, ...]) -> dict[str, Any]:
+def _operation(operation: Operation) -> dict[str, Any]:
     """One operation.  Schemas stay in it, for apispec to resolve."""
+    path, _, handler, types, scope = operation
     data = handler.__apispec__
     found: dict[str, Any] = {
         "operationId": handler.__name__,
@@ -95,6 +105,10 @@ def _operation(handler: Any, path: str, types: tuple[str, ...]) -> dict[str, Any
     }
     if "description" in data:
         found["description"] = data["description"]
+    if scope is not None:
+        found["security"] = [{"token": [str(scope)]}]
+        problems = answers({}, 401, 403, 429)
+        found["responses"] |= {status: _answer(problem, []) for status, problem in problems.items()}
     found["parameters"] += [dict(parameter) for parameter in data["parameters"]]
     for item in data["schemas"]:
         if item["location"] == "querystring":
@@ -106,8 +120,10 @@ def _operation(handler: Any, path: str, types: tuple[str, ...]) -> dict[str, Any
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
-    schema = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
-    return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
+    if name == "id":
+        schema = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
+        return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
+    return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}, "example": "reporting"}
 
 
 def _body(schema: Schema) -> dict[str, Any]:

@@ -3,48 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
 from tasksvc import codec
 from tasksvc.api.body import JSON, MERGE_PATCH
+from tasksvc.api.changes import ChangeHandlers
+from tasksvc.api.cors import Cors
 from tasksvc.api.docs import DocsPages
 from tasksvc.api.edge import Edge, Handler
-from tasksvc.api.handlers import Handlers
 from tasksvc.api.openapi import Operation, describe
+from tasksvc.api.operations import OperationsHandlers
 from tasksvc.api.problems import NoSuchPath, WrongMethod
+from tasksvc.api.tasks import TaskHandlers
+from tasksvc.api.token_admin import TokenHandlers
 from tasksvc.api.validation import BODY_MAX, Expectation
+from tasksvc.tokens import Scope
 
 BATCH_BODY_MAX = 8 * 1024 * 1024
 """Bytes."""
+
+Methods = Mapping[str, tuple[Handler, Scope | None]]
+"""By method: the handler, and what it needs; None for nothing."""
+
+
+class Handlers(NamedTuple):
+    """All handlers of an application."""
+
+    tasks: TaskHandlers
+    changes: ChangeHandlers
+    tokens: TokenHandlers
+    operations: OperationsHandlers
+    pages: DocsPages
 
 
 class Routes:
     """The table of paths, and the description that is made of it."""
 
-    def __init__(self, handlers: Handlers, pages: DocsPages, edge: Edge, version: str) -> None:
-        self._handlers, self._pages, self._edge, self._version = handlers, pages, edge, version
+    def __init__(self, handlers: Handlers, edge: Edge, cors: Cors | None, version: str) -> None:
+        self._handlers, self._edge, self._cors, self._version = handlers, edge, cors, version
         self._operations: list[Operation] = []
         self._prefix, self._description = "", b""
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Registers everything."""
-        tasks, pages = self._handlers, self._pages
-        many = {"GET": tasks.list_tasks, "POST": tasks.create_task, "DELETE": tasks.delete_tasks}
-        self._path(router, "/tasks/", many)
-        self._path(router, "/tasks", many, documented=False)
+    def add_to(self, router: web.UrlDispatcher, *, body_max: int, batch_max: int, operations: bool) -> None:
+        """Registers everything; `body_max` and `batch_max` are in bytes, `operations` adds those of operators."""
+        tasks, changes, tokens, _, pages = self._handlers
+        many: Methods = {
+            "GET": (tasks.list_tasks, Scope.READ),
+            "POST": (tasks.create_task, Scope.WRITE),
+            "DELETE": (tasks.delete_tasks, Scope.WRITE),
+        }
+        one: Methods = {
+            "GET": (tasks.get_task, Scope.READ),
+            "PATCH": (tasks.patch_task, Scope.WRITE),
+            "DELETE": (tasks.delete_task, Scope.WRITE),
+        }
+        self._path(router, "/tasks/", many, body_max=body_max)
+        self._path(router, "/tasks", many, body_max=body_max, documented=False)
+        self._path(router, "/tasks/{id}", one, types=(JSON, MERGE_PATCH), body_max=body_max)
+        self._path(router, "/tasks/batch", {"POST": (tasks.batch, Scope.WRITE)}, body_max=batch_max)
+        self._path(router, "/changes", {"GET": (changes.changes, Scope.READ)})
+        self._path(router, "/changes/stream", {"GET": (changes.stream, Scope.READ)})
         self._path(
             router,
-            "/tasks/{id}",
-            {"GET": tasks.get_task, "PATCH": tasks.patch_task, "DELETE": tasks.delete_task},
-            types=(JSON, MERGE_PATCH),
+            "/admin/tokens",
+            {"GET": (tokens.list_tokens, Scope.ADMIN), "POST": (tokens.create_token, Scope.ADMIN)},
         )
-        self._path(router, "/tasks/batch", {"POST": tasks.batch}, body_max=BATCH_BODY_MAX)
-        self._path(router, "/changes", {"GET": tasks.changes})
-        self._path(router, "/changes/stream", {"GET": tasks.stream})
-        self._path(router, "/health/live", {"GET": tasks.live})
-        self._path(router, "/health/ready", {"GET": tasks.ready})
+        self._path(router, "/admin/tokens/{name}", {"DELETE": (tokens.revoke_token, Scope.ADMIN)})
+        if operations:
+            self.add_operations_to(router, Scope.READ)
         for path, handler in (
             ("/", pages.home),
             ("/docs", pages.swagger),
@@ -52,51 +80,72 @@ class Routes:
             ("/docs/assets/{name}", pages.asset),
             ("/openapi.json", self._openapi),
         ):
-            self._path(router, path, {"GET": handler}, documented=False)
-        nowhere = _Anywhere()
-        router.register_resource(nowhere)
-        nowhere.add_route(hdrs.METH_ANY, self._edge.wrap(_nowhere, Expectation(_nowhere, any_query=True)))
+            self._path(router, path, {"GET": (handler, None)}, documented=False)
+        self._nowhere(router)
+
+    def add_operations_to(self, router: web.UrlDispatcher, scope: Scope | None) -> None:
+        """Registers what is for operators; `scope` is what the figures need."""
+        operating = self._handlers.operations
+        self._path(router, "/health/live", {"GET": (operating.live, None)})
+        self._path(router, "/health/ready", {"GET": (operating.ready, None)})
+        self._path(router, "/metrics", {"GET": (operating.metrics, scope)})
+
+    def add_only_operations_to(self, router: web.UrlDispatcher) -> None:
+        """Registers what is for operators, for a port of its own."""
+        self.add_operations_to(router, None)
+        self._nowhere(router)
 
     def set_prefix(self, prefix: str) -> None:
         """Tells all that name paths that the application is served below `prefix`."""
-        self._prefix = self._handlers.prefix = self._pages.prefix = prefix
+        self._prefix = self._handlers.tasks.prefix = self._handlers.pages.prefix = prefix
         self._description = b""
 
     def _path(
         self,
         router: web.UrlDispatcher,
         path: str,
-        handlers: Mapping[str, Any],
+        methods: Methods,
         *,
         types: tuple[str, ...] = (JSON,),
         body_max: int = BODY_MAX,
         documented: bool = True,
     ) -> None:
         resource = router.add_resource(path, name="home" if path == "/" else None)
-        if "GET" in handlers:
-            handlers = {"HEAD": handlers["GET"], **handlers}
-        allow = ", ".join(sorted([*handlers, "OPTIONS"]))
-        for method, handler in handlers.items():
+        if "GET" in methods:
+            methods = {"HEAD": methods["GET"], **methods}
+        allow = ", ".join(sorted([*methods, "OPTIONS"]))
+        for method, (handler, scope) in methods.items():
             expectation = Expectation(handler, types=types, body_max=body_max)
-            resource.add_route(
-                method, self._edge.wrap(handler, expectation), expect_handler=self._edge.expect(expectation)
-            )
+            self._route(resource, method, handler, expectation, scope)
             if documented and method != "HEAD":
-                self._operations.append(Operation(path, method, handler, types))
+                self._operations.append(Operation(path, method, handler, types, scope))
 
         async def options(request: web.Request) -> web.StreamResponse:
-            accept_patch = {"Accept-Patch": ", ".join(types)} if "PATCH" in handlers else {}  # RFC 5789
-            return web.Response(status=204, headers={hdrs.ALLOW: allow, **accept_patch})
+            response = web.Response(status=204, headers={hdrs.ALLOW: allow})
+            if "PATCH" in methods:
+                response.headers["Accept-Patch"] = ", ".join(types)  # RFC 5789, section 3.1
+            if self._cors is not None:
+                response.headers.extend(self._cors.preflight_headers(request, allow))
+            return response
 
         async def wrong_method(request: web.Request) -> web.StreamResponse:
             raise WrongMethod(f"This path takes {allow}.", headers={"Allow": allow})
 
-        lenient: list[tuple[str, Handler]] = [(hdrs.METH_OPTIONS, options), (hdrs.METH_ANY, wrong_method)]
-        for method, handler in lenient:
-            expectation = Expectation(handler, any_query=True)
-            resource.add_route(
-                method, self._edge.wrap(handler, expectation), expect_handler=self._edge.expect(expectation)
-            )
+        self._route(resource, hdrs.METH_OPTIONS, options, Expectation(options, any_query=True), None)
+        self._route(resource, hdrs.METH_ANY, wrong_method, Expectation(wrong_method, any_query=True), None)
+
+    def _route(
+        self, resource: web.Resource, method: str, handler: Handler, expectation: Expectation, scope: Scope | None
+    ) -> None:
+        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical)
+        resource.add_route(method, wrapped, expect_handler=self._edge.expect(expectation))
+
+    def _nowhere(self, router: web.UrlDispatcher) -> None:
+        nowhere = _Anywhere()
+        router.register_resource(nowhere)
+        expectation = Expectation(_nowhere, any_query=True)
+        wrapped = self._edge.wrap(_nowhere, expectation, None, "none")
+        nowhere.add_route(hdrs.METH_ANY, wrapped, expect_handler=self._edge.expect(expectation))
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if not self._description:  # made when it is first asked for, since that takes a while

@@ -19,6 +19,7 @@ from tasksvc.api.cursors import parse_cursor
 from tasksvc.api.problems import ERRORS_MAX
 from tasksvc.domain import TaskDraft
 from tasksvc.query import Cursor, SortField, TaskQuery
+from tasksvc.tokens import NAME_RULE, Scope
 
 LIMIT_MAX = 1_000
 BATCH_MAX = 1_000
@@ -265,6 +266,36 @@ class Batch(Schema):
         if wrong:
             raise ValidationError(wrong)
         return loaded
+
+
+# ---------------------------------------------------------------- tokens
+
+
+class TokenIn(Strict):
+    """A new token."""
+
+    name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", "reporting"))
+    scope = Text(
+        required=True,
+        validate=validate.OneOf([str(scope) for scope in Scope], error="Must be one of {choices}."),
+        metadata=_described("What it allows; each includes those before it.", "read"),
+    )
+    expires_at = Moment(allow_none=True, load_default=None, metadata=_described("When it ends; null for never."))
+
+
+class TokenOut(Schema):
+    """A token, without its secret."""
+
+    name = fields.String(metadata={"example": "reporting"})
+    scope = fields.String(metadata={"enum": [str(scope) for scope in Scope]})
+    created_at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
+    expires_at = fields.AwareDateTime(allow_none=True, metadata={"example": None})
+
+
+class TokenMade(TokenOut):
+    """A token, with its secret."""
+
+    token = fields.String(metadata=_described("For Authorization: Bearer. It is shown this once."))
 
 
 # ---------------------------------------------------------------- query strings

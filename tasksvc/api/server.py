@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import NamedTuple, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
@@ -21,8 +23,9 @@ IDLE_SECONDS = 15.0
 LINGER_SECONDS = 2.0
 """How long the rest of a body that was refused is read and thrown away, so that the client sees the answer."""
 DRAIN_SECONDS = 8.0
-CLOSE_SECONDS = 1.0
-"""With what is above, an orderly end within ten seconds."""
+"""With what comes after it, an orderly end within ten seconds."""
+CLOSE_SECONDS = 0.5
+"""How long aiohttp waits for handlers that are left; it does so twice."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
@@ -80,35 +83,55 @@ class Protocol(web.RequestHandler):
         return response
 
 
-async def serve(app: web.Application, host: str, port: int, *, ready: Callable[[int], None]) -> None:
-    """Serves `app` until SIGTERM or SIGINT, then lets what is in flight finish.
+class Listener(NamedTuple):
+    """An application and where it is served."""
 
-    `ready` is called with the port once requests are taken.  Raises PortTaken, and what the
-    application's startup raises.
+    app: web.Application
+    host: str
+    port: int
+    """0 for a free one."""
+
+
+async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]], None]) -> None:
+    """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
+
+    Then what is in flight finishes.  `ready` is called with the ports once requests are taken.
+    Raises PortTaken, and what the application's startup raises.
     """
-    runner = web.AppRunner(app, access_log=None)
+    app = listeners[0].app
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
-    try:
-        await runner.setup()
-        server = await _listen(runner, host, port)
-        ready(server.sockets[0].getsockname()[1])
+    async with AsyncExitStack() as stack:
+        ports = []
+        servers = []
+        for listener in listeners:
+            runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            server = await _listen(runner, listener.host, listener.port)
+            servers.append(server)
+            ports.append(server.sockets[0].getsockname()[1])
+        # What is there now stays, so the garbage collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        ready(ports)
         await stop.wait()
-        server.close()
+        servers[0].close()
         # Before aiohttp closes connections, since it stops reading the bodies that are under way.
         await app[SERVICE].drain(DRAIN_SECONDS)
-    finally:
-        await runner.cleanup()
+        for server in servers[1:]:
+            server.close()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     manager = runner.server
     assert manager is not None
-    front = runner.app[FRONT]
-    manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # Protocol sends Answers
+    front = runner.app.get(FRONT)
+    if front is not None:
+        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
     loop = asyncio.get_running_loop()
 
     def protocol() -> Protocol:

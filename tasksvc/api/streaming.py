@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from tasksvc.api.answers import SERVER
 from tasksvc.api.problems import log
 
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is cut off."""
 
 
-async def send(request: web.Request, response: web.StreamResponse, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
-    """Sends `pieces` as the body of `response`, as fast as the client takes them.
+class Stream:
+    """An answer of unknown length."""
 
-    Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
-    """
-    await response.prepare(request)
-    try:
-        async for piece in pieces:
-            async with asyncio.timeout(STALL_SECONDS):
-                await response.write(piece)
-        await response.write_eof()
-    except Exception as error:
-        if not isinstance(error, ConnectionError | TimeoutError):
-            log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
-        if request.transport is not None:
-            request.transport.abort()
-    return response
+    def __init__(
+        self,
+        content_type: str,
+        pieces: AsyncGenerator[bytes, None],
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        lasting: bool = False,
+        closed: Callable[[], None] | None = None,
+    ) -> None:
+        """`lasting`: it goes on until somebody ends it, so a shutdown does not wait; `closed`: called at its end."""
+        self.lasting, self._closed = lasting, closed
+        self._pieces = pieces
+        self._response = web.StreamResponse(
+            headers={hdrs.CONTENT_TYPE: content_type, "X-Content-Type-Options": "nosniff"}
+        )
+        self._response.headers.extend(headers)
+
+    async def send(self, request: web.Request, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
+        """Sends it with further `headers`, as fast as the client takes it.
+
+        Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
+        """
+        response = self._response
+        response.headers.extend(headers)
+        response.headers[hdrs.SERVER] = SERVER
+        try:
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                async for piece in self._pieces:
+                    async with asyncio.timeout(STALL_SECONDS):
+                        await response.write(piece)
+            await response.write_eof()
+        except Exception as error:
+            if not isinstance(error, ConnectionError | TimeoutError):
+                log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            await self._pieces.aclose()
+            if self._closed is not None:
+                self._closed()
+        return response

@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tasksvc
-from tasksvc.commands.flags import Flags, count, days, port
+from tasksvc.commands.flags import Flags, count, days, port, rate
+from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
 from tasksvc.ports import Capability
 from tasksvc.store_url import StoreURL
 from tasksvc.usecases import Retention
+
+if TYPE_CHECKING:
+    from tasksvc.api.app import Options
 
 
 class Refused(TasksvcError):
@@ -26,7 +31,7 @@ class Refused(TasksvcError):
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Runs the service, or a process that restarts it."""
     settings = _flags(environment).parse_args(arguments)
-    _check_address(settings)
+    settings.admin_token_file = environment.get("TASKSVC_ADMIN_TOKEN_FILE") or None
     if settings.reload:
         _reload(arguments)
     else:
@@ -35,13 +40,24 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
 def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags("serve", "Runs the service.", environment)
-    flags.add("--host", str, "127.0.0.1", "the address to listen on; one that is not loopback needs --open")
+    flags.add("--host", str, "127.0.0.1", "the address to listen on; one that is not loopback needs tokens or --open")
     flags.add("--port", port, 8000, "the port to listen on; 0 picks a free one")
     flags.add("--store", str, None, "the URL of the store, which is kept; without it sqlite:///tasks.db is scratch")
     flags.add("--keep-days", days, 30, "how long changes stay in the log, in days")
     flags.add("--keep-changes", count, 1_000_000, "how many changes stay in the log")
+    flags.add_list("--allowed-host", "a name that the service answers to, beside those of this machine")
+    flags.add_list("--trusted-proxy", "the address or network of a proxy whose X-Forwarded-For is believed")
+    flags.add_list("--cors-origin", "an origin whose pages may use the API, such as https://app.example")
+    flags.add("--rate", rate, None, "how many requests a second each token may send")
+    flags.add("--burst", count, 100, "how many it may send at once, where there is a rate")
+    flags.add("--streams", count, 1_000, "how many streams of changes it may keep open")
+    flags.add("--body-max", count, 256 * 1024, "bytes that a body may have")
+    flags.add("--batch-max", count, 8 * 1024 * 1024, "bytes that a batch may have")
+    flags.add("--admin-host", str, "127.0.0.1", "the address for --admin-port")
+    flags.add("--admin-port", port, None, "a port for health and figures, which then are not on the public one")
+    flags.add("--log-format", log_format, "text", "text, json, or none for no line for each request")
     flags.add_argument(
-        "--open", action="store_true", help="let everybody who reaches the address read and write: there are no tokens"
+        "--open", action="store_true", help="ask for no tokens: everybody who reaches the address may read and write"
     )
     flags.add_argument(
         "--reload", action="store_true", help="restart when the code changes; each restart empties a scratch store"
@@ -49,40 +65,78 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     return flags
 
 
+def log_format(text: str) -> str:
+    """A form of the log."""
+    if text not in ("text", "json", "none"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no form of the log; it is text, json or none")
+    return text
+
+
 async def _serve(settings: argparse.Namespace) -> None:
-    from tasksvc.api import LOOPBACK_HOSTS, SCRATCH_STORE, SERVICE, Guard, Options, create_app
-    from tasksvc.api.server import serve
+    from tasksvc.api.app import ACCESS, OPERATIONS, SCRATCH_STORE, SERVICE, create_app
+    from tasksvc.api.server import Listener, serve
 
-    guard = Guard(LOOPBACK_HOSTS if is_loopback(settings.host) else None)
-    retention = Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes)
-    app = create_app(settings.store, Options(guard=guard, retention=retention))
+    app = create_app(settings.store, _options(settings))
+    listeners = [Listener(app, settings.host, settings.port)]
+    if settings.admin_port is not None:
+        listeners.append(Listener(app[OPERATIONS], settings.admin_host, settings.admin_port))
 
-    def ready(port: int) -> None:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        where = f"http://{host}:{port}"
+    def ready(ports: Sequence[int]) -> None:
+        where = _url(settings.host, ports[0])
         if settings.store is None:
             fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
         elif Capability.DURABLE in app[SERVICE].repository.capabilities:
             fate = "kept"
         else:
             fate = "in memory: gone when the service ends"
-        sys.stdout.write(
-            f"tasksvc {tasksvc.__version__} is ready; Ctrl-C ends it.\n"
-            f"  Tasks  {where}/tasks/\n"
-            f"  Docs   {where}/docs and {where}/redoc\n"
-            f"  Store  {StoreURL(settings.store or SCRATCH_STORE)} ({fate})\n"
-        )
+        everybody = "everybody on this machine" if is_loopback(settings.host) else "everybody who reaches it"
+        lines = [
+            f"tasksvc {tasksvc.__version__} is ready; Ctrl-C ends it.",
+            f"  Tasks  {where}/tasks/",
+            f"  Docs   {where}/docs and {where}/redoc",
+            f"  Store  {StoreURL(settings.store or SCRATCH_STORE)} ({fate})",
+            f"  Open   {'to those who have a token' if app[ACCESS].by_token else f'to {everybody}'}",
+        ]
+        if len(ports) > 1:
+            lines.append(f"  Admin  {_url(settings.admin_host, ports[1])}/health/ready and /metrics")
+        sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
 
-    await serve(app, settings.host, settings.port, ready=ready)
+    await serve(listeners, ready=ready)
 
 
-def _check_address(settings: argparse.Namespace) -> None:
-    if not settings.open and not is_loopback(settings.host):
-        raise Refused(
-            f"Will not listen on {settings.host}, where others could read and write all tasks: there are no tokens."
-            " Listen on 127.0.0.1, or give --open if that is what you want."
-        )
+def _options(settings: argparse.Namespace) -> Options:
+    from tasksvc.api.access import Allowance, TokenPolicy
+    from tasksvc.api.app import Options
+    from tasksvc.api.guard import LOOPBACK_HOSTS, Guard
+    from tasksvc.api.observer import LogFormat, LogFormatter, RequestLog
+    from tasksvc.api.proxies import Proxies
+
+    local = is_loopback(settings.host)
+    exposed = not local or settings.allowed_host or settings.trusted_proxy
+    tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
+    hosts = {host.lower() for host in settings.allowed_host}
+    form: LogFormat = "json" if settings.log_format == "json" else "text"
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    return Options(
+        guard=Guard(LOOPBACK_HOSTS | hosts if local or hosts else None, origins=settings.cors_origin),
+        tokens=TokenPolicy.NEVER if settings.open else tokens,
+        admin_token=None if settings.admin_token_file is None else token_in(settings.admin_token_file),
+        allowance=Allowance(settings.rate, settings.burst, settings.streams),
+        cors_origins=frozenset(settings.cors_origin),
+        body_max=settings.body_max,
+        batch_max=settings.batch_max,
+        request_log=None if settings.log_format == "none" else RequestLog(form),
+        proxies=Proxies(settings.trusted_proxy) if settings.trusted_proxy else None,
+        operations=settings.admin_port is None,
+        retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),
+    )
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

@@ -1,17 +1,16 @@
-"""What the service answers, operation by operation, with the documentation of each."""
+"""What the service answers about tasks, operation by operation, with the documentation of each."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from aiohttp import hdrs, web
 
 from tasksvc import codec, usecases
+from tasksvc.api.access import Access
 from tasksvc.api.answers import (
     CHANGE_SEQ,
     JSON,
@@ -20,46 +19,37 @@ from tasksvc.api.answers import (
     Answer,
     encoded_answer,
     json_answer,
+    lines_answer,
     task_answer,
 )
-from tasksvc.api.conditions import etag, expected_by, is_known, parse_position, show_position
+from tasksvc.api.conditions import etag, expected_by, is_known, show_position
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
-from tasksvc.api.feed import change_to_json
-from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask, problem
+from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
     Batch,
     BatchOut,
-    ChangesOut,
-    ChangesQuery,
     DeletedOut,
     FilterQuery,
     ListQuery,
-    StreamQuery,
     TaskIn,
     TaskOut,
     TaskPatch,
 )
 from tasksvc.api.service import Service
-from tasksvc.api.streaming import send
+from tasksvc.api.streaming import Stream
 from tasksvc.api.validation import BODY, QUERY, RAW
-from tasksvc.domain import ID_MAX, Position, Task, TaskDraft
-from tasksvc.errors import StoreUnavailable, WriteRefused
+from tasksvc.domain import ID_MAX, Task, TaskDraft
+from tasksvc.errors import WriteRefused
 from tasksvc.ports import Page
 from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
-CHANGES_READ = 100
-"""Changes fetched at once for a page of the log."""
-CHANGES_BYTES = 1024 * 1024
-"""After which a page of the log ends."""
 ENCODED_PAGES = 8
 ENCODED_PAGE_MAX = 256 * 1024
 """Bytes; a larger page is encoded each time."""
-HEARTBEAT_SECONDS = 15.0
-READY_SECONDS = 2.0
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
@@ -69,7 +59,6 @@ IF_NONE_MATCH = header("If-None-Match", "Entity tags that the client has; 304 if
 IDEMPOTENCY_KEY = header(
     "Idempotency-Key", "1 to 255 printable characters. The same key with the same request is done once, for a day."
 )
-LAST_EVENT_ID = header("Last-Event-ID", "The id of the last event that the client saw; goes before `since`.")
 
 
 class EncodedPages:
@@ -91,11 +80,11 @@ class EncodedPages:
         return body
 
 
-class Handlers:
-    """The operations of the API, over a service."""
+class TaskHandlers:
+    """Everything below /tasks/."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
         self._pages = EncodedPages()
         self.prefix = ""
         """Of the application within a larger one."""
@@ -117,7 +106,7 @@ class Handlers:
     async def create(self, request: web.Request, draft: TaskDraft, raw: bytes) -> Answer:
         """Makes the task of `draft`, which came as the body `raw`."""
         repository = self._service.repository
-        retry = _retry_key(request, "/tasks/", raw)
+        retry = self._retry_key(request, "/tasks/", raw)
         task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
         answer = task_answer(task, repository.generation, status=201)
         answer.add(hdrs.LOCATION, f"{self.prefix}/tasks/{task.id}")
@@ -182,31 +171,26 @@ class Handlers:
         responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, 422, 503, also={200: [NDJSON]}),
         query=ListQuery(),
     )
-    async def list_tasks(self, request: web.Request) -> Answer | web.StreamResponse:
+    async def list_tasks(self, request: web.Request) -> Answer | Stream:
         return await self.show_list(request, *request[QUERY])
 
     async def show_list(
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
-    ) -> Answer | web.StreamResponse:
+    ) -> Answer | Stream:
         """Shows a list, or a page of it."""
         lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
-        pages = usecases.walk(self._service.repository, query, after=after, page_size=limit or STREAM_PAGE)
-        async with aclosing(pages):
-            page = await anext(pages)
-            if not lines and page.next is None:
-                answer = encoded_answer(self._pages.encoded(page))
-                answer.add(CHANGE_SEQ, show_position(page.position))
-                return answer
-            headers = {hdrs.CONTENT_TYPE: NDJSON if lines else JSON, CHANGE_SEQ: show_position(page.position)}
-            if limit is not None and page.next is not None:
-                headers[hdrs.LINK] = _next_link(request, show_cursor(page.next, query))
-            if limit is not None or page.next is None:
-                body = _as_lines(page) if lines else self._pages.encoded(page)
-                return web.Response(body=body, headers=headers)
-            response = web.StreamResponse(headers=headers)
-            if request.method == hdrs.METH_HEAD:
-                return response
-            return await send(request, response, _lines(page, pages) if lines else _array(page, pages))
+        repository = self._service.repository
+        page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
+        position = show_position(page.position)
+        if limit is None and page.next is not None:
+            rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE)
+            pieces = _lines(page, rest) if lines else _array(page, rest)
+            return Stream(NDJSON if lines else JSON, pieces, [(CHANGE_SEQ, position)])
+        answer = lines_answer(_as_lines(page)) if lines else encoded_answer(self._pages.encoded(page))
+        answer.add(CHANGE_SEQ, position)
+        if page.next is not None:
+            answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
+        return answer
 
     @operation(
         "Delete tasks by a filter",
@@ -237,7 +221,7 @@ class Handlers:
         repository = self._service.repository
         operations = request[BODY]
         writes = [_write(operation, repository.generation) for operation in operations]
-        retry = _retry_key(request, "/tasks/batch", request[RAW])
+        retry = self._retry_key(request, "/tasks/batch", request[RAW])
         try:
             committed = await usecases.batch(repository, writes, at=usecases.now(), retry=retry)
         except WriteRefused as error:
@@ -253,89 +237,16 @@ class Handlers:
             answer.add(REPLAYED, "true")
         return answer
 
-    # ------------------------------------------------------------ the change log
-
-    @operation(
-        "Read the change log",
-        tag="changes",
-        description="Who reads on from `next` misses nothing and sees nothing twice.",
-        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
-        query=ChangesQuery(),
-    )
-    async def changes(self, request: web.Request) -> Answer:
-        since = parse_position(request[QUERY]["since"], where="query", field="since")
-        left, size = request[QUERY]["limit"], 0
-        taken: list[bytes] = []
-        more = True
-        while more and left and size < CHANGES_BYTES:
-            page = await self._service.repository.read_changes(since, limit=min(left, CHANGES_READ))
-            since, more = page.next, page.more
-            for change in page.changes:
-                taken.append(encoded := codec.dumps(change_to_json(change)))
-                left, size = left - 1, size + len(encoded)
-                if size >= CHANGES_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
-                    since, more = Position(page.next.generation, change.seq), True
-                    break
-        body = b'{"changes":[%b],"next":%b,"more":%b}' % (
-            b",".join(taken),
-            codec.dumps(show_position(since)),
-            codec.dumps(more),
-        )
-        return encoded_answer(body)
-
-    @operation(
-        "Follow the change log",
-        tag="changes",
-        description=(
-            "Server-Sent Events, one a change, whose id is its position. A client that comes back with Last-Event-ID"
-            " gets what it missed, and goes on live."
-        ),
-        headers=[LAST_EVENT_ID],
-        produces="text/event-stream",
-        responses=answers({200: ("Events.", None, [])}, 410, 422, 503),
-        query=StreamQuery(),
-    )
-    async def stream(self, request: web.Request) -> web.StreamResponse:
-        feed = self._service.feed
-        if (last := request.headers.get("Last-Event-ID")) is not None:
-            since = parse_position(last, where="header", field="Last-Event-ID")
-        elif (named := request[QUERY].get("since")) is not None:
-            since = parse_position(named, where="query", field="since")
-        else:
-            since = await feed.head()
-        await self._service.repository.read_changes(since, limit=1)  # PositionGone, while it can still be answered
-        headers = {hdrs.CONTENT_TYPE: "text/event-stream", hdrs.CACHE_CONTROL: "no-store", "X-Accel-Buffering": "no"}
-        response = web.StreamResponse(headers=headers)
-        if request.method == hdrs.METH_HEAD:
-            return response
-        # A stream is no request in flight: it goes on until somebody ends it.
-        self._service.leave()
-        try:
-            return await send(request, response, _events(feed.events(since, HEARTBEAT_SECONDS)))
-        finally:
-            self._service.in_flight += 1
-
-    # ------------------------------------------------------------ health
-
-    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", None, [])}))
-    async def live(self, request: web.Request) -> Answer:
-        return json_answer({"status": "ok"})
-
-    @operation(
-        "Can it serve?",
-        tag="health",
-        responses=answers({200: ("It can.", None, [])}, 503),
-    )
-    async def ready(self, request: web.Request) -> Answer | web.Response:
-        if self._service.draining:
-            return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self._service.repository.ping()
-        except (StoreUnavailable, TimeoutError) as error:
-            detail = str(error) or "The store does not answer."
-            return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
-        return json_answer({"status": "ok"})
+    def _retry_key(self, request: web.Request, path: str, raw: bytes) -> RetryKey | None:
+        """The Idempotency-Key, with what it stands for: method, path and body."""
+        given = request.headers.getall("Idempotency-Key", ())
+        if not given:
+            return None
+        if len(given) > 1 or not _RETRY_KEY(given[0]):
+            message = "Must be given once, with 1 to 255 printable ASCII characters."
+            raise InvalidRequest([FieldError("header", "Idempotency-Key", message)])
+        fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), raw)).hexdigest()
+        return RetryKey(self._access.caller_of(request).retry_scope, given[0], fingerprint)
 
 
 def _task_id(request: web.Request) -> int:
@@ -356,18 +267,6 @@ def _expected(request: web.Request, generation: str) -> Expected:
     return expected_by(_joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH), generation)
 
 
-def _retry_key(request: web.Request, path: str, raw: bytes) -> RetryKey | None:
-    """The Idempotency-Key, with what it stands for: method, path and body."""
-    given = request.headers.getall("Idempotency-Key", ())
-    if not given:
-        return None
-    if len(given) > 1 or not _RETRY_KEY(given[0]):
-        message = "Must be given once, with 1 to 255 printable ASCII characters."
-        raise InvalidRequest([FieldError("header", "Idempotency-Key", message)])
-    fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), raw)).hexdigest()
-    return RetryKey("", given[0], fingerprint)
-
-
 def _write(operation: dict[str, Any], generation: str) -> Write:
     if operation["op"] == "create":
         return Add(operation["task"])
@@ -385,21 +284,15 @@ def _as_lines(page: Page) -> bytes:
     return b"".join(codec.dumps(task) + b"\n" for task in page.tasks)
 
 
-async def _lines(first: Page, others: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+async def _lines(first: Page, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
     yield _as_lines(first)
     async for page in others:
         yield _as_lines(page)
 
 
-async def _array(first: Page, others: AsyncIterator[Page]) -> AsyncIterator[bytes]:
+async def _array(first: Page, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
     yield codec.dumps(first.tasks)[:-1]
     async for page in others:
         if page.tasks:
             yield b"," + codec.dumps(page.tasks)[1:-1]
     yield b"]"
-
-
-async def _events(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield b"retry: 1000\n\n"
-    async for piece in events:
-        yield piece or b":\n\n"

@@ -1,0 +1,198 @@
+"""Who calls, what they may do (RFC 6750), and how much of it (RFC 6585)."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from enum import Enum
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.problems import Forbidden, TooManyRequests, Unauthorized
+from tasksvc.api.service import Service
+from tasksvc.errors import TasksvcError
+from tasksvc.tokens import Scope, Token, all_tokens, find_token, hash_of, is_well_formed
+from tasksvc.usecases import now
+
+FRESH_SECONDS = 0.5
+"""How long a token is believed without another look at the store, so that one that is revoked ends within a second."""
+REMEMBERED = 10_000
+"""Callers whose state is kept."""
+BEARER = "bearer "
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much each caller may do."""
+
+    rate: float | None = None
+    """Requests a second; None for any number."""
+    burst: int = 100
+    """Requests at once, where there is a rate."""
+    streams: int = 1_000
+    """Streams of changes at once."""
+
+
+class TokenPolicy(Enum):
+    """Whether tokens are asked for."""
+
+    NEVER = "never"
+    IF_ANY = "if any"
+    """Where the store holds some."""
+    ALWAYS = "always"
+
+
+class NoTokens(TasksvcError):
+    """Tokens are asked for, and there are none."""
+
+
+class Caller:
+    """Somebody with a token; or everybody together, where no tokens are asked for."""
+
+    def __init__(self, token: Token | None, allowance: Allowance) -> None:
+        self.token = token
+        self.checked = time.monotonic()
+        """When the token was last seen in the store."""
+        self._allowance = allowance
+        self._left = float(allowance.burst)
+        self._counted = self.checked
+        self._streams = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What they may do.  Nobody administers a service that is open to everybody."""
+        return Scope.WRITE if self.token is None else self.token.scope
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return "-" if self.token is None else self.token.name
+
+    @property
+    def retry_scope(self) -> str:
+        """Of their retry keys."""
+        return "" if self.token is None else self.token.hash
+
+    def count_request(self) -> None:
+        """Raises TooManyRequests."""
+        rate, burst = self._allowance.rate, self._allowance.burst
+        if rate is None:
+            return
+        moment = time.monotonic()
+        self._left = min(float(burst), self._left + (moment - self._counted) * rate)
+        self._counted = moment
+        if self._left < 1:
+            wait = math.ceil((1 - self._left) / rate)
+            raise TooManyRequests(
+                f"At most {rate:g} requests a second are allowed, {burst} at once. Try again in {wait} s.",
+                headers={"Retry-After": str(wait), **dict(self.limit_headers())},
+            )
+        self._left -= 1
+
+    def limit_headers(self) -> tuple[tuple[str, str], ...]:
+        """How much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
+        rate, burst = self._allowance.rate, self._allowance.burst
+        if rate is None:
+            return ()
+        return (
+            ("RateLimit-Policy", f'"requests";q={burst};w={math.ceil(burst / rate)}'),
+            ("RateLimit", f'"requests";r={int(self._left)};t={math.ceil((burst - self._left) / rate)}'),
+        )
+
+    def open_stream(self) -> None:
+        """Counts a stream, which close_stream() ends.  Raises TooManyRequests."""
+        if self._streams >= self._allowance.streams:
+            raise TooManyRequests(
+                f"At most {self._allowance.streams} streams at once are allowed. Close one.",
+                headers={"Retry-After": "1"},
+            )
+        self._streams += 1
+
+    def close_stream(self) -> None:
+        """A stream has ended."""
+        self._streams -= 1
+
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+"""Who sent a request."""
+
+
+class Access:
+    """Admits requests."""
+
+    def __init__(self, service: Service, policy: TokenPolicy, allowance: Allowance) -> None:
+        self._service, self._policy, self._allowance = service, policy, allowance
+        self._callers: dict[str, Caller] = {}
+        self._everybody = Caller(None, allowance)
+        self.by_token = policy is TokenPolicy.ALWAYS
+        """Whether a token is asked for."""
+
+    async def start(self) -> None:
+        """Decides whether tokens are asked for, once the store is open.  Raises NoTokens."""
+        self._callers = {}
+        if self._policy is TokenPolicy.NEVER:
+            return
+        self.by_token = False
+        async for _ in all_tokens(self._service.repository):
+            self.by_token = True
+            break
+        if self._policy is TokenPolicy.ALWAYS and not self.by_token:
+            raise NoTokens(
+                "Tokens are needed here, and the store has none. Make one with"
+                " 'tasksvc token create NAME --scope admin --store URL', give one in TASKSVC_ADMIN_TOKEN_FILE,"
+                " or give --open to let everybody in who reaches the address."
+            )
+
+    @property
+    def asks(self) -> bool:
+        """Whether admit() has anything to do but for administration."""
+        return self.by_token or self._allowance.rate is not None
+
+    async def admit(self, request: web.BaseRequest, needed: Scope) -> Caller:
+        """Who sent `request`, if they may do what needs this scope.
+
+        Raises Unauthorized, Forbidden, TooManyRequests.
+        """
+        caller = await self._who(request) if self.by_token else self._everybody
+        if caller.scope < needed:
+            raise Forbidden(f"This needs a token with the scope {needed}.")
+        caller.count_request()
+        return caller
+
+    def caller_of(self, request: web.BaseRequest) -> Caller:
+        """Who sent a request that was admitted."""
+        return request.get(CALLER) or self._everybody
+
+    async def is_still_admitted(self, caller: Caller) -> bool:
+        """Whether the token of a long-lived request is still good."""
+        return caller.token is None or await self._is_good(caller, caller.token)
+
+    async def _who(self, request: web.BaseRequest) -> Caller:
+        callers = self._callers
+        given = request.headers.getall(hdrs.AUTHORIZATION, ())
+        if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
+            raise Unauthorized
+        secret = given[0][len(BEARER) :].strip()
+        if not is_well_formed(secret):
+            raise Unauthorized
+        secret_hash = hash_of(secret)
+        caller = callers.get(secret_hash)
+        if caller is None or caller.token is None:
+            token = await find_token(self._service.repository, secret_hash)
+            if token is None or not token.is_valid(now()):
+                raise Unauthorized
+            while len(callers) >= REMEMBERED:
+                del callers[next(iter(callers))]
+            caller = callers[secret_hash] = callers.get(secret_hash) or Caller(token, self._allowance)
+        elif not await self._is_good(caller, caller.token):
+            callers.pop(secret_hash, None)
+            raise Unauthorized
+        return caller
+
+    async def _is_good(self, caller: Caller, token: Token) -> bool:
+        if time.monotonic() - caller.checked > FRESH_SECONDS:
+            if await find_token(self._service.repository, token.hash) != token:
+                return False
+            caller.checked = time.monotonic()
+        return token.is_valid(now())

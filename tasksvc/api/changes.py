@@ -1,0 +1,111 @@
+"""What the service answers about the change log, with the documentation of each operation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+
+from aiohttp import hdrs, web
+
+from tasksvc import codec
+from tasksvc.api.access import FRESH_SECONDS, Access, Caller
+from tasksvc.api.answers import Answer, encoded_answer
+from tasksvc.api.conditions import parse_position, show_position
+from tasksvc.api.documentation import answers, header, operation
+from tasksvc.api.feed import change_to_json
+from tasksvc.api.schemas import ChangesOut, ChangesQuery, StreamQuery
+from tasksvc.api.service import Service
+from tasksvc.api.streaming import Stream
+from tasksvc.api.validation import QUERY
+from tasksvc.domain import Position
+
+READ_LIMIT = 100
+"""Changes fetched at once for a page of the log."""
+PAGE_BYTES = 1024 * 1024
+"""After which a page of the log ends."""
+HEARTBEAT_SECONDS = 15.0
+
+LAST_EVENT_ID = header("Last-Event-ID", "The id of the last event that the client saw; goes before `since`.")
+
+
+class ChangeHandlers:
+    """Everything below /changes."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+
+    @operation(
+        "Read the change log",
+        tag="changes",
+        description="Who reads on from `next` misses nothing and sees nothing twice.",
+        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
+        query=ChangesQuery(),
+    )
+    async def changes(self, request: web.Request) -> Answer:
+        since = parse_position(request[QUERY]["since"], where="query", field="since")
+        left, size = request[QUERY]["limit"], 0
+        taken: list[bytes] = []
+        more = True
+        while more and left and size < PAGE_BYTES:
+            page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT))
+            since, more = page.next, page.more
+            for change in page.changes:
+                taken.append(encoded := codec.dumps(change_to_json(change)))
+                left, size = left - 1, size + len(encoded)
+                if size >= PAGE_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
+                    since, more = Position(page.next.generation, change.seq), True
+                    break
+        body = b'{"changes":[%b],"next":%b,"more":%b}' % (
+            b",".join(taken),
+            codec.dumps(show_position(since)),
+            codec.dumps(more),
+        )
+        return encoded_answer(body)
+
+    @operation(
+        "Follow the change log",
+        tag="changes",
+        description=(
+            "Server-Sent Events, one a change, whose id is its position. A client that comes back with Last-Event-ID"
+            " gets what it missed, and goes on live."
+        ),
+        headers=[LAST_EVENT_ID],
+        produces="text/event-stream",
+        responses=answers({200: ("Events.", None, [])}, 410, 422, 503),
+        query=StreamQuery(),
+    )
+    async def stream(self, request: web.Request) -> Stream:
+        feed = self._service.feed
+        if (last := request.headers.get("Last-Event-ID")) is not None:
+            since = parse_position(last, where="header", field="Last-Event-ID")
+        elif (named := request[QUERY].get("since")) is not None:
+            since = parse_position(named, where="query", field="since")
+        else:
+            since = await feed.head()
+        await self._service.repository.read_changes(since, limit=1)  # PositionGone, while it can still be answered
+        caller = self._access.caller_of(request)
+        caller.open_stream()
+        return Stream(
+            "text/event-stream",
+            self._events(since, caller),
+            [(hdrs.CACHE_CONTROL, "no-store"), ("X-Accel-Buffering", "no")],
+            lasting=True,
+            closed=caller.close_stream,
+        )
+
+    async def _events(self, since: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
+        """The stream's body: events, a comment where none came for long, until the caller may see no more."""
+        # A token may be revoked meanwhile, so it is looked at as often as for single requests.
+        tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
+        yield b"retry: 1000\n\n"
+        silent_since = time.monotonic()
+        async for piece in self._service.feed.events(since, tick):
+            if not await self._access.is_still_admitted(caller):
+                return
+            if piece:
+                yield piece
+            elif time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                yield b":\n\n"
+            else:
+                continue
+            silent_since = time.monotonic()

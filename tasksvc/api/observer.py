@@ -1,0 +1,194 @@
+"""What is seen of the requests: a line for each in the log, and figures over all of them.
+
+Both cost little: a line is put together when a batch of them is written, and the figures are plain
+numbers until somebody asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import json
+import logging
+import os
+import re
+import sys
+import time
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, TextIO
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.proxies import Proxies
+
+LogFormat = Literal["text", "json"]
+FLUSH_SECONDS = 0.25
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the histogram of durations, in seconds."""
+
+request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
+"""Of the request that is being answered; in every log line that is written meanwhile."""
+
+_GIVEN_ID = re.compile(r"[\x21-\x7e]{1,128}").fullmatch
+_id_prefix = os.urandom(6).hex()
+_next_id = itertools.count(1).__next__
+
+
+def id_for(request: web.BaseRequest) -> str:
+    """The X-Request-ID that came, if it can be used, or a new one."""
+    given = request.headers.get("X-Request-ID")
+    if given is not None and _GIVEN_ID(given):
+        return given
+    return f"{_id_prefix}-{_next_id():x}"
+
+
+class Line(NamedTuple):
+    """One request, as the log shows it."""
+
+    at: float
+    """Seconds since the epoch, when the answer was ready."""
+    request_id: str
+    remote: str
+    caller: str
+    method: str
+    path: str
+    status: int
+    seconds: float
+
+
+class RequestLog:
+    """Writes a line for each request, a batch at a time."""
+
+    def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
+        self._form, self._stream = form, stream or sys.stderr
+        self._lines: list[Line] = []
+
+    def add(self, line: Line) -> None:
+        """Takes a line, which is written within FLUSH_SECONDS."""
+        if not self._lines:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Writes what was taken."""
+        lines, self._lines = self._lines, []
+        if lines:
+            show = _as_json if self._form == "json" else _as_text
+            self._stream.write("".join(map(show, lines)))
+            self._stream.flush()
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _as_text(line: Line) -> str:
+    at, name, remote, caller, method, path, status, seconds = line
+    shown = path if path.isprintable() and " " not in path else json.dumps(path)
+    return f"{_time(at)} INFO {method} {shown} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
+
+
+def _as_json(line: Line) -> str:
+    data = line._asdict()
+    data["at"], data["ms"] = _time(line.at), round(data.pop("seconds") * 1000, 3)
+    return json.dumps({"level": "INFO", **data}) + "\n"
+
+
+class LogFormatter(logging.Formatter):
+    """The form of all other lines of the log, which fits that of the requests."""
+
+    def __init__(self, form: LogFormat) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record, with the id of the request that it belongs to."""
+        message = record.getMessage()
+        if record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        if self._form == "json":
+            data = {"level": record.levelname, "at": _time(record.created), "request_id": request_id.get()}
+            return json.dumps({**data, "logger": record.name, "message": message})
+        return f"{_time(record.created)} {record.levelname} {record.name}: {message} [{request_id.get()}]"
+
+
+class Figures:
+    """Counts and durations of the requests."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        """By route, method and status."""
+        self.seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        """By route and method."""
+        self.buckets: dict[tuple[str, str], list[int]] = {}
+        """By route and method: how many took as long as each of BUCKETS, and longer than all."""
+        self.store_errors: Counter[str] = Counter()
+        """By kind."""
+
+    def count(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Takes in one request."""
+        key = route, method
+        self.requests[route, method, status] += 1
+        self.seconds[key] += seconds
+        buckets = self.buckets.get(key)
+        if buckets is None:
+            buckets = self.buckets[key] = [0] * (len(BUCKETS) + 1)
+        buckets[bisect_left(BUCKETS, seconds)] += 1
+
+
+class Observer:
+    """Sees every request."""
+
+    def __init__(self, log: RequestLog | None, proxies: Proxies | None) -> None:
+        self.figures = Figures()
+        self._log, self._proxies = log, proxies
+
+    def saw(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
+        """Takes in one request that was answered."""
+        method = request.method
+        self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
+        if self._log is not None:
+            remote = request.remote if self._proxies is None else self._proxies.client_of(request)
+            self._log.add(Line(time.time(), name, remote or "-", caller, method, request.raw_path, status, seconds))
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._log is not None:
+            self._log.flush()
+
+
+def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
+    """The figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    class Collector:
+        def collect(self) -> Any:
+            requests = CounterMetricFamily(
+                "tasksvc_requests", "Requests that were answered.", labels=["route", "method", "status"]
+            )
+            for (route, method, status), count in figures.requests.items():
+                requests.add_metric([route, method, str(status)], count)
+            yield requests
+            durations = HistogramMetricFamily(
+                "tasksvc_request_seconds", "How long requests took.", labels=["route", "method"]
+            )
+            for key, buckets in figures.buckets.items():
+                bounds = [*map(str, BUCKETS), "+Inf"]
+                totals = list(zip(bounds, itertools.accumulate(buckets), strict=True))
+                durations.add_metric(list(key), totals, figures.seconds[key])
+            yield durations
+            errors = CounterMetricFamily("tasksvc_store_errors", "Errors of the store.", labels=["kind"])
+            for kind, count in figures.store_errors.items():
+                errors.add_metric([kind], count)
+            yield errors
+            for name, (text, value) in gauges.items():
+                yield GaugeMetricFamily(f"tasksvc_{name}", text, value)
+
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    return generate_latest(registry), CONTENT_TYPE_LATEST

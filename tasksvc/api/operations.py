@@ -1,0 +1,65 @@
+"""What the service answers to those who operate it: health and figures."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.answers import Answer, json_answer
+from tasksvc.api.documentation import answers, operation
+from tasksvc.api.observer import Observer, exposition
+from tasksvc.api.problems import problem
+from tasksvc.api.service import Service
+from tasksvc.errors import StoreUnavailable
+
+READY_SECONDS = 2.0
+"""How long the store may take to say that it is well."""
+
+
+class OperationsHandlers:
+    """/health and /metrics."""
+
+    def __init__(self, service: Service, observer: Observer) -> None:
+        self._service, self._observer = service, observer
+
+    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", None, [])}))
+    async def live(self, request: web.Request) -> Answer:
+        return json_answer({"status": "ok"})
+
+    @operation(
+        "Can it serve?",
+        tag="health",
+        description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
+        responses=answers({200: ("It can.", None, [])}, 503),
+    )
+    async def ready(self, request: web.Request) -> Answer | web.Response:
+        if self._service.draining:
+            return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._service.repository.ping()
+        except (StoreUnavailable, TimeoutError) as error:
+            detail = str(error) or "The store does not answer."
+            return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
+        return json_answer({"status": "ok"})
+
+    @operation(
+        "Figures",
+        tag="health",
+        description="Requests, durations, the store and the feed, for Prometheus.",
+        produces="text/plain",
+        responses=answers({200: ("The figures.", None, [])}),
+    )
+    async def metrics(self, request: web.Request) -> web.Response:
+        service = self._service
+        gauges = {
+            "requests_in_flight": ("Requests that are being answered.", float(service.in_flight)),
+            "feed_streams": ("Streams of changes that are open.", float(service.feed.streams)),
+            **{
+                f"store_{name}": ("Of the store, by its own account.", float(value))
+                for name, value in service.repository.statistics().items()
+            },
+        }
+        body, content_type = exposition(self._observer.figures, gauges)
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})

@@ -1,0 +1,77 @@
+"""What the service answers to those who administer tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from tasksvc import tokens, usecases
+from tasksvc.api.answers import Answer, json_answer
+from tasksvc.api.documentation import answers, operation
+from tasksvc.api.problems import FieldError, InvalidRequest, NoSuchToken
+from tasksvc.api.schemas import TokenIn, TokenMade, TokenOut
+from tasksvc.api.service import Service
+from tasksvc.api.validation import BODY
+from tasksvc.tokens import Token, TokenRefused
+
+
+class TokenHandlers:
+    """Everything below /admin/tokens."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    @operation(
+        "Make a token",
+        tag="admin",
+        description="The answer holds its secret, which is not kept: this is the only time that it is shown.",
+        responses=answers({201: ("The token.", TokenMade, [])}, 400, 408, 413, 415, 422, 503, 507),
+        body=TokenIn(),
+    )
+    async def create_token(self, request: web.Request) -> Answer:
+        asked = request[BODY]
+        try:
+            secret, token = await tokens.create_token(
+                self._service.repository,
+                asked["name"],
+                tokens.Scope.named(asked["scope"]),
+                at=usecases.now(),
+                expires_at=asked["expires_at"],
+            )
+        except TokenRefused as error:
+            raise InvalidRequest([FieldError("body", "name", str(error))]) from None
+        return _unstored(json_answer({**token_to_json(token), "token": secret}, status=201))
+
+    @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, 503))
+    async def list_tokens(self, request: web.Request) -> Answer:
+        found = [token_to_json(token) async for token in tokens.all_tokens(self._service.repository)]
+        return _unstored(json_answer(sorted(found, key=lambda token: str(token["name"]))))
+
+    @operation(
+        "Revoke a token",
+        tag="admin",
+        description="It is refused within a second, and streams that it opened end.",
+        responses=answers({204: "It is revoked."}, 404, 503, 507),
+    )
+    async def revoke_token(self, request: web.Request) -> web.Response:
+        try:
+            await tokens.revoke_token(self._service.repository, request.match_info["name"], at=usecases.now())
+        except TokenRefused as error:
+            raise NoSuchToken(str(error)) from None
+        return web.Response(status=204)
+
+
+def token_to_json(token: Token) -> dict[str, Any]:
+    """A token as it is listed, without its hash."""
+    return {
+        "name": token.name,
+        "scope": str(token.scope),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+    }
+
+
+def _unstored(answer: Answer) -> Answer:
+    answer.add(hdrs.CACHE_CONTROL, "no-store")
+    return answer

@@ -1,0 +1,182 @@
+"""tasksvc token: makes, lists and revokes API tokens.
+
+With --store it opens a store that nobody else serves; with --url it asks the service that serves
+it, with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import re
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+from tasksvc import tokens
+from tasksvc.commands.flags import Flags
+from tasksvc.commands.token_file import token_in
+from tasksvc.errors import TasksvcError
+from tasksvc.plugins import open_repository
+from tasksvc.ports import TaskRepository
+from tasksvc.tokens import Scope
+from tasksvc.usecases import now
+
+HTTP_SECONDS = 10.0
+_DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])").fullmatch
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+T = TypeVar("T")
+
+
+class TokenCommandFailed(TasksvcError):
+    """The service that was asked did not do it."""
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Makes, lists or revokes tokens, or prints a new one for a file."""
+    settings = _flags(environment).parse_args(arguments)
+    if settings.action == "new":
+        sys.stdout.write(tokens.new_secret() + "\n")
+        return
+    if bool(settings.url) == bool(settings.store):
+        raise TokenCommandFailed("Name the store with --store, or the service that serves it with --url.")
+    ACTIONS[settings.action](settings, environment)
+
+
+def _flags(environment: Mapping[str, str]) -> Flags:
+    flags = Flags("token", "Makes, lists and revokes API tokens.", environment)
+    flags.add_argument("action", choices=("create", "list", "revoke", "new"), help="new prints a token for a file")
+    flags.add_argument("name", nargs="?", metavar="NAME", help=f"of the token: {tokens.NAME_RULE}")
+    flags.add("--store", str, None, "the URL of a store that nobody serves now")
+    flags.add("--url", str, None, "the URL of a service, such as http://127.0.0.1:8000")
+    flags.add_argument(
+        "--scope", choices=[str(scope) for scope in Scope], default="write", help="what it allows; default write"
+    )
+    flags.add_argument("--expires", type=duration, metavar="90d", help="after so many m, h, d or w; default never")
+    return flags
+
+
+def duration(text: str) -> timedelta:
+    """A time span, such as 90d."""
+    if (match := _DURATION(text)) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time span, such as 30m, 12h, 90d or 4w")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+# ---------------------------------------------------------------- the actions
+
+
+def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Makes a token and prints its secret."""
+    name, scope = _name(settings), settings.scope
+    expires_at = None if settings.expires is None else now() + settings.expires
+    if settings.url:
+        body = {"name": name, "scope": scope, "expires_at": _shown(expires_at)}
+        secret = _ask(settings.url, environment, "POST", "/admin/tokens", body)["token"]
+    else:
+
+        async def make(repository: TaskRepository) -> str:
+            secret, _ = await tokens.create_token(repository, name, Scope.named(scope), at=now(), expires_at=expires_at)
+            return secret
+
+        secret = _with_store(settings.store, make)
+    sys.stderr.write(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
+    sys.stdout.write(secret + "\n")
+
+
+def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Lists the tokens, without their secrets."""
+    if settings.url:
+        found = _ask(settings.url, environment, "GET", "/admin/tokens")
+    else:
+
+        async def collect(repository: TaskRepository) -> list[dict[str, Any]]:
+            return [
+                {
+                    "name": token.name,
+                    "scope": str(token.scope),
+                    "created_at": _shown(token.created_at),
+                    "expires_at": _shown(token.expires_at),
+                }
+                async for token in tokens.all_tokens(repository)
+            ]
+
+        found = sorted(_with_store(settings.store, collect), key=lambda token: str(token["name"]))
+    for token in found:
+        until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
+        sys.stdout.write(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}\n")
+
+
+def revoke(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """Ends a token."""
+    name = _name(settings)
+    if settings.url:
+        _ask(settings.url, environment, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
+    else:
+        _with_store(settings.store, lambda repository: tokens.revoke_token(repository, name, at=now()))
+    sys.stdout.write(f"The token {name} is revoked.\n")
+
+
+ACTIONS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], None]] = {
+    "create": create,
+    "list": show,
+    "revoke": revoke,
+}
+
+
+def _name(settings: argparse.Namespace) -> str:
+    if settings.name is None:
+        raise TokenCommandFailed("Name the token.")
+    return str(settings.name)
+
+
+def _shown(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
+
+
+# ---------------------------------------------------------------- where they happen
+
+
+def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
+    async def main() -> T:
+        repository = await open_repository(url)
+        try:
+            return await work(repository)
+        finally:
+            await repository.close()
+
+    return asyncio.run(main())
+
+
+def _ask(url: str, environment: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
+    """What the service at `url` answers.  Raises TokenCommandFailed."""
+    secret = environment.get("TASKSVC_ADMIN_TOKEN") or ""
+    if file := environment.get("TASKSVC_ADMIN_TOKEN_FILE"):
+        secret = token_in(file)
+    if not secret:
+        raise TokenCommandFailed("Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.")
+    parts = urlsplit(url)
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    if parts.scheme not in kinds or not parts.hostname:
+        raise TokenCommandFailed("The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example.")
+    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS)
+    try:
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body)
+        connection.request(method, parts.path.rstrip("/") + path, data, headers)
+        response = connection.getresponse()
+        raw = response.read()
+        document = json.loads(raw) if raw else None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise TokenCommandFailed(f"The service at {parts.hostname} did not answer: {error}.") from error
+    finally:
+        connection.close()
+    if response.status >= 400:
+        found = document.get("errors") or [{"message": document.get("detail")}]
+        raise TokenCommandFailed(f"The service refused: {found[0]['message']}")
+    return document

@@ -1,0 +1,178 @@
+"""API tokens: what a caller may do, kept as records beside the tasks.
+
+A token is 256 random bits behind a prefix, with a checksum after it, so that one that leaked can be
+recognised and one that was mistyped is refused without a look at the store.  Only its SHA-256 is
+kept: random bits of that length need no slow hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import zlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from enum import IntEnum
+from typing import NamedTuple
+
+from tasksvc.domain import Record, parse_timestamp
+from tasksvc.errors import RecordConflict, TasksvcError
+from tasksvc.ports import TaskRepository
+from tasksvc.writes import DropRecord, PutRecord
+
+PREFIX = "tasksvc_"
+SPACE = "tokens"
+"""Of the records by hash."""
+NAMES = "token-names"
+"""Of the records by name, which make a name unique."""
+NAME_RULE = "1 to 100 letters, digits, dots, dashes and underscores"
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SECRET_DIGITS, _SUM_DIGITS = 43, 6
+"""Enough base-62 digits for 256 and for 32 bits."""
+_SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_DIGITS + _SUM_DIGITS}}}", re.ASCII).fullmatch
+_NAME = re.compile(r"[0-9A-Za-z._-]{1,100}", re.ASCII).fullmatch
+
+
+class Scope(IntEnum):
+    """What a token allows; each includes those before it."""
+
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+    @classmethod
+    def named(cls, name: str) -> Scope:
+        """The scope of that name.  Raises KeyError."""
+        return cls[name.upper()]
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+class Token(NamedTuple):
+    """What is known of a token; its secret is not."""
+
+    hash: str
+    name: str
+    scope: Scope
+    created_at: datetime
+    expires_at: datetime | None
+
+    def is_valid(self, at: datetime) -> bool:
+        """Whether it has not expired."""
+        return self.expires_at is None or at < self.expires_at
+
+
+class TokenRefused(TasksvcError):
+    """The token cannot be made or found."""
+
+
+def new_secret() -> str:
+    """A new token, as its owner sees it, once."""
+    digits = _base62(secrets.randbits(256), _SECRET_DIGITS)
+    return PREFIX + digits + _checksum(digits)
+
+
+def is_well_formed(secret: str) -> bool:
+    """Whether `secret` has the shape and the checksum of a token."""
+    if not _SHAPE(secret):
+        return False
+    digits = secret[len(PREFIX) : -_SUM_DIGITS]
+    return _checksum(digits) == secret[-_SUM_DIGITS:]
+
+
+def hash_of(secret: str) -> str:
+    """What is kept of a token."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def create_token(
+    repository: TaskRepository,
+    name: str,
+    scope: Scope,
+    *,
+    at: datetime,
+    expires_at: datetime | None = None,
+    secret: str | None = None,
+) -> tuple[str, Token]:
+    """Makes a token and gives its secret, which nobody can ask for again.  Raises TokenRefused.
+
+    `secret`: one that was made beforehand, by new_secret().
+    """
+    if not _NAME(name):
+        raise TokenRefused(f"The name of a token has {NAME_RULE}.")
+    if expires_at is not None and expires_at <= at:
+        raise TokenRefused("This token would have expired already. Name a later time.")
+    secret = secret or new_secret()
+    if not is_well_formed(secret):
+        raise TokenRefused("This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new")
+    token = Token(hash_of(secret), name, scope, at, expires_at)
+    value = {
+        "name": name,
+        "scope": str(scope),
+        "created_at": at.isoformat(),
+        "expires_at": None if expires_at is None else expires_at.isoformat(),
+    }
+    writes = [PutRecord(NAMES, name, {"hash": token.hash}, 0), PutRecord(SPACE, token.hash, value, 0)]
+    try:
+        await repository.commit(writes, at=at)
+    except RecordConflict:
+        raise TokenRefused(f"There is a token {name} already. Revoke it first, or choose another name.") from None
+    return secret, token
+
+
+async def ensure_token(repository: TaskRepository, secret: str, scope: Scope, *, at: datetime) -> None:
+    """Makes the token of this secret, unless it is there.  Raises TokenRefused."""
+    if await find_token(repository, hash_of(secret)) is not None:
+        return
+    name = f"{scope}-{hash_of(secret)[:8]}"
+    try:
+        await create_token(repository, name, scope, at=at, secret=secret)
+    except TokenRefused:
+        if await find_token(repository, hash_of(secret)) is None:  # else another replica was faster
+            raise
+
+
+async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
+    """The token with this hash; also where it has expired."""
+    record = await repository.record(SPACE, secret_hash)
+    return None if record is None else _token(record)
+
+
+async def all_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
+    """Every token, by hash."""
+    after = ""
+    while records := await repository.records(SPACE, after=after, limit=100):
+        for record in records:
+            yield _token(record)
+        after = records[-1].name
+
+
+async def revoke_token(repository: TaskRepository, name: str, *, at: datetime) -> None:
+    """Ends a token.  Raises TokenRefused where there is none of that name."""
+    record = await repository.record(NAMES, name) if _NAME(name) else None
+    if record is None:
+        raise TokenRefused("There is no token of that name.")
+    await repository.commit([DropRecord(SPACE, record.value["hash"]), DropRecord(NAMES, name)], at=at)
+
+
+def _token(record: Record) -> Token:
+    value = record.value
+    created_at = parse_timestamp(value["created_at"])
+    assert created_at is not None
+    expires_at = None if value["expires_at"] is None else parse_timestamp(value["expires_at"])
+    return Token(record.name, value["name"], Scope.named(value["scope"]), created_at, expires_at)
+
+
+def _base62(number: int, digits: int) -> str:
+    found = []
+    for _ in range(digits):
+        number, digit = divmod(number, 62)
+        found.append(_ALPHABET[digit])
+    return "".join(reversed(found))
+
+
+def _checksum(digits: str) -> str:
+    return _base62(zlib.crc32(digits.encode()), _SUM_DIGITS)
