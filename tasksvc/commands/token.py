@@ -177,6 +177,7 @@ def _ask(url: str, environment: Mapping[str, str], method: str, path: str, body:
     finally:
         connection.close()
     if response.status >= 400:
-        found = document.get("errors") or [{"message": document.get("detail")}]
-        raise TokenCommandFailed(f"The service refused: {found[0]['message']}")
+        document = document if isinstance(document, dict) else {}
+        reasons = document.get("errors") or [{"message": document.get("detail") or f"status {response.status}"}]
+        raise TokenCommandFailed(f"The service refused: {reasons[0]['message']}")
     return document
