@@ -12,10 +12,10 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 
 from tasksvc.domain import Change, Position, Record, Task, new_generation
-from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound
+from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
 from tasksvc.group_commit import GroupCommit
 from tasksvc.ledger import Ledger
-from tasksvc.ports import ChangePage, Page, TaskRepository, seq_of
+from tasksvc.ports import Capability, ChangePage, Page, TaskRepository, seq_of
 from tasksvc.query import Cursor, TaskQuery, select
 from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
 
@@ -120,16 +120,16 @@ class LedgerRepository(TaskRepository):
                 await asyncio.wait_for(self._changed.wait(), timeout)
 
     async def record(self, space: str, name: str) -> Record | None:
-        self._check_open()
+        self._check_has(Capability.RECORDS)
         return self._records.get((space, name))
 
     async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        self._check_open()
+        self._check_has(Capability.RECORDS)
         names = sorted(name for at, name in self._records if at == space and name > after)
         return [self._records[space, name] for name in names[:limit]]
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        self._check_open()
+        self._check_has(Capability.PRUNE)
         old = 0
         for index, change in enumerate(self._log):
             if change.at >= log_before and len(self._log) - index <= log_keep:
@@ -142,15 +142,16 @@ class LedgerRepository(TaskRepository):
         return old > limit or len(expired) > limit
 
     async def dump(self) -> AsyncIterator[Entry]:
-        self._check_open()
+        self._check_has(Capability.DUMP)
         tasks = [self._tasks[task_id] for task_id in sorted(self._tasks)]
         records = [self._records[name] for name in sorted(self._records)]
-        entries: list[Entry] = [self.header, *tasks, *records, *self._remembered.values(), *self._log]
+        remembered = [self._remembered[name] for name in sorted(self._remembered)]
+        entries: list[Entry] = [self.header, *tasks, *records, *remembered, *self._log]
         for entry in entries:
             yield entry
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
-        self._check_open()
+        self._check_has(Capability.DUMP)
         anew = new_generation()
         taken = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in entries]
         await self._group(taken)
@@ -163,3 +164,8 @@ class LedgerRepository(TaskRepository):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("The store is closed.")
+
+    def _check_has(self, capability: Capability) -> None:
+        self._check_open()
+        if capability not in self.capabilities:
+            raise Unsupported(f"{type(self).__name__} declares {capability.name} absent.")

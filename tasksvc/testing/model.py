@@ -128,7 +128,9 @@ def _merged(target: Any, patch: Any) -> Any:
     """A JSON merge patch, RFC 7396."""
     if not isinstance(patch, Mapping):
         return patch
-    kept = target if isinstance(target, Mapping) else {}
-    result = {name: value for name, value in kept.items() if name not in patch}
-    result |= {name: _merged(kept.get(name), value) for name, value in patch.items() if value is not None}
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        result[name] = _merged(result.get(name), value)
+        if value is None:
+            del result[name]
     return result

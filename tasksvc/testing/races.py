@@ -39,12 +39,14 @@ async def _together(calls: Iterable[Awaitable[Any]]) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-def _only(outcomes: list[Any], kind: type[Exception]) -> list[Any]:
-    """The answers, where all that was raised is of `kind`."""
+def _answers(outcomes: list[Any], kind: type[Exception], *, count: int) -> list[Any]:
+    """The `count` answers, where all that was raised is of `kind`."""
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, kind):
-            raise AssertionError(f"in a race only {kind.__name__} may be raised, not {outcome!r}") from outcome
-    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+            raise AssertionError(f"in this race only {kind.__name__} may be raised, not {outcome!r}") from outcome
+    answers = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    assert len(answers) == count, f"of {len(outcomes)} in this race {count} are answered, the others are refused"
+    return answers
 
 
 class RacesContract(StoreUnderTest):
@@ -84,7 +86,7 @@ class RacesContract(StoreUnderTest):
 
         outcomes = await _together(store.patch(task, expected=expected, metadata={"by": n}) for n in range(50))
 
-        (winner,) = _only(outcomes, VersionConflict)
+        (winner,) = _answers(outcomes, VersionConflict, count=1)
         assert winner == await store.repository.get(task.id), "the one that was acknowledged is the one that is there"
         for outcome in outcomes:
             if isinstance(outcome, VersionConflict):
@@ -97,14 +99,14 @@ class RacesContract(StoreUnderTest):
 
         outcomes = await _together(store.remove(task) for _ in range(50))
 
-        assert _only(outcomes, TaskNotFound) == [None], "a task is removed once"
+        assert _answers(outcomes, TaskNotFound, count=1) == [None], "a task is removed once"
         assert len(await store.log()) == 2, "the log has one deletion"
 
     @on_store(Capability.RECORDS)
     async def test_of_many_that_expect_no_record_one_wins(self, store: Store) -> None:
         outcomes = await _together(store.commit(PutRecord("leases", "a", {"holder": n}, expected=0)) for n in range(50))
 
-        (winner,) = _only(outcomes, RecordConflict)
+        (winner,) = _answers(outcomes, RecordConflict, count=1)
         assert [await store.repository.record("leases", "a")] == list(winner.results), "compare-and-set lets one win"
 
     @on_store()
@@ -113,8 +115,7 @@ class RacesContract(StoreUnderTest):
 
         outcomes = await _together(store.commit(Add(TaskDraft(f"twin {n}")), retry=key) for n in range(100))
 
-        committed = _only(outcomes, RetryKeyReused)
-        assert len(committed) == 100, "twins of one fingerprint are all answered"
+        committed = _answers(outcomes, RetryKeyReused, count=100)
         assert len({result.description for each in committed for result in each.results}) == 1, "with the same task"
         assert sum(not each.replayed for each in committed) == 1, "one of them is the first"
         assert len(await store.listed()) == 1, "commits with one key make one task"
@@ -126,7 +127,7 @@ class RacesContract(StoreUnderTest):
             store.commit(Add(TaskDraft(f"{n}")), retry=RetryKey("s", "key", f"f{n}")) for n in range(50)
         )
 
-        (winner,) = _only(outcomes, RetryKeyReused)
+        (winner,) = _answers(outcomes, RetryKeyReused, count=1)
         assert await store.listed() == list(winner.results), "one request has the key, the others did nothing"
 
     @on_store()

@@ -1,0 +1,626 @@
+"""Stores with one fault each, and the test of the contract kit that must fail on it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import unicodedata
+from collections.abc import AsyncIterable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+from tasksvc import (
+    Add,
+    Change,
+    ChangePage,
+    Committed,
+    Cursor,
+    Entry,
+    Expected,
+    Header,
+    LedgerRepository,
+    Page,
+    Patch,
+    Position,
+    PutRecord,
+    Record,
+    Remembered,
+    Remove,
+    RepositoryError,
+    RetryKey,
+    SortField,
+    StoreUnavailable,
+    StoreURL,
+    Task,
+    TaskNotFound,
+    TaskQuery,
+    TaskRepository,
+    Write,
+    WriteRefused,
+    hookimpl,
+)
+
+DISKS: dict[str, list[list[Entry]]] = {}
+"""What was persisted, by the path in the URL of the store."""
+
+
+class HealthyStore(LedgerRepository):
+    """Keeps what it holds in a list, over close and reopen.  No test of the kit may fail on it."""
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__()
+        self.disk, self.driver_fails = disk, False
+        if not disk:
+            disk.append([self.header])
+        for entries in disk:
+            self.replay(entries)
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await asyncio.sleep(0)
+        if self.driver_fails:
+            raise StoreUnavailable("The driver fails.")
+        self.disk.extend(list(entries) for entries in commits)
+
+
+class BrokenStore(HealthyStore):
+    caught_by: ClassVar[str]
+
+
+# ---------------------------------------------------------------- ids, writes, batches
+
+
+class LosesAWrite(BrokenStore):
+    caught_by = "test_no_write_of_many_writers_is_lost"
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        super().replay(entries)
+        self._tasks.pop(77, None)
+
+
+class LosesWritesOnReopening(BrokenStore):
+    caught_by = "test_everything_is_there_after_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        """Acknowledges, and writes nothing."""
+
+
+class ReusesTheHighestId(BrokenStore):
+    caught_by = "test_the_highest_id_is_not_given_again"
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        super().replay(entries)
+        self._ledger.last_id = max(self._tasks, default=0)
+
+
+class ReusesAnIdAfterReopening(BrokenStore):
+    caught_by = "test_ids_versions_and_numbers_go_on_after_a_reopening"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._ledger.last_id = max(self._tasks, default=0)
+
+
+class SwallowsAnError(BrokenStore):
+    caught_by = "test_writes_to_a_task_that_is_not_there_are_refused"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        try:
+            return await super().commit(writes, at=at, retry=retry)
+        except TaskNotFound:
+            return Committed([None] * len(writes), self._ledger.position)
+
+
+class NamesNoIndex(BrokenStore):
+    caught_by = "test_a_refused_write_undoes_its_whole_commit"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        try:
+            return await super().commit(writes, at=at, retry=retry)
+        except WriteRefused as error:
+            error.index = 0
+            raise
+
+
+class CommitsOneByOne(BrokenStore):
+    """The base of those whose batches are not atomic."""
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        results = []
+        for index, write in enumerate(writes):
+            try:
+                results += (await super().commit([write], at=at)).results
+            except WriteRefused as error:
+                error.index = index
+                raise
+        return Committed(results, self._ledger.position)
+
+
+class KeepsHalfABatch(CommitsOneByOne):
+    caught_by = "test_a_refused_write_undoes_its_whole_commit"
+
+
+class KeepsHalfOfWhatIsCancelled(CommitsOneByOne):
+    caught_by = "test_a_cancelled_batch_is_whole_or_absent"
+
+
+class MixesCommits(CommitsOneByOne):
+    caught_by = "test_commits_do_not_mix"
+
+
+class FailsItsNeighbours(BrokenStore):
+    caught_by = "test_a_refused_commit_fails_alone"
+
+    async def _write(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
+        for unit in units:
+            try:
+                self._ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
+            except RepositoryError as error:
+                return [error] * len(units)
+        return await super()._write(units)
+
+
+class MakesAVersionOfNothing(BrokenStore):
+    caught_by = "test_a_patch_that_changes_nothing_makes_no_version_and_no_change"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        extra = [Patch(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, Patch)]
+        return await super().commit([*extra, *writes], at=at, retry=retry)
+
+
+class LetsTimeGoBack(BrokenStore):
+    caught_by = "test_updated_at_never_goes_back"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        committed = await super().commit(writes, at=at, retry=retry)
+        late = [dataclasses.replace(r, updated_at=at) if isinstance(r, Task) else r for r in committed.results]
+        return committed._replace(results=late)
+
+
+class IgnoresExpectedVersions(BrokenStore):
+    caught_by = "test_of_many_with_one_expected_version_one_wins"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        loose = [w._replace(expected=Expected()) if isinstance(w, Patch | Remove) else w for w in writes]
+        return await super().commit(loose, at=at, retry=retry)
+
+
+class LosesFieldsInARace(BrokenStore):
+    """Reads the task, thinks, and writes the whole of it."""
+
+    caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        whole: list[Write] = []
+        for write in writes:
+            if isinstance(write, Patch):
+                old = await self.get(write.task_id)
+                await asyncio.sleep(0)
+                fields = {"description": old.description, "done": old.done, "priority": old.priority, **write.fields}
+                whole.append(write._replace(fields=fields))
+            else:
+                whole.append(write)
+        return await super().commit(whole, at=at, retry=retry)
+
+
+# ---------------------------------------------------------------- values
+
+
+class ChangesDrafts(BrokenStore):
+    """The base of those that keep something else than what they were given."""
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        changed: list[Write] = []
+        for write in writes:
+            if isinstance(write, Add):
+                changed.append(Add(write.draft._replace(**self.change(write.draft._asdict()))))
+            else:
+                changed.append(write)
+        return await super().commit(changed, at=at, retry=retry)
+
+
+class LosesALabel(ChangesDrafts):
+    caught_by = "test_the_most_labels_are_kept"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"labels": fields["labels"][:49]}
+
+
+class SortsLabelsByCase(ChangesDrafts):
+    caught_by = "test_labels_that_differ_in_case_or_accent_stay_apart"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"labels": tuple(sorted(fields["labels"], key=str.lower))}
+
+
+class NormalisesText(ChangesDrafts):
+    caught_by = "test_normal_forms_stay_apart"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"description": unicodedata.normalize("NFC", fields["description"])}
+
+
+class CutsText(ChangesDrafts):
+    caught_by = "test_the_longest_description_is_kept"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"description": fields["description"].encode()[:32_768].decode(errors="ignore")}
+
+
+class TakesNumbersForFloats(ChangesDrafts):
+    caught_by = "test_numbers_in_metadata_keep_kind_and_value"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": json.loads(json.dumps(fields["metadata"]), parse_int=float)}
+
+
+class SortsNamesInMetadata(ChangesDrafts):
+    caught_by = "test_metadata_keeps_its_order_and_its_nulls"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": json.loads(json.dumps(fields["metadata"], sort_keys=True))}
+
+
+class CutsTimes(ChangesDrafts):
+    caught_by = "test_times_are_kept_to_the_microsecond"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        due = fields["due_at"]
+        return {"due_at": due and due.replace(microsecond=due.microsecond // 1_000 * 1_000)}
+
+
+# ---------------------------------------------------------------- reading
+
+
+class ReadsWhatIsStale(BrokenStore):
+    caught_by = "test_a_read_sees_every_write_acknowledged_before_it"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._known: dict[int, Task] = {}
+
+    async def get(self, task_id: int) -> Task:
+        return self._known.setdefault(task_id, await super().get(task_id))
+
+
+class FailsOnHugeIds(BrokenStore):
+    caught_by = "test_get_of_any_other_integer_finds_nothing"
+
+    async def get(self, task_id: int) -> Task:
+        task_id.to_bytes(8, signed=True)
+        return await super().get(task_id)
+
+
+class SortsFoundTasks(BrokenStore):
+    """The base of those that answer a page in another order."""
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        raise NotImplementedError
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        page = await super().find(query, after=after, limit=limit)
+        return page._replace(tasks=self.order(page.tasks, query))
+
+
+class ListsByTheLastChange(SortsFoundTasks):
+    caught_by = "test_the_list_is_ordered_by_id"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        last = {change.task_id: change.seq for change in self._log}
+        return sorted(tasks, key=lambda task: last[task.id])
+
+
+class ListsNullsFirst(SortsFoundTasks):
+    caught_by = "test_tasks_without_a_value_come_last_both_ways"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        return sorted(tasks, key=lambda task: query.value_of(task) is not None)
+
+
+class BreaksTiesUpwards(SortsFoundTasks):
+    caught_by = "test_ties_are_broken_by_id_in_the_direction_of_the_sort"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        if query.sort is not SortField.PRIORITY:
+            return tasks
+        return sorted(tasks, key=lambda task: (-task.priority if query.descending else task.priority, task.id))
+
+
+class RepeatsATask(BrokenStore):
+    """Its cursor is a place before the last task."""
+
+    caught_by = "test_every_order_is_walked_without_gap_or_repeat"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        page = await super().find(query, after=after, limit=limit)
+        if page.next is None or limit == 1:
+            return page
+        return page._replace(next=query.cursor(page.tasks[-2]))
+
+
+class SkipsByCount(BrokenStore):
+    """Its pages are cut by how many tasks came before, as OFFSET does."""
+
+    caught_by = "test_a_walk_meets_what_stays_once_while_others_write"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        start = 0 if after is None else after.id
+        page = await super().find(query, limit=start + limit)
+        return page._replace(tasks=page.tasks[start:], next=page.next and Cursor(None, start + limit))
+
+
+class SearchesInLowerCase(BrokenStore):
+    caught_by = "test_search_folds_case_as_python_does"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        page = await super().find(dataclasses.replace(query, q=None), after=after, limit=limit)
+        needle = (query.q or "").lower()
+        return page._replace(tasks=[task for task in page.tasks if needle in task.description.lower()])
+
+
+class SearchesWithWildcards(BrokenStore):
+    caught_by = "test_search_takes_every_character_literally"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        q = None if query.q is None else query.q.strip("%_")
+        return await super().find(dataclasses.replace(query, q=q), after=after, limit=limit)
+
+
+class TellsALaterPosition(BrokenStore):
+    caught_by = "test_pages_beside_writers_are_snapshots"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        page = await super().find(query, after=after, limit=limit)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return page._replace(position=self._ledger.position)
+
+
+# ---------------------------------------------------------------- the log
+
+
+class ChangesTheLog(BrokenStore):
+    """The base of those that tell something else than what happened."""
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        raise NotImplementedError
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        page = await super().read_changes(since, limit=limit)
+        return page._replace(changes=self.change(page.changes))
+
+
+class ForgetsTombstones(ChangesTheLog):
+    caught_by = "test_the_log_tells_what_happened_in_order"
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        return [change for change in changes if change.task is not None]
+
+
+class TellsThePresent(ChangesTheLog):
+    caught_by = "test_a_change_carries_the_task_as_it_was_then"
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        return [change._replace(task=self._tasks.get(change.task_id, change.task)) for change in changes]
+
+
+class LeavesGapsInTheLog(BrokenStore):
+    """A refused commit takes a number, as a sequence of a database does."""
+
+    caught_by = "test_what_changes_nothing_is_not_in_the_log"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        try:
+            return await super().commit(writes, at=at, retry=retry)
+        except RepositoryError:
+            self._ledger.seq += 1
+            raise
+
+
+class TakesAnyPosition(BrokenStore):
+    caught_by = "test_a_position_that_is_not_of_this_log_is_gone"
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        return await super().read_changes(since._replace(generation=self.generation), limit=limit)
+
+
+class MissesAChange(BrokenStore):
+    """It reads on from its head, whatever it has told."""
+
+    caught_by = "test_a_reader_of_the_log_sees_every_change_once_and_in_order"
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        page = await super().read_changes(since, limit=limit)
+        await asyncio.sleep(0)
+        return page._replace(next=self._ledger.position)
+
+
+# ---------------------------------------------------------------- retry keys and records
+
+
+class IgnoresRetryKeys(BrokenStore):
+    caught_by = "test_racing_twins_of_one_key_make_one_task"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await super().commit(writes, at=at)
+
+
+class MixesScopes(BrokenStore):
+    caught_by = "test_the_keys_of_different_scopes_never_meet"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await super().commit(writes, at=at, retry=retry and retry._replace(scope=""))
+
+
+class IgnoresFingerprints(BrokenStore):
+    caught_by = "test_another_request_under_a_used_key_is_refused"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await super().commit(writes, at=at, retry=retry and retry._replace(fingerprint=""))
+
+
+class RemembersRefusedCommits(BrokenStore):
+    caught_by = "test_a_refused_commit_does_not_use_up_its_key"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        try:
+            return await super().commit(writes, at=at, retry=retry)
+        except RepositoryError:
+            if retry is not None:
+                self.replay([Remembered(retry, at, ())])
+            raise
+
+
+class ReplaysThePresent(BrokenStore):
+    caught_by = "test_a_replay_after_the_task_was_changed_has_the_first_results"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        committed = await super().commit(writes, at=at, retry=retry)
+        if not committed.replayed:
+            return committed
+        now = [
+            self._tasks.get(result.id, result) if isinstance(result, Task) else result for result in committed.results
+        ]
+        return committed._replace(results=now)
+
+
+class ForgetsKeysOnReopening(BrokenStore):
+    caught_by = "test_a_key_is_remembered_over_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await super().persist([[e for e in entries if not isinstance(e, Remembered)] for entries in commits])
+
+
+class IgnoresRecordVersions(BrokenStore):
+    caught_by = "test_of_many_that_expect_no_record_one_wins"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in writes]
+        return await super().commit(loose, at=at, retry=retry)
+
+
+class ListsRecordsByUTF16(BrokenStore):
+    caught_by = "test_records_are_listed_by_name_in_code_point_order"
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        found = await super().records(space, after=after, limit=limit)
+        return sorted(found, key=lambda record: record.name.encode("utf-16-be"))
+
+
+# ---------------------------------------------------------------- keeping house, the end
+
+
+class PrunesHoles(BrokenStore):
+    caught_by = "test_the_log_is_pruned_from_its_start_alone"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._log[:] = [change for change in self._log if change.at >= log_before]
+        return False
+
+
+class PrunesTheHead(BrokenStore):
+    caught_by = "test_pruning_forgets_neither_the_head_nor_the_highest_id"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+        self._ledger.seq = max((change.seq for change in self._log), default=0)
+        return more
+
+
+class PrunesKeysWithTheLog(BrokenStore):
+    caught_by = "test_a_key_is_forgotten_by_its_age_alone"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=log_before, limit=limit)
+
+
+class RestoresItsGeneration(BrokenStore):
+    caught_by = "test_a_restored_store_has_a_generation_of_its_own"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        await self._group([entry async for entry in entries])
+
+
+class RestoresHalf(BrokenStore):
+    caught_by = "test_a_dump_that_breaks_half_way_leaves_the_store_empty"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        async for entry in entries:
+            self.replay([entry])
+
+
+class DumpsAMovingStore(BrokenStore):
+    caught_by = "test_a_dump_is_one_snapshot"
+
+    async def dump(self) -> Any:
+        yield Header(self.generation, self._ledger.last_id, self._ledger.seq, 0)
+        for entries in (self._tasks.values(), self._records.values(), self._remembered.values(), self._log):
+            for entry in list(entries):
+                yield entry
+                await asyncio.sleep(0)
+
+
+class LeaksADriverError(BrokenStore):
+    caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        if self.driver_fails:
+            raise OSError("No space left on device")
+        await super().persist(commits)
+
+
+class ShowsWhatIsNotOnDisk(BrokenStore):
+    caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entries in commits:
+            self.replay(entries)
+        await super().persist(commits)
+
+
+class SaysThatNothingWasWritten(BrokenStore):
+    """It has written, and then it fails."""
+
+    caught_by = "test_a_failed_commit_is_whole_or_absent_after_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        self.disk.extend(list(entries) for entries in commits)
+        if self.driver_fails:
+            raise StoreUnavailable("The driver fails.")
+
+
+class AnswersAfterItsEnd(BrokenStore):
+    caught_by = "test_after_close_every_call_raises"
+
+    def _check_open(self) -> None:
+        """Never mind."""
+
+
+class DropsWhatWaits(BrokenStore):
+    caught_by = "test_close_lets_running_commits_finish_or_fail_cleanly"
+
+    async def close(self) -> None:
+        for _, future in self._group._queue:
+            future.set_exception(ConnectionResetError())
+        await super().close()
+
+
+class TakesWhatDoesNotMatch(BrokenStore):
+    caught_by = "test_a_store_behaves_as_its_model"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        loose = [w._replace(only_if=TaskQuery()) if isinstance(w, Remove) and w.only_if else w for w in writes]
+        return await super().commit(loose, at=at, retry=retry)
+
+
+BROKEN = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    """broken://NameOfTheClass/folder"""
+    store: type[HealthyStore] = globals()[url.netloc]
+    return store(DISKS.setdefault(url.path, []))

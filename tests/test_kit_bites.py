@@ -1,0 +1,52 @@
+"""The contract kit catches faults: each of many broken stores fails the test that is about its fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import broken_stores
+import pytest
+from broken_stores import BROKEN, BrokenStore, HealthyStore
+
+from tasksvc import TaskRepository, TasksvcError
+from tasksvc.testing import TaskRepositoryContract
+
+
+class Contract(TaskRepositoryContract):
+    """The kit, on a store of `broken_stores`."""
+
+    def __init__(self, store: type[HealthyStore]) -> None:
+        self.store = store
+
+    def store_url(self, tmp_path: Path) -> str:
+        return f"broken://{self.store.__name__}{tmp_path}"
+
+    @contextmanager
+    def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
+        assert isinstance(repository, HealthyStore)
+        repository.driver_fails = True
+        yield
+        repository.driver_fails = False
+
+
+@pytest.fixture(autouse=True)
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken stores, installed as the adapter of broken: stores."""
+    metadata = tmp_path / "site" / "broken_stores-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nbroken = broken_stores\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(broken_stores, "DISKS", {})
+
+
+@pytest.mark.parametrize("store", BROKEN, ids=lambda store: store.__name__)
+def test_the_kit_catches(store: type[BrokenStore], tmp_path: Path) -> None:
+    getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
+
+    with pytest.raises((AssertionError, TasksvcError)) as caught:
+        getattr(Contract(store), store.caught_by)(tmp_path / "broken")
+
+    assert str(caught.value), "the failure explains itself"
