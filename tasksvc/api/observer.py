@@ -17,7 +17,6 @@ import sys
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, TextIO
 
 from aiohttp import hdrs, web
@@ -81,14 +80,24 @@ class RequestLog:
             self._stream.flush()
 
 
+_second = 0
+_time_of_second = ""
+
+
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339, in UTC, with milliseconds.  All but those is the same for a second, so it is kept."""
+    global _second, _time_of_second
+    second = int(at)
+    if second != _second:
+        _second, _time_of_second = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+    return f"{_time_of_second}.{int((at - second) * 1000):03d}Z"
 
 
 def _as_text(line: Line) -> str:
     at, name, remote, caller, method, path, status, seconds = line
-    shown = path if path.isprintable() and " " not in path else json.dumps(path)
-    return f"{_time(at)} INFO {method} {shown} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
+    if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
+        path = ascii(path)
+    return f"{_time(at)} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
 
 
 def _as_json(line: Line) -> str:
