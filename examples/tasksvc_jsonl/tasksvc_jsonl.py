@@ -1,0 +1,134 @@
+"""jsonl: stores.  One file of JSON lines: read whole when it is opened, one line appended for each commit."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from tasksvc import (
+    Capability,
+    Entry,
+    InvalidStoreURL,
+    LedgerRepository,
+    OutcomeUnknown,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    StoreURL,
+    TaskRepository,
+    codec,
+    hookimpl,
+)
+
+FORMAT = b'{"format":"tasksvc_jsonl 1"}\n'
+"""The first line of each file of ours."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class JSONLRepository(LedgerRepository):
+    """Tasks in memory, and each commit on disk before anybody sees it.  The file only grows, so nothing is pruned."""
+
+    capabilities = frozenset(Capability) - {Capability.PRUNE}
+
+    def __init__(self, path: Path) -> None:
+        """Raises StoreRefused."""
+        super().__init__()
+        self._stopped = False
+        try:
+            self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise StoreRefused(f"{path} cannot be opened: {error.strerror}.") from error
+        try:
+            self._load(path)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _load(self, path: Path) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, or the process ends
+        except OSError:
+            raise StoreRefused(f"{path} is in use. Stop the process that has it open, or name another file.") from None
+        self._file.seek(0)
+        content = self._file.readall()
+        if not content.startswith(FORMAT) and not FORMAT.startswith(content):
+            raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
+        content = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged
+        lines = content.splitlines()[1:]
+        for number, line in enumerate(lines, start=2):
+            try:
+                self.replay(map(codec.entry_from_json, codec.loads(line)))
+            except (ValueError, TypeError, KeyError) as error:
+                raise StoreRefused(f"{path} is damaged in line {number}. Take it from a copy.") from error
+        try:
+            self._file.truncate(len(content) if lines else 0)
+            if not lines:
+                self._append(FORMAT + _line([self.header]))
+                _sync_folder(path.parent)
+        except (OSError, StoreUnavailable) as error:
+            raise StoreRefused(f"{path} cannot be written: {error}") from error
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await asyncio.to_thread(self._append, b"".join(map(_line, commits)))
+
+    def _append(self, lines: bytes) -> None:
+        if self._stopped:
+            raise StoreUnavailable("The file failed before, so nothing more is written to it. Restart the service.")
+        end = os.fstat(self._file.fileno()).st_size
+        self._stopped = True  # unless it turns out that the file holds the lines, or nothing of them
+        try:
+            left = memoryview(lines)
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            try:
+                self._file.truncate(end)
+                os.fsync(self._file.fileno())
+            except OSError:
+                raise OutcomeUnknown(f"The file failed while it was written: {error.strerror}.") from error
+            self._stopped = False
+            kind = StoreFull if error.errno in NO_ROOM else StoreUnavailable
+            raise kind(f"The file cannot be written: {error.strerror}. Nothing was changed.") from error
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise OutcomeUnknown(f"The file could not be brought to the disk: {error.strerror}.") from error
+        self._stopped = False
+
+    async def close(self) -> None:
+        await super().close()
+        self._file.close()
+
+
+def _line(entries: Sequence[Entry]) -> bytes:
+    return codec.dumps([codec.entry_to_json(entry) for entry in entries]) + b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that a new file is found after a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    """jsonl:///tasks.jsonl is a file in the working directory, jsonl:////var/tasks.jsonl one with its whole path."""
+    path = Path(url.path[1:])
+    if url.netloc or url.query or not path.name:
+        raise InvalidStoreURL("A jsonl: store is named like jsonl:///tasks.jsonl or jsonl:////var/tasks.jsonl.")
+    return await asyncio.to_thread(_open, path, scratch)
+
+
+def _open(path: Path, scratch: bool) -> TaskRepository:
+    if not scratch:
+        return JSONLRepository(path)
+    if path.exists():
+        raise StoreRefused(f"{path} holds tasks that are kept, so it cannot be a scratch store. Name another file.")
+    return LedgerRepository()  # in memory: there is nothing to empty, and no file to leave behind

@@ -1,0 +1,15 @@
+"""The adapter meets the contract."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tasksvc import TaskRepository
+from tasksvc.testing import TaskRepositoryContract, failing_files
+
+
+class TestJSONL(TaskRepositoryContract):
+    def store_url(self, tmp_path: Path) -> str:
+        return f"jsonl:///{tmp_path}/tasks.jsonl"
+
+    def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return failing_files()

@@ -1,0 +1,211 @@
+"""What the contract does not know of: the file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tasksvc_jsonl import FORMAT, JSONLRepository, tasksvc_open
+
+from tasksvc import (
+    Add,
+    InvalidStoreURL,
+    LedgerRepository,
+    OutcomeUnknown,
+    StoreRefused,
+    StoreUnavailable,
+    StoreURL,
+    TaskDraft,
+    TaskQuery,
+)
+from tasksvc.testing import failing_files
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tasks.jsonl"
+
+
+def with_store(path: Path, use: Callable[[JSONLRepository], Awaitable[None]]) -> None:
+    """Opens the store, uses it and closes it."""
+
+    async def whole() -> None:
+        store = JSONLRepository(path)
+        try:
+            await use(store)
+        finally:
+            await store.close()
+
+    asyncio.run(whole())
+
+
+async def add(store: JSONLRepository, *descriptions: str) -> None:
+    await store.commit([Add(TaskDraft(description)) for description in descriptions], at=NOW)
+
+
+def adding(*descriptions: str) -> Callable[[JSONLRepository], Awaitable[None]]:
+    return lambda store: add(store, *descriptions)
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def listed(path: Path) -> list[str]:
+    """The descriptions in the file, as an opened store lists them."""
+    found: list[str] = []
+
+    async def read(store: JSONLRepository) -> None:
+        found.extend(task.description for task in (await store.find(TaskQuery(), limit=1_000)).tasks)
+
+    with_store(path, read)
+    return found
+
+
+def test_each_commit_is_one_line(path: Path) -> None:
+    with_store(path, adding("one\ntwo", "three"))
+    with_store(path, adding("four"))
+
+    lines = path.read_bytes().splitlines()
+    assert lines[0] + b"\n" == FORMAT
+    assert len(lines) == 4, "the format, the header, and two commits"
+
+
+def test_a_torn_last_line_is_cut_off(path: Path) -> None:
+    with_store(path, adding("kept"))
+    whole = path.read_bytes()
+    with_store(path, adding("torn"))
+    torn = path.read_bytes()
+
+    for size in range(len(whole), len(torn)):
+        path.write_bytes(torn[:size])
+        assert listed(path) == ["kept"]
+        assert path.read_bytes() == whole
+
+
+def test_a_file_that_was_torn_when_it_was_new_begins_again(path: Path) -> None:
+    with_store(path, adding())
+    new = path.read_bytes()
+
+    for size in range(len(new)):
+        path.write_bytes(new[:size])
+        assert listed(path) == []
+        assert len(path.read_bytes()) == len(new)
+
+
+def test_a_line_that_is_damaged_is_named(path: Path) -> None:
+    with_store(path, adding("one"))
+    path.write_bytes(path.read_bytes().replace(b'"change"', b'"chance"') + b"[]\n")
+
+    with pytest.raises(StoreRefused, match=r"tasks\.jsonl is damaged in line 3\."):
+        JSONLRepository(path)
+
+
+@pytest.mark.parametrize(
+    "foreign", [b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100, b'{"format":"tasksvc_jsonl 2"}\n']
+)
+def test_a_file_that_is_not_its_own_is_refused_and_left_alone(path: Path, foreign: bytes) -> None:
+    path.write_bytes(foreign)
+
+    with pytest.raises(StoreRefused, match=r"tasks\.jsonl is no file of tasksvc_jsonl"):
+        JSONLRepository(path)
+
+    assert path.read_bytes() == foreign
+
+
+def test_a_file_is_served_once(path: Path) -> None:
+    async def open_again(store: JSONLRepository) -> None:
+        await add(store, "one")
+        before = content(path)
+        with pytest.raises(StoreRefused, match=r"tasks\.jsonl is in use"):
+            JSONLRepository(path)
+        assert content(path) == before
+
+    with_store(path, open_again)
+    assert listed(path) == ["one"]
+
+
+@pytest.mark.parametrize("where", ["", "nowhere/tasks.jsonl"])
+def test_a_path_that_cannot_be_opened_is_refused(tmp_path: Path, where: str) -> None:
+    with pytest.raises(StoreRefused, match="cannot be opened"):
+        JSONLRepository(tmp_path / where)
+
+
+def test_a_full_disk_when_the_file_is_new_is_said(path: Path) -> None:
+    with failing_files(), pytest.raises(StoreRefused, match=r"tasks\.jsonl cannot be written"):
+        JSONLRepository(path)
+
+
+def test_after_a_full_disk_writing_goes_on(path: Path) -> None:
+    async def fill(store: JSONLRepository) -> None:
+        await add(store, "before")
+        with failing_files(), pytest.raises(StoreUnavailable, match=r"Nothing was changed\."):
+            await add(store, "lost")
+        await add(store, "after")
+
+    with_store(path, fill)
+    assert listed(path) == ["before", "after"]
+
+
+def test_a_write_that_got_half_way_is_undone(path: Path) -> None:
+    async def fill(store: JSONLRepository) -> None:
+        await add(store, "before")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(content(path)) + 10, hard))
+        try:
+            with pytest.raises(StoreUnavailable, match=r"Nothing was changed\."):
+                await add(store, "lost")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert content(path).endswith(b"]\n"), "no half line stays"
+        await add(store, "after")
+
+    with_store(path, fill)
+    assert listed(path) == ["before", "after"]
+
+
+def test_after_a_failure_that_cannot_be_undone_nothing_more_is_written(path: Path) -> None:
+    async def fail(store: JSONLRepository) -> None:
+        await add(store, "before")
+        descriptor = store._file.fileno()
+        kept, elsewhere = os.dup(descriptor), os.open("/dev/full", os.O_WRONLY)
+        os.dup2(elsewhere, descriptor)  # which takes no write, and cannot be cut
+        with pytest.raises(OutcomeUnknown):
+            await add(store, "lost")
+        os.dup2(kept, descriptor)
+        os.close(kept)
+        os.close(elsewhere)
+        with pytest.raises(StoreUnavailable, match="Restart the service"):
+            await add(store, "refused")
+        assert [task.description for task in (await store.find(TaskQuery(), limit=9)).tasks] == ["before"]
+
+    with_store(path, fail)
+    assert listed(path) == ["before"]
+
+
+def test_a_scratch_store_leaves_files_alone(path: Path) -> None:
+    async def scratch() -> None:
+        store = await tasksvc_open(StoreURL(f"jsonl:///{path}"), scratch=True)
+        assert isinstance(store, LedgerRepository)
+        await store.commit([Add(TaskDraft("gone"))], at=NOW)
+        await store.close()
+
+    asyncio.run(scratch())
+    assert not path.exists()
+    with_store(path, adding("kept"))
+    with pytest.raises(StoreRefused, match="cannot be a scratch store"):
+        asyncio.run(scratch())
+    assert listed(path) == ["kept"]
+
+
+@pytest.mark.parametrize("url", ["jsonl:", "jsonl:///", "jsonl://host/tasks.jsonl", "jsonl:///tasks.jsonl?mode=ro"])
+def test_a_url_that_names_no_file_is_refused(url: str) -> None:
+    with pytest.raises(InvalidStoreURL, match="A jsonl: store is named like"):
+        asyncio.run(tasksvc_open(StoreURL(url), scratch=False))

@@ -1,0 +1,22 @@
+"""A disk that takes nothing any more, for adapters whose stores are files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def failing_files() -> Iterator[None]:
+    """The system refuses every write of this process to a file, with EFBIG, while this is entered.
+
+    Made for `fail_driver()`.  POSIX only; needs no privilege.
+    """
+    import resource  # not on every platform
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
