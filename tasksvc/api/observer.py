@@ -25,6 +25,8 @@ from tasksvc.api.proxies import Proxies
 
 LogFormat = Literal["text", "json"]
 FLUSH_SECONDS = 0.25
+FLUSH_LINES = 256
+"""So that putting them together never holds up anybody for long."""
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of durations, in seconds."""
 
@@ -70,6 +72,8 @@ class RequestLog:
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
         self._lines.append(line)
+        if len(self._lines) >= FLUSH_LINES:
+            self.flush()
 
     def flush(self) -> None:
         """Writes what was taken."""
