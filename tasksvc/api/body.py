@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
 
@@ -16,6 +16,8 @@ BODY_SECONDS = 10.0
 
 async def read_body(request: web.Request, *, types: Collection[str], limit: int) -> bytes:
     """The body, whole.  `limit` is in bytes.
+
+    A client that waits for a word to send it (RFC 9110, section 10.1.1) gets that once all else is well.
 
     Raises UnsupportedBody, UnknownCoding, BodyTooLarge (at once where the length was declared), BodyTooSlow,
     MalformedRequest.
@@ -34,6 +36,9 @@ async def read_body(request: web.Request, *, types: Collection[str], limit: int)
     if content.is_eof():  # it is all there already: nothing to wait for, so no timer
         raw = content.read_nowait()
     else:
+        if headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # what was written is no part of the answer
         raw = await _collect(request, limit)
     if len(raw) > limit:
         raise _too_large(limit)

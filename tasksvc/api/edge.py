@@ -15,7 +15,7 @@ from tasksvc.api.conditions import etag
 from tasksvc.api.cors import Cors
 from tasksvc.api.guard import Guard
 from tasksvc.api.observer import Observer, id_for, request_id
-from tasksvc.api.problems import BodyTooLarge, ExpectationFailed, problem_of
+from tasksvc.api.problems import problem_of
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
 from tasksvc.api.validation import Expectation
@@ -127,21 +127,5 @@ class Edge:
         async def answer(request: web.Request) -> web.StreamResponse:
             response = await enclosed(request)
             return response.response() if isinstance(response, Answer) else response
-
-        return answer
-
-    def expect(self, expectation: Expectation) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
-        """Answers an Expect header (RFC 9110, section 10.1.1): a body too large is refused before it is sent."""
-
-        async def answer(request: web.Request) -> web.StreamResponse | None:
-            if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-                return problem_of(ExpectationFailed("The only Expect that is known here is 100-continue.", close=True))
-            if (request.content_length or 0) > expectation.body_max:
-                return problem_of(
-                    BodyTooLarge(f"The body may have at most {expectation.body_max:,} bytes.", close=True)
-                )
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0  # what was written is no part of the answer
-            return None
 
         return answer

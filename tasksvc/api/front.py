@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from tasksvc.api.answers import Answer
 from tasksvc.api.body import JSON, read_body
 from tasksvc.api.edge import Edge
+from tasksvc.api.problems import problem
 from tasksvc.api.schemas import TaskIn
 from tasksvc.api.tasks import TaskHandlers
 from tasksvc.api.validation import load_body
@@ -28,11 +29,14 @@ _COMMON = re.compile(
 _EVERYTHING = TaskQuery()
 _TASK_IN = TaskIn()
 
+VERSIONS = (HttpVersion11, HttpVersion10)
+"""Of HTTP.  aiohttp reads 0.9 and 2.0 as well, and answers as if it spoke them."""
+
 Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | Answer]]
 
 
 class Front:
-    """Dispatches the hot requests itself, and passes the others on."""
+    """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
 
     def __init__(self, handlers: TaskHandlers, edge: Edge, *, body_max: int) -> None:
         """`body_max`: bytes."""
@@ -46,6 +50,8 @@ class Front:
         show, show_list, create = self._show, self._show_list, self._create
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | Answer:
+            if request.version not in VERSIONS:
+                return _refuse_version(request)
             path, method = request.raw_path, request.method
             if path.startswith("/tasks/"):
                 rest = path[7:]
@@ -54,7 +60,7 @@ class Front:
                         return await show(request, int(rest))
                     if not rest:
                         return await show_list(request, _EVERYTHING)
-                elif method == "POST" and not rest and hdrs.EXPECT not in request.headers:
+                elif method == "POST" and not rest:
                     return await create(request)
             return await application(request)
 
@@ -63,6 +69,13 @@ class Front:
     async def _read_and_create(self, request: web.Request) -> Answer:
         raw = await read_body(request, types=(JSON,), limit=self._body_max)
         return await self._handlers.create(request, _draft(raw), raw)
+
+
+def _refuse_version(request: web.BaseRequest) -> web.Response:
+    request._version = HttpVersion11  # which the answer bears too
+    response = problem(505, "version-not-supported", "This service speaks HTTP/1.1 and HTTP/1.0.")
+    response.force_close()
+    return response
 
 
 def _draft(raw: bytes) -> TaskDraft:

@@ -106,10 +106,6 @@ class UnsupportedBody(RequestError):
     status, name = 415, "unsupported-media-type"
 
 
-class ExpectationFailed(RequestError):
-    status, name = 417, "expectation-failed"
-
-
 class ForeignHost(RequestError):
     status, name = 421, "foreign-host"
 

@@ -62,7 +62,7 @@ class Expectation:
             request[BODY] = load_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
-        _check_escapes(request.raw_path)
+        _check_escapes(request.raw_path.partition("?")[2])
         given = request.query
         values: dict[str, Any] = {}
         repeated = []
@@ -81,10 +81,10 @@ class Expectation:
             raise InvalidRequest(list(field_errors("query", error))) from None
 
 
-def _check_escapes(target: str) -> None:
+def _check_escapes(query: str) -> None:
     """Raises MalformedRequest where escapes are not of UTF-8, which would else stand for themselves."""
-    if "%" in target and (_BROKEN_ESCAPE(target) or not _is_utf8(unquote_to_bytes(target))):
-        raise MalformedRequest("The request target is not UTF-8 in percent-encoding (RFC 3986, section 2).")
+    if "%" in query and (_BROKEN_ESCAPE(query) or not _is_utf8(unquote_to_bytes(query))):
+        raise MalformedRequest("The query string is not UTF-8 in percent-encoding (RFC 3986, section 2).")
 
 
 def _is_utf8(text: bytes) -> bool:
