@@ -50,7 +50,7 @@ class Front:
         show, show_list, create = self._show, self._show_list, self._create
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | Answer:
-            if request.version not in VERSIONS:
+            if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
                 return _refuse_version(request)
             path, method = request.raw_path, request.method
             if path.startswith("/tasks/"):
