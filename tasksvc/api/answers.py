@@ -56,6 +56,7 @@ class Answer:
         for line in lines:
             name, _, value = line.partition(": ")
             response.headers[name] = value
+        response.headers[hdrs.SERVER] = SERVER
         return response
 
 

@@ -90,6 +90,7 @@ class Edge:
             elif not response.prepared:
                 response.headers.extend((("X-Request-ID", name), *more))
                 response.headers[hdrs.SERVER] = SERVER
+                response.headers["X-Content-Type-Options"] = "nosniff"
                 if service.draining:
                     response.force_close()
             saw(request, route, response.status, perf_counter() - began, name, caller)

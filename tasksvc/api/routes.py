@@ -72,7 +72,7 @@ class Routes:
         )
         self._path(router, "/admin/tokens/{name}", {"DELETE": (tokens.revoke_token, Scope.ADMIN)})
         if operations:
-            self.add_operations_to(router, Scope.READ)
+            self._operations_paths(router, Scope.READ, documented=True)
         for path, handler in (
             ("/", pages.home),
             ("/docs", pages.swagger),
@@ -83,22 +83,22 @@ class Routes:
             self._path(router, path, {"GET": (handler, None)}, documented=False)
         self._nowhere(router)
 
-    def add_operations_to(self, router: web.UrlDispatcher, scope: Scope | None) -> None:
-        """Registers what is for operators; `scope` is what the figures need."""
-        operating = self._handlers.operations
-        self._path(router, "/health/live", {"GET": (operating.live, None)})
-        self._path(router, "/health/ready", {"GET": (operating.ready, None)})
-        self._path(router, "/metrics", {"GET": (operating.metrics, scope)})
-
     def add_only_operations_to(self, router: web.UrlDispatcher) -> None:
         """Registers what is for operators, for a port of its own."""
-        self.add_operations_to(router, None)
+        self._operations_paths(router, None, documented=False)
         self._nowhere(router)
 
     def set_prefix(self, prefix: str) -> None:
         """Tells all that name paths that the application is served below `prefix`."""
         self._prefix = self._handlers.tasks.prefix = self._handlers.pages.prefix = prefix
         self._description = b""
+
+    def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
+        """`scope` is what the figures need."""
+        operating = self._handlers.operations
+        self._path(router, "/health/live", {"GET": (operating.live, None)}, documented=documented)
+        self._path(router, "/health/ready", {"GET": (operating.ready, None)}, documented=documented)
+        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented)
 
     def _path(
         self,

@@ -1,0 +1,138 @@
+"""Every route times every kind of caller, from the service's own description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tasksvc.api.access import FRESH_SECONDS
+from tasksvc.api.app import SERVICE
+from tasksvc.tokens import Scope, create_token, new_secret, revoke_token
+from tasksvc.usecases import now
+from tests.doors.conftest import Doors
+
+PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
+"""The operations that need no token.  All others must say in the description what they need."""
+CALLERS = ("nobody", "stranger", "read", "write", "admin")
+
+
+async def operations(doors: Doors) -> list[tuple[str, str, dict[str, Any]]]:
+    description = await (await doors.client.get("/openapi.json")).json()
+    return [
+        (method.upper(), path, operation)
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+async def test_every_route_admits_just_those_whom_its_description_names(doors: Doors) -> None:
+    doors.secrets["stranger"] = new_secret()
+    seen = 0
+    for method, path, operation in await operations(doors):
+        security = operation.get("security")
+        assert (security is None) == ((method, path) in PUBLIC), f"{method} {path} needs a rule"
+        needed = Scope.named(security[0]["token"][0]) if security else None
+        for caller in CALLERS:
+            has = Scope.named(caller) if caller in ("read", "write", "admin") else 0
+            allowed = needed is None or has >= needed
+            url = path.replace("{id}", "999999").replace("{name}", "nobody-has-this")
+            response = await doors.client.request(method, url, headers=doors.headers(caller), timeout=5)
+            status = response.status
+            response.close()
+
+            expected = "admitted" if allowed else "401" if caller in ("nobody", "stranger") else "403"
+            found = str(status) if status in (401, 403) else "admitted"
+            assert found == expected, f"{method} {path} by {caller}: {status}"
+            seen += 1
+    assert seen >= 60
+
+
+@pytest.mark.parametrize("method", ["PUT", "TRACE", "OPTIONS"])
+async def test_a_method_that_no_route_has_does_nothing_for_anybody(doors: Doors, method: str) -> None:
+    for path in ("/tasks/", "/tasks/1", "/admin/tokens"):
+        response = await doors.client.request(method, path)
+        assert response.status in (204, 405)
+
+
+async def test_every_failure_to_show_a_good_token_gets_the_same_answer(doors: Doors) -> None:
+    good = doors.secrets["read"]
+    expired = new_secret()
+    shown = [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": f"Basic {good}"},
+        {"Authorization": f"Bearer {good[:-1]}x"},
+        {"Authorization": f"Bearer {good} {good}"},
+        {"Authorization": f"Bearer {new_secret()}"},
+        {"Authorization": f"Bearer {expired}"},
+        {"Authorization": "Bearer ' OR 1=1"},
+    ]
+
+    answers = set()
+    for headers in shown:
+        response = await doors.client.get("/tasks/", headers=headers)
+        answers.add((response.status, response.headers["WWW-Authenticate"], await response.text()))
+
+    assert len(answers) == 1
+    ((status, challenge, text),) = answers
+    assert status == 401
+    assert challenge.startswith("Bearer")
+    assert good not in text
+
+
+async def test_the_scheme_is_written_in_any_case(doors: Doors) -> None:
+    response = await doors.client.get("/tasks/", headers={"Authorization": f"bEaReR {doors.secrets['read']}"})
+
+    assert response.status == 200
+
+
+async def test_a_token_that_is_revoked_ends_within_a_second(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+    assert FRESH_SECONDS < 1
+    headers = doors.headers("read")
+    assert (await doors.client.get("/tasks/", headers=headers)).status == 200
+
+    response = await doors.client.delete("/admin/tokens/read", headers=doors.headers("admin"))
+
+    assert response.status == 204
+    assert (await doors.client.get("/tasks/", headers=headers)).status == 401
+
+
+async def test_a_stream_ends_when_its_token_is_revoked(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasksvc.api.changes.FRESH_SECONDS", 0.02)
+    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+    stream = await doors.client.get("/changes/stream", headers=doors.headers("read"))
+    assert await stream.content.readline() == b"retry: 1000\n"
+
+    await revoke_token(doors.client.app[SERVICE].repository, "read", at=now())
+
+    assert await stream.content.read() == b"\n"
+
+
+async def test_a_made_token_works_and_its_secret_is_shown_once(doors: Doors) -> None:
+    body = {"name": "reporting", "scope": "read", "expires_at": "2999-01-01T00:00:00Z"}
+    made = await doors.client.post("/admin/tokens", json=body, headers=doors.headers("admin"))
+    document = await made.json()
+
+    listed = await doors.client.get("/admin/tokens", headers=doors.headers("admin"))
+
+    assert made.status == 201
+    assert made.headers["Cache-Control"] == "no-store"
+    assert document["token"] not in await listed.text()
+    assert "reporting" in [token["name"] for token in await listed.json()]
+    read = await doors.client.get("/tasks/", headers={"Authorization": f"Bearer {document['token']}"})
+    assert read.status == 200
+
+
+async def test_retry_keys_of_two_callers_never_meet(doors: Doors) -> None:
+    secret, _ = await create_token(doors.client.app[SERVICE].repository, "other", Scope.WRITE, at=now())
+    doors.secrets["other"] = secret
+    ids = []
+    for caller in ("write", "other", "write"):
+        headers = {**doors.headers(caller), "Idempotency-Key": "the-same"}
+        response = await doors.client.post("/tasks/", json={"description": "x"}, headers=headers)
+        ids.append((await response.json())["id"])
+
+    assert ids == [1, 2, 1]

@@ -1,0 +1,65 @@
+"""Pages of other origins."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from tasksvc.api.app import Options, create_app
+from tasksvc.api.guard import Guard
+
+NAMED = "https://app.example"
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient) -> TestClient:
+    options = Options(guard=Guard(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
+    return await aiohttp_client(create_app("memory://", options))
+
+
+async def test_a_named_origin_may_read_and_write(client: TestClient) -> None:
+    written = await client.post("/tasks/", json={"description": "x"}, headers={"Origin": NAMED})
+    read = await client.get("/tasks/1", headers={"Origin": NAMED})
+
+    assert written.status == 201
+    for answer in (written, read):
+        assert answer.headers["Access-Control-Allow-Origin"] == NAMED
+        assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+        assert answer.headers["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://app.example", "null", f"{NAMED}.evil.example"])
+async def test_no_other_origin_may(client: TestClient, origin: str) -> None:
+    written = await client.post("/tasks/", json={"description": "x"}, headers={"Origin": origin})
+    read = await client.get("/tasks/", headers={"Origin": origin})
+
+    assert written.status == 403
+    assert "Access-Control-Allow-Origin" not in written.headers
+    assert "Access-Control-Allow-Origin" not in read.headers
+
+
+async def test_a_preflight_is_answered_for_a_named_origin_only(client: TestClient) -> None:
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match"}
+
+    named = await client.options("/tasks/1", headers={"Origin": NAMED, **asked})
+    other = await client.options("/tasks/1", headers={"Origin": "https://evil.example", **asked})
+
+    assert "PATCH" in named.headers["Access-Control-Allow-Methods"]
+    assert "If-Match" in named.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Methods" not in other.headers
+
+
+async def test_a_refusal_can_be_read_by_a_named_origin_too(client: TestClient) -> None:
+    response = await client.get("/tasks/1", headers={"Origin": NAMED})
+
+    assert response.status == 404
+    assert response.headers["Access-Control-Allow-Origin"] == NAMED
+
+
+async def test_without_named_origins_nothing_is_said_of_them(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(create_app("memory://"))
+
+    response = await client.get("/tasks/", headers={"Origin": NAMED})
+
+    assert not [name for name in response.headers if name.startswith("Access-Control") or name == "Vary"]

@@ -1,0 +1,86 @@
+"""How much one caller may do."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from tasksvc.api.access import Allowance, TokenPolicy
+from tasksvc.api.app import SERVICE, Options, create_app
+from tasksvc.tokens import Scope, create_token, new_secret
+from tasksvc.usecases import now
+
+
+async def client_with(aiohttp_client: AiohttpClient, options: Options) -> TestClient:
+    return await aiohttp_client(create_app("memory://", options))
+
+
+async def test_a_caller_who_sends_too_much_is_told_when_to_come_back(aiohttp_client: AiohttpClient) -> None:
+    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=0.5, burst=3)))
+
+    answers = [await client.get("/tasks/") for _ in range(4)]
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert answers[0].headers["RateLimit-Policy"] == '"requests";q=3;w=6'
+    assert [answer.headers["RateLimit"][:14] for answer in answers[:3]] == [
+        f'"requests";r={left}'[:14] for left in (2, 1, 0)
+    ]
+    assert answers[3].headers["Retry-After"] == "2"
+    assert (await answers[3].json())["type"] == "urn:tasksvc:problem:too-many-requests"
+
+
+async def test_what_was_used_up_comes_back_with_time(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr("tasksvc.api.access.time.monotonic", lambda: clock[0])
+    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=2, burst=2)))
+    assert [(await client.get("/tasks/")).status for _ in range(3)] == [200, 200, 429]
+
+    clock[0] += 0.5
+
+    assert [(await client.get("/tasks/")).status for _ in range(2)] == [200, 429]
+
+
+async def test_one_caller_does_not_use_up_what_is_anothers(aiohttp_client: AiohttpClient) -> None:
+    root = new_secret()
+    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=Allowance(rate=0.01, burst=1))
+    client = await client_with(aiohttp_client, options)
+    other, _ = await create_token(client.app[SERVICE].repository, "other", Scope.READ, at=now())
+
+    statuses = [
+        (await client.get("/tasks/", headers={"Authorization": f"Bearer {secret}"})).status
+        for secret in (root, root, other, other)
+    ]
+
+    assert statuses == [200, 429, 200, 429]
+
+
+async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_client: AiohttpClient) -> None:
+    client = await client_with(aiohttp_client, Options(allowance=Allowance(streams=2)))
+    await client.head("/changes/stream")  # which opens none
+    first, second = [await client.get("/changes/stream") for _ in range(2)]
+
+    third = await client.get("/changes/stream")
+    assert (first.status, second.status, third.status) == (200, 200, 429)
+    first.close()
+    await client.post("/tasks/", json={"description": "makes the service notice that the first is gone"})
+    for _ in range(100):
+        again = await client.get("/changes/stream")
+        if again.status == 200:
+            break
+
+    assert again.status == 200
+    again.close()
+    second.close()
+
+
+async def test_the_size_of_bodies_can_be_set(aiohttp_client: AiohttpClient) -> None:
+    client = await client_with(aiohttp_client, Options(body_max=100, batch_max=200))
+    task = {"description": "x" * 90}
+
+    single = await client.post("/tasks/", json=task)
+    batch = await client.post("/tasks/batch", json=[{"op": "create", "task": task}])
+
+    assert (single.status, batch.status) == (413, 200)

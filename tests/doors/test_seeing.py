@@ -1,0 +1,179 @@
+"""What operators see: the log, the ids of requests, the figures."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pytest_aiohttp import AiohttpClient
+
+from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
+from tasksvc.api.observer import LogFormatter, RequestLog, request_id
+from tasksvc.api.proxies import InvalidProxy, Proxies
+from tests.doors.conftest import Doors
+
+
+def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:
+    log.flush()
+    return stream.getvalue().splitlines()
+
+
+async def test_every_request_is_a_line_with_its_id(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("text", stream := io.StringIO())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    given = await client.get("/tasks/7?x=1", headers={"X-Request-ID": "my-own-id"})
+    made = await client.post("/tasks/", json={"description": "x"})
+
+    first, second = lines_of(log, stream)
+    assert given.headers["X-Request-ID"] == "my-own-id"
+    assert re.fullmatch(r"\S+Z INFO GET /tasks/7\?x=1 422 [\d.]+ms 127.0.0.1 - \[my-own-id\]", first)
+    assert re.fullmatch(rf"\S+Z INFO POST /tasks/ 201 .* \[{made.headers['X-Request-ID']}\]", second)
+
+
+@pytest.mark.parametrize("hostile", ["a b", "x" * 129, "é", "", 'a"b\x01'])
+async def test_an_id_that_would_spoil_the_log_is_replaced(aiohttp_client: AiohttpClient, hostile: str) -> None:
+    client = await aiohttp_client(create_app("memory://"))
+    try:
+        response = await client.get("/tasks/", headers={"X-Request-ID": hostile})
+    except ValueError:  # the client itself refuses to send it
+        return
+
+    assert response.headers["X-Request-ID"] != hostile
+    assert re.fullmatch(r"[0-9a-f]{12}-[0-9a-f]+", response.headers["X-Request-ID"])
+
+
+async def test_the_json_form_is_a_document_a_line(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    await client.get("/tasks/1")
+
+    (line,) = map(json.loads, lines_of(log, stream))
+    assert (line["method"], line["path"], line["status"], line["caller"]) == ("GET", "/tasks/1", 404, "-")
+    assert line["ms"] >= 0
+
+
+async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("text", stream := io.StringIO())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    await client.get("/tasks/%0AINFO%20forged")
+
+    assert len(lines_of(log, stream)) == 1
+
+
+def test_other_lines_carry_the_id_of_their_request() -> None:
+    record = logging.LogRecord("tasksvc", logging.ERROR, "", 0, "It failed: %s", ("why",), None)
+    token = request_id.set("the-id")
+    try:
+        text, document = LogFormatter("text").format(record), json.loads(LogFormatter("json").format(record))
+    finally:
+        request_id.reset(token)
+
+    assert text.endswith("ERROR tasksvc: It failed: why [the-id]")
+    assert (document["request_id"], document["message"]) == ("the-id", "It failed: why")
+
+
+async def test_the_figures_count_what_was_answered(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(create_app("memory://"))
+    for _ in range(3):
+        await client.post("/tasks/", json={"description": "x"})
+    await client.get("/tasks/99")
+    await client.request("PROPFIND", "/tasks/99")
+
+    text = await (await client.get("/metrics")).text()
+
+    assert 'tasksvc_requests_total{method="POST",route="/tasks/",status="201"} 3.0' in text
+    assert 'tasksvc_requests_total{method="GET",route="/tasks/{id}",status="404"} 1.0' in text
+    assert 'tasksvc_requests_total{method="OTHER",route="/tasks/{id}",status="405"} 1.0' in text
+    assert 'tasksvc_request_seconds_count{method="POST",route="/tasks/"} 3.0' in text
+    assert "tasksvc_feed_streams 0.0" in text
+
+
+async def test_errors_of_the_store_are_counted(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(create_app("memory://"))
+    await client.app[SERVICE].repository.close()
+
+    ready, read = await client.get("/health/ready"), await client.get("/tasks/1")
+    text = await (await client.get("/metrics")).text()
+
+    assert (ready.status, read.status) == (503, 503)
+    assert read.headers["Retry-After"] == "1"
+    assert 'tasksvc_store_errors_total{kind="StoreClosed"} 1.0' in text
+
+
+async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: AiohttpClient) -> None:
+    app = create_app("memory://", Options(operations=False))
+    operations = app[OPERATIONS]
+    client = await aiohttp_client(app)
+    admin = await aiohttp_client(operations)
+
+    public = [(await client.get(path)).status for path in ("/metrics", "/health/ready")]
+    private = [(await admin.get(path)).status for path in ("/metrics", "/health/ready", "/health/live", "/tasks/")]
+
+    assert public == [404, 404]
+    assert private == [200, 200, 200, 404]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("198.51.100.1, 203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7, 127.0.0.5", "203.0.113.7"),
+        ("nonsense", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("203.0.113.7, nonsense", "127.0.0.1"),
+    ],
+)
+async def test_a_trusted_proxy_says_where_a_request_comes_from(
+    aiohttp_client: AiohttpClient, forwarded: str, client: str
+) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.0/8"])))
+    http = await aiohttp_client(app)
+
+    await http.get("/tasks/", headers={"X-Forwarded-For": forwarded})
+
+    assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == [client]
+
+
+async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["10.0.0.0/8"])))
+    http = await aiohttp_client(app)
+
+    await http.get("/tasks/", headers={"X-Forwarded-For": "203.0.113.7"})
+
+    assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == ["127.0.0.1"]
+
+
+def test_a_proxy_that_is_no_address_is_refused() -> None:
+    with pytest.raises(InvalidProxy, match="address or a network"):
+        Proxies(["proxy.example"])
+
+
+async def test_no_secret_is_in_a_log_an_answer_or_a_figure(doors: Doors, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    seen: list[Any] = []
+    secret = doors.secrets["admin"]
+    for path in ("/tasks/", "/tasks/0", "/admin/tokens", "/metrics", "/nowhere", "/tasks/?q=x&nope=1"):
+        response = await doors.client.get(path, headers=doors.headers("admin"))
+        seen.append((await response.text(), dict(response.headers)))
+
+    assert secret not in repr(seen)
+    assert secret not in caplog.text
+    assert secret not in repr(doors.client.app)
+
+
+async def test_no_answer_names_a_version_of_the_server(doors: Doors) -> None:
+    for path in ("/tasks/", "/docs", "/openapi.json", "/nowhere", "/health/live"):
+        response: web.Response = await doors.client.get(path, headers=doors.headers("read"))  # type: ignore[assignment]
+        assert response.headers["Server"] == "tasksvc", path
+        assert response.headers["X-Content-Type-Options"] == "nosniff", path

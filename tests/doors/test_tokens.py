@@ -1,0 +1,101 @@
+"""Tokens: their form, and their life."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasksvc import TaskRepository
+from tasksvc.plugins import open_repository
+from tasksvc.tokens import (
+    Scope,
+    TokenRefused,
+    all_tokens,
+    create_token,
+    ensure_token,
+    find_token,
+    hash_of,
+    is_well_formed,
+    new_secret,
+    revoke_token,
+)
+from tasksvc.usecases import now
+
+
+@pytest.fixture
+async def repository() -> TaskRepository:
+    return await open_repository("memory://")
+
+
+def test_a_new_secret_is_well_formed_and_recognisable() -> None:
+    secret = new_secret()
+
+    assert secret.startswith("tasksvc_")
+    assert is_well_formed(secret)
+    assert len({new_secret() for _ in range(100)}) == 100
+
+
+@given(st.integers(8, 56), st.sampled_from("0123456789abcXYZ"))
+def test_a_mistyped_secret_is_noticed_without_the_store(place: int, other: str) -> None:
+    secret = new_secret()
+    mistyped = secret[:place] + other + secret[place + 1 :]
+
+    assert is_well_formed(mistyped) == (mistyped == secret)
+
+
+@pytest.mark.parametrize("text", ["", "tasksvc_", "x" * 57, "tasksvc_" + "é" * 49, "tasksvc_" + "0" * 48])
+def test_what_is_no_secret_is_not_well_formed(text: str) -> None:
+    assert not is_well_formed(text)
+
+
+async def test_only_the_hash_of_a_secret_is_kept(repository: TaskRepository) -> None:
+    secret, token = await create_token(repository, "reporting", Scope.READ, at=now())
+
+    kept = [entry async for entry in repository.dump()]
+    assert secret not in repr(kept)
+    assert token.hash == hash_of(secret)
+    assert await find_token(repository, hash_of(secret)) == token
+
+
+async def test_a_name_is_taken_once_until_it_is_revoked(repository: TaskRepository) -> None:
+    await create_token(repository, "reporting", Scope.READ, at=now())
+
+    with pytest.raises(TokenRefused, match="already"):
+        await create_token(repository, "reporting", Scope.ADMIN, at=now())
+    await revoke_token(repository, "reporting", at=now())
+    await create_token(repository, "reporting", Scope.WRITE, at=now())
+
+    assert [(token.name, token.scope) async for token in all_tokens(repository)] == [("reporting", Scope.WRITE)]
+
+
+async def test_a_revoked_token_is_gone(repository: TaskRepository) -> None:
+    secret, _ = await create_token(repository, "reporting", Scope.READ, at=now())
+
+    await revoke_token(repository, "reporting", at=now())
+
+    assert await find_token(repository, hash_of(secret)) is None
+    with pytest.raises(TokenRefused, match="no token"):
+        await revoke_token(repository, "reporting", at=now())
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ä", "x" * 101, "a\n"])
+async def test_a_name_that_cannot_be_typed_is_refused(repository: TaskRepository, name: str) -> None:
+    with pytest.raises(TokenRefused, match="name of a token"):
+        await create_token(repository, name, Scope.READ, at=now())
+
+
+async def test_a_token_that_has_expired_already_is_refused(repository: TaskRepository) -> None:
+    with pytest.raises(TokenRefused, match="expired"):
+        await create_token(repository, "late", Scope.READ, at=now(), expires_at=now() - timedelta(seconds=1))
+
+
+async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(repository: TaskRepository) -> None:
+    secret = new_secret()
+
+    await asyncio.gather(*(ensure_token(repository, secret, Scope.ADMIN, at=now()) for _ in range(20)))
+
+    assert [token.hash async for token in all_tokens(repository)] == [hash_of(secret)]
