@@ -34,10 +34,7 @@ class Contract(TaskRepositoryContract):
 @pytest.fixture(autouse=True)
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken stores, installed as the adapter of broken: stores."""
-    metadata = tmp_path / "site" / "broken_stores-1.0.dist-info"
-    metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nbroken = broken_stores\n")
+    broken_stores.install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setattr(broken_stores, "DISKS", {})
 
