@@ -13,7 +13,7 @@ from tasksvc.api.answers import Answer, encoded_answer
 from tasksvc.api.conditions import parse_position, show_position
 from tasksvc.api.documentation import answers, header, operation
 from tasksvc.api.feed import change_to_json
-from tasksvc.api.schemas import ChangesOut, ChangesQuery, StreamQuery
+from tasksvc.api.schemas import POSITION, ChangesOut, ChangesQuery, StreamQuery
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
 from tasksvc.api.validation import QUERY
@@ -25,7 +25,9 @@ PAGE_BYTES = 1024 * 1024
 """After which a page of the log ends."""
 HEARTBEAT_SECONDS = 15.0
 
-LAST_EVENT_ID = header("Last-Event-ID", "The id of the last event that the client saw; goes before `since`.")
+LAST_EVENT_ID = header(
+    "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
+)
 
 
 class ChangeHandlers:

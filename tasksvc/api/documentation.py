@@ -13,7 +13,7 @@ from tasksvc.api.problems import CONTENT_TYPE, RESYNC, TYPE_PREFIX, title
 from tasksvc.api.schemas import TASK, Problem
 
 PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
-    400: ("malformed-request", "It is not valid JSON, or a header is malformed.", {}),
+    400: ("malformed-request", "The body is not valid JSON, or a header or the query string is malformed.", {}),
     401: ("unauthorized", "A valid token is needed.", {}),
     403: ("forbidden", "The token allows too little, or the request comes from a foreign page.", {}),
     404: ("task-not-found", "There is no such task.", {}),
@@ -26,8 +26,10 @@ PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
     412: ("version-conflict", "The task is at another version; `current` has it.", {"current": TASK}),
     413: ("body-too-large", "The body is too large.", {}),
     415: ("unsupported-media-type", "The body is of another type.", {}),
+    421: ("foreign-host", "The Host header names another service.", {}),
     422: ("invalid-request", "A field is not what is expected; `errors` lists them.", {}),
     429: ("too-many-requests", "Too many. Retry-After says when the next is allowed.", {}),
+    501: ("unknown-transfer-coding", "The Transfer-Encoding is another than chunked.", {}),
     503: ("store-unavailable", "Not now. Retry-After says when it is worth trying again.", {"outcome": "not-done"}),
     507: ("store-full", "The store is full.", {"outcome": "not-done"}),
 }
@@ -81,9 +83,10 @@ def operation(
     return decorate
 
 
-def header(name: str, description: str) -> dict[str, Any]:
+def header(name: str, description: str, *, pattern: str, example: str) -> dict[str, Any]:
     """A request header, as a parameter."""
-    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+    schema = {"type": "string", "pattern": pattern}
+    return {"in": "header", "name": name, "description": description, "schema": schema, "example": example}
 
 
 def answers(

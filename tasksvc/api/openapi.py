@@ -16,7 +16,7 @@ from marshmallow import Schema, fields
 
 from tasksvc.api import schemas
 from tasksvc.api.documentation import answers, is_schema
-from tasksvc.domain import ID_MAX
+from tasksvc.domain import ID_MAX, LABELS_MAX
 from tasksvc.tokens import Scope
 
 TAGS = [
@@ -86,7 +86,7 @@ def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any
     if isinstance(field, schemas.Whole):
         return {"minimum": field.least, "maximum": field.most}
     if isinstance(field, schemas.Labels | schemas.QueryTexts):
-        return {"items": {"type": "string", "minLength": 1, "maxLength": 100}, "maxItems": 50}
+        return {"items": {"type": "string", **schemas.LABEL}, "maxItems": LABELS_MAX}
     if isinstance(field, schemas.Metadata):
         return {"additionalProperties": True}
     return {}
@@ -101,14 +101,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "tags": data["tags"],
         "summary": data["summary"],
         "parameters": [_path_parameter(name) for _, name, _, _ in Formatter().parse(path) if name],
-        "responses": {status: _answer(answer, data["produces"]) for status, answer in data["responses"].items()},
     }
     if "description" in data:
         found["description"] = data["description"]
+    problems = [400, 421, 422]  # of the query string and the Host header
     if scope is not None:
         found["security"] = [{"token": [str(scope)]}]
-        problems = answers({}, 401, 403, 429)
-        found["responses"] |= {status: _answer(problem, []) for status, problem in problems.items()}
+        problems += [401, 403, 429]
+    responses = answers({}, *problems) | data["responses"]
+    found["responses"] = {status: _answer(responses[status], data["produces"]) for status in sorted(responses)}
     found["parameters"] += [dict(parameter) for parameter in data["parameters"]]
     for item in data["schemas"]:
         if item["location"] == "querystring":
@@ -123,7 +124,8 @@ def _path_parameter(name: str) -> dict[str, Any]:
     if name == "id":
         schema = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
         return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
-    return {"in": "path", "name": name, "required": True, "schema": {"type": "string"}, "example": "reporting"}
+    schema = {"type": "string", "pattern": schemas.TOKEN_NAME["pattern"]}
+    return {"in": "path", "name": name, "required": True, "schema": schema, "example": schemas.TOKEN_NAME["example"]}
 
 
 def _body(schema: Schema) -> dict[str, Any]:

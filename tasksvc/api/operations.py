@@ -10,6 +10,7 @@ from tasksvc.api.answers import Answer, json_answer
 from tasksvc.api.documentation import answers, operation
 from tasksvc.api.observer import Observer, exposition
 from tasksvc.api.problems import problem
+from tasksvc.api.schemas import HealthOut
 from tasksvc.api.service import Service
 from tasksvc.errors import StoreUnavailable
 
@@ -23,7 +24,7 @@ class OperationsHandlers:
     def __init__(self, service: Service, observer: Observer) -> None:
         self._service, self._observer = service, observer
 
-    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", None, [])}))
+    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
     async def live(self, request: web.Request) -> Answer:
         return json_answer({"status": "ok"})
 
@@ -31,7 +32,7 @@ class OperationsHandlers:
         "Can it serve?",
         tag="health",
         description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
-        responses=answers({200: ("It can.", None, [])}, 503),
+        responses=answers({200: ("It can.", HealthOut, [])}, 503),
     )
     async def ready(self, request: web.Request) -> Answer | web.Response:
         if self._service.draining:

@@ -160,13 +160,31 @@ class Strict(Schema):
         unknown = RAISE
 
 
+class Shown(Schema):
+    """Something that goes out.  All of its fields are always there."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """As marshmallow has it."""
+        field_obj.required = True
+
+
 # ---------------------------------------------------------------- tasks, coming in
 
 EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:00+01:00", "labels": ["home"]}
 
 
-def _described(text: str, example: Any = None) -> dict[str, Any]:
-    return {"description": text} if example is None else {"description": text, "example": example}
+STORABLE = r"^[^\u0000]*$"
+"""Patterns, for the description alone: the domain has the rules."""
+DESCRIPTION = {"minLength": 1, "maxLength": domain.DESCRIPTION_MAX, "pattern": r"^[^\u0000]*\S[^\u0000]*$"}
+LABEL = {"minLength": 1, "maxLength": domain.LABEL_MAX, "pattern": STORABLE}
+CONDITION = {"pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$', "example": '"5d2f0c9a7b1e4c3d.1"'}
+POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$", "example": "0"}
+TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$", "example": "reporting"}
+
+
+def _described(text: str, example: Any = None, **bounds: Any) -> dict[str, Any]:
+    shown = {"description": text, **bounds}
+    return shown if example is None else {**shown, "example": example}
 
 
 class TaskIn(Strict):
@@ -175,7 +193,9 @@ class TaskIn(Strict):
     description = Text(
         required=True,
         validate=_by(domain.description_problem),
-        metadata=_described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants"),
+        metadata=_described(
+            "What is to be done: 1 to 10,000 characters, not blank.", "Water the plants", **DESCRIPTION
+        ),
     )
     done = Flag(metadata=_described("Whether it is done."))
     due_at = Moment(
@@ -197,7 +217,8 @@ class TaskPatch(Strict):
     """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
 
     description = Text(
-        validate=_by(domain.description_problem), metadata=_described("1 to 10,000 characters, not blank.")
+        validate=_by(domain.description_problem),
+        metadata=_described("1 to 10,000 characters, not blank.", **DESCRIPTION),
     )
     done = Flag(allow_none=True, metadata=_described("Sets or clears completed_at too."))
     due_at = Moment(allow_none=True, metadata=_described("RFC 3339 with an offset."))
@@ -212,30 +233,30 @@ class TaskPatch(Strict):
 class BatchCreate(Strict):
     """Makes a task."""
 
-    op = fields.Constant("create", required=True, metadata={"enum": ["create"]})
+    op = fields.Constant("create", required=True, metadata={"type": "string", "enum": ["create"]})
     task = Part(TaskIn, required=True)
 
 
 class BatchUpdate(Strict):
     """Patches a task."""
 
-    op = fields.Constant("update", required=True, metadata={"enum": ["update"]})
+    op = fields.Constant("update", required=True, metadata={"type": "string", "enum": ["update"]})
     id = Whole(1, domain.ID_MAX, required=True)
     patch = Part(TaskPatch, required=True)
     if_match = Text(
         validate=_by(condition_problem),
-        metadata=_described("As the header If-Match: an entity tag, several with commas, or *."),
+        metadata=_described("As the header If-Match: an entity tag, several with commas, or *.", **CONDITION),
     )
 
 
 class BatchDelete(Strict):
     """Deletes a task."""
 
-    op = fields.Constant("delete", required=True, metadata={"enum": ["delete"]})
+    op = fields.Constant("delete", required=True, metadata={"type": "string", "enum": ["delete"]})
     id = Whole(1, domain.ID_MAX, required=True)
     if_match = Text(
         validate=_by(condition_problem),
-        metadata=_described("As the header If-Match: an entity tag, several with commas, or *."),
+        metadata=_described("As the header If-Match: an entity tag, several with commas, or *.", **CONDITION),
     )
 
 
@@ -274,7 +295,7 @@ class Batch(Schema):
 class TokenIn(Strict):
     """A new token."""
 
-    name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", "reporting"))
+    name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", **TOKEN_NAME))
     scope = Text(
         required=True,
         validate=validate.OneOf([str(scope) for scope in Scope], error="Must be one of {choices}."),
@@ -283,7 +304,7 @@ class TokenIn(Strict):
     expires_at = Moment(allow_none=True, load_default=None, metadata=_described("When it ends; null for never."))
 
 
-class TokenOut(Schema):
+class TokenOut(Shown):
     """A token, without its secret."""
 
     name = fields.String(metadata={"example": "reporting"})
@@ -320,7 +341,12 @@ class FilterQuery(Strict):
     updated_after = Moment(metadata=_described("Only what was updated after."))
     q = Text(
         validate=_by(domain.text_problem),
-        metadata=_described("Only what has this in its description, whatever the case."),
+        metadata=_described(
+            "Only what has this in its description, whatever the case.",
+            minLength=1,
+            maxLength=domain.DESCRIPTION_MAX,
+            pattern=STORABLE,
+        ),
     )
 
     @post_load
@@ -339,7 +365,9 @@ class ListQuery(FilterQuery):
         metadata=_described("The order; - for descending.  Nulls come last, ties go by id."),
     )
     limit = QueryWhole(1, LIMIT_MAX, metadata=_described("Asks for a page of at most so many; without it, all come."))
-    after = Text(metadata=_described("Where the page begins, from the Link of the one before."))
+    after = Text(
+        metadata=_described("Where the page begins, from the Link of the one before.", pattern="^[0-9A-Za-z_-]+$")
+    )
 
     @post_load
     def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, Cursor | None, int | None]:
@@ -358,7 +386,7 @@ class ChangesQuery(Strict):
 
     since = Text(
         load_default="0",
-        metadata=_described("A position: 0 for the beginning, else one that the service gave.", "0"),
+        metadata=_described("A position: 0 for the beginning, else one that the service gave.", **POSITION),
     )
     limit = QueryWhole(
         1, LIMIT_MAX, load_default=CHANGES_LIMIT, metadata=_described("At most so many changes; it may give fewer.")
@@ -369,7 +397,9 @@ class StreamQuery(Strict):
     """Where a stream begins."""
 
     since = Text(
-        metadata=_described("A position to go on from; without it and Last-Event-ID, the stream begins now.", "0")
+        metadata=_described(
+            "A position to go on from; without it and Last-Event-ID, the stream begins now.", **POSITION
+        )
     )
 
 
@@ -397,7 +427,7 @@ def _shown(name: str, text: str = "") -> dict[str, Any]:
     return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
 
 
-class TaskOut(Schema):
+class TaskOut(Shown):
     """A task."""
 
     id = fields.Integer(metadata=_shown("id", "Positive, and never used again."))
@@ -413,7 +443,7 @@ class TaskOut(Schema):
     version = fields.Integer(metadata=_shown("version", "1, 2, 3, ..."))
 
 
-class ChangeOut(Schema):
+class ChangeOut(Shown):
     """One entry of the change log."""
 
     seq = fields.Integer(metadata=_described("1, 2, 3, ... without gaps.", 1))
@@ -423,7 +453,7 @@ class ChangeOut(Schema):
     at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
 
 
-class ChangesOut(Schema):
+class ChangesOut(Shown):
     """A page of the change log."""
 
     changes = fields.List(fields.Nested(ChangeOut))
@@ -431,7 +461,7 @@ class ChangesOut(Schema):
     more = fields.Boolean(metadata=_described("There is more by now."))
 
 
-class BatchResult(Schema):
+class BatchResult(Shown):
     """What became of one operation."""
 
     op = fields.String(metadata={"enum": ["create", "update", "delete"]})
@@ -440,20 +470,26 @@ class BatchResult(Schema):
     task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it left the task; null for a deletion."))
 
 
-class BatchOut(Schema):
+class BatchOut(Shown):
     """The results, in the order of the operations."""
 
     results = fields.List(fields.Nested(BatchResult))
 
 
-class DeletedOut(Schema):
+class DeletedOut(Shown):
     """What a deletion by filter did."""
 
     deleted = fields.Integer(metadata={"example": 2})
     more = fields.Boolean(metadata=_described("There were more than one call deletes."))
 
 
-class FieldProblem(Schema):
+class HealthOut(Shown):
+    """All is well."""
+
+    status = fields.String(metadata={"enum": ["ok"]})
+
+
+class FieldProblem(Shown):
     """What is wrong with one field."""
 
     field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
@@ -464,10 +500,12 @@ class FieldProblem(Schema):
 class Problem(Schema):
     """A problem document (RFC 9457)."""
 
-    type = fields.String(metadata=_described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request"))
-    title = fields.String(metadata={"example": "Unprocessable Content"})
-    status = fields.Integer(metadata={"example": 422})
-    detail = fields.String(metadata=_described("For people."))
+    type = fields.String(
+        required=True, metadata=_described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request")
+    )
+    title = fields.String(required=True, metadata={"example": "Unprocessable Content"})
+    status = fields.Integer(required=True, metadata={"example": 422})
+    detail = fields.String(required=True, metadata=_described("For people."))
     errors = fields.List(fields.Nested(FieldProblem), metadata=_described("Of a 422: what is wrong with each field."))
     index = fields.Integer(metadata=_described("Of a batch: the operation that was refused, counted from 0."))
     current = fields.Nested(TaskOut, metadata=_described("Of a 412: the task as it is."))

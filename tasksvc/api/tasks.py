@@ -27,6 +27,7 @@ from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
+    CONDITION,
     Batch,
     BatchOut,
     DeletedOut,
@@ -54,10 +55,15 @@ ENCODED_PAGE_MAX = 256 * 1024
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 
-IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.")
-IF_NONE_MATCH = header("If-None-Match", "Entity tags that the client has; 304 if the task has one of them.")
+IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
+IF_NONE_MATCH = header(
+    "If-None-Match", "Entity tags that the client has; 304 if the task has one of them.", **CONDITION
+)
 IDEMPOTENCY_KEY = header(
-    "Idempotency-Key", "1 to 255 printable characters. The same key with the same request is done once, for a day."
+    "Idempotency-Key",
+    "1 to 255 printable characters. The same key with the same request is done once, for a day.",
+    pattern="^[!-~]([ -~]{0,253}[!-~])?$",
+    example="8e03978e-40d5-43dd-bc93-6894a57f9324",
 )
 
 
@@ -96,7 +102,7 @@ class TaskHandlers:
         tag="tasks",
         headers=[IDEMPOTENCY_KEY],
         responses=answers(
-            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])}, 400, 408, 413, 415, 422, 503, 507
+            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])}, 400, 408, 413, 415, 422, 501, 503, 507
         ),
         body=TaskIn(),
     )
@@ -137,7 +143,7 @@ class TaskHandlers:
         description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
         headers=[IF_MATCH],
         responses=answers(
-            {200: ("The task as it then is.", TaskOut, ["ETag"])}, 400, 404, 408, 412, 413, 415, 422, 503, 507
+            {200: ("The task as it then is.", TaskOut, ["ETag"])}, 400, 404, 408, 412, 413, 415, 422, 501, 503, 507
         ),
         body=TaskPatch(),
     )
@@ -213,7 +219,7 @@ class TaskHandlers:
         description="All or nothing, in one transaction; each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
         responses=answers(
-            {200: ("The results, in order.", BatchOut, [REPLAYED])}, 400, 404, 408, 412, 413, 415, 422, 503, 507
+            {200: ("The results, in order.", BatchOut, [REPLAYED])}, 400, 404, 408, 412, 413, 415, 422, 501, 503, 507
         ),
         body=Batch(),
     )

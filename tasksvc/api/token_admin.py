@@ -26,7 +26,7 @@ class TokenHandlers:
         "Make a token",
         tag="admin",
         description="The answer holds its secret, which is not kept: this is the only time that it is shown.",
-        responses=answers({201: ("The token.", TokenMade, [])}, 400, 408, 413, 415, 422, 503, 507),
+        responses=answers({201: ("The token.", TokenMade, [])}, 400, 408, 413, 415, 422, 501, 503, 507),
         body=TokenIn(),
     )
     async def create_token(self, request: web.Request) -> Answer:
