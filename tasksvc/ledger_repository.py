@@ -30,7 +30,7 @@ class LedgerRepository(TaskRepository):
         self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: GroupCommit[Commit | list[Entry], Committed] = GroupCommit(self._write)
+        self._group: GroupCommit[Commit | list[Entry], Committed] = GroupCommit(self._commit_group)
         self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds
@@ -63,7 +63,7 @@ class LedgerRepository(TaskRepository):
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
         return await self._group(Commit(writes, at, retry))
 
-    async def _write(self, units: Sequence[Commit | list[Entry]]) -> Sequence[Committed | Exception]:
+    async def _commit_group(self, units: Sequence[Commit | list[Entry]]) -> Sequence[Committed | Exception]:
         """Commits, and dumps to restore."""
         outcomes: list[Committed | Exception] = []
         made: list[list[Entry]] = []

@@ -31,6 +31,7 @@ from tasksvc import (
     RepositoryError,
     RetryKey,
     SortField,
+    StoreRefused,
     StoreUnavailable,
     StoreURL,
     Task,
@@ -56,6 +57,12 @@ class HealthyStore(LedgerRepository):
             disk.append([self.header])
         for entries in disk:
             self.replay(entries)
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        if scratch and path in DISKS:
+            raise StoreRefused(f"{path} holds tasks that are kept.")
+        return cls([] if scratch else DISKS.setdefault(path, []))
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         await asyncio.sleep(0)
@@ -152,13 +159,13 @@ class MixesCommits(CommitsOneByOne):
 class FailsItsNeighbours(BrokenStore):
     caught_by = "test_a_refused_commit_fails_alone"
 
-    async def _write(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
         for unit in units:
             try:
                 self._ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
             except RepositoryError as error:
                 return [error] * len(units)
-        return await super()._write(units)
+        return await super()._commit_group(units)
 
 
 class MakesAVersionOfNothing(BrokenStore):
@@ -593,6 +600,24 @@ class SaysThatNothingWasWritten(BrokenStore):
             raise StoreUnavailable("The driver fails.")
 
 
+class EmptiesWhatIsKept(BrokenStore):
+    caught_by = "test_kept_tasks_are_never_taken_for_scratch"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        if scratch:
+            DISKS.pop(path, None)
+        return super().open(path, scratch=scratch)
+
+
+class KeepsWhatIsScratch(BrokenStore):
+    caught_by = "test_a_scratch_store_begins_anew"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        return super().open(path, scratch=False)
+
+
 class AnswersAfterItsEnd(BrokenStore):
     caught_by = "test_after_close_every_call_raises"
 
@@ -632,4 +657,4 @@ def install(site: Path) -> None:
 async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
     """broken://NameOfTheClass/folder"""
     store: type[HealthyStore] = globals()[url.netloc]
-    return store(DISKS.setdefault(url.path, []))
+    return store.open(url.path, scratch=scratch)

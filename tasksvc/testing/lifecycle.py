@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tasksvc import (
     BEGINNING,
     Add,
@@ -21,11 +23,14 @@ from tasksvc import (
     Remove,
     RetryKey,
     StoreClosed,
+    StoreRefused,
     StoreUnavailable,
+    Task,
     TaskDraft,
     TaskQuery,
     Unsupported,
 )
+from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW, exact, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, run_alone
 
@@ -33,6 +38,16 @@ KEY = RetryKey("s", "key", "f")
 WRITERS = 64
 LONG = 20.0
 """Seconds: a wait that no test of a good store sits out."""
+
+
+async def _use_scratch(url: str) -> int:
+    """Opens a scratch store and adds a task; the answer is its id."""
+    repository = await open_repository(url, scratch=True)
+    try:
+        committed = await repository.commit([Add(TaskDraft("scratch"))], at=NOW)
+        return max(task.id for task in committed.results if isinstance(task, Task))
+    finally:
+        await repository.close()
 
 
 async def _nothing() -> AsyncIterator[Entry]:
@@ -80,6 +95,26 @@ class LifecycleContract(StoreUnderTest):
         await store.reopen()
 
         assert [change.seq for change in await store.log(first.position)] == [2], "a reader goes on where it was"
+
+    @on_store(Capability.DURABLE)
+    async def test_kept_tasks_are_never_taken_for_scratch(self, store: Store) -> None:
+        task = await store.add()
+        await store.repository.close()
+
+        await raised(StoreRefused, _use_scratch(store.url), "opening a store that holds kept tasks as a scratch store")
+
+        await store.reopen()
+        assert await store.listed() == [task], "kept tasks are never emptied"
+
+    @on_store()
+    async def test_a_scratch_store_begins_anew(self, store: Store) -> None:
+        url = store.url_of_another()
+        for _ in range(2):
+            try:
+                first = await _use_scratch(url)
+            except StoreRefused as refusal:
+                pytest.skip(f"{type(store.repository).__name__} takes no scratch store: {refusal}")
+            assert first == 1, "a scratch store is emptied when it is opened and when it is closed"
 
     @on_store()
     async def test_what_is_declared_absent_says_so(self, store: Store) -> None:

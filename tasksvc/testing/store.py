@@ -63,7 +63,7 @@ class Store:
 
     async def __aenter__(self) -> Store:
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._repository = await open_repository(self._under_test.store_url(self._folder))
+        self._repository = await open_repository(self.url)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -71,6 +71,11 @@ class Store:
             await other.__aexit__()
         if self._repository is not None:
             await self._repository.close()
+
+    @property
+    def url(self) -> str:
+        """The store's URL."""
+        return self._under_test.store_url(self._folder)
 
     @property
     def repository(self) -> TaskRepository:
@@ -82,6 +87,12 @@ class Store:
         """Closes the store and opens it again."""
         await self.repository.close()
         await self.__aenter__()
+
+    def url_of_another(self) -> str:
+        """The URL of a store that was never opened."""
+        folder = self._folder / "unopened"
+        folder.mkdir()
+        return self._under_test.store_url(folder)
 
     async def another(self) -> Store:
         """Another store, empty, closed with this one."""

@@ -1,0 +1,256 @@
+"""Keeps a local copy of all tasks of a running service, and proves it equal to the service's.
+
+    python examples/sync_client.py [URL] [--copy FILE]            follows, until it is interrupted
+    python examples/sync_client.py [URL] [--copy FILE] --prove    catches up, compares, and ends
+
+The copy is an SQLite file.  It holds the tasks, and the position in the change log that they show,
+and both change in one transaction; so it is right at every moment, whoever is killed when.
+
+- A new copy walks the list.  The first page names its position in the change log.
+- From there on the copy follows the log as Server-Sent Events.  Where the connection breaks it comes
+  back with Last-Event-ID, and gets what it missed.
+- Where the log does not go back that far, or the store has begun a new life, the answer is 410, and
+  the copy walks the list again.
+
+A service that asks for a token gets the one in TASKSVC_TOKEN.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+DEFAULT = "http://127.0.0.1:8000"
+PAGE = 1_000
+QUIET_SECONDS = 45
+"""Without a sign of life for so long the connection is given up.  The service sends one every 15 s."""
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+"""Before the second try and, doubled from one to the next, at the most."""
+
+
+class Gone(Exception):
+    """The service no longer knows the position: the list has to be walked again."""
+
+
+class Refused(Exception):
+    """The service refuses what is asked, so that trying again is of no use."""
+
+
+# ---------------------------------------------------------------- the copy
+
+
+class Copy:
+    """Tasks, and the position in the change log that they show."""
+
+    def __init__(self, path: str) -> None:
+        """`path` of the file; :memory: for none."""
+        self._database = sqlite3.connect(path)
+        with self._database:
+            self._database.execute("CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, version INT, body TEXT)")
+            self._database.execute("CREATE TABLE IF NOT EXISTS place (position TEXT)")
+
+    @property
+    def position(self) -> str | None:
+        """None where the copy is new."""
+        row = self._database.execute("SELECT position FROM place").fetchone()
+        return None if row is None else str(row[0])
+
+    async def replace(self, pages: AsyncIterator[tuple[str, list[dict[str, Any]]]]) -> None:
+        """Takes over a list, given as pages with their positions; all of it or nothing."""
+        with self._database:
+            self._database.execute("DELETE FROM tasks")
+            self._database.execute("DELETE FROM place")
+            async for position, tasks in pages:
+                if self.position is None:  # the first page's, since later ones may show more
+                    self._database.execute("INSERT INTO place VALUES (?)", (position,))
+                for task in tasks:
+                    self._put(task)
+
+    def apply(self, changes: Iterable[dict[str, Any]], position: str) -> None:
+        """Brings the copy to `position`, to which `changes` lead."""
+        with self._database:
+            for change in changes:
+                if change["task"] is None:
+                    self._database.execute("DELETE FROM tasks WHERE id = ?", (change["task_id"],))
+                else:
+                    self._put(change["task"])
+            self._database.execute("UPDATE place SET position = ?", (position,))
+
+    def _put(self, task: dict[str, Any]) -> None:
+        # The list may be ahead of the position of its first page: what is older than what is there is known already.
+        self._database.execute(
+            "INSERT INTO tasks VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE"
+            " SET version = excluded.version, body = excluded.body WHERE excluded.version > version",
+            (task["id"], task["version"], json.dumps(task, sort_keys=True)),
+        )
+
+    def checksum(self) -> tuple[int, str]:
+        """How many tasks there are, and a SHA-256 over all of them, by id."""
+        digest, count = hashlib.sha256(), 0
+        for (body,) in self._database.execute("SELECT body FROM tasks ORDER BY id"):
+            digest.update(body.encode() + b"\n")
+            count += 1
+        return count, digest.hexdigest()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._database.close()
+
+
+# ---------------------------------------------------------------- the service
+
+
+class Service:
+    """What the client asks of the service."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """`session` knows the base URL."""
+        self._session = session
+
+    async def walk(self) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
+        """The list of all tasks, page by page, each with its position in the change log."""
+        url: Any = f"tasks/?limit={PAGE}"
+        while url:
+            async with self._session.get(url) as answer:
+                await check(answer)
+                yield answer.headers["X-Change-Seq"], await answer.json()
+                url = answer.links["next"]["url"] if "next" in answer.links else None
+
+    async def changes(self, since: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """The change log after a position up to its head, page by page, each with the position that it leads to."""
+        more = True
+        while more:
+            async with self._session.get("changes", params={"since": since, "limit": PAGE}) as answer:
+                await check(answer)
+                page = await answer.json()
+                since, more = page["next"], page["more"]
+                yield page["changes"], since
+
+    async def stream(self, since: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """The change log after a position, as it grows: the changes that came together, and where they lead."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=QUIET_SECONDS)
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": since}
+        async with self._session.get("changes/stream", headers=headers, timeout=timeout) as answer:
+            await check(answer)
+            rest = b""
+            async for piece in answer.content.iter_any():
+                *events, rest = (rest + piece).split(b"\n\n")
+                changes = []
+                for event in events:
+                    fields = dict(line.split(": ", 1) for line in event.decode().splitlines() if ": " in line)
+                    if "data" in fields:
+                        changes.append(json.loads(fields["data"]))
+                        since = fields["id"]
+                if changes:
+                    yield changes, since
+
+
+async def check(answer: aiohttp.ClientResponse) -> None:
+    """Raises Gone, Refused, or ClientResponseError for what is worth another try."""
+    if answer.status == 410:
+        raise Gone
+    if 400 <= answer.status < 500 and answer.status not in (408, 429):
+        problem = await answer.json() if answer.content_type == "application/problem+json" else {}
+        raise Refused(f"{answer.method} {answer.url} was answered by {answer.status}: {problem.get('detail', '')}")
+    answer.raise_for_status()
+
+
+# ---------------------------------------------------------------- both together
+
+
+async def begin(copy: Copy, service: Service) -> None:
+    """Walks the list if the copy is new."""
+    if copy.position is None:
+        await copy.replace(service.walk())
+        say(f"walked the list: {copy.checksum()[0]} tasks at {copy.position}")
+
+
+async def catch_up(copy: Copy, service: Service) -> str:
+    """Brings the copy to where the log ends, and gives that position."""
+    await begin(copy, service)
+    assert copy.position is not None
+    try:
+        async for changes, position in service.changes(copy.position):
+            copy.apply(changes, position)
+    except Gone:
+        await start_again(copy, service)
+        return await catch_up(copy, service)
+    return copy.position
+
+
+async def start_again(copy: Copy, service: Service) -> None:
+    """Walks the list again."""
+    say(f"{copy.position} is gone")
+    await copy.replace(service.walk())
+    say(f"walked the list again: {copy.checksum()[0]} tasks at {copy.position}")
+
+
+async def follow(copy: Copy, service: Service) -> None:
+    """Keeps the copy equal to the service's tasks, whatever breaks, until it is cancelled."""
+    pause = PAUSE_SECONDS
+    while True:
+        try:
+            await begin(copy, service)
+            assert copy.position is not None
+            say(f"follows from {copy.position}")
+            async for changes, position in service.stream(copy.position):
+                copy.apply(changes, position)
+                pause = PAUSE_SECONDS
+            problem = "the stream ended"
+        except Gone:
+            await start_again(copy, service)
+            continue
+        except (aiohttp.ClientError, TimeoutError) as error:
+            problem = str(error) or type(error).__name__
+        say(f"{problem}; tries again in {pause:g} s")
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+async def prove(copy: Copy, service: Service) -> bool:
+    """Whether the copy, brought up to date, equals a fresh list at the same position of the change log."""
+    fresh = Copy(":memory:")
+    with closing(fresh):
+        await catch_up(copy, service)
+        while (end := await catch_up(fresh, service)) != copy.position:  # somebody writes meanwhile
+            await catch_up(copy, service)
+        ours, theirs = copy.checksum(), fresh.checksum()
+    say(f"at {end} the copy has {ours[0]} tasks, sha256 {ours[1]}")
+    say(f"at {end} the service has {theirs[0]} tasks, sha256 {theirs[1]}")
+    return ours == theirs
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+async def run(url: str, path: str, *, only_prove: bool) -> bool:
+    """False where the proof failed."""
+    token = os.environ.get("TASKSVC_TOKEN")
+    headers = {"Authorization": f"Bearer {token}"} if token else None
+    copy = Copy(path)
+    with closing(copy):
+        async with aiohttp.ClientSession(url, headers=headers) as session:
+            service = Service(session)
+            if only_prove:
+                return await prove(copy, service)
+            following = asyncio.create_task(follow(copy, service))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, following.cancel)
+            try:
+                await following
+            except asyncio.CancelledError:
+                say(f"ends with {copy.checksum()[0]} tasks at {copy.position}")
+    return True

@@ -1,0 +1,15 @@
+"""The SQLite adapter meets the contract."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from tasksvc import TaskRepository
+from tasksvc.testing import TaskRepositoryContract, failing_files
+
+
+class TestSQLite(TaskRepositoryContract):
+    def store_url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path}/tasks.db"
+
+    def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return failing_files()
