@@ -41,16 +41,20 @@ class Guard:
         """Raises MalformedRequest, ForeignHost, ForeignOrigin."""
         headers = request.headers
         given = headers.getall(hdrs.HOST, ())
-        host = given[0].lower() if len(given) == 1 else ""
+        host = given[0] if len(given) == 1 else ""
         if host not in self._passed:
             self._look_at(host)
         if request.method not in SAFE_METHODS and hdrs.ORIGIN in headers:
             origins = headers.getall(hdrs.ORIGIN)
-            if len(origins) != 1 or origins[0].lower() not in (f"http://{host}", f"https://{host}", *self._origins):
+            if len(origins) != 1 or origins[0].lower() not in (
+                f"http://{host.lower()}",
+                f"https://{host.lower()}",
+                *self._origins,
+            ):
                 raise ForeignOrigin("A page of another origin must not write here.", close=True)
 
     def _look_at(self, host: str) -> None:
-        match = _HOST(host)
+        match = _HOST(host.lower())
         if host and match is None:
             raise MalformedRequest("The Host header is malformed.", close=True)
         if not self._answers_to(match[1] if match else ""):

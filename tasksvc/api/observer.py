@@ -17,7 +17,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from typing import Any, Literal, NamedTuple, TextIO
+from typing import Any, Literal, TextIO
 
 from aiohttp import hdrs, web
 
@@ -46,32 +46,21 @@ def id_for(request: web.BaseRequest) -> str:
     return f"{_id_prefix}-{_next_id():x}"
 
 
-class Line(NamedTuple):
-    """One request, as the log shows it."""
-
-    at: float
-    """Seconds since the epoch, when the answer was ready."""
-    request_id: str
-    remote: str
-    caller: str
-    method: str
-    path: str
-    status: int
-    seconds: float
-
-
 class RequestLog:
     """Writes a line for each request, a batch at a time."""
 
     def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
-        self._form, self._stream = form, stream or sys.stderr
-        self._lines: list[Line] = []
+        self._show = _as_json if form == "json" else _as_text
+        self._stream = stream or sys.stderr
+        self._lines: list[str] = []
 
-    def add(self, line: Line) -> None:
-        """Takes a line, which is written within FLUSH_SECONDS."""
+    def add(
+        self, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+    ) -> None:
+        """A request that was answered just now, `name` being its id; it is written within FLUSH_SECONDS."""
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        self._lines.append(line)
+        self._lines.append(self._show(_time(time.time()), name, remote, caller, method, path, status, seconds))
         if len(self._lines) >= FLUSH_LINES:
             self.flush()
 
@@ -79,8 +68,7 @@ class RequestLog:
         """Writes what was taken."""
         lines, self._lines = self._lines, []
         if lines:
-            show = _as_json if self._form == "json" else _as_text
-            self._stream.write("".join(map(show, lines)))
+            self._stream.write("".join(lines))
             self._stream.flush()
 
 
@@ -97,17 +85,29 @@ def _time(at: float) -> str:
     return f"{_time_of_second}.{int((at - second) * 1000):03d}Z"
 
 
-def _as_text(line: Line) -> str:
-    at, name, remote, caller, method, path, status, seconds = line
+def _as_text(
+    at: str, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+) -> str:
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
-    return f"{_time(at)} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
+    return f"{at} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
 
 
-def _as_json(line: Line) -> str:
-    data = line._asdict()
-    data["at"], data["ms"] = _time(line.at), round(data.pop("seconds") * 1000, 3)
-    return json.dumps({"level": "INFO", **data}) + "\n"
+def _as_json(
+    at: str, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+) -> str:
+    line = {
+        "level": "INFO",
+        "at": at,
+        "request_id": name,
+        "remote": remote,
+        "caller": caller,
+        "method": method,
+        "path": path,
+        "status": status,
+        "ms": round(seconds * 1000, 3),
+    }
+    return json.dumps(line) + "\n"
 
 
 class LogFormatter(logging.Formatter):
@@ -165,7 +165,7 @@ class Observer:
         self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
             remote = request.remote if self._proxies is None else self._proxies.client_of(request)
-            self._log.add(Line(time.time(), name, remote or "-", caller, method, request.raw_path, status, seconds))
+            self._log.add(name, remote, caller, method, request.raw_path, status, seconds)
 
     def close(self) -> None:
         """Writes what is left."""

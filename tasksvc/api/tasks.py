@@ -25,6 +25,7 @@ from tasksvc.api.answers import (
 from tasksvc.api.conditions import etag, expected_by, is_known, show_position
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
+from tasksvc.api.encoded import EncodedPages, EncodedTasks
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
     CONDITION,
@@ -48,9 +49,6 @@ from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
-ENCODED_PAGES = 8
-ENCODED_PAGE_MAX = 256 * 1024
-"""Bytes; a larger page is encoded each time."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
@@ -67,31 +65,12 @@ IDEMPOTENCY_KEY = header(
 )
 
 
-class EncodedPages:
-    """The last few pages that were shown, encoded.  A page never changes, so what encoded it once does so always."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Page, bytes]] = {}
-
-    def encoded(self, page: Page) -> bytes:
-        """The tasks of `page` as a JSON array; at no cost where the store gave this very page before."""
-        known = self._known.get(id(page))
-        if known is not None and known[0] is page:
-            return known[1]
-        body = codec.dumps(page.tasks)
-        if len(body) <= ENCODED_PAGE_MAX:
-            while len(self._known) >= ENCODED_PAGES:
-                del self._known[next(iter(self._known))]
-            self._known[id(page)] = page, body
-        return body
-
-
 class TaskHandlers:
     """Everything below /tasks/."""
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        self._pages = EncodedPages()
+        self._tasks, self._pages = EncodedTasks(), EncodedPages()
         self.prefix = ""
         """Of the application within a larger one."""
 
@@ -135,7 +114,7 @@ class TaskHandlers:
         task = await repository.get(task_id)
         if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
-        return task_answer(task, repository.generation)
+        return self._tasks.answer(task, repository.generation)
 
     @operation(
         "Change a task",
