@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import GroupCommit, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
@@ -387,7 +387,6 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 4), st.integers(1, 6))
-@settings(deadline=None)
 def test_whatever_comes_in_whatever_order_each_call_has_its_own_outcome(
     steps: list[tuple[str, int]], group: int, waiting: int
 ) -> None:

@@ -186,6 +186,7 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
     retention = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
     for n in range(5):
         await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(value=str(n)))
+    await usecases.create(repository, MILK, at=NOW + timedelta(days=1), retry=KEY._replace(value="expired"))
     await usecases.create(repository, MILK, at=NOW + timedelta(days=2), retry=KEY)
     at = NOW + timedelta(days=2, seconds=1)
 
@@ -194,11 +195,13 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
         steps += 1
 
     assert steps == 3
-    assert len((await repository.find(TaskQuery(), limit=10)).tasks) == 6
-    assert not (await usecases.create(repository, MILK, at=at, retry=KEY._replace(value="0")))[1]
-    assert (await usecases.create(repository, MILK, at=at, retry=KEY))[1]
+    page = await repository.find(TaskQuery(), limit=10)
+    assert len(page.tasks) == 7
+    assert len((await repository.read_changes(page.position._replace(seq=5), limit=10)).changes) == 2
     with pytest.raises(PositionGone):
         await repository.read_changes(BEGINNING, limit=10)
+    assert not (await usecases.create(repository, MILK, at=at, retry=KEY._replace(value="expired")))[1]
+    assert (await usecases.create(repository, MILK, at=at, retry=KEY))[1]
 
 
 async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: LedgerRepository) -> None:
