@@ -446,6 +446,26 @@ class MissesAChange(BrokenStore):
         return page._replace(next=self._ledger.position)
 
 
+class DoesNotWait(BrokenStore):
+    caught_by = "test_a_waiting_reader_is_woken_by_a_change"
+
+    async def changes(self, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+        return await self.read_changes(since, limit=limit)
+
+
+class IsEveryStore(BrokenStore):
+    caught_by = "test_a_generation_is_random_and_short"
+    generation = "0"
+
+
+class StandsStill(BrokenStore):
+    caught_by = "test_pages_of_the_log_join_up"
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        page = await super().read_changes(since, limit=limit)
+        return page._replace(next=Position(self.generation, since.seq))
+
+
 # ---------------------------------------------------------------- retry keys and records
 
 
@@ -502,6 +522,13 @@ class ForgetsKeysOnReopening(BrokenStore):
         await super().persist([[e for e in entries if not isinstance(e, Remembered)] for entries in commits])
 
 
+class ListsRecordsFromTheStart(BrokenStore):
+    caught_by = "test_records_are_listed_page_by_page"
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        return await super().records(space, limit=limit)
+
+
 class IgnoresRecordVersions(BrokenStore):
     caught_by = "test_of_many_that_expect_no_record_one_wins"
 
@@ -538,6 +565,13 @@ class PrunesTheHead(BrokenStore):
         return more
 
 
+class PrunesAllAtOnce(BrokenStore):
+    caught_by = "test_pruning_goes_in_short_steps"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=10**9)
+
+
 class PrunesKeysWithTheLog(BrokenStore):
     caught_by = "test_a_key_is_forgotten_by_its_age_alone"
 
@@ -550,6 +584,21 @@ class RestoresItsGeneration(BrokenStore):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         await self._group([entry async for entry in entries])
+
+
+class RestoresOverWhatIsThere(BrokenStore):
+    caught_by = "test_a_store_that_holds_something_is_not_restored"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        self.replay([entry async for entry in entries])
+
+
+class DumpsNoHighestId(BrokenStore):
+    caught_by = "test_a_pruned_store_is_restored_as_such"
+
+    async def dump(self) -> Any:
+        async for entry in super().dump():
+            yield entry._replace(last_id=0) if isinstance(entry, Header) else entry
 
 
 class RestoresHalf(BrokenStore):

@@ -67,8 +67,6 @@ def test_a_failure_explains_itself(tmp_path: Path) -> None:
 
 
 def test_a_class_without_a_url_is_told(tmp_path: Path) -> None:
-    (tmp_path / "store").mkdir()
-
     with pytest.raises(NotImplementedError, match=r"must give store_url\(self, tmp_path\)"):
         TaskRepositoryContract().test_ids_count_up_from_one(tmp_path)
 

@@ -85,21 +85,27 @@ async def cancelled_everywhere(make: Callable[[], Awaitable[object]]) -> AsyncGe
         place += 1
 
 
+async def _next_commit(store: Store) -> None:
+    """That a commit after the cancellation does what it says and no more."""
+    before = {task.id for task in await store.listed()}
+    task = await store.add("after")
+    assert task.description == "after", "the next commit answers its own results"
+    assert task.id not in before, "the next commit makes a task of its own"
+    await store.commit(Remove(task.id))
+
+
+async def _wait(store: Store) -> None:
+    """A wait for a change that comes."""
+    await store.repository.changes(await store.head(), limit=10, wait=0.02)
+
+
 class CancellationContract(StoreUnderTest):
     """Every kind of write, and of read."""
-
-    async def _next_commit(self, store: Store) -> None:
-        """That a commit after the cancellation does what it says and no more."""
-        before = {task.id for task in await store.listed()}
-        task = await store.add("after")
-        assert task.description == "after", "the next commit answers its own results"
-        assert task.id not in before, "the next commit makes a task of its own"
-        await store.commit(Remove(task.id))
 
     @on_store()
     async def test_a_cancelled_add_is_whole_or_absent(self, store: Store) -> None:
         async for _ in cancelled_everywhere(lambda: store.add("one", labels=("a", "b"), metadata={"a": [1]})):
-            await self._next_commit(store)
+            await _next_commit(store)
             await store.check()
         for task in await store.listed():
             assert (task.labels, task.metadata, task.version) == (("a", "b"), {"a": [1]}, 1), (
@@ -118,7 +124,7 @@ class CancellationContract(StoreUnderTest):
             kept = await store.repository.get(task.id)
             halves = {kept.description, *kept.labels, str(kept.metadata.get("turn"))}
             assert len(halves) == 1 or kept.version == 1, "a patch is whole or absent"
-            await self._next_commit(store)
+            await _next_commit(store)
             await store.check()
             turn += 1
 
@@ -130,7 +136,7 @@ class CancellationContract(StoreUnderTest):
             return store.remove(task)
 
         async for _ in cancelled_everywhere(remove):
-            await self._next_commit(store)
+            await _next_commit(store)
             await store.check()
             there = task in await store.listed()
             assert (task in await store.listed(TaskQuery(labels=("a",)))) == there, "a removal is whole or absent"
@@ -150,7 +156,7 @@ class CancellationContract(StoreUnderTest):
 
         async for _ in cancelled_everywhere(batch):
             turn += 1
-            await self._next_commit(store)
+            await _next_commit(store)
             await store.check()
             tasks = await store.listed()
             assert tasks[0].description == tasks[1].description, "a batch is whole or absent"
@@ -182,7 +188,7 @@ class CancellationContract(StoreUnderTest):
             return store.commit(PutRecord("s", "a", {"n": turn}), Patch(1, fields), PutRecord("s", "b", {"n": turn}))
 
         async for _ in cancelled_everywhere(both):
-            await self._next_commit(store)
+            await _next_commit(store)
             names = await store.repository.records("s", limit=9)
             told = {record.value["n"] for record in names}
             assert len(told) == 1, "records of one commit are written together or not at all"
@@ -258,7 +264,7 @@ class CancellationContract(StoreUnderTest):
             lambda: repository.get(1),
             lambda: repository.find(TaskQuery(), limit=10),
             lambda: store.log(),
-            lambda: self._wait(store),
+            lambda: _wait(store),
         ]
         if Capability.RECORDS in repository.capabilities:
             calls.append(lambda: repository.records("s", limit=10))
@@ -267,12 +273,8 @@ class CancellationContract(StoreUnderTest):
             async for _ in cancelled_everywhere(call):
                 assert await repository.get(7) == tasks[6], "the next read has its own answer"
                 assert await store.listed() == tasks, "the next read has its own answer"
-        await self._next_commit(store)
+        await _next_commit(store)
         await store.check()
-
-    async def _wait(self, store: Store) -> None:
-        """A wait for a change that comes."""
-        await store.repository.changes(await store.head(), limit=10, wait=0.02)
 
     @on_store(Capability.DUMP)
     async def test_a_dump_that_is_left_half_way_does_no_harm(self, store: Store) -> None:

@@ -17,6 +17,10 @@ def ids(tasks: Sequence[Task]) -> list[int]:
     return [task.id for task in tasks]
 
 
+async def _expect(store: Store, query: TaskQuery, wanted: list[int], rule: str) -> None:
+    assert ids(await store.listed(query)) == wanted, f"{rule}: {query}"
+
+
 class ReadingContract(StoreUnderTest):
     """Single tasks, filters, orders, pages."""
 
@@ -50,65 +54,55 @@ class ReadingContract(StoreUnderTest):
         assert page.next is None, "an empty list has no next page"
         assert page.position == (store.repository.generation, 0), "the log of a new store begins at 0"
 
-    async def _expect(self, store: Store, query: TaskQuery, wanted: list[int], rule: str) -> None:
-        found = ids(await store.listed(query))
-        assert found == wanted, f"{rule}: {query}"
-
     @on_store()
     async def test_filter_by_done(self, store: Store) -> None:
         await store.add_all([TaskDraft("a"), TaskDraft("b", done=True), TaskDraft("c")])
 
-        await self._expect(store, TaskQuery(done=True), [2], "done=True takes tasks that are done")
-        await self._expect(store, TaskQuery(done=False), [1, 3], "done=False takes tasks that are not done")
-        await self._expect(store, TaskQuery(), [1, 2, 3], "without a filter every task is listed")
+        await _expect(store, TaskQuery(done=True), [2], "done=True takes tasks that are done")
+        await _expect(store, TaskQuery(done=False), [1, 3], "done=False takes tasks that are not done")
+        await _expect(store, TaskQuery(), [1, 2, 3], "without a filter every task is listed")
 
     @on_store()
     async def test_filter_by_labels(self, store: Store) -> None:
         await store.add_all([TaskDraft("x", labels=labels) for labels in ((), ("a",), ("a", "b"), ("A", "ab"), ("ä",))])
 
-        await self._expect(
-            store, TaskQuery(labels=("a",)), [2, 3], "a label is found whole and by its exact characters"
-        )
-        await self._expect(store, TaskQuery(labels=("b", "a")), [3], "all labels of a filter must be there")
-        await self._expect(store, TaskQuery(labels=("ä",)), [5], "a label is any text")
-        await self._expect(store, TaskQuery(labels=("a", "nowhere")), [], "all labels of a filter must be there")
+        await _expect(store, TaskQuery(labels=("a",)), [2, 3], "a label is found whole and by its exact characters")
+        await _expect(store, TaskQuery(labels=("b", "a")), [3], "all labels of a filter must be there")
+        await _expect(store, TaskQuery(labels=("ä",)), [5], "a label is any text")
+        await _expect(store, TaskQuery(labels=("a", "nowhere")), [], "all labels of a filter must be there")
 
     @on_store()
     async def test_a_filter_follows_the_labels_of_a_patched_task(self, store: Store) -> None:
         task = await store.add(labels=("a", "b"))
         await store.patch(task, labels=("b", "c"))
 
-        await self._expect(store, TaskQuery(labels=("a",)), [], "a label that was taken off finds nothing")
-        await self._expect(store, TaskQuery(labels=("b", "c")), [1], "the labels that a patch gave find the task")
+        await _expect(store, TaskQuery(labels=("a",)), [], "a label that was taken off finds nothing")
+        await _expect(store, TaskQuery(labels=("b", "c")), [1], "the labels that a patch gave find the task")
 
     @on_store()
     async def test_filter_by_priority(self, store: Store) -> None:
         await store.add_all([TaskDraft("x", priority=priority) for priority in (0, 5, 9, 4)])
 
-        await self._expect(store, TaskQuery(priority_min=5), [2, 3], "priority_min takes its own value too")
-        await self._expect(store, TaskQuery(priority_min=0), [1, 2, 3, 4], "priority_min=0 takes every task")
+        await _expect(store, TaskQuery(priority_min=5), [2, 3], "priority_min takes its own value too")
+        await _expect(store, TaskQuery(priority_min=0), [1, 2, 3, 4], "priority_min=0 takes every task")
 
     @on_store()
     async def test_filter_by_due_at(self, store: Store) -> None:
         due = (NOW, None, later(0.000001), FIRST_MOMENT, LAST_MOMENT)
         await store.add_all([TaskDraft("x", due_at=at) for at in due])
 
-        await self._expect(store, TaskQuery(due_before=NOW), [4], "due_before is strict, and takes no null")
-        await self._expect(
-            store, TaskQuery(due_before=later(0.000001)), [1, 4], "due_before is exact to the microsecond"
-        )
-        await self._expect(store, TaskQuery(due_after=NOW), [3, 5], "due_after is strict, and takes no null")
-        await self._expect(store, TaskQuery(due_after=FIRST_MOMENT, due_before=LAST_MOMENT), [1, 3], "both must hold")
+        await _expect(store, TaskQuery(due_before=NOW), [4], "due_before is strict, and takes no null")
+        await _expect(store, TaskQuery(due_before=later(0.000001)), [1, 4], "due_before is exact to the microsecond")
+        await _expect(store, TaskQuery(due_after=NOW), [3, 5], "due_after is strict, and takes no null")
+        await _expect(store, TaskQuery(due_after=FIRST_MOMENT, due_before=LAST_MOMENT), [1, 3], "both must hold")
 
     @on_store()
     async def test_filter_by_created_at_and_updated_at(self, store: Store) -> None:
         tasks = [await store.add(at=later(n)) for n in range(4)]
         await store.patch(tasks[0], at=later(9), done=True)
 
-        await self._expect(store, TaskQuery(created_after=later(1)), [3, 4], "created_after is strict")
-        await self._expect(
-            store, TaskQuery(updated_after=later(2)), [1, 4], "updated_after is strict, and sees a patch"
-        )
+        await _expect(store, TaskQuery(created_after=later(1)), [3, 4], "created_after is strict")
+        await _expect(store, TaskQuery(updated_after=later(2)), [1, 4], "updated_after is strict, and sees a patch")
 
     @on_store()
     async def test_search_folds_case_as_python_does(self, store: Store) -> None:
@@ -130,7 +124,7 @@ class ReadingContract(StoreUnderTest):
             "Ꭰ",
         ):
             wanted = [n for n, text in enumerate(texts, 1) if q.casefold() in text.casefold()]
-            await self._expect(store, TaskQuery(q=q), wanted, "q and description are both folded by str.casefold()")
+            await _expect(store, TaskQuery(q=q), wanted, "q and description are both folded by str.casefold()")
 
     @on_store()
     async def test_search_takes_every_character_literally(self, store: Store) -> None:
@@ -139,7 +133,7 @@ class ReadingContract(StoreUnderTest):
 
         for q in ("%", "_", "\\", "'", '"', "\n", "*", "[a-z]", "é", "e\u0301", "", "a_b", "--", "; drop"):
             wanted = [n for n, text in enumerate(texts, 1) if q in text]
-            await self._expect(store, TaskQuery(q=q), wanted, "q is a substring, and no character in it means another")
+            await _expect(store, TaskQuery(q=q), wanted, "q is a substring, and no character in it means another")
 
     # ------------------------------------------------------------ order
 
@@ -149,8 +143,8 @@ class ReadingContract(StoreUnderTest):
         for task in reversed(tasks):
             await store.patch(task, description="touched")
 
-        await self._expect(store, TaskQuery(), list(range(1, 21)), "the order is by id unless another is asked for")
-        await self._expect(store, TaskQuery(descending=True), list(range(20, 0, -1)), "descending turns the order")
+        await _expect(store, TaskQuery(), list(range(1, 21)), "the order is by id unless another is asked for")
+        await _expect(store, TaskQuery(descending=True), list(range(20, 0, -1)), "descending turns the order")
 
     @on_store()
     async def test_tasks_without_a_value_come_last_both_ways(self, store: Store) -> None:
@@ -158,16 +152,16 @@ class ReadingContract(StoreUnderTest):
         await store.add_all([TaskDraft("x", due_at=at) for at in due])
 
         up, down = TaskQuery(sort=SortField.DUE_AT), TaskQuery(sort=SortField.DUE_AT, descending=True)
-        await self._expect(store, up, [6, 4, 2, 5, 1, 3], "nulls come last in ascending order")
-        await self._expect(store, down, [5, 2, 4, 6, 3, 1], "nulls come last in descending order too")
+        await _expect(store, up, [6, 4, 2, 5, 1, 3], "nulls come last in ascending order")
+        await _expect(store, down, [5, 2, 4, 6, 3, 1], "nulls come last in descending order too")
 
     @on_store()
     async def test_ties_are_broken_by_id_in_the_direction_of_the_sort(self, store: Store) -> None:
         await store.add_all([TaskDraft("x", priority=priority) for priority in (3, 0, 3, 9, 0)])
 
         up, down = TaskQuery(sort=SortField.PRIORITY), TaskQuery(sort=SortField.PRIORITY, descending=True)
-        await self._expect(store, up, [2, 5, 1, 3, 4], "ties are broken by id, ascending")
-        await self._expect(store, down, [4, 3, 1, 5, 2], "ties are broken by id, descending")
+        await _expect(store, up, [2, 5, 1, 3, 4], "ties are broken by id, ascending")
+        await _expect(store, down, [4, 3, 1, 5, 2], "ties are broken by id, descending")
 
     @on_store()
     async def test_order_by_time_is_exact_to_the_microsecond(self, store: Store) -> None:
@@ -176,7 +170,7 @@ class ReadingContract(StoreUnderTest):
             await store.add(at=at)
 
         for sort in (SortField.CREATED_AT, SortField.UPDATED_AT):
-            await self._expect(store, TaskQuery(sort=sort), [5, 2, 4, 1, 3], "times are compared as times")
+            await _expect(store, TaskQuery(sort=sort), [5, 2, 4, 1, 3], "times are compared as times")
 
     # ------------------------------------------------------------ pages
 

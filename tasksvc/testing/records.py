@@ -132,6 +132,7 @@ class RecordsContract(StoreUnderTest):
             while page := await store.repository.records("s", after=walked[-1].name if walked else "", limit=limit):
                 assert len(page) <= limit, "a page has at most `limit` records"
                 walked += page
+                assert len(walked) <= len(names), "a page begins after `after`"
             assert walked == [Record("s", name, {"name": name}, 1) for name in names], f"pages of {limit} join up"
 
         page = await store.repository.records("s", after="04x", limit=2)

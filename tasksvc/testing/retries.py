@@ -30,17 +30,18 @@ def _told(committed: Committed) -> list[object]:
     return [exact(result) if isinstance(result, Task) else result for result in committed.results]
 
 
+async def _repeat(store: Store, first: Committed, *writes: Write) -> None:
+    """That `writes` under KEY are answered as the first time, and do nothing."""
+    before, tasks = await store.log(), await store.listed()
+    again = await store.commit(*writes, at=later(60), retry=KEY)
+    assert again.replayed, "the second commit under a retry key is a replay"
+    assert _told(again) == _told(first), "a replay has the results of the first time"
+    assert again.position.seq >= first.position.seq, "a replay's position is not before the first one's"
+    assert (await store.log(), await store.listed()) == (before, tasks), "a replay does nothing"
+
+
 class RetriesContract(StoreUnderTest):
     """commit() with a retry key, one after the other."""
-
-    async def _repeat(self, store: Store, first: Committed, *writes: Write) -> None:
-        """That `writes` under KEY are answered as the first time, and do nothing."""
-        before, tasks = await store.log(), await store.listed()
-        again = await store.commit(*writes, at=later(60), retry=KEY)
-        assert again.replayed, "the second commit under a retry key is a replay"
-        assert _told(again) == _told(first), "a replay has the results of the first time"
-        assert again.position.seq >= first.position.seq, "a replay's position is not before the first one's"
-        assert (await store.log(), await store.listed()) == (before, tasks), "a replay does nothing"
 
     @on_store()
     async def test_a_repeated_commit_is_done_once(self, store: Store) -> None:
@@ -48,7 +49,7 @@ class RetriesContract(StoreUnderTest):
         assert not first.replayed, "the first commit under a retry key is no replay"
 
         for _ in range(3):
-            await self._repeat(store, first, Add(FULL))
+            await _repeat(store, first, Add(FULL))
 
         assert len(await store.listed()) == 1, "commits with one key make one task"
 
@@ -57,14 +58,14 @@ class RetriesContract(StoreUnderTest):
         first = await store.commit(Add(FULL), retry=KEY)
         await store.commit(Patch(1, {"description": "changed", "metadata": {"new": 1}}))
 
-        await self._repeat(store, first, Add(FULL))
+        await _repeat(store, first, Add(FULL))
 
     @on_store()
     async def test_a_replay_after_the_task_was_removed_has_the_first_results(self, store: Store) -> None:
         first = await store.commit(Add(FULL), retry=KEY)
         await store.commit(Remove(1))
 
-        await self._repeat(store, first, Add(FULL))
+        await _repeat(store, first, Add(FULL))
 
     @on_store()
     async def test_a_key_covers_a_whole_batch(self, store: Store) -> None:
@@ -81,7 +82,7 @@ class RetriesContract(StoreUnderTest):
         first = await store.commit(*writes, retry=KEY)
 
         assert [type(result) for result in first.results] == [Task, Task, Task, type(None), Task, type(None)]
-        await self._repeat(store, first, *writes)
+        await _repeat(store, first, *writes)
 
     @on_store()
     async def test_a_key_is_remembered_though_nothing_changed(self, store: Store) -> None:
@@ -89,7 +90,7 @@ class RetriesContract(StoreUnderTest):
         first = await store.commit(Patch(1, {"priority": 1}), retry=KEY)
         await store.patch(task, priority=2)
 
-        await self._repeat(store, first, Patch(1, {"priority": 1}))
+        await _repeat(store, first, Patch(1, {"priority": 1}))
 
     @on_store()
     async def test_another_request_under_a_used_key_is_refused(self, store: Store) -> None:
@@ -144,7 +145,7 @@ class RetriesContract(StoreUnderTest):
         first = await store.commit(write, retry=KEY)
         await raised(VersionConflict, store.commit(write), "a version that the task is not at any more")
 
-        await self._repeat(store, first, write)
+        await _repeat(store, first, write)
 
     @on_store()
     async def test_without_a_key_a_repeated_commit_is_done_again(self, store: Store) -> None:
@@ -161,7 +162,7 @@ class RetriesContract(StoreUnderTest):
         first = await store.commit(*writes, retry=KEY)
         await store.commit(PutRecord("s", "a", {"n": 2}))
 
-        await self._repeat(store, first, *writes)
+        await _repeat(store, first, *writes)
 
         kept = await store.repository.record("s", "a")
         assert kept is not None, "the record is there"
@@ -174,7 +175,7 @@ class RetriesContract(StoreUnderTest):
 
         await store.reopen()
 
-        await self._repeat(store, first, *writes)
+        await _repeat(store, first, *writes)
         await raised(
             RetryKeyReused,
             store.commit(Add(FULL), retry=KEY._replace(fingerprint="other")),

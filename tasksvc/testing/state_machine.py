@@ -39,6 +39,9 @@ from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe, queries, steady
 from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest
 
+MOVES = 2
+"""In one run, since each opens a store."""
+
 Answer = TypeVar("Answer")
 
 # Small on purpose, so that commits meet each other; the variety of values has tests of its own.
@@ -85,6 +88,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = self._await(self._root.__aenter__())
         self.capabilities = self.store.repository.capabilities
         self.model = Model()
+        self.moves = 0
 
     def _await(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         async def bounded() -> Answer:
@@ -203,10 +207,11 @@ class StoreMachine(RuleBasedStateMachine):
                 return
         raise AssertionError("prune() comes to an end")
 
-    @precondition(lambda self: Capability.DUMP in self.capabilities)
+    @precondition(lambda self: Capability.DUMP in self.capabilities and self.moves < MOVES)
     @rule()
     def move(self) -> None:
         """Goes on with a copy of the store."""
+        self.moves += 1
         self.store = self._await(self._copy())
 
     async def _copy(self) -> Store:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -58,19 +58,22 @@ class Store:
 
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         self._under_test, self._folder = under_test, folder
-        self._others: list[Store] = []
+        self._closing = AsyncExitStack()
+        self._others = 0
         self._repository: TaskRepository | None = None
 
     async def __aenter__(self) -> Store:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._repository = await open_repository(self.url)
+        self._folder.mkdir(parents=True)
+        await self._open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for other in self._others:
-            await other.__aexit__()
-        if self._repository is not None:
-            await self._repository.close()
+        async with asyncio.timeout(PATIENCE):
+            await self._closing.aclose()
+
+    async def _open(self) -> None:
+        self._repository = await open_repository(self.url)
+        self._closing.push_async_callback(self._repository.close)
 
     @property
     def url(self) -> str:
@@ -86,19 +89,21 @@ class Store:
     async def reopen(self) -> None:
         """Closes the store and opens it again."""
         await self.repository.close()
-        await self.__aenter__()
+        await self._open()
 
     def url_of_another(self) -> str:
-        """The URL of a store that was never opened."""
-        folder = self._folder / "unopened"
+        """The URL of another store, which was never opened."""
+        folder = self._folder_of_another()
         folder.mkdir()
         return self._under_test.store_url(folder)
 
     async def another(self) -> Store:
-        """Another store, empty, closed with this one."""
-        other = Store(self._under_test, self._folder / f"another-{len(self._others)}")
-        self._others.append(other)
-        return await other.__aenter__()
+        """Another store, open and empty, closed with this one."""
+        return await self._closing.enter_async_context(Store(self._under_test, self._folder_of_another()))
+
+    def _folder_of_another(self) -> Path:
+        self._others += 1
+        return self._folder / f"another-{self._others}"
 
     def need(self, *capabilities: Capability) -> None:
         """Skips the test if the store declares one of `capabilities` absent."""
@@ -140,8 +145,10 @@ class Store:
         while True:
             page = await self.repository.find(query or TaskQuery(), after=after, limit=page_size)
             tasks += page.tasks
-            if (after := page.next) is None:
+            if page.next is None:
                 return tasks
+            assert page.next != after, "the next place lies behind the page"
+            after = page.next
 
     async def log(self, since: Position = BEGINNING, *, page_size: int = 1_000) -> list[Change]:
         """The whole log after `since`, page by page."""
@@ -149,9 +156,10 @@ class Store:
         while True:
             page = await self.repository.read_changes(since, limit=page_size)
             changes += page.changes
-            since = page.next
             if not page.more:
                 return changes
+            assert page.next.seq > since.seq, "one reads on behind the page"
+            since = page.next
 
     async def head(self) -> Position:
         """The head of the log."""
@@ -159,16 +167,14 @@ class Store:
 
     async def check(self) -> None:
         """That the log has no gaps and tells the list, in one snapshot of the list."""
-        tasks: list[Task] = []
         page = await self.repository.find(TaskQuery(), limit=1_000)
-        tasks += page.tasks
         assert page.next is None, "check() is for stores of at most 1,000 tasks"
         log = (await self.log())[: page.position.seq]
         assert [change.seq for change in log] == list(range(1, page.position.seq + 1)), (
             "the log is numbered 1, 2, 3, ... without gaps, up to the position of a page"
         )
-        assert replayed(log) == {task.id: task for task in tasks}, "the log, replayed, gives the tasks of the list"
-        for task in tasks:
+        assert replayed(log) == {task.id: task for task in page.tasks}, "the log, replayed, gives the tasks of the list"
+        for task in page.tasks:
             assert await self.repository.get(task.id) == task, "get() answers what find() lists"
 
 
