@@ -1,0 +1,32 @@
+-- What wrk sends.  Arguments: scenario, base path, first id, count of tasks, list path.
+-- The requests are put together beforehand, so that the client's own cost stays small.
+local requests, turn = {}, 0
+
+local function create(path, number)
+  local headers = {["Content-Type"] = "application/json"}
+  return wrk.format("POST", path, headers, string.format('{"description": "task number %06d"}', number))
+end
+
+function init(arguments)
+  local scenario, base, list = arguments[1], arguments[2], arguments[5]
+  local first, count = tonumber(arguments[3]), tonumber(arguments[4])
+  math.randomseed(7)
+  local function read() return wrk.format("GET", base .. (first + math.random(0, count - 1))) end
+  for number = 1, 2000 do
+    if scenario == "list" then requests[number] = wrk.format("GET", list)
+    elseif scenario == "create" or (scenario == "mixed" and number % 5 == 0) then requests[number] = create(base, number)
+    else requests[number] = read() end
+  end
+end
+
+function request()
+  turn = turn % #requests + 1
+  return requests[turn]
+end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format('{"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "refused": %d, "broken": %d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout))
+end

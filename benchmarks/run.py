@@ -1,0 +1,301 @@
+"""Requests a second and latencies of tasksvc, of its peers, and of the limit of its framework.
+
+    python benchmarks/run.py                       # everything, about ten minutes
+    python benchmarks/run.py --short               # tasksvc, the limit and one peer, about one minute
+
+Each server runs on one core and the load (wrk) on another.  The rounds of all targets are
+interleaved, each with a fresh process and an empty store, and ratios are taken within a round: an
+absolute figure of a shared machine means little.  Right answers are checked before anything is
+timed, and after a create run that what was acknowledged is in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import http.client
+import json
+import os
+import platform
+import shlex
+import shutil
+import socket
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SERVER_CORE, LOAD_CORE = 0, 1
+ROWS = {"get": 1_000, "create": 0, "list": 100, "mixed": 1_000}
+"""Scenarios, and how many tasks are there beforehand."""
+LIMIT = "aiohttp, fixed bytes"
+TASKSVC = "tasksvc, SQLite"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server to be measured."""
+
+    command: str
+    """With {python}, {peers}, {port}, {file} and {postgresql} in it."""
+    environment: dict[str, str] = field(default_factory=dict)
+    list_path: str = "/tasks/"
+    keeps_in_file: bool = False
+
+
+TARGETS = {
+    LIMIT: Target("{python} {peers}/limit.py"),
+    TASKSVC: Target("{python} -m tasksvc --port {port} --store sqlite:///{file}", keeps_in_file=True),
+    "tasksvc, memory": Target("{python} -m tasksvc --port {port} --store memory://"),
+    "aiohttp + aiosqlite, FULL": Target("{python} {peers}/plain_aiohttp.py", keeps_in_file=True),
+    "aiohttp + aiosqlite, NORMAL": Target(
+        "{python} {peers}/plain_aiohttp.py", {"SYNCHRONOUS": "NORMAL"}, keeps_in_file=True
+    ),
+    "FastAPI + SQLAlchemy": Target("{python} {peers}/fastapi_sqlalchemy.py", keeps_in_file=True),
+}
+POSTGRESQL_TARGETS = {
+    "tasksvc, PostgreSQL": Target("{python} -m tasksvc --port {port} --store {postgresql}"),
+    "FastAPI + asyncpg": Target("{python} {peers}/fastapi_asyncpg.py"),
+}
+SHORT = (LIMIT, TASKSVC, "aiohttp + aiosqlite, FULL")
+
+
+class Server:
+    """A process of one target with an empty store, from the start of the `with` block to its end."""
+
+    def __init__(self, name: str, target: Target, postgresql: str) -> None:
+        self.name, self.target, self._postgresql = name, target, postgresql
+
+    def __enter__(self) -> Server:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.folder = Path(tempfile.mkdtemp(prefix="tasksvc-benchmark-"))
+        self.file = self.folder / "tasks.db"
+        words = shlex.split(
+            self.target.command.format(
+                python=shlex.quote(sys.executable),
+                peers=shlex.quote(str(HERE / "peers")),
+                port=self.port,
+                file=self.file,
+                postgresql=self._postgresql,
+            )
+        )
+        environment = {
+            **os.environ,
+            **self.target.environment,
+            "PORT": str(self.port),
+            "STORE_FILE": str(self.file),
+            "PG_DSN": self._postgresql.partition("?")[0],
+        }
+        self._log = (self.folder / "log").open("wb")
+        self.process = subprocess.Popen(
+            words, cwd=self.folder, env=environment, stdout=self._log, stderr=self._log, preexec_fn=_on_server_core
+        )
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                if self.call("GET", "/tasks/")[0] == 200:
+                    return self
+            except OSError:
+                time.sleep(0.02)
+        log = (self.folder / "log").read_text(errors="replace")
+        self.__exit__(None, None, None)
+        raise SystemExit(f"{self.name} did not start:\n{log}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """One request; the status and the document."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
+            response = connection.getresponse()
+            raw = response.read()
+        finally:
+            connection.close()
+        return response.status, json.loads(raw) if raw else None
+
+    def load(self, rows: int) -> int:
+        """Makes tasks; the first id."""
+        if not rows:
+            return 1
+
+        def create(number: int) -> int:
+            status, task = self.call("POST", "/tasks/", {"description": f"task number {number:06d}"})
+            assert status == 201, (self.name, status, task)
+            return int(task["id"])
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            return min(pool.map(create, range(1, rows + 1)))
+
+    def memory(self) -> float:
+        """The most memory that it ever had, in MB."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def cpu(self) -> float:
+        """Seconds of CPU time so far."""
+        parts = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _on_server_core() -> None:
+    os.sched_setaffinity(0, {SERVER_CORE})
+
+
+def _on_load_core() -> None:
+    os.sched_setaffinity(0, {LOAD_CORE})
+
+
+def check_answers(name: str, target: Target, postgresql: str) -> None:
+    """Right answers, before anything is timed."""
+    if name == LIMIT:
+        return
+    with Server(name, target, postgresql) as server:
+        texts = ["first", "Привет 🌍", 'quote " back \\ slash \n', "x" * 900]
+        made = [server.call("POST", "/tasks/", {"description": text}) for text in texts]
+        assert [status for status, _ in made] == [201] * len(texts), (name, made)
+        for (_, task), text in zip(made, texts, strict=True):
+            status, shown = server.call("GET", f"/tasks/{task['id']}")
+            assert (status, shown) == (200, task), (name, status, shown)
+            assert shown["description"] == text, (name, shown)
+        status, listed = server.call("GET", target.list_path)
+        assert [task["description"] for task in listed] == texts, (name, status, listed)
+        assert server.call("GET", "/tasks/999999")[0] == 404, name
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(lambda n: server.call("POST", "/tasks/", {"description": f"{n}"})[1], range(200)))
+        assert [task["description"] for task in answers] == [f"{n}" for n in range(200)], name
+        assert len({task["id"] for task in answers}) == 200, name
+
+
+def wrk(server: Server, scenario: str, connections: int, seconds: float, first: int) -> dict[str, int]:
+    """One run of the load."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
+    arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path]
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{server.port}", "--", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=seconds + 60,
+        preexec_fn=_on_load_core,
+        check=True,
+    )
+    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def one_round(
+    name: str, target: Target, scenario: str, connections: int, seconds: float, postgresql: str
+) -> dict[str, float]:
+    """One measurement of one target."""
+    with Server(name, target, postgresql) as server:
+        first = 1 if name == LIMIT else server.load(ROWS[scenario])
+        wrk(server, scenario, connections, 1, first)
+        before = server.cpu()
+        found = wrk(server, scenario, connections, seconds, first)
+        cpu = server.cpu() - before
+        if scenario == "create" and target.keeps_in_file:
+            check_kept(server)
+        return {
+            "rate": found["requests"] / (found["microseconds"] / 1e6),
+            "p50": found["p50"] / 1e3,
+            "p99": found["p99"] / 1e3,
+            "failed": found["refused"] + found["broken"],
+            "memory": server.memory(),
+            "cpu": cpu / max(found["requests"], 1) * 1e6,
+        }
+
+
+def check_kept(server: Server) -> None:
+    """What was acknowledged is in the file, for a process that reads it beside the server."""
+    status, task = server.call("POST", "/tasks/", {"description": "after the run"})
+    assert status == 201, (server.name, status)
+    with sqlite3.connect(f"file:{server.file}?mode=ro", uri=True) as database:
+        found = database.execute("SELECT description FROM tasks WHERE id = ?", (task["id"],)).fetchone()
+    assert found == ("after the run",), (server.name, found)
+
+
+def table(rounds: dict[str, list[dict[str, float]]]) -> str:
+    """A Markdown table of one scenario, the fastest first."""
+    lines = [
+        "| | requests/s | times the limit | p50 ms | p99 ms | CPU us | memory MB | failed |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in sorted(rounds, key=lambda name: -statistics.median(one["rate"] for one in rounds[name])):
+        runs = rounds[name]
+        rates = [run["rate"] for run in runs]
+        ratios = [run["rate"] / limit["rate"] for run, limit in zip(runs, rounds.get(LIMIT, runs), strict=True)]
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        lines.append(
+            f"| {name} | {middle['rate']:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
+            f" | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f" | {middle['p50']:.2f} | {middle['p99']:.2f} | {middle['cpu']:.1f} | {middle['memory']:.0f}"
+            f" | {sum(run['failed'] for run in runs):.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """What it was measured on."""
+    system = f"{platform.system()} {platform.release().partition(chr(45))[0]}"
+    return f"{os.cpu_count()} cores, {platform.machine()}, {system}, Python {platform.python_version()}"
+
+
+def main() -> None:
+    """Measures, and prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--short", action="store_true", help="three targets, three rounds of one second")
+    parser.add_argument("--only", help="targets, with semicolons between")
+    parser.add_argument("--scenarios", default=",".join(ROWS), help="of get, create, list, mixed")
+    parser.add_argument("--connections", default="32", help="numbers, with commas between")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--postgresql", default="", help="a store URL, to measure PostgreSQL too")
+    arguments = parser.parse_args()
+    if (os.cpu_count() or 1) < 2 or not hasattr(os, "sched_setaffinity"):
+        raise SystemExit("This needs Linux and two cores: one for the server, one for the load.")
+    if shutil.which("wrk") is None:
+        raise SystemExit("This needs wrk. On Debian: apt-get install wrk")
+    targets = TARGETS | (POSTGRESQL_TARGETS if arguments.postgresql else {})
+    if arguments.short:
+        arguments.rounds, arguments.seconds = 3, 1
+        targets = {name: targets[name] for name in SHORT}
+    if arguments.only:
+        targets = {name.strip(): targets[name.strip()] for name in arguments.only.split(";")}
+    for name, target in targets.items():
+        check_answers(name, target, arguments.postgresql)
+    print(f"{machine()}; one server core, wrk on another; {arguments.rounds} rounds of {arguments.seconds:g} s.\n")
+    for connections in map(int, arguments.connections.split(",")):
+        for scenario in arguments.scenarios.split(","):
+            rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
+            for _ in range(arguments.rounds):
+                for name, target in targets.items():
+                    rounds[name].append(
+                        one_round(name, target, scenario, connections, arguments.seconds, arguments.postgresql)
+                    )
+            print(f"### {scenario}, {connections} connections\n\n{table(rounds)}\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()
