@@ -16,7 +16,7 @@ from marshmallow import Schema, fields
 
 from tasksvc.api import schemas
 from tasksvc.api.documentation import answers, is_schema
-from tasksvc.domain import ID_MAX, LABELS_MAX
+from tasksvc.domain import ID_MAX, LABELS_MAX, METADATA_INTEGER_MAX
 from tasksvc.tokens import Scope
 
 TAGS = [
@@ -62,6 +62,7 @@ def describe(operations: Iterable[Operation], *, version: str, prefix: str) -> d
     for field, json_type in _TYPES.items():
         plugin.map_to_openapi_type(field, *json_type)  # type: ignore[no-untyped-call]
     plugin.converter.add_attribute_function(_bounds)  # type: ignore[no-untyped-call]
+    spec.components.schema("JSON", _JSON_VALUE)
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "description": SECURITY})
     for operation in operations:
         spec.path(path=operation.path, operations={operation.method.lower(): _operation(operation)})
@@ -81,6 +82,19 @@ _TYPES: dict[type[fields.Field[Any]], tuple[str, str | None]] = {
 }
 
 
+_JSON = {"$ref": "#/components/schemas/JSON"}
+_JSON_VALUE = {
+    "description": "Any JSON value that can be kept.",
+    "anyOf": [
+        {"type": ["null", "boolean"]},
+        {"type": "number", "minimum": -METADATA_INTEGER_MAX, "maximum": METADATA_INTEGER_MAX},
+        {"type": "string", "pattern": schemas.STORABLE},
+        {"type": "array", "items": _JSON},
+        {"type": "object", "propertyNames": {"pattern": schemas.STORABLE}, "additionalProperties": _JSON},
+    ],
+}
+
+
 def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any]:
     """What the fields of `schemas` say of their values."""
     if isinstance(field, schemas.Whole):
@@ -88,7 +102,7 @@ def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any
     if isinstance(field, schemas.Labels | schemas.QueryTexts):
         return {"items": {"type": "string", **schemas.LABEL}, "maxItems": LABELS_MAX}
     if isinstance(field, schemas.Metadata):
-        return {"additionalProperties": True}
+        return {"additionalProperties": _JSON, "propertyNames": {"pattern": schemas.STORABLE}}
     return {}
 
 
@@ -104,7 +118,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if "description" in data:
         found["description"] = data["description"]
-    problems = [400, 421, 422]  # of the query string and the Host header
+    problems = [400, 414, 421, 422, 431]  # of the request's target and its headers
     if scope is not None:
         found["security"] = [{"token": [str(scope)]}]
         problems += [401, 403, 429]
