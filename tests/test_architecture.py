@@ -227,5 +227,5 @@ def test_a_hook_is_documented_and_tested(hook: str) -> None:
     for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
         assert f"`{argument}`" in doc
 
-    tests = (ROOT / "tests/unit/test_plugins.py").read_text()
-    assert re.search(rf"def {hook}\(", tests), f"No test in test_plugins.py implements {hook}."
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert re.search(rf"def {hook}\(", tests), f"No test implements {hook}."
