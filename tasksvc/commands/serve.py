@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tasksvc
 from tasksvc.commands.flags import Flags, count, days, port, rate
+from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
 from tasksvc.ports import Capability
@@ -101,6 +102,7 @@ async def _serve(settings: argparse.Namespace) -> None:
             lines.append(f"  Admin  {_url(settings.admin_host, ports[1])}/health/ready and /metrics")
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+        notify("READY=1")
 
     await serve(listeners, ready=ready)
 
