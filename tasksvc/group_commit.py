@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from time import perf_counter
 from typing import Generic, TypeVar
 
@@ -59,7 +60,8 @@ class GroupCommit(Generic[Unit, Outcome]):
         future: asyncio.Future[Outcome] = self._loop.create_future()
         self._queue.append((unit, future))
         if self._worker is None:
-            self._worker = self._loop.create_task(self._drain())
+            # A context of its own: what it does is for many callers, so not in the name of the first.
+            self._worker = self._loop.create_task(self._drain(), context=Context())
             self._worker.add_done_callback(self._stopped)
         return future
 

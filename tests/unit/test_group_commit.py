@@ -7,6 +7,7 @@ import contextlib
 import gc
 import traceback
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -424,3 +425,17 @@ def test_whatever_comes_in_whatever_order_each_call_has_its_own_outcome(
         assert not store.overlapped
 
     asyncio.run(story())
+
+
+async def test_a_group_runs_in_nobodys_name() -> None:
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen = []
+
+    async def run(units: Sequence[str]) -> Sequence[str]:
+        seen.append(name.get())
+        return units
+
+    name.set("the first caller")
+    assert await GroupCommit(run)("unit") == "unit"
+
+    assert seen == ["nobody"]
