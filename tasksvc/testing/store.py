@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -47,10 +47,7 @@ class StoreUnderTest:
 
     def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
         """Makes every write of the driver fail while it is entered.  Without it those tests are skipped."""
-        self._skip("gives no fail_driver(), so what a failing driver does was not tested")
-
-    def _skip(self, reason: str) -> NoReturn:
-        pytest.skip(f"{type(self).__name__} {reason}.")
+        pytest.skip(f"{type(self).__name__} gives no fail_driver(), so what a failing driver does was not tested.")
 
 
 class Store:
@@ -103,7 +100,7 @@ class Store:
 
     def _folder_of_another(self) -> Path:
         self._others += 1
-        return self._folder / f"another-{self._others}"
+        return self._folder.with_name(f"{self._folder.name}-{self._others}")
 
     def need(self, *capabilities: Capability) -> None:
         """Skips the test if the store declares one of `capabilities` absent."""
