@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
 
 from aiohttp import hdrs, web
@@ -53,9 +55,17 @@ class Stream:
             if not isinstance(error, ConnectionError | TimeoutError):
                 log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
             if request.transport is not None:
-                request.transport.abort()
+                _break(request.transport)
         finally:
             await self._pieces.aclose()
             if self._closed is not None:
                 self._closed()
         return response
+
+
+def _break(transport: asyncio.Transport) -> None:
+    """Ends a connection with a reset: to a client of HTTP/1.0 an orderly end would be the end of the answer."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
