@@ -152,6 +152,49 @@ class KeepsHalfOfWhatIsCancelled(CommitsOneByOne):
     caught_by = "test_a_cancelled_batch_is_whole_or_absent"
 
 
+class LogsAfterwards(BrokenStore):
+    """Its log is written by the caller, after the task."""
+
+    caught_by = "test_a_cancelled_add_is_whole_or_absent"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        decision = self._ledger.decide(writes, at=at, retry=retry)
+        self._ledger.apply(decision.entries())
+        await asyncio.sleep(0)
+        self._log += decision.changes
+        return decision.committed
+
+
+class PassesItsTransactionOn(BrokenStore):
+    """What a cancelled commit had written waits in an open transaction, and the next commit commits it."""
+
+    caught_by = "test_a_cancelled_commit_has_no_part_in_the_next"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self.pending: list[Write] = []
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        self.pending += writes
+        await asyncio.sleep(0)
+        taken, self.pending = self.pending, []
+        committed = await super().commit(taken, at=at, retry=retry)
+        return committed._replace(results=committed.results[-len(writes) :])
+
+
+class RemembersAfterwards(BrokenStore):
+    """Its retry keys are written by the caller, after the task."""
+
+    caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        if retry is None or (retry.scope, retry.value) in self._remembered:
+            return await super().commit(writes, at=at, retry=retry)
+        committed = await super().commit(writes, at=at)
+        self.replay([Remembered(retry, at, committed.results)])
+        return committed
+
+
 class MixesCommits(CommitsOneByOne):
     caught_by = "test_commits_do_not_mix"
 
@@ -584,6 +627,15 @@ class RestoresItsGeneration(BrokenStore):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         await self._group([entry async for entry in entries])
+
+
+class RestoresInTurns(BrokenStore):
+    caught_by = "test_a_cancelled_restore_is_whole_or_absent"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        for entry in [entry async for entry in entries]:
+            self.replay([entry])
+            await asyncio.sleep(0)
 
 
 class RestoresOverWhatIsThere(BrokenStore):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any
 
 from tasksvc import (
@@ -17,6 +18,7 @@ from tasksvc import (
     Remove,
     RetryKey,
     TaskDraft,
+    TaskNotFound,
     TaskQuery,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
@@ -232,6 +234,17 @@ class CancellationContract(StoreUnderTest):
             assert task.id == (31 if tasks else 1), "a restore is whole or absent, the highest id too"
             await other.check()
             other = await store.another()
+
+    @on_store()
+    async def test_a_cancelled_commit_has_no_part_in_the_next(self, store: Store) -> None:
+        async def refused() -> None:
+            with suppress(TaskNotFound):
+                await store.commit(Add(TaskDraft("refused")), Remove(10**9))
+
+        async for _ in cancelled_everywhere(refused):
+            await _next_commit(store)
+            assert await store.listed() == [], "nothing of a cancelled commit gets into the transaction of the next"
+        await store.check()
 
     @on_store()
     async def test_cancelled_neighbours_take_nobody_with_them(self, store: Store) -> None:
