@@ -1,0 +1,30 @@
+"""sqlite:///tasks.db : tasks in one SQLite file, the default store."""
+
+from __future__ import annotations
+
+import os
+
+from tasksvc import InvalidStoreURL, StoreURL, TaskRepository, hookimpl
+from tasksvc_sqlite.repository import open_file
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    return await open_file(path_of(url), scratch=scratch)
+
+
+def path_of(url: StoreURL) -> str:
+    """The real path of sqlite:///relative.db or sqlite:////absolute.db.  Raises InvalidStoreURL."""
+    if url.netloc:
+        raise InvalidStoreURL(
+            f"{url} names a host, and an SQLite file has none. Write three slashes before a relative path,"
+            " as in sqlite:///tasks.db, and four before an absolute one."
+        )
+    if url.query:
+        raise InvalidStoreURL(f"{url} has parameters, and SQLite stores take none. Write a ? in a file name as %3F.")
+    path = url.path.removeprefix("/")
+    if path == url.path or not path or "\0" in path:
+        raise InvalidStoreURL(f"{url} names no file. Write one after three slashes, as in sqlite:///tasks.db.")
+    if path == ":memory:":
+        raise InvalidStoreURL(f"{url} names no file. For a store in memory, write memory://.")
+    return os.path.realpath(path)

@@ -1,0 +1,153 @@
+"""Writing: what is decided, and what is dropped when it is old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tasksvc import (
+    Change,
+    Commit,
+    Committed,
+    Entry,
+    GroupCommit,
+    Ledger,
+    Record,
+    Remembered,
+    RepositoryError,
+    RetryKey,
+    Task,
+    Write,
+    named,
+)
+from tasksvc_sqlite.connection import to_its_end
+from tasksvc_sqlite.failures import UNSTORABLE, unstorable
+from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.rows import (
+    INTEGER_MAX,
+    RECORD_COLUMNS,
+    REMEMBERED_COLUMNS,
+    TASK_COLUMNS,
+    Statement,
+    microseconds,
+    statements,
+    to_record,
+    to_remembered,
+    to_task,
+)
+from tasksvc_sqlite.selection import lookups
+from tasksvc_sqlite.writer import Writer
+
+
+class Commits:
+    """Commits that wait share a transaction, in which each stands or falls alone."""
+
+    def __init__(self, writer: Writer, memory: Memory) -> None:
+        self._writer, self._memory = writer, memory
+        self._group: GroupCommit[Commit, Committed] = GroupCommit(self._commit_group)
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None) -> Committed:
+        """As the port says."""
+        return await self._group(Commit(writes, at, retry))
+
+    async def close(self) -> None:
+        """Lets those that wait finish."""
+        await self._group.close()
+
+    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        try:
+            async with self._writer:
+                return await self._commit_together(commits)
+        except UNSTORABLE as error:
+            if len(commits) == 1:
+                raise unstorable(error) from error
+        return [await self._commit_alone(commit) for commit in commits]
+
+    async def _commit_alone(self, commit: Commit) -> Committed | Exception:
+        try:
+            (outcome,) = await self._commit_group([commit])
+        except Exception as error:
+            return error
+        return outcome
+
+    async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        ledger = await self._ledger_for(commits)
+        outcomes: list[Committed | Exception] = []
+        entries: list[Entry] = []
+        for writes, at, retry in commits:
+            try:
+                decision = ledger.decide(writes, at=at, retry=retry)
+            except RepositoryError as error:
+                outcomes.append(error)
+            else:
+                made = decision.entries()
+                ledger.apply(made)
+                entries += made
+                outcomes.append(decision.committed)
+        if entries:
+            await self._persist(entries, ledger)
+        return outcomes
+
+    async def _ledger_for(self, commits: Sequence[Commit]) -> Ledger:
+        """All that `commits` name, as the last transaction left it."""
+        task_ids, retry_keys, record_names = named(commits)
+        tasks: dict[int, Task] = {}
+        remembered: dict[tuple[str, str], Remembered] = {}
+        records: dict[tuple[str, str], Record] = {}
+        missing: list[tuple[int]] = []
+        for task_id in task_ids:
+            if (task := self._memory.tasks.get(task_id)) is not None:
+                tasks[task_id] = task
+            elif 0 < task_id <= INTEGER_MAX:
+                missing.append((task_id,))
+        for statement in lookups(TASK_COLUMNS, "tasks", ("id",), missing):
+            for row in await self._writer.rows(*statement):
+                tasks[row[0]] = to_task(row)
+        for statement in lookups(REMEMBERED_COLUMNS, "retry_keys", ("scope", "value"), list(retry_keys)):
+            for row in await self._writer.rows(*statement):
+                remembered[row[0], row[1]] = to_remembered(row)
+        for statement in lookups(RECORD_COLUMNS, "records", ("space", "name"), list(record_names)):
+            for row in await self._writer.rows(*statement):
+                records[row[0], row[1]] = to_record(row)
+        memory = self._memory
+        return Ledger(
+            memory.generation,
+            last_id=memory.last_id,
+            seq=memory.seq,
+            tasks=tasks,
+            remembered=remembered,
+            records=records,
+        )
+
+    async def _persist(self, entries: Sequence[Entry], ledger: Ledger) -> None:
+        to_do = statements(entries)
+        changed = {entry.task_id: entry.task for entry in entries if type(entry) is Change}
+        self._memory.commit_begins(changed)
+        try:
+            await self._writer.write(to_do)
+        except BaseException:
+            self._memory.commit_fails()
+            raise
+        self._memory.commit_ends(ledger, changed)
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        """As the port says."""
+        async with self._writer:
+            oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
+            first_kept = self._memory.seq - log_keep + 1
+            old: list[int] = []
+            for seq, at in oldest:
+                if at >= microseconds(log_before) and seq >= first_kept:
+                    break
+                old.append(seq)
+            expired = await self._writer.rows(
+                "SELECT rowid FROM retry_keys WHERE at < ? ORDER BY at LIMIT ?", (microseconds(keys_before), limit + 1)
+            )
+            to_do = [Statement("DELETE FROM retry_keys WHERE rowid = ?", row) for row in expired[:limit]]
+            if old:
+                floor = old[:limit][-1]
+                to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (floor,)))
+                to_do.append(Statement("UPDATE store SET floor = ?", (floor,)))
+            if to_do:
+                await to_its_end(self._writer.write(to_do))
+        return len(old) > limit or len(expired) > limit

@@ -1,0 +1,78 @@
+"""Connections that leak nothing, whatever is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiosqlite
+
+from tasksvc_sqlite.failures import read_failure
+from tasksvc_sqlite.rows import Row
+
+BUSY_SECONDS: Final = 2.0
+"""How long a statement waits while another program holds the file locked."""
+
+Result = TypeVar("Result")
+
+
+async def connect(path: str, *, options: str = "mode=rwc") -> aiosqlite.Connection:
+    """A connection in autocommit mode, on a thread of its own.  Raises sqlite3.Error.
+
+    `options` are those of SQLite's own URIs.
+    """
+    native = sqlite3.connect(
+        f"{Path(path).as_uri()}?{options}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+    try:
+        # Opened here and not by aiosqlite, which loses it when it is cancelled.
+        return await aiosqlite.Connection(lambda: native, iter_chunk_size=1)
+    except BaseException:
+        native.close()
+        raise
+
+
+class Reader:
+    """A connection that reads, each statement in a snapshot of its own."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: str) -> None:
+        self._connection, self._path = connection, path
+
+    async def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """All rows.  Raises StoreUnavailable."""
+        try:
+            return list(await self._connection.execute_fetchall(sql, values))
+        except sqlite3.Error as error:
+            raise read_failure(error, self._path) from error
+
+    async def create_function(self, function: Callable[[str, str], bool]) -> None:
+        """Makes a pure function of two texts known to SQL, under its own name.  Raises sqlite3.Error."""
+        await self._connection.create_function(function.__name__, 2, function, deterministic=True)
+
+    async def interrupt(self) -> None:
+        """Ends the statement that runs now, which then raises StoreClosed."""
+        await self._connection.interrupt()
+
+
+async def to_its_end(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:
+    """The result of `work`.  Who is cancelled meanwhile is so only when it has ended."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # retrieved, so that asyncio does not complain of it
+        raise cancelled
+    return task.result()

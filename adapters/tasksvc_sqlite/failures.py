@@ -1,0 +1,77 @@
+"""From an error of SQLite to the port's words: nowhere else is one told from another."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from tasksvc import InvalidTask, OutcomeUnknown, StoreClosed, StoreFull, StoreUnavailable
+
+UNSTORABLE: Final = (
+    ValueError,  # a lone surrogate
+    OverflowError,  # an integer past 64 bits
+    TypeError,  # what has no JSON form, a time without a zone
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    sqlite3.DataError,
+)
+"""Raised while a value is handed to SQLite that it cannot hold, before anything is written."""
+
+
+def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
+    """What a read that failed with `error` tells its caller."""
+    match _code(error):
+        case sqlite3.SQLITE_INTERRUPT:
+            return StoreClosed("The store is closed.")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return _locked(path)
+    return StoreUnavailable(f"{path} cannot be read now: {error}.")
+
+
+def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
+    """What a write that failed with `error` tells its caller; OutcomeUnknown where it may be on disk yet."""
+    match _code(error):
+        case sqlite3.SQLITE_FULL:
+            return StoreFull(f"There is no room left for {path}. Make some, and try again.")
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return _locked(path)
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_NOMEM:
+            return StoreUnavailable(f"{path} cannot be written now: {error}.")
+        case sqlite3.SQLITE_CONSTRAINT:
+            return StoreUnavailable(f"What was to be written contradicts what {path} holds: {error}. Nothing was.")
+    return OutcomeUnknown(
+        f"Writing to {path} failed ({error}), and what was being written may be there or not."
+        " Look at the disk, then restart; no more is written until then."
+    )
+
+
+def unstorable(error: Exception) -> InvalidTask:
+    """What a write of a value that SQLite cannot hold tells its caller."""
+    return InvalidTask("write", f"Holds a value that SQLite cannot store ({error}).")
+
+
+def open_failure(error: sqlite3.Error, path: str) -> str:
+    """Why `path` cannot be opened, in one sentence or two."""
+    match _code(error):
+        case sqlite3.SQLITE_NOTADB:
+            return f"{path} is no SQLite database. Name another file."
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return f"Another program holds {path} locked. Close it there, and start again."
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return f"{path} cannot be written. Make it and its folder writable, or name another file."
+        case sqlite3.SQLITE_CANTOPEN:
+            return f"{path} cannot be opened. Look at its permissions and those of its folder."
+        case sqlite3.SQLITE_FULL:
+            return f"There is no room left for {path}. Make some, or name another file."
+        case sqlite3.SQLITE_CORRUPT:
+            return f"{path} is damaged: {error}. Restore it from a backup, or name another file."
+    return f"{path} cannot be opened: {error}."
+
+
+def _locked(path: str) -> StoreUnavailable:
+    return StoreUnavailable(f"Another program holds {path} locked. Close it there, or try again.", retry_after=1)
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code, without what the extended one adds."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -1,0 +1,163 @@
+"""What this process knows of the file without asking it: bounded, and never older than a read would be.
+
+That is so because no other process writes to the file, and each commit is told here twice: before
+it is written, from when on readers may see it there, and after.  In between, what it touches is
+neither answered from here nor taken in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Mapping
+from sys import getsizeof
+from typing import Final
+
+from tasksvc import Header, Ledger, Page, Position, Task, codec
+
+_TASKS_BYTES: Final = 8 * 2**20
+"""Of the tasks of each of the two generations."""
+_TASK_BYTES: Final = 64 * 2**10
+"""Of the largest task that is worth it."""
+_PAGES_MAX: Final = 8
+_PAGES_BYTES: Final = 2**20
+"""Of all pages."""
+
+
+class Memory:
+    """The head of the log, the highest id, and the tasks and pages of late."""
+
+    def __init__(self, header: Header) -> None:
+        self.tasks = RecentTasks()
+        self.pages = RecentPages()
+        self.changed = asyncio.Event()
+        """Set at the next commit; then it is another one."""
+        self.look_again(header)
+
+    def look_again(self, header: Header) -> None:
+        """The store is another one now."""
+        self.generation, self.last_id, self.seq, _ = header
+
+    @property
+    def position(self) -> Position:
+        """The head of the log."""
+        return Position(self.generation, self.seq)
+
+    def commit_begins(self, task_ids: Iterable[int]) -> None:
+        """A commit that changes these tasks is about to be written."""
+        self.tasks.commit_begins(task_ids)
+        self.pages.commit_begins()
+
+    def commit_ends(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
+        """It is written, and left the store and these tasks so."""
+        self.last_id, self.seq = ledger.last_id, ledger.seq
+        self.tasks.commit_ends(tasks)
+        self.pages.commit_ends()
+        self.wake()
+
+    def commit_fails(self) -> None:
+        """It is not written, as far as is known."""
+        self.tasks.commit_ends({})
+        self.pages.commit_ends()
+
+    def wake(self) -> None:
+        """Wakes those who wait for a change."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class RecentTasks:
+    """Tasks that were written or read lately.
+
+    They live in two generations: when the young one is full it becomes the old one, whose tasks are
+    forgotten next time, unless they were asked for.  That is nearly as good as an order of use, and cheaper.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[int, Task] = {}
+        self._old: dict[int, Task] = {}
+        self._bytes = 0
+        self._changing: frozenset[int] = frozenset()
+        self._reading: set[int] = set()
+
+    def get(self, task_id: int) -> Task | None:
+        task = self._young.get(task_id)
+        if task is None and (task := self._old.pop(task_id, None)) is not None:
+            self._put(task)
+        return task
+
+    def reading_begins(self, task_ids: Iterable[int]) -> None:
+        """These are about to be read.  There is one reading at a time."""
+        self._reading = set(task_ids) - self._changing
+
+    def reading_ends(self, tasks: Iterable[Task]) -> None:
+        """These were read, and are taken in where no commit came between."""
+        for task in tasks:
+            if task.id in self._reading:
+                self._put(task)
+
+    def commit_begins(self, task_ids: Iterable[int]) -> None:
+        self._changing = frozenset(task_ids)
+        self._reading -= self._changing
+        for task_id in self._changing:
+            self._old.pop(task_id, None)
+            if (task := self._young.pop(task_id, None)) is not None:
+                self._bytes -= size_of(task)
+
+    def commit_ends(self, tasks: Mapping[int, Task | None]) -> None:
+        self._changing = frozenset()
+        for task in tasks.values():
+            if task is not None:
+                self._put(task)
+
+    def _put(self, task: Task) -> None:
+        size = size_of(task)
+        if size > _TASK_BYTES:
+            return
+        if self._bytes + size > _TASKS_BYTES:
+            self._old, self._young, self._bytes = self._young, {}, 0
+        self._young[task.id] = task
+        self._bytes += size
+
+
+class RecentPages:
+    """Pages that were read since the last commit."""
+
+    def __init__(self) -> None:
+        self._pages: dict[Hashable, Page] = {}
+        self._bytes = 0
+        self._calm: object | None = object()
+
+    @property
+    def calm(self) -> object | None:
+        """The time between two commits; None while there is a commit."""
+        return self._calm
+
+    def get(self, key: Hashable) -> Page | None:
+        return self._pages.get(key)
+
+    def put(self, key: Hashable, page: Page, *, since: object | None) -> None:
+        """Takes in a page whose reading began in the calm `since`, if that goes on."""
+        if since is None or since is not self._calm:
+            return
+        size = sum(map(size_of, page.tasks))
+        if len(self._pages) >= _PAGES_MAX or self._bytes + size > _PAGES_BYTES:
+            self._clear()
+        if size <= _PAGES_BYTES:
+            self._pages[key] = page
+            self._bytes += size
+
+    def commit_begins(self) -> None:
+        self._calm = None
+        self._clear()
+
+    def commit_ends(self) -> None:
+        self._calm = object()
+
+    def _clear(self) -> None:
+        self._pages, self._bytes = {}, 0
+
+
+def size_of(task: Task) -> int:
+    """About as many bytes as `task` takes in memory, and rather too many."""
+    metadata = 32 * len(codec.dumps(task.metadata)) if task.metadata else 0
+    return 700 + getsizeof(task.description) + 160 * len(task.labels) + metadata

@@ -1,0 +1,156 @@
+"""Reading: tasks one by one, pages of lists, the log, records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, NamedTuple
+
+from tasksvc import (
+    ChangePage,
+    Cursor,
+    GroupCommit,
+    Page,
+    Position,
+    Record,
+    StoreClosed,
+    Task,
+    TaskNotFound,
+    TaskQuery,
+    seq_of,
+)
+from tasksvc_sqlite.connection import Reader
+from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.rows import (
+    CHANGE_COLUMNS,
+    INTEGER_MAX,
+    RECORD_COLUMNS,
+    TASK_COLUMNS,
+    Statement,
+    clamped,
+    is_storable,
+    to_change,
+    to_record,
+    to_task,
+)
+from tasksvc_sqlite.selection import is_indexed, lookups, page, with_head
+
+_CHANGES_MAX: Final = 256
+"""Changes of one page, which bounds its memory."""
+_SCANS_MAX: Final = 64
+"""Pages that wait while the store is searched for another one; one more is refused."""
+
+
+class _Asked(NamedTuple):
+    query: TaskQuery
+    after: Cursor | None
+    limit: int
+
+
+class Reads:
+    """Reads that wait share a statement; one that takes long holds up only its like."""
+
+    def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, searches: Reader) -> None:
+        """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest."""
+        self._memory, self._quick, self._searching = memory, quick, searches
+        self._asked: dict[_Asked, asyncio.Future[Page]] = {}
+        self._gets: GroupCommit[int, Task | None] = GroupCommit(self._get_group)
+        self._lists: GroupCommit[_Asked, Page] = GroupCommit(partial(self._read_page, lists), group=1)
+        self._searches: GroupCommit[_Asked, Page] = GroupCommit(
+            partial(self._read_page, searches), group=1, waiting=_SCANS_MAX
+        )
+        self._closed = False
+
+    def check_open(self) -> None:
+        """Raises StoreClosed."""
+        if self._closed:
+            raise StoreClosed("The store is closed.")
+
+    async def close(self) -> None:
+        """Ends searches, and lets other reads finish."""
+        self._closed = True
+        await self._searching.interrupt()
+        for group in (self._gets, self._lists, self._searches):
+            await group.close()
+
+    # ------------------------------------------------------------ tasks
+
+    async def get(self, task_id: int) -> Task:
+        """As the port says."""
+        self.check_open()
+        task = self._memory.tasks.get(task_id)
+        if task is None and (task := await self._gets(task_id)) is None:
+            raise TaskNotFound(task_id)
+        return task
+
+    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Task | None]:
+        wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}
+        self._memory.tasks.reading_begins(wanted)
+        found: dict[int, Task] = {}
+        for statement in lookups(TASK_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
+            for row in await self._quick.rows(*statement):
+                found[row[0]] = to_task(row)
+        self._memory.tasks.reading_ends(found.values())
+        return [found.get(task_id) for task_id in task_ids]
+
+    # ------------------------------------------------------------ lists
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int) -> Page:
+        """As the port says."""
+        self.check_open()
+        asked = _Asked(query, after, limit)
+        if (page := self._memory.pages.get(asked)) is not None:
+            return page
+        if (reading := self._asked.get(asked)) is None:
+            lane = self._lists if is_indexed(query) else self._searches
+            reading = self._asked[asked] = lane(asked)
+        return await asyncio.shield(reading)  # which others may share
+
+    async def _read_page(self, reader: Reader, units: Sequence[_Asked]) -> Sequence[Page]:
+        (asked,) = units
+        del self._asked[asked]  # who asks from now on must see what is committed until then
+        self.check_open()
+        calm = self._memory.pages.calm
+        query, after, limit = asked
+        (generation, head, *_), *rows = await reader.rows(*page(query, after, limit + 1))
+        tasks = list(map(to_task, rows[:limit]))
+        following = query.cursor(tasks[-1]) if len(rows) > limit else None
+        found = Page(tasks, following, Position(generation, head))
+        self._memory.pages.put(asked, found, since=calm)
+        return [found]
+
+    # ------------------------------------------------------------ the log and the records
+
+    async def changes(self, since: Position, *, limit: int) -> ChangePage:
+        """As the port says of read_changes()."""
+        self.check_open()
+        if since == self._memory.position:
+            return ChangePage((), since, more=False)
+        log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamped(since.seq),))
+        statement = with_head(CHANGE_COLUMNS, [log], min(limit, _CHANGES_MAX))
+        (generation, head, floor, *_), *rows = await self._quick.rows(*statement)
+        end = seq_of(since, generation=generation, floor=floor, head=head) + len(rows)
+        return ChangePage(list(map(to_change, rows)), Position(generation, end), more=end < head)
+
+    async def record(self, space: str, name: str) -> Record | None:
+        """As the port says."""
+        self.check_open()
+        if not is_storable(space, name):
+            return None
+        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = ? AND name = ?"
+        rows = await self._quick.rows(sql, (space, name))
+        return to_record(rows[0]) if rows else None
+
+    async def records(self, space: str, *, after: str, limit: int) -> Sequence[Record]:
+        """As the port says."""
+        self.check_open()
+        if not is_storable(space, after):
+            return []
+        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = ? AND name > ? ORDER BY name LIMIT ?"
+        return [to_record(row) for row in await self._quick.rows(sql, (space, after, limit))]
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable where the file cannot be read."""
+        self.check_open()
+        await self._quick.rows("SELECT 1 FROM store")

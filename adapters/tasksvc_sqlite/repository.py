@@ -1,0 +1,168 @@
+"""Tasks in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
+from datetime import datetime
+
+import aiosqlite
+
+from tasksvc import (
+    ChangePage,
+    Committed,
+    Cursor,
+    Entry,
+    Page,
+    Position,
+    Record,
+    RetryKey,
+    StoreClosed,
+    StoreRefused,
+    Task,
+    TaskQuery,
+    TaskRepository,
+    Write,
+)
+from tasksvc_sqlite import transfer
+from tasksvc_sqlite.commits import Commits
+from tasksvc_sqlite.connection import Reader, connect, to_its_end
+from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite.lock import FileLock
+from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.reads import Reads
+from tasksvc_sqlite.schema import check_place, empty, inspect, prepare
+from tasksvc_sqlite.selection import contains
+from tasksvc_sqlite.writer import Writer
+
+
+class SQLiteRepository(TaskRepository):
+    """Everything that the port asks for.
+
+    A commit appends to the change log, and triggers of the schema do the rest in the same
+    statement.  Commits that wait share a transaction, and reads that wait a statement.
+    """
+
+    def __init__(self, path: str, memory: Memory, writer: Writer, reads: Reads, resources: AsyncExitStack) -> None:
+        self._path, self._memory, self._writer, self._reads = path, memory, writer, reads
+        self._resources = resources
+        self._commits = Commits(writer, memory)
+        self._dumping: set[aiosqlite.Connection] = set()
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def generation(self) -> str:
+        return self._memory.generation
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await self._commits.commit(writes, at=at, retry=retry)
+
+    async def get(self, task_id: int) -> Task:
+        return await self._reads.get(task_id)
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        return await self._reads.find(query, after=after, limit=limit)
+
+    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+        return await self._reads.changes(since, limit=limit)
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        self._reads.check_open()
+        if since.seq >= self._memory.seq:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._memory.changed.wait()
+
+    async def record(self, space: str, name: str) -> Record | None:
+        return await self._reads.record(space, name)
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        return await self._reads.records(space, after=after, limit=limit)
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._reads.check_open()
+        return await self._commits.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+
+    async def dump(self) -> AsyncIterator[Entry]:
+        self._reads.check_open()
+        try:
+            connection = await connect(self._path)
+            self._dumping.add(connection)
+            try:
+                async with aclosing(transfer.dump(connection)) as entries:
+                    async for entry in entries:
+                        yield entry
+            finally:
+                self._dumping.discard(connection)
+                await connection.close()
+        except sqlite3.Error as error:
+            raise read_failure(error, self._path) from error
+        except ValueError as error:  # aiosqlite's, for a connection that close() has closed
+            raise StoreClosed("The store is closed.") from error
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        self._reads.check_open()
+        async with self._writer:
+            try:
+                await transfer.restore(self._writer, entries)
+            finally:
+                await to_its_end(self._look_again())
+
+    async def _look_again(self) -> None:
+        self._memory.look_again(await self._writer.header())
+        self._memory.wake()
+
+    async def ping(self) -> None:
+        self._reads.check_open()
+        self._writer.check()
+        await self._reads.ping()
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await to_its_end(self._closing)
+
+    async def _close(self) -> None:
+        async with self._resources:
+            await self._commits.close()
+            await self._writer.close()
+            await self._reads.close()
+            self._memory.wake()
+            for connection in tuple(self._dumping):
+                await connection.close()
+
+
+async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
+    """The store in the file `path`, which is absolute and free of symbolic links.  Raises StoreRefused."""
+    check_place(path)
+    try:
+        async with AsyncExitStack() as stack:
+
+            async def connected() -> aiosqlite.Connection:
+                connection = await connect(path)
+                stack.push_async_callback(connection.close)
+                return connection
+
+            stack.callback(FileLock(path).release)
+            await inspect(path, scratch=scratch)
+            connection = await connected()  # the first, so the last to close, which is when SQLite checkpoints
+            await prepare(connection, path, scratch=scratch)
+            if scratch:
+                stack.push_async_callback(_emptied, connection)
+            writer = Writer(connection, path)
+            await writer.set_up()
+            quick, lists, searches = [Reader(await connected(), path) for _ in range(3)]
+            await searches.create_function(contains)
+            memory = Memory(await writer.header())
+            reads = Reads(memory, quick=quick, lists=lists, searches=searches)
+            return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
+    except sqlite3.Error as error:
+        raise StoreRefused(open_failure(error, path)) from error
+
+
+async def _emptied(connection: aiosqlite.Connection) -> None:
+    with contextlib.suppress(sqlite3.Error):  # the scratch mark stays, so the next start tries again
+        await empty(connection)

@@ -1,0 +1,160 @@
+"""What makes an SQLite file a store of ours, and keeps what is none as it is."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from importlib import resources
+from typing import Final
+
+import aiosqlite
+
+from tasksvc import StoreRefused, new_generation
+from tasksvc_sqlite.connection import connect
+
+APPLICATION_ID: Final = int.from_bytes(b"task")
+VERSION: Final = 1
+"""Of the schema: the number of the last migration."""
+
+_SMALLEST: Final = 512
+"""Bytes of an SQLite database that is not empty."""
+
+HEADER: Final = """
+SELECT generation,
+  max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
+  max(floor, ifnull((SELECT max(seq) FROM changes), 0)),
+  floor
+FROM store"""
+"""The one row of the Header."""
+
+HOLDS_SOMETHING: Final = """
+SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
+  OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM retry_keys)
+FROM store"""
+
+
+def check_place(path: str) -> None:
+    """Raises StoreRefused where there can be no file `path`."""
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise StoreRefused(f"{path} cannot be made: there is no folder {folder}. Create it, or name another file.")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreRefused(f"{path} is no file. Name another one.")
+
+
+async def inspect(path: str, *, scratch: bool) -> None:
+    """Raises StoreRefused where `path` is not for us to open, and sqlite3.Error.
+
+    Touches nothing, not even beside the file.
+    """
+    size = _size(path)
+    if size == 0:
+        return
+    if size < _SMALLEST:  # SQLite would take it for an empty database
+        raise StoreRefused(f"{path} is no SQLite database. Name another file.")
+    connection = await connect(path, options="mode=ro&immutable=1")
+    try:
+        await _recognize(connection, path, scratch=scratch)
+    finally:
+        await connection.close()
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
+
+
+async def _recognize(connection: aiosqlite.Connection, path: str, *, scratch: bool) -> None:
+    ((application_id, version, tables),) = await connection.execute_fetchall(
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_application_id, pragma_user_version"
+    )
+    if application_id != APPLICATION_ID:
+        if application_id or version or tables:
+            raise StoreRefused(f"{path} is an SQLite database of another program. Name another file.")
+        return
+    if version > VERSION:
+        raise StoreRefused(
+            f"{path} was written by a newer tasksvc: its schema is version {version}, and this one knows {VERSION}."
+            " Upgrade tasksvc, or name another file."
+        )
+    ((marked,),) = await connection.execute_fetchall("SELECT scratch FROM store")
+    if scratch and not marked:
+        raise StoreRefused(
+            f"{path} holds tasks that are kept, so it is not taken as a scratch store, which is emptied."
+            " Name it with --store to serve them, or start in another folder."
+        )
+
+
+async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> None:
+    """Makes of the file, which was inspected, a store of the present schema.  Raises StoreRefused, sqlite3.Error."""
+    await _recognize(writer, path, scratch=scratch)  # again, since now its write-ahead log is read as well
+    ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode = WAL")
+    if mode != "wal":
+        raise StoreRefused(
+            f"{path} cannot have a write-ahead log (its journal mode stays {mode})."
+            " Put it on a local disk, or name another file."
+        )
+    await writer.execute_fetchall(f"PRAGMA synchronous = {'OFF' if scratch else 'FULL'}")
+    was_scratch = await _migrate(writer, scratch=scratch)
+    if scratch:
+        # Some builds overwrite with zeros what is deleted, and a scratch store need not pay for that.
+        await writer.execute_fetchall("PRAGMA secure_delete = OFF")
+        ((something,),) = await writer.execute_fetchall(HOLDS_SOMETHING)
+        if something:
+            await empty(writer)
+    elif was_scratch:
+        # What a scratch store wrote may not be on disk yet: a checkpoint sees to it.
+        await writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def _migrate(writer: aiosqlite.Connection, *, scratch: bool) -> bool:
+    """Brings the schema up to date, and sets the scratch mark; whether it had been set."""
+    await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
+    ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
+    for number in range(version + 1, VERSION + 1):
+        await _apply(writer, number)
+    if version == 0:
+        await _put_header(writer, scratch=scratch)
+    ((was_scratch,),) = await writer.execute_fetchall("SELECT scratch FROM store")
+    await writer.execute_fetchall("UPDATE store SET scratch = ? WHERE scratch <> ?", (scratch, scratch))
+    await writer.execute_fetchall("COMMIT")
+    return bool(was_scratch)
+
+
+async def empty(writer: aiosqlite.Connection) -> None:
+    """Makes of a scratch store a new one, of another generation, in the same file.  Raises sqlite3.Error."""
+    await writer.execute_fetchall("BEGIN IMMEDIATE")
+    tables = await writer.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")
+    for (table,) in tables:
+        await writer.execute_fetchall(f'DROP TABLE "{table}"')
+    for number in range(1, VERSION + 1):
+        await _apply(writer, number)
+    await _put_header(writer, scratch=True)
+    await writer.execute_fetchall("COMMIT")
+    await writer.execute_fetchall("VACUUM")
+
+
+async def _put_header(writer: aiosqlite.Connection, *, scratch: bool) -> None:
+    await writer.execute_fetchall("INSERT INTO store VALUES (1, ?, 0, 0, ?)", (new_generation(), scratch))
+
+
+async def _apply(writer: aiosqlite.Connection, number: int) -> None:
+    script = resources.files("tasksvc_sqlite").joinpath("migrations", f"{number:04}.sql").read_text("utf-8")
+    for statement in _statements(script):
+        await writer.execute_fetchall(statement)
+    await writer.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
+    await writer.execute_fetchall(f"PRAGMA user_version = {number}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script whose every statement ends with its line.  executescript() would commit first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

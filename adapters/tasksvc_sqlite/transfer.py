@@ -1,0 +1,87 @@
+"""All that a store holds, out of it and into it, a little at a time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from typing import Final
+
+import aiosqlite
+
+from tasksvc import Entry, Header, StoreNotEmpty, new_generation
+from tasksvc_sqlite.connection import to_its_end
+from tasksvc_sqlite.failures import UNSTORABLE, unstorable
+from tasksvc_sqlite.rows import (
+    CHANGE_COLUMNS,
+    RECORD_COLUMNS,
+    REMEMBERED_COLUMNS,
+    TASK_COLUMNS,
+    Row,
+    Statement,
+    as_they_are,
+    to_change,
+    to_record,
+    to_remembered,
+    to_task,
+)
+from tasksvc_sqlite.schema import HEADER, HOLDS_SOMETHING
+from tasksvc_sqlite.writer import Writer
+
+_AT_ONCE: Final = 256
+"""Entries."""
+
+_KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
+    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", to_task),
+    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", to_record),
+    (f"SELECT {REMEMBERED_COLUMNS} FROM retry_keys ORDER BY scope, value", to_remembered),
+    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", to_change),
+)
+
+
+async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
+    """The entries of the store, of one snapshot.  Raises sqlite3.Error, and ValueError once it is closed."""
+    await connection.execute_fetchall("BEGIN")
+    for row in await connection.execute_fetchall(HEADER):
+        yield Header(*row)
+    for sql, to_entry in _KINDS:
+        async with connection.execute(sql) as cursor:
+            while rows := list(await cursor.fetchmany(_AT_ONCE)):
+                for row in rows:
+                    yield to_entry(row)
+
+
+async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
+    """Fills an empty store, all or nothing.  Raises like Writer.write(), and StoreNotEmpty."""
+    try:
+        await to_its_end(writer.begin())
+        ((something,),) = await writer.rows(HOLDS_SOMETHING)
+        if something:
+            raise StoreNotEmpty("This store holds something already. Restore into a new one.")
+        # The log is history here, and must not make its tasks once more.
+        triggers = await writer.rows(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'changes'"
+        )
+        await to_its_end(writer.more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
+        some: list[Entry] = []
+        async for entry in entries:
+            some.append(entry)
+            if len(some) == _AT_ONCE:
+                await _put(writer, some)
+                some = []
+        await _put(writer, some)
+        await to_its_end(writer.more([Statement(sql) for _, sql in triggers]))
+        await to_its_end(writer.commit())
+    except BaseException:
+        await to_its_end(writer.roll_back())
+        raise
+
+
+async def _put(writer: Writer, entries: Sequence[Entry]) -> None:
+    try:
+        to_do = as_they_are(entries)
+        for header in entries[:1]:
+            if isinstance(header, Header):
+                values = (new_generation(), header.last_id, header.floor)
+                to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, floor = ?", values))
+        await to_its_end(writer.more(to_do))
+    except UNSTORABLE as error:
+        raise unstorable(error) from error

@@ -1,0 +1,167 @@
+"""The one connection that commits and checkpoints.
+
+Before 3.51.3 SQLite has a race between a checkpoint and the commit of another connection, so no
+second one does either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiosqlite
+
+from tasksvc import Header, OutcomeUnknown, StoreClosed, StoreUnavailable
+from tasksvc_sqlite.connection import BUSY_SECONDS
+from tasksvc_sqlite.failures import UNSTORABLE, read_failure, write_failure
+from tasksvc_sqlite.rows import Row, Statement
+from tasksvc_sqlite.schema import HEADER
+
+_CHECKPOINT_PAGES: Final = 4_000
+"""SQLite checkpoints by itself when its log has so many."""
+_LOG_BYTES: Final = 64 * 2**20
+"""A log that is longer found no moment without readers to start anew in, so they are waited for."""
+_LOG_SECONDS: Final = 0.1
+"""But not longer than this."""
+_LOOK_EVERY: Final = 64
+"""Writes between two looks at the length of the log."""
+
+
+class Writer:
+    """`async with` it takes a turn alone: from what is read to decide on something, until that is written.
+
+    To take a turn raises a StoreUnavailable that says why nothing can be written, if so.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, path: str) -> None:
+        self._connection, self._path = connection, path
+        self._lock = asyncio.Lock()
+        self._file = os.stat(path)
+        self._until_look, self._log_limit = _LOOK_EVERY, _LOG_BYTES
+        self._stopped: str | None = None
+        self._closed = False
+
+    async def set_up(self) -> None:
+        """Once, before all.  Raises sqlite3.Error."""
+        await self._execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        await self._execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+
+    async def __aenter__(self) -> Writer:
+        await self._lock.acquire()
+        try:
+            self.check()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def check(self) -> None:
+        """Raises a StoreUnavailable that says why nothing can be written, if so."""
+        if self._closed:
+            raise StoreClosed("The store is closed.")
+        if self._stopped is not None:
+            raise StoreUnavailable(self._stopped)
+        try:
+            same = os.path.samestat(os.stat(self._path), self._file)
+        except OSError:
+            same = False
+        if not same:
+            raise StoreUnavailable(
+                f"{self._path} was moved, removed or replaced while it was served, so nothing is written any more."
+                " Put it back, or restart."
+            )
+
+    async def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """As the last transaction left them.  Raises StoreUnavailable, and one of UNSTORABLE."""
+        try:
+            return await self._execute(sql, values)
+        except UNSTORABLE:
+            raise
+        except sqlite3.Error as error:
+            raise read_failure(error, self._path) from error
+
+    async def header(self) -> Header:
+        """Of the store.  Raises like rows()."""
+        ((generation, last_id, seq, floor),) = await self.rows(HEADER)
+        return Header(generation, last_id, seq, floor)
+
+    async def write(self, statements: Sequence[Statement]) -> None:
+        """Does all of `statements` in one transaction, which is on disk when this returns.
+
+        Raises StoreUnavailable, StoreFull and OutcomeUnknown, and one of UNSTORABLE where a value is;
+        nothing was written then, but for OutcomeUnknown.
+        """
+        if len(statements) == 1:  # a transaction in itself
+            await self._do(statements)
+        else:
+            await self._do([Statement("BEGIN IMMEDIATE"), *statements, Statement("COMMIT")])
+        self._until_look -= 1
+        if self._until_look <= 0:
+            await self._look_at_log()
+
+    async def begin(self) -> None:
+        """Begins a transaction, which more() adds to, until commit() or roll_back().  All raise like write()."""
+        await self._do([Statement("BEGIN IMMEDIATE")])
+
+    async def more(self, statements: Sequence[Statement]) -> None:
+        """Does these too."""
+        await self._do(statements)
+
+    async def commit(self) -> None:
+        """Ends the transaction; what it did is on disk."""
+        await self._do([Statement("COMMIT")])
+
+    async def roll_back(self) -> None:
+        """Ends the transaction, if one is open; nothing of it is left."""
+        with contextlib.suppress(sqlite3.Error):  # SQLite ends it by itself after some failures
+            await self._execute("ROLLBACK")
+
+    async def close(self) -> None:
+        """Waits for the turn that is taken; there is no other one after it."""
+        async with self._lock:
+            self._closed = True
+
+    async def _do(self, statements: Sequence[Statement]) -> None:
+        """Does them in turn; where one fails, nothing of the transaction is left."""
+        try:
+            for statement in statements:
+                await self._execute(*statement)
+        except UNSTORABLE:
+            await self.roll_back()
+            raise
+        except sqlite3.Error as error:
+            await self.roll_back()
+            failure = write_failure(error, self._path)
+            if isinstance(failure, OutcomeUnknown):
+                self._stopped = str(failure)
+            raise failure from error
+        except asyncio.CancelledError:
+            # Only where the event loop itself is stopped.  The thread does yet what it was told.
+            self._stopped = f"Writing to {self._path} was stopped half-way. Restart."
+            raise
+
+    async def _look_at_log(self) -> None:
+        self._until_look = _LOOK_EVERY
+        try:
+            size = os.stat(f"{self._path}-wal").st_size
+        except OSError:
+            return
+        if size < self._log_limit:
+            return
+        try:
+            await self._execute(f"PRAGMA busy_timeout = {_LOG_SECONDS * 1_000:.0f}")
+            ((busy, _, _),) = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            await self._execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1_000:.0f}")
+        except sqlite3.Error:
+            busy = True
+        self._log_limit = size + _LOG_BYTES if busy else _LOG_BYTES
+
+    async def _execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return list(await self._connection.execute_fetchall(sql, values))
