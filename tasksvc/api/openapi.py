@@ -106,6 +106,13 @@ def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any
     return {}
 
 
+_EXAMPLES: dict[type[Schema], dict[str, Any]] = {
+    schemas.TaskIn: schemas.EXAMPLE_TASK,
+    schemas.TaskPatch: {"done": True},
+    schemas.TokenIn: {"name": "reporting", "scope": "read"},
+}
+
+
 def _operation(operation: Operation) -> dict[str, Any]:
     """One operation.  Schemas stay in it, for apispec to resolve."""
     path, _, handler, types, scope = operation
@@ -153,10 +160,7 @@ def _body(schema: Schema) -> dict[str, Any]:
             "schema": {"type": "array", "minItems": 1, "maxItems": schemas.BATCH_MAX, "items": {"oneOf": kinds}},
             "example": example,
         }
-    return {
-        "schema": type(schema),
-        "example": {"done": True} if isinstance(schema, schemas.TaskPatch) else schemas.EXAMPLE_TASK,
-    }
+    return {"schema": type(schema), "example": _EXAMPLES[type(schema)]}
 
 
 def _answer(answer: dict[str, Any], produces: list[str]) -> dict[str, Any]:

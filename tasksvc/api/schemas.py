@@ -175,7 +175,7 @@ EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:0
 
 STORABLE = r"^[^\u0000]*$"
 """Patterns, for the description alone: the domain has the rules."""
-DESCRIPTION = {"minLength": 1, "maxLength": domain.DESCRIPTION_MAX, "pattern": r"^[^\u0000]*\S[^\u0000]*$"}
+DESCRIPTION = {"minLength": 1, "maxLength": domain.DESCRIPTION_MAX, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
 LABEL = {"minLength": 1, "maxLength": domain.LABEL_MAX, "pattern": STORABLE}
 CONDITION = {"pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$', "example": '"5d2f0c9a7b1e4c3d.1"'}
 POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$", "example": "0"}

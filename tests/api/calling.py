@@ -1,0 +1,180 @@
+"""A client of the API that holds every answer against the service's own description."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from functools import cache
+from typing import Any, NamedTuple
+
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from multidict import CIMultiDictProxy
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+from yarl import URL
+
+PROBLEM = "application/problem+json"
+JSON = {"Content-Type": "application/json"}
+
+
+class Answer(NamedTuple):
+    """What the service said."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+    @property
+    def type(self) -> str:
+        """The media type of the body."""
+        return self.headers.get("Content-Type", "").partition(";")[0]
+
+    @property
+    def problem(self) -> str:
+        """What is particular in the type of a problem document."""
+        assert self.type == PROBLEM, (self.status, self.type, self.body)
+        return str(self.json["type"]).removeprefix("urn:tasksvc:problem:")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The messages of a 422, by field."""
+        return {error["field"]: error["message"] for error in self.json["errors"]}
+
+
+class Description:
+    """The service's OpenAPI document, as a judge of its answers."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self._registry = Registry().with_resource("urn:api", Resource(document, DRAFT202012))
+        self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]*", path)).fullmatch, path) for path in document["paths"]]
+        self._paths.sort(key=lambda item: item[1].count("{"))
+        self._validator = cache(self._new_validator)
+
+    def judge(self, method: str, path: str, answer: Answer) -> None:
+        """Raises AssertionError where `answer` is not as described."""
+        said = f"{method} {path} -> {answer.status} {answer.body[:500]!r}"
+        template = next((template for matches, template in self._paths if matches(path)), None)
+        operation = self.document["paths"].get(template, {}).get("get" if method == "HEAD" else method.lower())
+        if answer.status >= 400:
+            self._judge_problem(answer, said, with_body=method != "HEAD")
+        if operation is None:
+            return
+        assert str(answer.status) in operation["responses"], f"not described: {said}"
+        content = operation["responses"][str(answer.status)].get("content", {})
+        assert answer.type in content or (not content and not answer.body), f"another type: {answer.type}, {said}"
+        schema = content.get(answer.type, {}).get("schema")
+        if method != "HEAD" and schema is not None and answer.type in ("application/json", PROBLEM):
+            pointer = "/".join(
+                part.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
+                for part in ("paths", template, method.lower(), "responses", str(answer.status), "content", answer.type)
+            )
+            self._validate(f"/{pointer}/schema", answer, said)
+
+    def _judge_problem(self, answer: Answer, said: str, *, with_body: bool) -> None:
+        assert answer.type == PROBLEM, f"no problem document: {said}"
+        if with_body:
+            self._validate("/components/schemas/Problem", answer, said)
+            assert answer.json["status"] == answer.status, said
+
+    def _validate(self, pointer: str, answer: Answer, said: str) -> None:
+        try:
+            self._validator(pointer).validate(answer.json)
+        except ValidationError as error:
+            raise AssertionError(f"{said} is not as described: {error}") from None
+
+    def _new_validator(self, pointer: str) -> Draft202012Validator:
+        return Draft202012Validator(
+            {"$ref": f"urn:api#{pointer}"}, registry=self._registry, format_checker=FormatChecker()
+        )
+
+
+class Api:
+    """Calls the service."""
+
+    def __init__(self, client: TestClient[web.Request, web.Application], description: Description) -> None:
+        self.client, self.description = client, description
+
+    async def __call__(self, method: str, path: str, headers: Any = None, body: bytes | None = None) -> Answer:
+        """The answer to a request."""
+        url, data = URL(path, encoded=True), None if body is None else io.BytesIO(body)
+        async with self.client.request(method, url, headers=headers, data=data, allow_redirects=False) as response:
+            answer = await read(response)
+        self.description.judge(method, url.path, answer)
+        return answer
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        """GET.  Headers are named with _ for -."""
+        return await self("GET", path, _dashed(headers))
+
+    async def post(self, path: str, body: Any, **headers: str) -> Answer:
+        """POST of JSON."""
+        return await self("POST", path, JSON | _dashed(headers), json.dumps(body, ensure_ascii=False).encode())
+
+    async def patch(self, path: str, body: Any, **headers: str) -> Answer:
+        """PATCH with JSON."""
+        return await self("PATCH", path, JSON | _dashed(headers), json.dumps(body, ensure_ascii=False).encode())
+
+    async def delete(self, path: str, **headers: str) -> Answer:
+        """DELETE."""
+        return await self("DELETE", path, _dashed(headers))
+
+    async def new(self, description: str = "buy milk", **fields: Any) -> dict[str, Any]:
+        """A new task."""
+        answer = await self.post("/tasks/", {"description": description, **fields})
+        assert answer.status == 201, answer
+        task: dict[str, Any] = answer.json
+        return task
+
+    async def many(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """New tasks, by batches."""
+        made = []
+        for start in range(0, len(tasks), 1000):
+            operations = [{"op": "create", "task": task} for task in tasks[start : start + 1000]]
+            answer = await self.post("/tasks/batch", operations)
+            assert answer.status == 200, answer
+            made += [result["task"] for result in answer.json["results"]]
+        return made
+
+    async def position(self) -> str:
+        """Where the change log ends."""
+        return (await self.get("/tasks/?limit=1")).headers["X-Change-Seq"]
+
+
+async def read(response: ClientResponse) -> Answer:
+    """The whole of an answer."""
+    return Answer(response.status, response.headers, await response.read())
+
+
+def next_page(answer: Answer) -> str | None:
+    """Where the Link of a page leads."""
+    link = answer.headers.get("Link")
+    if link is None:
+        return None
+    found = re.fullmatch(r'<(.*)>; rel="next"', link)
+    assert found is not None, link
+    return found[1]
+
+
+def _dashed(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def lines_of(answer: Answer) -> list[Any]:
+    """The values of an answer in JSON lines."""
+    assert answer.body == b"" or answer.body.endswith(b"\n")
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def case_id(value: object) -> str:
+    """A short name for a case of a test, the same in every process."""
+    return ascii(sorted(value) if isinstance(value, set) else value)[:40]

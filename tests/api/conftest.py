@@ -1,0 +1,41 @@
+"""The service on its stores, for the tests of the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+
+from api.calling import Api, Description
+from tasksvc.api import Options, create_app
+
+_descriptions: list[Description] = []
+
+
+@pytest.fixture
+async def api(aiohttp_client: AiohttpClient) -> Api:
+    """The service, on a store in memory."""
+    return await connect(aiohttp_client, "memory://")
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, of each kind."""
+    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db"
+
+
+@pytest.fixture
+async def any_api(aiohttp_client: AiohttpClient, any_store: str) -> Api:
+    """The service, on each store."""
+    return await connect(aiohttp_client, any_store)
+
+
+async def connect(aiohttp_client: AiohttpClient, store: str, options: Options | None = None, **more: Any) -> Api:
+    """A client of the service on `store`.  `more` goes to the client."""
+    client = await aiohttp_client(create_app(store, options), **more)
+    if not _descriptions:  # the same for all
+        async with client.get("/openapi.json") as response:
+            _descriptions.append(Description(await response.json()))
+    return Api(client, _descriptions[0])

@@ -1,0 +1,164 @@
+"""Several operations, all or nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from api.calling import JSON, Api, case_id
+
+
+def create(description: str = "x", **fields: Any) -> dict[str, Any]:
+    return {"op": "create", "task": {"description": description, **fields}}
+
+
+def update(task_id: int, patch: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"op": "update", "id": task_id, "patch": patch, **more}
+
+
+def delete(task_id: int, **more: Any) -> dict[str, Any]:
+    return {"op": "delete", "id": task_id, **more}
+
+
+async def test_the_results_come_in_order(api: Api) -> None:
+    await api.new("one")
+    await api.new("two")
+
+    answer = await api.post("/tasks/batch", [create("three", priority=3), update(1, {"done": True}), delete(2)])
+
+    assert answer.status == 200
+    made, changed, gone = answer.json["results"]
+    assert (made["op"], made["id"], made["task"]["description"], made["task"]["priority"]) == ("create", 3, "three", 3)
+    assert (changed["op"], changed["id"], changed["task"]["done"], changed["task"]["version"]) == ("update", 1, True, 2)
+    assert gone == {"op": "delete", "id": 2, "etag": None, "task": None}
+    assert (await api.get("/tasks/")).json == [changed["task"], made["task"]]
+    for result in (made, changed):
+        assert (await api.get(f"/tasks/{result['id']}")).headers["ETag"] == result["etag"]
+
+
+async def test_each_operation_sees_those_before_it(api: Api) -> None:
+    await api.new(metadata={"n": 0})
+
+    answer = await api.post(
+        "/tasks/batch", [*(update(1, {"metadata": {str(n): n}}) for n in range(3)), create(), update(2, {"done": True})]
+    )
+
+    results = answer.json["results"]
+    assert [result["task"]["version"] for result in results] == [2, 3, 4, 1, 2]
+    assert results[2]["task"]["metadata"] == {"n": 0, "0": 0, "1": 1, "2": 2}
+
+
+async def test_the_tags_of_a_batch_hold_in_the_same_batch(api: Api) -> None:
+    tag = (await api.post("/tasks/", {"description": "x"})).headers["ETag"]
+
+    twice = await api.post("/tasks/batch", [update(1, {"done": True}, if_match=tag), delete(1, if_match=tag)])
+
+    assert (twice.status, twice.json["index"], twice.json["current"]["version"]) == (412, 1, 2)
+    assert (await api.get("/tasks/1")).headers["ETag"] == tag
+
+
+@pytest.mark.parametrize(
+    ("failing", "status", "problem"),
+    [
+        (update(99, {"done": True}), 404, "task-not-found"),
+        (delete(99), 404, "task-not-found"),
+        (delete(2**63 - 1), 404, "task-not-found"),
+        (update(1, {"done": True}, if_match='"other"'), 412, "version-conflict"),
+        (delete(1, if_match='W/"other", "another"'), 412, "version-conflict"),
+        (update(1, {"metadata": {"more": "x" * 10_000}}), 422, "invalid-request"),
+    ],
+    ids=case_id,
+)
+async def test_where_one_fails_nothing_is_done_and_its_index_is_told(
+    any_api: Api, failing: dict[str, Any], status: int, problem: str
+) -> None:
+    api = any_api
+    await api.new(metadata={"first": "x" * 10_000})
+    before, head = (await api.get("/tasks/")).json, await api.position()
+
+    answer = await api.post("/tasks/batch", [create(), update(1, {"priority": 1}), failing, delete(1)])
+
+    assert (answer.status, answer.problem, answer.json["index"]) == (status, problem, 2)
+    assert (await api.get("/tasks/")).json == before
+    assert await api.position() == head
+    assert (await api.get(f"/changes?since={head}")).json["changes"] == []
+    if status == 412:
+        assert answer.json["current"]["version"] == 2  # as the batch would have left it
+
+
+async def test_what_is_refused_for_its_form_names_index_and_field(api: Api) -> None:
+    answer = await api.post(
+        "/tasks/batch",
+        [
+            create(),
+            create(""),
+            {"op": "create"},
+            {"op": "create", "task": {"description": "x", "id": 1}},
+            update(0, {}),
+            {"op": "update", "id": 1, "patch": {"priority": "high"}, "colour": 1},
+            update(1, {}, if_match="other"),
+            delete(1, if_match=7),
+            {"op": "delete"},
+            {"op": "upsert"},
+            {},
+            "create",
+            None,
+        ],
+    )
+
+    assert (answer.status, answer.problem) == (422, "invalid-request")
+    assert set(answer.fields) == {
+        "1.task.description",
+        "2.task",
+        "3.task.id",
+        "4.id",
+        "5.patch.priority",
+        "5.colour",
+        "6.if_match",
+        "7.if_match",
+        "8.id",
+        "9.op",
+        "10.op",
+        "11.op",
+        "12.op",
+    }
+    assert (await api.get("/tasks/")).json == []
+
+
+@pytest.mark.parametrize("body", [{}, [], None, "x", 1, [create()] * 1001], ids=case_id)
+async def test_a_batch_has_one_to_a_thousand_operations(api: Api, body: Any) -> None:
+    answer = await api.post("/tasks/batch", body)
+
+    assert (answer.status, answer.problem) == (422, "invalid-request")
+    assert (await api.get("/tasks/")).json == []
+
+
+async def test_a_thousand_operations_are_done_at_once(any_api: Api) -> None:
+    answer = await any_api.post("/tasks/batch", [create(str(n)) for n in range(1000)])
+
+    assert answer.status == 200
+    assert [result["id"] for result in answer.json["results"]] == list(range(1, 1001))
+
+
+async def test_a_batch_may_have_eight_mebibytes(api: Api) -> None:
+    operations = [create("x" * 8_000) for _ in range(1000)]
+    body = json.dumps(operations).encode()
+    padding = b" " * (8 * 1024 * 1024 - len(body))
+
+    just = await api("POST", "/tasks/batch", JSON, body + padding)
+    over = await api("POST", "/tasks/batch", JSON, body + padding + b" ")
+
+    assert (just.status, over.status, over.problem) == (200, 413, "body-too-large")
+    assert len((await api.get("/tasks/?limit=1000")).json) == 1000
+
+
+async def test_a_batch_that_makes_no_new_version_logs_nothing(api: Api) -> None:
+    await api.new()
+    head = await api.position()
+
+    answer = await api.post("/tasks/batch", [update(1, {"done": False}), update(1, {})])
+
+    assert [result["task"]["version"] for result in answer.json["results"]] == [1, 1]
+    assert await api.position() == head

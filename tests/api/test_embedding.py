@@ -1,0 +1,127 @@
+"""The service as a part of somebody's aiohttp application."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import openapi_spec_validator
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp.plugin import AiohttpClient
+
+from api.reading import Events
+from tasksvc.api import create_app
+
+Client = TestClient[web.Request, web.Application]
+PREFIXES = ["/private", "/public/v1"]
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient) -> Client:
+    """An application with a page of its own, and the service in it twice, with two stores."""
+
+    async def hello(request: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    app = web.Application()
+    app.router.add_get("/hello", hello)
+    for prefix in PREFIXES:
+        app.add_subapp(prefix, create_app("memory://"))
+    return await aiohttp_client(app)
+
+
+async def get(client: Client, path: str) -> Any:
+    async with client.get(path) as response:
+        assert response.status == 200, await response.text()
+        return await response.json()
+
+
+async def new(client: Client, prefix: str, description: str) -> str:
+    """Makes a task, and gives its Location."""
+    async with client.post(f"{prefix}/tasks/", json={"description": description}) as response:
+        assert response.status == 201, await response.text()
+        return response.headers["Location"]
+
+
+async def test_each_has_tasks_of_its_own(client: Client) -> None:
+    locations = [await new(client, prefix, prefix) for prefix in PREFIXES]
+
+    assert locations == ["/private/tasks/1", "/public/v1/tasks/1"]
+    for prefix, location in zip(PREFIXES, locations, strict=True):
+        assert (await get(client, location))["description"] == prefix
+        assert [task["description"] for task in await get(client, f"{prefix}/tasks/")] == [prefix]
+
+
+async def test_the_rest_of_the_application_is_untouched(client: Client) -> None:
+    async with client.get("/hello") as response:
+        assert await response.text() == "hello"
+    async with client.get("/tasks/") as response:
+        assert (response.status, response.content_type) == (404, "text/plain")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_links_stay_below_the_prefix(client: Client, prefix: str) -> None:
+    for n in range(3):
+        await new(client, prefix, str(n))
+
+    async with client.get(f"{prefix}/tasks/?limit=2") as response:
+        link = response.headers["Link"]
+    following = re.fullmatch(r'<(.*)>; rel="next"', link)
+
+    assert following is not None
+    assert following[1].startswith(f"{prefix}/tasks/?")
+    assert [task["description"] for task in await get(client, following[1])] == ["2"]
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_each_description_names_its_prefix_and_is_valid(client: Client, prefix: str) -> None:
+    description = await get(client, f"{prefix}/openapi.json")
+
+    openapi_spec_validator.validate(description)
+    assert description["servers"] == [{"url": prefix}]
+    assert "/tasks/{id}" in description["paths"]
+
+
+async def test_the_two_descriptions_are_the_same_but_for_the_prefix(client: Client) -> None:
+    first, second = [await get(client, f"{prefix}/openapi.json") for prefix in PREFIXES]
+
+    assert first | {"servers": []} == second | {"servers": []}
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_the_pages_find_their_files(client: Client, prefix: str) -> None:
+    async with client.get(f"{prefix}/", allow_redirects=False) as response:
+        assert response.headers["Location"] == f"{prefix}/docs"
+    for page in ("docs", "redoc"):
+        async with client.get(f"{prefix}/{page}") as response:
+            html = await response.text()
+        named = re.findall(r'(?:src|href|data-url|spec-url)="(/[^"]*)"', html)
+
+        assert f"{prefix}/openapi.json" in named
+        for path in named:
+            async with client.get(path) as response:
+                assert response.status == 200, path
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_what_is_no_path_below_the_prefix_is_a_problem(client: Client, prefix: str) -> None:
+    for path in ("/nowhere", "/tasks/1/2"):
+        async with client.get(prefix + path) as response:
+            assert (response.status, response.content_type) == (404, "application/problem+json")
+    async with client.put(f"{prefix}/tasks/") as response:
+        assert (response.status, response.headers["Allow"]) == (405, "DELETE, GET, HEAD, OPTIONS, POST")
+
+
+async def test_streams_are_of_their_own_store_and_end_with_the_application(client: Client) -> None:
+    async with client.get("/private/changes/stream") as response:
+        stream = Events(response)
+        await new(client, "/public/v1", "elsewhere")
+        await new(client, "/private", "here")
+        event = await stream.next()
+        await client.server.close()
+        with pytest.raises(EOFError):
+            await stream.next()
+
+    assert event.data["task"]["description"] == "here"

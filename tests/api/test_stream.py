@@ -1,0 +1,243 @@
+"""The live stream of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from pytest_aiohttp.plugin import AiohttpClient
+from tasksvc_memory import MemoryRepository
+
+from api.calling import Api
+from api.conftest import connect
+from api.reading import Event, Events, events
+from tasksvc import ChangePage, Position
+from tasksvc.api import SERVICE
+from tasksvc.usecases import now
+
+
+def seqs(taken: list[Event]) -> list[int]:
+    return [event.data["seq"] for event in taken]
+
+
+async def test_a_stream_gives_what_the_log_gives(api: Api) -> None:
+    await api.new()
+    await api.patch("/tasks/1", {"done": True})
+    await api.delete("/tasks/1")
+    page = (await api.get("/changes")).json
+
+    async with events(api, since="0") as stream:
+        taken = await stream.take(3)
+
+    assert [event.data for event in taken] == page["changes"]
+    assert taken[-1].id == page["next"]
+
+
+async def test_a_stream_begins_now_where_nothing_is_named(api: Api) -> None:
+    await api.new("before")
+
+    async with events(api) as stream:
+        await api.new("after")
+        event = await stream.next()
+
+    assert event.data["task"]["description"] == "after"
+
+
+async def test_a_stream_is_told_to_caches_and_proxies(api: Api) -> None:
+    async with events(api) as stream:
+        headers = stream.response.headers
+
+    assert (headers["Cache-Control"], headers["X-Accel-Buffering"]) == ("no-store", "no")
+
+
+async def test_a_client_that_comes_back_goes_on_where_it_was(api: Api) -> None:
+    await api.many([{"description": str(n)} for n in range(10)])
+    async with events(api, since="0") as stream:
+        first = await stream.take(4)
+    await api.new("missed")
+
+    async with events(api, since="0", last=first[-1].id) as stream:
+        rest = await stream.take(7)
+        await api.new("live")
+        rest.append(await stream.next())
+
+    assert seqs(first + rest) == list(range(1, 13))
+
+
+async def test_a_last_event_id_that_is_none_is_refused(api: Api) -> None:
+    malformed = await api.get("/changes/stream", Last_Event_ID="x")
+    gone = await api.get("/changes/stream", Last_Event_ID="0123456789abcdef-1")
+
+    assert (malformed.status, list(malformed.fields)) == (422, ["Last-Event-ID"])
+    assert (gone.status, gone.problem) == (410, "position-gone")
+
+
+async def test_head_opens_no_stream(api: Api) -> None:
+    head = await api("HEAD", "/changes/stream")
+
+    assert (head.status, head.type, head.body) == (200, "text/event-stream", b"")
+
+
+async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.05)
+
+    async with events(api) as stream:
+        lines = [await stream.line() for _ in range(4)]
+        await api.new()
+        event = await stream.next()
+
+    assert lines == [":", "", ":", ""]
+    assert event.data["seq"] == 1
+
+
+async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(
+    any_api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasksvc.api.feed.WINDOW_EVENTS", 20)
+    monkeypatch.setattr("tasksvc.api.feed.READ_LIMIT", 7)
+    api = any_api
+    await api.many([{"description": str(n)} for n in range(100)])
+
+    async with events(api, since="0") as behind, events(api) as live:
+        await api.many([{"description": str(n)} for n in range(50)])
+        ahead = await live.take(50)
+        taken = await behind.take(120)
+        await api.new()
+        taken += await behind.take(31)
+
+    assert seqs(ahead) == list(range(101, 151))
+    assert seqs(taken) == list(range(1, 152))
+
+
+async def test_streams_see_each_change_once_while_64_write(any_api: Api) -> None:
+    api = any_api
+    total = 64 * 5
+
+    async def write(number: int) -> None:
+        task = await api.new(str(number))
+        for priority in range(1, 4):
+            await api.patch(f"/tasks/{task['id']}", {"priority": priority})
+        await api.delete(f"/tasks/{task['id']}")
+
+    async def follow(stream: Events) -> list[Event]:
+        return await stream.take(total)
+
+    async with events(api, since="0") as first, events(api) as second:
+        followers = [asyncio.create_task(follow(stream)) for stream in (first, second)]
+        await asyncio.gather(*(write(number) for number in range(64)))
+        taken = [await follower for follower in followers]
+
+    assert [seqs(each) for each in taken] == [list(range(1, total + 1))] * 2
+
+
+async def test_a_hundred_streams_see_a_change_at_once(aiohttp_client: AiohttpClient) -> None:
+    api = await connect(aiohttp_client, "memory://", connector=aiohttp.TCPConnector(limit=0))
+    async with AsyncExitStack() as stack:
+        streams = [await stack.enter_async_context(events(api)) for _ in range(100)]
+
+        async def wait(stream: Events) -> float:
+            await stream.next()
+            return time.monotonic()
+
+        waiting = [asyncio.create_task(wait(stream)) for stream in streams]
+        began = time.monotonic()
+        await api.new()
+        delays = [await task - began for task in waiting]
+
+    assert statistics.median(delays) < 2
+
+
+async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_nobody(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasksvc.api.streaming.STALL_SECONDS", 0.5)
+    assert api.client.app is not None
+    feed = api.client.app[SERVICE].feed
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
+    writer.write(b"GET /changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readuntil(b"retry: 1000\n\n")
+
+    async with events(api) as stream:
+        for _ in range(3):
+            await api.many([{"description": "x" * 9_000}] * 400)
+        taken = await stream.take(1_200)
+        async with asyncio.timeout(10):
+            while feed.streams > 1:
+                await asyncio.sleep(0.01)
+
+    assert seqs(taken) == list(range(1, 1_201))
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
+async def test_a_client_that_leaves_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.05)
+    assert api.client.app is not None
+    feed = api.client.app[SERVICE].feed
+    async with events(api):
+        assert feed.streams == 1
+
+    async with asyncio.timeout(10):
+        while feed.streams:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_shutdown_ends_streams_in_order(api: Api) -> None:
+    async with events(api, since="0") as stream:
+        await api.new()
+        await stream.next()
+
+        closing = asyncio.create_task(api.client.server.close())
+        with pytest.raises(EOFError):
+            await stream.next()
+        await closing
+
+
+async def test_a_stream_goes_on_over_a_restart(aiohttp_client: AiohttpClient, tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/tasks.db"
+    before = await connect(aiohttp_client, store)
+    await before.many([{"description": str(n)} for n in range(5)])
+    async with events(before, since="0") as stream:
+        taken = await stream.take(3)
+        await before.client.server.close()
+        with pytest.raises(EOFError):
+            taken += [await stream.next() for _ in range(10)]
+
+    after = await connect(aiohttp_client, store)
+    await after.new()
+    async with events(after, last=taken[-1].id) as stream:
+        taken += await stream.take(6 - len(taken))
+        await after.new()
+        taken.append(await stream.next())
+
+    assert seqs(taken) == list(range(1, 8))
+
+
+async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fell behind what is left, so it is disconnected; coming back, it is told to sync anew."""
+    await api.many([{"description": str(n)} for n in range(10)])
+    monkeypatch.setattr("tasksvc.api.feed.READ_LIMIT", 1)
+    read = MemoryRepository.read_changes
+
+    async def pruning(self: MemoryRepository, since: Position, *, limit: int) -> ChangePage:
+        if since.seq == 3:
+            await self.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+        return await read(self, since, limit=limit)
+
+    monkeypatch.setattr(MemoryRepository, "read_changes", pruning)
+    async with events(api, since="0") as stream:
+        taken = await stream.take(3)
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.next()
+
+    answer = await api.get("/changes/stream", Last_Event_ID=taken[-1].id)
+
+    assert seqs(taken) == [1, 2, 3]
+    assert (answer.status, answer.problem) == (410, "position-gone")
