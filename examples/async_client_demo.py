@@ -160,7 +160,7 @@ def report(name: str, count: int, seconds: float) -> None:
     print(f"{name:8} {count:7,} tasks in {seconds:6.2f} s  {count / seconds:8,.0f} a second")
 
 
-def service(text: str) -> str:
+def service_url(text: str) -> str:
     """The base URL of a service, with a / at its end."""
     url = URL(text)
     if url.scheme not in ("http", "https") or not url.host:
@@ -170,7 +170,7 @@ def service(text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("url", nargs="?", default=DEFAULT, type=service, metavar="URL", help="default %(default)s")
+    parser.add_argument("url", nargs="?", default=DEFAULT, type=service_url, metavar="URL", help="default %(default)s")
     parser.add_argument("--tasks", type=int, default=1_000, metavar="N", help="default %(default)s")
     parser.add_argument("--connections", type=int, default=32, metavar="N", help="default %(default)s")
     settings = parser.parse_args()

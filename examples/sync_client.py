@@ -67,6 +67,11 @@ class Copy:
         row = self._database.execute("SELECT position FROM place").fetchone()
         return None if row is None else str(row[0])
 
+    def forget_position(self) -> None:
+        """The position is of no use any more; the tasks stay until a list replaces them."""
+        with self._database:
+            self._database.execute("DELETE FROM place")
+
     async def replace(self, pages: AsyncIterator[tuple[str, list[dict[str, Any]]]]) -> None:
         """Takes over a list, given as pages with their positions; all of it or nothing."""
         with self._database:
@@ -125,18 +130,19 @@ class Service:
         while url:
             async with self._session.get(url) as answer:
                 await check(answer)
-                yield answer.headers["X-Change-Seq"], await answer.json()
+                position, tasks = answer.headers["X-Change-Seq"], await answer.json()
                 url = answer.links["next"]["url"] if "next" in answer.links else None
+            yield position, tasks
 
-    async def changes(self, since: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+    async def changes(self, since: str, *, limit: int = PAGE) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         """The change log after a position up to its head, page by page, each with the position that it leads to."""
         more = True
         while more:
-            async with self._session.get("changes", params={"since": since, "limit": PAGE}) as answer:
+            async with self._session.get("changes", params={"since": since, "limit": limit}) as answer:
                 await check(answer)
                 page = await answer.json()
-                since, more = page["next"], page["more"]
-                yield page["changes"], since
+            since, more = page["next"], page["more"]
+            yield page["changes"], since
 
     async def stream(self, since: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         """The change log after a position, as it grows: the changes that came together, and where they lead."""
@@ -148,13 +154,18 @@ class Service:
             async for piece in answer.content.iter_any():
                 *events, rest = (rest + piece).split(b"\n\n")
                 changes = []
-                for event in events:
-                    fields = dict(line.split(": ", 1) for line in event.decode().splitlines() if ": " in line)
-                    if "data" in fields:
-                        changes.append(json.loads(fields["data"]))
-                        since = fields["id"]
+                for event in map(fields_of, events):
+                    if "data" in event:  # else it is a sign of life
+                        changes.append(json.loads(event["data"]))
+                        since = event["id"]
                 if changes:
                     yield changes, since
+
+
+def fields_of(event: bytes) -> dict[str, str]:
+    """The fields of a Server-Sent Event."""
+    fields = (line.partition(":") for line in event.decode().splitlines())
+    return {name: value.removeprefix(" ") for name, _, value in fields}
 
 
 async def check(answer: aiohttp.ClientResponse) -> None:
@@ -170,31 +181,30 @@ async def check(answer: aiohttp.ClientResponse) -> None:
 # ---------------------------------------------------------------- both together
 
 
-async def begin(copy: Copy, service: Service) -> None:
-    """Walks the list if the copy is new."""
+async def begin(copy: Copy, service: Service) -> str:
+    """The position of the copy; where it has none, it walks the list first."""
     if copy.position is None:
         await copy.replace(service.walk())
         say(f"walked the list: {copy.checksum()[0]} tasks at {copy.position}")
-
-
-async def catch_up(copy: Copy, service: Service) -> str:
-    """Brings the copy to where the log ends, and gives that position."""
-    await begin(copy, service)
     assert copy.position is not None
-    try:
-        async for changes, position in service.changes(copy.position):
-            copy.apply(changes, position)
-    except Gone:
-        await start_again(copy, service)
-        return await catch_up(copy, service)
     return copy.position
 
 
-async def start_again(copy: Copy, service: Service) -> None:
-    """Walks the list again."""
-    say(f"{copy.position} is gone")
-    await copy.replace(service.walk())
-    say(f"walked the list again: {copy.checksum()[0]} tasks at {copy.position}")
+async def catch_up(copy: Copy, service: Service, *, to: str | None = None) -> str:
+    """Brings the copy to where the log ends, or just to the position `to`, and gives the position."""
+    try:
+        start = await begin(copy, service)
+        if start != to:
+            async for changes, position in service.changes(start, limit=PAGE if to is None else 1):
+                copy.apply(changes, position)
+                if position == to:
+                    break
+    except Gone:
+        say(f"{copy.position} is gone")
+        copy.forget_position()
+        return await catch_up(copy, service, to=to)
+    assert copy.position is not None
+    return copy.position
 
 
 async def follow(copy: Copy, service: Service) -> None:
@@ -202,17 +212,17 @@ async def follow(copy: Copy, service: Service) -> None:
     pause = PAUSE_SECONDS
     while True:
         try:
-            await begin(copy, service)
-            assert copy.position is not None
-            say(f"follows from {copy.position}")
-            async for changes, position in service.stream(copy.position):
+            start = await begin(copy, service)
+            say(f"follows from {start}")
+            async for changes, position in service.stream(start):
                 copy.apply(changes, position)
                 pause = PAUSE_SECONDS
             problem = "the stream ended"
         except Gone:
-            await start_again(copy, service)
+            say(f"{copy.position} is gone")
+            copy.forget_position()
             continue
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
             problem = str(error) or type(error).__name__
         say(f"{problem}; tries again in {pause:g} s")
         await asyncio.sleep(pause)
@@ -221,15 +231,16 @@ async def follow(copy: Copy, service: Service) -> None:
 
 async def prove(copy: Copy, service: Service) -> bool:
     """Whether the copy, brought up to date, equals a fresh list at the same position of the change log."""
-    fresh = Copy(":memory:")
-    with closing(fresh):
-        await catch_up(copy, service)
-        while (end := await catch_up(fresh, service)) != copy.position:  # somebody writes meanwhile
-            await catch_up(copy, service)
+    await catch_up(copy, service)
+    with closing(Copy(":memory:")) as fresh:
+        end = await catch_up(fresh, service)
+        await catch_up(copy, service, to=end)  # somebody may have written meanwhile
         ours, theirs = copy.checksum(), fresh.checksum()
-    say(f"at {end} the copy has {ours[0]} tasks, sha256 {ours[1]}")
-    say(f"at {end} the service has {theirs[0]} tasks, sha256 {theirs[1]}")
-    return ours == theirs
+        same = ours == theirs and copy.position == fresh.position
+    say(f"the copy at {copy.position}: {ours[0]} tasks, sha256 {ours[1]}")
+    say(f"the service at {end}: {theirs[0]} tasks, sha256 {theirs[1]}")
+    say("equal" if same else "NOT EQUAL")
+    return same
 
 
 def say(text: str) -> None:
@@ -240,8 +251,7 @@ async def run(url: str, path: str, *, only_prove: bool) -> bool:
     """False where the proof failed."""
     token = os.environ.get("TASKSVC_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else None
-    copy = Copy(path)
-    with closing(copy):
+    with closing(Copy(path)) as copy:
         async with aiohttp.ClientSession(url, headers=headers) as session:
             service = Service(session)
             if only_prove:
@@ -254,3 +264,32 @@ async def run(url: str, path: str, *, only_prove: bool) -> bool:
             except asyncio.CancelledError:
                 say(f"ends with {copy.checksum()[0]} tasks at {copy.position}")
     return True
+
+
+def service_url(text: str) -> str:
+    """The base URL of a service, with a / at its end."""
+    url = URL(text)
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError
+    return str(url.with_path(url.path.rstrip("/") + "/"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("url", nargs="?", default=DEFAULT, type=service_url, metavar="URL", help="default %(default)s")
+    parser.add_argument("--copy", default="tasks-copy.db", metavar="FILE", help="default %(default)s")
+    parser.add_argument("--prove", action="store_true", help="catch up, compare with a fresh list, and end")
+    settings = parser.parse_args()
+    try:
+        equal = asyncio.run(run(settings.url, settings.copy, only_prove=settings.prove))
+    except aiohttp.ClientConnectorError:
+        sys.exit(f"Nothing answers at {settings.url}. Start the service with: tasksvc")
+    except sqlite3.Error as error:
+        sys.exit(f"The copy {settings.copy} cannot be used: {error}.")
+    except (Refused, aiohttp.ClientError) as error:
+        sys.exit(str(error) or type(error).__name__)
+    sys.exit(0 if equal else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Running the example clients as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+Run = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
+
+
+@pytest.fixture
+def run_example(tmp_path: Path) -> Run:
+    """Runs an example to its end; gives its exit status and what it printed."""
+
+    async def run(name: str, *arguments: str) -> tuple[int, str]:
+        process = await start_example(name, *arguments, folder=tmp_path)
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
+    return run
+
+
+async def start_example(
+    name: str, *arguments: str, folder: Path, stderr: int = asyncio.subprocess.STDOUT
+) -> asyncio.subprocess.Process:
+    """The example as a process, both of whose streams are one unless `stderr` says another."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(EXAMPLES / name),
+        *arguments,
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
+    )
