@@ -30,7 +30,8 @@ class Listener:
         self._head = Position("", 0)
         self._changed = asyncio.Event()
         self._is_listening = False
-        self._task = asyncio.create_task(self._listen_forever())
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
 
     def saw(self, head: Position) -> None:
         """Wakes who waits for a change, if `head` is news."""
@@ -40,15 +41,21 @@ class Listener:
 
     async def wait(self, since: Position, *, timeout: float) -> None:
         """Returns when there may be a change after `since`, or when it is time to look."""
-        if self._head.generation == since.generation and self._head.seq > since.seq:
+        if self._closed or (self._head.generation == since.generation and self._head.seq > since.seq):
             return
+        if self._task is None:  # nobody waited so far
+            self._task = asyncio.create_task(self._listen_forever())
+        changed = self._changed
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), min(timeout, POLL if self._is_listening else POLL_DEAF))
+            async with asyncio.timeout(min(timeout, POLL if self._is_listening else POLL_DEAF)):
+                await changed.wait()
 
     async def close(self) -> None:
         """Ends the connection and all waits."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
         self._wake()
 
     def _wake(self) -> None:
@@ -71,7 +78,8 @@ class Listener:
             self._wake()  # who waits may have missed something
             while not lost.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), HEARTBEAT)
+                    async with asyncio.timeout(HEARTBEAT):
+                        await lost.wait()
                 await connection.execute("SELECT 1", timeout=self._timeout)
         finally:
             self._is_listening = False

@@ -37,6 +37,8 @@ def listing_statement(listing: Listing) -> Statement:
     tables = ["tasks"]
     conditions: list[str] = []
     due_key = f"coalesce(due_at, {_FIRST if query.descending else _LAST})"
+    # Within these bounds the index is entered and left without a look at tasks that are not due.
+    is_due = f"{due_key} > {_FIRST}" if query.descending else f"{due_key} < {_LAST}"
     for number, label in enumerate(query.labels):
         tables.append(f"JOIN task_labels label{number} ON label{number}.id = tasks.id")
         conditions.append(f"label{number}.label = {value(label)}")
@@ -45,9 +47,9 @@ def listing_statement(listing: Listing) -> Statement:
     if query.priority_min is not None:
         conditions.append(f"priority >= {value(bounded(query.priority_min))}")
     if query.due_before is not None:
-        conditions.append(f"due_at IS NOT NULL AND {due_key} < {value(micros(query.due_before))}")
+        conditions.append(f"{is_due} AND {due_key} < {value(micros(query.due_before))}")
     if query.due_after is not None:
-        conditions.append(f"due_at IS NOT NULL AND {due_key} > {value(micros(query.due_after))}")
+        conditions.append(f"{is_due} AND {due_key} > {value(micros(query.due_after))}")
     if query.created_after is not None:
         conditions.append(f"created_at > {value(micros(query.created_after))}")
     if query.updated_after is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
+
 from tasksvc import StoreRefused
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import DRIVER_ERRORS, is_final, reason
@@ -17,8 +19,8 @@ PATIENCE = 3_600.0
 """Seconds that a migration may take, or that of another process may."""
 
 
-async def prepare(servers: Servers, settings: Settings) -> None:
-    """Returns when the store can be used.  Raises StoreRefused, with the reason, where it cannot.
+async def prepare(servers: Servers, settings: Settings) -> asyncpg.Connection:
+    """A connection to a store that can be used.  Raises StoreRefused, with the reason, where it cannot.
 
     A server that does not answer, or takes no writes, is waited for, up to the start timeout.
     """
@@ -42,7 +44,7 @@ async def prepare(servers: Servers, settings: Settings) -> None:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try(servers: Servers, settings: Settings) -> None:
+async def _try(servers: Servers, settings: Settings) -> asyncpg.Connection:
     connection = await servers.connect()
     try:
         if (encoding := connection.get_settings().server_encoding) != "UTF8":
@@ -51,5 +53,7 @@ async def _try(servers: Servers, settings: Settings) -> None:
                 " Create one with ENCODING 'UTF8'."
             )
         await migrate(Session(connection, timeout=PATIENCE), settings)
-    finally:
+    except BaseException:
         connection.terminate()
+        raise
+    return connection

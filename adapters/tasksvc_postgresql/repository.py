@@ -64,8 +64,10 @@ _STATE = "SELECT generation, pg_is_in_recovery() OR current_setting('transaction
 class PostgresqlRepository(TaskRepository):
     """Any number of these, in any number of processes, serve one schema."""
 
-    def __init__(self, servers: Servers, settings: Settings) -> None:
+    def __init__(self, servers: Servers, settings: Settings, first: asyncpg.Connection) -> None:
+        """`first`: a connection that is there already."""
         self._servers, self._settings = servers, settings
+        self._first: asyncpg.Connection | None = first
         self._generation = ""
         self._connections = Connections(settings, self._connect)
         self._commits: Grouping[Commit, Committed] = Grouping(
@@ -80,7 +82,7 @@ class PostgresqlRepository(TaskRepository):
         self._closed = False
 
     async def _connect(self) -> asyncpg.Connection:
-        connection = await self._servers.connect()
+        connection, self._first = self._first or await self._servers.connect(), None
         try:
             self._generation = await connection.fetchval(_GREETING)
         except BaseException:
@@ -192,7 +194,7 @@ class PostgresqlRepository(TaskRepository):
         """A connection beside the pool, for work that takes long."""
         self._check_open()
         with in_our_words(self._settings.name):
-            connection = await self._servers.connect()
+            connection = await self._connect()
         self._transfers.add(connection)
         try:
             yield connection
@@ -229,8 +231,7 @@ class PostgresqlRepository(TaskRepository):
 async def open_postgresql(settings: Settings) -> PostgresqlRepository:
     """A repository whose schema is up to date.  Raises StoreRefused."""
     servers = Servers(settings)
-    await prepare(servers, settings)
-    repository = PostgresqlRepository(servers, settings)
+    repository = PostgresqlRepository(servers, settings, await prepare(servers, settings))
     try:
         await repository.ping()
     except StoreUnavailable as error:

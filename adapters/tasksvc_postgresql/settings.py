@@ -122,7 +122,10 @@ def _hosts(url: StoreURL, given: dict[str, str]) -> tuple[Host, ...]:
         name, port = _host_and_port(unquote(text))
         port = port or (ports[index] if index < len(ports) else "?")
         if not name or (port and not (port.isascii() and port.isdecimal())):
-            raise InvalidStoreURL(f"The hosts of {url} cannot be read; write them as host1:port1,host2:port2.")
+            # They are not shown, since a password is among them where the @ is missing.
+            raise InvalidStoreURL(
+                f"The hosts of this {url.scheme}: URL cannot be read; write user:password@host1:port1,host2:port2."
+            )
         hosts.append({"host": name, "port": int(port)} if port else {"host": name})
     return tuple(hosts)
 

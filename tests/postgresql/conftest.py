@@ -6,9 +6,10 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import asyncpg
 import pytest
 
-from postgresql.server import given_or_temporary, with_parameters
+from postgresql.server import Server, given_or_temporary, with_parameters
 from tasksvc import TaskRepository
 from tasksvc.plugins import open_repository
 
@@ -21,18 +22,27 @@ def server_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[Server]:
+    """A server that tests may reconfigure, kill and start again; it keeps what it acknowledged."""
+    with Server() as server:
+        yield server
+
+
 @pytest.fixture
-def store_url(server_url: str) -> str:
-    """The URL of a store that is not there yet."""
-    return with_parameters(server_url, schema=new_schema())
-
-
-def new_schema() -> str:
-    """The name of a schema that no other test uses."""
+def schema() -> str:
+    """The name of a schema that is not there yet."""
     return f"test_{os.getpid()}_{next(_numbers)}"
 
 
+@pytest.fixture
+def store_url(server_url: str, schema: str) -> str:
+    """The URL of a store that is not there yet."""
+    return with_parameters(server_url, schema=schema)
+
+
 Open = Callable[..., Awaitable[TaskRepository]]
+"""Opens the repository of a URL, to which parameters can be added."""
 
 
 @pytest.fixture
@@ -41,10 +51,18 @@ async def open_store() -> AsyncIterator[Open]:
     opened: list[TaskRepository] = []
 
     async def open_one(url: str, **parameters: object) -> TaskRepository:
-        repository = await open_repository(with_parameters(url, **parameters) if parameters else url)
+        repository = await open_repository(with_parameters(url, **parameters))
         opened.append(repository)
         return repository
 
     yield open_one
     for repository in opened:
         await repository.close()
+
+
+@pytest.fixture
+async def database(server_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the server of `store_url`, beside the adapter."""
+    connection = await asyncpg.connect(server_url)
+    yield connection
+    await connection.close()

@@ -1,0 +1,327 @@
+"""A server that refuses, waits or takes no writes: what callers are told, and that nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from postgresql.conftest import Open
+from postgresql.server import Server
+from tasksvc import (
+    BEGINNING,
+    Add,
+    Committed,
+    OutcomeUnknown,
+    Patch,
+    PutRecord,
+    RetryKey,
+    StoreClosed,
+    StoreFull,
+    StoreUnavailable,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+)
+from tasksvc.usecases import now
+
+BOUND = 10.0
+"""Seconds for a call that should end within two."""
+
+
+async def add(repository: TaskRepository, description: str = "x", *, retry: RetryKey | None = None) -> Committed:
+    return await repository.commit([Add(TaskDraft(description))], at=now(), retry=retry)
+
+
+async def patch(repository: TaskRepository, **fields: object) -> Committed:
+    return await repository.commit([Patch(1, fields)], at=now())
+
+
+@asynccontextmanager
+async def refusing(database: asyncpg.Connection, schema: str, code: str, *, times: int = 10**9) -> AsyncIterator[None]:
+    """The server refuses to write to the header with the SQLSTATE `code`, so many times."""
+    await database.execute(
+        f"""
+        CREATE SEQUENCE {schema}.refusals;
+        CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('{schema}.refusals') <= {times} THEN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.header FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
+        """
+    )
+    yield
+    await database.execute(f"DROP FUNCTION {schema}.refuse CASCADE; DROP SEQUENCE {schema}.refusals")
+
+
+# ---------------------------------------------------------------- again, but not forever
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"])
+async def test_a_serialization_failure_or_deadlock_is_tried_again(
+    code: str, open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+
+    async with refusing(database, schema, code, times=2):
+        added = await add(repository)
+        patched = await patch(repository, priority=3)
+
+    assert (added.position.seq, patched.position.seq) == (1, 2), "each was done once"
+
+
+async def test_a_transaction_that_always_fails_is_given_up(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await add(repository)
+
+    async with refusing(database, schema, "40001"):
+        with pytest.raises(StoreUnavailable) as failure:
+            await patch(repository, priority=3)
+        tries = await database.fetchval(f"SELECT last_value FROM {schema}.refusals")
+
+    assert not isinstance(failure.value, OutcomeUnknown), "nothing was written, and that is known"
+    assert 2 <= tries <= 10
+    assert (await repository.get(1)).version == 1
+
+
+async def test_a_real_deadlock_is_resolved(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, timeout=20, deadlock_timeout="50ms")
+    await add(repository)
+    await database.execute("SET deadlock_timeout = '60s'")  # so that the server picks the repository's transaction
+    theirs = database.transaction()
+    await theirs.start()
+    await database.execute(f"UPDATE {schema}.tasks SET priority = 0 WHERE id = 1")
+    patching = asyncio.create_task(patch(repository, done=True))
+    while not await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.01)
+
+    await database.execute(f"SELECT FROM {schema}.header FOR UPDATE")
+    await theirs.rollback()
+
+    assert (await patching).position.seq == 2
+    assert (await repository.get(1)).done
+
+
+async def test_sessions_that_an_administrator_ends_are_replaced(
+    open_store: Open, store_url: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await add(repository)
+    await asyncio.gather(*(repository.find(TaskQuery(priority_min=n), limit=1) for n in range(8)))
+
+    await database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tasksvc'")
+
+    assert (await patch(repository, done=True)).position.seq == 2
+    assert (await repository.find(TaskQuery(), limit=1)).position.seq == 2
+
+
+# ---------------------------------------------------------------- full, slow, busy
+
+
+async def test_a_full_disk_of_the_server_is_told_as_such(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+
+    async with refusing(database, schema, "53100"):
+        with pytest.raises(StoreFull):
+            await add(repository)
+
+    assert (await add(repository)).position.seq == 1, "the store serves again when there is room"
+
+
+async def test_who_waits_for_a_lock_too_long_is_told_that_nothing_was_written(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, timeout=0.6)
+    await add(repository)
+    theirs = database.transaction()
+    await theirs.start()
+    await database.execute(f"SELECT FROM {schema}.header FOR UPDATE")
+
+    for write in (add, patch):
+        with pytest.raises(StoreUnavailable) as failure:
+            await write(repository)
+        assert not isinstance(failure.value, OutcomeUnknown)
+        assert failure.value.retry_after > 0
+    assert (await repository.get(1)).version == 1, "reads go on meanwhile"
+    await theirs.rollback()
+
+    assert (await add(repository)).position.seq == 2
+
+
+async def test_a_process_that_stands_still_in_its_transaction_loses_it(
+    open_store: Open, store_url: str, schema: str
+) -> None:
+    """It holds the lock that all others wait for, and may never wake up again."""
+    repository = await open_store(store_url, timeout=3)
+    session = repository._settings.session  # type: ignore[attr-defined]
+    frozen = await asyncpg.connect(store_url.partition("&schema=")[0], server_settings=session)
+    await frozen.execute("BEGIN; SELECT FROM header FOR UPDATE")
+
+    added = await add(repository)
+
+    assert added.position.seq == 1
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await frozen.execute("COMMIT")
+    frozen.terminate()
+
+
+async def test_a_search_that_takes_too_long_is_given_up_and_the_connection_kept(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, timeout=0.4)
+    await add(repository)
+    lock = database.transaction()
+    await lock.start()
+    await database.execute(f"LOCK {schema}.tasks IN ACCESS EXCLUSIVE MODE")
+
+    with pytest.raises(StoreUnavailable, match="too long"):
+        await repository.find(TaskQuery(q="x"), limit=1)
+
+    await lock.rollback()
+    assert len(repository._connections._pool._idle) == 1  # type: ignore[attr-defined]
+    assert len((await repository.find(TaskQuery(q="x"), limit=1)).tasks) == 1
+
+
+async def test_when_all_connections_are_in_use_callers_wait_and_are_told(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url, pool_size=2, timeout=0.5)
+    over = asyncio.Event()
+    connections = repository._connections  # type: ignore[attr-defined]
+    deadline = asyncio.get_running_loop().time() + 60
+    busy = [asyncio.create_task(connections.run(lambda _: over.wait(), deadline=deadline)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    began = time.monotonic()
+    outcomes = await asyncio.gather(
+        repository.read_changes(BEGINNING, limit=1), repository.get(1), add(repository), return_exceptions=True
+    )
+
+    assert time.monotonic() - began < BOUND
+    for outcome in outcomes:
+        assert isinstance(outcome, StoreUnavailable)
+        assert "All 2 connections" in str(outcome)
+        assert not isinstance(outcome, OutcomeUnknown)
+    over.set()
+    await asyncio.gather(*busy)
+    assert (await add(repository)).position.seq == 1
+
+
+async def test_searches_leave_connections_to_everybody_else(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, pool_size=4)
+    await add(repository)
+    lock = database.transaction()
+    await lock.start()
+    await database.execute(f"LOCK {schema}.tasks IN ACCESS EXCLUSIVE MODE")
+    searches = [asyncio.create_task(repository.find(TaskQuery(q=str(n)), limit=1)) for n in range(20)]
+    await asyncio.sleep(0.1)
+
+    page = await asyncio.wait_for(repository.read_changes(BEGINNING, limit=1), 1)
+
+    assert len(page.changes) == 1
+    await lock.rollback()
+    await asyncio.gather(*searches)
+
+
+# ---------------------------------------------------------------- a server that takes no writes any more
+
+
+async def test_a_server_that_was_demoted_is_left(own_server: Server, open_store: Open) -> None:
+    repository = await open_store(own_server.tcp_url(), schema="demoted", timeout=1)
+    await add(repository)
+    try:
+        own_server.reload(default_transaction_read_only="on")
+        connections = await open_connections(own_server)
+
+        await until(lambda: fails(repository, StoreUnavailable))
+        with pytest.raises(StoreUnavailable, match="takes no writes"):
+            await repository.ping()
+    finally:
+        own_server.reload(default_transaction_read_only="off")
+
+    await until(lambda: succeeds(repository))
+    assert not connections & await open_connections(own_server), "no connection to the demoted server is used again"
+
+
+async def open_connections(server: Server) -> set[int]:
+    """The processes of the server that serve a repository."""
+    admin = await asyncpg.connect(server.url)
+    rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'tasksvc'")
+    await admin.close()
+    return {row[0] for row in rows}
+
+
+async def until(holds: object) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():  # type: ignore[operator]
+            await asyncio.sleep(0.02)
+
+
+async def fails(repository: TaskRepository, kind: type[Exception]) -> bool:
+    try:
+        await add(repository)
+    except kind:
+        return True
+    return False
+
+
+async def succeeds(repository: TaskRepository) -> bool:
+    return not await fails(repository, StoreUnavailable)
+
+
+# ---------------------------------------------------------------- gone
+
+
+async def test_a_schema_that_is_gone_is_told_as_such(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await database.execute(f"DROP SCHEMA {schema} CASCADE")
+
+    for call in (add(repository), repository.get(1), repository.find(TaskQuery(), limit=1), repository.ping()):
+        with pytest.raises(StoreUnavailable, match="gone"):
+            await call
+
+
+async def test_a_closed_store_says_so_to_every_call(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url)
+    dump = repository.dump()
+    await repository.close()
+
+    for call in (
+        add(repository),
+        repository.get(1),
+        repository.find(TaskQuery(), limit=1),
+        repository.changes(BEGINNING, limit=1, wait=60),
+        repository.record("s", "n"),
+        repository.records("s", limit=1),
+        repository.commit([PutRecord("s", "n", {})], at=now()),
+        repository.prune(log_before=now(), log_keep=0, keys_before=now(), limit=1),
+        repository.restore(dump),
+        anext(dump),
+        repository.ping(),
+    ):
+        with pytest.raises(StoreClosed):
+            await call
+
+
+async def test_a_server_that_does_not_sync_by_default_does_so_for_what_is_acknowledged(
+    own_server: Server, open_store: Open
+) -> None:
+    repository = await open_store(own_server.tcp_url(), schema="synced", synchronous_commit="off")
+
+    settings = await repository._connections.run(  # type: ignore[attr-defined]
+        lambda session: session.fetch("SHOW synchronous_commit")
+    )
+
+    assert settings[0][0] == "on"

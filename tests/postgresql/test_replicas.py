@@ -1,0 +1,265 @@
+"""Several processes on one schema: their log, their races, their news of each other."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+
+from postgresql.conftest import Open
+from tasksvc import (
+    BEGINNING,
+    Add,
+    Change,
+    Committed,
+    Expected,
+    Kind,
+    Patch,
+    Position,
+    RetryKey,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+    VersionConflict,
+)
+from tasksvc.usecases import now
+
+WRITER = Path(__file__).with_name("writer.py")
+
+
+async def replicas(open_store: Open, url: str, count: int = 4) -> list[TaskRepository]:
+    return [await open_store(url) for _ in range(count)]
+
+
+async def add(repository: TaskRepository, description: str = "x") -> Committed:
+    return await repository.commit([Add(TaskDraft(description))], at=now())
+
+
+# ---------------------------------------------------------------- the log
+
+
+async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_order(
+    open_store: Open, store_url: str
+) -> None:
+    repository = await open_store(store_url)
+    await add(repository, "the one that all of them patch")
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(WRITER),
+            store_url,
+            "16",
+            "6",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(4)
+    ]
+    done = asyncio.Event()
+
+    async def follow() -> list[Change]:
+        seen: list[Change] = []
+        since = BEGINNING
+        while True:
+            last_round = done.is_set()
+            page = await repository.read_changes(since, limit=7)
+            seen += page.changes
+            since = page.next
+            if last_round and not page.changes:
+                return seen
+
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    readers = [asyncio.create_task(follow()) for _ in range(3)]
+    outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    done.set()
+    logs = await asyncio.gather(*readers)
+
+    log = logs[0]
+    assert [change.seq for change in log] == list(range(1, len(log) + 1)), "a reader meets no gap and nothing twice"
+    assert logs[1] == logs[2] == log, "all readers see the same"
+    acknowledged = [commit for output, _ in outputs for commit in json.loads(output)]
+    assert len(acknowledged) == 4 * 16 * 6
+    created = Counter(change.task_id for change in log if change.kind is Kind.CREATED)
+    assert created == Counter([1, *(task_id for ids, _ in acknowledged for task_id in ids)]), "no id is lost or twice"
+    assert max(seq for _, seq in acknowledged) == len(log)
+    tasks = {task.id: task for task in (await repository.find(TaskQuery(), limit=1_000)).tasks}
+    assert tasks == {change.task_id: change.task for change in log}, "the log, replayed, gives the tasks"
+    assert tasks[1].version == len(log) - len(created) + 1, "no patch is lost"
+
+
+async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_does_not(
+    database: asyncpg.Connection, server_url: str, schema: str
+) -> None:
+    """Why the log is numbered from the row of the header: two transactions, of which the first commits last."""
+    await database.execute(
+        f"""
+        CREATE SCHEMA {schema};
+        CREATE TABLE {schema}.counter (seq bigint); INSERT INTO {schema}.counter VALUES (0);
+        CREATE SEQUENCE {schema}.sequence;
+        CREATE TABLE {schema}.log (way text, seq bigint);
+        """
+    )
+    other = await asyncpg.connect(server_url)
+    ways = {
+        "sequence": f"INSERT INTO {schema}.log SELECT 'sequence', nextval('{schema}.sequence')",
+        "counter": f"WITH head AS (UPDATE {schema}.counter SET seq = seq + 1 RETURNING seq)"
+        f" INSERT INTO {schema}.log SELECT 'counter', seq FROM head",
+    }
+
+    async def seen_by_a_reader_who_follows(way: str) -> list[int]:
+        """Two writers, a reader who looks in between, and again at the end for what is after the last that it saw."""
+        slow = database.transaction()
+        await slow.start()
+        await database.execute(ways[way])
+        quick = asyncio.create_task(other.execute(ways[way]))
+        if way == "sequence":
+            await quick
+        reader = await asyncpg.connect(server_url)
+        after = f"SELECT seq FROM {schema}.log WHERE way = $1 AND seq > $2 ORDER BY seq"
+        seen = [row[0] for row in await reader.fetch(after, way, 0)]
+        await slow.commit()
+        await quick
+        seen += [row[0] for row in await reader.fetch(after, way, max(seen, default=0))]
+        await reader.close()
+        return seen
+
+    try:
+        assert await seen_by_a_reader_who_follows("sequence") == [2], "the change 1 is never seen"
+        assert await seen_by_a_reader_who_follows("counter") == [1, 2]
+    finally:
+        await other.close()
+
+
+# ---------------------------------------------------------------- races
+
+
+async def test_of_50_conditional_patches_on_four_replicas_one_wins(open_store: Open, store_url: str) -> None:
+    repositories = await replicas(open_store, store_url)
+    await add(repositories[0])
+    patches = [
+        repositories[n % 4].commit([Patch(1, {"priority": n % 9 + 1}, Expected(frozenset({1})))], at=now())
+        for n in range(50)
+    ]
+
+    outcomes = await asyncio.gather(*patches, return_exceptions=True)
+
+    won = [outcome for outcome in outcomes if isinstance(outcome, Committed)]
+    lost = [outcome for outcome in outcomes if isinstance(outcome, VersionConflict)]
+    assert (len(won), len(lost)) == (1, 49)
+    assert all(conflict.current == won[0].results[0] for conflict in lost), "who lost is told of the winner"
+    assert [await repository.get(1) for repository in repositories] == [won[0].results[0]] * 4
+
+
+async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open_store: Open, store_url: str) -> None:
+    repositories = await replicas(open_store, store_url)
+    await add(repositories[0])
+
+    await asyncio.gather(
+        *(repositories[n % 4].commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(50))
+    )
+
+    task = await repositories[0].get(1)
+    assert task.metadata == {str(n): n for n in range(50)}
+    assert task.version == 51
+
+
+async def test_100_commits_with_one_retry_key_on_four_replicas_make_one_task(open_store: Open, store_url: str) -> None:
+    repositories = await replicas(open_store, store_url)
+    key = RetryKey("", "once", "f")
+
+    outcomes = await asyncio.gather(
+        *(repositories[n % 4].commit([Add(TaskDraft("x"))], at=now(), retry=key) for n in range(100))
+    )
+
+    assert Counter(outcome.replayed for outcome in outcomes) == {True: 99, False: 1}
+    assert {cast(Task, outcome.results[0]).id for outcome in outcomes} == {1}
+    assert len((await repositories[1].find(TaskQuery(), limit=10)).tasks) == 1
+
+
+async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open, store_url: str) -> None:
+    repositories = await replicas(open_store, store_url)
+
+    for n in range(1, 41):
+        task = (await add(repositories[n % 4])).results[0]
+        for reader in repositories:
+            assert await reader.get(n) == task
+        assert (await repositories[(n + 1) % 4].find(TaskQuery(), limit=1_000)).position.seq == n
+
+
+# ---------------------------------------------------------------- news
+
+
+async def test_a_change_wakes_those_who_wait_on_every_replica(open_store: Open, store_url: str) -> None:
+    repositories = await replicas(open_store, store_url)
+    head = (await add(repositories[0])).position
+    waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
+    await asyncio.gather(*(until_listening(each) for each in repositories))
+
+    delays = []
+    for n in range(5):
+        began = time.monotonic()
+        head = (await add(repositories[n % 4])).position
+        pages = await asyncio.gather(*waiting)
+        delays.append(time.monotonic() - began)
+        assert [[change.seq for change in page.changes] for page in pages] == [[head.seq]] * 4
+        waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
+        await asyncio.sleep(0.01)
+    for waiter in waiting:
+        waiter.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert sorted(delays)[2] < 0.5, "the server tells of changes; who polls for them would take a second"
+
+
+async def until_listening(repository: TaskRepository) -> None:
+    """Waits until the repository hears of the changes of others."""
+    listener = repository._listener  # type: ignore[attr-defined]
+    while not listener._is_listening:
+        await asyncio.sleep(0.01)
+
+
+async def test_the_loss_of_the_connection_that_listens_loses_no_change(
+    open_store: Open, store_url: str, database: asyncpg.Connection
+) -> None:
+    writer, reader = await replicas(open_store, store_url, 2)
+    head = (await add(writer)).position
+    waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
+    await until_listening(reader)
+
+    for _ in range(3):
+        assert await database.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE application_name = 'tasksvc' AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')"
+        )
+        head = (await add(writer)).position
+        page = await asyncio.wait_for(waiting, 30)
+        assert page.next == head
+        waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
+        await until_listening(reader)
+
+    waiting.cancel()
+
+
+async def test_a_store_that_others_restore_has_a_new_generation_everywhere(
+    open_store: Open, store_url: str, server_url: str, schema: str
+) -> None:
+    source = await open_store(server_url, schema=f"{schema}_source")
+    await add(source)
+    one, other = await replicas(open_store, store_url, 2)
+    before = other.generation
+
+    await one.restore(source.dump())
+
+    page = await other.find(TaskQuery(), limit=10)
+    assert page.position == Position(one.generation, 1)
+    assert other.generation == one.generation != before
+    assert one.generation != source.generation
