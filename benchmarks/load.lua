@@ -1,4 +1,4 @@
--- What wrk sends.  Arguments: scenario, base path, first id, count of tasks, list path.
+-- What wrk sends.  Arguments: scenario, base path, first id, count of tasks, list path, different requests.
 -- The requests are put together beforehand, so that the client's own cost stays small.
 local requests, turn = {}, 0
 
@@ -12,7 +12,7 @@ function init(arguments)
   local first, count = tonumber(arguments[3]), tonumber(arguments[4])
   math.randomseed(7)
   local function read() return wrk.format("GET", base .. (first + math.random(0, count - 1))) end
-  for number = 1, 2000 do
+  for number = 1, tonumber(arguments[6]) do
     if scenario == "list" then requests[number] = wrk.format("GET", list)
     elseif scenario == "create" or (scenario == "mixed" and number % 5 == 0) then requests[number] = create(base, number)
     else requests[number] = read() end

@@ -70,8 +70,9 @@ SHORT = (LIMIT, TASKSVC, "aiohttp + aiosqlite, FULL")
 class Server:
     """A process of one target with an empty store, from the start of the `with` block to its end."""
 
-    def __init__(self, name: str, target: Target, postgresql: str) -> None:
-        self.name, self.target, self._postgresql = name, target, postgresql
+    def __init__(self, name: str, target: Target, postgresql: str, ready: str = "/tasks/") -> None:
+        """`ready`: a path that is answered with 200 once the server is."""
+        self.name, self.target, self._postgresql, self._ready = name, target, postgresql, ready
 
     def __enter__(self) -> Server:
         with socket.socket() as free:
@@ -102,7 +103,7 @@ class Server:
         end = time.monotonic() + 30
         while time.monotonic() < end and self.process.poll() is None:
             try:
-                if self.call("GET", "/tasks/")[0] == 200:
+                if self.call("GET", self._ready)[0] == 200:
                     return self
             except OSError:
                 time.sleep(0.02)
@@ -189,10 +190,12 @@ def check_answers(name: str, target: Target, postgresql: str) -> None:
         assert len({task["id"] for task in answers}) == 200, name
 
 
-def wrk(server: Server, scenario: str, connections: int, seconds: float, first: int) -> dict[str, int]:
-    """One run of the load."""
+def wrk(
+    server: Server, scenario: str, connections: int, seconds: float, first: int, different: int = 2_000
+) -> dict[str, int]:
+    """One run of the load, with so many `different` requests."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
-    arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path]
+    arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path, str(different)]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}", "--", *arguments],
         capture_output=True,
