@@ -113,6 +113,7 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
             await runner.setup()
             server = await _listen(runner, listener.host, listener.port)
             servers.append(server)
+            stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
         # What is there now stays, so the garbage collector need not look at it again and again.
         gc.collect()
