@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from doors.conftest import Doors
 from tasksvc.api.access import FRESH_SECONDS
 from tasksvc.api.app import SERVICE
 from tasksvc.tokens import Scope, create_token, new_secret, revoke_token
 from tasksvc.usecases import now
-from tests.doors.conftest import Doors
 
 PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
 """The operations that need no token.  All others must say in the description what they need."""

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
+from doors.conftest import Doors
 from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
 from tasksvc.api.observer import LogFormatter, RequestLog, request_id
 from tasksvc.api.proxies import InvalidProxy, Proxies
-from tests.doors.conftest import Doors
 
 
 def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:
