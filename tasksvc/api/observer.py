@@ -175,7 +175,7 @@ class Observer:
 
 def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
     """The figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -204,4 +204,5 @@ def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[
 
     registry = CollectorRegistry()
     registry.register(Collector())
+    ProcessCollector(registry=registry)  # memory, descriptors and processor time, where the system tells
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -57,6 +57,7 @@ class OperationsHandlers:
         gauges = {
             "requests_in_flight": ("Requests that are being answered.", float(service.in_flight)),
             "feed_streams": ("Streams of changes that are open.", float(service.feed.streams)),
+            "event_loop_tasks": ("Tasks of the event loop.", float(len(asyncio.all_tasks()))),
             **{
                 f"store_{name}": ("Of the store, by its own account.", float(value))
                 for name, value in service.repository.statistics().items()
