@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,13 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def any_api(aiohttp_client: AiohttpClient, any_store: str) -> Api:
     """The service, on each store."""
     return await connect(aiohttp_client, any_store)
+
+
+@pytest.fixture
+def silence(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing that a client sends is an error of the service."""
+    yield
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def connect(aiohttp_client: AiohttpClient, store: str, options: Options | None = None, **more: Any) -> Api:

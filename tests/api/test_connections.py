@@ -1,0 +1,187 @@
+"""Conversations over one connection: bodies that are announced or drip, requests in a row, connections that idle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.hostile import chunked, framed, get, head, send
+from api.wire import Server, check, in_process, make_a_task
+
+pytestmark = pytest.mark.usefixtures("silence")
+
+
+@pytest.fixture
+async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """The service in this process."""
+    monkeypatch.setattr("tasksvc.api.server.LINGER_SECONDS", 0.3)
+    async with in_process() as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, local: Server) -> Server:
+    """The same, with limits of time that a test can wait for."""
+    monkeypatch.setattr("tasksvc.api.body.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("tasksvc.api.server.IDLE_SECONDS", 0.3)
+    return local
+
+
+async def test_a_body_that_was_announced_is_asked_for(local: Server) -> None:
+    body = b'{"description":"x"}'
+    async with local.connection() as connection:
+        await connection.send(framed(f"Content-Length: {len(body)}", "Expect: 100-continue", body=b""))
+        asked = await connection.answer()
+        await connection.send(body)
+        made = await connection.answer()
+
+    assert asked is not None
+    assert asked.status == 100
+    check(made, 201)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (framed("Content-Length: 262145", "Expect: 100-continue", body=b""), 413),
+        (framed("Content-Length: 10", "Expect: 100-continue", "Content-Encoding: gzip", body=b""), 415),
+        (framed("Content-Length: 10", "Expect: 100-continue", "Origin: https://evil.example", body=b""), 403),
+        (framed("Content-Length: 10", "Expect: 100-continue", body=b"", line="PUT /tasks/ HTTP/1.1"), 405),
+        (framed("Content-Length: 10", "Expect: 100-continue", body=b"", line="POST /nowhere HTTP/1.1"), 404),
+        (framed("Content-Length: 10", "Expect: 100-continue", body=b"", line="POST /tasks/?x=1 HTTP/1.1"), 422),
+    ],
+    ids=[413, 415, 403, 405, 404, 422],
+)
+async def test_a_body_that_would_be_refused_is_not_asked_for(local: Server, sent: bytes, status: int) -> None:
+    check(await local.ask(sent), status)
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+async def test_a_body_that_drips_is_waited_for_only_so_long(impatient: Server, framing: str) -> None:
+    async with impatient.connection() as connection:
+        await connection.send(framed(framing, body=b""))
+
+        async def drip() -> None:
+            while True:
+                await connection.send(b"1\r\n \r\n" if "chunked" in framing else b" ")
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        answer = await connection.answer()
+        closed = await connection.is_closed()
+        dripping.cancel()
+
+    check(answer, 408)
+    assert closed
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /tas", b"GET /tasks/ HTTP/1.1\r\nHost: loc"], ids=["nothing", "line", "head"]
+)
+async def test_a_head_that_drips_is_waited_for_only_so_long(impatient: Server, sent: bytes) -> None:
+    async with impatient.connection() as connection:
+        await connection.send(sent)
+
+        assert await connection.is_closed()
+
+
+async def test_a_connection_that_is_idle_is_closed(impatient: Server) -> None:
+    async with impatient.connection() as connection:
+        await connection.send(get("/tasks/"))
+        check(await connection.answer(), 200)
+
+        assert await connection.is_closed()
+
+
+async def test_a_refused_body_that_never_ends_is_cut_off(local: Server) -> None:
+    async with local.connection() as connection:
+        await connection.send(framed("Content-Length: 1000000000", body=b""))
+
+        async def flood() -> None:
+            while True:
+                await connection.send(b" " * 65_536)
+                await asyncio.sleep(0)
+
+        flooding = asyncio.create_task(flood())
+        check(await connection.answer(), 413)
+        closed = await connection.is_closed()
+        flooding.cancel()
+
+    assert closed
+
+
+SMUGGLED = head("DELETE /tasks/1 HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (framed("Content-Length: 262145", body=SMUGGLED), 413),
+        (send(SMUGGLED, "Content-Encoding: gzip"), 415),
+        (send(SMUGGLED, kind="text/plain"), 415),
+        (send(SMUGGLED, "Origin: https://evil.example"), 403),
+        (framed("Content-Length: 2", "Transfer-Encoding: chunked", body=b"0\r\n\r\n" + SMUGGLED), 400),
+        (framed("Transfer-Encoding: gzip", body=SMUGGLED), 400),
+        (framed("Transfer-Encoding: chunked", body=b"zz\r\n" + SMUGGLED), 400),
+        (head("GET /tasks/ HTTP/1.1", host="evil.example") + SMUGGLED, 421),
+    ],
+    ids=["413", "415 coding", "415 type", "403", "400 length", "400 coding", "400 chunk", "421"],
+)
+async def test_what_follows_a_request_that_was_not_read_is_no_request(local: Server, sent: bytes, status: int) -> None:
+    await make_a_task(local)
+    async with local.connection() as connection:
+        await connection.send(sent)
+
+        check(await connection.answer(), status)
+        assert await connection.is_closed()
+
+    check(await local.ask(get("/tasks/1")), 200)
+
+
+async def test_a_request_that_was_read_may_be_followed_by_another(local: Server) -> None:
+    async with local.connection() as connection:
+        for sent, status in (
+            (send("{}"), 422),
+            (send("{"), 400),
+            (get("/tasks/0"), 404),
+            (get("/nowhere"), 404),
+            (chunked(b"{}"), 422),
+            (send('{"description":"x"}', line="PUT /tasks/ HTTP/1.1"), 405),
+            (get("/tasks/1", "Content-Length: 5") + b"hello", 404),
+            (send('{"description":"x"}'), 201),
+        ):
+            await connection.send(sent)
+            check(await connection.answer(), status)
+
+
+async def test_requests_in_a_row_are_answered_in_their_order(local: Server) -> None:
+    await make_a_task(local)
+    row = [get("/tasks/1"), send("{}"), get("/tasks/99"), send('{"description":"x"}'), get("/tasks/2")]
+    async with local.connection() as connection:
+        await connection.send(b"".join(row))
+
+        for status in (200, 422, 404, 201, 200):
+            check(await connection.answer(), status)
+        await connection.send(b"garbage\r\n\r\n" + row[0])
+        check(await connection.answer(), 400)
+        assert await connection.is_closed()
+
+
+async def test_a_thousand_requests_in_a_row_are_answered(local: Server) -> None:
+    async with local.connection() as connection:
+        await connection.send(get("/tasks/0") * 1_000)
+
+        for _ in range(1_000):
+            check(await connection.answer(), 404)
+
+
+async def test_connections_that_say_nothing_keep_nobody_out(local: Server) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(200):
+            silent = await stack.enter_async_context(local.connection())
+            await silent.send(b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\n")
+
+        check(await local.ask(send('{"description":"x"}')), 201)
