@@ -1,13 +1,15 @@
-"""A real service, as a process of its own."""
+"""tasksvc as a process of its own: a service that runs, or a command that ends."""
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -15,14 +17,48 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 30.0
 
 
+def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """That of this process, but with `variables` as the only ones of tasksvc."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("TASKSVC_")} | dict(
+        variables or {}
+    )
+
+
+def run_tasksvc(
+    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself: its exit status, and what it said on each stream."""
+    return subprocess.run(
+        [sys.executable, "-m", "tasksvc", *arguments],
+        cwd=folder,
+        env=environment_with(environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        check=False,
+    )
+
+
 class RunningService:
     """`tasksvc` on a free port of 127.0.0.1, from the start of the `with` block to its end."""
 
-    def __init__(self, *arguments: str, folder: Path) -> None:
-        """`arguments` come after `tasksvc`; `folder` is the working directory."""
-        self._arguments, self._folder = arguments, folder
+    def __init__(
+        self,
+        *arguments: str,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+    ) -> None:
+        """`arguments` come after `tasksvc`, and `before` before it; `folder` is the working directory.
+
+        `environment` has the variables of tasksvc.
+        """
+        self._arguments, self._folder, self._before = arguments, folder, before
+        self._environment = environment_with(environment)
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._lines: list[str] = []
 
     @property
@@ -34,38 +70,63 @@ class RunningService:
         """What it has printed since its last start, on both streams."""
         return "".join(self._lines)
 
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        """Of its last start."""
+        assert self._process is not None
+        return self._process
+
     def start(self) -> None:
         """Returns when it is ready.  A second start takes the same port."""
-        self._lines.clear()
-        command = [sys.executable, "-m", "tasksvc", "--port", str(self.port), *self._arguments]
+        self.begin()
+        self.wait_until_ready()
+
+    def begin(self) -> None:
+        """Starts it, and does not wait until it is ready."""
+        self._lines = []
+        command = [*self._before, sys.executable, "-m", "tasksvc", "--port", str(self.port), *self._arguments]
         self._process = subprocess.Popen(
-            command, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
-        threading.Thread(target=self._read, args=[self._process], daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=[self._process, self._lines], daemon=True)
+        self._reader.start()
+
+    def wait_until_ready(self) -> None:
         end = time.monotonic() + READY_SECONDS
         while not (found := re.search(r"http://[^:]+:(\d+)/tasks/\n(.*\n){2}", self.output)):
-            if self._process.poll() is not None or time.monotonic() > end:
+            if self.process.poll() is not None or time.monotonic() > end:
                 self.kill()
                 raise AssertionError(f"The service did not get ready. It said:\n{self.output}")
             time.sleep(0.02)
         self.port = int(found[1])
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
+    @staticmethod
+    def _read(process: subprocess.Popen[str], lines: list[str]) -> None:
         assert process.stdout is not None
-        with process.stdout as lines:
-            self._lines.extend(lines)
+        with process.stdout as stream:
+            lines.extend(stream)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ends it in order, and gives its exit status."""
-        assert self._process is not None
-        self._process.send_signal(number)
-        return self._process.wait(STOP_SECONDS)
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Waits until it has ended, and gives its exit status; its output is there in full then."""
+        status = self.process.wait(STOP_SECONDS)
+        if self._reader is not None:
+            self._reader.join(STOP_SECONDS)
+        return status
 
     def kill(self) -> None:
         """Ends it with SIGKILL."""
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.wait()
 
     def __enter__(self) -> RunningService:
         self.start()
@@ -74,8 +135,7 @@ class RunningService:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        assert self._process is not None
-        if self._process.poll() is None:
+        if self.process.poll() is None:
             try:
                 self.stop()
             finally:

@@ -98,7 +98,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     routes = Routes(handlers, edge, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[SERVICE], app[ACCESS] = service, access
-    app[FRONT] = Front(handlers.tasks, edge, body_max=options.body_max)
+    app[FRONT] = Front(handlers.tasks, edge, service.uploads, body_max=options.body_max)
     routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
     home = app.router.named_resources()["home"]
     app[OPERATIONS] = web.Application()

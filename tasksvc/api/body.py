@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import math
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from aiohttp import HttpVersion11, hdrs, web
 
@@ -14,7 +16,33 @@ MERGE_PATCH = "application/merge-patch+json"
 BODY_SECONDS = 10.0
 
 
-async def read_body(request: web.Request, *, types: Collection[str], limit: int) -> bytes:
+class Uploads:
+    """The bodies that are on their way."""
+
+    def __init__(self) -> None:
+        self._timeouts: set[asyncio.Timeout] = set()
+        self._end = math.inf
+
+    def must_end_by(self, end: float) -> None:
+        """From now on none takes longer than until `end`, by the clock of the event loop."""
+        self._end = end
+        for timeout in self._timeouts:
+            when = timeout.when()
+            if when is not None and when > end and not timeout.expired():
+                timeout.reschedule(end)
+
+    @asynccontextmanager
+    async def in_time(self) -> AsyncIterator[None]:
+        """Within it a body is read.  Raises TimeoutError."""
+        async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_SECONDS, self._end)) as timeout:
+            self._timeouts.add(timeout)
+            try:
+                yield
+            finally:
+                self._timeouts.discard(timeout)
+
+
+async def read_body(request: web.Request, uploads: Uploads, *, types: Collection[str], limit: int) -> bytes:
     """The body, whole.  `limit` is in bytes.
 
     A client that waits for a word to send it (RFC 9110, section 10.1.1) gets that once all else is well.
@@ -39,7 +67,7 @@ async def read_body(request: web.Request, *, types: Collection[str], limit: int)
         if headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # what was written is no part of the answer
-        raw = await _collect(request, limit)
+        raw = await _collect(request, uploads, limit)
     if len(raw) > limit:
         raise _too_large(limit)
     return raw
@@ -61,16 +89,18 @@ def _check_coding(request: web.Request) -> None:
         raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 
 
-async def _collect(request: web.Request, limit: int) -> bytes:
+async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
     parts = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with uploads.in_time():
             async for chunk in request.content.iter_any():
                 parts += chunk
                 if len(parts) > limit:
                     raise _too_large(limit)
     except TimeoutError:
-        raise BodyTooSlow(f"The body was not there within {BODY_SECONDS:g} s.", close=True) from None
+        raise BodyTooSlow(
+            f"The body was not there in time: within {BODY_SECONDS:g} s, or before the service ended.", close=True
+        ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise MalformedRequest("The body broke off, or is not sent as its headers say.", close=True) from None
     return bytes(parts)

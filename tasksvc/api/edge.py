@@ -117,9 +117,10 @@ class Edge:
 
     def wrap(self, handler: Handler, expectation: Expectation, scope: Scope | None, route: str) -> Wrapped:
         """`handler`, whose request is now validated, as a handler for a router."""
+        uploads = self._service.uploads
 
         async def validated(request: web.Request) -> web.StreamResponse | Answer | Stream:
-            await expectation.check(request)
+            await expectation.check(request, uploads)
             return await handler(request)
 
         enclosed = self.enclose(validated, scope, route)

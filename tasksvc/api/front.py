@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from tasksvc.api.answers import Answer
-from tasksvc.api.body import JSON, read_body
+from tasksvc.api.body import JSON, Uploads, read_body
 from tasksvc.api.edge import Edge
 from tasksvc.api.problems import problem
 from tasksvc.api.schemas import TaskIn
@@ -38,9 +38,9 @@ Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | Answer]]
 class Front:
     """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
 
-    def __init__(self, handlers: TaskHandlers, edge: Edge, *, body_max: int) -> None:
+    def __init__(self, handlers: TaskHandlers, edge: Edge, uploads: Uploads, *, body_max: int) -> None:
         """`body_max`: bytes."""
-        self._handlers, self._body_max = handlers, body_max
+        self._handlers, self._uploads, self._body_max = handlers, uploads, body_max
         self._show = edge.enclose(handlers.show, Scope.READ, "/tasks/{id}")
         self._show_list = edge.enclose(handlers.show_list, Scope.READ, "/tasks/")
         self._create = edge.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
@@ -67,7 +67,7 @@ class Front:
         return dispatch
 
     async def _read_and_create(self, request: web.Request) -> Answer:
-        raw = await read_body(request, types=(JSON,), limit=self._body_max)
+        raw = await read_body(request, self._uploads, types=(JSON,), limit=self._body_max)
         return await self._handlers.create(request, _draft(raw), raw)
 
 

@@ -22,7 +22,7 @@ IDLE_SECONDS = 15.0
 """A connection that sends no request for so long is closed, whatever it drips."""
 LINGER_SECONDS = 2.0
 """How long the rest of a body that was refused is read and thrown away, so that the client sees the answer."""
-DRAIN_SECONDS = 8.0
+DRAIN_SECONDS = 7.0
 """With what comes after it, an orderly end within ten seconds."""
 CLOSE_SECONDS = 0.5
 """How long aiohttp waits for handlers that are left; it does so twice."""
@@ -38,6 +38,14 @@ class PortTaken(TasksvcError):
 
 class Protocol(web.RequestHandler):
     """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
+
+    def close_if_idle(self) -> None:
+        """Closes the connection if nothing that it read is left to answer.
+
+        aiohttp's own close() reads on, and throws away what it reads.
+        """
+        if self._waiter is not None and not self._messages and self.transport is not None:
+            self.transport.close()
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
@@ -107,10 +115,12 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
     async with AsyncExitStack() as stack:
         ports = []
         servers = []
+        runners = []
         for listener in listeners:
             runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
+            runners.append(runner)
             server = await _listen(runner, listener.host, listener.port)
             servers.append(server)
             stack.callback(server.close)
@@ -125,6 +135,16 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
         await app[SERVICE].drain(DRAIN_SECONDS)
         for server in servers[1:]:
             server.close()
+        for runner in runners:
+            _close_idle_connections(runner)
+        await app[SERVICE].drain(DRAIN_SECONDS)  # what was read just before that
+
+
+def _close_idle_connections(runner: web.AppRunner) -> None:
+    assert runner.server is not None
+    for connection in runner.server.connections:
+        assert isinstance(connection, Protocol)
+        connection.close_if_idle()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
+from tasksvc.api.body import Uploads
 from tasksvc.api.feed import Feed
 from tasksvc.errors import RepositoryError, StoreClosed
 from tasksvc.ports import Capability, TaskRepository
@@ -16,6 +18,8 @@ PRUNE_SECONDS = 60.0
 """Between two looks for what is old."""
 BREATH_SECONDS = 0.01
 """Between two steps of dropping it, so that others come first."""
+LAST_SECONDS = 1.0
+"""For answers after the last body, when the service ends."""
 
 log = logging.getLogger("tasksvc")
 
@@ -29,6 +33,8 @@ class Service:
         self._feed: Feed | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
+        self._drained_by = math.inf
+        self.uploads = Uploads()
         self.in_flight = 0
         self.draining = False
 
@@ -49,18 +55,22 @@ class Service:
     async def start(self) -> None:
         """Opens the store.  Raises what open_repository() raises."""
         self.draining = False
+        self.uploads.must_end_by(math.inf)
         self._repository = await self._open_store()
         self._feed = Feed(self._repository)
         if Capability.PRUNE in self._repository.capabilities:
             self._keeper = asyncio.create_task(self._keep_house(self._repository))
 
     async def drain(self, deadline: float) -> None:
-        """Ends the streams, and waits up to `deadline` seconds for the requests in flight."""
-        self.draining = True
+        """Ends the streams, and waits for the requests in flight, up to `deadline` seconds after the first call."""
+        if not self.draining:
+            self.draining = True
+            self._drained_by = asyncio.get_running_loop().time() + deadline
+            self.uploads.must_end_by(self._drained_by - LAST_SECONDS)
         if self._feed is not None:
             await self._feed.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(deadline):
+            async with asyncio.timeout_at(self._drained_by):
                 # Twice: a request whose head has just been read starts in the loop's next turn.
                 for _ in range(2):
                     await asyncio.sleep(0)

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from marshmallow import Schema, ValidationError
 
-from tasksvc.api.body import JSON, read_body
+from tasksvc.api.body import JSON, Uploads, read_body
 from tasksvc.api.json_input import parse_json
 from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.api.schemas import NoQuery, QueryTexts
@@ -53,12 +53,12 @@ class Expectation:
         self._any_query = any_query
         self.types, self.body_max = types, body_max
 
-    async def check(self, request: web.Request) -> None:
+    async def check(self, request: web.Request, uploads: Uploads) -> None:
         """Loads the query string and the body into the request.  Raises RequestError."""
         if not self._any_query:
             request[QUERY] = self._load_query(request)
         if self._body is not None:
-            raw = request[RAW] = await read_body(request, types=self.types, limit=self.body_max)
+            raw = request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
             request[BODY] = load_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
