@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse, web
@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 from multidict import CIMultiDictProxy
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from yarl import URL
 
@@ -55,15 +55,14 @@ class Description:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
-        self._registry = Registry().with_resource("urn:api", Resource(document, DRAFT202012))
         self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]*", path)).fullmatch, path) for path in document["paths"]]
         self._paths.sort(key=lambda item: item[1].count("{"))
-        self._validator = cache(self._new_validator)
+        self._validator = cache(partial(validator, document))
 
     def judge(self, method: str, path: str, answer: Answer) -> None:
         """Raises AssertionError where `answer` is not as described."""
         said = f"{method} {path} -> {answer.status} {answer.body[:500]!r}"
-        template = next((template for matches, template in self._paths if matches(path)), None)
+        template = next((template for matches, template in self._paths if matches(path)), "")
         operation = self.document["paths"].get(template, {}).get("get" if method == "HEAD" else method.lower())
         if answer.status >= 400:
             self._judge_problem(answer, said, with_body=method != "HEAD")
@@ -78,12 +77,12 @@ class Description:
                 part.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
                 for part in ("paths", template, method.lower(), "responses", str(answer.status), "content", answer.type)
             )
-            self._validate(f"/{pointer}/schema", answer, said)
+            self._validate(f"#/{pointer}/schema", answer, said)
 
     def _judge_problem(self, answer: Answer, said: str, *, with_body: bool) -> None:
         assert answer.type == PROBLEM, f"no problem document: {said}"
         if with_body:
-            self._validate("/components/schemas/Problem", answer, said)
+            self._validate("#/components/schemas/Problem", answer, said)
             assert answer.json["status"] == answer.status, said
 
     def _validate(self, pointer: str, answer: Answer, said: str) -> None:
@@ -92,10 +91,21 @@ class Description:
         except ValidationError as error:
             raise AssertionError(f"{said} is not as described: {error}") from None
 
-    def _new_validator(self, pointer: str) -> Draft202012Validator:
-        return Draft202012Validator(
-            {"$ref": f"urn:api#{pointer}"}, registry=self._registry, format_checker=FormatChecker()
-        )
+
+def validator(document: dict[str, Any], schema: str | dict[str, Any]) -> Draft202012Validator:
+    """A judge by a schema of an OpenAPI document; or by the one at a place in it, such as #/components/schemas/JSON."""
+    registry = Registry().with_resource("urn:api", DRAFT202012.create_resource(document))
+    place = {"$ref": f"urn:api{schema}"} if isinstance(schema, str) else _anchored(schema)
+    return Draft202012Validator(place, registry=registry, format_checker=FormatChecker())
+
+
+def _anchored(schema: Any) -> Any:
+    """`schema` with its references into the document."""
+    if isinstance(schema, list):
+        return [_anchored(item) for item in schema]
+    if isinstance(schema, dict):
+        return {name: f"urn:api{value}" if name == "$ref" else _anchored(value) for name, value in schema.items()}
+    return schema
 
 
 class Api:

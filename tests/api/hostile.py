@@ -117,13 +117,14 @@ def json_bodies() -> Iterator[Hostile]:
         yield Hostile(f"body: {name}", send(body), 400)
     for scalar in ("null", "true", "1", "1.5", '"x"', "[]", '[{"description":"x"}]', "-0", "1e400"):
         yield Hostile(f"body: {scalar}", send(scalar), 422)
+    anywhere: list[tuple[str, str | bytes]] = [
+        ("empty", ""),
+        ("deep", "[" * 100_000),
+        ("digits", "9" * 5_000),
+        ("UTF-16", "{}".encode("utf-16")),
+    ]
     for line in ("PATCH /tasks/1 HTTP/1.1", "POST /tasks/batch HTTP/1.1"):
-        for name, body in [
-            ("empty", ""),
-            ("deep", "[" * 100_000),
-            ("digits", "9" * 5_000),
-            ("UTF-16", "{}".encode("utf-16")),
-        ]:
+        for name, body in anywhere:
             yield Hostile(f"{line}: {name}", send(body, line=line), 400)
     yield Hostile(
         "batch: a name twice after 100,000 others",
@@ -206,6 +207,8 @@ def descriptions_of_bodies() -> Iterator[Hostile]:
     yield Hostile("size: just the limit", send(padded), 201)
     yield Hostile("size: one byte more", send(padded + b" "), 413)
     yield Hostile("size: one byte more in chunks", chunked(padded, b" "), 413)
+    endless = b"%x\r\n%b\r\n" % (BODY_MAX + 1, b" " * (BODY_MAX + 1))
+    yield Hostile("size: chunks without an end", framed("Transfer-Encoding: chunked", body=endless), 413)
     yield Hostile("size: 64 chunks", chunked(*[b" " * 8_192] * 64), 413)
     yield Hostile("size: 100,000 chunks of a byte", chunked(*[b" "] * 100_000), 400)
     for size in (BODY_MAX + 1, 10**9, 10**18, 2**63 - 1):
@@ -469,7 +472,7 @@ def paths() -> Iterator[Hostile]:
         yield Hostile(f"path: {path[:30]}", get(path), 404)
     yield Hostile("path: too long", get("/" + "a" * 9_000), 414)
     yield Hostile("path: much too long", get("/" + "a" * 1_000_000), 414)
-    for target in (
+    for raw in (
         b"/tasks/\0",
         b"/tasks/\x01",
         b"/tasks/\x7f",
@@ -481,7 +484,7 @@ def paths() -> Iterator[Hostile]:
         b"?q=x",
         b"\\tasks\\",
     ):
-        yield Hostile(f"target: {target!r}", get(target), 400)
+        yield Hostile(f"target: {raw!r}", get(raw), 400)
     for target, status in (
         ("http://localhost/tasks/", 200),
         ("http://evil.example/tasks/", 200),

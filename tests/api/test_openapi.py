@@ -9,11 +9,8 @@ from typing import Any
 
 import openapi_spec_validator
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
-from api.calling import JSON, PROBLEM, Api, case_id
+from api.calling import JSON, PROBLEM, Api, case_id, validator
 
 EVERY_OPERATION = {"400", "414", "421", "422", "431"}
 """What each may answer: about its target and its headers."""
@@ -219,19 +216,3 @@ async def test_a_head_is_answered_wherever_a_get_is(document: dict[str, Any], ap
         if method == "get":
             path = path.replace("{id}", "1")
             assert (await api("HEAD", path, JSON)).status in (200, 403), path
-
-
-def validator(document: dict[str, Any], schema: str | dict[str, Any]) -> Draft202012Validator:
-    """A judge by a schema of the document, which may be named by its place."""
-    place = {"$ref": f"urn:api{schema}"} if isinstance(schema, str) else anchored(schema)
-    registry = Registry().with_resource("urn:api", Resource(document, DRAFT202012))
-    return Draft202012Validator(place, registry=registry, format_checker=FormatChecker())
-
-
-def anchored(schema: Any) -> Any:
-    """`schema` with its references into the document."""
-    if isinstance(schema, list):
-        return [anchored(item) for item in schema]
-    if isinstance(schema, dict):
-        return {name: f"urn:api{value}" if name == "$ref" else anchored(value) for name, value in schema.items()}
-    return schema

@@ -25,7 +25,7 @@ CHANGED = {
     "labels": ["street"],
     "metadata": {"coats": 3},
 }
-RESET = {"done": False, "due_at": None, "priority": 0, "labels": [], "metadata": {}}
+RESET: dict[str, Any] = {"done": False, "due_at": None, "priority": 0, "labels": [], "metadata": {}}
 DERIVED = {"completed_at", "updated_at", "version"}
 
 

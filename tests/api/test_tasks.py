@@ -10,7 +10,7 @@ import pytest
 from api.calling import JSON, Api, case_id
 from tasksvc.domain import parse_timestamp
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "done": False,
     "completed_at": None,
     "due_at": None,
