@@ -191,10 +191,10 @@ def check_answers(name: str, target: Target, postgresql: str) -> None:
 
 
 def wrk(
-    server: Server, scenario: str, connections: int, seconds: float, first: int, different: int = 2_000
+    server: Server, scenario: str, connections: int, seconds: int, first: int, different: int = 2_000
 ) -> dict[str, int]:
     """One run of the load, with so many `different` requests."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
     arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path, str(different)]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}", "--", *arguments],
@@ -209,7 +209,7 @@ def wrk(
 
 
 def one_round(
-    name: str, target: Target, scenario: str, connections: int, seconds: float, postgresql: str
+    name: str, target: Target, scenario: str, connections: int, seconds: int, postgresql: str
 ) -> dict[str, float]:
     """One measurement of one target."""
     with Server(name, target, postgresql) as server:
@@ -273,7 +273,7 @@ def main() -> None:
     parser.add_argument("--scenarios", default=",".join(ROWS), help="of get, create, list, mixed")
     parser.add_argument("--connections", default="32", help="numbers, with commas between")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--postgresql", default="", help="a store URL, to measure PostgreSQL too")
     arguments = parser.parse_args()
     if (os.cpu_count() or 1) < 2 or not hasattr(os, "sched_setaffinity"):
@@ -288,7 +288,7 @@ def main() -> None:
         targets = {name.strip(): targets[name.strip()] for name in arguments.only.split(";")}
     for name, target in targets.items():
         check_answers(name, target, arguments.postgresql)
-    print(f"{machine()}; one server core, wrk on another; {arguments.rounds} rounds of {arguments.seconds:g} s.\n")
+    print(f"{machine()}; one server core, wrk on another; {arguments.rounds} rounds of {arguments.seconds} s.\n")
     for connections in map(int, arguments.connections.split(",")):
         for scenario in arguments.scenarios.split(","):
             rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}

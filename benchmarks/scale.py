@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1000,1000000")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=int, default=2)
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.sizes.split(",")]
     folder = Path(tempfile.mkdtemp(prefix="tasksvc-scale-"))
