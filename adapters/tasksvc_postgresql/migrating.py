@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from importlib import resources
 
@@ -9,7 +10,9 @@ from tasksvc import StoreRefused, new_generation
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.settings import Settings
 
-_LOCKS = 0x7461736B
+_logger = logging.getLogger(__name__)
+
+LOCKS = 0x7461736B
 """Of the advisory locks, those that are ours.  The second half of a lock's number is that of the schema."""
 
 
@@ -32,7 +35,7 @@ async def migrate(session: Session, settings: Settings) -> None:
     if await _number(session, settings, known=len(steps)) == len(steps):
         return
     await session.execute("BEGIN; SET LOCAL statement_timeout = 0")
-    await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", _LOCKS, _int4(settings.schema))
+    await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", LOCKS, schema_number(settings.schema))
     number = await _number(session, settings, known=len(steps))
     if number is None:
         await session.execute(f"CREATE SCHEMA IF NOT EXISTS {settings.session['search_path']}")
@@ -44,6 +47,8 @@ async def migrate(session: Session, settings: Settings) -> None:
     if number is None:
         await session.fetch("INSERT INTO header VALUES ($1, 0, 0, 0)", new_generation())
     await session.commit()
+    if number != len(steps):
+        _logger.info("%s: schema %d, %s.", settings.name, len(steps), f"before {number}" if number else "new")
 
 
 async def _number(session: Session, settings: Settings, *, known: int) -> int | None:
@@ -66,7 +71,7 @@ async def _number(session: Session, settings: Settings, *, known: int) -> int | 
     return int(number)
 
 
-def _int4(text: str) -> int:
-    """A signed number of 32 bits for `text`."""
-    number = zlib.crc32(text.encode())
+def schema_number(schema: str) -> int:
+    """A number for a schema, signed, of 32 bits."""
+    number = zlib.crc32(schema.encode())
     return number - 2**32 if number >= 2**31 else number

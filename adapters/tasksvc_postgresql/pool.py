@@ -34,15 +34,15 @@ class Pool:
 
     async def take(self) -> asyncpg.Connection:
         """A connection that nobody else uses, until it is given back.  Raises StoreClosed."""
+        self._check_open()
         await self._free.acquire()
         try:
-            while self._idle and not self._closed:
+            self._check_open()
+            while self._idle:
                 connection = self._idle.pop()
                 if not connection.is_closed():
                     return connection
                 self._drop(connection)
-            if self._closed:
-                raise StoreClosed("The store is closed.")
             connection = await self._connect()
         except BaseException:
             self._free.release()
@@ -77,6 +77,10 @@ class Pool:
         for connection in (*self._idle, *self._good):
             self._drop(connection)
         self._idle.clear()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
 
     def _drop(self, connection: asyncpg.Connection) -> None:
         self._good.discard(connection)

@@ -21,7 +21,6 @@ from tasksvc import (
     Record,
     RetryKey,
     StoreClosed,
-    StoreRefused,
     StoreUnavailable,
     Task,
     TaskNotFound,
@@ -229,12 +228,12 @@ class PostgresqlRepository(TaskRepository):
 
 
 async def open_postgresql(settings: Settings) -> PostgresqlRepository:
-    """A repository whose schema is up to date.  Raises StoreRefused."""
+    """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
     servers = Servers(settings)
     repository = PostgresqlRepository(servers, settings, await prepare(servers, settings))
     try:
         await repository.ping()
-    except StoreUnavailable as error:
+    except BaseException:
         await repository.close()
-        raise StoreRefused(str(error)) from error
+        raise
     return repository

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -27,6 +28,7 @@ class Sharing(Generic[Key, Value]):
         task = self._waiting.get(key)
         if task is None:
             task = asyncio.create_task(self._run_in_turn(key, self._running.get(key), self._deadline()))
+            task.add_done_callback(partial(self._forget, key))
             self._waiting[key] = task
         return await asyncio.shield(task)
 
@@ -35,12 +37,14 @@ class Sharing(Generic[Key, Value]):
             await asyncio.sleep(0)  # a turn of the loop, for others to join
         else:
             await asyncio.wait([before])
-        self._running[key] = task = self._waiting.pop(key)
-        try:
-            return await self._run(key, deadline)
-        finally:
-            if self._running[key] is task:
-                del self._running[key]
+        self._running[key] = self._waiting.pop(key)
+        return await self._run(key, deadline)
+
+    def _forget(self, key: Key, task: asyncio.Task[Value]) -> None:
+        """Also one that was cancelled before it began."""
+        for tasks in (self._waiting, self._running):
+            if tasks.get(key) is task:
+                del tasks[key]
 
     async def close(self) -> None:
         """Lets what runs and waits finish."""

@@ -7,10 +7,11 @@ import time
 
 import asyncpg
 import pytest
+from tasksvc_postgresql.migrating import LOCKS, schema_number
 
 from postgresql.conftest import Open
 from postgresql.server import Server, free_port, with_parameters
-from tasksvc import Add, StoreRefused, TaskDraft
+from tasksvc import Add, StoreRefused, StoreUnavailable, TaskDraft
 from tasksvc.plugins import open_repository
 from tasksvc.usecases import now
 
@@ -32,6 +33,19 @@ async def test_ten_that_open_an_empty_database_at_once_all_serve(
     assert sorted(each.position.seq for each in committed) == list(range(1, 11)), "all write to one store"
     assert len({repository.generation for repository in repositories}) == 1, "which was made once"
     assert await database.fetchval(f"SELECT count(*) FROM {schema}.migrations") == 1, "and migrated once"
+
+
+async def test_who_comes_while_another_process_migrates_waits_for_it(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    await database.execute("SELECT pg_advisory_lock($1, $2)", LOCKS, schema_number(schema))
+    opening = asyncio.create_task(open_store(store_url, timeout=0.2))
+    await asyncio.sleep(0.5)
+    assert not opening.done(), "however long that takes"
+
+    await database.execute("SELECT pg_advisory_unlock_all()")
+
+    await (await opening).ping()
 
 
 async def test_each_schema_is_a_store_of_its_own(open_store: Open, server_url: str, schema: str) -> None:
@@ -219,6 +233,16 @@ async def test_a_server_that_takes_no_writes_is_waited_for(own_server: Server, o
 
     assert "takes no writes" in told
     await (await opening).ping()
+
+
+async def test_a_store_that_does_not_answer_in_time_is_not_opened(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    await open_store(store_url)
+    async with database.transaction():
+        await database.execute(f"LOCK {schema}.header IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(StoreUnavailable, match="too long"):
+            await open_repository(with_parameters(store_url, timeout=0.3))
 
 
 async def test_a_failed_opening_leaves_no_connection(own_server: Server) -> None:

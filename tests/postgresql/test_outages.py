@@ -90,7 +90,7 @@ async def _walk(repository: TaskRepository) -> AsyncIterator[Change]:
 async def survives_kills(server: Server, open_store: Open, schema: str, *, rounds: int) -> None:
     """Kills the server's parent process with SIGKILL under the load of two replicas, and looks at what is left."""
     url = server.tcp_url()
-    repositories = [await open_store(url, schema=schema) for _ in range(2)]
+    repositories = [await open_store(url, schema=schema, timeout=0.6) for _ in range(2)]
     loads = [Load(repository, f"replica{n}") for n, repository in enumerate(repositories)]
     running = [asyncio.create_task(load.run(writers=8)) for load in loads]
     resumed = []
@@ -98,7 +98,7 @@ async def survives_kills(server: Server, open_store: Open, schema: str, *, round
     for number in range(rounds):
         await asyncio.sleep(0.15 + 0.01 * number)
         server.kill()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05 if number else 0.7)  # the first time for longer than a call has
         await asyncio.to_thread(server.start)
         began = time.monotonic()
         while not all(load.last_success > began for load in loads):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from tasksvc_postgresql.failures import DRIVER_ERRORS
 
 from postgresql.conftest import Open
 from postgresql.server import Server
@@ -170,7 +171,7 @@ async def test_a_process_that_stands_still_in_its_transaction_loses_it(
     added = await add(repository)
 
     assert added.position.seq == 1
-    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+    with pytest.raises(DRIVER_ERRORS):
         await frozen.execute("COMMIT")
     frozen.terminate()
 
@@ -233,6 +234,93 @@ async def test_searches_leave_connections_to_everybody_else(
     await asyncio.gather(*searches)
 
 
+async def test_who_waits_for_other_searches_too_long_is_told(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, pool_size=2, timeout=0.5, statement_timeout="60s")
+    await add(repository)
+    lock = database.transaction()
+    await lock.start()
+    await database.execute(f"LOCK {schema}.tasks IN ACCESS EXCLUSIVE MODE")
+
+    outcomes = await asyncio.gather(
+        *(repository.find(TaskQuery(q=str(n)), limit=1) for n in range(3)), return_exceptions=True
+    )
+
+    await lock.rollback()
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    assert "Too many searches" in str(outcomes[-1])
+
+
+async def test_a_call_has_the_time_from_when_it_came_in_however_long_it_queued(
+    open_store: Open, store_url: str
+) -> None:
+    repository = await open_store(store_url, timeout=0.5)
+    await add(repository)
+    connections = repository._connections  # type: ignore[attr-defined]
+    run, free, deadlines = connections.run, asyncio.Event(), []
+
+    async def noted(work: object, *, deadline: float) -> object:
+        deadlines.append(deadline)
+        await free.wait()
+        return await run(work)
+
+    connections.run = noted
+    first = asyncio.create_task(repository.get(1))
+    await asyncio.sleep(0.01)
+    soon = asyncio.create_task(repository.get(1))
+    await asyncio.sleep(0.45)
+    late = asyncio.create_task(repository.get(1))
+    await asyncio.sleep(0.01)
+    free.set()
+
+    await first
+    with pytest.raises(StoreUnavailable, match="too slow"):
+        await soon
+    assert (await late).id == 1
+    assert len(deadlines) == 2, "what has too little time left is not begun"
+    assert deadlines[1] - deadlines[0] > 0.44, "a group ends by the time of those in it"
+
+
+async def test_the_connection_of_a_read_that_is_cancelled_is_not_used_again(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await add(repository)
+    lock = database.transaction()
+    await lock.start()
+    await database.execute(f"LOCK {schema}.records IN ACCESS EXCLUSIVE MODE")
+    reading = asyncio.create_task(repository.record("s", "n"))
+    while not await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.01)
+
+    reading.cancel()
+    await asyncio.wait([reading])
+
+    assert repository._connections._pool._idle == []  # type: ignore[attr-defined]
+    await lock.rollback()
+    assert await repository.record("s", "n") is None
+
+
+async def test_large_commits_do_not_share_a_transaction(open_store: Open, store_url: str) -> None:
+    """Each has to end in time, and none has to wait for the weight of others."""
+    repository = await open_store(store_url)
+    sizes: list[int] = []
+    work = repository._commits._work  # type: ignore[attr-defined]
+
+    async def noted(session: object, commits: list[object]) -> object:
+        sizes.append(len(commits))
+        return await work(session, commits)
+
+    repository._commits._work = noted  # type: ignore[attr-defined]
+    large = [Add(TaskDraft("x"))] * 600
+
+    committed = await asyncio.gather(*(repository.commit(large, at=now()) for _ in range(3)), add(repository))
+
+    assert [each.position.seq for each in committed] == [600, 1_200, 1_800, 1_801]
+    assert sizes == [1, 1, 2]
+
+
 # ---------------------------------------------------------------- a server that takes no writes any more
 
 
@@ -243,9 +331,8 @@ async def test_a_server_that_was_demoted_is_left(own_server: Server, open_store:
         own_server.reload(default_transaction_read_only="on")
         connections = await open_connections(own_server)
 
-        await until(lambda: fails(repository, StoreUnavailable))
-        with pytest.raises(StoreUnavailable, match="takes no writes"):
-            await repository.ping()
+        await until(lambda: is_not_ready(repository))
+        assert await fails(repository, StoreUnavailable)
     finally:
         own_server.reload(default_transaction_read_only="off")
 
@@ -267,6 +354,14 @@ async def until(holds: object) -> None:
             await asyncio.sleep(0.02)
 
 
+async def is_not_ready(repository: TaskRepository) -> bool:
+    try:
+        await repository.ping()
+    except StoreUnavailable as error:
+        return "takes no writes" in str(error)
+    return False
+
+
 async def fails(repository: TaskRepository, kind: type[Exception]) -> bool:
     try:
         await add(repository)
@@ -277,6 +372,20 @@ async def fails(repository: TaskRepository, kind: type[Exception]) -> bool:
 
 async def succeeds(repository: TaskRepository) -> bool:
     return not await fails(repository, StoreUnavailable)
+
+
+async def test_writes_leave_a_server_that_was_demoted(own_server: Server, open_store: Open) -> None:
+    """Without a look at its state first: the refusal of a write is enough."""
+    repository = await open_store(own_server.tcp_url(), schema="demoted", timeout=1)
+    try:
+        own_server.reload(default_transaction_read_only="on")
+        await until(lambda: fails(repository, StoreUnavailable))
+        connections = await open_connections(own_server)
+    finally:
+        own_server.reload(default_transaction_read_only="off")
+
+    await until(lambda: succeeds(repository))
+    assert not connections & await open_connections(own_server)
 
 
 # ---------------------------------------------------------------- gone
@@ -296,6 +405,7 @@ async def test_a_schema_that_is_gone_is_told_as_such(
 async def test_a_closed_store_says_so_to_every_call(open_store: Open, store_url: str) -> None:
     repository = await open_store(store_url)
     dump = repository.dump()
+    await repository.close()
     await repository.close()
 
     for call in (

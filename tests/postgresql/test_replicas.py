@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import cast
 
 import asyncpg
+import pytest
+from tasksvc_postgresql import listener
 
 from postgresql.conftest import Open
 from tasksvc import (
@@ -222,8 +224,7 @@ async def test_a_change_wakes_those_who_wait_on_every_replica(open_store: Open, 
 
 async def until_listening(repository: TaskRepository) -> None:
     """Waits until the repository hears of the changes of others."""
-    listener = repository._listener  # type: ignore[attr-defined]
-    while not listener._is_listening:
+    while not repository._listener._is_listening:  # type: ignore[attr-defined]
         await asyncio.sleep(0.01)
 
 
@@ -247,6 +248,46 @@ async def test_the_loss_of_the_connection_that_listens_loses_no_change(
         await until_listening(reader)
 
     waiting.cancel()
+
+
+async def test_changes_are_seen_while_there_is_no_connection_to_listen_on(open_store: Open, store_url: str) -> None:
+    writer, reader = await replicas(open_store, store_url, 2)
+    head = (await add(writer)).position
+
+    async def fail() -> None:
+        raise OSError("no connection to listen on")
+
+    reader._listener._connect = fail  # type: ignore[attr-defined]
+    waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
+    await asyncio.sleep(0.05)
+    head = (await add(writer)).position
+
+    assert (await asyncio.wait_for(waiting, 30)).next == head
+
+
+async def test_what_was_missed_is_looked_for_when_the_connection_to_listen_on_is_back(
+    open_store: Open, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("POLL", "POLL_DEAF"):
+        monkeypatch.setattr(listener, name, 60.0)
+    writer, reader = await replicas(open_store, store_url, 2)
+    head = (await add(writer)).position
+    connect, may_connect = reader._listener._connect, asyncio.Event()  # type: ignore[attr-defined]
+
+    async def connect_later() -> asyncpg.Connection:
+        await may_connect.wait()
+        return await connect()
+
+    reader._listener._connect = connect_later  # type: ignore[attr-defined]
+    waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
+    await asyncio.sleep(0.05)
+    head = (await add(writer)).position
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+
+    may_connect.set()
+
+    assert (await asyncio.wait_for(waiting, 30)).next == head
 
 
 async def test_a_store_that_others_restore_has_a_new_generation_everywhere(
