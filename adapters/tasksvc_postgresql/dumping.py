@@ -34,7 +34,7 @@ STEP_TIMEOUT = 60.0
 """Seconds that one step may take; sorting a large table is one."""
 
 # The other side may be slow, so a transaction may be idle for a while.
-_PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
+PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
 _PARTS: Sequence[tuple[str, Callable[[Row], Entry]]] = (
     (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_of),
@@ -57,7 +57,7 @@ async def dump(connection: asyncpg.Connection, name: str) -> AsyncIterator[Entry
     """All that the store `name` holds, of one snapshot, a few rows at a time."""
     with in_our_words(name):
         await connection.transaction(isolation="repeatable_read", readonly=True).start()
-        await connection.execute(_PATIENCE)
+        await connection.execute(PATIENCE)
         header = await connection.fetchrow("SELECT generation, last_id, seq, floor FROM header")
     yield Header(*header)
     for statement, entry_of in _PARTS:
@@ -80,7 +80,7 @@ async def restore(connection: asyncpg.Connection, name: str, entries: AsyncItera
     session = Session(connection, timeout=STEP_TIMEOUT)
     header = Header(new_generation(), 0, 0, 0)
     with in_our_words(name):
-        await session.execute(f"{BEGIN}; {_PATIENCE}")
+        await session.execute(f"{BEGIN}; {PATIENCE}")
         ((is_empty,),) = await session.fetch(_EMPTY)
     if not is_empty:
         raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")

@@ -29,6 +29,7 @@ from tasksvc import (
     Write,
     seq_of,
 )
+from tasksvc_postgresql.checking import check
 from tasksvc_postgresql.connections import Connections, Session
 from tasksvc_postgresql.dumping import dump, restore
 from tasksvc_postgresql.failures import in_our_words
@@ -187,6 +188,10 @@ class PostgresqlRepository(TaskRepository):
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         async with self._transfer() as connection:
             self._saw(await restore(connection, self._settings.name, entries))
+
+    async def check(self) -> Sequence[str]:
+        async with self._transfer() as connection:
+            return [problem async for problem in check(connection, self._settings.name)]
 
     @contextlib.asynccontextmanager
     async def _transfer(self) -> AsyncIterator[asyncpg.Connection]:

@@ -158,3 +158,26 @@ async def test_of_two_restores_at_once_one_is_refused(open_store: Open, server_u
 
     assert sorted(type(outcome) for outcome in outcomes if outcome) == [StoreNotEmpty]
     assert len((await targets[0].find(TaskQuery(), limit=1_000)).tasks) == 100
+
+
+async def test_a_check_names_what_filters_and_searches_do_not_find(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await fill(repository, 20)
+    assert await repository.check() == []
+    await database.execute(
+        f"""
+        DELETE FROM {schema}.task_labels WHERE id = 3;
+        INSERT INTO {schema}.task_labels VALUES ('stray', 5);
+        UPDATE {schema}.tasks SET folded = 'other' WHERE id = 7;
+        """
+    )
+
+    told = await repository.check()
+
+    assert [problem.partition(" as it should")[0] for problem in told] == [
+        "Task 3 is not found by its labels",
+        "Task 5 is not found by its labels",
+        "Task 7 is not found by its description",
+    ]
