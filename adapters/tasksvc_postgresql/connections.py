@@ -12,7 +12,7 @@ from tasksvc import StoreUnavailable
 from tasksvc_postgresql.failures import DRIVER_ERRORS, Failure, explained, is_answer
 from tasksvc_postgresql.pool import Pool
 from tasksvc_postgresql.rows import Row
-from tasksvc_postgresql.settings import Settings
+from tasksvc_postgresql.settings import SERVER_SHARE, Settings
 
 PAUSES = (0.0, 0.05, 0.2)
 """Seconds before each further attempt, as far as the deadline allows."""
@@ -88,6 +88,7 @@ class Connections:
         pauses = iter(PAUSES)
         while True:
             session: Session | None = None
+            has_time = self.left(deadline) > SERVER_SHARE
             try:
                 async with asyncio.timeout_at(deadline):
                     connection = await self._pool.take()
@@ -95,7 +96,8 @@ class Connections:
                     return await self._do(work, session, connection)
             except DRIVER_ERRORS as error:
                 failure = self._explained(error, session)
-                if failure.expire:
+                # Where the server had the time to give up by itself and was silent, its other connections hang too.
+                if failure.expire or (has_time and session is not None and isinstance(error, TimeoutError)):
                     self._pool.expire()
                 pause = next(pauses, None)
                 if not failure.again or pause is None or self._loop.time() + pause >= deadline:

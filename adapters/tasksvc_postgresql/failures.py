@@ -67,7 +67,6 @@ def explained(error: Exception, *, name: str, committing: bool) -> Failure:
     """
     state = sqlstate(error)
     refused = is_answer(error)
-    expire = state == _READ_ONLY or isinstance(error, TimeoutError)
     if committing and not refused:
         return Failure(
             OutcomeUnknown(
@@ -75,7 +74,7 @@ def explained(error: Exception, *, name: str, committing: bool) -> Failure:
                 " Send it again with the same retry key."
             ),
             again=False,
-            expire=expire,
+            expire=False,
         )
     if state == _FULL:
         return Failure(StoreFull(f"{name} has no room left: {reason(error)}."), again=False, expire=False)
@@ -86,9 +85,11 @@ def explained(error: Exception, *, name: str, committing: bool) -> Failure:
         told = StoreUnavailable(f"{name} took too long: {reason(error)}. Try again, or ask for less.")
         return Failure(told, again=False, expire=False)
     if isinstance(error, TimeoutError):
-        return Failure(StoreUnavailable(f"{name} does not answer in time. Try again soon."), again=False, expire=True)
+        return Failure(StoreUnavailable(f"{name} does not answer in time. Try again soon."), again=False, expire=False)
     again = state in _AGAIN or not refused
-    return Failure(StoreUnavailable(f"{name} cannot do this now: {reason(error)}."), again=again, expire=expire)
+    return Failure(
+        StoreUnavailable(f"{name} cannot do this now: {reason(error)}."), again=again, expire=state == _READ_ONLY
+    )
 
 
 @contextmanager

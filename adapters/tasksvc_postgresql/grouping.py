@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
@@ -46,14 +47,16 @@ class Grouping(Generic[Unit, Outcome]):
 
     async def _run(self, waiting: Sequence[_Waiting[Unit]]) -> Sequence[Outcome | Exception]:
         outcomes: list[Outcome | Exception] = []
+        deadline = math.inf  # that of the oldest one whose work was begun, since all are answered together
         while len(outcomes) < len(waiting):
-            first = waiting[len(outcomes)]
-            if self._connections.left(first.deadline) < RESERVE:
+            first = min(deadline, waiting[len(outcomes)].deadline)
+            if self._connections.left(first) < RESERVE:
                 outcomes.append(StoreUnavailable("The store is too slow for all who ask at present. Try again soon."))
                 continue
+            deadline = first
             units = self._next_portion(waiting, len(outcomes))
             try:
-                outcomes += await self._connections.run(partial(self._work_on, units), deadline=first.deadline)
+                outcomes += await self._connections.run(partial(self._work_on, units), deadline=deadline)
             except Exception as error:  # whatever it is, it is that of these units alone
                 outcomes += [error] * len(units)
         return outcomes

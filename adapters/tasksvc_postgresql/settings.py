@@ -13,6 +13,9 @@ POOL_SIZE = 8
 TIMEOUT = 1.8
 START_TIMEOUT = 30.0
 
+SERVER_SHARE = 0.9
+"""Of the time of a call: when the server gives up, so that it still answers and the connection stays usable."""
+
 _SCHEMA_BYTES = 63
 """As many as PostgreSQL keeps of a name."""
 _RESERVED = ("pg_", "$")
@@ -96,13 +99,11 @@ def _session(schema: str) -> dict[str, str]:
 def _defaults(timeout: float) -> dict[str, str]:
     """What the URL may set otherwise.
 
-    The server gives up a little earlier than the caller, so that it answers and the connection
-    stays usable.  A process that stands still in the middle of a transaction loses it, since all
-    others wait for it.
+    A process that stands still in the middle of a transaction loses it, since all others wait for it.
     """
     return {
         "application_name": "tasksvc",
-        "statement_timeout": f"{int(timeout * 900)}ms",
+        "statement_timeout": f"{int(timeout * SERVER_SHARE * 1_000)}ms",
         "idle_in_transaction_session_timeout": f"{int(timeout * 500)}ms",
         "jit": "off",
     }

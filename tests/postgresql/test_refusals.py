@@ -193,6 +193,26 @@ async def test_a_search_that_takes_too_long_is_given_up_and_the_connection_kept(
     assert len((await repository.find(TaskQuery(q="x"), limit=1)).tasks) == 1
 
 
+async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connection(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url, pool_size=2, timeout=0.6)
+    await add(repository)
+    await asyncio.gather(*(repository.records(space, limit=1) for space in "ab"))
+    pool = repository._connections._pool  # type: ignore[attr-defined]
+    assert len(pool._idle) == 2
+    lock = database.transaction()
+    await lock.start()
+    await database.execute(f"LOCK {schema}.tasks IN ACCESS EXCLUSIVE MODE")
+
+    # The second one waits for the first, which the server gives up shortly before the time of both is over.
+    outcomes = await asyncio.gather(*(repository.find(TaskQuery(q=q), limit=1) for q in "xy"), return_exceptions=True)
+
+    await lock.rollback()
+    assert [type(outcome) for outcome in outcomes] == [StoreUnavailable, StoreUnavailable]
+    assert len(pool._idle) == 1
+
+
 async def test_when_all_connections_are_in_use_callers_wait_and_are_told(open_store: Open, store_url: str) -> None:
     repository = await open_store(store_url, pool_size=2, timeout=0.5)
     over = asyncio.Event()
