@@ -39,7 +39,7 @@ from tasksvc.group_commit import GroupCommit
 from tasksvc.hookspecs import hookimpl
 from tasksvc.ledger import Decision, Ledger, named
 from tasksvc.ledger_repository import LedgerRepository
-from tasksvc.ports import Capability, ChangePage, Page, TaskRepository, seq_of
+from tasksvc.ports import Capability, ChangePage, Page, StoreReader, TaskRepository, seq_of
 from tasksvc.query import Cursor, SortField, TaskQuery, select
 from tasksvc.store_url import StoreURL
 from tasksvc.writes import (
@@ -100,6 +100,7 @@ __all__ = [
     "StoreClosed",
     "StoreFull",
     "StoreNotEmpty",
+    "StoreReader",
     "StoreRefused",
     "StoreURL",
     "StoreUnavailable",

@@ -15,6 +15,13 @@ COMMANDS = {
     "serve": "run the service (what tasksvc does without a command)",
     "stores": "list the installed adapters",
     "token": "make, list and revoke API tokens",
+    "migrate": "make a store, or bring its schema up to date",
+    "check": "look for damage and contradictions in a store",
+    "backup": "copy a store to a file, while it is served",
+    "restore": "fill an empty store from a backup or an export",
+    "copy": "copy a store to an empty one of whatever kind",
+    "export": "write a store to a file of JSON lines",
+    "import": "fill an empty store from an export",
 }
 """Each is a module of tasksvc.commands."""
 
@@ -29,8 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
         arguments = ["serve", *arguments]
     command = _parser().parse_args(arguments[:1]).command
-    module = importlib.import_module(f"tasksvc.commands.{command}")
     try:
+        module = importlib.import_module(f"tasksvc.commands.{command}")
         module.run(arguments[1:], os.environ)
     except TasksvcError as error:
         sys.stderr.write(f"tasksvc: {error}\n")

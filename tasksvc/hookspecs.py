@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from pathlib import Path
 
 import pluggy
 
-from tasksvc.ports import TaskRepository
+from tasksvc.ports import StoreReader, TaskRepository
 from tasksvc.store_url import StoreURL
 
 GROUP = "tasksvc.repositories"
@@ -26,4 +27,30 @@ def tasksvc_open(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # 
     keeping must refuse a scratch store that holds what was kept.
 
     Raises StoreRefused, with one clear sentence, where the store cannot be opened, and InvalidStoreURL.
+    """
+
+
+@hookspec(firstresult=True)
+def tasksvc_read(url: StoreURL) -> Awaitable[StoreReader]:  # type: ignore[empty-body]
+    """Opens the store that `url` names to be read only, and gives an awaitable of its reader.
+
+    Optional: without it the store is opened with tasksvc_open.  An adapter whose stores are served
+    by one process at a time implements it, so that they can be exported and checked meanwhile.  It
+    makes, migrates and changes nothing.
+
+    Raises StoreRefused, with one clear sentence, where there is no such store, and InvalidStoreURL.
+    """
+
+
+@hookspec(firstresult=True)
+def tasksvc_backup(url: StoreURL, file: Path) -> Awaitable[None]:  # type: ignore[empty-body]
+    """Copies the store that `url` names, as it is at one moment, to `file`, and gives an awaitable.
+
+    Optional, for a store that lives in a file.  The store may be served by another process, which
+    goes on meanwhile.  `file`, an absolute path, is there and empty; it becomes a store that is
+    kept, whole in that one file.  The caller brings it to the disk and gives it its name, or
+    removes it where this fails or is cancelled.
+
+    Raises StoreRefused, with one clear sentence, where there is no such store, StoreUnavailable
+    and InvalidStoreURL.
     """

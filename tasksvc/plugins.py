@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import Distribution, EntryPoint
-from typing import NamedTuple
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple
 
 import pluggy
 
 from tasksvc import hookspecs
-from tasksvc.errors import PluginError, TasksvcError
-from tasksvc.ports import TaskRepository
+from tasksvc.errors import PluginError, TasksvcError, Unsupported
+from tasksvc.ports import StoreReader, TaskRepository
 from tasksvc.store_url import StoreURL
 
 
@@ -33,22 +35,59 @@ async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> Task
     Raises InvalidStoreURL, PluginError, StoreRefused and StoreUnavailable, each with one clear sentence.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    manager = _load(url.scheme, _claims())
+    hook = _load(url.scheme, _claims()).hook
+    given: TaskRepository = await _given(
+        url, "open", lambda: hook.tasksvc_open(url=url, scratch=scratch), TaskRepository
+    )
+    return given
+
+
+async def open_reader(url: str | StoreURL) -> StoreReader:
+    """Opens the store that `url` names to be read only: beside the process that serves it, where the adapter can.
+
+    Raises what open_repository() raises.
+    """
+    url = StoreURL(url) if isinstance(url, str) else url
+    hook = _load(url.scheme, _claims()).hook
+    if not hook.tasksvc_read.get_hookimpls():
+        return await open_repository(url)
+    given: StoreReader = await _given(url, "read", lambda: hook.tasksvc_read(url=url), StoreReader)
+    return given
+
+
+async def back_up(url: str | StoreURL, file: Path) -> None:
+    """Copies the store that `url` names to `file`, which is there and empty, and not yet on disk when this returns.
+
+    Raises Unsupported where the adapter makes no backups, and what open_repository() raises.
+    """
+    url = StoreURL(url) if isinstance(url, str) else url
+    hook = _load(url.scheme, _claims()).hook
+    if not hook.tasksvc_backup.get_hookimpls():
+        raise Unsupported(
+            f"The adapter for {url.scheme}: makes no backups. Use the means of its database, or: tasksvc export."
+        )
+    await _given(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
+
+
+async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) -> Any:
+    """What a hook gives an awaitable of, which must be of `kind`."""
     try:
-        given = manager.hook.tasksvc_open(url=url, scratch=scratch)
-        repository = await given if isinstance(given, Awaitable) else None
+        given = call()
+        waited = isinstance(given, Awaitable)
+        if waited:
+            given = await given
     except TasksvcError:
         raise
     except Exception as error:
         raise PluginError(
-            f"The adapter for {url.scheme}: failed to open {url} with {type(error).__name__}. Ask its author."
+            f"The adapter for {url.scheme}: failed to {task} {url} with {type(error).__name__}. Ask its author."
         ) from error
-    if not isinstance(repository, TaskRepository):
-        what = type(given if repository is None else repository).__name__
+    if not (waited and isinstance(given, kind)):
         raise PluginError(
-            f"The adapter for {url.scheme}: gave {what} instead of an awaitable of a TaskRepository. Ask its author."
+            f"The adapter for {url.scheme}: gave {type(given).__name__} instead of an awaitable of a {kind.__name__}."
+            " Ask its author."
         )
-    return repository
+    return given
 
 
 def installed_stores() -> list[InstalledStore]:

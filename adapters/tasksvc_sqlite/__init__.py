@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from tasksvc import InvalidStoreURL, StoreURL, TaskRepository, hookimpl
+from tasksvc import InvalidStoreURL, StoreReader, StoreURL, TaskRepository, hookimpl
+from tasksvc_sqlite.reading import back_up, open_to_read
 from tasksvc_sqlite.repository import open_file
 
 
 @hookimpl
 async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
     return await open_file(path_of(url), scratch=scratch)
+
+
+@hookimpl
+async def tasksvc_read(url: StoreURL) -> StoreReader:
+    return await open_to_read(path_of(url))
+
+
+@hookimpl
+async def tasksvc_backup(url: StoreURL, file: Path) -> None:
+    await back_up(path_of(url), str(file))
 
 
 def path_of(url: StoreURL) -> str:

@@ -32,12 +32,20 @@ async def connect(path: str, *, options: str = "mode=rwc") -> aiosqlite.Connecti
         check_same_thread=False,
         cached_statements=256,
     )
+    # Opened here and not by aiosqlite, which loses it when it is cancelled.
+    opening = asyncio.ensure_future(_on_a_thread(native))
     try:
-        # Opened here and not by aiosqlite, which loses it when it is cancelled.
-        return await aiosqlite.Connection(lambda: native, iter_chunk_size=1)
+        return await to_its_end(opening)
     except BaseException:
-        native.close()
+        if opening.cancelled() or opening.exception() is not None:
+            native.close()
+        else:
+            await opening.result().close()  # so that its thread has ended before the event loop does
         raise
+
+
+async def _on_a_thread(native: sqlite3.Connection) -> aiosqlite.Connection:
+    return await aiosqlite.Connection(lambda: native, iter_chunk_size=1)
 
 
 class Reader:

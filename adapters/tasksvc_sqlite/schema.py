@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from tasksvc_sqlite.connection import connect
 APPLICATION_ID: Final = int.from_bytes(b"task")
 VERSION: Final = 1
 """Of the schema: the number of the last migration."""
+
+_logger = logging.getLogger(__name__)
 
 _SMALLEST: Final = 512
 """Bytes of an SQLite database that is not empty."""
@@ -99,7 +102,7 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
             " Put it on a local disk, or name another file."
         )
     await writer.execute_fetchall(f"PRAGMA synchronous = {'OFF' if scratch else 'FULL'}")
-    was_scratch = await _migrate(writer, scratch=scratch)
+    was_scratch = await _migrate(writer, path, scratch=scratch)
     if scratch:
         # Some builds overwrite with zeros what is deleted, and a scratch store need not pay for that.
         await writer.execute_fetchall("PRAGMA secure_delete = OFF")
@@ -111,7 +114,7 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
         await writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-async def _migrate(writer: aiosqlite.Connection, *, scratch: bool) -> bool:
+async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> bool:
     """Brings the schema up to date, and sets the scratch mark; whether it had been set."""
     await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
     ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
@@ -122,6 +125,8 @@ async def _migrate(writer: aiosqlite.Connection, *, scratch: bool) -> bool:
     ((was_scratch,),) = await writer.execute_fetchall("SELECT scratch FROM store")
     await writer.execute_fetchall("UPDATE store SET scratch = ? WHERE scratch <> ?", (scratch, scratch))
     await writer.execute_fetchall("COMMIT")
+    if version != VERSION:
+        _logger.info("%s: schema %d, %s.", path, VERSION, f"before {version}" if version else "new")
     return bool(was_scratch)
 
 
@@ -143,11 +148,15 @@ async def _put_header(writer: aiosqlite.Connection, *, scratch: bool) -> None:
 
 
 async def _apply(writer: aiosqlite.Connection, number: int) -> None:
-    script = resources.files("tasksvc_sqlite").joinpath("migrations", f"{number:04}.sql").read_text("utf-8")
-    for statement in _statements(script):
+    for statement in _statements(script(number)):
         await writer.execute_fetchall(statement)
     await writer.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
     await writer.execute_fetchall(f"PRAGMA user_version = {number}")
+
+
+def script(number: int) -> str:
+    """The SQL of a migration."""
+    return resources.files("tasksvc_sqlite").joinpath("migrations", f"{number:04}.sql").read_text("utf-8")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -66,7 +66,7 @@ async def _fill(store: Store) -> None:
     await store.commit(Add(FULL), Add(TaskDraft("gone")), Remove(14), at=later(2), retry=KEY)
     if Capability.RECORDS in store.repository.capabilities:
         await store.commit(PutRecord("b", "x", {"n": 1}), PutRecord("a", "y", {}), PutRecord("a", "x", {}))
-        await store.commit(PutRecord("b", "x", {"n": 1.0}), DropRecord("a", "y"), retry=RetryKey("s", "records", "f"))
+        await store.commit(PutRecord("b", "x", {"n": 1.0}), DropRecord("a", "y"), retry=RetryKey("s", "also", "f"))
 
 
 class DumpingContract(StoreUnderTest):
@@ -86,10 +86,14 @@ class DumpingContract(StoreUnderTest):
         assert [entry for entry in entries if isinstance(entry, Change)] == await store.log(), (
             "a dump has the whole log"
         )
-        assert KEY in [entry.key for entry in entries if isinstance(entry, Remembered)], "a dump has the retry keys"
+        keys = [entry.key for entry in entries if isinstance(entry, Remembered)]
+        assert KEY in keys, "a dump has the retry keys"
+        assert keys == sorted(keys), "a dump has the retry keys by scope and value"
         if Capability.RECORDS in store.repository.capabilities:
-            records = sorted(entry for entry in entries if isinstance(entry, Record))
-            assert records == [Record("a", "x", {}), Record("b", "x", {"n": 1.0}, 2)], "a dump has the records"
+            records = [entry for entry in entries if isinstance(entry, Record)]
+            assert records == [Record("a", "x", {}), Record("b", "x", {"n": 1.0}, 2)], (
+                "a dump has the records by space and name"
+            )
 
     @on_store(Capability.DUMP)
     async def test_an_empty_store_is_dumped_and_restored(self, store: Store) -> None:

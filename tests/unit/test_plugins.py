@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tasksvc import LedgerRepository, StoreRefused, StoreURL
+from tasksvc import LedgerRepository, StoreRefused, StoreURL, Unsupported
 from tasksvc.errors import PluginError
-from tasksvc.plugins import InstalledStore, installed_stores, open_repository
+from tasksvc.plugins import InstalledStore, back_up, installed_stores, open_reader, open_repository
 
 GOOD = """
     import tasksvc
@@ -353,3 +353,71 @@ def test_opening_a_store_imports_its_adapter_alone(site: SitePackages) -> None:
 
     assert "plug_store" in loaded
     assert loaded & {"other_store", "tasksvc_memory", "tasksvc_sqlite", *HEAVY} == set()
+
+
+# ---------------------------------------------------------------- reading and backups, which are optional
+
+READER = """
+    import tasksvc
+
+    class Opened(tasksvc.StoreReader):
+        async def close(self): pass
+
+    @tasksvc.hookimpl
+    def tasksvc_open(url, scratch): raise AssertionError("opened to write")
+
+    @tasksvc.hookimpl
+    async def tasksvc_read(url): return Opened()
+
+    @tasksvc.hookimpl
+    async def tasksvc_backup(url, file): file.write_text(url.scheme)
+"""
+
+
+async def test_a_store_is_read_through_the_hook_for_it(site: SitePackages) -> None:
+    site.install(READER)
+
+    reader = await open_reader(URL)
+
+    assert type(reader).__name__ == "Opened"
+
+
+async def test_a_store_without_that_hook_is_opened_as_always(site: SitePackages) -> None:
+    site.install()
+
+    reader = await open_reader(URL)
+
+    assert isinstance(reader, LedgerRepository)
+
+
+async def test_a_reader_that_is_none_is_told(site: SitePackages) -> None:
+    site.install(READER.replace("return Opened()", "return 7"))
+
+    with pytest.raises(PluginError, match=r"gave int instead of an awaitable of a StoreReader\. Ask its author"):
+        await open_reader(URL)
+
+
+async def test_a_backup_is_made_by_the_adapter(site: SitePackages, tmp_path: Path) -> None:
+    site.install(READER)
+
+    await back_up(URL, tmp_path / "backup")
+
+    assert (tmp_path / "backup").read_text() == "plug"
+
+
+async def test_an_adapter_that_makes_no_backups_is_told(site: SitePackages, tmp_path: Path) -> None:
+    site.install()
+
+    with pytest.raises(Unsupported, match="makes no backups"):
+        await back_up(URL, tmp_path / "backup")
+
+
+async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackages, tmp_path: Path) -> None:
+    site.install(READER.replace("file.write_text(url.scheme)", "raise OSError(url.reveal())"))
+
+    with pytest.raises(PluginError) as caught:
+        await back_up(URL, tmp_path / "backup")
+
+    assert str(caught.value) == (
+        "The adapter for plug: failed to back up plug://user:***@host/db?... with OSError. Ask its author."
+    )

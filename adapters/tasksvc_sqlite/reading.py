@@ -1,0 +1,152 @@
+"""What operators do with a file while another process serves it: reading all of it, checking it, a backup.
+
+Nothing here locks, makes or migrates a store: it is read through a connection of its own that
+cannot write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import aiosqlite
+
+from tasksvc import Entry, StoreReader, StoreRefused, StoreUnavailable, new_generation
+from tasksvc_sqlite import transfer
+from tasksvc_sqlite.connection import connect
+from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite.schema import APPLICATION_ID, VERSION, script
+
+_OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+_LABELS: Final = "SELECT label, task_id FROM task_labels"
+_LABELS_OF_TASKS: Final = "SELECT label.value, tasks.id FROM tasks, json_each(tasks.labels) AS label"
+_SHOWN: Final = 100
+"""Problems of one kind."""
+
+
+class SQLiteReader(StoreReader):
+    """The store in a file that is there, which others may write to."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    async def dump(self) -> AsyncIterator[Entry]:
+        try:
+            async with _connected(self._path) as connection, aclosing(transfer.dump(connection)) as entries:
+                async for entry in entries:
+                    yield entry
+        except sqlite3.Error as error:
+            raise read_failure(error, self._path) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreUnavailable(f"{self._path} holds a value that is none of ours: {error}.") from error
+
+    async def check(self) -> Sequence[str]:
+        async with _connected(self._path) as connection:
+            try:
+                return [*await _damage(connection), *await _schema(connection), *await _labels(connection)]
+            except sqlite3.Error as error:
+                return [f"The check breaks off: {error}."]
+
+    async def close(self) -> None:
+        """Does nothing: each call has a connection of its own."""
+
+
+async def open_to_read(path: str) -> SQLiteReader:
+    """The store in the file `path`.  Raises StoreRefused."""
+    _check_there(path)
+    try:
+        async with _connected(path) as connection:
+            ((application_id, version),) = await connection.execute_fetchall(
+                "SELECT application_id, user_version FROM pragma_application_id, pragma_user_version"
+            )
+    except sqlite3.Error as error:
+        raise StoreRefused(open_failure(error, path)) from error
+    if application_id != APPLICATION_ID:
+        raise StoreRefused(f"{path} is no store of tasksvc. Name another file.")
+    if version != VERSION:
+        raise StoreRefused(
+            f"The schema of {path} is version {version}, and this tasksvc reads {VERSION}."
+            f" {'Run tasksvc migrate' if version < VERSION else 'Upgrade tasksvc'} first."
+        )
+    return SQLiteReader(path)
+
+
+def _check_there(path: str) -> None:
+    if not os.path.isfile(path):
+        raise StoreRefused(f"There is no store in {path}. Name a file that is there.")
+
+
+async def back_up(path: str, copy: str) -> None:
+    """Makes of the empty file `copy` a store that holds what `path` holds now, and is kept.
+
+    Its generation is new, so whoever serves it in place of the other one is not taken for that.
+    Raises StoreRefused, StoreUnavailable.
+    """
+    await open_to_read(path)
+    try:
+        async with _connected(path) as connection:
+            await _interruptible(connection, "VACUUM INTO ?", (copy,))
+        async with _connected(copy, mode="rw") as connection:
+            await connection.execute_fetchall("PRAGMA journal_mode = MEMORY")  # so that no journal lies beside it
+            await connection.execute_fetchall("UPDATE store SET generation = ?, scratch = 0", (new_generation(),))
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"{path} could not be copied: {error}.") from error
+
+
+@asynccontextmanager
+async def _connected(path: str, *, mode: str = "ro") -> AsyncIterator[aiosqlite.Connection]:
+    connection = await connect(path, options=f"mode={mode}")
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _interruptible(connection: aiosqlite.Connection, sql: str, values: Sequence[Any]) -> None:
+    """Does what may take long; who is cancelled waits only until SQLite has heard of it."""
+    work = asyncio.ensure_future(connection.execute_fetchall(sql, values))
+    try:
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        await connection.interrupt()
+        await asyncio.wait([work])
+        work.exception()  # retrieved, so that asyncio does not complain of it
+        raise
+    work.result()
+
+
+# ---------------------------------------------------------------- checks
+
+
+async def _damage(connection: aiosqlite.Connection) -> list[str]:
+    rows = await connection.execute_fetchall(f"PRAGMA integrity_check({_SHOWN})")
+    return [f"SQLite says: {text}." for (text,) in rows if text != "ok"]
+
+
+async def _schema(connection: aiosqlite.Connection) -> list[str]:
+    """Tables, indexes and triggers that are not those of the migrations."""
+    there = {tuple(row) for row in await connection.execute_fetchall(_OBJECTS)}
+    model = sqlite3.connect(":memory:")
+    try:
+        model.executescript("".join(map(script, range(1, VERSION + 1))))
+        due = set(model.execute(_OBJECTS))
+    finally:
+        model.close()
+    return [
+        *(f"The {kind} {name} is missing, or not as it was made." for kind, name, _ in sorted(due - there)),
+        *(f"The {kind} {name} is not ours, or not as it was made." for kind, name, _ in sorted(there - due)),
+    ]
+
+
+async def _labels(connection: aiosqlite.Connection) -> list[str]:
+    """Tasks that are not found by their labels, and others that are."""
+    missing = await connection.execute_fetchall(f"{_LABELS_OF_TASKS} EXCEPT {_LABELS} LIMIT {_SHOWN}")
+    wrong = await connection.execute_fetchall(f"{_LABELS} EXCEPT {_LABELS_OF_TASKS} LIMIT {_SHOWN}")
+    return [
+        *(f"Task {task_id} is not found by its label {label!r}." for label, task_id in missing),
+        *(f"Task {task_id} is found by {label!r}, which is none of its labels." for label, task_id in wrong),
+    ]

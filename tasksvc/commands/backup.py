@@ -1,0 +1,25 @@
+"""tasksvc backup: copies a store to a file, while it is served."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tasksvc.commands.flags import Flags
+from tasksvc.commands.open_stores import add_store, store_of
+from tasksvc.new_file import new_file
+from tasksvc.plugins import back_up
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Makes the file, which is a store of the same kind, as this one is at one moment."""
+    flags = Flags("backup", "Copies a store to a file, as it is at one moment, while it is served.", environment)
+    flags.add_argument("file", metavar="FILE", help="the file to make; it is a store that can be served itself")
+    add_store(flags)
+    settings = flags.parse_args(arguments)
+    url, file = store_of(settings), Path(settings.file).absolute()
+    with new_file(file) as partial:
+        asyncio.run(back_up(url, partial))
+    sys.stdout.write(f"Backed up {url} to {file}: {file.stat().st_size:,} bytes.\n")

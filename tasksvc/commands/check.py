@@ -1,0 +1,45 @@
+"""tasksvc check: looks for damage and contradictions in a store."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+
+from tasksvc import transfer
+from tasksvc.commands.flags import Flags
+from tasksvc.commands.open_stores import add_store, opened_to_read, store_of
+from tasksvc.commands.progress import progress_bar
+from tasksvc.errors import TasksvcError
+from tasksvc.store_url import StoreURL
+
+SHOWN = 100
+"""Problems at the most."""
+
+
+class ProblemsFound(TasksvcError):
+    """The store is not in order."""
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Prints a line for each problem, and raises ProblemsFound where there is one."""
+    flags = Flags("check", "Looks for damage and contradictions in a store, and changes nothing.", environment)
+    add_store(flags)
+    url = store_of(flags.parse_args(arguments))
+    found = asyncio.run(_check(url))
+    if found:
+        raise ProblemsFound(f"{url} has {found:,} problem{'' if found == 1 else 's'}. Restore it from a backup.")
+    sys.stdout.write(f"{url} is in order.\n")
+
+
+async def _check(url: StoreURL) -> int:
+    found = 0
+    async with opened_to_read(url) as reader:
+        with progress_bar() as progress:
+            async for problem in transfer.check(reader, progress=progress):
+                found += 1
+                if found <= SHOWN:
+                    sys.stdout.write(f"{problem}\n")
+    if found > SHOWN:
+        sys.stdout.write(f"... and {found - SHOWN:,} more.\n")
+    return found

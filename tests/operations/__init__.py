@@ -1,0 +1,1 @@
+"""Copies, exports, backups and checks."""
