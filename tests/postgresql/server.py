@@ -69,7 +69,9 @@ class Server:
         self.data = self.folder / "data"
         self.port = free_port()
         self.password = secrets.token_hex(8)
-        self.settings = {"max_connections": "500", "log_min_messages": "warning"} | (settings or {})
+        # Shared memory lies in the folder, so that a server that was killed leaves none behind.
+        common = {"max_connections": "500", "log_min_messages": "warning", "dynamic_shared_memory_type": "mmap"}
+        self.settings = common | (settings or {})
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
             self._as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
@@ -77,6 +79,7 @@ class Server:
             programs = _reachable(programs, self.folder)
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_killed = False
 
     # ------------------------------------------------------------ its life
 
@@ -90,6 +93,8 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._was_killed:
+            self.start()  # which frees what the system still keeps for it
         self.stop(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -130,6 +135,7 @@ class Server:
             )  # fmt: skip
         while self._process.poll() is None and time.monotonic() < end:
             if self._is_ready():
+                self._was_killed = False
                 return True
             time.sleep(0.01)
         return False
@@ -161,6 +167,7 @@ class Server:
     def kill(self) -> None:
         """Ends the server as a crash does."""
         self.stop(signal.SIGKILL)
+        self._was_killed = True
 
     def reload(self, **settings: str) -> None:
         """Changes settings while the server runs."""
