@@ -10,7 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from running_service import RunningService
 
 from tasksvc.tokens import new_secret
@@ -22,12 +21,13 @@ NOT_TESTED = 2
 """Operations that the configuration leaves out."""
 
 
-def test_the_service_is_as_it_describes_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_service_is_as_it_describes_itself(tmp_path: Path) -> None:
     secret = new_secret()
     (tmp_path / "token").write_text(secret)
-    monkeypatch.setenv("TASKSVC_ADMIN_TOKEN_FILE", str(tmp_path / "token"))
+    environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
+    arguments = ["--store", "memory://", "--log-format", "none"]
 
-    with RunningService("--store", "memory://", "--log-format", "none", folder=tmp_path) as service:
+    with RunningService(*arguments, folder=tmp_path, environment=environment) as service:
         run = subprocess.run(
             [SCHEMATHESIS, "--config-file", CONFIG, "run", f"{service.url}/openapi.json", "--checks", "all"],
             cwd=tmp_path,
