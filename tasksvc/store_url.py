@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from tasksvc.errors import InvalidStoreURL
 
+_HOSTS = re.compile(r"(?:[\w.-]*|\[[0-9a-fA-F:.]*\])(?::\d+)?(?:,(?:[\w.-]*|\[[0-9a-fA-F:.]*\])(?::\d+)?)*").fullmatch
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*").fullmatch
 
 
@@ -47,7 +48,12 @@ class StoreURL:
 
     def __str__(self) -> str:
         user, at, hosts = self.netloc.rpartition("@")
-        netloc = f"{user.partition(':')[0]}:***{at}{hosts}" if ":" in user else self.netloc
+        if ":" in user:
+            netloc = f"{user.partition(':')[0]}:***{at}{hosts}"
+        elif not at and not _HOSTS(hosts):  # a user and a password perhaps, whose host was forgotten
+            netloc = "***"
+        else:
+            netloc = self.netloc
         slashes = "//" if self.netloc or self._text.partition(":")[2].startswith("//") else ""
         # Drivers take passwords among the parameters too, so those are not shown either.
         return f"{self.scheme}:{slashes}{netloc}{self.path}{'?...' if self.query else ''}"

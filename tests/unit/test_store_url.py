@@ -98,3 +98,18 @@ def test_an_encoded_password_is_never_shown(password: str, host: str) -> None:
     secret = "".join(f"%{byte:02X}" for byte in password.encode())
 
     assert str(StoreURL(f"x://user:{secret}@{host}/db")) == f"x://user:***@{host}/db"
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql://user:secret", "postgresql://user:secret/db", "postgresql://user:s3cret:1/db"]
+)
+def test_a_password_whose_host_was_forgotten_is_not_shown(text: str) -> None:
+    shown = str(StoreURL(text))
+
+    assert "secret" not in shown
+    assert "s3cret" not in shown
+
+
+@pytest.mark.parametrize("text", ["postgresql://h1,h2:5433/db", "postgresql://[::1]:5432/db", "sqlite:///tasks.db"])
+def test_hosts_and_ports_are_shown(text: str) -> None:
+    assert str(StoreURL(text)) == text
