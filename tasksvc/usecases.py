@@ -77,8 +77,11 @@ async def walk(
     while True:
         page = await repository.find(query, after=after, limit=page_size)
         yield page
-        if (after := page.next) is None:
+        if page.next is None:
             return
+        if page.next == after:
+            raise RuntimeError("The store gave a page that leads to itself.")
+        after = page.next
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ class Retention:
     log_age: timedelta = timedelta(days=30)
     log_keep: int = 1_000_000
     """Changes."""
-    key_age: timedelta = timedelta(hours=48)
-    """Of retry keys; at least a day is promised."""
+    key_age: timedelta = timedelta(days=3)
+    """Of retry keys.  A day is promised, also where the clock is set from a day behind to a day ahead."""
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:

@@ -80,10 +80,12 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     """
     options = options or Options()
 
-    def open_store() -> Awaitable[TaskRepository]:
-        return open_repository(store or SCRATCH_STORE, scratch=store is None)
+    url = store or SCRATCH_STORE
 
-    service = Service(open_store, options.retention)
+    def open_store() -> Awaitable[TaskRepository]:
+        return open_repository(url, scratch=store is None)
+
+    service = Service(open_store, options.retention, scheme=url.partition(":")[0])
     observer = Observer(options.request_log, options.proxies)
     access = Access(service, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None

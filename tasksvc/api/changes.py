@@ -16,6 +16,7 @@ from tasksvc.api.feed import change_to_json
 from tasksvc.api.schemas import POSITION, ChangesOut, ChangesQuery, StreamQuery
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
+from tasksvc.api.trust import check_changes
 from tasksvc.api.validation import QUERY
 from tasksvc.domain import Position
 
@@ -50,6 +51,7 @@ class ChangeHandlers:
         more = True
         while more and left and size < PAGE_BYTES:
             page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT))
+            check_changes(page, since)
             since, more = page.next, page.more
             for change in page.changes:
                 taken.append(encoded := codec.dumps(change_to_json(change)))

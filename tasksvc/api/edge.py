@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from time import perf_counter
@@ -14,10 +15,12 @@ from tasksvc.api.answers import SERVER, Answer
 from tasksvc.api.conditions import etag
 from tasksvc.api.cors import Cors
 from tasksvc.api.guard import Guard
+from tasksvc.api.in_flight import too_late
 from tasksvc.api.observer import Observer, id_for, request_id
 from tasksvc.api.problems import problem_of
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
+from tasksvc.api.trust import BrokenStore
 from tasksvc.api.validation import Expectation
 from tasksvc.errors import StoreUnavailable, VersionConflict
 from tasksvc.tokens import Scope
@@ -54,6 +57,7 @@ class Edge:
         `scope`: what it needs, None for nothing; `route`: its name in figures.
         """
         service, access, guard, cors, saw = self._service, self._access, self._guard, self._cors, self._observer.saw
+        in_flight = service.in_flight
         administers = scope is Scope.ADMIN
 
         @functools.wraps(handler)
@@ -63,7 +67,7 @@ class Edge:
             request_id.set(name)
             caller = "-"
             more: Headers = ()
-            service.in_flight += 1
+            in_flight.enter(request, began)
             try:
                 if cors is not None:
                     more = cors.headers(request)
@@ -78,8 +82,15 @@ class Edge:
                     response = await self._send(request, response, (("X-Request-ID", name), *more))
             except Exception as error:
                 response = self._refuse(error)
+            except asyncio.CancelledError:
+                if in_flight.pardon(request):
+                    response = self._refuse(too_late(request))
+                elif _is_cancelled():
+                    raise
+                else:
+                    response = self._refuse(BrokenStore("The store was cancelled, and nobody had asked for that."))
             finally:
-                service.leave()
+                in_flight.leave(request)
             if isinstance(response, Answer):
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
                 for header in more:
@@ -99,16 +110,17 @@ class Edge:
         return answer
 
     async def _send(self, request: web.Request, stream: Stream, headers: Headers) -> web.StreamResponse:
-        if not stream.lasting:
-            return await stream.send(request, headers)
-        self._service.leave()
-        try:
-            return await stream.send(request, headers)
-        finally:
-            self._service.in_flight += 1
+        in_flight = self._service.in_flight
+        with in_flight.sending(request, lasting=stream.lasting):
+            try:
+                return await stream.send(request, headers)
+            except asyncio.CancelledError:
+                if not in_flight.pardon(request):
+                    raise
+                return stream.response
 
     def _refuse(self, error: Exception) -> web.Response:
-        response = problem_of(error)
+        response = problem_of(error, scheme=self._service.scheme)
         if isinstance(error, VersionConflict):
             response.headers[hdrs.ETAG] = etag(self._service.repository.generation, error.current)
         elif isinstance(error, StoreUnavailable):
@@ -131,3 +143,8 @@ class Edge:
             return response.response() if isinstance(response, Answer) else response
 
         return answer
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())

@@ -8,7 +8,6 @@ every change once and in order, and a slow one costs no memory.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
@@ -16,6 +15,7 @@ from itertools import islice
 
 from tasksvc import codec
 from tasksvc.api.conditions import show_position
+from tasksvc.api.trust import check_changes
 from tasksvc.domain import Change, Position
 from tasksvc.errors import PositionGone, RepositoryError
 from tasksvc.ports import TaskRepository
@@ -27,6 +27,8 @@ READ_LIMIT = 100
 """Changes read from the store at once."""
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+END_SECONDS = 0.5
+"""How long the reader may take to end."""
 
 log = logging.getLogger("tasksvc")
 
@@ -51,8 +53,9 @@ def event_of(change: Change, generation: str) -> bytes:
 class Feed:
     """What is new in a store, for any number of streams."""
 
-    def __init__(self, repository: TaskRepository) -> None:
-        self._repository = repository
+    def __init__(self, repository: TaskRepository, *, scheme: str) -> None:
+        """`scheme` is that of the store, for the log."""
+        self._repository, self._scheme = repository, scheme
         self._window: deque[bytes] = deque()
         self._bytes = 0
         self._head: Position | None = None
@@ -87,6 +90,7 @@ class Feed:
                 events = self._from_window(since)
                 if events is None:
                     page = await self._repository.read_changes(since, limit=READ_LIMIT)
+                    check_changes(page, since)
                     since = page.next
                     if page.changes:
                         yield b"".join(event_of(change, since.generation) for change in page.changes)
@@ -119,28 +123,38 @@ class Feed:
         self._wake()
         if self._reader is not None:
             self._reader.cancel()
-            await asyncio.wait([self._reader])
+            await asyncio.wait([self._reader], timeout=END_SECONDS)
             self._reader = None
 
     async def _read(self) -> None:
         while True:
-            assert self._head is not None
             try:
-                page = await self._repository.changes(self._head, limit=READ_LIMIT, wait=WAIT_SECONDS)
-            except PositionGone:  # the store began a new life under us: let the streams find out
-                self._window.clear()
-                self._bytes = 0
-                with contextlib.suppress(RepositoryError):
-                    self._head = (await self._repository.find(TaskQuery(), limit=1)).position
-                self._wake()
+                await self._read_on()
             except RepositoryError as error:
                 log.warning("The change log cannot be read: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)
-            else:
+            except Exception as error:
+                log.error("The %s: store failed to give its change log.", self._scheme, exc_info=error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        """Puts what comes next into the window, and what comes after that."""
+        assert self._head is not None
+        try:
+            while True:
+                page = await self._repository.changes(self._head, limit=READ_LIMIT, wait=WAIT_SECONDS)
+                check_changes(page, self._head)
                 if page.changes:
                     self._append([event_of(change, page.next.generation) for change in page.changes])
                     self._head = page.next
                     self._wake()
+        except PositionGone:  # the store began a new life under us: let the streams find out
+            head = (await self._repository.find(TaskQuery(), limit=1)).position
+            if head == self._head:
+                raise
+            self._window.clear()
+            self._bytes, self._head = 0, head
+            self._wake()
 
     def _append(self, events: Sequence[bytes]) -> None:
         self._window.extend(events)

@@ -55,7 +55,7 @@ class OperationsHandlers:
     async def metrics(self, request: web.Request) -> web.Response:
         service = self._service
         gauges = {
-            "requests_in_flight": ("Requests that are being answered.", float(service.in_flight)),
+            "requests_in_flight": ("Requests that are being answered.", float(len(service.in_flight))),
             "feed_streams": ("Streams of changes that are open.", float(service.feed.streams)),
             "event_loop_tasks": ("Tasks of the event loop.", float(len(asyncio.all_tasks()))),
             **{

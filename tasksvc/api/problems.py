@@ -176,8 +176,8 @@ class BatchRefused(Exception):
         self.refusal = refusal
 
 
-def problem_of(error: Exception) -> web.Response:
-    """The answer to `error`."""
+def problem_of(error: Exception, *, scheme: str = "") -> web.Response:
+    """The answer to `error`.  One that nobody expected is logged with `scheme`, that of the store."""
     at: dict[str, Any] = {}
     if isinstance(error, BatchRefused):
         refusal = error.refusal
@@ -199,5 +199,5 @@ def problem_of(error: Exception) -> web.Response:
             retry = getattr(error, "retry_after", None)
             headers = {} if retry is None else {"Retry-After": str(max(1, round(retry)))}
             return problem(answer.status, answer.name, str(error), {**at, **answer.more(error)}, headers)
-    log.error("An error that nobody expected.", exc_info=error)
+    log.error("An error that nobody expected, with a %s: store.", scheme, exc_info=error)
     return problem(500, "internal-error", "The service failed at this request. Its log says why.")

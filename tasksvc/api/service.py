@@ -7,9 +7,12 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from tasksvc.api.body import Uploads
 from tasksvc.api.feed import Feed
+from tasksvc.api.in_flight import InFlight
+from tasksvc.api.watchdog import Watchdog
 from tasksvc.errors import RepositoryError, StoreClosed
 from tasksvc.ports import Capability, TaskRepository
 from tasksvc.usecases import Retention, now, prune_step
@@ -20,6 +23,14 @@ BREATH_SECONDS = 0.01
 """Between two steps of dropping it, so that others come first."""
 LAST_SECONDS = 1.0
 """For answers after the last body, when the service ends."""
+OPEN_SECONDS = 10.0
+"""How long the store may take to open until that is said."""
+GIVE_UP_SECONDS = 0.5
+"""For what was told to end at once."""
+CLOSE_SECONDS = 10.0
+"""How long it may take to close."""
+LOOK_SECONDS = 1.0
+"""Between two looks for requests that hang."""
 
 log = logging.getLogger("tasksvc")
 
@@ -27,15 +38,18 @@ log = logging.getLogger("tasksvc")
 class Service:
     """Opened on startup, stopped on shutdown, and both once."""
 
-    def __init__(self, open_store: Callable[[], Awaitable[TaskRepository]], retention: Retention) -> None:
-        self._open_store, self._retention = open_store, retention
+    def __init__(
+        self, open_store: Callable[[], Awaitable[TaskRepository]], retention: Retention, *, scheme: str
+    ) -> None:
+        """`scheme` is that of the store's URL: its name in the log."""
+        self._open_store, self._retention, self.scheme = open_store, retention, scheme
         self._repository: TaskRepository | None = None
         self._feed: Feed | None = None
-        self._keeper: asyncio.Task[None] | None = None
-        self._idle = asyncio.Event()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._watchdog = Watchdog(scheme)
         self._drained_by = math.inf
         self.uploads = Uploads()
-        self.in_flight = 0
+        self.in_flight = InFlight(scheme)
         self.draining = False
 
     @property
@@ -56,10 +70,18 @@ class Service:
         """Opens the store.  Raises what open_repository() raises."""
         self.draining = False
         self.uploads.must_end_by(math.inf)
-        self._repository = await self._open_store()
-        self._feed = Feed(self._repository)
+        self._watchdog.start()
+        slow = asyncio.get_running_loop().call_later(
+            OPEN_SECONDS, log.warning, "The %s: store is still being opened.", self.scheme
+        )
+        try:
+            self._repository = await self._open_store()
+        finally:
+            slow.cancel()
+        self._feed = Feed(self._repository, scheme=self.scheme)
+        self._keepers = [asyncio.create_task(self._look_after_requests())]
         if Capability.PRUNE in self._repository.capabilities:
-            self._keeper = asyncio.create_task(self._keep_house(self._repository))
+            self._keepers.append(asyncio.create_task(self._keep_house(self._repository)))
 
     async def drain(self, deadline: float) -> None:
         """Ends the streams, and waits for the requests in flight, up to `deadline` seconds after the first call."""
@@ -69,31 +91,49 @@ class Service:
             self.uploads.must_end_by(self._drained_by - LAST_SECONDS)
         if self._feed is not None:
             await self._feed.close()
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout_at(self._drained_by):
                 # Twice: a request whose head has just been read starts in the loop's next turn.
                 for _ in range(2):
                     await asyncio.sleep(0)
-                    self._idle.clear()
-                    if self.in_flight:
-                        await self._idle.wait()
+                    await self.in_flight.empty()
+        except TimeoutError:
+            self.in_flight.give_up_all()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    await self.in_flight.empty()
 
     async def stop(self, deadline: float) -> None:
         """Drains, then closes the store.  A second stop does nothing."""
         await self.drain(deadline)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
-            self._keeper = None
+        keepers, self._keepers = self._keepers, []
+        for keeper in keepers:
+            keeper.cancel()
+        if keepers:
+            await asyncio.wait(keepers, timeout=GIVE_UP_SECONDS)
         repository, self._repository, self._feed = self._repository, None, None
         if repository is not None:
-            await repository.close()
+            await self._close(repository)
+        self._watchdog.stop()
 
-    def leave(self) -> None:
-        """One request fewer is in flight."""
-        self.in_flight -= 1
-        if not self.in_flight and self.draining:
-            self._idle.set()
+    async def _close(self, repository: TaskRepository) -> None:
+        """Closes the store, and says so where it does not close or leaves something behind."""
+        closing = asyncio.ensure_future(repository.close())
+        await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+        if not closing.done():
+            log.error("The %s: store does not close. It is left as it is.", self.scheme)
+            closing.cancel()
+        elif not closing.cancelled() and (error := closing.exception()) is not None:
+            log.error("The %s: store failed to close.", self.scheme, exc_info=error)
+        package = _package(type(repository).__module__)
+        left = [task for task in asyncio.all_tasks() if task is not closing and _package(_module_of(task)) == package]
+        if left:
+            log.warning("The %s: store left %d tasks running, such as %r.", self.scheme, len(left), left[0])
+
+    async def _look_after_requests(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self.in_flight.look()
 
     async def _keep_house(self, repository: TaskRepository) -> None:
         while True:
@@ -102,4 +142,15 @@ class Service:
                 more = await prune_step(repository, self._retention, at=now())
             except RepositoryError as error:
                 log.warning("What is old could not be dropped: %s", error)
+            except Exception as error:
+                log.error("The %s: store failed to drop what is old.", self.scheme, exc_info=error)
             await asyncio.sleep(BREATH_SECONDS if more else PRUNE_SECONDS)
+
+
+def _module_of(task: asyncio.Task[Any]) -> str:
+    frame = getattr(task.get_coro(), "cr_frame", None)
+    return "" if frame is None else str(frame.f_globals.get("__name__", ""))
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]

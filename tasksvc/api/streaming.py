@@ -11,9 +11,12 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.answers import SERVER
 from tasksvc.api.problems import log
+from tasksvc.errors import StoreUnavailable
 
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is cut off."""
+PIECE_SECONDS = 30.0
+"""A store that gives nothing for so long is not waited for any more."""
 
 
 class Stream:
@@ -31,36 +34,53 @@ class Stream:
         """`lasting`: it goes on until somebody ends it, so a shutdown does not wait; `closed`: called at its end."""
         self.lasting, self._closed = lasting, closed
         self._pieces = pieces
-        self._response = web.StreamResponse(
+        self.response = web.StreamResponse(
             headers={hdrs.CONTENT_TYPE: content_type, "X-Content-Type-Options": "nosniff"}
         )
-        self._response.headers.extend(headers)
+        self.response.headers.extend(headers)
 
     async def send(self, request: web.Request, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
         """Sends it with further `headers`, as fast as the client takes it.
 
         Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
         """
-        response = self._response
+        response = self.response
         response.headers.extend(headers)
         response.headers[hdrs.SERVER] = SERVER
         try:
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
-                async for piece in self._pieces:
-                    async with asyncio.timeout(STALL_SECONDS):
-                        await response.write(piece)
+                await self._send_pieces()
             await response.write_eof()
-        except Exception as error:
-            if not isinstance(error, ConnectionError | TimeoutError):
-                log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
+        except BaseException as error:
             if request.transport is not None:
                 _break(request.transport)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, ConnectionError):
+                log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
         finally:
             await self._pieces.aclose()
             if self._closed is not None:
                 self._closed()
         return response
+
+    async def _send_pieces(self) -> None:
+        """Raises ConnectionError, also where the client takes nothing, and what the making of a piece raises."""
+        now = asyncio.get_running_loop().time
+        asked_store = True
+        try:
+            async with asyncio.timeout(PIECE_SECONDS) as patience:
+                async for piece in self._pieces:
+                    asked_store = False
+                    patience.reschedule(now() + STALL_SECONDS)
+                    await self.response.write(piece)
+                    asked_store = True
+                    patience.reschedule(now() + PIECE_SECONDS)
+        except TimeoutError:
+            if asked_store:
+                raise StoreUnavailable("The store did not answer in time.") from None
+            raise ConnectionError("The client took nothing for too long.") from None
 
 
 def _break(transport: asyncio.Transport) -> None:

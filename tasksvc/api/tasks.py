@@ -40,6 +40,7 @@ from tasksvc.api.schemas import (
 )
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
+from tasksvc.api.trust import check_task
 from tasksvc.api.validation import BODY, QUERY, RAW
 from tasksvc.domain import ID_MAX, Task, TaskDraft
 from tasksvc.errors import WriteRefused
@@ -112,6 +113,7 @@ class TaskHandlers:
         """Shows a task."""
         repository = self._service.repository
         task = await repository.get(task_id)
+        check_task(task, task_id)
         if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
         return self._tasks.answer(task, repository.generation)
@@ -129,7 +131,9 @@ class TaskHandlers:
     async def patch_task(self, request: web.Request) -> Answer:
         repository = self._service.repository
         expected = _expected(request, repository.generation)
-        task = await usecases.patch(repository, _task_id(request), request[BODY], at=usecases.now(), expected=expected)
+        task_id = _task_id(request)
+        task = await usecases.patch(repository, task_id, request[BODY], at=usecases.now(), expected=expected)
+        check_task(task, task_id)
         return task_answer(task, repository.generation)
 
     @operation(

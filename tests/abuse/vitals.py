@@ -1,0 +1,97 @@
+"""What a service holds, to find out what leaks."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from running_service import RunningService
+from wire import Connection, ask
+
+SETTLE_SECONDS = 10.0
+
+
+class Vitals(NamedTuple):
+    """Of a moment at which nobody but who asks is there."""
+
+    requests: int
+    streams: int
+    tasks: int
+    descriptors: int
+    threads: int
+
+
+def figure(text: str, name: str) -> float:
+    """The value of a figure without labels, in a page of /metrics."""
+    found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+    assert found is not None, name
+    return float(found[1])
+
+
+def vitals_of(service: RunningService) -> Vitals:
+    """As they are now."""
+    text = ask(service.url, "GET", "/metrics").body.decode()
+    names = ("tasksvc_requests_in_flight", "tasksvc_feed_streams", "tasksvc_event_loop_tasks", "process_open_fds")
+    threads = len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
+    return Vitals(*(int(figure(text, name)) for name in names), threads)
+
+
+def megabytes_of(service: RunningService) -> float:
+    """Memory that it occupies."""
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
+
+
+async def leaked(service: RunningService, before: Vitals) -> dict[str, tuple[int, int]]:
+    """What stays more than it was before, and how much each is: before, and now."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while True:
+        now = await asyncio.to_thread(vitals_of, service)
+        pairs = zip(Vitals._fields, before, now, strict=True)
+        more = {name: (old, new) for name, old, new in pairs if new > old}
+        if not more or time.monotonic() > end:
+            return more
+        await asyncio.sleep(0.1)
+
+
+class LiveClient:
+    """Somebody who writes and reads meanwhile, from the start of the `async with` block to its end."""
+
+    def __init__(self, port: int, *, pause: float = 0.005) -> None:
+        """`pause`: seconds between two requests."""
+        self._port, self._pause = port, pause
+        self.seconds: list[float] = []
+        """How long each request took."""
+        self.made: list[int] = []
+        """Ids of the tasks that were acknowledged."""
+
+    @property
+    def slowest_percent(self) -> float:
+        """The 99th percentile, in seconds."""
+        return sorted(self.seconds)[len(self.seconds) * 99 // 100]
+
+    async def __aenter__(self) -> LiveClient:
+        self._stop = asyncio.Event()
+        self._running = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop.set()
+        await self._running
+
+    async def _run(self) -> None:
+        async with Connection(self._port) as connection:
+            while not self._stop.is_set():
+                began = time.perf_counter()
+                made = await connection.request("POST", "/tasks/", {"description": "live"})
+                assert made.status == 201, made
+                self.made.append(made.document["id"])
+                read = await connection.request("GET", f"/tasks/{self.made[-1]}")
+                assert read.status == 200, read
+                self.seconds.append((time.perf_counter() - began) / 2)
+                await asyncio.sleep(self._pause)
