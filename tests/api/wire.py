@@ -16,7 +16,7 @@ from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
 from tasksvc.api.front import Front
 from tasksvc.api.server import Listener, serve
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 8.0
 """For an answer: less than a body may take, and less than a connection may be idle."""
 
 
