@@ -70,6 +70,11 @@ class HealthyStore(LedgerRepository):
             raise StoreUnavailable("The driver fails.")
         self.disk.extend(list(entries) for entries in commits)
 
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+        self.disk[:] = [[entry async for entry in self.dump()]]  # else what was dropped comes back
+        return more
+
 
 class BrokenStore(HealthyStore):
     caught_by: ClassVar[str]
