@@ -185,3 +185,27 @@ async def test_connections_that_say_nothing_keep_nobody_out(local: Server) -> No
             await silent.send(b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\n")
 
         check(await local.ask(send('{"description":"x"}')), 201)
+
+
+async def test_answers_that_nobody_reads_wait_for_their_reader(local: Server) -> None:
+    for _ in range(50):
+        check(await local.ask(send('{"description":"%s"}' % ("x" * 9_000))), 201)
+    async with local.connection() as slow:
+        await slow.send(get("/tasks/") * 60)
+
+        check(await local.ask(get("/tasks/1")), 200)
+        answers = [await slow.answer() for _ in range(60)]
+
+    assert len({answer.body for answer in answers if answer is not None and answer.status == 200}) == 1
+    assert all(answers)
+
+
+async def test_a_client_that_leaves_while_answers_wait_leaves_nothing_behind(local: Server) -> None:
+    for _ in range(50):
+        check(await local.ask(send('{"description":"%s"}' % ("x" * 9_000))), 201)
+    for _ in range(5):
+        async with local.connection() as connection:
+            await connection.send(get("/tasks/") * 60)
+            await connection.answer()
+
+    check(await local.ask(get("/tasks/1")), 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -279,6 +280,27 @@ async def test_a_cursor_belongs_to_its_order(api: Api) -> None:
 )
 async def test_what_is_no_cursor_is_refused(api: Api, cursor: str) -> None:
     answer = await api.get("/tasks/?after=" + (cursor if cursor.startswith("%") else urlencode({"": cursor})[1:]))
+
+    assert (answer.status, list(answer.fields)) == (422, ["after"])
+
+
+@pytest.mark.parametrize(
+    ("sort", "place"),
+    [
+        ("id", '["id",false,0.5,1]'),
+        ("id", '["id",false,1,0]'),
+        ("id", '["id",false,1,9223372036854775808]'),
+        ("priority", '["priority",false,10,1]'),
+        ("priority", '["priority",false,null,1]'),
+        ("due_at", '["due_at",false,"tomorrow",1]'),
+        ("created_at", '["created_at",false,null,1]'),
+        ("updated_at", '["updated_at",false,0,1]'),
+    ],
+)
+async def test_a_cursor_with_values_that_cannot_be_is_refused(api: Api, sort: str, place: str) -> None:
+    cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+    answer = await api.get(f"/tasks/?sort={sort}&after={cursor}")
 
     assert (answer.status, list(answer.fields)) == (422, ["after"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from tasksvc_memory import MemoryRepository
 from api.calling import Api
 from api.conftest import connect
 from api.reading import Event, Events, events
-from tasksvc import ChangePage, Position
+from tasksvc import Add, ChangePage, Entry, Position, StoreUnavailable, TaskDraft
 from tasksvc.api import SERVICE
 from tasksvc.usecases import now
 
@@ -241,3 +242,46 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
 
     assert seqs(taken) == [1, 2, 3]
     assert (answer.status, answer.problem) == (410, "position-gone")
+
+
+async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("tasksvc.api.feed.RETRY_SECONDS", 0.05)
+    healthy = MemoryRepository.changes
+    failures = iter([StoreUnavailable("The disk is on fire."), RuntimeError("nobody expected this")])
+
+    async def failing(self: MemoryRepository, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+        for failure in failures:
+            raise failure
+        return await healthy(self, since, limit=limit, wait=wait)
+
+    monkeypatch.setattr(MemoryRepository, "changes", failing)
+    async with events(api) as stream:
+        await api.many([{"description": str(n)} for n in range(3)])
+        taken = await stream.take(3)
+
+    assert seqs(taken) == [1, 2, 3]
+    assert "The disk is on fire." in caplog.text
+
+
+async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None:
+    assert api.client.app is not None
+    repository = api.client.app[SERVICE].repository
+
+    async def another_store() -> AsyncIterator[Entry]:
+        donor = MemoryRepository()
+        await donor.commit([Add(TaskDraft("restored"))], at=now())
+        async for entry in donor.dump():
+            yield entry
+        await donor.close()
+
+    async with events(api) as stream:
+        await repository.restore(another_store())
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.next()
+    await api.new("after")
+    async with events(api, since="0") as stream:
+        taken = await stream.take(2)
+
+    assert [event.data["task"]["description"] for event in taken] == ["restored", "after"]
