@@ -168,8 +168,8 @@ class Ledger:
         """Makes the state what the entries of a decision, or of a dump, say."""
         for entry in entries:
             match entry:
-                case Change(seq, _, _, task_id, task):
-                    self.seq = seq
+                case Change():
+                    self.seq, _, _, task_id, task = entry
                     if task is None:
                         self.tasks.pop(task_id, None)
                     else:

@@ -45,6 +45,7 @@ class Commits:
     def __init__(self, writer: Writer, memory: Memory) -> None:
         self._writer, self._memory = writer, memory
         self._group: GroupCommit[Commit, Committed] = GroupCommit(self._commit_group)
+        self._count = self._groups = 0
 
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None) -> Committed:
         """As the port says."""
@@ -53,6 +54,10 @@ class Commits:
     async def close(self) -> None:
         """Lets those that wait finish."""
         await self._group.close()
+
+    def statistics(self) -> dict[str, float]:
+        """Commits so far, the groups that they went in, and how many wait."""
+        return {"commits": self._count, "commit_groups": self._groups, "commits_waiting": self._group.waiting}
 
     async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
         try:
@@ -71,6 +76,8 @@ class Commits:
         return outcome
 
     async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+        self._count += len(commits)
+        self._groups += 1
         ledger = await self._ledger_for(commits)
         outcomes: list[Committed | Exception] = []
         entries: list[Entry] = []

@@ -61,9 +61,9 @@ class Reader:
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
 
-    async def create_function(self, function: Callable[[str, str], bool]) -> None:
-        """Makes a pure function of two texts known to SQL, under its own name.  Raises sqlite3.Error."""
-        await self._connection.create_function(function.__name__, 2, function, deterministic=True)
+    async def create_function(self, name: str, function: Callable[[str, str], bool]) -> None:
+        """Makes a pure function of two texts known to SQL.  Raises sqlite3.Error."""
+        await self._connection.create_function(name, 2, function, deterministic=True)
 
     async def interrupt(self) -> None:
         """Ends the statement that runs now, which then raises StoreClosed."""

@@ -27,15 +27,11 @@ class Memory:
     """The head of the log, the highest id, and the tasks and pages of late."""
 
     def __init__(self, header: Header) -> None:
+        self.generation, self.last_id, self.seq, _ = header
         self.tasks = RecentTasks()
         self.pages = RecentPages()
         self.changed = asyncio.Event()
         """Set at the next commit; then it is another one."""
-        self.look_again(header)
-
-    def look_again(self, header: Header) -> None:
-        """The store is another one now."""
-        self.generation, self.last_id, self.seq, _ = header
 
     @property
     def position(self) -> Position:
@@ -58,6 +54,16 @@ class Memory:
         """It is not written, as far as is known."""
         self.tasks.commit_ends({})
         self.pages.commit_ends()
+
+    def restore_begins(self) -> None:
+        """The store, which is empty, is about to be filled."""
+        self.commit_begins(())
+
+    def restore_ends(self, header: Header) -> None:
+        """It is filled, or still empty; this is its header."""
+        self.generation, self.last_id, self.seq, _ = header
+        self.commit_fails()
+        self.wake()
 
     def wake(self) -> None:
         """Wakes those who wait for a change."""

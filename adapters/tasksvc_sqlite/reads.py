@@ -41,6 +41,8 @@ _CHANGES_MAX: Final = 256
 _SCANS_MAX: Final = 64
 """Pages that wait while the store is searched for another one; one more is refused."""
 
+_SMALL: Final = "SELECT 1 FROM store"
+
 
 class _Asked(NamedTuple):
     query: TaskQuery
@@ -54,6 +56,7 @@ class Reads:
     def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, searches: Reader) -> None:
         """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest."""
         self._memory, self._quick, self._searching = memory, quick, searches
+        self._readers = (quick, lists, searches)
         self._asked: dict[_Asked, asyncio.Future[Page]] = {}
         self._gets: GroupCommit[int, Task | None] = GroupCommit(self._get_group)
         self._lists: GroupCommit[_Asked, Page] = GroupCommit(partial(self._read_page, lists), group=1)
@@ -61,6 +64,11 @@ class Reads:
             partial(self._read_page, searches), group=1, waiting=_SCANS_MAX
         )
         self._closed = False
+
+    async def set_up(self) -> None:
+        """Once, before all: SQLite opens the file and its log with the first statement.  Raises StoreUnavailable."""
+        for reader in self._readers:
+            await reader.rows(_SMALL)
 
     def check_open(self) -> None:
         """Raises StoreClosed."""
@@ -73,6 +81,14 @@ class Reads:
         await self._searching.interrupt()
         for group in (self._gets, self._lists, self._searches):
             await group.close()
+
+    def statistics(self) -> dict[str, float]:
+        """How many reads of each kind wait."""
+        return {
+            "gets_waiting": self._gets.waiting,
+            "lists_waiting": self._lists.waiting,
+            "searches_waiting": self._searches.waiting,
+        }
 
     # ------------------------------------------------------------ tasks
 
@@ -153,4 +169,4 @@ class Reads:
     async def ping(self) -> None:
         """Raises StoreUnavailable where the file cannot be read."""
         self.check_open()
-        await self._quick.rows("SELECT 1 FROM store")
+        await self._quick.rows(_SMALL)

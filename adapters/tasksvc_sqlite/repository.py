@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 
@@ -33,6 +33,7 @@ from tasksvc_sqlite.connection import Reader, connect, to_its_end
 from tasksvc_sqlite.failures import open_failure, read_failure
 from tasksvc_sqlite.lock import FileLock
 from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.reading import SQLiteReader
 from tasksvc_sqlite.reads import Reads
 from tasksvc_sqlite.schema import check_place, empty, inspect, prepare
 from tasksvc_sqlite.selection import contains
@@ -100,20 +101,29 @@ class SQLiteRepository(TaskRepository):
                 await connection.close()
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
-        except ValueError as error:  # aiosqlite's, for a connection that close() has closed
-            raise StoreClosed("The store is closed.") from error
+        except ValueError as error:
+            if self._closing is None:
+                raise
+            raise StoreClosed("The store is closed.") from error  # aiosqlite raised it of the connection
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         self._reads.check_open()
         async with self._writer:
+            self._memory.restore_begins()
             try:
                 await transfer.restore(self._writer, entries)
             finally:
                 await to_its_end(self._look_again())
 
     async def _look_again(self) -> None:
-        self._memory.look_again(await self._writer.header())
-        self._memory.wake()
+        self._memory.restore_ends(await self._writer.header())
+
+    async def check(self) -> Sequence[str]:
+        self._reads.check_open()
+        return await SQLiteReader(self._path).check()
+
+    def statistics(self) -> Mapping[str, float]:
+        return {**self._commits.statistics(), **self._reads.statistics()}
 
     async def ping(self) -> None:
         self._reads.check_open()
@@ -147,7 +157,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
                 return connection
 
             stack.callback(FileLock(path).release)
-            await inspect(path, scratch=scratch)
+            await inspect(path)
             connection = await connected()  # the first, so the last to close, which is when SQLite checkpoints
             await prepare(connection, path, scratch=scratch)
             if scratch:
@@ -155,9 +165,10 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             writer = Writer(connection, path)
             await writer.set_up()
             quick, lists, searches = [Reader(await connected(), path) for _ in range(3)]
-            await searches.create_function(contains)
+            await searches.create_function("contains", contains)
             memory = Memory(await writer.header())
             reads = Reads(memory, quick=quick, lists=lists, searches=searches)
+            await reads.set_up()
             return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
     except sqlite3.Error as error:
         raise StoreRefused(open_failure(error, path)) from error

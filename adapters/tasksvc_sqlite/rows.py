@@ -152,17 +152,17 @@ def to_task(row: Row) -> Task:
     """Of a row of TASK_COLUMNS."""
     task_id, version, description, done, completed_at, due_at, priority, labels, metadata, created_at, updated_at = row
     return Task(
-        id=task_id,
-        description=description,
-        done=bool(done),
-        completed_at=_moment_or_none(completed_at),
-        due_at=_moment_or_none(due_at),
-        priority=priority,
-        labels=() if labels == "[]" else tuple(codec.loads(labels)),
-        metadata=_NO_METADATA if metadata == "{}" else codec.loads(metadata),
-        created_at=_moment(created_at),
-        updated_at=_moment(updated_at),
-        version=version,
+        task_id,
+        description,
+        done == 1,
+        None if completed_at is None else _moment(completed_at),
+        None if due_at is None else _moment(due_at),
+        priority,
+        () if labels == "[]" else tuple(codec.loads(labels)),
+        _NO_METADATA if metadata == "{}" else codec.loads(metadata),
+        _moment(created_at),
+        _moment(updated_at),
+        version,
     )
 
 
@@ -203,10 +203,6 @@ def _microseconds_or_none(at: datetime | None) -> int | None:
 
 def _moment(time: int) -> datetime:
     return _EPOCH + timedelta(0, 0, time)
-
-
-def _moment_or_none(time: int | None) -> datetime | None:
-    return None if time is None else _EPOCH + timedelta(0, 0, time)
 
 
 def is_storable(*texts: str) -> bool:

@@ -46,10 +46,11 @@ def check_place(path: str) -> None:
         raise StoreRefused(f"{path} is no file. Name another one.")
 
 
-async def inspect(path: str, *, scratch: bool) -> None:
-    """Raises StoreRefused where `path` is not for us to open, and sqlite3.Error.
+async def inspect(path: str) -> None:
+    """Raises StoreRefused where `path` is plainly not for us to open, and sqlite3.Error.
 
-    Touches nothing, not even beside the file.
+    Touches nothing, not even beside the file.  It goes by the header alone: where a process died the
+    rest may only make sense together with the write-ahead log.
     """
     size = _size(path)
     if size == 0:
@@ -58,7 +59,10 @@ async def inspect(path: str, *, scratch: bool) -> None:
         raise StoreRefused(f"{path} is no SQLite database. Name another file.")
     connection = await connect(path, options="mode=ro&immutable=1")
     try:
-        await _recognize(connection, path, scratch=scratch)
+        await _recognize(connection, path)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
+            raise
     finally:
         await connection.close()
 
@@ -70,22 +74,26 @@ def _size(path: str) -> int:
         return 0
 
 
-async def _recognize(connection: aiosqlite.Connection, path: str, *, scratch: bool) -> None:
-    ((application_id, version, tables),) = await connection.execute_fetchall(
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)"
-        " FROM pragma_application_id, pragma_user_version"
-    )
-    if application_id != APPLICATION_ID:
-        if application_id or version or tables:
-            raise StoreRefused(f"{path} is an SQLite database of another program. Name another file.")
-        return
+async def _recognize(connection: aiosqlite.Connection, path: str) -> None:
+    ((application_id,),) = await connection.execute_fetchall("PRAGMA application_id")
+    ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
+    ((changed,),) = await connection.execute_fetchall("PRAGMA schema_version")
+    if application_id != APPLICATION_ID and (application_id or version or changed):
+        raise StoreRefused(f"{path} is an SQLite database of another program. Name another file.")
     if version > VERSION:
         raise StoreRefused(
             f"{path} was written by a newer tasksvc: its schema is version {version}, and this one knows {VERSION}."
             " Upgrade tasksvc, or name another file."
         )
-    ((marked,),) = await connection.execute_fetchall("SELECT scratch FROM store")
-    if scratch and not marked:
+
+
+async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
+    """Raises StoreRefused where the file holds what is kept."""
+    ((application_id,),) = await writer.execute_fetchall("PRAGMA application_id")
+    if application_id != APPLICATION_ID:  # a new file
+        return
+    ((marked,),) = await writer.execute_fetchall("SELECT scratch FROM store")
+    if not marked:
         raise StoreRefused(
             f"{path} holds tasks that are kept, so it is not taken as a scratch store, which is emptied."
             " Name it with --store to serve them, or start in another folder."
@@ -94,7 +102,9 @@ async def _recognize(connection: aiosqlite.Connection, path: str, *, scratch: bo
 
 async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> None:
     """Makes of the file, which was inspected, a store of the present schema.  Raises StoreRefused, sqlite3.Error."""
-    await _recognize(writer, path, scratch=scratch)  # again, since now its write-ahead log is read as well
+    await _recognize(writer, path)  # again, since now its write-ahead log is read as well
+    if scratch:
+        await _check_scratch(writer, path)
     ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode = WAL")
     if mode != "wal":
         raise StoreRefused(

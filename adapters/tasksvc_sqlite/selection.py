@@ -21,8 +21,9 @@ _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: 0}
 """What the tasks that an index leaves out are sorted by."""
 _INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
 """The condition of such an index."""
-
-_HAS_LABEL: Final = "EXISTS (SELECT 1 FROM task_labels AS others WHERE label = ? AND task_id = id)"
+_HAS_LABEL: Final = (
+    "EXISTS (SELECT 1 FROM task_labels AS others WHERE others.label = ? AND others.task_id = task_labels.task_id)"
+)
 
 
 def with_head(columns: str, parts: Sequence[Statement], limit: int) -> Statement:
@@ -179,10 +180,7 @@ def _select(
     if query.labels:
         source = "task_labels CROSS JOIN tasks ON id = task_id"  # in this order
         first, *others = query.labels
-        terms = [
-            "label = ?",
-            *["EXISTS (SELECT 1 FROM task_labels AS other WHERE label = ? AND task_id = id)"] * len(others),
-        ]
+        terms = ["task_labels.label = ?", *[_HAS_LABEL] * len(others)]
         values = [first, *others]
     elif index is not None:
         source = f"tasks INDEXED BY {index}"

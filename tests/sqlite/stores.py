@@ -1,0 +1,73 @@
+"""Stores in files, opened through the resolver."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from tasksvc import Add, Task, TaskDraft, TaskQuery, TaskRepository
+from tasksvc.plugins import open_repository
+
+NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
+
+
+def url_of(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+@asynccontextmanager
+async def opened(file: Path, *, scratch: bool = False) -> AsyncIterator[TaskRepository]:
+    """The store in `file`, closed at the end."""
+    repository = await open_repository(url_of(file), scratch=scratch)
+    try:
+        yield repository
+    finally:
+        await repository.close()
+
+
+async def add(repository: TaskRepository, description: str = "a task", **fields: Any) -> Task:
+    committed = await repository.commit((Add(TaskDraft(description, **fields)),), at=NOW)
+    return cast(Task, committed.results[0])
+
+
+async def add_all(repository: TaskRepository, drafts: Sequence[TaskDraft]) -> None:
+    """In commits of 1,000."""
+    for start in range(0, len(drafts), 1_000):
+        await repository.commit([Add(draft) for draft in drafts[start : start + 1_000]], at=NOW)
+
+
+async def descriptions(repository: TaskRepository) -> list[str]:
+    """Of the first 1,000 tasks."""
+    page = await repository.find(TaskQuery(), limit=1_000)
+    return [task.description for task in page.tasks]
+
+
+@contextmanager
+def raw(file: Path) -> Iterator[sqlite3.Connection]:
+    """Another program's connection to the same file."""
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as connection:
+        yield connection
+
+
+@contextmanager
+def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Another Python, which runs `script` and is killed at the end, if it has not ended."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()

@@ -1,0 +1,117 @@
+"""A search through all descriptions holds up nothing but searches."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sqlite.stores import NOW, add, add_all, opened, url_of
+from tasksvc import BEGINNING, Add, Overloaded, StoreClosed, TaskDraft, TaskQuery
+from tasksvc.plugins import open_repository
+
+
+class Gate:
+    """Stands in for the test of a description, and stays in it while it is shut."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.reached = threading.Event()
+        self.calls = 0
+
+    def contains(self, text: str, folded: str) -> bool:
+        self.calls += 1
+        self.reached.set()
+        self.open.wait(30)
+        return folded in text.casefold()
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr("tasksvc_sqlite.repository.contains", gate.contains)
+    yield gate
+    gate.open.set()
+
+
+async def test_everything_else_goes_on_beside_a_search(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        task = await add(repository, "Straße")
+        search = asyncio.ensure_future(repository.find(TaskQuery(q="STRASSE"), limit=9))
+        await asyncio.to_thread(gate.reached.wait, 30)
+
+        async with asyncio.timeout(30):
+            await add(repository, "written meanwhile")
+            assert await repository.get(task.id) == task
+            assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 2
+            assert len((await repository.read_changes(BEGINNING, limit=9)).changes) == 2
+            assert await repository.records("space", limit=9) == []
+            await repository.ping()
+        assert not search.done()
+        gate.open.set()
+
+        page = await search
+        assert (list(page.tasks), page.position.seq) == ([task], 1), "it sees the snapshot in which it began"
+
+
+async def test_the_same_search_asked_for_at_once_is_done_once(tmp_path: Path, gate: Gate) -> None:
+    gate.open.set()
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add_all(repository, [TaskDraft(f"{number}") for number in range(100)])
+
+        pages = await asyncio.gather(*(repository.find(TaskQuery(q="none"), limit=9) for _ in range(20)))
+
+        assert gate.calls == 100
+        assert all(page is pages[0] for page in pages)
+
+
+async def test_a_search_asked_for_after_a_commit_sees_it_though_the_same_one_runs(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add(repository, "first")
+        early = asyncio.ensure_future(repository.find(TaskQuery(q="s"), limit=9))
+        await asyncio.to_thread(gate.reached.wait, 30)
+        await add(repository, "second")
+        late = asyncio.ensure_future(repository.find(TaskQuery(q="s"), limit=9))
+        await asyncio.sleep(0.05)
+        gate.open.set()
+
+        assert [task.description for task in (await early).tasks] == ["first"]
+        assert [task.description for task in (await late).tasks] == ["first", "second"]
+
+
+async def test_too_many_searches_are_refused(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add(repository)
+        searches = [asyncio.ensure_future(repository.find(TaskQuery(q=f"{number}"), limit=9)) for number in range(200)]
+        await asyncio.sleep(0.05)
+        gate.open.set()
+        outcomes = await asyncio.gather(*searches, return_exceptions=True)
+
+        refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert 100 < len(refused) < 200
+        assert {type(outcome) for outcome in refused} == {Overloaded}
+        assert await repository.get(1), "and nothing else is"
+
+
+async def test_close_ends_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(text: str, folded: str) -> bool:
+        time.sleep(0.001)
+        return False
+
+    monkeypatch.setattr("tasksvc_sqlite.repository.contains", slowly)
+    repository = await open_repository(url_of(tmp_path / "tasks.db"))
+    for _ in range(30):
+        await repository.commit([Add(TaskDraft("x"))] * 1_000, at=NOW)
+    searches = [asyncio.ensure_future(repository.find(TaskQuery(q=f"{number}"), limit=9)) for number in range(9)]
+    await asyncio.sleep(0.1)
+
+    start = time.monotonic()
+    await repository.close()
+
+    assert time.monotonic() - start < 10, "one of them alone takes half a minute"
+    outcomes = await asyncio.gather(*searches, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {StoreClosed}
