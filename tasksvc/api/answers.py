@@ -44,10 +44,9 @@ class Answer:
         """Adds a header."""
         self.headers += f"{name}: {value}\r\n".encode("latin-1")
 
-    def message(self) -> bytes:
-        """Head and body, as HTTP/1.1 sends them."""
-        body = self.body
-        return b"%b%bContent-Length: %d\r\n%b%b" % (_STATUS_LINES[self.status], self.headers, len(body), _tail(), body)
+    def head(self) -> bytes:
+        """What goes before the body, as HTTP/1.1 sends it."""
+        return b"%b%bContent-Length: %d\r\n%b" % (_STATUS_LINES[self.status], self.headers, len(self.body), _tail())
 
     def response(self) -> web.Response:
         """The same as an ordinary response."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 
 from aiohttp import hdrs, web
 
@@ -16,6 +17,8 @@ from tasksvc.errors import StoreUnavailable
 
 READY_SECONDS = 2.0
 """How long the store may take to say that it is well."""
+STUCK_SECONDS = 30.0
+"""How long a store that left a write without an answer is not trusted."""
 
 
 class OperationsHandlers:
@@ -37,6 +40,8 @@ class OperationsHandlers:
     async def ready(self, request: web.Request) -> Answer | web.Response:
         if self._service.draining:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
+        if perf_counter() - self._service.in_flight.write_given_up_at < STUCK_SECONDS:
+            return problem(503, "not-ready", "The store left a write without an answer.", headers={"Retry-After": "5"})
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await self._service.repository.ping()

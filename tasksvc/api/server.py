@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import gc
 import signal
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
+from time import monotonic
 from typing import NamedTuple, cast
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -16,6 +18,7 @@ from aiohttp.http_exceptions import LineTooLong
 from tasksvc.api.answers import Answer
 from tasksvc.api.app import FRONT, SERVICE
 from tasksvc.api.problems import problem, problem_of
+from tasksvc.api.streaming import STALL_SECONDS
 from tasksvc.errors import TasksvcError
 
 IDLE_SECONDS = 15.0
@@ -26,6 +29,14 @@ DRAIN_SECONDS = 7.0
 """With what comes after it, an orderly end within ten seconds."""
 CLOSE_SECONDS = 0.5
 """How long aiohttp waits for handlers that are left; it does so twice."""
+LOOK_SECONDS = 5.0
+"""Between two looks for clients that take nothing."""
+READ_BYTES = 32 * 1024
+"""Of a body that nobody has taken yet; twice as much waits at the most, before no more is read."""
+UNSENT_BYTES = 128 * 1024
+"""Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
+JOIN_BYTES = 16 * 1024
+"""Up to so many a body is copied, so that it goes out together with its head."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
@@ -36,8 +47,25 @@ class PortTaken(TasksvcError):
     """The address cannot be listened on."""
 
 
+_SENT = cast(web.StreamResponse, Answer(200, b"", b""))
+"""Stands for an Answer that was sent, since aiohttp keeps it until the next request."""
+
+
 class Protocol(web.RequestHandler):
     """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
+        self._unsent, self._unsent_since = 0, 0.0
+        super().connection_made(transport)
+
+    def cut_if_stalled(self) -> None:
+        """Cuts the connection if its client has long taken nothing of what waits for it.  To be called now and then."""
+        unsent, now = self._wire.get_write_buffer_size(), monotonic()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since >= STALL_SECONDS:
+            self._wire.abort()
 
     def close_if_idle(self) -> None:
         """Closes the connection if nothing that it read is left to answer.
@@ -65,13 +93,17 @@ class Protocol(web.RequestHandler):
             or request.method == hdrs.METH_HEAD
         ):
             return await super().finish_response(request, resp.response(), start_time)
-        transport.write(resp.message())
+        if len(resp.body) <= JOIN_BYTES:
+            transport.write(resp.head() + resp.body)
+        else:
+            transport.write(resp.head())
+            transport.write(resp.body)
         if self._paused:  # a slow reader
             try:
                 await self._drain_helper()
             except ConnectionError:
-                return cast(web.StreamResponse, resp), True
-        return cast(web.StreamResponse, resp), False
+                return _SENT, True
+        return _SENT, False
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -125,6 +157,8 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
+        cutting = asyncio.create_task(_cut_stalled_connections(runners))
+        stack.callback(cutting.cancel)
         # What is there now stays, so the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -135,16 +169,24 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
         await app[SERVICE].drain(DRAIN_SECONDS)
         for server in servers[1:]:
             server.close()
-        for runner in runners:
-            _close_idle_connections(runner)
+        for connection in _connections(runners):
+            connection.close_if_idle()
         await app[SERVICE].drain(DRAIN_SECONDS)  # what was read just before that
 
 
-def _close_idle_connections(runner: web.AppRunner) -> None:
-    assert runner.server is not None
-    for connection in runner.server.connections:
-        assert isinstance(connection, Protocol)
-        connection.close_if_idle()
+def _connections(runners: Sequence[web.AppRunner]) -> Iterator[Protocol]:
+    for runner in runners:
+        assert runner.server is not None
+        for connection in runner.server.connections:
+            assert isinstance(connection, Protocol)
+            yield connection
+
+
+async def _cut_stalled_connections(runners: Sequence[web.AppRunner]) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        for connection in _connections(runners):
+            connection.cut_if_stalled()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
@@ -164,11 +206,16 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
             lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
             max_field_size=HEADER_MAX,
+            read_bufsize=READ_BYTES,
             auto_decompress=False,
         )
 
     try:
-        return await loop.create_server(protocol, host, port, backlog=BACKLOG)
+        server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except OSError as error:
         reason = error.strerror or str(error)
         raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        for listening in server.sockets:  # whose connections take it over
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return server

@@ -13,6 +13,8 @@ from tasksvc.api.answers import SERVER
 from tasksvc.api.problems import log
 from tasksvc.errors import StoreUnavailable
 
+WRITE_BYTES = 64 * 1024
+"""As much is given to the connection at once, and then it is waited until most of that is gone."""
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is cut off."""
 PIECE_SECONDS = 30.0
@@ -73,8 +75,9 @@ class Stream:
             async with asyncio.timeout(PIECE_SECONDS) as patience:
                 async for piece in self._pieces:
                     asked_store = False
-                    patience.reschedule(now() + STALL_SECONDS)
-                    await self.response.write(piece)
+                    for start in range(0, len(piece), WRITE_BYTES):
+                        patience.reschedule(now() + STALL_SECONDS)
+                        await self.response.write(piece[start : start + WRITE_BYTES])
                     asked_store = True
                     patience.reschedule(now() + PIECE_SECONDS)
         except TimeoutError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from types import TracebackType
+from unittest import mock
 
+from tasksvc.api import server
 from tasksvc.api.app import SERVICE, Options, create_app
-from tasksvc.api.server import Listener, serve
 from tasksvc.api.service import Service
 
 
@@ -17,15 +18,30 @@ class InProcess:
     def __init__(self, store: str, options: Options | None = None) -> None:
         self._app = create_app(store, options)
         self.port = 0
+        self.connections: set[server.Protocol] = set()
+        """Those that are open, or not yet closed in full."""
 
     @property
     def service(self) -> Service:
         return self._app[SERVICE]
 
     async def __aenter__(self) -> InProcess:
+        connections = self.connections
+
+        class Watched(server.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                connections.add(self)
+                super().connection_made(transport)
+
+            def connection_lost(self, exc: BaseException | None) -> None:
+                connections.discard(self)
+                super().connection_lost(exc)
+
+        self._watching = mock.patch.object(server, "Protocol", Watched)
+        self._watching.start()
         ports: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        listeners = [Listener(self._app, "127.0.0.1", 0)]
-        self._serving = asyncio.create_task(serve(listeners, ready=lambda found: ports.set_result(found[0])))
+        listeners = [server.Listener(self._app, "127.0.0.1", 0)]
+        self._serving = asyncio.create_task(server.serve(listeners, ready=lambda found: ports.set_result(found[0])))
         await asyncio.wait([ports, self._serving], return_when=asyncio.FIRST_COMPLETED)
         if self._serving.done():
             await self._serving
@@ -37,5 +53,6 @@ class InProcess:
     ) -> None:
         self._serving.cancel()
         await asyncio.wait([self._serving])
+        self._watching.stop()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().remove_signal_handler(number)
