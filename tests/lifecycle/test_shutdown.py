@@ -33,7 +33,7 @@ async def test_a_signal_under_load_loses_no_answer_and_no_write(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("round_number", range(int(os.environ.get("TASKSVC_SHUTDOWNS", "100"))))
+@pytest.mark.parametrize("round_number", range(int(os.environ.get("TASKSVC_TEST_SHUTDOWNS", "100"))))
 async def test_a_signal_under_load_loses_no_answer_and_no_write_however_often(
     number: signal.Signals, round_number: int, tmp_path: Path
 ) -> None:
@@ -101,15 +101,16 @@ async def test_what_stalls_does_not_hold_up_the_end(tmp_path: Path) -> None:
 async def test_readiness_is_off_and_connections_close_while_requests_in_flight_finish(tmp_path: Path) -> None:
     arguments = ["--store", "sqlite:///kept.db", "--admin-port", "0"]
     with RunningService(*arguments, folder=tmp_path) as service:
-        admin_port = int(service.output.split("Admin  http://127.0.0.1:")[1].split("/")[0])
-        async with Connection(service.port) as kept, Connection(admin_port) as admin, AsyncExitStack() as stack:
-            ready_before = await admin.request("GET", "/health/ready")
+        admin = "http://127.0.0.1:" + service.output.split("Admin  http://127.0.0.1:")[1].split("/")[0]
+        async with Connection(service.port) as kept, AsyncExitStack() as stack:
+            ready_before = ask(admin, "GET", "/health/ready")
             shown_before = await kept.request("GET", "/tasks/")
             upload = await Upload.begin(service.port, stack)
             service.process.send_signal(signal.SIGTERM)
-            while (ready := await admin.request("GET", "/health/ready")).status == 200:
+            # On a connection of its own each, since the last answer of 200 may close the one that it came on.
+            while (ready := ask(admin, "GET", "/health/ready")).status == 200:
                 await asyncio.sleep(0.01)
-            alive = ask(f"http://127.0.0.1:{admin_port}", "GET", "/health/live")
+            alive = ask(admin, "GET", "/health/live")
             shown = await kept.request("GET", "/tasks/")
             with pytest.raises(NoAnswer):
                 ask(service.url, "GET", "/tasks/")
@@ -133,7 +134,9 @@ def test_a_signal_while_it_starts_ends_it_and_leaves_the_store_free(number: sign
         service.begin()
         time.sleep(hundredths / 100)
         status = service.stop(number)
-        assert status in (0, -number, 130), service.output  # 130 or by the signal where the loop does not run yet
+        # 130 or by the signal where the loop does not run yet; 1 where Python itself is not up yet.
+        python_is_up = "runpy" in service.output or status != 1
+        assert status in (0, -number, 130) or not python_is_up, service.output
     with service:
         assert ask(service.url, "GET", "/tasks/").status == 200
 

@@ -1,0 +1,71 @@
+"""SIGKILL at random moments: what was acknowledged is there, once, and the file is sound."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from running_service import RunningService
+from wire import ask
+from witness import Witness
+
+ROUNDS = 10
+"""Kills that one store goes through."""
+CLIENTS = 16
+
+
+class Tally(NamedTuple):
+    """What became of some rounds of kills."""
+
+    acknowledged: int
+    replayed: int
+    lost: list[str]
+    duplicates: list[str]
+    corrupt: list[str]
+
+
+async def test_ten_kills_under_load_lose_nothing(tmp_path: Path) -> None:
+    tally = await kill_again_and_again(tmp_path, random.Random(0))
+
+    assert (tally.lost, tally.duplicates, tally.corrupt) == ([], [], [])
+    assert tally.acknowledged > ROUNDS * 10
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(int(os.environ.get("TASKSVC_TEST_KILLS", "200")) // ROUNDS))
+async def test_kills_under_load_lose_nothing_however_many(number: int, tmp_path: Path) -> None:
+    tally = await kill_again_and_again(tmp_path, random.Random(number + 1))
+
+    print(f"{ROUNDS} kills, {tally.acknowledged} writes acknowledged, {tally.replayed} replayed")  # noqa: T201
+    assert (tally.lost, tally.duplicates, tally.corrupt) == ([], [], [])
+
+
+async def kill_again_and_again(folder: Path, dice: random.Random) -> Tally:
+    lost, duplicates, corrupt = list[str](), list[str](), list[str]()
+    service = RunningService("--store", "sqlite:///kept.db", "--log-format", "none", folder=folder)
+    with service:
+        async with Witness(service.port, clients=CLIENTS) as witness:
+            for _ in range(ROUNDS):
+                await asyncio.sleep(dice.uniform(0.0, 0.4))
+                await asyncio.to_thread(service.kill)
+                while dice.random() < 0.3:  # while it starts, and recovers what the last one left
+                    service.begin()
+                    await asyncio.sleep(dice.uniform(0.1, 0.5))
+                    await asyncio.to_thread(service.kill)
+                verdict = witness.verdict(folder / "kept.db")
+                lost += verdict.lost
+                duplicates += verdict.duplicates
+                corrupt += verdict.corrupt
+                await asyncio.to_thread(service.start)
+            await asyncio.sleep(0.2)
+        listed = {task["id"]: task["description"] for task in ask(service.url, "GET", "/tasks/").document}
+    lost += [
+        f"Task {task_id} is {listed.get(task_id)!r} in the list, not one of {states}."
+        for task_id, states in witness.may_be.items()
+        if listed.get(task_id) not in states
+    ]
+    return Tally(witness.acknowledged, witness.replayed, lost + witness.odd, duplicates, corrupt)
