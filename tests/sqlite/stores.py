@@ -32,6 +32,12 @@ async def opened(file: Path, *, scratch: bool = False) -> AsyncIterator[TaskRepo
         await repository.close()
 
 
+async def open_and_close(file: Path, *, scratch: bool = False) -> None:
+    """For an opening that is to be refused."""
+    async with opened(file, scratch=scratch):
+        pass
+
+
 async def add(repository: TaskRepository, description: str = "a task", **fields: Any) -> Task:
     committed = await repository.commit((Add(TaskDraft(description, **fields)),), at=NOW)
     return cast(Task, committed.results[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sqlite.stores import NOW, add, add_all, descriptions, opened, process, raw, url_of
+from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import Add, StoreClosed, StoreRefused, TaskDraft, TaskRepository
 from tasksvc.plugins import open_repository
 from tasksvc.testing.cancellation import cancelled_everywhere
@@ -51,11 +51,11 @@ async def test_after_a_refusal(tmp_path: Path) -> None:
         database.execute("CREATE TABLE photos (name)")
     async with opened(tmp_path / "kept.db"):
         with pytest.raises(StoreRefused):
-            await open_repository(url_of(tmp_path / "kept.db"))
+            await open_and_close(tmp_path / "kept.db")
 
     for name, scratch in (("notes.txt", False), ("photos.db", False), ("kept.db", True), ("missing/x.db", False)):
         with pytest.raises(StoreRefused):
-            await open_repository(url_of(tmp_path / name), scratch=scratch)
+            await open_and_close(tmp_path / name, scratch=scratch)
 
 
 async def test_after_an_opening_that_is_cancelled_anywhere(tmp_path: Path) -> None:

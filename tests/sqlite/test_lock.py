@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlite.stores import add, descriptions, opened, process, raw, url_of
+from sqlite.stores import add, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import StoreRefused
-from tasksvc.plugins import open_repository
 
 SERVE = """
 import asyncio, sys
@@ -38,7 +37,7 @@ def served(file: Path, kind: str = "kept") -> Iterator[None]:
 
 async def test_a_second_process_is_refused(tmp_path: Path) -> None:
     with served(tmp_path / "tasks.db"), pytest.raises(StoreRefused, match="in use already") as refusal:
-        await open_repository(url_of(tmp_path / "tasks.db"))
+        await open_and_close(tmp_path / "tasks.db")
 
     assert str(tmp_path / "tasks.db") in str(refusal.value)
 
@@ -47,7 +46,7 @@ async def test_a_second_scratch_process_leaves_the_tasks_of_the_first(tmp_path: 
     file = tmp_path / "tasks.db"
     with served(file, "scratch"):
         with pytest.raises(StoreRefused, match="in use already"):
-            await open_repository(url_of(file), scratch=True)
+            await open_and_close(file, scratch=True)
 
         with raw(file) as database:
             assert database.execute("SELECT description FROM tasks").fetchall() == [("of the first process",)]
@@ -56,20 +55,22 @@ async def test_a_second_scratch_process_leaves_the_tasks_of_the_first(tmp_path: 
 async def test_a_second_opening_in_the_same_process_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         with pytest.raises(StoreRefused, match="in use already"):
-            await open_repository(url_of(tmp_path / "tasks.db"))
+            await open_and_close(tmp_path / "tasks.db")
 
         await add(repository, "the first goes on")
         assert await descriptions(repository) == ["the first goes on"]
 
 
 async def test_one_of_two_that_open_at_once_is_refused(tmp_path: Path) -> None:
-    outcomes = await asyncio.gather(
-        *(open_repository(url_of(tmp_path / "tasks.db")) for _ in range(2)), return_exceptions=True
-    )
+    async def serve() -> str:
+        try:
+            async with opened(tmp_path / "tasks.db"):
+                await asyncio.sleep(0.3)
+                return "served"
+        except StoreRefused:
+            return "refused"
 
-    assert [isinstance(outcome, StoreRefused) for outcome in outcomes] == [False, True]
-    assert not isinstance(outcomes[0], BaseException)
-    await outcomes[0].close()
+    assert sorted(await asyncio.gather(serve(), serve())) == ["refused", "served"]
 
 
 async def test_a_file_is_the_same_by_each_of_its_names(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ async def test_a_file_is_the_same_by_each_of_its_names(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db"):
         for name in ("link.db", "folder/tasks.db", "folder/link.db"):
             with pytest.raises(StoreRefused, match="in use already"):
-                await open_repository(url_of(tmp_path / name))
+                await open_and_close(tmp_path / name)
 
 
 async def test_a_process_that_was_killed_holds_no_lock(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ async def test_the_lock_is_free_after_close_and_after_a_refusal(tmp_path: Path) 
     async with opened(file):
         pass
     with pytest.raises(StoreRefused, match="kept"):
-        await open_repository(url_of(file), scratch=True)
+        await open_and_close(file, scratch=True)
 
     async with opened(file):
         assert (tmp_path / "tasks.db.lock").exists()

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlite.stores import add, opened, process, raw, url_of
+from sqlite.stores import add, open_and_close, opened, process, raw, url_of
 from tasksvc import StoreRefused
-from tasksvc.plugins import open_repository
 
 OPEN_AS_SOMEBODY = """
 import asyncio, os, sys
@@ -39,7 +38,7 @@ async def refusal_of(file: Path, *, scratch: bool = False) -> str:
     """What is said where `file` is not opened; and that nothing beside it or in it was changed."""
     before = seen(file.parent) if file.parent.is_dir() else {}
     with pytest.raises(StoreRefused) as refusal:
-        await open_repository(url_of(file), scratch=scratch)
+        await open_and_close(file, scratch=scratch)
     assert str(file) in str(refusal.value)
     if file.parent.is_dir():
         assert seen(file.parent) == before
@@ -130,7 +129,7 @@ async def test_a_file_that_another_program_holds_locked_is_refused(
         database.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(StoreRefused, match="Another program holds"):
-            await open_repository(url_of(file))
+            await open_and_close(file)
 
 
 # ---------------------------------------------------------------- places that cannot be written

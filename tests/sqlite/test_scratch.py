@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sqlite.stores import NOW, add, add_all, descriptions, opened, process, raw, url_of
+from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import BEGINNING, Add, PutRecord, RetryKey, StoreRefused, TaskDraft
-from tasksvc.plugins import open_repository
 
 CRASH = """
 import asyncio, os, sys
@@ -80,7 +79,7 @@ async def test_naming_what_a_crash_left_keeps_it(tmp_path: Path) -> None:
         assert repository.generation == generation
 
     with pytest.raises(StoreRefused, match="holds tasks that are kept"):
-        await open_repository(url_of(file), scratch=True)
+        await open_and_close(file, scratch=True)
 
 
 async def test_a_kept_file_is_never_taken_as_scratch(tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ async def test_a_kept_file_is_never_taken_as_scratch(tmp_path: Path) -> None:
         await add(repository, "kept")
 
     with pytest.raises(StoreRefused, match="--store") as refusal:
-        await open_repository(url_of(file), scratch=True)
+        await open_and_close(file, scratch=True)
 
     assert str(file) in str(refusal.value)
     async with opened(file) as repository:
@@ -105,7 +104,7 @@ async def test_a_kept_file_whose_process_was_killed_is_never_taken_as_scratch(tm
             shutil.copy(tmp_path / name, tmp_path / name.replace("tasks", "copy"))
 
     with pytest.raises(StoreRefused, match="holds tasks that are kept"):
-        await open_repository(url_of(tmp_path / "copy.db"), scratch=True)
+        await open_and_close(tmp_path / "copy.db", scratch=True)
 
 
 async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None
         pass
 
     with pytest.raises(StoreRefused, match="kept"):
-        await open_repository(url_of(tmp_path / "tasks.db"), scratch=True)
+        await open_and_close(tmp_path / "tasks.db", scratch=True)
 
 
 async def test_records_and_keys_alone_are_emptied_too(tmp_path: Path) -> None:

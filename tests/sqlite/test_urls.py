@@ -63,16 +63,16 @@ async def test_the_file_is_made_by_the_first_opening_and_found_by_the_next(tmp_p
         ("sqlite:///tasks.db?mode=ro", "has parameters"),
     ],
 )
-async def test_a_url_that_names_no_file_is_refused_in_a_sentence(
-    url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-
+def test_a_url_that_names_no_file_is_refused_in_a_sentence(url: str, said: str) -> None:
     with pytest.raises(InvalidStoreURL, match=said) as refusal:
-        await open_repository(url)
+        path_of(StoreURL(url))
 
     assert "secret" not in str(refusal.value)
-    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_refusal_reaches_who_opens_the_store() -> None:
+    with pytest.raises(InvalidStoreURL, match="names no file"):
+        await open_repository("sqlite://")
 
 
 async def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
