@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import uuid  # noqa: F401  # which orjson would import while it is loaded, and a Ctrl-C then crashes it
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
