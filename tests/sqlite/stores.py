@@ -63,10 +63,13 @@ def raw(file: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def process(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """Another Python, which runs `script` and is killed at the end, if it has not ended."""
+def process(script: str, *arguments: object, before: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
+    """Another Python, which runs `script` and is killed at the end, if it has not ended.
+
+    `before` is a command that runs it.
+    """
     with subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [*before, sys.executable, "-c", script, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
