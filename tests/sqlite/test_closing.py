@@ -79,11 +79,18 @@ async def test_after_an_opening_that_is_cancelled_anywhere(tmp_path: Path) -> No
 
 
 async def test_after_a_close_that_is_cancelled_anywhere(tmp_path: Path) -> None:
-    repository = await open_repository(url_of(tmp_path / "tasks.db"))
+    """It goes on to its end: what waits is written, and a scratch store is emptied."""
+    file = tmp_path / "tasks.db"
+    repository = await open_repository(url_of(file), scratch=True)
 
-    async for _ in cancelled_everywhere(repository.close):
+    async def close() -> None:
         await repository.close()
-        repository = await open_repository(url_of(tmp_path / "tasks.db"))
+
+    async for _ in cancelled_everywhere(close):
+        await repository.close()
+        with raw(file) as database:
+            assert database.execute("SELECT count(*) FROM tasks").fetchone() == (0,)
+        repository = await open_repository(url_of(file), scratch=True)
         await add(repository)
 
     await repository.close()

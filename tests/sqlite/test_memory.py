@@ -275,6 +275,7 @@ async def test_a_restore_is_seen_at_once(tmp_path: Path) -> None:
         assert [each.description for each in page.tasks] == ["restored"]
         assert page.position == Position(target.generation, 1)
         assert target.generation not in (generation, source.generation)
+        assert await target.find(TaskQuery(), limit=9) is page, "and remembered from then on"
         assert (await add(target)).id == 2
 
 

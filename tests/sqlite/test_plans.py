@@ -153,3 +153,19 @@ async def test_any_place_and_bound_are_taken_as_numbers(
         found = await repository.find(query, after=after, limit=99)
 
         assert list(found.tasks) == select(tasks, query, after, 99)[0]
+
+
+async def test_statistics_of_tasks_that_are_all_alike_mislead_nobody(tmp_path: Path) -> None:
+    """ANALYZE then tells SQLite that the indexes are good for nothing, though others may come."""
+    async with opened(tmp_path / "tasks.db") as repository:
+        alike = TaskDraft("x", due_at=NOW + timedelta(1), priority=5, labels=("common",))
+        await add_all(repository, [alike] * 2_000)
+    with raw(tmp_path / "tasks.db") as database:
+        database.execute("ANALYZE")
+
+        for name, query in BY_INDEX.items():
+            for after in (None, Cursor(5 if query.sort is SortField.PRIORITY else NOW, 5)):
+                plan = plan_of(database, query, after)
+                parts = [step for step in plan if " task" in step and "PRIMARY KEY (rowid=?)" not in step]
+                assert parts, plan
+                assert all(name.partition(" ")[0] in step for step in parts), plan

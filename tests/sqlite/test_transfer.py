@@ -14,11 +14,13 @@ import pytest
 from sqlite.stores import NOW, add, descriptions, opened, raw
 from tasksvc import (
     Add,
+    Change,
     Entry,
     Header,
     InvalidTask,
     Position,
     PutRecord,
+    Remembered,
     Remove,
     RetryKey,
     StoreNotEmpty,
@@ -177,11 +179,14 @@ async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
             await repository.commit((Add(TaskDraft("x")),), at=NOW, retry=RetryKey("", f"{number}", ""))
         later = NOW + timedelta(1)
 
-        steps = [await repository.prune(log_before=later, log_keep=0, keys_before=later, limit=10) for _ in range(3)]
+        for step in range(1, 4):
+            more = await repository.prune(log_before=later, log_keep=0, keys_before=later, limit=10)
 
-        assert steps == [True, True, False]
-        kinds = [type(entry) async for entry in repository.dump()]
-        assert kinds == [Header, *[Task] * 25]
+            entries = [entry async for entry in repository.dump()]
+            assert more == (step < 3)
+            assert entries[0] == Header(repository.generation, 25, 25, min(10 * step, 25))
+            assert sum(isinstance(entry, Remembered) for entry in entries) == max(0, 25 - 10 * step)
+            assert sum(isinstance(entry, Change) for entry in entries) == max(0, 25 - 10 * step)
 
     async with opened(tmp_path / "tasks.db") as repository:
         assert (await repository.find(TaskQuery(), limit=1)).position.seq == 25
