@@ -86,7 +86,8 @@ class ChangeHandlers:
             since = parse_position(named, where="query", field="since")
         else:
             since = await feed.head()
-        await self._service.repository.read_changes(since, limit=1)  # PositionGone, while it can still be answered
+        page = await self._service.repository.read_changes(since, limit=1)
+        check_changes(page, since)  # while it can still be answered that the position is gone, or the store broken
         caller = self._access.caller_of(request)
         caller.open_stream()
         return Stream(

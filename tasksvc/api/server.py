@@ -132,10 +132,16 @@ class Listener(NamedTuple):
     """0 for a free one."""
 
 
-async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]], None]) -> None:
+async def serve(
+    listeners: Sequence[Listener],
+    *,
+    ready: Callable[[Sequence[int]], None],
+    stopping: Callable[[], None] = lambda: None,
+) -> None:
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
 
-    Then what is in flight finishes.  `ready` is called with the ports once requests are taken.
+    Then what is in flight finishes.  `ready` is called with the ports once requests are taken, and
+    `stopping` when the signal has come.
     Raises PortTaken, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -164,6 +170,7 @@ async def serve(listeners: Sequence[Listener], *, ready: Callable[[Sequence[int]
         gc.freeze()
         ready(ports)
         await stop.wait()
+        stopping()
         servers[0].close()
         # Before aiohttp closes connections, since it stops reading the bodies that are under way.
         await app[SERVICE].drain(DRAIN_SECONDS)

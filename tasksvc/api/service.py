@@ -118,15 +118,21 @@ class Service:
 
     async def _close(self, repository: TaskRepository) -> None:
         """Closes the store, and says so where it does not close or leaves something behind."""
-        closing = asyncio.ensure_future(repository.close())
+
+        async def close() -> None:
+            await repository.close()
+
+        closing = asyncio.create_task(close())
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
-        if not closing.done():
+        if closing.done():
+            (error,) = await asyncio.gather(closing, return_exceptions=True)
+            if error is not None:
+                log.error("The %s: store failed to close.", self.scheme, exc_info=error)
+        else:
             log.error("The %s: store does not close. It is left as it is.", self.scheme)
             closing.cancel()
-        elif not closing.cancelled() and (error := closing.exception()) is not None:
-            log.error("The %s: store failed to close.", self.scheme, exc_info=error)
         package = _package(type(repository).__module__)
-        left = [task for task in asyncio.all_tasks() if task is not closing and _package(_module_of(task)) == package]
+        left = [task for task in asyncio.all_tasks() if _package(_module_of(task)) == package]
         if left:
             log.warning("The %s: store left %d tasks running, such as %r.", self.scheme, len(left), left[0])
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import tasksvc
+from tasksvc.commands.ending import end_by_force
 from tasksvc.commands.flags import Flags, count, days, port, rate
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
@@ -104,7 +105,11 @@ async def _serve(settings: argparse.Namespace) -> None:
         sys.stdout.flush()
         notify("READY=1")
 
-    await serve(listeners, ready=ready)
+    def stopping() -> None:
+        notify("STOPPING=1")
+        end_by_force()
+
+    await serve(listeners, ready=ready, stopping=stopping)
 
 
 def _options(settings: argparse.Namespace) -> Options:

@@ -1,0 +1,110 @@
+"""An adapter that misbehaves, as its URL says: faulty://METHOD/FAULT.  It is sound until it is armed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from tasksvc import ChangePage, LedgerRepository, Page, StoreURL, TaskRepository, hookimpl
+
+BLOCK_SECONDS = 1.5
+RELEASE = threading.Event()
+"""Ends what hangs whatever is done to it."""
+
+Method = Callable[..., Any]
+
+
+class FaultyRepository(LedgerRepository):
+    armed = False
+
+
+async def raises(sound: Method, *arguments: Any, **more: Any) -> None:
+    raise ZeroDivisionError("the adapter is broken")
+
+
+async def is_cancelled(sound: Method, *arguments: Any, **more: Any) -> None:
+    raise asyncio.CancelledError
+
+
+async def gives_text(sound: Method, *arguments: Any, **more: Any) -> str:
+    return "text"
+
+
+async def gives_nothing(sound: Method, *arguments: Any, **more: Any) -> None:
+    return None
+
+
+async def hangs(sound: Method, *arguments: Any, **more: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def hangs_on(sound: Method, *arguments: Any, **more: Any) -> None:
+    """Whoever cancels it."""
+    while not RELEASE.is_set():
+        try:
+            await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            continue
+
+
+async def hangs_in_a_thread(sound: Method, *arguments: Any, **more: Any) -> None:
+    threading.Thread(target=RELEASE.wait, name="a-thread-that-hangs").start()
+
+
+async def blocks(sound: Method, *arguments: Any, **more: Any) -> Any:
+    time.sleep(BLOCK_SECONDS)  # noqa: ASYNC251  # that is the fault
+    return await sound(*arguments, **more)
+
+
+async def leaks(sound: Method, *arguments: Any, **more: Any) -> Any:
+    leaked.append(asyncio.create_task(hangs(sound)))
+    return await sound(*arguments, **more)
+
+
+async def lies(sound: Method, *arguments: Any, **more: Any) -> Any:
+    """About which task it is; about where the list or the log goes on."""
+    given = await sound(*arguments, **more)
+    if isinstance(given, ChangePage):
+        return given._replace(next=arguments[0], more=True)
+    if isinstance(given, Page):
+        return given._replace(next=more["after"] or given.next)
+    return replace(given, id=given.id + 1)
+
+
+leaked: list[asyncio.Task[None]] = []
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        raises,
+        is_cancelled,
+        gives_text,
+        gives_nothing,
+        hangs,
+        hangs_on,
+        hangs_in_a_thread,
+        blocks,
+        leaks,
+        lies,
+    )
+}
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    name, fault = url.netloc, FAULTS[url.path.removeprefix("/")]
+    repository = FaultyRepository()
+    if name == "open":
+        await fault(tasksvc_open)
+        return repository
+    sound = getattr(repository, name)
+
+    async def method(*arguments: Any, **more: Any) -> Any:
+        does: Awaitable[Any] = fault(sound, *arguments, **more) if repository.armed else sound(*arguments, **more)
+        return await does
+
+    setattr(repository, name, method)
+    return repository
