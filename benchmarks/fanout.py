@@ -1,0 +1,92 @@
+"""How long it takes until everybody who follows the changes has seen one.
+
+    python benchmarks/fanout.py                    # 1,000 streams, 100 changes, about ten seconds
+    python benchmarks/fanout.py --streams 5000
+
+The server runs on one core and all clients on another.  A delay is the time from sending the
+request that makes a task until a stream's event of it has been received.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import selectors
+import socket
+import time
+
+from run import TARGETS, TASKSVC, Server, _on_load_core
+
+SETTLE_SECONDS = 1.0
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--streams", type=int, default=1_000)
+    parser.add_argument("--changes", type=int, default=100)
+    settings = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with Server(TASKSVC, TARGETS[TASKSVC], "") as server:
+        _on_load_core()
+        alone = server.memory()
+        streams, selector = open_streams(server.port, settings.streams)
+        time.sleep(SETTLE_SECONDS)
+        memory = server.memory() - alone
+        began = server.cpu()
+        rounds = [one_change(server.port, selector, settings.streams, number) for number in range(settings.changes)]
+        busy = server.cpu() - began
+        for stream in streams:
+            stream.close()
+    delays = sorted(delay for delays in rounds for delay in delays)
+    last = sorted(max(delays) for delays in rounds)
+    print(f"{settings.streams:,} streams, {settings.changes} changes, in milliseconds:")
+    print(f"  a stream sees a change after  median {show(delays, 0.5)}, 99 % {show(delays, 0.99)}")
+    print(f"  the last one sees it after    median {show(last, 0.5)}, at most {show(last, 1.0)}")
+    print(f"  processor time of the server for an event of one stream: {busy / len(delays) * 1e6:.1f} microseconds")
+    print(f"  memory of a stream: {memory / settings.streams * 1024:.1f} kB")
+
+
+def show(delays: list[float], share: float) -> str:
+    """A quantile of sorted seconds, in milliseconds."""
+    return f"{delays[min(int(len(delays) * share), len(delays) - 1)] * 1000:.1f}"
+
+
+def open_streams(port: int, count: int) -> tuple[list[socket.socket], selectors.BaseSelector]:
+    """Streams that have begun, and what tells of their events."""
+    selector = selectors.DefaultSelector()
+    streams = []
+    for _ in range(count):
+        stream = socket.create_connection(("127.0.0.1", port))
+        stream.sendall(b"GET /changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received = b""
+        while b"retry:" not in received:
+            received += stream.recv(4_096)
+        stream.setblocking(False)
+        selector.register(stream, selectors.EVENT_READ)
+        streams.append(stream)
+    return streams, selector
+
+
+def one_change(port: int, selector: selectors.BaseSelector, streams: int, number: int) -> list[float]:
+    """Makes a task, and gives the delay of each stream."""
+    body = b'{"description": "change %d"}' % number
+    head = b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port)) as writer:
+        sent = time.perf_counter()
+        writer.sendall(head % len(body) + body)
+        waiting = {key.fileobj for key in selector.get_map().values()}
+        delays = []
+        while waiting:
+            for key, _ in selector.select(timeout=30):
+                stream = key.fileobj
+                assert isinstance(stream, socket.socket)
+                if b"change %d" % number in stream.recv(65_536) and stream in waiting:
+                    delays.append(time.perf_counter() - sent)
+                    waiting.discard(stream)
+    return delays
+
+
+if __name__ == "__main__":
+    main()
