@@ -97,6 +97,10 @@ class Connection:
         self._sent += len(data)
         self._writer.write(data)
 
+    def take_nothing(self) -> None:
+        """From now on all that comes stays where it is."""
+        self._writer.transport.pause_reading()
+
     def was_read_in_full(self) -> bool:
         """Whether the other side, which has ended the connection, had read all that was sent.
 
@@ -132,6 +136,11 @@ class Connection:
         """What comes up to `end`, with it."""
         async with asyncio.timeout(ANSWER_SECONDS):
             return await self._reader.readuntil(end)
+
+    async def exactly(self, size: int) -> bytes:
+        """So many bytes."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await self._reader.readexactly(size)
 
     async def rest(self) -> bytes:
         """All that comes until the other side ends the connection."""
