@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from tasksvc.plugins import open_repository
 from tasksvc.transfer import Summary, summarize
 
 TASKS = 5_000
-SHARES = (0.4, 0.6, 0.8, 0.95)
+SHARES = (0.5, 0.7, 0.9)
 """Of the time that a command takes here and now, after which it is killed; the first is spent on starting Python."""
 PAUSES = (0.01, 0.04, 0.1)
 """Seconds after which a command that has begun its work is interrupted."""
@@ -164,3 +165,20 @@ def test_an_interrupted_store_stays_empty(folder: Path, whole: Summary, tmp_path
 
         if (found := asyncio.run(summary_of(f"sqlite:///{target}"))) != whole:
             assert found[:4] == (0, 0, 0, 0)
+
+
+def test_a_connection_that_is_interrupted_while_it_opens_leaves_no_thread(tmp_path: Path) -> None:
+    async def open_and_cancel() -> None:
+        opening = asyncio.ensure_future(open_repository(f"sqlite:///{tmp_path}/tasks.db"))
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+
+    before = threading.active_count()
+    for _ in range(50):
+        asyncio.run(open_and_cancel())
+    end = time.monotonic() + 10
+    while threading.active_count() > before and time.monotonic() < end:
+        time.sleep(0.01)
+
+    assert threading.active_count() == before
