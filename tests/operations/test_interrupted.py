@@ -174,11 +174,11 @@ def test_a_connection_that_is_interrupted_while_it_opens_leaves_no_thread(tmp_pa
         opening.cancel()
         await asyncio.wait([opening])
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for _ in range(50):
         asyncio.run(open_and_cancel())
     end = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < end:
+    while (left := set(threading.enumerate()) - before) and time.monotonic() < end:
         time.sleep(0.01)
 
-    assert threading.active_count() == before
+    assert left == set()
