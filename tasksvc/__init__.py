@@ -4,6 +4,9 @@ What is named here is the API for those who write an adapter; `tasksvc.testing` 
 adapter is done.  Applications that embed the service use `tasksvc.api.create_app`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tasksvc import codec
 from tasksvc.domain import (
     BEGINNING,
@@ -35,11 +38,7 @@ from tasksvc.errors import (
     VersionConflict,
     WriteRefused,
 )
-from tasksvc.group_commit import GroupCommit
-from tasksvc.hookspecs import hookimpl
 from tasksvc.ledger import Decision, Ledger, named
-from tasksvc.ledger_repository import LedgerRepository
-from tasksvc.ports import Capability, ChangePage, Page, StoreReader, TaskRepository, seq_of
 from tasksvc.query import Cursor, SortField, TaskQuery, select
 from tasksvc.store_url import StoreURL
 from tasksvc.writes import (
@@ -58,6 +57,12 @@ from tasksvc.writes import (
     RetryKey,
     Write,
 )
+
+if TYPE_CHECKING:
+    from tasksvc.group_commit import GroupCommit
+    from tasksvc.hookspecs import hookimpl
+    from tasksvc.ledger_repository import LedgerRepository
+    from tasksvc.ports import Capability, ChangePage, Page, StoreReader, TaskRepository, seq_of
 
 __version__ = "0.1.0"
 
@@ -121,3 +126,19 @@ __all__ = [
     "select",
     "seq_of",
 ]
+
+_WHEN_USED = {
+    "group_commit": {"GroupCommit"},
+    "hookspecs": {"hookimpl"},
+    "ledger_repository": {"LedgerRepository"},
+    "ports": {"Capability", "ChangePage", "Page", "StoreReader", "TaskRepository", "seq_of"},
+}
+"""Modules that import asyncio or pluggy, which take longer than all else here together."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHEN_USED.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"tasksvc.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

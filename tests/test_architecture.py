@@ -9,6 +9,7 @@ import ast
 import graphlib
 import inspect
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,6 +217,15 @@ def test_the_plugin_authors_api_is_all_there_and_sorted() -> None:
 # ---------------------------------------------------------------- hooks
 
 HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "tasksvc_spec")]
+
+
+def test_a_mere_import_loads_neither_an_event_loop_nor_plugins() -> None:
+    script = "import sys, tasksvc; print({'asyncio', 'pluggy'} & set(sys.modules), tasksvc.GroupCommit.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set() GroupCommit\n"
+    with pytest.raises(AttributeError, match="'tasksvc' has no attribute 'whatever'"):
+        tasksvc.whatever  # noqa: B018
 
 
 def test_the_hooks_are_found_and_share_a_prefix() -> None:

@@ -1,0 +1,92 @@
+"""How fast many tasks get in: over HTTP in batches, and by the command line.
+
+    python benchmarks/loading.py                   # a million tasks, a few minutes
+    python benchmarks/loading.py --tasks 100000
+
+The server runs on one core and its client on another.  All that was acknowledged is counted in the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from run import LOAD_CORE, TARGETS, TASKSVC, Server, machine
+
+BATCH = 1_000
+CLIENTS = 4
+
+
+def batch(first: int) -> bytes:
+    """The body of a request that makes so many tasks."""
+    return json.dumps(
+        [{"op": "create", "task": {"description": f"task number {first + number:07d}"}} for number in range(BATCH)]
+    ).encode()
+
+
+def send(port: int, bodies: list[bytes]) -> None:
+    """On one connection, one after the other."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    for body in bodies:
+        connection.request("POST", "/tasks/batch", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer = response.read()
+        assert response.status == 200, answer
+    connection.close()
+
+
+def kept(file: Path) -> int:
+    """How many tasks the file holds."""
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
+        (count,) = database.execute("SELECT count(*) FROM tasks").fetchone()
+    return int(count)
+
+
+def main() -> None:
+    """Measures, and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=1_000_000)
+    count = parser.parse_args().tasks // BATCH * BATCH
+    print(f"{machine()}; {count:,} tasks.\n\n| | tasks/s | seconds | memory MB |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="tasksvc-loading-") as folder:
+        with Server(TASKSVC, TARGETS[TASKSVC], "") as server:
+            os.sched_setaffinity(0, {LOAD_CORE})
+            bodies = [batch(first) for first in range(1, count + 1, BATCH)]
+            began = time.perf_counter()
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                list(pool.map(lambda own: send(server.port, bodies[own::CLIENTS]), range(CLIENTS)))
+            took, memory = time.perf_counter() - began, server.memory()
+            assert kept(server.file) == count
+            print(
+                f"| `POST /tasks/batch`, {CLIENTS} at once | {count / took:,.0f} | {took:.1f} | {memory:.0f} |",
+                flush=True,
+            )
+            exported = Path(folder, "tasks.jsonl")
+            tasksvc("export", exported, "--store", f"sqlite:///{server.file}")
+        target = Path(folder, "tasks.db")
+        began = time.perf_counter()
+        memory = tasksvc("import", exported, "--store", f"sqlite:///{target}")
+        took = time.perf_counter() - began
+        assert kept(target) == count
+        print(f"| `tasksvc import` | {count / took:,.0f} | {took:.1f} | {memory:.0f} |")
+
+
+def tasksvc(*words: object) -> float:
+    """Runs a command.  Gives the most memory that it had, in MB."""
+    process = subprocess.Popen([sys.executable, "-m", "tasksvc", *map(str, words)], stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0, words
+    return usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
