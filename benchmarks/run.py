@@ -4,15 +4,19 @@
     python benchmarks/run.py --short               # tasksvc, the limit and one peer, about one minute
 
 Each server runs on one core and the load (wrk) on another.  The rounds of all targets are
-interleaved, each with a fresh process and an empty store, and ratios are taken within a round: an
-absolute figure of a shared machine means little.  Right answers are checked before anything is
-timed, and after a create run that what was acknowledged is in the file.
+interleaved, each with a fresh process and an empty store, and ratios are taken within a round, to
+the limit if it is measured, and to the last target if not: an absolute figure of a shared machine
+means little.  With --postgresql the server of that URL, on this machine, runs on whichever core is
+free.  Right answers are checked before anything is timed, and after a create run that what was
+acknowledged is in the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -30,6 +34,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import asyncpg
 
 HERE = Path(__file__).resolve().parent
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -80,13 +86,15 @@ class Server:
             self.port = free.getsockname()[1]
         self.folder = Path(tempfile.mkdtemp(prefix="tasksvc-benchmark-"))
         self.file = self.folder / "tasks.db"
+        # A schema of its own is an empty store.
+        postgresql = f"{self._postgresql}{'&' if '?' in self._postgresql else '?'}schema={self.folder.name}"
         words = shlex.split(
             self.target.command.format(
                 python=shlex.quote(sys.executable),
                 peers=shlex.quote(str(HERE / "peers")),
                 port=self.port,
                 file=self.file,
-                postgresql=self._postgresql,
+                postgresql=shlex.quote(postgresql),
             )
         )
         environment = {
@@ -157,8 +165,38 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU time so far."""
-        parts = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_ticks(self.process.pid)[0] / os.sysconf("SC_CLK_TCK")
+
+
+class Database:
+    """The processes of a PostgreSQL server of this machine."""
+
+    def __init__(self, url: str) -> None:
+        async def parent() -> int:
+            connection = await asyncpg.connect(url.partition("?")[0])
+            try:
+                return cpu_ticks(await connection.fetchval("SELECT pg_backend_pid()"))[2]
+            finally:
+                await connection.close()
+
+        self._parent = asyncio.run(parent())
+
+    def cpu(self) -> float:
+        """Seconds of CPU time of all of its processes so far."""
+        _, total, _ = cpu_ticks(self._parent)
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal():
+                with contextlib.suppress(OSError):  # it ended meanwhile
+                    own, _, parent = cpu_ticks(int(folder.name))
+                    total += own if parent == self._parent else 0
+        return total / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ticks(pid: int) -> tuple[int, int, int]:
+    """CPU time of a process, the same with its children that have ended, and the process that is its parent."""
+    parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own, ended = sum(map(int, parts[11:13])), sum(map(int, parts[13:15]))
+    return own, own + ended, int(parts[1])
 
 
 def _on_server_core() -> None:
@@ -209,15 +247,21 @@ def wrk(
 
 
 def one_round(
-    name: str, target: Target, scenario: str, connections: int, seconds: int, postgresql: str
+    name: str,
+    target: Target,
+    scenario: str,
+    connections: int,
+    seconds: int,
+    postgresql: str,
+    database: Database | None,
 ) -> dict[str, float]:
     """One measurement of one target."""
     with Server(name, target, postgresql) as server:
         first = 1 if name == LIMIT else server.load(ROWS[scenario])
         wrk(server, scenario, connections, 1, first)
-        before = server.cpu()
+        own, others = server.cpu(), database.cpu() if database else 0.0
         found = wrk(server, scenario, connections, seconds, first)
-        cpu = server.cpu() - before
+        own, others = server.cpu() - own, database.cpu() - others if database else 0.0
         if scenario == "create" and target.keeps_in_file:
             check_kept(server)
         return {
@@ -226,7 +270,8 @@ def one_round(
             "p99": found["p99"] / 1e3,
             "failed": found["refused"] + found["broken"],
             "memory": server.memory(),
-            "cpu": cpu / max(found["requests"], 1) * 1e6,
+            "cpu": own / max(found["requests"], 1) * 1e6,
+            "database": others / max(found["requests"], 1) * 1e6,
         }
 
 
@@ -241,19 +286,22 @@ def check_kept(server: Server) -> None:
 
 def table(rounds: dict[str, list[dict[str, float]]]) -> str:
     """A Markdown table of one scenario, the fastest first."""
+    reference = LIMIT if LIMIT in rounds else list(rounds)[-1]
+    shown = "the limit" if reference == LIMIT else reference
     lines = [
-        "| | requests/s | times the limit | p50 ms | p99 ms | CPU us | memory MB | failed |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| | requests/s | times {shown} | p50 ms | p99 ms | CPU us | database's CPU us | memory MB | failed |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted(rounds, key=lambda name: -statistics.median(one["rate"] for one in rounds[name])):
         runs = rounds[name]
         rates = [run["rate"] for run in runs]
-        ratios = [run["rate"] / limit["rate"] for run, limit in zip(runs, rounds.get(LIMIT, runs), strict=True)]
+        ratios = [run["rate"] / limit["rate"] for run, limit in zip(runs, rounds[reference], strict=True)]
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         lines.append(
             f"| {name} | {middle['rate']:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
             f" | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-            f" | {middle['p50']:.2f} | {middle['p99']:.2f} | {middle['cpu']:.1f} | {middle['memory']:.0f}"
+            f" | {middle['p50']:.2f} | {middle['p99']:.2f} | {middle['cpu']:.1f} | {middle['database']:.1f}"
+            f" | {middle['memory']:.0f}"
             f" | {sum(run['failed'] for run in runs):.0f} |"
         )
     return "\n".join(lines)
@@ -286,6 +334,7 @@ def main() -> None:
         targets = {name: targets[name] for name in SHORT}
     if arguments.only:
         targets = {name.strip(): targets[name.strip()] for name in arguments.only.split(";")}
+    database = Database(arguments.postgresql) if arguments.postgresql else None
     for name, target in targets.items():
         check_answers(name, target, arguments.postgresql)
     print(f"{machine()}; one server core, wrk on another; {arguments.rounds} rounds of {arguments.seconds} s.\n")
@@ -294,8 +343,11 @@ def main() -> None:
             rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
             for _ in range(arguments.rounds):
                 for name, target in targets.items():
+                    of_database = database if name in POSTGRESQL_TARGETS else None
                     rounds[name].append(
-                        one_round(name, target, scenario, connections, arguments.seconds, arguments.postgresql)
+                        one_round(
+                            name, target, scenario, connections, arguments.seconds, arguments.postgresql, of_database
+                        )
                     )
             print(f"### {scenario}, {connections} connections\n\n{table(rounds)}\n", flush=True)
 
