@@ -97,13 +97,20 @@ class RunningService:
         self._reader.start()
 
     def wait_until_ready(self) -> None:
+        """Fails where it ends instead, or takes too long."""
+        if not self.gets_ready():
+            self.kill()
+            raise AssertionError(f"The service did not get ready. It said:\n{self.output}")
+
+    def gets_ready(self) -> bool:
+        """Waits until it is ready, and says whether it is."""
         end = time.monotonic() + READY_SECONDS
         while not (found := re.search(r"http://[^:]+:(\d+)/tasks/\n(.*\n){2}", self.output)):
             if self.process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise AssertionError(f"The service did not get ready. It said:\n{self.output}")
+                return False
             time.sleep(0.02)
         self.port = int(found[1])
+        return True
 
     @staticmethod
     def _read(process: subprocess.Popen[str], lines: list[str]) -> None:

@@ -32,7 +32,7 @@ def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
     """What a write that failed with `error` tells its caller; OutcomeUnknown where it may be on disk yet."""
     match _code(error):
         case sqlite3.SQLITE_FULL:
-            return StoreFull(f"There is no room left for {path}. Make some, and try again.")
+            return StoreFull(_no_room(path))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(path)
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_NOMEM:
@@ -43,6 +43,11 @@ def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
         f"Writing to {path} failed ({error}), and what was being written may be there or not."
         " Look at the disk, then restart; no more is written until then."
     )
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether another program holds the file locked."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def unstorable(error: Exception) -> InvalidTask:
@@ -61,15 +66,21 @@ def open_failure(error: sqlite3.Error, path: str) -> str:
             return f"{path} cannot be written. Make it and its folder writable, or name another file."
         case sqlite3.SQLITE_CANTOPEN:
             return f"{path} cannot be opened. Look at its permissions and those of its folder."
-        case sqlite3.SQLITE_FULL:
-            return f"There is no room left for {path}. Make some, or name another file."
         case sqlite3.SQLITE_CORRUPT:
             return f"{path} is damaged: {error}. Restore it from a backup, or name another file."
+        case sqlite3.SQLITE_FULL:
+            return _no_room(path)
+        case _ if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE:
+            return _no_room(path)  # for what SQLite keeps beside it
     return f"{path} cannot be opened: {error}."
 
 
 def _locked(path: str) -> StoreUnavailable:
     return StoreUnavailable(f"Another program holds {path} locked. Close it there, or try again.", retry_after=1)
+
+
+def _no_room(path: str) -> str:
+    return f"There is no room left for {path}. Make some, and try again."
 
 
 def _code(error: sqlite3.Error) -> int:

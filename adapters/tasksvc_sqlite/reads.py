@@ -41,7 +41,7 @@ _CHANGES_MAX: Final = 256
 _SCANS_MAX: Final = 64
 """Pages that wait while the store is searched for another one; one more is refused."""
 
-_SMALL: Final = "SELECT 1 FROM store"
+_TRIAL: Final = "SELECT 1 FROM store"
 
 
 class _Asked(NamedTuple):
@@ -68,7 +68,7 @@ class Reads:
     async def set_up(self) -> None:
         """Once, before all: SQLite opens the file and its log with the first statement.  Raises StoreUnavailable."""
         for reader in self._readers:
-            await reader.rows(_SMALL)
+            await reader.rows(_TRIAL)
 
     def check_open(self) -> None:
         """Raises StoreClosed."""
@@ -116,8 +116,8 @@ class Reads:
         """As the port says."""
         self.check_open()
         asked = _Asked(query, after, limit)
-        if (page := self._memory.pages.get(asked)) is not None:
-            return page
+        if (remembered := self._memory.pages.get(asked)) is not None:
+            return remembered
         if (reading := self._asked.get(asked)) is None:
             lane = self._lists if is_indexed(query) else self._searches
             reading = self._asked[asked] = lane(asked)
@@ -169,4 +169,4 @@ class Reads:
     async def ping(self) -> None:
         """Raises StoreUnavailable where the file cannot be read."""
         self.check_open()
-        await self._quick.rows(_SMALL)
+        await self._quick.rows(_TRIAL)

@@ -35,6 +35,7 @@ HOLDS_SOMETHING: Final = """
 SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
   OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM retry_keys)
 FROM store"""
+"""Whether anything was ever written."""
 
 
 def check_place(path: str) -> None:
@@ -42,8 +43,12 @@ def check_place(path: str) -> None:
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise StoreRefused(f"{path} cannot be made: there is no folder {folder}. Create it, or name another file.")
-    if os.path.exists(path) and not os.path.isfile(path):
+    if not os.path.exists(path):
+        return
+    if not os.path.isfile(path):
         raise StoreRefused(f"{path} is no file. Name another one.")
+    if not os.access(path, os.W_OK):  # SQLite would open it, and make a log beside it that cannot be written either
+        raise StoreRefused(f"{path} cannot be written. Make it and its folder writable, or name another file.")
 
 
 async def inspect(path: str) -> None:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
 from tasksvc import Add, Task, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
 
@@ -60,6 +62,18 @@ def raw(file: Path) -> Iterator[sqlite3.Connection]:
     """Another program's connection to the same file."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as connection:
         yield connection
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small disk in `folder`."""
+    mounting = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=False, capture_output=True)
+    if mounting.returncode:
+        pytest.skip("only root may mount, and not everywhere")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 @contextmanager

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tasksvc_sqlite.repository import open_file
 
-from sqlite.stores import NOW, add, descriptions, opened, raw
+from sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
 from tasksvc import (
     Add,
     Cursor,
@@ -42,21 +39,6 @@ HUGE = 10**30
 # ---------------------------------------------------------------- no room
 
 
-@contextmanager
-def disk(folder: Path, size: str) -> Iterator[Path]:
-    """A disk of that size."""
-    folder.mkdir()
-    mounting = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], check=False, capture_output=True
-    )
-    if mounting.returncode:
-        pytest.skip("only root may mount a disk to fill")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
 async def fill(repository: TaskRepository) -> int:
     """Adds tasks until there is no room; how many."""
     for count in range(10_000):
@@ -68,7 +50,9 @@ async def fill(repository: TaskRepository) -> int:
 
 
 async def test_on_a_full_disk_nothing_is_lost_and_writes_go_on_when_there_is_room(tmp_path: Path) -> None:
-    with disk(tmp_path / "disk", "2m") as folder:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder, "size=2m"):
         ballast = folder / "ballast"
         ballast.write_bytes(bytes(300_000))
         async with opened(folder / "tasks.db") as repository:
@@ -140,6 +124,42 @@ async def test_a_retry_key_makes_an_unknown_outcome_safe(tmp_path: Path) -> None
         await once(repository)
         await once(repository)
         assert await descriptions(repository) == ["once"]
+
+
+async def test_a_damaged_page_fails_those_who_read_it(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.db"
+    async with opened(file) as repository:
+        await add_all(repository, [TaskDraft("x")] * 2_000)
+    with raw(file) as database:
+        find = "SELECT rootpage FROM sqlite_master WHERE name = 'tasks_by_created_at'"
+        (number,) = database.execute(find).fetchone()
+    with file.open("r+b") as content:
+        content.seek((number - 1) * 4096)
+        content.write(bytes(4096))
+
+    async with opened(file) as repository:
+        with pytest.raises(StoreUnavailable, match="cannot be read now"):
+            await repository.find(TaskQuery(sort=SortField.CREATED_AT), limit=9)
+        assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 9
+        assert await repository.check() != []
+
+
+async def test_where_sqlite_refuses_to_write_nothing_is_written(tmp_path: Path) -> None:
+    repository = await open_file(str(tmp_path / "tasks.db"), scratch=False)
+    try:
+        async with repository._writer as own:
+            await own.rows("PRAGMA query_only = ON")
+        with pytest.raises(StoreUnavailable, match="cannot be written now") as failure:
+            await add(repository)
+        assert not isinstance(failure.value, OutcomeUnknown)
+
+        async with repository._writer as own:
+            await own.rows("PRAGMA query_only = OFF")
+        assert (await add(repository)).id == 1
+        assert await repository.check() == []
+        assert repository.statistics()["commits"] == 2
+    finally:
+        await repository.close()
 
 
 # ---------------------------------------------------------------- another program
