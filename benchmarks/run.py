@@ -284,9 +284,13 @@ def check_kept(server: Server) -> None:
     assert found == ("after the run",), (server.name, found)
 
 
-def table(rounds: dict[str, list[dict[str, float]]]) -> str:
+Rounds = dict[str, list[dict[str, float]]]
+"""What was measured of each target, round by round."""
+
+
+def table(rounds: Rounds) -> str:
     """A Markdown table of one scenario, the fastest first."""
-    reference = LIMIT if LIMIT in rounds else list(rounds)[-1]
+    reference = reference_of(rounds)
     shown = "the limit" if reference == LIMIT else reference
     lines = [
         f"| | requests/s | times {shown} | p50 ms | p99 ms | CPU us | database's CPU us | memory MB | failed |",
@@ -295,16 +299,45 @@ def table(rounds: dict[str, list[dict[str, float]]]) -> str:
     for name in sorted(rounds, key=lambda name: -statistics.median(one["rate"] for one in rounds[name])):
         runs = rounds[name]
         rates = [run["rate"] for run in runs]
-        ratios = [run["rate"] / limit["rate"] for run, limit in zip(runs, rounds[reference], strict=True)]
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         lines.append(
             f"| {name} | {middle['rate']:,.0f} ({min(rates):,.0f} to {max(rates):,.0f})"
-            f" | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+            f" | {ratio(runs, rounds[reference])}"
             f" | {middle['p50']:.2f} | {middle['p99']:.2f} | {middle['cpu']:.1f} | {middle['database']:.1f}"
             f" | {middle['memory']:.0f}"
             f" | {sum(run['failed'] for run in runs):.0f} |"
         )
     return "\n".join(lines)
+
+
+def summary(found: dict[str, dict[int, Rounds]], count: int) -> str:
+    """A Markdown table of all scenarios at so many connections."""
+    lines = ["| | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
+    for name in next(iter(found.values()))[count]:
+        cells = [ratio(by[count][name], by[count][reference_of(by[count])]) for by in found.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def growth(by_count: dict[int, Rounds]) -> str:
+    """A Markdown table of one scenario: more connections beside the first number of them."""
+    first, *others = by_count
+    lines = ["| | " + " | ".join(f"{count} connections" for count in others) + " |", "|---|" + "---|" * len(others)]
+    for name, runs in by_count[first].items():
+        cells = [ratio(by_count[count][name], runs) for count in others]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def ratio(runs: list[dict[str, float]], reference: list[dict[str, float]]) -> str:
+    """Requests a second in shares of the reference's in the same round: the median, and the range."""
+    ratios = [run["rate"] / other["rate"] for run, other in zip(runs, reference, strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def reference_of(rounds: Rounds) -> str:
+    """The target that the others are compared with."""
+    return LIMIT if LIMIT in rounds else list(rounds)[-1]
 
 
 def machine() -> str:
@@ -338,18 +371,22 @@ def main() -> None:
     for name, target in targets.items():
         check_answers(name, target, arguments.postgresql)
     print(f"{machine()}; one server core, wrk on another; {arguments.rounds} rounds of {arguments.seconds} s.\n")
-    for connections in map(int, arguments.connections.split(",")):
-        for scenario in arguments.scenarios.split(","):
-            rounds: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
-            for _ in range(arguments.rounds):
+    counts = [int(count) for count in arguments.connections.split(",")]
+    found: dict[str, dict[int, Rounds]] = {}
+    for scenario in arguments.scenarios.split(","):
+        found[scenario] = {count: {name: [] for name in targets} for count in counts}
+        for _ in range(arguments.rounds):
+            for count in counts:
                 for name, target in targets.items():
                     of_database = database if name in POSTGRESQL_TARGETS else None
-                    rounds[name].append(
-                        one_round(
-                            name, target, scenario, connections, arguments.seconds, arguments.postgresql, of_database
-                        )
+                    found[scenario][count][name].append(
+                        one_round(name, target, scenario, count, arguments.seconds, arguments.postgresql, of_database)
                     )
-            print(f"### {scenario}, {connections} connections\n\n{table(rounds)}\n", flush=True)
+        for count, rounds in found[scenario].items():
+            print(f"### {scenario}, {count} connections\n\n{table(rounds)}\n", flush=True)
+        if len(counts) > 1:
+            print(f"### {scenario}, times the requests/s at {counts[0]}\n\n{growth(found[scenario])}\n", flush=True)
+    print(f"### all, times the reference, {counts[0]} connections\n\n{summary(found, counts[0])}")
 
 
 if __name__ == "__main__":
