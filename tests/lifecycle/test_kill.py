@@ -36,7 +36,7 @@ async def test_ten_kills_under_load_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("number", range(int(os.environ.get("TASKSVC_TEST_KILLS", "200")) // ROUNDS))
+@pytest.mark.parametrize("number", range(int(os.environ.get("TASKSVC_TEST_KILLS", "1000")) // ROUNDS))
 async def test_kills_under_load_lose_nothing_however_many(number: int, tmp_path: Path) -> None:
     tally = await kill_again_and_again(tmp_path, random.Random(number + 1))
 
