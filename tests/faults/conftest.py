@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlite.stores import mounted
 
 from faults import tracer
-
-MOUNT, UMOUNT = shutil.which("mount") or "", shutil.which("umount") or ""
 
 
 @pytest.fixture(scope="session")
@@ -28,9 +24,6 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def make_read_only(self) -> None:
-        subprocess.run([MOUNT, "-o", "remount,ro", self.folder], check=True)
-
     def fill(self) -> Path:
         """A file that takes all the room there is."""
         ballast = self.folder / "ballast"
@@ -44,17 +37,8 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Of 4 MB.  Only root makes disks."""
-    if os.getuid() != 0 or not MOUNT:
-        pytest.skip("only root can mount a small disk")
+    """Of 4 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    made = subprocess.run(
-        [MOUNT, "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        pytest.skip(f"no small disk can be mounted: {made.stderr.strip()}")
-    try:
+    with mounted(folder, "size=4m"):
         yield Disk(folder)
-    finally:
-        subprocess.run([UMOUNT, "--lazy", folder], check=True)

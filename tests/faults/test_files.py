@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from running_service import RunningService, run_tasksvc
+from sqlite.stores import WITHOUT_OVERRIDE, make_read_only
 from wire import Answer, ask
 
 from faults.conftest import Disk
@@ -35,7 +35,7 @@ def test_a_read_only_disk_is_refused_in_one_sentence(crashed: bool, disk: Disk) 
         add(service, "before")
         if crashed:
             service.kill()
-    disk.make_read_only()
+    make_read_only(disk.folder)
 
     refused = run_tasksvc("--port", "0", *KEPT, folder=disk.folder)
 
@@ -45,18 +45,18 @@ def test_a_read_only_disk_is_refused_in_one_sentence(crashed: bool, disk: Disk) 
 
 @pytest.mark.parametrize("what", ["kept.db", "."])
 def test_a_file_or_folder_that_may_not_be_written_is_refused_in_one_sentence(what: str, tmp_path: Path) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root may write everything")
-    with RunningService(*KEPT, folder=tmp_path) as service:
+    with RunningService(*KEPT, folder=tmp_path, before=WITHOUT_OVERRIDE) as service:
         add(service, "before")
     (tmp_path / "kept.db.lock").unlink()
     (tmp_path / what).chmod(0o500)
     try:
-        refused = run_tasksvc("--port", "0", *KEPT, folder=tmp_path)
+        service.begin()
+        started, status = service.gets_ready(), service.wait()
     finally:
         (tmp_path / what).chmod(0o700)
 
-    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert (started, status, service.output.count("\n")) == (False, 1, 1)
+    assert "writable, or name another file" in service.output
     with service:
         assert descriptions(service) == ["before"]
 

@@ -18,6 +18,8 @@ from tasksvc import Add, Task, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
+WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""Before a command: what makes root meet the rights of files."""
 
 
 def url_of(file: Path) -> str:
@@ -74,6 +76,11 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+def make_read_only(folder: Path) -> None:
+    """That disk."""
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 
 
 @contextmanager

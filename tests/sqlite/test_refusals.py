@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sqlite.stores import add, mounted, open_and_close, opened, process, raw, url_of
+from sqlite.stores import WITHOUT_OVERRIDE, add, make_read_only, mounted, open_and_close, opened, process, raw, url_of
 from tasksvc import StoreRefused
 
 OPEN = """
@@ -21,8 +20,6 @@ try:
 except StoreRefused as error:
     print(error)
 """
-WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-"""What makes root meet the rights of files."""
 
 
 def seen(folder: Path) -> dict[str, bytes]:
@@ -201,7 +198,7 @@ async def test_a_disk_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with mounted(file.parent, "size=4m"):
         async with opened(file) as repository:
             await add(repository)
-        subprocess.run(["mount", "-o", "remount,ro", file.parent], check=True)
+        make_read_only(file.parent)
 
         said = await refusal_of(file)
         assert "writable, or name another file" in said
