@@ -41,8 +41,11 @@ def store_url(server_url: str, schema: str) -> str:
     return with_parameters(server_url, schema=schema)
 
 
+PATIENCE = 20.0
+"""Seconds that a call has where a test is not about time, since the machine may be busy."""
+
 Open = Callable[..., Awaitable[TaskRepository]]
-"""Opens the repository of a URL, to which parameters can be added."""
+"""Opens the repository of a URL, to which parameters can be added; calls have `PATIENCE` if no timeout is."""
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ async def open_store() -> AsyncIterator[Open]:
     opened: list[TaskRepository] = []
 
     async def open_one(url: str, **parameters: object) -> TaskRepository:
-        repository = await open_repository(with_parameters(url, **parameters))
+        repository = await open_repository(with_parameters(url, **({"timeout": PATIENCE} | parameters)))
         opened.append(repository)
         return repository
 

@@ -76,7 +76,7 @@ class Server:
         if os.geteuid() == 0:
             self._as = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
             os.chown(self.folder, NOBODY, NOBODY)
-            programs = _reachable(programs, self.folder)
+            programs = reachable(programs, self.folder)
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         self._was_killed = False
@@ -228,7 +228,7 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _reachable(programs: Path, folder: Path) -> Path:
+def reachable(programs: Path, folder: Path) -> Path:
     """`programs`, or a copy of them in `folder` where others cannot reach them."""
     if all(path.stat().st_mode & 0o001 for path in (programs, *programs.parents)):
         return programs

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tasksvc_postgresql.repository import PostgresqlRepository
 
+from postgresql.conftest import PATIENCE
 from postgresql.server import execute, with_parameters
 from tasksvc import Capability, TaskRepository
 from tasksvc.testing import TaskRepositoryContract
@@ -29,7 +30,7 @@ class TestPostgresql(TaskRepositoryContract):
 
     def store_url(self, tmp_path: Path) -> str:
         schema = "kit_" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]
-        return with_parameters(self.server_url, schema=schema)
+        return with_parameters(self.server_url, schema=schema, timeout=PATIENCE)
 
     @contextmanager
     def fail_driver(self, repository: TaskRepository) -> Iterator[None]:

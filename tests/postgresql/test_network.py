@@ -54,7 +54,7 @@ async def count(repository: TaskRepository) -> int:
 
 
 async def test_every_call_ends_while_nothing_comes_through(open_store: Open, proxy: Proxy, proxied_url: str) -> None:
-    repository = await open_store(proxied_url, timeout=0.5)
+    repository = await open_store(proxied_url, timeout=1.5)
     await add(repository)
     proxy.stall()
     calls: list[Awaitable[object]] = [
@@ -80,7 +80,7 @@ async def test_every_call_ends_while_nothing_comes_through(open_store: Open, pro
 
 
 async def test_an_answer_that_is_lost_is_an_unknown_outcome(open_store: Open, proxy: Proxy, proxied_url: str) -> None:
-    repository = await open_store(proxied_url, timeout=0.5)
+    repository = await open_store(proxied_url, timeout=1.5)
     await add(repository)
 
     proxy.stall_answers(to=b"the last words")
@@ -95,7 +95,7 @@ async def test_an_answer_that_is_lost_is_an_unknown_outcome(open_store: Open, pr
 async def test_an_answer_to_commit_that_is_lost_is_an_unknown_outcome_that_a_retry_key_makes_safe(
     open_store: Open, proxy: Proxy, proxied_url: str
 ) -> None:
-    repository = await open_store(proxied_url, timeout=0.5)
+    repository = await open_store(proxied_url, timeout=1.5)
     key = RetryKey("", "k", "f")
 
     proxy.stall_answers(to=b"COMMIT")
@@ -112,7 +112,7 @@ async def test_an_answer_to_commit_that_is_lost_is_an_unknown_outcome_that_a_ret
 async def test_an_answer_before_commit_that_is_lost_means_that_nothing_was_written(
     open_store: Open, proxy: Proxy, proxied_url: str
 ) -> None:
-    repository = await open_store(proxied_url, timeout=0.5)
+    repository = await open_store(proxied_url, timeout=1.5)
     await add(repository)
 
     proxy.stall_answers(to=b"FOR UPDATE")
@@ -183,7 +183,7 @@ async def until_done(call: Callable[[], Awaitable[Committed]]) -> Committed:
 async def test_the_live_feed_survives_a_stall(
     open_store: Open, proxy: Proxy, proxied_url: str, own_server: Server
 ) -> None:
-    reader = await open_store(proxied_url, timeout=0.5)
+    reader = await open_store(proxied_url, timeout=1.5)
     writer = await open_store(proxied_url.replace(str(proxy.port), str(own_server.port)))
     head = (await add(writer)).position
     waiting = asyncio.create_task(until_read(reader, head))
@@ -223,7 +223,7 @@ async def test_a_server_that_hangs_does_not_keep_from_the_one_that_serves(
 
 
 async def test_closing_ends_while_nothing_comes_through(open_store: Open, proxy: Proxy, proxied_url: str) -> None:
-    repository = await open_store(proxied_url, timeout=0.5)
+    repository = await open_store(proxied_url, timeout=1.5)
     await add(repository)
     proxy.stall()
     calls = [asyncio.create_task(call) for call in (add(repository), repository.get(1), count(repository))]

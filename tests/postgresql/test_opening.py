@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from tasksvc_postgresql.migrating import LOCKS, schema_number
 
-from postgresql.conftest import Open
+from postgresql.conftest import PATIENCE, Open
 from postgresql.server import Server, free_port, with_parameters
 from tasksvc import Add, StoreRefused, StoreUnavailable, TaskDraft
 from tasksvc.plugins import open_repository
@@ -39,8 +39,8 @@ async def test_who_comes_while_another_process_migrates_waits_for_it(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     await database.execute("SELECT pg_advisory_lock($1, $2)", LOCKS, schema_number(schema))
-    opening = asyncio.create_task(open_store(store_url, timeout=0.2))
-    await asyncio.sleep(0.5)
+    opening = asyncio.create_task(open_store(store_url, timeout=1))
+    await asyncio.sleep(1.5)
     assert not opening.done(), "however long that takes"
 
     await database.execute("SELECT pg_advisory_unlock_all()")
@@ -242,7 +242,7 @@ async def test_a_store_that_does_not_answer_in_time_is_not_opened(
     async with database.transaction():
         await database.execute(f"LOCK {schema}.header IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(StoreUnavailable, match="too long"):
-            await open_repository(with_parameters(store_url, timeout=0.3))
+            await open_repository(with_parameters(store_url, timeout=PATIENCE, statement_timeout="500ms"))
 
 
 async def test_a_failed_opening_leaves_no_connection(own_server: Server) -> None:
@@ -252,7 +252,7 @@ async def test_a_failed_opening_leaves_no_connection(own_server: Server) -> None
     for _ in range(3):
         await refusal(own_server.tcp_url() + "?schema=taken")
 
-    for _ in range(500):
+    for _ in range(3_000):
         count = await admin.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tasksvc'")
         if count == 0:
             break

@@ -14,7 +14,8 @@ import asyncpg
 import pytest
 from tasksvc_postgresql import listener
 
-from postgresql.conftest import Open
+from postgresql.conftest import PATIENCE, Open
+from postgresql.server import with_parameters
 from tasksvc import (
     BEGINNING,
     Add,
@@ -56,7 +57,7 @@ async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_ord
         await asyncio.create_subprocess_exec(
             sys.executable,
             str(WRITER),
-            store_url,
+            with_parameters(store_url, timeout=PATIENCE),
             "16",
             "6",
             stdin=asyncio.subprocess.PIPE,
@@ -200,18 +201,19 @@ async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open
 # ---------------------------------------------------------------- news
 
 
-async def test_a_change_wakes_those_who_wait_on_every_replica(open_store: Open, store_url: str) -> None:
+async def test_a_change_wakes_those_who_wait_on_every_replica(
+    open_store: Open, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "POLL", 60.0)
     repositories = await replicas(open_store, store_url)
     head = (await add(repositories[0])).position
     waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
     await asyncio.gather(*(until_listening(each) for each in repositories))
 
-    delays = []
+    began = time.monotonic()
     for n in range(5):
-        began = time.monotonic()
         head = (await add(repositories[n % 4])).position
         pages = await asyncio.gather(*waiting)
-        delays.append(time.monotonic() - began)
         assert [[change.seq for change in page.changes] for page in pages] == [[head.seq]] * 4
         waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
         await asyncio.sleep(0.01)
@@ -219,7 +221,7 @@ async def test_a_change_wakes_those_who_wait_on_every_replica(open_store: Open, 
         waiter.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
-    assert sorted(delays)[2] < 0.5, "the server tells of changes; who polls for them would take a second"
+    assert time.monotonic() - began < 50, "the server tells of changes; who polls for them would take a minute"
 
 
 async def until_listening(repository: TaskRepository) -> None:

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -27,28 +27,29 @@ PATIENCE = 120.0
 class Writers:
     """They make tasks, each under a key of its own, through whichever replica answers."""
 
-    def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str]) -> None:
-        self._session, self._urls = session, urls
+    def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str], *, pause: float = 0.0) -> None:
+        """`pause`: seconds that each of them rests after an answer."""
+        self._session, self._urls, self._pause = session, urls, pause
         self.answers: dict[str, bytes] = {}
         """What each key was answered first."""
         self.unanswered = 0
         """Requests without an answer, or with the answer that the store is not available."""
         self.repeated = 0
         """Answered requests that were sent again all the same."""
+        self.answered = 0
+        self.last_answer = 0.0
 
-    async def send(self, keys: Sequence[str], *, half_way: asyncio.Event) -> None:
-        """Sends a request for each key until it is answered; sets `half_way` when half of them are."""
+    async def send(self, keys: Iterable[str]) -> None:
+        """Sends a request for each key until it is answered."""
         waiting = iter(keys)
-        answered = 0
 
         async def write() -> None:
-            nonlocal answered
             for key in waiting:
                 async with asyncio.timeout(PATIENCE):
                     await self._until_answered(key)
-                answered += 1
-                if 2 * answered >= len(keys):
-                    half_way.set()
+                self.answered += 1
+                self.last_answer = time.monotonic()
+                await asyncio.sleep(self._pause)
 
         await asyncio.gather(*(write() for _ in range(WRITERS)))
 
@@ -93,14 +94,15 @@ async def no_retry_makes_a_duplicate(
         for number in range(rounds):
             new = [f"write {number}-{count}" for count in range(writes)]
             keys = random.sample(last + new, len(last) + len(new))
-            half_way = asyncio.Event()
-            sending = asyncio.create_task(writers.send(keys, half_way=half_way))
-            await asyncio.wait([sending, asyncio.create_task(half_way.wait())], return_when=asyncio.FIRST_COMPLETED)
+            half_way = writers.answered + len(keys) // 2
+            sending = asyncio.create_task(writers.send(keys))
+            while writers.answered < half_way and not sending.done():
+                await asyncio.sleep(0.005)
             killed = replicas[number // 2 % len(replicas)] if number % 2 else None
             await asyncio.to_thread(kill_and_start, server, killed)
             await sending
             last = new
-        await writers.send(last, half_way=asyncio.Event())
+        await writers.send(last)
         await each_key_has_one_task(writers, session, replicas)
         return writers
 
