@@ -54,7 +54,7 @@ class RunningService:
 
         `environment` has the variables of tasksvc.
         """
-        self._arguments, self._folder, self._before = arguments, folder, before
+        self._arguments, self.folder, self._before = arguments, folder, before
         self._environment = environment_with(environment)
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
@@ -87,7 +87,7 @@ class RunningService:
         command = [*self._before, sys.executable, "-m", "tasksvc", "--port", str(self.port), *self._arguments]
         self._process = subprocess.Popen(
             command,
-            cwd=self._folder,
+            cwd=self.folder,
             env=self._environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

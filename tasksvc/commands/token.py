@@ -30,6 +30,8 @@ HTTP_SECONDS = 10.0
 _DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])").fullmatch
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
+_KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+
 T = TypeVar("T")
 
 
@@ -39,7 +41,9 @@ class TokenCommandFailed(TasksvcError):
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Makes, lists or revokes tokens, or prints a new one for a file."""
-    settings = _flags(environment).parse_args(arguments)
+    settings = _flags({}).parse_args(arguments)
+    if not settings.store and not settings.url:  # flags win, over the variable of the other one as well
+        settings = _flags(environment).parse_args(arguments)
     if settings.action == "new":
         sys.stdout.write(tokens.new_secret() + "\n")
         return
@@ -155,29 +159,56 @@ def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
 
 def _ask(url: str, environment: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
     """What the service at `url` answers.  Raises TokenCommandFailed."""
-    secret = environment.get("TASKSVC_ADMIN_TOKEN") or ""
-    if file := environment.get("TASKSVC_ADMIN_TOKEN_FILE"):
-        secret = token_in(file)
-    if not secret:
-        raise TokenCommandFailed("Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.")
-    parts = urlsplit(url)
-    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-    if parts.scheme not in kinds or not parts.hostname:
-        raise TokenCommandFailed("The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example.")
-    connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS)
+    secret = _admin_token(environment)
+    connection, prefix = _service(url)
     try:
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)
-        connection.request(method, parts.path.rstrip("/") + path, data, headers)
+        connection.request(method, prefix + path, data, headers)
         response = connection.getresponse()
         raw = response.read()
-        document = json.loads(raw) if raw else None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TokenCommandFailed(f"The service at {parts.hostname} did not answer: {error}.") from error
+        raise TokenCommandFailed(f"The service at {connection.host} did not answer: {error}.") from error
     finally:
         connection.close()
-    if response.status >= 400:
-        document = document if isinstance(document, dict) else {}
-        reasons = document.get("errors") or [{"message": document.get("detail") or f"status {response.status}"}]
-        raise TokenCommandFailed(f"The service refused: {reasons[0]['message']}")
+    try:
+        document = json.loads(raw) if raw else None
+    except ValueError:
+        document = None
+    if response.status >= 300:
+        raise TokenCommandFailed(f"The service refused: {_reason(document) or f'status {response.status}'}")
+    if raw and document is None:
+        raise TokenCommandFailed(f"What answers at {connection.host} is no service of tasksvc.")
     return document
+
+
+def _service(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Where it is, and with what its paths begin."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname:
+            return _KINDS[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS), parts.path.rstrip("/")
+    except (KeyError, ValueError, http.client.InvalidURL):
+        pass
+    raise TokenCommandFailed("The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example.")
+
+
+def _admin_token(environment: Mapping[str, str]) -> str:
+    if file := environment.get("TASKSVC_ADMIN_TOKEN_FILE"):
+        return token_in(file)
+    secret = environment.get("TASKSVC_ADMIN_TOKEN", "").strip()
+    if not secret:
+        raise TokenCommandFailed("Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.")
+    if not tokens.is_well_formed(secret):
+        raise TokenCommandFailed("What TASKSVC_ADMIN_TOKEN holds is no token of tasksvc.")
+    return secret
+
+
+def _reason(document: Any) -> str | None:
+    """What a problem says, if it is one."""
+    if not isinstance(document, dict):
+        return None
+    match document.get("errors"):
+        case [{"message": str(message)}, *_]:
+            return message
+    return document.get("detail")

@@ -1,0 +1,15 @@
+"""The command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line.running import CommandLine
+
+
+@pytest.fixture
+def tasksvc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> CommandLine:
+    """Runs what comes after `tasksvc`."""
+    return CommandLine(monkeypatch, capsys, tmp_path)

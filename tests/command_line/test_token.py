@@ -1,0 +1,237 @@
+"""tasksvc token: with a store that nobody serves, and with a service."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from running_service import RunningService
+from wire import ask
+
+from command_line.running import CommandLine, Done
+from tasksvc.tokens import is_well_formed, new_secret
+
+STORE = ("--store", "sqlite:///tasks.db")
+AMBIGUOUS = "Name the store with --store, or the service that serves it with --url."
+URL_RULE = "The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example."
+
+
+def lines(done: Done) -> list[str]:
+    assert (done.status, done.said) == (0, "")
+    return done.printed.splitlines()
+
+
+def refusal(done: Done) -> str:
+    """The one sentence of a command that failed."""
+    assert (done.status, done.printed, done.said.count("\n")) == (1, "", 1)
+    return done.said.removeprefix("tasksvc: ").rstrip("\n")
+
+
+# ---------------------------------------------------------------- a store that nobody serves
+
+
+def test_a_token_that_is_made_opens_the_door_until_it_is_revoked(tasksvc: CommandLine) -> None:
+    made = tasksvc("token", "create", "reporting", *STORE, "--scope", "read", "--expires", "90d")
+    secret = made.printed.rstrip("\n")
+    listed = lines(tasksvc("token", "list", *STORE))
+    with RunningService(*STORE, folder=tasksvc.folder) as service:
+        held = ask(service.url, "GET", "/tasks/", headers={"Authorization": f"Bearer {secret}"})
+    revoked = lines(tasksvc("token", "revoke", "reporting", *STORE))
+
+    assert (made.status, is_well_formed(secret)) == (0, True)
+    assert made.said == "The token reporting, scope read. It is not kept and cannot be shown again:\n"
+    (line,) = listed
+    assert line.startswith("reporting  read  made 20")
+    assert "until 20" in line
+    assert secret not in line
+    assert held.status == 200
+    assert "to those who have a token" in service.output
+    assert revoked == ["The token reporting is revoked."]
+    assert lines(tasksvc("token", "list", *STORE)) == []
+
+
+def test_a_token_writes_and_lasts_where_nothing_else_is_said(tasksvc: CommandLine) -> None:
+    for name in ("b", "a"):
+        assert tasksvc("token", "create", name, *STORE).status == 0
+
+    first, second = lines(tasksvc("token", "list", *STORE))
+
+    assert (first[:9], second[:9]) == ("a  write ", "b  write ")
+    assert first.endswith("for ever")
+
+
+def test_a_name_that_is_taken_or_cannot_be_or_is_not_there_is_refused(tasksvc: CommandLine) -> None:
+    tasksvc("token", "create", "one", *STORE)
+
+    assert "already" in refusal(tasksvc("token", "create", "one", *STORE))
+    assert "name of a token" in refusal(tasksvc("token", "create", "a/b", *STORE))
+    assert "no token" in refusal(tasksvc("token", "revoke", "two", *STORE))
+    assert refusal(tasksvc("token", "create", *STORE)) == "Name the token."
+    assert refusal(tasksvc("token", "revoke", *STORE)) == "Name the token."
+
+
+@pytest.mark.parametrize("span", ["90", "0d", "d", "-1d", "1.5h", "100000d", "1y", ""])
+def test_what_is_no_time_span_is_refused(span: str, tasksvc: CommandLine) -> None:
+    status, printed, said = tasksvc("token", "create", "late", *STORE, f"--expires={span}")
+
+    assert (status, printed) == (2, "")
+    assert "is no time span, such as 30m, 12h, 90d or 4w" in said
+    assert list(tasksvc.folder.iterdir()) == []
+
+
+def test_a_token_for_a_file_needs_no_store(tasksvc: CommandLine) -> None:
+    first, second = (lines(tasksvc("token", "new")) for _ in range(2))
+
+    assert first != second
+    assert is_well_formed(first[0])
+
+
+# ---------------------------------------------------------------- where
+
+
+def test_neither_or_both_of_store_and_service_are_refused(tasksvc: CommandLine) -> None:
+    both = {"TASKSVC_STORE": "sqlite:///tasks.db", "TASKSVC_URL": "http://127.0.0.1:1"}
+
+    assert refusal(tasksvc("token", "list")) == AMBIGUOUS
+    assert refusal(tasksvc("token", "list", *STORE, "--url", "http://127.0.0.1:1")) == AMBIGUOUS
+    assert refusal(tasksvc("token", "list", environment=both)) == AMBIGUOUS
+
+
+def test_a_flag_wins_over_the_variable_of_the_other_one(tasksvc: CommandLine) -> None:
+    named = {"TASKSVC_URL": "http://127.0.0.1:1"}
+    assert lines(tasksvc("token", "list", *STORE, environment=named)) == []
+
+    named = {"TASKSVC_STORE": "sqlite:///tasks.db"}
+    assert "TASKSVC_ADMIN_TOKEN_FILE" in refusal(
+        tasksvc("token", "list", "--url", "http://127.0.0.1:1", environment=named)
+    )
+
+
+# ---------------------------------------------------------------- a service
+
+
+@pytest.fixture(scope="module")
+def root_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the token of an administrator."""
+    file = tmp_path_factory.mktemp("root") / "admin-token"
+    file.write_text(new_secret() + "\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def service(root_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    with RunningService(
+        *STORE, folder=tmp_path_factory.mktemp("service"), environment={"TASKSVC_ADMIN_TOKEN_FILE": str(root_file)}
+    ) as service:
+        yield service
+
+
+@pytest.mark.parametrize("variable", ["TASKSVC_ADMIN_TOKEN_FILE", "TASKSVC_ADMIN_TOKEN"])
+def test_a_service_makes_lists_and_revokes_tokens_for_an_administrator(
+    variable: str, service: RunningService, root_file: Path, tasksvc: CommandLine
+) -> None:
+    value = str(root_file) if variable.endswith("FILE") else root_file.read_text()
+    environment = {variable: value, "TASKSVC_URL": f"{service.url}/"}
+
+    made = tasksvc("token", "create", "r.1", "--scope", "read", "--expires", "1h", environment=environment)
+    authorization = {"Authorization": f"Bearer {made.printed.rstrip()}"}
+    before = ask(service.url, "GET", "/tasks/", headers=authorization)
+    listed = lines(tasksvc("token", "list", environment=environment))
+    revoked = lines(tasksvc("token", "revoke", "r.1", environment=environment))
+    end = time.monotonic() + 10
+    while (after := ask(service.url, "GET", "/tasks/", headers=authorization)).status == 200 and time.monotonic() < end:
+        time.sleep(0.05)
+
+    assert made.said == "The token r.1, scope read. It is not kept and cannot be shown again:\n"
+    (line,) = [line for line in listed if line.startswith("r.1  read  made 20")]
+    assert "until 20" in line
+    assert revoked == ["The token r.1 is revoked."]
+    assert (before.status, after.status) == (200, 401)
+    assert list(tasksvc.folder.iterdir()) == []
+
+
+def test_what_a_service_refuses_is_passed_on(service: RunningService, root_file: Path, tasksvc: CommandLine) -> None:
+    environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(root_file), "TASKSVC_URL": service.url}
+    secret = tasksvc("token", "create", "reader", "--scope", "read", environment=environment).printed.rstrip()
+
+    def refused(*words: str, environment: dict[str, str] = environment) -> str:
+        return refusal(tasksvc("token", *words, environment=environment))
+
+    assert "already" in refused("create", "reader")
+    assert "name of a token" in refused("create", "a/b")
+    assert "no token" in refused("revoke", "nobody's")
+    reader = {"TASKSVC_ADMIN_TOKEN": secret, "TASKSVC_URL": service.url}
+    assert refused("list", environment=reader).startswith("The service refused: ")
+    stranger = {"TASKSVC_ADMIN_TOKEN": new_secret(), "TASKSVC_URL": service.url}
+    assert refused("list", environment=stranger).startswith("The service refused: ")
+    elsewhere = {**environment, "TASKSVC_URL": f"{service.url}/nowhere"}
+    assert refused("list", environment=elsewhere).startswith("The service refused: ")
+
+
+def test_a_store_that_is_served_is_left_to_its_service(service: RunningService, tasksvc: CommandLine) -> None:
+    file = service.folder / "tasks.db"
+
+    assert "is in use already" in refusal(tasksvc("token", "list", "--store", f"sqlite:///{file}"))
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http:///tasks", "http://[", "http://127.0.0.1:99999"]
+)
+def test_what_is_no_url_of_a_service_is_refused(url: str, tasksvc: CommandLine) -> None:
+    environment = {"TASKSVC_ADMIN_TOKEN": new_secret()}
+
+    assert refusal(tasksvc("token", "list", "--url", url, environment=environment)) == URL_RULE
+
+
+def test_a_service_that_is_not_there_is_named(tasksvc: CommandLine) -> None:
+    environment = {"TASKSVC_ADMIN_TOKEN": new_secret()}
+
+    said = refusal(tasksvc("token", "list", "--url", "http://127.0.0.1:1", environment=environment))
+
+    assert said.startswith("The service at 127.0.0.1 did not answer: ")
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "hunter2\nX-More: 1", "hünter2 hunter2"])
+def test_what_is_no_token_is_neither_sent_nor_shown(secret: str, service: RunningService, tasksvc: CommandLine) -> None:
+    said = refusal(tasksvc("token", "list", "--url", service.url, environment={"TASKSVC_ADMIN_TOKEN": secret}))
+
+    assert said == "What TASKSVC_ADMIN_TOKEN holds is no token of tasksvc."
+
+
+ANSWERS = {
+    "a page": (200, "text/html", "<p>Welcome</p>", "is no service of tasksvc"),
+    "a redirection": (301, "text/html", "<p>Moved</p>", "The service refused: status 301"),
+    "a proxy's error": (502, "text/html", "<h1>Bad gateway</h1>", "The service refused: status 502"),
+    "a list": (500, "application/json", "[1]", "The service refused: status 500"),
+    "other errors": (400, "application/json", json.dumps({"errors": ["x"]}), "The service refused: status 400"),
+    "a problem": (400, "application/problem+json", json.dumps({"detail": "Not now."}), "refused: Not now."),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_something_else_is_told_in_one_sentence(answer: str, tasksvc: CommandLine) -> None:
+    status, kind, body, expected = ANSWERS[answer]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        done = tasksvc("token", "list", "--url", url, environment={"TASKSVC_ADMIN_TOKEN": new_secret()})
+        answering.join()
+
+    assert expected in refusal(done)
