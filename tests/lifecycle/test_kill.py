@@ -14,13 +14,14 @@ from wire import ask
 from witness import Witness
 
 ROUNDS = 10
-"""Kills that one store goes through."""
+"""Kills under load that one store goes through, beside those while it starts."""
 CLIENTS = 16
 
 
 class Tally(NamedTuple):
     """What became of some rounds of kills."""
 
+    kills: int
     acknowledged: int
     replayed: int
     lost: list[str]
@@ -40,22 +41,24 @@ async def test_ten_kills_under_load_lose_nothing(tmp_path: Path) -> None:
 async def test_kills_under_load_lose_nothing_however_many(number: int, tmp_path: Path) -> None:
     tally = await kill_again_and_again(tmp_path, random.Random(number + 1))
 
-    print(f"{ROUNDS} kills, {tally.acknowledged} writes acknowledged, {tally.replayed} replayed")  # noqa: T201
+    print(f"{tally.kills} kills, {tally.acknowledged} writes acknowledged, {tally.replayed} replayed")  # noqa: T201
     assert (tally.lost, tally.duplicates, tally.corrupt) == ([], [], [])
 
 
 async def kill_again_and_again(folder: Path, dice: random.Random) -> Tally:
-    lost, duplicates, corrupt = list[str](), list[str](), list[str]()
+    kills, lost, duplicates, corrupt = 0, list[str](), list[str](), list[str]()
     service = RunningService("--store", "sqlite:///kept.db", "--log-format", "none", folder=folder)
     with service:
         async with Witness(service.port, clients=CLIENTS) as witness:
             for _ in range(ROUNDS):
                 await asyncio.sleep(dice.uniform(0.0, 0.4))
                 await asyncio.to_thread(service.kill)
+                kills += 1
                 while dice.random() < 0.3:  # while it starts, and recovers what the last one left
                     service.begin()
                     await asyncio.sleep(dice.uniform(0.1, 0.5))
                     await asyncio.to_thread(service.kill)
+                    kills += 1
                 verdict = witness.verdict(folder / "kept.db")
                 lost += verdict.lost
                 duplicates += verdict.duplicates
@@ -68,4 +71,4 @@ async def kill_again_and_again(folder: Path, dice: random.Random) -> Tally:
         for task_id, states in witness.may_be.items()
         if listed.get(task_id) not in states
     ]
-    return Tally(witness.acknowledged, witness.replayed, lost + witness.odd, duplicates, corrupt)
+    return Tally(kills, witness.acknowledged, witness.replayed, lost + witness.odd, duplicates, corrupt)
