@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import asyncpg
 import pytest
+from tasksvc_postgresql.settings import TIMEOUT
 
 from postgresql.conftest import Open
 from postgresql.server import Server
@@ -47,7 +48,7 @@ async def test_writes_resume_on_the_standby_and_nothing_that_was_acknowledged_is
 ) -> None:
     await until_synchronous(primary)
     url = primary.tcp_url(primary.port, standby.port)
-    repositories = [await open_store(url, schema=schema) for _ in range(2)]
+    repositories = [await open_store(url, schema=schema, timeout=TIMEOUT) for _ in range(2)]
     loads = [Load(repository, f"replica{n}") for n, repository in enumerate(repositories)]
     running = [asyncio.create_task(load.run(writers=8)) for load in loads]
     await asyncio.sleep(1)
