@@ -34,9 +34,9 @@ def tasksvc_open(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # 
 def tasksvc_read(url: StoreURL) -> Awaitable[StoreReader]:  # type: ignore[empty-body]
     """Opens the store that `url` names to be read only, and gives an awaitable of its reader.
 
-    Optional: without it the store is opened with tasksvc_open.  An adapter whose stores are served
-    by one process at a time implements it, so that they can be exported and checked meanwhile.  It
-    makes, migrates and changes nothing.
+    Optional: without it the store is opened with tasksvc_open.  It makes, migrates and changes
+    nothing.  So an adapter implements it whose tasksvc_open makes a store that is not there, or
+    whose stores are served by one process at a time and are to be exported and checked meanwhile.
 
     Raises StoreRefused, with one clear sentence, where there is no such store, and InvalidStoreURL.
     """

@@ -6,7 +6,8 @@ asyncpg's, such as `sslmode`, or settings of the session at the server.
 
 from __future__ import annotations
 
-from tasksvc import StoreRefused, StoreURL, TaskRepository, hookimpl
+from tasksvc import StoreReader, StoreRefused, StoreURL, TaskRepository, hookimpl
+from tasksvc_postgresql.reading import open_to_read
 from tasksvc_postgresql.repository import open_postgresql
 from tasksvc_postgresql.settings import settings_of
 
@@ -18,3 +19,8 @@ async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
             f"{url} is on a server, where tasks are kept, so it cannot be a scratch store, which is emptied."
         )
     return await open_postgresql(settings_of(url))
+
+
+@hookimpl
+async def tasksvc_read(url: StoreURL) -> StoreReader:
+    return await open_to_read(settings_of(url))

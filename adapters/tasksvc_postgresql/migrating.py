@@ -51,6 +51,22 @@ async def migrate(session: Session, settings: Settings) -> None:
         _logger.info("%s: schema %d, %s.", settings.name, len(steps), f"before {number}" if number else "new")
 
 
+async def require(session: Session, settings: Settings) -> None:
+    """Raises StoreRefused where there is no schema that this version reads.  Makes and changes nothing."""
+    known = len(migrations())
+    number = await _number(session, settings, known=known)
+    if number is None:
+        raise StoreRefused(
+            f"There is no store in the schema {settings.schema} of {settings.name}."
+            " Name one that is there, with ?schema=NAME."
+        )
+    if number < known:
+        raise StoreRefused(
+            f"The schema {settings.schema} of {settings.name} is of an older version:"
+            f" it is at {number}, and this version reads {known}. Run 'tasksvc migrate --store URL' first."
+        )
+
+
 async def _number(session: Session, settings: Settings, *, known: int) -> int | None:
     """The number of the last migration that was done; None where there is nothing yet."""
     tables = await session.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = $1", settings.schema)

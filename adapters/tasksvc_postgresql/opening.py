@@ -1,15 +1,15 @@
-"""From the settings of a store to a server that answers and a schema that is up to date."""
+"""From the settings of a store to a server that answers and a schema that can be used."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 
 from tasksvc import StoreRefused
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import DRIVER_ERRORS, is_final, reason
-from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
 
@@ -19,8 +19,12 @@ PATIENCE = 3_600.0
 """Seconds that a migration may take, or that of another process may."""
 
 
-async def prepare(servers: Servers, settings: Settings) -> asyncpg.Connection:
-    """A connection to a store that can be used.  Raises StoreRefused, with the reason, where it cannot.
+Ready = Callable[[Session, Settings], Awaitable[None]]
+"""Sees to it that the schema can be used, or raises StoreRefused."""
+
+
+async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> asyncpg.Connection:
+    """A connection to a store that is ready.  Raises StoreRefused, with the reason, where it is not.
 
     A server that does not answer, or takes no writes, is waited for, up to the start timeout.
     """
@@ -29,7 +33,7 @@ async def prepare(servers: Servers, settings: Settings) -> asyncpg.Connection:
     pause = FIRST_PAUSE
     while True:
         try:
-            return await _try(servers, settings)
+            return await _try(servers, settings, make_ready)
         except DRIVER_ERRORS as error:
             if is_final(error):
                 raise StoreRefused(
@@ -44,7 +48,7 @@ async def prepare(servers: Servers, settings: Settings) -> asyncpg.Connection:
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try(servers: Servers, settings: Settings) -> asyncpg.Connection:
+async def _try(servers: Servers, settings: Settings, make_ready: Ready) -> asyncpg.Connection:
     connection = await servers.connect()
     try:
         if (encoding := connection.get_settings().server_encoding) != "UTF8":
@@ -52,7 +56,7 @@ async def _try(servers: Servers, settings: Settings) -> asyncpg.Connection:
                 f"The database of {settings.name} is encoded in {encoding}, which cannot hold every text."
                 " Create one with ENCODING 'UTF8'."
             )
-        await migrate(Session(connection, timeout=PATIENCE), settings)
+        await make_ready(Session(connection, timeout=PATIENCE), settings)
     except BaseException:
         connection.terminate()
         raise

@@ -36,6 +36,7 @@ from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.grouping import Grouping
 from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.listing import Listing, listing_statement
+from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.pruning import prune
 from tasksvc_postgresql.rows import CHANGE_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS, bounded, change_of, record_of, task_of
@@ -235,7 +236,7 @@ class PostgresqlRepository(TaskRepository):
 async def open_postgresql(settings: Settings) -> PostgresqlRepository:
     """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
     servers = Servers(settings)
-    repository = PostgresqlRepository(servers, settings, await prepare(servers, settings))
+    repository = PostgresqlRepository(servers, settings, await prepare(servers, settings, migrate))
     try:
         await repository.ping()
     except BaseException:

@@ -262,6 +262,20 @@ async def test_a_schema_that_somebody_has_written_to_is_found_out(
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.parametrize("command", [("check",), ("export", "export.jsonl"), ("copy", "{url}", "sqlite:///copy.db")])
+def test_a_mistyped_schema_is_told_of_and_not_made(command: Sequence[str], new_url: NewURL, tmp_path: Path) -> None:
+    url = new_url("postgresql")
+    words = [word.format(url=url) for word in command]
+
+    done = run_tasksvc(*words, folder=tmp_path, environment={} if url in words else {"TASKSVC_STORE": url})
+    again = run_tasksvc("check", "--store", url, folder=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"tasksvc: There is no store in the schema {url.rpartition('=')[2]} of postgresql://")
+    assert again.stderr == done.stderr, "it is not there now either"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command_says_that_all_is_well_while_the_store_is_served(file: Path, tmp_path: Path) -> None:
     with RunningService("--store", f"sqlite:///{file}", folder=tmp_path) as service:
         done = run_tasksvc("check", folder=tmp_path, environment={"TASKSVC_STORE": f"sqlite:///{file}"})
