@@ -162,13 +162,16 @@ def labels_problem(labels: Sequence[str]) -> str | None:
 def metadata_problem(metadata: JSONObject) -> str | None:
     """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
     level: list[Any] = [metadata]
-    depth = 1
+    depth, values = 1, 0
     while level:
         below: list[Any] = []
         for value in level:
             if isinstance(value, Mapping | list | tuple):
                 if depth > METADATA_DEPTH:
                     return f"Must be at most {METADATA_DEPTH} levels deep."
+                values += len(value)
+                if values > METADATA_MAX:  # each is a byte at least, and looking at them all could take long
+                    return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has more."
                 if isinstance(value, Mapping):
                     if not all(map(is_storable_text, value)):
                         return "A name in it must not hold U+0000 or a lone surrogate."

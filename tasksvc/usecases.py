@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
@@ -71,11 +71,18 @@ async def remove_matching(repository: TaskRepository, query: TaskQuery, *, at: d
 
 
 async def walk(
-    repository: TaskRepository, query: TaskQuery, *, after: Cursor | None = None, page_size: int
+    repository: TaskRepository,
+    query: TaskQuery,
+    *,
+    after: Cursor | None = None,
+    page_size: int,
+    cut: Callable[[Page, TaskQuery], Page] = lambda page, query: page,
 ) -> AsyncGenerator[Page, None]:
-    """The whole list, page by page; one page at least."""
+    """The whole list, page by page; one page at least.  `cut` may shorten a page, and so those that follow."""
+    size = page_size
     while True:
-        page = await repository.find(query, after=after, limit=page_size)
+        page = cut(await repository.find(query, after=after, limit=size), query)
+        size = min(page_size, 2 * len(page.tasks) or 1)
         yield page
         if page.next is None:
             return

@@ -2,7 +2,7 @@
 
 A window holds the newest events, encoded once.  A stream that is within the window takes its
 events from there; one that is behind reads the store until it has caught up.  So every stream sees
-every change once and in order, and a slow one costs no memory.
+every change once and in order, and a slow one costs no more memory than the piece that it is taking.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 
 from tasksvc import codec
 from tasksvc.api.conditions import show_position
 from tasksvc.api.trust import check_changes
 from tasksvc.domain import Change, Position
-from tasksvc.errors import PositionGone, RepositoryError
+from tasksvc.errors import PositionGone, RepositoryError, StoreClosed
 from tasksvc.ports import TaskRepository
 from tasksvc.query import TaskQuery
 
@@ -25,6 +25,8 @@ WINDOW_EVENTS = 1_000
 WINDOW_BYTES = 4 * 1024 * 1024
 READ_LIMIT = 100
 """Changes read from the store at once."""
+PIECE_BYTES = 256 * 1024
+"""After which a piece of a stream ends."""
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 END_SECONDS = 0.5
@@ -50,6 +52,17 @@ def event_of(change: Change, generation: str) -> bytes:
     return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change)))
 
 
+def _fitting(events: Iterable[bytes]) -> list[bytes]:
+    """The first of `events`, one at least, until they make a piece."""
+    taken, size = [], 0
+    for event in events:
+        taken.append(event)
+        size += len(event)
+        if size >= PIECE_BYTES:
+            break
+    return taken
+
+
 class Feed:
     """What is new in a store, for any number of streams."""
 
@@ -67,8 +80,13 @@ class Feed:
         """How many are open."""
 
     async def head(self) -> Position:
-        """Where the log ends now.  Starts the reader, so that a stream from here on finds its events in the window."""
-        if self._reader is None and not self._closed:
+        """Where the log ends now.  Starts the reader, so that a stream from here on finds its events in the window.
+
+        Raises StoreClosed once the feed is closed.
+        """
+        if self._closed:
+            raise StoreClosed("The service is shutting down.")
+        if self._reader is None:
             page = await self._repository.find(TaskQuery(), limit=1)
             if self._reader is None:  # nobody else was faster
                 self._head = page.position
@@ -87,17 +105,9 @@ class Feed:
             await self.head()
             while not self._closed:
                 news = self._news  # before anything is looked at, so that nothing that comes later is missed
-                events = self._from_window(since)
-                if events is None:
-                    page = await self._repository.read_changes(since, limit=READ_LIMIT)
-                    check_changes(page, since)
-                    since = page.next
-                    if page.changes:
-                        yield b"".join(event_of(change, since.generation) for change in page.changes)
-                        continue
-                elif events:
-                    since = Position(since.generation, since.seq + len(events))
-                    yield b"".join(events)
+                piece, since = self._from_window(since) or await self._from_store(since)
+                if piece:
+                    yield piece
                     continue
                 try:
                     async with asyncio.timeout(heartbeat):
@@ -107,15 +117,24 @@ class Feed:
         finally:
             self.streams -= 1
 
-    def _from_window(self, since: Position) -> Sequence[bytes] | None:
-        """The next events after `since`; None where the store has to be asked."""
+    def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
+        """The next events after `since`, and where they end; None where the store has to be asked."""
         head = self._head
         if head is None or since.generation != head.generation:
             return None
         start = len(self._window) - (head.seq - since.seq)
         if not 0 <= start <= len(self._window):
             return None
-        return list(islice(self._window, start, start + READ_LIMIT))
+        events = _fitting(islice(self._window, start, start + READ_LIMIT))
+        return b"".join(events), Position(since.generation, since.seq + len(events))
+
+    async def _from_store(self, since: Position) -> tuple[bytes, Position]:
+        page = await self._repository.read_changes(since, limit=READ_LIMIT)
+        check_changes(page, since)
+        events = _fitting(event_of(change, page.next.generation) for change in page.changes)
+        if len(events) < len(page.changes):  # the rest comes with the next piece
+            return b"".join(events), Position(page.next.generation, page.changes[len(events) - 1].seq)
+        return b"".join(events), page.next
 
     async def close(self) -> None:
         """Ends all streams."""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tasksvc.api.problems import MalformedRequest
 
 DEPTH_MAX = 64
 """Levels of nesting; the deepest valid request has 36."""
+
+
+LARGE_BYTES = 64 * 1024
+"""From so many on a body can hold enough objects to make the garbage collector look at them again and again."""
 
 
 def parse_json(raw: bytes) -> Any:
@@ -23,13 +30,28 @@ def parse_json(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedRequest(f"The body is not UTF-8, at byte {error.start}.") from None
     try:
-        value = _decode(text)
+        if len(raw) < LARGE_BYTES:
+            value = _decode(text)
+        else:
+            with _no_collection():
+                value = _decode(text)
     except RecursionError:
         raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.") from None
     except ValueError as error:  # of the decoder, and of int() for thousands of digits
         raise MalformedRequest(f"The body is not valid JSON: {error}") from None
     _check_depth(value)
     return value
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -48,16 +70,19 @@ def _refuse(constant: str) -> Any:
 _decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse).decode
 
 
+_NESTING = {dict, list}
+
+
 def _check_depth(value: Any) -> None:
-    level = [value]
+    level = [value] if type(value) in _NESTING else []
     for _ in range(DEPTH_MAX):
+        if not level:
+            return
         level = [
             below
             for value in level
-            if isinstance(value, dict | list)
-            for below in (value.values() if isinstance(value, dict) else value)
+            for below in (value.values() if type(value) is dict else value)
+            if type(below) in _NESTING
         ]
-        if not level:
-            return
-    if any(isinstance(value, dict | list) for value in level):
+    if level:
         raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")

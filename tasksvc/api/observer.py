@@ -53,6 +53,7 @@ class RequestLog:
         self._show = _as_json if form == "json" else _as_text
         self._stream = stream or sys.stderr
         self._lines: list[str] = []
+        self._lost = 0
 
     def add(
         self, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
@@ -65,11 +66,17 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was taken."""
+        """Writes what was taken.  A log that cannot be written is no reason to fail the requests that are in it."""
         lines, self._lines = self._lines, []
-        if lines:
-            self._stream.write("".join(lines))
+        if not lines:
+            return
+        note = f"{_time(time.time())} WARNING {self._lost} lines of this log could not be written\n"
+        try:
+            self._stream.write("".join([note, *lines] if self._lost else lines))
             self._stream.flush()
+            self._lost = 0
+        except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a stream that is closed
+            self._lost += len(lines)
 
 
 _second = 0

@@ -50,6 +50,8 @@ from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
+PAGE_BYTES = 1024 * 1024
+"""After which a page of the list, and a piece of one that is streamed, ends: so much waits for a slow client."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
@@ -154,7 +156,8 @@ class TaskHandlers:
         "List tasks",
         tag="tasks",
         description=(
-            "All that match, or with `limit` a page of them, which a Link header leads on from."
+            "All that match, or with `limit` a page of them, which a Link header leads on from. A page ends before"
+            " that where it gets longer than a mebibyte."
             " With `Accept: application/x-ndjson` one task a line."
         ),
         responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, 422, 503, also={200: [NDJSON]}),
@@ -170,12 +173,17 @@ class TaskHandlers:
         lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
         repository = self._service.repository
         page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
+        encode = _as_lines if lines else self._pages.encoded
+        body = encode(page)
+        if len(body) > PAGE_BYTES:
+            page = _cut(page, query)
+            body = encode(page)
         position = show_position(page.position)
         if limit is None and page.next is not None:
-            rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE)
-            pieces = _lines(page, rest) if lines else _array(page, rest)
+            rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE, cut=_cut)
+            pieces = _lines(body, rest) if lines else _array(body, rest)
             return Stream(NDJSON if lines else JSON, pieces, [(CHANGE_SEQ, position)])
-        answer = lines_answer(_as_lines(page)) if lines else encoded_answer(self._pages.encoded(page))
+        answer = lines_answer(body) if lines else encoded_answer(body)
         answer.add(CHANGE_SEQ, position)
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
@@ -273,14 +281,24 @@ def _as_lines(page: Page) -> bytes:
     return b"".join(codec.dumps(task) + b"\n" for task in page.tasks)
 
 
-async def _lines(first: Page, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
-    yield _as_lines(first)
+def _cut(page: Page, query: TaskQuery) -> Page:
+    """`page` up to the task with which it reaches PAGE_BYTES."""
+    size = 0
+    for number, task in enumerate(page.tasks, 1):
+        size += len(codec.dumps(task))
+        if size >= PAGE_BYTES and number < len(page.tasks):
+            return Page(page.tasks[:number], query.cursor(task), page.position)
+    return page
+
+
+async def _lines(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
+    yield first
     async for page in others:
         yield _as_lines(page)
 
 
-async def _array(first: Page, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
-    yield codec.dumps(first.tasks)[:-1]
+async def _array(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
+    yield first[:-1]
     async for page in others:
         if page.tasks:
             yield b"," + codec.dumps(page.tasks)[1:-1]

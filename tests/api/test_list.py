@@ -19,7 +19,7 @@ from unit import strategies as some
 
 from api.calling import Api, lines_of, next_page
 from tasksvc import Add, Cursor, Page, Patch, SortField, StoreUnavailable, TaskDraft, TaskQuery, TaskRepository, select
-from tasksvc.api import SERVICE
+from tasksvc.api import SERVICE, tasks
 from tasksvc.api.tasks import STREAM_PAGE
 from tasksvc.codec import task_to_json
 
@@ -219,6 +219,41 @@ async def test_pages_lead_from_one_to_the_next(api: Api) -> None:
     assert first.json + second.json + third.json == made
     assert [len(page.json) for page in (first, second, third)] == [2, 2, 1]
     assert next_page(third) is None
+
+
+async def test_a_page_ends_where_it_gets_too_long_and_leads_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(api, 30)
+    whole = (await api.get("/tasks/")).json
+    monkeypatch.setattr(tasks, "PAGE_BYTES", 1_000)
+
+    for accept in ("*/*", "application/x-ndjson"):
+        page = await api.get("/tasks/?limit=30&sort=-priority", Accept=accept)
+        assert 1_000 < len(page.body) < 1_400
+        assert next_page(page) is not None
+    walked = [task async for task in walk(api, "/tasks/?limit=30&sort=-priority")]
+
+    assert sorted(task["id"] for task in walked) == [task["id"] for task in whole]
+    assert [task["priority"] for task in walked] == sorted((task["priority"] for task in whole), reverse=True)
+    assert (await api.get("/tasks/")).json == whole
+    assert lines_of(await api.get("/tasks/", Accept="application/x-ndjson")) == whole
+
+
+async def test_what_waits_for_a_client_that_reads_nothing_is_one_piece_however_large_the_tasks(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(api, 2 * STREAM_PAGE, "x" * 500)
+    monkeypatch.setattr(tasks, "PAGE_BYTES", 5_000)
+    pieces: list[int] = []
+    write = aiohttp.web.StreamResponse.write
+
+    async def noted(self: aiohttp.web.StreamResponse, data: bytes) -> None:
+        pieces.append(len(data))
+        await write(self, data)
+
+    monkeypatch.setattr(aiohttp.web.StreamResponse, "write", noted)
+    assert len((await api.get("/tasks/")).json) == 2 * STREAM_PAGE
+
+    assert max(pieces) < 6_000
 
 
 async def test_a_page_that_is_just_full_is_the_last(api: Api) -> None:

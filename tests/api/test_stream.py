@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import statistics
 import time
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from api.calling import Api
 from api.conftest import connect
 from api.reading import Event, Events, events
 from tasksvc import Add, ChangePage, Entry, Position, StoreUnavailable, TaskDraft
-from tasksvc.api import SERVICE
+from tasksvc.api import SERVICE, feed
 from tasksvc.usecases import now
 
 
@@ -77,6 +78,28 @@ async def test_a_last_event_id_that_is_none_is_refused(api: Api) -> None:
 
     assert (malformed.status, list(malformed.fields)) == (422, ["Last-Event-ID"])
     assert (gone.status, gone.problem) == (410, "position-gone")
+
+
+async def test_a_stream_that_is_asked_for_at_the_end_is_told_to_come_again(api: Api) -> None:
+    assert api.client.app is not None
+    await api.client.app[SERVICE].feed.close()
+
+    for path in ("/changes/stream", "/changes/stream?since=0"):
+        response = await api.get(path)
+        assert (response.status, response.problem) == (503, "store-unavailable"), path
+
+
+async def test_a_client_that_is_behind_costs_one_piece_of_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "PIECE_BYTES", 100)
+    for number in range(30):
+        await api.new(f"task {number}")
+
+    assert api.client.app is not None
+    service = api.client.app[SERVICE]
+    pieces = aiter(service.feed.events(Position(service.repository.generation, 0), 5.0))
+    taken = [await anext(pieces) for _ in range(30)]
+
+    assert [re.findall(rb'"seq":(\d+)', piece) for piece in taken] == [[b"%d" % seq] for seq in range(1, 31)]
 
 
 async def test_head_opens_no_stream(api: Api) -> None:

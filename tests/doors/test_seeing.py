@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import logging
@@ -14,7 +15,7 @@ from pytest_aiohttp import AiohttpClient
 
 from doors.conftest import Doors
 from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
-from tasksvc.api.observer import LogFormatter, RequestLog, request_id
+from tasksvc.api.observer import FLUSH_LINES, LogFormatter, RequestLog, request_id
 from tasksvc.api.proxies import InvalidProxy, Proxies
 
 
@@ -66,6 +67,32 @@ async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None
     await client.get("/tasks/%0AINFO%20forged")
 
     assert len(lines_of(log, stream)) == 1
+
+
+class FullDisk(io.StringIO):
+    """A file of the log that takes nothing for a while."""
+
+    full = True
+
+    def write(self, text: str) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(text)
+
+
+async def test_a_log_that_cannot_be_written_fails_no_request_and_says_so_later(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("text", stream := FullDisk())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    statuses = [(await client.post("/tasks/", json={"description": "x"})).status for _ in range(FLUSH_LINES + 1)]
+    log.flush()
+    stream.full = False
+    await client.get("/tasks/1")
+    note, line = lines_of(log, stream)
+
+    assert set(statuses) == {201}
+    assert f"WARNING {FLUSH_LINES + 1} lines of this log could not be written" in note
+    assert "GET /tasks/1 200" in line
 
 
 def test_other_lines_carry_the_id_of_their_request() -> None:

@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,6 +100,18 @@ def test_metadata_is_32_levels_deep_at_the_most() -> None:
     assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH + 1, 1)))
     assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH, {})))
     assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH, [])))
+
+
+def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -> None:
+    class Counted(list[int]):
+        looked_at = 0
+
+        def __iter__(self) -> Iterator[int]:
+            Counted.looked_at += len(self)
+            return super().__iter__()
+
+    assert "it has more" in str(metadata_problem({"a": Counted([1] * METADATA_MAX)}))
+    assert Counted.looked_at == 0
 
 
 def test_metadata_of_any_depth_is_refused_without_recursion() -> None:
