@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from tasksvc.errors import InvalidStoreURL
 
@@ -30,10 +30,10 @@ class StoreURL:
             ) from None
         if parts.fragment:
             raise InvalidStoreURL(f"This {self.scheme}: URL has a # in it; write it as %23.")
-        if ":" in parts.netloc and "@" not in parts.netloc and "@" in parts.path + parts.query:
+        if _may_break_off_a_password(parts):
             raise InvalidStoreURL(
-                f"This {self.scheme}: URL has an @ after its host."
-                " Write / ? and @ in a password, and @ elsewhere, as %2F %3F and %40."
+                f"This {self.scheme}: URL has an @ that is not between user and host. Write two slashes before a user,"
+                " and / ? and @ in a password, and @ elsewhere, as %2F %3F and %40."
             )
         self.netloc = parts.netloc
         """Everything between // and the next /: user, password, hosts, ports."""
@@ -60,3 +60,13 @@ class StoreURL:
 
     def __repr__(self) -> str:
         return f"StoreURL({str(self)!r})"
+
+
+def _may_break_off_a_password(parts: SplitResult) -> bool:
+    """Whether an @ stands where it may end a password that began before: too many slashes, too few, or a ?.
+
+    A path without a host and without a colon may have one, as in sqlite:////home/me@work/tasks.db.
+    """
+    if ":" in parts.netloc + parts.path and "@" in parts.query:
+        return True
+    return "@" in parts.path and (bool(parts.netloc) or ":" in parts.path.rpartition("@")[0])

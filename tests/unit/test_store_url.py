@@ -73,6 +73,9 @@ PASSWORDS_THAT_NEED_ENCODING = [
     "postgresql://u:12/34?sesame@h/db",
     "postgresql://u:sesame[@h/db",
     "postgresql://u:sesame\u2100@h/db",
+    "postgresql://u:ses@me/sesame@h/db",
+    "postgresql://u:ses@me?sesame@h/db",
+    "postgresql://us/er:sesame@h/db",
 ]
 
 
@@ -85,6 +88,45 @@ def test_a_password_that_should_have_been_encoded_is_refused_and_not_shown(text:
     assert "postgresql: URL" in str(caught.value)
     for secret in ("sesame", "12345", "12/34"):
         assert secret not in report
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql:u:sesame@127.0.0.1:1/db",
+        "postgresql:/u:sesame@h/db",
+        "postgresql:///u:sesame@h/db",
+        "postgresql:////u:ses/ame@h/db",
+        "postgresql:u:sesame?1@h/db",
+    ],
+)
+def test_mistyped_slashes_before_a_password_are_refused_and_it_is_not_shown(text: str) -> None:
+    with pytest.raises(InvalidStoreURL, match="two slashes") as caught:
+        StoreURL(text)
+
+    assert "ame" not in str(caught.value)
+
+
+@given(st.text("/", max_size=5), st.text("u:/?@", max_size=4), *[st.text("a1:/?#@[]", max_size=4)] * 2)
+def test_no_part_of_a_password_is_shown_wherever_slashes_are(slashes: str, user: str, head: str, tail: str) -> None:
+    with contextlib.suppress(InvalidStoreURL):
+        shown = str(StoreURL(f"x:{slashes}{user}:{head}sesame{tail}@host/db?a=b"))
+
+        assert "sesame" not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:////home/me@work/tasks.db",
+        "sqlite:///12:30/tasks.db",
+        "postgresql://h/db?user=me@azure",
+        "postgresql:///db?host=h:5432&user=me@azure",
+        "postgresql://u:p%40ss@h/db?application_name=a%40b",
+    ],
+)
+def test_an_at_sign_that_ends_no_password_is_let_be(text: str) -> None:
+    assert StoreURL(text).reveal() == text
 
 
 @given(st.text("aB1:/?#@[]%,. \n\tß℀", max_size=30))
