@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from tasksvc.tokens import Scope, Token, all_tokens, find_token, hash_of, is_wel
 from tasksvc.usecases import now
 
 FRESH_SECONDS = 0.5
-"""How long a token is believed without another look at the store, so that one that is revoked ends within a second."""
+"""How long a token is believed without another look at the store, so that one that is revoked ends within a second.
+
+As long as there are no tokens, that is believed for the same time.
+"""
 REMEMBERED = 10_000
 """Callers whose state is kept."""
 BEARER = "bearer "
@@ -127,16 +131,16 @@ class Access:
         self._everybody = Caller(None, allowance)
         self.by_token = policy is TokenPolicy.ALWAYS
         """Whether a token is asked for."""
+        self._look_at = math.inf
+        """When the store has to be asked, once more, whether it holds a token by now."""
+        self._looking: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Decides whether tokens are asked for, once the store is open.  Raises NoTokens."""
         self._callers = {}
         if self._policy is TokenPolicy.NEVER:
             return
-        self.by_token = False
-        async for _ in all_tokens(self._service.repository):
-            self.by_token = True
-            break
+        await self._look()
         if self._policy is TokenPolicy.ALWAYS and not self.by_token:
             raise NoTokens(
                 "Tokens are needed here, and the store has none. Make one with"
@@ -147,14 +151,14 @@ class Access:
     @property
     def asks(self) -> bool:
         """Whether admit() has anything to do but for administration."""
-        return self.by_token or self._allowance.rate is not None
+        return self.by_token or self._allowance.rate is not None or time.monotonic() >= self._look_at
 
     async def admit(self, request: web.BaseRequest, needed: Scope) -> Caller:
         """Who sent `request`, if they may do what needs this scope.
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
-        caller = await self._who(request) if self.by_token else self._everybody
+        caller = await self._who(request) if await self._asks_for_token() else self._everybody
         if caller.scope < needed:
             raise Forbidden(f"This needs a token with the scope {needed}.")
         caller.count_request()
@@ -166,7 +170,28 @@ class Access:
 
     async def is_still_admitted(self, caller: Caller) -> bool:
         """Whether the token of a long-lived request is still good."""
-        return caller.token is None or await self._is_good(caller, caller.token)
+        if caller.token is None:
+            return not await self._asks_for_token()
+        return await self._is_good(caller, caller.token)
+
+    async def _asks_for_token(self) -> bool:
+        """Whether a token is asked for, as it is now.
+
+        Where nobody could tell lately, everybody waits for the answer, and nobody is let in without one.
+        """
+        if time.monotonic() >= self._look_at:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.ensure_future(self._look())
+            await asyncio.shield(self._looking)  # which others may share
+        return self.by_token
+
+    async def _look(self) -> None:
+        """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
+        self.by_token = False
+        async for _ in all_tokens(self._service.repository):
+            self.by_token = True
+            break
+        self._look_at = math.inf if self.by_token else time.monotonic() + FRESH_SECONDS
 
     async def _who(self, request: web.BaseRequest) -> Caller:
         callers = self._callers

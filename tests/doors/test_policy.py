@@ -1,0 +1,131 @@
+"""Whether tokens are asked for, where that depends on whether there are any."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from tasksvc import LedgerRepository, Record, StoreUnavailable, TaskRepository
+from tasksvc.api.access import TokenPolicy
+from tasksvc.api.app import Options, create_app
+from tasksvc.tokens import Scope, create_token
+from tasksvc.usecases import now
+
+
+class WatchedRepository(LedgerRepository):
+    """Counts the looks for tokens, and refuses them when it is told to."""
+
+    looks = 0
+    refuses = False
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        self.looks += 1
+        await asyncio.sleep(0)  # as where a server is asked
+        if self.refuses:
+            raise StoreUnavailable("not now")
+        return await super().records(space, after=after, limit=limit)
+
+
+@pytest.fixture
+def repository(monkeypatch: pytest.MonkeyPatch) -> WatchedRepository:
+    """The store of the next application, which others may write to as well."""
+    store = WatchedRepository()
+
+    async def open_it(url: str, *, scratch: bool) -> TaskRepository:
+        return store
+
+    monkeypatch.setattr("tasksvc.api.app.open_repository", open_it)
+    return store
+
+
+@pytest.fixture
+def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For an application that starts after this."""
+    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> TestClient:
+    """Of a service that is open as long as there are no tokens."""
+    return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.IF_ANY)))
+
+
+async def status_of(client: TestClient, secret: str | None = None) -> int:
+    response = await client.get("/tasks/", headers={} if secret is None else {"Authorization": f"Bearer {secret}"})
+    await response.read()
+    return response.status
+
+
+async def test_a_token_that_another_process_makes_closes_an_open_service(
+    client: TestClient, repository: WatchedRepository
+) -> None:
+    assert await status_of(client) == 200
+
+    secret, _ = await create_token(repository, "first", Scope.READ, at=now())
+
+    async with asyncio.timeout(30):
+        while await status_of(client) == 200:
+            await asyncio.sleep(0.05)
+    assert (await status_of(client), await status_of(client, secret)) == (401, 200)
+
+
+@pytest.mark.usefixtures("_looks_at_once")
+async def test_it_is_closed_from_the_next_look_on_and_stays_so(
+    client: TestClient, repository: WatchedRepository
+) -> None:
+    assert await status_of(client) == 200
+
+    await create_token(repository, "first", Scope.READ, at=now())
+
+    assert [await status_of(client) for _ in range(3)] == [401] * 3
+
+
+async def test_the_store_is_not_asked_with_every_request(
+    client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 1_000.0)
+    await asyncio.sleep(0.6)  # so that what was found at the start is old
+
+    statuses = await asyncio.gather(*(status_of(client) for _ in range(20)))
+    statuses += [await status_of(client) for _ in range(20)]
+
+    assert statuses == [200] * 40
+    assert repository.looks == 2, "one at the start, and one for all who came since"
+
+
+@pytest.mark.usefixtures("_looks_at_once")
+async def test_nobody_is_let_in_while_it_cannot_be_told(client: TestClient, repository: WatchedRepository) -> None:
+    repository.refuses = True
+
+    statuses = await asyncio.gather(*(status_of(client) for _ in range(3)))
+    repository.refuses = False
+
+    assert (statuses, await status_of(client)) == ([503] * 3, 200)
+
+
+@pytest.mark.usefixtures("_looks_at_once")
+async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
+    client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.02)
+    stream = await client.get("/changes/stream")
+    assert await stream.content.readline() == b"retry: 1000\n"
+
+    await create_token(repository, "first", Scope.READ, at=now())
+
+    async with asyncio.timeout(30):
+        rest = await stream.content.read()
+    assert set(rest.split(b"\n")) <= {b"", b":"}, "nothing but heartbeats"
+
+
+async def test_a_service_that_is_open_in_any_case_asks_the_store_nothing(
+    repository: WatchedRepository, aiohttp_client: AiohttpClient
+) -> None:
+    await create_token(repository, "first", Scope.READ, at=now())
+    client = await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.NEVER)))
+
+    assert (await status_of(client), repository.looks) == (200, 0)
