@@ -28,6 +28,8 @@ NAMES = "token-names"
 """Of the records by name, which make a name unique."""
 NAME_RULE = "1 to 100 letters, digits, dots, dashes and underscores"
 
+_NO_SUCH_TOKEN = "There is no token of that name."  # noqa: S105
+
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_DIGITS, _SUM_DIGITS = 43, 6
 """Enough base-62 digits for 256 and for 32 bits."""
@@ -154,8 +156,13 @@ async def revoke_token(repository: TaskRepository, name: str, *, at: datetime) -
     """Ends a token.  Raises TokenRefused where there is none of that name."""
     record = await repository.record(NAMES, name) if _NAME(name) else None
     if record is None:
-        raise TokenRefused("There is no token of that name.")
-    await repository.commit([DropRecord(SPACE, record.value["hash"]), DropRecord(NAMES, name)], at=at)
+        raise TokenRefused(_NO_SUCH_TOKEN)
+    # Expects the token at its only version, since another one may have got its name in the meantime.
+    writes = [DropRecord(SPACE, record.value["hash"], 1), DropRecord(NAMES, name)]
+    try:
+        await repository.commit(writes, at=at)
+    except RecordConflict:
+        raise TokenRefused(_NO_SUCH_TOKEN) from None
 
 
 def _token(record: Record) -> Token:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import TaskRepository
+from tasksvc import LedgerRepository, Record, TaskRepository
 from tasksvc.plugins import open_repository
 from tasksvc.tokens import (
     Scope,
@@ -91,6 +91,37 @@ async def test_a_name_that_cannot_be_typed_is_refused(repository: TaskRepository
 async def test_a_token_that_has_expired_already_is_refused(repository: TaskRepository) -> None:
     with pytest.raises(TokenRefused, match="expired"):
         await create_token(repository, "late", Scope.READ, at=now(), expires_at=now() - timedelta(seconds=1))
+
+
+class SlowRepository(LedgerRepository):
+    """Who reads a record waits for what `until` is then, and goes on with what was there before."""
+
+    until: asyncio.Event | None = None
+
+    async def record(self, space: str, name: str) -> Record | None:
+        found, until = await super().record(space, name), self.until
+        if until is not None:
+            await until.wait()
+        return found
+
+
+async def test_a_revocation_that_comes_late_does_not_touch_the_next_token_of_that_name() -> None:
+    repository = SlowRepository()
+    await create_token(repository, "job", Scope.WRITE, at=now())
+    repository.until = long = asyncio.Event()
+    late = asyncio.create_task(revoke_token(repository, "job", at=now()))
+    await asyncio.sleep(0)
+    repository.until = None
+    await revoke_token(repository, "job", at=now())
+    secret, token = await create_token(repository, "job", Scope.WRITE, at=now())
+
+    long.set()
+    with pytest.raises(TokenRefused, match="no token"):
+        await late
+
+    assert await find_token(repository, hash_of(secret)) == token
+    await revoke_token(repository, "job", at=now())
+    assert await find_token(repository, hash_of(secret)) is None, "it can be revoked by its name"
 
 
 async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(repository: TaskRepository) -> None:
