@@ -70,6 +70,11 @@ class Token(NamedTuple):
 class TokenRefused(TasksvcError):
     """The token cannot be made or found."""
 
+    def __init__(self, message: str, *, field: str = "name") -> None:
+        """`field`: what it is that was said wrong of the token."""
+        super().__init__(message)
+        self.field = field
+
 
 def new_secret() -> str:
     """A new token, as its owner sees it, once."""
@@ -106,7 +111,7 @@ async def create_token(
     if not _NAME(name):
         raise TokenRefused(f"The name of a token has {NAME_RULE}.")
     if expires_at is not None and expires_at <= at:
-        raise TokenRefused("This token would have expired already. Name a later time.")
+        raise TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
     secret = secret or new_secret()
     if not is_well_formed(secret):
         raise TokenRefused("This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new")

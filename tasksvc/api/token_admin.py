@@ -40,7 +40,7 @@ class TokenHandlers:
                 expires_at=asked["expires_at"],
             )
         except TokenRefused as error:
-            raise InvalidRequest([FieldError("body", "name", str(error))]) from None
+            raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
         return _unstored(json_answer({**token_to_json(token), "token": secret}, status=201))
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, 503))

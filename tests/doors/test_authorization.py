@@ -126,6 +126,17 @@ async def test_a_made_token_works_and_its_secret_is_shown_once(doors: Doors) -> 
     assert read.status == 200
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong"), [("name", {"name": "read"}), ("expires_at", {"expires_at": "2020-01-01T00:00:00Z"})]
+)
+async def test_a_token_that_is_refused_blames_what_was_wrong(doors: Doors, field: str, wrong: dict[str, str]) -> None:
+    body = {"name": "reporting", "scope": "read"} | wrong
+    response = await doors.client.post("/admin/tokens", json=body, headers=doors.headers("admin"))
+
+    assert response.status == 422
+    assert [error["field"] for error in (await response.json())["errors"]] == [field]
+
+
 async def test_retry_keys_of_two_callers_never_meet(doors: Doors) -> None:
     secret, _ = await create_token(doors.client.app[SERVICE].repository, "other", Scope.WRITE, at=now())
     doors.secrets["other"] = secret
