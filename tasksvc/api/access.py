@@ -13,6 +13,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.problems import Forbidden, TooManyRequests, Unauthorized
 from tasksvc.api.service import Service
 from tasksvc.errors import TasksvcError
+from tasksvc.ports import Capability
 from tasksvc.tokens import Scope, Token, all_tokens, find_token, hash_of, is_well_formed
 from tasksvc.usecases import now
 
@@ -139,6 +140,13 @@ class Access:
         """Decides whether tokens are asked for, once the store is open.  Raises NoTokens."""
         self._callers = {}
         if self._policy is TokenPolicy.NEVER:
+            return
+        if Capability.RECORDS not in self._service.repository.capabilities:
+            if self._policy is TokenPolicy.ALWAYS:
+                raise NoTokens(
+                    f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store,"
+                    " or give --open to let everybody in who reaches the address."
+                )
             return
         await self._look()
         if self._policy is TokenPolicy.ALWAYS and not self.by_token:

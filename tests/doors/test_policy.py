@@ -9,8 +9,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc import LedgerRepository, Record, StoreUnavailable, TaskRepository
-from tasksvc.api.access import TokenPolicy
+from tasksvc import Capability, LedgerRepository, Record, StoreUnavailable, TaskRepository
+from tasksvc.api.access import NoTokens, TokenPolicy
 from tasksvc.api.app import Options, create_app
 from tasksvc.tokens import Scope, create_token
 from tasksvc.usecases import now
@@ -120,6 +120,38 @@ async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
     async with asyncio.timeout(30):
         rest = await stream.content.read()
     assert set(rest.split(b"\n")) <= {b"", b":"}, "nothing but heartbeats"
+
+
+class PlainRepository(LedgerRepository):
+    """Keeps no records, so no tokens."""
+
+    capabilities = frozenset(Capability) - {Capability.RECORDS}
+
+
+@pytest.fixture
+def _keeps_no_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def open_it(url: str, *, scratch: bool) -> TaskRepository:
+        return PlainRepository()
+
+    monkeypatch.setattr("tasksvc.api.app.open_repository", open_it)
+
+
+@pytest.mark.usefixtures("_keeps_no_records", "_looks_at_once")
+@pytest.mark.parametrize("policy", [TokenPolicy.IF_ANY, TokenPolicy.NEVER])
+async def test_a_store_that_can_keep_no_tokens_is_open(policy: TokenPolicy, aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(create_app("plain://", Options(tokens=policy)))
+
+    assert [await status_of(client) for _ in range(2)] == [200, 200]
+
+
+@pytest.mark.usefixtures("_keeps_no_records")
+async def test_a_store_that_can_keep_no_tokens_is_not_served_where_they_are_needed(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    app = create_app("plain://", Options(tokens=TokenPolicy.ALWAYS))
+
+    with pytest.raises(NoTokens, match="plain: stores keep none"):
+        await aiohttp_client(app)
 
 
 async def test_a_service_that_is_open_in_any_case_asks_the_store_nothing(
