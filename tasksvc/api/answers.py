@@ -52,9 +52,8 @@ class Answer:
         """The same as an ordinary response."""
         lines = self.headers.decode("latin-1").split("\r\n")[:-1]
         response = web.Response(status=self.status, body=self.body)
-        for line in lines:
-            name, _, value = line.partition(": ")
-            response.headers[name] = value
+        response.headers.clear()  # of the type that aiohttp assumes
+        response.headers.extend([(name, value) for name, _, value in (line.partition(": ") for line in lines)])
         response.headers[hdrs.SERVER] = SERVER
         return response
 

@@ -79,8 +79,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     raises, and closed on shutdown.
     """
     options = options or Options()
-
-    url = store or SCRATCH_STORE
+    url = SCRATCH_STORE if store is None else store
 
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)

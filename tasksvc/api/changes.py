@@ -79,13 +79,13 @@ class ChangeHandlers:
         query=StreamQuery(),
     )
     async def stream(self, request: web.Request) -> Stream:
-        feed = self._service.feed
+        head = await self._service.feed.head()
         if (last := request.headers.get("Last-Event-ID")) is not None:
             since = parse_position(last, where="header", field="Last-Event-ID")
         elif (named := request[QUERY].get("since")) is not None:
             since = parse_position(named, where="query", field="since")
         else:
-            since = await feed.head()
+            since = head
         page = await self._service.repository.read_changes(since, limit=1)
         check_changes(page, since)  # while it can still be answered that the position is gone, or the store broken
         caller = self._access.caller_of(request)

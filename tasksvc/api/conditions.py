@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
-from tasksvc.api.problems import FieldError, InvalidRequest, MalformedRequest
+from aiohttp import hdrs
+
+from tasksvc.api.problems import ConditionFailed, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.domain import BEGINNING, Position, Task
 from tasksvc.writes import WHATEVER, Expected
 
@@ -43,6 +46,26 @@ def condition_problem(text: str) -> str | None:
 def is_known(if_none_match: str, generation: str, task: Task) -> bool:
     """Whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
     return if_none_match.strip() == "*" or task.version in _versions(if_none_match, generation, weak=True)
+
+
+def is_wanted(if_match: str, generation: str, task: Task) -> bool:
+    """Whether this is a version that the client asked for.  Raises MalformedRequest."""
+    return if_match.strip() == "*" or task.version in _versions(if_match, generation, weak=False)
+
+
+def check_untagged(headers: Mapping[str, str]) -> None:
+    """The conditions of a request to what is there and has no entity tag, as the list.
+
+    Raises ConditionFailed, and MalformedRequest (RFC 9110, sections 13.1.1 and 13.1.2).
+    """
+    if_match, if_none_match = headers.get(hdrs.IF_MATCH), headers.get(hdrs.IF_NONE_MATCH)
+    for header in (if_match, if_none_match):
+        if header is not None and header.strip() != "*" and not _TAGS(header):
+            raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
+    if if_match is not None and if_match.strip() != "*":
+        raise ConditionFailed("If-Match names entity tags, and only single tasks have one. Leave it out.")
+    if if_none_match is not None and if_none_match.strip() == "*":
+        raise ConditionFailed("If-None-Match: * asks that nothing be here, and something is. Leave it out.")
 
 
 def _versions(header: str, generation: str, *, weak: bool) -> frozenset[int]:

@@ -23,7 +23,11 @@ PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
         "The position is older than the log, or of another life of the store: read the list again.",
         {"resync": RESYNC},
     ),
-    412: ("version-conflict", "The task is at another version; `current` has it.", {"current": TASK}),
+    412: (
+        "version-conflict",
+        "A condition does not hold: the task is at another version, and `current` has it, or there is no entity tag.",
+        {"current": TASK},
+    ),
     413: ("body-too-large", "The body is too large.", {}),
     414: ("target-too-long", "The request target is too long.", {}),
     415: ("unsupported-media-type", "The body is of another type.", {}),

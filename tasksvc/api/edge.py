@@ -51,12 +51,14 @@ class Edge:
         self._service, self._access, self._observer = service, access, observer
         self._guard, self._cors = guard, cors
 
-    def enclose(self, handler: Handler, scope: Scope | None, route: str) -> Enclosed:
+    def enclose(self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True) -> Enclosed:
         """`handler`, which now never raises.
 
-        `scope`: what it needs, None for nothing; `route`: its name in figures.
+        `scope`: what it needs, None for nothing; `route`: its name in figures; `guarded`: whether the
+        browser's guard stands before it.
         """
-        service, access, guard, cors, saw = self._service, self._access, self._guard, self._cors, self._observer.saw
+        service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
+        guard = self._guard if guarded else None
         in_flight = service.in_flight
         administers = scope is Scope.ADMIN
 
@@ -127,7 +129,9 @@ class Edge:
             self._observer.figures.store_errors[type(error).__name__] += 1
         return response
 
-    def wrap(self, handler: Handler, expectation: Expectation, scope: Scope | None, route: str) -> Wrapped:
+    def wrap(
+        self, handler: Handler, expectation: Expectation, scope: Scope | None, route: str, *, guarded: bool
+    ) -> Wrapped:
         """`handler`, whose request is now validated, as a handler for a router."""
         uploads = self._service.uploads
 
@@ -135,7 +139,7 @@ class Edge:
             await expectation.check(request, uploads)
             return await handler(request)
 
-        enclosed = self.enclose(validated, scope, route)
+        enclosed = self.enclose(validated, scope, route, guarded=guarded)
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:

@@ -58,7 +58,8 @@ class Guard:
         if host and match is None:
             raise MalformedRequest("The Host header is malformed.", close=True)
         if not self._answers_to(match[1] if match else ""):
-            raise ForeignHost("This service does not answer to the name in the Host header.", close=True)
+            message = "This service does not answer to the name in the Host header. --allowed-host adds a name."
+            raise ForeignHost(message, close=True)
         if len(self._passed) < PASSED_MAX:
             self._passed.add(host)
 

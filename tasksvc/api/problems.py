@@ -110,6 +110,10 @@ class ForeignHost(RequestError):
     status, name = 421, "foreign-host"
 
 
+class ConditionFailed(RequestError):
+    status, name = 412, "condition-failed"
+
+
 class TooManyRequests(RequestError):
     status, name = 429, "too-many-requests"
 

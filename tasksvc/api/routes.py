@@ -94,11 +94,13 @@ class Routes:
         self._description = b""
 
     def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
-        """`scope` is what the figures need."""
+        """`scope` is what the figures need; without one they are for operators only, who come by any name."""
         operating = self._handlers.operations
-        self._path(router, "/health/live", {"GET": (operating.live, None)}, documented=documented)
-        self._path(router, "/health/ready", {"GET": (operating.ready, None)}, documented=documented)
-        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented)
+        # Probes name the address of what they probe, and what they learn is no secret.
+        self._path(router, "/health/live", {"GET": (operating.live, None)}, documented=documented, guarded=False)
+        self._path(router, "/health/ready", {"GET": (operating.ready, None)}, documented=documented, guarded=False)
+        guarded = scope is not None
+        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented, guarded=guarded)
 
     def _path(
         self,
@@ -109,6 +111,7 @@ class Routes:
         types: tuple[str, ...] = (JSON,),
         body_max: int = BODY_MAX,
         documented: bool = True,
+        guarded: bool = True,
     ) -> None:
         resource = router.add_resource(path, name="home" if path == "/" else None)
         if "GET" in methods:
@@ -116,7 +119,7 @@ class Routes:
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
         for method, (handler, scope) in methods.items():
             expectation = Expectation(handler, types=types, body_max=body_max)
-            self._route(resource, method, handler, expectation, scope)
+            self._route(resource, method, handler, expectation, scope, guarded=guarded)
             if documented and method != "HEAD":
                 self._operations.append(Operation(path, method, handler, types, scope))
 
@@ -135,16 +138,23 @@ class Routes:
         self._route(resource, hdrs.METH_ANY, wrong_method, Expectation(wrong_method, any_query=True), None)
 
     def _route(
-        self, resource: web.Resource, method: str, handler: Handler, expectation: Expectation, scope: Scope | None
+        self,
+        resource: web.Resource,
+        method: str,
+        handler: Handler,
+        expectation: Expectation,
+        scope: Scope | None,
+        *,
+        guarded: bool = True,
     ) -> None:
-        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical)
+        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical, guarded=guarded)
         resource.add_route(method, wrapped, expect_handler=_expect)
 
     def _nowhere(self, router: web.UrlDispatcher) -> None:
         nowhere = _Anywhere()
         router.register_resource(nowhere)
         expectation = Expectation(_nowhere, any_query=True)
-        wrapped = self._edge.wrap(_nowhere, expectation, None, "none")
+        wrapped = self._edge.wrap(_nowhere, expectation, None, "none", guarded=True)
         nowhere.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:

@@ -7,10 +7,10 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
 from time import monotonic
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
@@ -141,7 +141,7 @@ async def serve(
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
 
     Then what is in flight finishes.  `ready` is called with the ports once requests are taken, and
-    `stopping` when the signal has come.
+    `stopping` when the signal has come.  One that comes while the application starts ends that.
     Raises PortTaken, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -157,7 +157,8 @@ async def serve(
         for listener in listeners:
             runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
             stack.push_async_callback(runner.cleanup)
-            await runner.setup()
+            if not await _done_before(stop, runner.setup(), stopping):
+                return
             runners.append(runner)
             server = await _listen(runner, listener.host, listener.port)
             servers.append(server)
@@ -179,6 +180,26 @@ async def serve(
         for connection in _connections(runners):
             connection.close_if_idle()
         await app[SERVICE].drain(DRAIN_SECONDS)  # what was read just before that
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], stopping: Callable[[], None]) -> bool:
+    """Whether `work` was done when `stop` came; if not, `stopping` is called, and `work` cancelled and waited for."""
+    doing, signalled = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    both: set[asyncio.Task[Any]] = {doing, signalled}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            stopping()
+            doing.cancel()
+            await asyncio.wait([doing])
+        if doing.cancelled():
+            return False
+        doing.result()
+        return not stop.is_set()
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.wait(both)
 
 
 def _connections(runners: Sequence[web.AppRunner]) -> Iterator[Protocol]:

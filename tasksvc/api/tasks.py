@@ -22,7 +22,7 @@ from tasksvc.api.answers import (
     lines_answer,
     task_answer,
 )
-from tasksvc.api.conditions import etag, expected_by, is_known, show_position
+from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, is_wanted, show_position
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
 from tasksvc.api.encoded import EncodedPages, EncodedTasks
@@ -43,7 +43,7 @@ from tasksvc.api.streaming import Stream
 from tasksvc.api.trust import check_task
 from tasksvc.api.validation import BODY, QUERY, RAW
 from tasksvc.domain import ID_MAX, Task, TaskDraft
-from tasksvc.errors import WriteRefused
+from tasksvc.errors import VersionConflict, WriteRefused
 from tasksvc.ports import Page
 from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
@@ -54,7 +54,10 @@ PAGE_BYTES = 1024 * 1024
 """After which a page of the list, and a piece of one that is streamed, ends: so much waits for a slow client."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
+_WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
+
+VARY_ACCEPT = (hdrs.VARY, hdrs.ACCEPT)
 
 IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
 IF_NONE_MATCH = header(
@@ -84,7 +87,8 @@ class TaskHandlers:
         tag="tasks",
         headers=[IDEMPOTENCY_KEY],
         responses=answers(
-            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])}, 400, 408, 413, 415, 422, 501, 503, 507
+            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
+            *(400, 408, 412, 413, 415, 422, 501, 503, 507),
         ),
         body=TaskIn(),
     )
@@ -93,6 +97,7 @@ class TaskHandlers:
 
     async def create(self, request: web.Request, draft: TaskDraft, raw: bytes) -> Answer:
         """Makes the task of `draft`, which came as the body `raw`."""
+        check_untagged(request.headers)
         repository = self._service.repository
         retry = self._retry_key(request, "/tasks/", raw)
         task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
@@ -105,8 +110,10 @@ class TaskHandlers:
     @operation(
         "Show a task",
         tag="tasks",
-        headers=[IF_NONE_MATCH],
-        responses=answers({200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, 400, 404, 503),
+        headers=[IF_NONE_MATCH, IF_MATCH],
+        responses=answers(
+            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, 400, 404, 412, 503
+        ),
     )
     async def get_task(self, request: web.Request) -> Answer | web.Response:
         return await self.show(request, _task_id(request))
@@ -116,6 +123,10 @@ class TaskHandlers:
         repository = self._service.repository
         task = await repository.get(task_id)
         check_task(task, task_id)
+        if (wanted := _joined(request, hdrs.IF_MATCH)) is not None and not is_wanted(
+            wanted, repository.generation, task
+        ):
+            raise VersionConflict(task)
         if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
         return self._tasks.answer(task, repository.generation)
@@ -170,7 +181,7 @@ class TaskHandlers:
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
-        lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
+        lines = _prefers_lines(_joined(request, hdrs.ACCEPT) or "")
         repository = self._service.repository
         page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
         encode = _as_lines if lines else self._pages.encoded
@@ -182,9 +193,10 @@ class TaskHandlers:
         if limit is None and page.next is not None:
             rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE, cut=_cut)
             pieces = _lines(body, rest) if lines else _array(body, rest)
-            return Stream(NDJSON if lines else JSON, pieces, [(CHANGE_SEQ, position)])
+            return Stream(NDJSON if lines else JSON, pieces, [(CHANGE_SEQ, position), VARY_ACCEPT])
         answer = lines_answer(body) if lines else encoded_answer(body)
         answer.add(CHANGE_SEQ, position)
+        answer.add(*VARY_ACCEPT)
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer
@@ -193,10 +205,11 @@ class TaskHandlers:
         "Delete tasks by a filter",
         tag="tasks",
         description="At most 1,000, by id, in one transaction. At least one filter must be given.",
-        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, 422, 503, 507),
+        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, 400, 412, 422, 503, 507),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> Answer:
+        check_untagged(request.headers)
         query = request[QUERY]
         if query == TaskQuery():
             message = "Name at least one filter. Without one, all tasks would go."
@@ -215,6 +228,7 @@ class TaskHandlers:
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> Answer:
+        check_untagged(request.headers)
         repository = self._service.repository
         operations = request[BODY]
         writes = [_write(operation, repository.generation) for operation in operations]
@@ -252,6 +266,19 @@ def _task_id(request: web.Request) -> int:
     if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
         raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
     return task_id
+
+
+def _prefers_lines(accept: str) -> bool:
+    """Whether an Accept header names JSON lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
+    if not accept or accept == "*/*":
+        return False
+    weights = {JSON: 0.0, NDJSON: 0.0}
+    for named in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in named.split(";"))
+        if media_type in weights:
+            weight = next((text.removeprefix("q=") for text in parameters if text.startswith("q=")), "1")
+            weights[media_type] = float(weight) if _WEIGHT(weight) else 0.0
+    return 0.0 < weights[NDJSON] >= weights[JSON]
 
 
 def _joined(request: web.Request, name: str) -> str | None:

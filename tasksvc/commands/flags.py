@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,11 +30,25 @@ class Flags(argparse.ArgumentParser):
             help=f"{text} [{variable}{shown}]",
         )
 
-    def add_list(self, flag: str, text: str) -> None:
+    def add_list(self, flag: str, kind: Callable[[str], str], text: str) -> None:
         """A flag that may be repeated; its variable takes commas."""
         variable = variable_of(flag)
         given = [value.strip() for value in self._environment.get(variable, "").split(",") if value.strip()]
-        self.add_argument(flag, action=_Replacing, default=given, metavar="X", help=f"{text}; repeatable [{variable}]")
+        try:
+            default = [kind(value) for value in given]
+        except argparse.ArgumentTypeError as error:
+            self.error(f"argument {flag}: {error}")
+        self.add_argument(
+            flag, type=kind, action=_Replacing, default=default, metavar="X", help=f"{text}; repeatable [{variable}]"
+        )
+
+    def add_store(self, text: str) -> None:
+        """--store, whose variable is not taken for absent where it is empty: what it should have kept would be lost."""
+        variable = variable_of("--store")
+        given = self._environment.get(variable)
+        if given is not None and not given.strip():
+            self.error(f"{variable} is empty. Set it to the URL of a store, or unset it.")
+        self.add_argument("--store", type=_not_empty, default=given, metavar="X", help=f"{text} [{variable}]")
 
 
 class _Replacing(argparse.Action):
@@ -48,6 +63,30 @@ class _Replacing(argparse.Action):
 def variable_of(flag: str) -> str:
     """The environment variable that says the same as a flag."""
     return PREFIX + flag.removeprefix("--").upper().replace("-", "_")
+
+
+def _not_empty(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty; name a store, as in sqlite:///tasks.db")
+    return text
+
+
+_HOST_NAME = re.compile(r"\[[0-9a-f:.]+\]|[^:@/?#\[\]\s*]+").fullmatch
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:\[[0-9a-f:.]+\]|[^:@/?#\[\]\s*]+)(?::\d{1,5})?").fullmatch
+
+
+def host_name(text: str) -> str:
+    """A name or an address as a Host header has it, without the port."""
+    if not _HOST_NAME(text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a host; write it without a port, as in tasks.example")
+    return text
+
+
+def origin(text: str) -> str:
+    """An origin as browsers send it (RFC 6454, section 6.2)."""
+    if not _ORIGIN(text.lower()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no origin; an origin is like https://app.example, and no more")
+    return text
 
 
 def port(text: str) -> int:

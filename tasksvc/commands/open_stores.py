@@ -20,7 +20,7 @@ class StoreNotNamed(TasksvcError):
 
 def add_store(flags: Flags) -> None:
     """The flag that store_of() reads."""
-    flags.add("--store", str, None, "the URL of the store")
+    flags.add_store("the URL of the store")
 
 
 def store_of(settings: argparse.Namespace) -> StoreURL:

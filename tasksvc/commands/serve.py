@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tasksvc
 from tasksvc.commands.ending import end_by_force
-from tasksvc.commands.flags import Flags, count, days, port, rate
+from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
@@ -44,12 +44,12 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags("serve", "Runs the service.", environment)
     flags.add("--host", str, "127.0.0.1", "the address to listen on; one that is not loopback needs tokens or --open")
     flags.add("--port", port, 8000, "the port to listen on; 0 picks a free one")
-    flags.add("--store", str, None, "the URL of the store, which is kept; without it sqlite:///tasks.db is scratch")
+    flags.add_store("the URL of the store, which is kept; without it sqlite:///tasks.db is scratch")
     flags.add("--keep-days", days, 30, "how long changes stay in the log, in days")
     flags.add("--keep-changes", count, 1_000_000, "how many changes stay in the log")
-    flags.add_list("--allowed-host", "a name that the service answers to, beside those of this machine")
-    flags.add_list("--trusted-proxy", "the address or network of a proxy whose X-Forwarded-For is believed")
-    flags.add_list("--cors-origin", "an origin whose pages may use the API, such as https://app.example")
+    flags.add_list("--allowed-host", host_name, "a name that the service answers to, beside those of this machine")
+    flags.add_list("--trusted-proxy", str, "the address or network of a proxy whose X-Forwarded-For is believed")
+    flags.add_list("--cors-origin", origin, "an origin whose pages may use the API, such as https://app.example")
     flags.add("--rate", rate, None, "how many requests a second each token may send")
     flags.add("--burst", count, 100, "how many it may send at once, where there is a rate")
     flags.add("--streams", count, 1_000, "how many streams of changes it may keep open")

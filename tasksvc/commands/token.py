@@ -56,7 +56,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags("token", "Makes, lists and revokes API tokens.", environment)
     flags.add_argument("action", choices=("create", "list", "revoke", "new"), help="new prints a token for a file")
     flags.add_argument("name", nargs="?", metavar="NAME", help=f"of the token: {tokens.NAME_RULE}")
-    flags.add("--store", str, None, "the URL of a store that nobody serves now")
+    flags.add_store("the URL of a store that nobody serves now")
     flags.add("--url", str, None, "the URL of a service, such as http://127.0.0.1:8000")
     flags.add_argument(
         "--scope", choices=[str(scope) for scope in Scope], default="write", help="what it allows; default write"

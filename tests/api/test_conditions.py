@@ -69,6 +69,49 @@ async def test_what_is_not_there_is_not_known_either(api: Api) -> None:
     assert answer.status == 404
 
 
+@pytest.mark.parametrize("condition", MATCHING)
+async def test_a_read_may_ask_for_a_version(api: Api, tag: str, condition: str) -> None:
+    assert (await api.get("/tasks/1", If_Match=condition.format(tag=tag))).status == 200
+
+
+@pytest.mark.parametrize("condition", [*OTHER, "W/{tag}"])
+async def test_a_read_of_another_version_than_asked_for_is_told_the_present_one(
+    api: Api, tag: str, condition: str
+) -> None:
+    answer = await api.get("/tasks/1", If_Match=condition.format(tag=tag))
+
+    assert (answer.status, answer.problem, answer.headers["ETag"]) == (412, "version-conflict", tag)
+
+
+# ---------------------------------------------------------------- what has no entity tag
+
+
+UNTAGGED = [("POST", "/tasks/"), ("POST", "/tasks/batch"), ("DELETE", "/tasks/?priority_min=0")]
+BODIES = {"/tasks/": b'{"description": "x"}', "/tasks/batch": b'[{"op": "delete", "id": 1}]'}
+
+
+@pytest.mark.parametrize(("method", "path"), UNTAGGED)
+@pytest.mark.parametrize(
+    "condition", [{"If-Match": '"any"'}, {"If-Match": 'W/"a", "b"'}, {"If-None-Match": "*"}], ids=str
+)
+async def test_a_condition_that_cannot_hold_is_not_passed_over(
+    api: Api, tag: str, method: str, path: str, condition: dict[str, str]
+) -> None:
+    answer = await api(method, path, JSON | condition, BODIES.get(path, b""))
+
+    assert (answer.status, answer.problem) == (412, "condition-failed")
+    assert [task["id"] for task in (await api.get("/tasks/")).json] == [1]
+
+
+@pytest.mark.parametrize(("method", "path"), UNTAGGED)
+async def test_a_condition_that_holds_or_is_malformed_is_seen_to_be(api: Api, tag: str, method: str, path: str) -> None:
+    malformed = await api(method, path, JSON | {"If-Match": "any"}, BODIES.get(path, b""))
+    holds = await api(method, path, JSON | {"If-Match": "*", "If-None-Match": '"other"'}, BODIES.get(path, b""))
+
+    assert (malformed.status, malformed.problem) == (400, "malformed-request")
+    assert holds.status in (200, 201)
+
+
 # ---------------------------------------------------------------- If-Match on PATCH and DELETE
 
 

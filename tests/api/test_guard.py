@@ -54,7 +54,7 @@ async def test_the_names_of_this_machine_are_answered(guarded: Api, host: str) -
         "",
     ],
 )
-@pytest.mark.parametrize("path", ["/tasks/", "/tasks/1", "/docs", "/openapi.json", "/health/live", "/nowhere"])
+@pytest.mark.parametrize("path", ["/tasks/", "/tasks/1", "/docs", "/openapi.json", "/metrics", "/nowhere"])
 async def test_a_foreign_name_is_not_answered(guarded: Api, host: str, path: str) -> None:
     answer = await guarded.get(path, Host=host)
 
@@ -71,6 +71,11 @@ async def test_what_is_no_host_is_malformed(guarded: Api, public: Api, host: str
         answer = await api.get("/tasks/", Host=host)
 
         assert (answer.status, answer.problem) == (400, "malformed-request")
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+async def test_a_probe_may_name_whatever_address_it_has(guarded: Api, path: str) -> None:
+    assert (await guarded.get(path, Host="10.0.0.7:8000")).status == 200
 
 
 async def test_where_the_service_has_many_names_each_is_answered(public: Api) -> None:

@@ -11,19 +11,21 @@ from running_service import RunningService
 from wire import ask
 
 from command_line.running import CommandLine
-from tasksvc.commands.flags import Flags, count, days, port, rate
+from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate
 
 
 def parsed(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     flags = Flags("try", "Tries.", environment or {})
     flags.add("--port", port, 8000, "a port")
     flags.add("--keep-days", days, None, "days")
-    flags.add_list("--allowed-host", "names")
+    flags.add_list("--allowed-host", host_name, "names")
+    flags.add_list("--cors-origin", origin, "origins")
+    flags.add_store("a store")
     settings = vars(flags.parse_args(arguments))
     return {name: value for name, value in settings.items() if not name.startswith("_")}
 
 
-NOTHING_SAID = {"port": 8000, "keep_days": None, "allowed_host": []}
+NOTHING_SAID = {"port": 8000, "keep_days": None, "allowed_host": [], "cors_origin": [], "store": None}
 
 
 def test_what_nobody_says_is_the_default() -> None:
@@ -33,7 +35,7 @@ def test_what_nobody_says_is_the_default() -> None:
 def test_a_variable_says_the_same_as_its_flag() -> None:
     variables = {"TASKSVC_PORT": "1", "TASKSVC_KEEP_DAYS": "2.5", "TASKSVC_ALLOWED_HOST": "a.example, b.example,"}
 
-    assert parsed(environment=variables) == {
+    assert parsed(environment=variables) == NOTHING_SAID | {
         "port": 1,
         "keep_days": 2.5,
         "allowed_host": ["a.example", "b.example"],
@@ -51,13 +53,34 @@ def test_flags_win() -> None:
 
     said = parsed("--port", "2", "--allowed-host", "c.example", "--allowed-host=d.example", environment=variables)
 
-    assert said == {"port": 2, "keep_days": None, "allowed_host": ["c.example", "d.example"]}
+    assert said == NOTHING_SAID | {"port": 2, "allowed_host": ["c.example", "d.example"]}
+
+
+def test_an_empty_store_is_refused_since_a_scratch_store_in_its_place_would_lose_what_is_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments, environment in ((["--store", " "], {}), ([], {"TASKSVC_STORE": ""})):
+        with pytest.raises(SystemExit):
+            parsed(*arguments, environment=environment)
+        assert "empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["TASKSVC_ALLOWED_HOST", "TASKSVC_CORS_ORIGIN"])
+def test_a_variable_is_checked_as_its_flag_is(variable: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(environment={variable: "good.example,http://*"})
+    assert f"argument --{variable.removeprefix('TASKSVC_').lower().replace('_', '-')}: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("flag", "value", "reason"),
     [
         ("--port", "65536", "no port; a port is a number from 0 to 65535"),
+        ("--allowed-host", "tasks.example:8443", "without a port"),
+        ("--allowed-host", "*", "no name of a host"),
+        ("--cors-origin", "https://app.example/", "no origin"),
+        ("--cors-origin", "*", "no origin"),
+        ("--cors-origin", "app.example", "no origin"),
         ("--port", "x", "no port"),
         ("--port", "1.0", "no port"),
         ("--keep-days", "0", "no number of days"),

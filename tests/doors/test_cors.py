@@ -27,6 +27,8 @@ async def test_a_named_origin_may_read_and_write(client: TestClient) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] == NAMED
         assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
         assert answer.headers["Vary"] == "Origin"
+    listed = await client.get("/tasks/", headers={"Origin": NAMED, "Connection": "close"})
+    assert listed.headers.getall("Vary") == ["Accept", "Origin"]
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://app.example", "null", f"{NAMED}.evil.example"])
@@ -62,4 +64,5 @@ async def test_without_named_origins_nothing_is_said_of_them(aiohttp_client: Aio
 
     response = await client.get("/tasks/", headers={"Origin": NAMED})
 
-    assert not [name for name in response.headers if name.startswith("Access-Control") or name == "Vary"]
+    assert not [name for name in response.headers if name.startswith("Access-Control")]
+    assert response.headers.getall("Vary") == ["Accept"]

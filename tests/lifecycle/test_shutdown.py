@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sqlite3
 import time
 from contextlib import AsyncExitStack, closing
@@ -142,6 +143,21 @@ def test_a_signal_while_it_starts_ends_it_and_leaves_the_store_free(
         assert status in (0, -number, 130) or not python_is_up, service.output
     with service:
         assert ask(service.url, "GET", "/tasks/").status == 200
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_while_the_store_is_waited_for_ends_the_wait(number: signal.Signals, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db?start_timeout=60"
+        service = RunningService("--store", url, folder=tmp_path)
+        service.begin()
+        connection, _ = silent.accept()
+        with connection:
+            began = time.monotonic()
+            status = service.stop(number)
+
+    assert (status, time.monotonic() - began < 20) == (0, True), service.output
 
 
 UPLOAD_BYTES = 50
