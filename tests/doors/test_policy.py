@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
@@ -145,13 +146,11 @@ async def test_a_store_that_can_keep_no_tokens_is_open(policy: TokenPolicy, aioh
 
 
 @pytest.mark.usefixtures("_keeps_no_records")
-async def test_a_store_that_can_keep_no_tokens_is_not_served_where_they_are_needed(
-    aiohttp_client: AiohttpClient,
-) -> None:
-    app = create_app("plain://", Options(tokens=TokenPolicy.ALWAYS))
+async def test_a_store_that_can_keep_no_tokens_is_not_served_where_they_are_needed() -> None:
+    runner = web.AppRunner(create_app("plain://", Options(tokens=TokenPolicy.ALWAYS)))
 
     with pytest.raises(NoTokens, match="plain: stores keep none"):
-        await aiohttp_client(app)
+        await runner.setup()
 
 
 async def test_a_service_that_is_open_in_any_case_asks_the_store_nothing(
