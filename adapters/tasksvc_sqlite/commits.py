@@ -21,7 +21,7 @@ from tasksvc import (
     named,
 )
 from tasksvc_sqlite.connection import to_its_end
-from tasksvc_sqlite.failures import UNSTORABLE, unstorable
+from tasksvc_sqlite.failures import UNSTORABLE, Damaged, unstorable
 from tasksvc_sqlite.memory import Memory
 from tasksvc_sqlite.rows import (
     INTEGER_MAX,
@@ -66,6 +66,9 @@ class Commits:
         except UNSTORABLE as error:
             if len(commits) == 1:
                 raise unstorable(error) from error
+        except Damaged:  # what one of them names
+            if len(commits) == 1:
+                raise
         return [await self._commit_alone(commit) for commit in commits]
 
     async def _commit_alone(self, commit: Commit) -> Committed | Exception:

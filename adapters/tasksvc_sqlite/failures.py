@@ -18,6 +18,24 @@ UNSTORABLE: Final = (
 """Raised while a value is handed to SQLite that it cannot hold, before anything is written."""
 
 
+UNREADABLE: Final = (ValueError, OverflowError, TypeError, LookupError, AttributeError)
+"""Raised where a row that was found is made something of ours, and is none."""
+
+_ADVICE: Final = "Restore the store from a backup."
+
+
+class Damaged(StoreUnavailable):
+    """Something that was to be read is not what was written.  What lies beside it may be sound."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=60)
+
+
+def damage(what: str, error: Exception) -> Damaged:
+    """What is told of a row that is UNREADABLE."""
+    return Damaged(f"{what} is damaged and cannot be read ({error}). {_ADVICE}")
+
+
 def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
     """What a read that failed with `error` tells its caller."""
     match _code(error):
@@ -25,6 +43,10 @@ def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
             return StoreClosed("The store is closed.")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(path)
+        case sqlite3.SQLITE_CORRUPT:
+            return Damaged(f"{path} cannot be read now: {error}. {_ADVICE}")
+    if not hasattr(error, "sqlite_errorcode"):  # Python's own, of text that is no UTF-8
+        return Damaged(f"{path} cannot be read now: {error}. {_ADVICE}")
     return StoreUnavailable(f"{path} cannot be read now: {error}.")
 
 

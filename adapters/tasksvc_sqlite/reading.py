@@ -41,8 +41,6 @@ class SQLiteReader(StoreReader):
                     yield entry
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreUnavailable(f"{self._path} holds a value that is none of ours: {error}.") from error
 
     async def check(self) -> Sequence[str]:
         async with _connected(self._path) as connection:

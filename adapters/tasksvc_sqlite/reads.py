@@ -15,12 +15,14 @@ from tasksvc import (
     Position,
     Record,
     StoreClosed,
+    StoreUnavailable,
     Task,
     TaskNotFound,
     TaskQuery,
     seq_of,
 )
 from tasksvc_sqlite.connection import Reader
+from tasksvc_sqlite.failures import Damaged
 from tasksvc_sqlite.memory import Memory
 from tasksvc_sqlite.rows import (
     CHANGE_COLUMNS,
@@ -100,7 +102,22 @@ class Reads:
             raise TaskNotFound(task_id)
         return task
 
-    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Task | None]:
+    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Task | Exception | None]:
+        try:
+            return await self._get_together(task_ids)
+        except Damaged:
+            if len(task_ids) == 1:
+                raise
+        return [await self._get_alone(task_id) for task_id in task_ids]
+
+    async def _get_alone(self, task_id: int) -> Task | Exception | None:
+        try:
+            (task,) = await self._get_together([task_id])
+        except StoreUnavailable as error:
+            return error
+        return task
+
+    async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Task | None]:
         wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}
         self._memory.tasks.reading_begins(wanted)
         found: dict[int, Task] = {}

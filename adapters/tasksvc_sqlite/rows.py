@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple, cast
 
 from tasksvc import Change, Entry, Kind, Record, Remembered, RetryKey, Task, codec
+from tasksvc_sqlite.failures import UNREADABLE, damage
 
 INTEGER_MAX: Final = 2**63 - 1
 """The largest integer that SQLite holds."""
@@ -146,47 +147,60 @@ def _remembered(remembered: Remembered) -> Row:
 
 
 # ---------------------------------------------------------------- and back
+# Each raises Damaged.
 
 
 def to_task(row: Row) -> Task:
     """Of a row of TASK_COLUMNS."""
     task_id, version, description, done, completed_at, due_at, priority, labels, metadata, created_at, updated_at = row
-    return Task(
-        task_id,
-        description,
-        done == 1,
-        None if completed_at is None else _moment(completed_at),
-        None if due_at is None else _moment(due_at),
-        priority,
-        () if labels == "[]" else tuple(codec.loads(labels)),
-        _NO_METADATA if metadata == "{}" else codec.loads(metadata),
-        _moment(created_at),
-        _moment(updated_at),
-        version,
-    )
+    try:
+        return Task(
+            task_id,
+            description,
+            done == 1,
+            None if completed_at is None else _moment(completed_at),
+            None if due_at is None else _moment(due_at),
+            priority,
+            () if labels == "[]" else tuple(codec.loads(labels)),
+            _NO_METADATA if metadata == "{}" else codec.loads(metadata),
+            _moment(created_at),
+            _moment(updated_at),
+            version,
+        )
+    except UNREADABLE as error:
+        raise damage(f"Task {task_id}", error) from error
 
 
 def to_change(row: Row) -> Change:
     """Of a row of CHANGE_COLUMNS."""
     seq, kind, at, *of_task = row
-    if kind == Kind.DELETED:
-        return Change(seq, Kind.DELETED, _moment(at), of_task[0], None)
-    if of_task[-1] is None:
-        of_task[-2:] = at, at
-    return Change(seq, Kind(kind), _moment(at), of_task[0], to_task(of_task))
+    try:
+        if kind == Kind.DELETED:
+            return Change(seq, Kind.DELETED, _moment(at), of_task[0], None)
+        if of_task[-1] is None:
+            of_task[-2:] = at, at
+        return Change(seq, Kind(kind), _moment(at), of_task[0], to_task(of_task))
+    except UNREADABLE as error:
+        raise damage(f"Change {seq}", error) from error
 
 
 def to_record(row: Row) -> Record:
     """Of a row of RECORD_COLUMNS."""
     space, name, value, version = row
-    return Record(space, name, codec.loads(value), version)
+    try:
+        return Record(space, name, codec.loads(value), version)
+    except UNREADABLE as error:
+        raise damage(f"The record {name!r} of {space!r}", error) from error
 
 
 def to_remembered(row: Row) -> Remembered:
     """Of a row of REMEMBERED_COLUMNS."""
     scope, value, fingerprint, at, results = row
     key = RetryKey(scope, value, fingerprint)
-    return Remembered(key, _moment(at), codec.results_from_json(codec.loads(results)))
+    try:
+        return Remembered(key, _moment(at), codec.results_from_json(codec.loads(results)))
+    except UNREADABLE as error:
+        raise damage("A retry key", error) from error
 
 
 # ---------------------------------------------------------------- values

@@ -190,7 +190,7 @@ async def file(new_url: NewURL) -> Path:
         ("DROP TRIGGER change_updated", "The trigger change_updated is missing, or not as it was made."),
         ("DROP INDEX tasks_by_done", "The index tasks_by_done is missing, or not as it was made."),
         ("CREATE TABLE other (x)", "The table other is not ours, or not as it was made."),
-        ("UPDATE tasks SET metadata = '{' WHERE id = 20", "The rest cannot be read: {file} holds a value that is none"),
+        ("UPDATE tasks SET metadata = '{' WHERE id = 20", "The rest cannot be read: Task 20 is damaged"),
         (
             "UPDATE tasks SET description = CAST(x'ff' AS TEXT) WHERE id = 20",
             "The rest cannot be read: {file} cannot be",
