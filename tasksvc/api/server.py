@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
-from tasksvc.api.answers import Answer
+from tasksvc.api.answers import SERVER, Answer
 from tasksvc.api.app import FRONT, SERVICE
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
@@ -119,6 +119,8 @@ class Protocol(web.RequestHandler):
         else:
             self.log_exception("Error handling request", exc_info=exc)
             response = problem(status, "internal-error", "The service failed at this request. Its log says why.")
+        request._version = HttpVersion11  # aiohttp takes 1.0 for what could not be read
+        response.headers[hdrs.SERVER] = SERVER
         response.force_close()
         return response
 

@@ -209,3 +209,17 @@ async def test_a_client_that_leaves_while_answers_wait_leaves_nothing_behind(loc
             await connection.answer()
 
     check(await local.ask(get("/tasks/1")), 200)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"BREW\r\n\r\n", b"GET /tasks/\x00 HTTP/1.1\r\n\r\n", get("/" + "x" * 9_000)], ids=["word", "NUL", "long"]
+)
+async def test_what_is_no_http_is_refused_in_the_service_s_own_words(local: Server, sent: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", local.port)
+    writer.write(sent)
+    said = await reader.read()
+    writer.close()
+
+    assert said.startswith(b"HTTP/1.1 4")
+    assert b"\r\nServer: tasksvc\r\n" in said
+    assert b"application/problem+json" in said
