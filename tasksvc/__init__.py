@@ -19,6 +19,7 @@ from tasksvc.domain import (
     new_generation,
 )
 from tasksvc.errors import (
+    CommitTooLarge,
     InvalidStoreURL,
     InvalidTask,
     OutcomeUnknown,
@@ -74,6 +75,7 @@ __all__ = [
     "Change",
     "ChangePage",
     "Commit",
+    "CommitTooLarge",
     "Committed",
     "Cursor",
     "Decision",

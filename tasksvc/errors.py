@@ -77,6 +77,16 @@ class InvalidTask(WriteRefused):
         self.field, self.message = field, message
 
 
+class CommitTooLarge(InvalidTask):
+    """The tasks that a commit patches are, all together, too much for one answer and for the log."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes."""
+        super().__init__(
+            "patch", f"All tasks changed at once may have {limit:,} bytes of JSON together. Change fewer at once."
+        )
+
+
 class RetryKeyReused(RepositoryError):
     """The retry key was used before, for a request with another fingerprint."""
 

@@ -10,8 +10,16 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from tasksvc import codec
 from tasksvc.domain import Change, Kind, Position, Record, Task, new_task, revised
-from tasksvc.errors import RecordConflict, RetryKeyReused, TaskNotFound, VersionConflict, WriteRefused
+from tasksvc.errors import (
+    CommitTooLarge,
+    RecordConflict,
+    RetryKeyReused,
+    TaskNotFound,
+    VersionConflict,
+    WriteRefused,
+)
 from tasksvc.writes import (
     Add,
     Commit,
@@ -27,6 +35,11 @@ from tasksvc.writes import (
     RetryKey,
     Write,
 )
+
+PATCHED_MAX = 8 * 2**20
+"""Bytes of JSON of all tasks that one commit patches.  A patch of a few bytes can be of a task of many."""
+FEW = 64
+"""Writes at the most whose tasks cannot have so many."""
 
 RetryName = tuple[str, str]
 """Scope and value of a retry key."""
@@ -199,9 +212,15 @@ class _Deciding:
 
     def all(self, writes: Sequence[Write]) -> tuple[Sequence[Result], Sequence[Change], Sequence[Record]]:
         results: list[Result] = []
+        patched = 0
         for index, write in enumerate(writes):
             try:
-                results.append(self._one(write))
+                result = self._one(write)
+                if len(writes) > FEW and isinstance(write, Patch):
+                    patched += len(codec.dumps(result))
+                    if patched > PATCHED_MAX:
+                        raise CommitTooLarge(PATCHED_MAX)
+                results.append(result)
             except WriteRefused as error:
                 error.index = index
                 raise

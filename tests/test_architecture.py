@@ -29,7 +29,7 @@ CORE = {
     "codec": {"domain", "writes"},
     "store_url": {"errors"},
     "ports": {"errors", "domain", "query", "writes"},
-    "ledger": {"errors", "domain", "writes"},
+    "ledger": {"errors", "domain", "writes", "codec"},
     "group_commit": {"errors"},
     "ledger_repository": {"errors", "domain", "query", "writes", "ports", "ledger", "group_commit"},
     "hookspecs": {"ports", "store_url"},

@@ -16,6 +16,7 @@ from tasksvc import (
     Add,
     Change,
     Commit,
+    CommitTooLarge,
     Decision,
     DropRecord,
     Expected,
@@ -38,8 +39,11 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
+    codec,
     named,
 )
+from tasksvc.domain import DESCRIPTION_MAX, LABEL_MAX, LABELS_MAX, METADATA_MAX, metadata_problem, normalized_labels
+from tasksvc.ledger import FEW, PATCHED_MAX
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -440,3 +444,45 @@ def test_the_log_has_no_gaps_and_replays_to_the_tasks(commits: list[Commit]) -> 
             tasks[change.task_id] = change.task
     assert [change.seq for change in log] == list(range(1, ledger.seq + 1))
     assert tasks == ledger.tasks
+
+
+LARGE = TaskDraft("\U0001f600" * 10_000, metadata={"a": "b" * 16_000})
+
+
+def test_many_small_patches_of_a_large_task_are_refused_where_they_become_too_much() -> None:
+    ledger = Ledger("g")
+    ledger.apply(ledger.decide([Add(LARGE)], at=NOW).entries())
+    patches = [Patch(1, {"priority": n % 10}) for n in range(1, 1_001)]
+
+    with pytest.raises(CommitTooLarge, match="8,388,608 bytes") as refused:
+        ledger.decide(patches, at=NOW, retry=RetryKey("", "key", "f"))
+
+    each = len(codec.dumps(ledger.tasks.get(1)))
+    assert refused.value.index == PATCHED_MAX // each
+    assert len(ledger.decide(patches[: PATCHED_MAX // each], at=NOW).changes) == PATCHED_MAX // each
+    unchanged = [Patch(1, {"priority": 0})] * 1_000
+    with pytest.raises(CommitTooLarge):  # they would make no versions, and the same answer
+        ledger.decide(unchanged, at=NOW)
+
+
+def test_what_is_added_and_removed_may_be_large() -> None:
+    ledger = Ledger("g")
+    ledger.apply(ledger.decide([Add(LARGE)] * 200, at=NOW).entries())
+
+    removed = ledger.decide([Remove(number) for number in range(1, 201)], at=NOW)
+
+    assert len(removed.changes) == 200
+
+
+def test_as_few_writes_as_are_not_measured_cannot_be_too_large() -> None:
+    worst = TaskDraft(
+        "\x01" * DESCRIPTION_MAX,
+        labels=normalized_labels([f"{n:02}" + "\x01" * (LABEL_MAX - 2) for n in range(LABELS_MAX)]),
+        metadata={"a": "b" * (METADATA_MAX - 9)},
+    )
+
+    assert metadata_problem(worst.metadata) is None
+
+    task = Ledger("g").decide([Add(worst)], at=NOW).committed.results[0]
+
+    assert len(codec.dumps(task)) * FEW < PATCHED_MAX
