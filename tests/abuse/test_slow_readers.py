@@ -15,7 +15,7 @@ from wire import Connection
 
 from abuse.in_process import InProcess
 from abuse.vitals import LiveClient
-from tasksvc.api import server, streaming
+from tasksvc.api import server, streaming, tasks
 
 STALL_SECONDS = 1.0
 """Instead of half a minute."""
@@ -35,6 +35,7 @@ async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     for module in (server, streaming):
         monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
     monkeypatch.setattr(server, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(tasks, "PAGE_BYTES", 2 * TASKS * BYTES)
     async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as service:
         async with Connection(service.port) as client:
             batch = [{"op": "create", "task": {"description": "x" * BYTES}} for _ in range(TASKS)]
