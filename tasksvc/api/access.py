@@ -14,7 +14,7 @@ from tasksvc.api.problems import Forbidden, TooManyRequests, Unauthorized
 from tasksvc.api.service import Service
 from tasksvc.errors import TasksvcError
 from tasksvc.ports import Capability
-from tasksvc.tokens import Scope, Token, all_tokens, find_token, hash_of, is_well_formed
+from tasksvc.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
 from tasksvc.usecases import now
 
 FRESH_SECONDS = 0.5
@@ -136,17 +136,19 @@ class Access:
         """When the store has to be asked, once more, whether it holds a token by now."""
         self._looking: asyncio.Future[None] | None = None
 
-    async def start(self) -> None:
-        """Decides whether tokens are asked for, once the store is open.  Raises NoTokens."""
+    async def start(self, admin_token: str | None = None) -> None:
+        """Decides whether tokens are asked for, once the store is open, and keeps `admin_token`.  Raises NoTokens."""
         self._callers = {}
-        if self._policy is TokenPolicy.NEVER:
-            return
-        if Capability.RECORDS not in self._service.repository.capabilities:
-            if self._policy is TokenPolicy.ALWAYS:
-                raise NoTokens(
-                    f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store,"
-                    " or give --open to let everybody in who reaches the address."
-                )
+        repository = self._service.repository
+        keeps_tokens = Capability.RECORDS in repository.capabilities
+        if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
+            raise NoTokens(
+                f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store,"
+                " or give --open and no token to let everybody in who reaches the address."
+            )
+        if admin_token is not None:
+            await ensure_token(repository, admin_token, Scope.ADMIN, at=now())
+        if self._policy is TokenPolicy.NEVER or not keeps_tokens:
             return
         await self._look()
         if self._policy is TokenPolicy.ALWAYS and not self.by_token:

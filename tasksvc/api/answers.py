@@ -14,8 +14,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc import codec
-from tasksvc.api.conditions import etag
-from tasksvc.domain import Task
+from tasksvc.api.conditions import etag, show_position
+from tasksvc.domain import Position, Task
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -68,9 +68,11 @@ def encoded_answer(body: bytes) -> Answer:
     return Answer(200, _JSON_HEAD, body)
 
 
-def lines_answer(body: bytes) -> Answer:
-    """JSON lines that are encoded already."""
-    return Answer(200, _LINES_HEAD, body)
+def page_answer(body: bytes, position: Position, *, lines: bool = False) -> Answer:
+    """A page of the list that is encoded already, as JSON or as JSON lines."""
+    head = _LINES_HEAD if lines else _JSON_HEAD
+    seq = show_position(position).encode()
+    return Answer(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
 
 
 def task_answer(task: Task, generation: str, *, status: int = 200) -> Answer:

@@ -25,8 +25,7 @@ from tasksvc.api.token_admin import TokenHandlers
 from tasksvc.api.validation import BODY_MAX
 from tasksvc.plugins import open_repository
 from tasksvc.ports import TaskRepository
-from tasksvc.tokens import Scope, ensure_token
-from tasksvc.usecases import Retention, now
+from tasksvc.usecases import Retention
 
 SCRATCH_STORE = "sqlite:///tasks.db"
 """The store of those who name none: emptied on shutdown."""
@@ -109,9 +108,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         routes.set_prefix(str(home.url_for()).rstrip("/"))
         try:
             await service.start()
-            if options.admin_token is not None:
-                await ensure_token(service.repository, options.admin_token, Scope.ADMIN, at=now())
-            await access.start()
+            await access.start(options.admin_token)
             yield
         finally:
             await shutdown(app)

@@ -8,7 +8,7 @@ what it holds.
 from __future__ import annotations
 
 from tasksvc import codec
-from tasksvc.api.answers import Answer, task_answer
+from tasksvc.api.answers import Answer, page_answer, task_answer
 from tasksvc.domain import Task
 from tasksvc.ports import Page
 
@@ -39,19 +39,19 @@ class EncodedTasks:
 
 
 class EncodedPages:
-    """Bodies that show one page."""
+    """Answers that show one page."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Page, bytes]] = {}
+        self._known: dict[int, tuple[Page, bytes, bytes]] = {}
 
-    def encoded(self, page: Page) -> bytes:
-        """The tasks of `page` as a JSON array."""
+    def answer(self, page: Page) -> Answer:
+        """The answer that shows the tasks of `page` as a JSON array."""
         known = self._known.get(id(page))
         if known is not None and known[0] is page:
-            return known[1]
-        body = codec.dumps(page.tasks)
-        if len(body) <= PAGE_BYTES:
+            return Answer(200, known[1], known[2])
+        answer = page_answer(codec.dumps(page.tasks), page.position)
+        if len(answer.body) <= PAGE_BYTES:
             while len(self._known) >= PAGES:
                 del self._known[next(iter(self._known))]
-            self._known[id(page)] = page, body
-        return body
+            self._known[id(page)] = page, answer.headers, answer.body
+        return answer

@@ -147,6 +147,7 @@ TABLE: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
     errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
+    errors.CommitTooLarge: _Answer(413, "commit-too-large"),
     errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),
     errors.RetryKeyReused: _Answer(422, "idempotency-key-reused"),
     errors.StoreFull: _Answer(507, "store-full", lambda _: {"outcome": "not-done"}),

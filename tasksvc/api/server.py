@@ -35,7 +35,7 @@ READ_BYTES = 32 * 1024
 """Of a body that nobody has taken yet; twice as much waits at the most, before no more is read."""
 UNSENT_BYTES = 128 * 1024
 """Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
-JOIN_BYTES = 16 * 1024
+JOIN_BYTES = 64 * 1024
 """Up to so many a body is copied, so that it goes out together with its head."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192

@@ -17,9 +17,8 @@ from tasksvc.api.answers import (
     NDJSON,
     REPLAYED,
     Answer,
-    encoded_answer,
     json_answer,
-    lines_answer,
+    page_answer,
     task_answer,
 )
 from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, is_wanted, show_position
@@ -56,8 +55,6 @@ PAGE_BYTES = 1024 * 1024
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
 _RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
-
-VARY_ACCEPT = (hdrs.VARY, hdrs.ACCEPT)
 
 IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
 IF_NONE_MATCH = header(
@@ -181,22 +178,19 @@ class TaskHandlers:
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
-        lines = _prefers_lines(_joined(request, hdrs.ACCEPT) or "")
+        lines = hdrs.ACCEPT in request.headers and _prefers_lines(_joined(request, hdrs.ACCEPT) or "")
         repository = self._service.repository
         page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
-        encode = _as_lines if lines else self._pages.encoded
-        body = encode(page)
-        if len(body) > PAGE_BYTES:
+        show = _lines_answer if lines else self._pages.answer
+        answer = show(page)
+        if len(answer.body) > PAGE_BYTES:
             page = _cut(page, query)
-            body = encode(page)
-        position = show_position(page.position)
+            answer = show(page)
         if limit is None and page.next is not None:
             rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE, cut=_cut)
-            pieces = _lines(body, rest) if lines else _array(body, rest)
-            return Stream(NDJSON if lines else JSON, pieces, [(CHANGE_SEQ, position), VARY_ACCEPT])
-        answer = lines_answer(body) if lines else encoded_answer(body)
-        answer.add(CHANGE_SEQ, position)
-        answer.add(*VARY_ACCEPT)
+            pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
+            headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
+            return Stream(NDJSON if lines else JSON, pieces, headers)
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer
@@ -306,6 +300,10 @@ def _next_link(request: web.Request, cursor: str) -> str:
 
 def _as_lines(page: Page) -> bytes:
     return b"".join(codec.dumps(task) + b"\n" for task in page.tasks)
+
+
+def _lines_answer(page: Page) -> Answer:
+    return page_answer(_as_lines(page), page.position, lines=True)
 
 
 def _cut(page: Page, query: TaskQuery) -> Page:
