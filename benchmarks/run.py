@@ -158,10 +158,7 @@ class Server:
 
     def memory(self) -> float:
         """The most memory that it ever had, in MB."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        return memory_of(self.process.pid)
 
     def cpu(self) -> float:
         """Seconds of CPU time so far."""
@@ -197,6 +194,14 @@ def cpu_ticks(pid: int) -> tuple[int, int, int]:
     parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own, ended = sum(map(int, parts[11:13])), sum(map(int, parts[13:15]))
     return own, own + ended, int(parts[1])
+
+
+def memory_of(pid: int) -> float:
+    """The most memory that a process ever had, in MB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def _on_server_core() -> None:

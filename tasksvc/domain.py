@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,7 +99,7 @@ BEGINNING: Final = Position("", 0)
 
 def new_generation() -> str:
     """A generation for a store that begins anew: 64 random bits in 16 characters of [0-9a-f]."""
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 class Record(NamedTuple):
