@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -12,6 +13,8 @@ from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import DRIVER_ERRORS, is_final, reason
 from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
+
+_logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds between two attempts; each pause is twice the one before."""
@@ -44,6 +47,11 @@ async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> as
                     f"{settings.name} cannot be used, {settings.start_timeout:g} s after the first attempt:"
                     f" {reason(error)}. Start the server, or correct the URL."
                 ) from error
+            if pause == FIRST_PAUSE:
+                _logger.warning(
+                    "%s cannot be used yet: %s. It is tried again for %g s.",
+                    *(settings.name, reason(error), settings.start_timeout),
+                )
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

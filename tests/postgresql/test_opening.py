@@ -190,14 +190,17 @@ async def test_a_role_that_may_not_make_the_schema_is_told_so(own_server: Server
 # ---------------------------------------------------------------- servers that are not there
 
 
-async def test_a_server_that_is_not_there_is_refused_with_the_reason(own_server: Server) -> None:
+async def test_a_server_that_is_not_there_is_refused_with_the_reason(
+    own_server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     port = free_port()
 
     told = await refusal(f"postgresql://u:sEcret@127.0.0.1:{port}/db?start_timeout=0.3")
 
     assert "0.3 s after the first attempt" in told
     assert f"('127.0.0.1', {port})" in told
-    assert "sEcret" not in told
+    assert "tried again for 0.3 s" in caplog.text
+    assert "sEcret" not in told + caplog.text
 
 
 async def test_each_of_several_servers_that_are_not_there_is_named(own_server: Server) -> None:
