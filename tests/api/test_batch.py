@@ -162,3 +162,14 @@ async def test_a_batch_that_makes_no_new_version_logs_nothing(api: Api) -> None:
 
     assert [result["task"]["version"] for result in answer.json["results"]] == [1, 1]
     assert await api.position() == head
+
+
+async def test_a_batch_of_small_patches_to_a_large_task_is_bounded(api: Api) -> None:
+    await api.new("ж" * 10_000)
+    patches = [{"op": "update", "id": 1, "patch": {"priority": number % 10}} for number in range(1_000)]
+
+    refused = await api.post("/tasks/batch", patches)
+
+    assert (refused.status, refused.problem) == (413, "commit-too-large")
+    assert 64 < refused.json["index"] < 1_000
+    assert (await api.get("/tasks/1")).json["version"] == 1
