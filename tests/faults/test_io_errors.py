@@ -22,7 +22,7 @@ from tasksvc.store_url import StoreURL
 pytestmark = pytest.mark.usefixtures("tracing")
 
 ERRORS = ("EIO", "ENOSPC")
-SAMPLE = 8
+SAMPLE = 5
 FIRST = int(os.environ.get("TASKSVC_TEST_FAULTS", "200"))
 """Of the calls, in the long form."""
 

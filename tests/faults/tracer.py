@@ -45,6 +45,7 @@ class Trace:
         """`failing`: what to make fail, as strace names it, such as fdatasync:error=EIO:when=3."""
         self._log = log
         self.command = [STRACE, "-D", "-f", "-y", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(calls)}"]
+        self.command += ["-E", "COVERAGE_PROCESS_CONFIG"]  # which would make calls of its own
         if failing is not None:
             self.command += ["-e", f"inject={failing}"]
 
