@@ -2,20 +2,24 @@
 
     python benchmarks/fanout.py                    # 1,000 streams, 100 changes, about ten seconds
     python benchmarks/fanout.py --streams 5000
+    python benchmarks/fanout.py --postgresql URL   # changes are made on one replica, and seen on another
 
-The server runs on one core and all clients on another.  A delay is the time from sending the
+The servers run on one core and all clients on another.  A delay is the time from sending the
 request that makes a task until a stream's event of it has been received.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import selectors
+import shlex
 import socket
 import time
+from contextlib import ExitStack
 
-from run import TARGETS, TASKSVC, Server, _on_load_core
+from run import TARGETS, TASKSVC, Server, Target, _on_load_core
 
 SETTLE_SECONDS = 1.0
 
@@ -25,17 +29,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--changes", type=int, default=100)
+    parser.add_argument("--postgresql", default="", help="a store URL without ?schema=")
     settings = parser.parse_args()
+    target = TARGETS[TASKSVC]
+    if settings.postgresql:
+        url = f"{settings.postgresql}{'&' if '?' in settings.postgresql else '?'}schema=fanout_{os.getpid()}"
+        target = Target(f"{{python}} -m tasksvc --port {{port}} --store {shlex.quote(url)}")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with Server(TASKSVC, TARGETS[TASKSVC], "") as server:
+    with ExitStack() as stack:
+        server = stack.enter_context(Server("tasksvc", target, ""))
+        writer = stack.enter_context(Server("tasksvc", target, "")) if settings.postgresql else server
         _on_load_core()
         alone = server.memory()
         streams, selector = open_streams(server.port, settings.streams)
         time.sleep(SETTLE_SECONDS)
         memory = server.memory() - alone
         began = server.cpu()
-        rounds = [one_change(server.port, selector, settings.streams, number) for number in range(settings.changes)]
+        rounds = [one_change(writer.port, selector, number) for number in range(settings.changes)]
         busy = server.cpu() - began
         for stream in streams:
             stream.close()
@@ -69,7 +80,7 @@ def open_streams(port: int, count: int) -> tuple[list[socket.socket], selectors.
     return streams, selector
 
 
-def one_change(port: int, selector: selectors.BaseSelector, streams: int, number: int) -> list[float]:
+def one_change(port: int, selector: selectors.BaseSelector, number: int) -> list[float]:
     """Makes a task, and gives the delay of each stream."""
     body = b'{"description": "change %d"}' % number
     head = b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
