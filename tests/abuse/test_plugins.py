@@ -283,7 +283,7 @@ async def test_who_blocks_the_event_loop_is_found(serve: Serve, caplog: pytest.L
         assert (await request(running, "GET", "/tasks/")).status == 200
         await until(lambda: "The event loop goes on" in caplog.text)
 
-    (held,) = [record.getMessage() for record in caplog.records if "held up" in record.getMessage()]
+    held, *_ = [record.getMessage() for record in caplog.records if "held up" in record.getMessage()]
     assert "faulty:" in held
     assert "faulty_store.py" in held
     assert "time.sleep(BLOCK_SECONDS)" in held
