@@ -19,7 +19,7 @@ import socket
 import time
 from contextlib import ExitStack
 
-from run import TARGETS, TASKSVC, Server, Target, _on_load_core
+from run import TARGETS, TASKSVC, Server, Target, _on_load_core, in_schema
 
 SETTLE_SECONDS = 1.0
 
@@ -33,7 +33,7 @@ def main() -> None:
     settings = parser.parse_args()
     target = TARGETS[TASKSVC]
     if settings.postgresql:
-        url = f"{settings.postgresql}{'&' if '?' in settings.postgresql else '?'}schema=fanout_{os.getpid()}"
+        url = in_schema(settings.postgresql, f"fanout_{os.getpid()}")
         target = Target(f"{{python}} -m tasksvc --port {{port}} --store {shlex.quote(url)}")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from run import ROWS, Database, Server, Target, machine, wrk
+from run import ROWS, Database, Server, Target, in_schema, machine, wrk
 
 STEP = 0.001
 """Seconds between two looks at what a process has had."""
@@ -67,8 +67,7 @@ def one_round(
     arguments: argparse.Namespace, scenario: str, database: Database, number: int
 ) -> tuple[dict[str, float], dict[str, float]]:
     """What one replica does, and what two do."""
-    url = arguments.postgresql + ("&" if "?" in arguments.postgresql else "?")
-    url += f"schema=replicas_{os.getpid()}_{scenario}_{number}"
+    url = in_schema(arguments.postgresql, f"replicas_{os.getpid()}_{scenario}_{number}")
     target = Target(f"{{python}} -m tasksvc --port {{port}} --store {url}")
     found = []
     with ExitStack() as running:

@@ -86,8 +86,7 @@ class Server:
             self.port = free.getsockname()[1]
         self.folder = Path(tempfile.mkdtemp(prefix="tasksvc-benchmark-"))
         self.file = self.folder / "tasks.db"
-        # A schema of its own is an empty store.
-        postgresql = f"{self._postgresql}{'&' if '?' in self._postgresql else '?'}schema={self.folder.name}"
+        postgresql = in_schema(self._postgresql, self.folder.name)
         words = shlex.split(
             self.target.command.format(
                 python=shlex.quote(sys.executable),
@@ -163,6 +162,11 @@ class Server:
     def cpu(self) -> float:
         """Seconds of CPU time so far."""
         return cpu_ticks(self.process.pid)[0] / os.sysconf("SC_CLK_TCK")
+
+
+def in_schema(url: str, name: str) -> str:
+    """The URL of a store of its own, which is empty where nobody used `name` before."""
+    return f"{url}{'&' if '?' in url else '?'}schema={name}"
 
 
 class Database:

@@ -41,8 +41,9 @@ def command(*words: str) -> float:
 
 def row(name: str, values: list[float], unit: str) -> None:
     """A line of the table."""
-    print(f"| {name} | {statistics.median(values):.{2 if not unit else 0}f}{unit}", end="")
-    print(f" ({min(values):.{2 if not unit else 0}f} to {max(values):.{2 if not unit else 0}f}) |")
+    digits = 0 if unit else 2
+    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
+    print(f"| {name} | {middle}{unit} ({least} to {most}) |")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from tasksvc import (
 from tasksvc_sqlite.connection import to_its_end
 from tasksvc_sqlite.failures import UNSTORABLE, Damaged, unstorable
 from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.one_by_one import one_by_one
 from tasksvc_sqlite.rows import (
     INTEGER_MAX,
     RECORD_COLUMNS,
@@ -69,14 +70,7 @@ class Commits:
         except Damaged:  # what one of them names
             if len(commits) == 1:
                 raise
-        return [await self._commit_alone(commit) for commit in commits]
-
-    async def _commit_alone(self, commit: Commit) -> Committed | Exception:
-        try:
-            (outcome,) = await self._commit_group([commit])
-        except Exception as error:
-            return error
-        return outcome
+        return await one_by_one(self._commit_group, commits)
 
     async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
         self._count += len(commits)

@@ -43,9 +43,8 @@ def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
             return StoreClosed("The store is closed.")
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(path)
-        case sqlite3.SQLITE_CORRUPT:
-            return Damaged(f"{path} cannot be read now: {error}. {_ADVICE}")
-    if not hasattr(error, "sqlite_errorcode"):  # Python's own, of text that is no UTF-8
+    # An error without a code is Python's own, of text that is no UTF-8.
+    if _code(error) == sqlite3.SQLITE_CORRUPT or not hasattr(error, "sqlite_errorcode"):
         return Damaged(f"{path} cannot be read now: {error}. {_ADVICE}")
     return StoreUnavailable(f"{path} cannot be read now: {error}.")
 
@@ -85,7 +84,7 @@ def open_failure(error: sqlite3.Error, path: str) -> str:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return f"Another program holds {path} locked. Close it there, and start again."
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return f"{path} cannot be written. Make it and its folder writable, or name another file."
+            return unwritable(path)
         case sqlite3.SQLITE_CANTOPEN:
             return f"{path} cannot be opened. Look at its permissions and those of its folder."
         case sqlite3.SQLITE_CORRUPT:
@@ -95,6 +94,11 @@ def open_failure(error: sqlite3.Error, path: str) -> str:
         case _ if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE:
             return _no_room(path)  # for what SQLite keeps beside it
     return f"{path} cannot be opened: {error}."
+
+
+def unwritable(path: str) -> str:
+    """Why a file that may not be written is not opened."""
+    return f"{path} cannot be written. Make it and its folder writable, or name another file."
 
 
 def _locked(path: str) -> StoreUnavailable:

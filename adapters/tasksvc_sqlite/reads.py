@@ -15,7 +15,6 @@ from tasksvc import (
     Position,
     Record,
     StoreClosed,
-    StoreUnavailable,
     Task,
     TaskNotFound,
     TaskQuery,
@@ -24,6 +23,7 @@ from tasksvc import (
 from tasksvc_sqlite.connection import Reader
 from tasksvc_sqlite.failures import Damaged
 from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.one_by_one import one_by_one
 from tasksvc_sqlite.rows import (
     CHANGE_COLUMNS,
     INTEGER_MAX,
@@ -108,14 +108,7 @@ class Reads:
         except Damaged:
             if len(task_ids) == 1:
                 raise
-        return [await self._get_alone(task_id) for task_id in task_ids]
-
-    async def _get_alone(self, task_id: int) -> Task | Exception | None:
-        try:
-            (task,) = await self._get_together([task_id])
-        except StoreUnavailable as error:
-            return error
-        return task
+        return await one_by_one(self._get_together, task_ids)
 
     async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Task | None]:
         wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}

@@ -13,6 +13,7 @@ import aiosqlite
 
 from tasksvc import StoreRefused, new_generation
 from tasksvc_sqlite.connection import connect
+from tasksvc_sqlite.failures import unwritable
 
 APPLICATION_ID: Final = int.from_bytes(b"task")
 VERSION: Final = 1
@@ -48,7 +49,7 @@ def check_place(path: str) -> None:
     if not os.path.isfile(path):
         raise StoreRefused(f"{path} is no file. Name another one.")
     if not os.access(path, os.W_OK):  # SQLite would open it, and make a log beside it that cannot be written either
-        raise StoreRefused(f"{path} cannot be written. Make it and its folder writable, or name another file.")
+        raise StoreRefused(unwritable(path))
 
 
 async def inspect(path: str) -> None:

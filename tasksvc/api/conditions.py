@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-
-from aiohttp import hdrs
 
 from tasksvc.api.problems import ConditionFailed, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.domain import BEGINNING, Position, Task
@@ -39,7 +36,7 @@ def expected_by(if_match: str | None, if_none_match: str | None, generation: str
 
 
 def condition_problem(text: str) -> str | None:
-    """What is wrong with a condition that stands in a body; None where it is sound."""
+    """What is wrong with a condition; None where it is sound."""
     return None if text.strip() == "*" or _TAGS(text) else f"Must be {CONDITION}."
 
 
@@ -48,19 +45,13 @@ def is_known(if_none_match: str, generation: str, task: Task) -> bool:
     return if_none_match.strip() == "*" or task.version in _versions(if_none_match, generation, weak=True)
 
 
-def is_wanted(if_match: str, generation: str, task: Task) -> bool:
-    """Whether this is a version that the client asked for.  Raises MalformedRequest."""
-    return if_match.strip() == "*" or task.version in _versions(if_match, generation, weak=False)
-
-
-def check_untagged(headers: Mapping[str, str]) -> None:
+def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
     """The conditions of a request to what is there and has no entity tag, as the list.
 
     Raises ConditionFailed, and MalformedRequest (RFC 9110, sections 13.1.1 and 13.1.2).
     """
-    if_match, if_none_match = headers.get(hdrs.IF_MATCH), headers.get(hdrs.IF_NONE_MATCH)
     for header in (if_match, if_none_match):
-        if header is not None and header.strip() != "*" and not _TAGS(header):
+        if header is not None and condition_problem(header):
             raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
     if if_match is not None and if_match.strip() != "*":
         raise ConditionFailed("If-Match names entity tags, and only single tasks have one. Leave it out.")

@@ -70,9 +70,11 @@ class RequestLog:
         lines, self._lines = self._lines, []
         if not lines:
             return
-        note = f"{_time(time.time())} WARNING {self._lost} lines of this log could not be written\n"
+        text = "".join(lines)
+        if self._lost:
+            text = f"{_time(time.time())} WARNING {self._lost} lines of this log could not be written\n{text}"
         try:
-            self._stream.write("".join([note, *lines] if self._lost else lines))
+            self._stream.write(text)
             self._stream.flush()
             self._lost = 0
         except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a stream that is closed

@@ -21,7 +21,7 @@ from tasksvc.api.answers import (
     page_answer,
     task_answer,
 )
-from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, is_wanted, show_position
+from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, show_position
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import answers, header, operation
 from tasksvc.api.encoded import EncodedPages, EncodedTasks
@@ -94,7 +94,7 @@ class TaskHandlers:
 
     async def create(self, request: web.Request, draft: TaskDraft, raw: bytes) -> Answer:
         """Makes the task of `draft`, which came as the body `raw`."""
-        check_untagged(request.headers)
+        check_untagged(*_conditions(request))
         repository = self._service.repository
         retry = self._retry_key(request, "/tasks/", raw)
         task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
@@ -120,9 +120,7 @@ class TaskHandlers:
         repository = self._service.repository
         task = await repository.get(task_id)
         check_task(task, task_id)
-        if (wanted := _joined(request, hdrs.IF_MATCH)) is not None and not is_wanted(
-            wanted, repository.generation, task
-        ):
+        if not expected_by(_joined(request, hdrs.IF_MATCH), None, repository.generation).admits(task.version):
             raise VersionConflict(task)
         if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
@@ -178,7 +176,7 @@ class TaskHandlers:
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
-        lines = hdrs.ACCEPT in request.headers and _prefers_lines(_joined(request, hdrs.ACCEPT) or "")
+        lines = _prefers_lines(_joined(request, hdrs.ACCEPT))
         repository = self._service.repository
         page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
         show = _lines_answer if lines else self._pages.answer
@@ -203,7 +201,7 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> Answer:
-        check_untagged(request.headers)
+        check_untagged(*_conditions(request))
         query = request[QUERY]
         if query == TaskQuery():
             message = "Name at least one filter. Without one, all tasks would go."
@@ -222,7 +220,7 @@ class TaskHandlers:
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> Answer:
-        check_untagged(request.headers)
+        check_untagged(*_conditions(request))
         repository = self._service.repository
         operations = request[BODY]
         writes = [_write(operation, repository.generation) for operation in operations]
@@ -262,9 +260,9 @@ def _task_id(request: web.Request) -> int:
     return task_id
 
 
-def _prefers_lines(accept: str) -> bool:
+def _prefers_lines(accept: str | None) -> bool:
     """Whether an Accept header names JSON lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
-    if not accept or accept == "*/*":
+    if accept is None or accept == "*/*":
         return False
     weights = {JSON: 0.0, NDJSON: 0.0}
     for named in accept.lower().split(","):
@@ -282,7 +280,12 @@ def _joined(request: web.Request, name: str) -> str | None:
 
 
 def _expected(request: web.Request, generation: str) -> Expected:
-    return expected_by(_joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH), generation)
+    return expected_by(*_conditions(request), generation)
+
+
+def _conditions(request: web.Request) -> tuple[str | None, str | None]:
+    """If-Match and If-None-Match."""
+    return _joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH)
 
 
 def _write(operation: dict[str, Any], generation: str) -> Write:

@@ -158,13 +158,19 @@ async def test_a_folder_that_cannot_be_written_is_named(foreign: Path) -> None:
     assert list(foreign.iterdir()) == []
 
 
-async def test_a_file_that_cannot_be_written_is_refused(foreign: Path) -> None:
+async def store_of_rights(foreign: Path, mode: int) -> Path:
+    """A store in `foreign` that holds a task, and whose file alone has such rights."""
     file = foreign / "tasks.db"
     async with opened(file) as repository:
         await add(repository)
-    file.chmod(0o444)
+    file.chmod(mode)
     (foreign / "tasks.db.lock").chmod(0o666)
     foreign.chmod(0o777)
+    return file
+
+
+async def test_a_file_that_cannot_be_written_is_refused(foreign: Path) -> None:
+    file = await store_of_rights(foreign, 0o444)
     before = file.read_bytes()
 
     assert f"{file} cannot be written" in said_to_somebody(file)
@@ -172,12 +178,7 @@ async def test_a_file_that_cannot_be_written_is_refused(foreign: Path) -> None:
 
 
 async def test_a_file_that_cannot_be_read_is_refused(foreign: Path) -> None:
-    file = foreign / "tasks.db"
-    async with opened(file) as repository:
-        await add(repository)
-    file.chmod(0o200)
-    (foreign / "tasks.db.lock").chmod(0o666)
-    foreign.chmod(0o777)
+    file = await store_of_rights(foreign, 0o200)
 
     assert f"{file} cannot be opened. Look at its permissions" in said_to_somebody(file)
 
