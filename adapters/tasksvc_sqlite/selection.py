@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery
@@ -53,18 +54,22 @@ def is_indexed(query: TaskQuery) -> bool:
     return columns <= {query.sort.value} and not query.labels
 
 
-def lookups(columns: str, table: str, names: Sequence[str], keys: Sequence[Sequence[Any]]) -> Iterator[Statement]:
+def lookups(columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> Iterator[Statement]:
     """Selections of the rows whose columns `names` are one of `keys`, found one by one in an index."""
+    for start in range(0, len(keys), _KEYS_MAX):
+        some = keys[start : start + _KEYS_MAX]
+        yield Statement(_lookup(columns, table, names, len(some)), [value for key in some for value in key])
+
+
+@cache
+def _lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
     wanted = [f"wanted_{name}" for name in names]
     on = " AND ".join(f"{name} = {value}" for name, value in zip(names, wanted, strict=True))
     marks = f"({', '.join('?' * len(names))})"
-    for start in range(0, len(keys), _KEYS_MAX):
-        some = keys[start : start + _KEYS_MAX]
-        yield Statement(
-            f"WITH wanted ({', '.join(wanted)}) AS (VALUES {', '.join([marks] * len(some))})"
-            f" SELECT {columns} FROM wanted CROSS JOIN {table} ON {on}",
-            [value for key in some for value in key],
-        )
+    return (
+        f"WITH wanted ({', '.join(wanted)}) AS (VALUES {', '.join([marks] * keys)})"
+        f" SELECT {columns} FROM wanted CROSS JOIN {table} ON {on}"
+    )
 
 
 def contains(text: str, folded: str) -> bool:

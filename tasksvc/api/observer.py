@@ -17,6 +17,7 @@ import sys
 import time
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from operator import add
 from typing import Any, Literal, TextIO
 
 from aiohttp import hdrs, web
@@ -46,39 +47,46 @@ def id_for(request: web.BaseRequest) -> str:
     return f"{_id_prefix}-{_next_id():x}"
 
 
+Seen = tuple[float, str, str | None, str, str, str, int, float]
+"""A request that was answered: when, its id, from where, the caller, method, path, status, and seconds that it took."""
+
+
 class RequestLog:
     """Writes a line for each request, a batch at a time."""
 
     def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
+        self._form, self._stream = form, stream or sys.stderr
         self._show = _as_json if form == "json" else _as_text
-        self._stream = stream or sys.stderr
-        self._lines: list[str] = []
+        self._waiting: list[Seen] = []
         self._lost = 0
 
-    def add(
-        self, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
-    ) -> None:
-        """A request that was answered just now, `name` being its id; it is written within FLUSH_SECONDS."""
-        if not self._lines:
+    def add(self, seen: Seen) -> None:
+        """Takes in a request, which is written within FLUSH_SECONDS."""
+        waiting = self._waiting
+        if not waiting:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        self._lines.append(self._show(_time(time.time()), name, remote, caller, method, path, status, seconds))
-        if len(self._lines) >= FLUSH_LINES:
+        waiting.append(seen)
+        if len(waiting) >= FLUSH_LINES:
             self.flush()
 
     def flush(self) -> None:
         """Writes what was taken.  A log that cannot be written is no reason to fail the requests that are in it."""
-        lines, self._lines = self._lines, []
-        if not lines:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
             return
-        text = "".join(lines)
+        lines = [self._show(*seen) for seen in waiting]
         if self._lost:
-            text = f"{_time(time.time())} WARNING {self._lost} lines of this log could not be written\n{text}"
+            lines.insert(0, self._note(f"Lines of this log that could not be written: {self._lost}"))
         try:
-            self._stream.write(text)
+            self._stream.write("".join(lines))
             self._stream.flush()
             self._lost = 0
         except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a stream that is closed
-            self._lost += len(lines)
+            self._lost += len(waiting)
+
+    def _note(self, message: str) -> str:
+        record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, None, None)
+        return LogFormatter(self._form).format(record) + "\n"
 
 
 _second = 0
@@ -95,19 +103,19 @@ def _time(at: float) -> str:
 
 
 def _as_text(
-    at: str, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+    at: float, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
 ) -> str:
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
-    return f"{at} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
+    return f"{_time(at)} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
 
 
 def _as_json(
-    at: str, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+    at: float, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
 ) -> str:
     line = {
         "level": "INFO",
-        "at": at,
+        "at": _time(at),
         "request_id": name,
         "remote": remote,
         "caller": caller,
@@ -141,24 +149,30 @@ class Figures:
     """Counts and durations of the requests."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str, int]] = Counter()
-        """By route, method and status."""
-        self.seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
-        """By route and method."""
-        self.buckets: dict[tuple[str, str], list[int]] = {}
-        """By route and method: how many took as long as each of BUCKETS, and longer than all."""
+        self.requests: dict[tuple[str, str, int], list[int]] = {}
+        """By route, method and status: how many took as long as each of BUCKETS, and longer than all."""
+        self.seconds: defaultdict[tuple[str, str, int], float] = defaultdict(float)
+        """All together, by the same."""
         self.store_errors: Counter[str] = Counter()
         """By kind."""
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Takes in one request."""
-        key = route, method
-        self.requests[route, method, status] += 1
-        self.seconds[key] += seconds
-        buckets = self.buckets.get(key)
+        key = route, method, status
+        buckets = self.requests.get(key)
         if buckets is None:
-            buckets = self.buckets[key] = [0] * (len(BUCKETS) + 1)
+            buckets = self.requests[key] = [0] * (len(BUCKETS) + 1)
         buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds[key] += seconds
+
+    def durations(self) -> dict[tuple[str, str], tuple[list[int], float]]:
+        """By route and method: what `requests` and `seconds` say of all their statuses."""
+        found: dict[tuple[str, str], tuple[list[int], float]] = {}
+        for (route, method, status), buckets in self.requests.items():
+            others, seconds = found.get((route, method), ([0] * len(buckets), 0.0))
+            total = list(map(add, others, buckets))
+            found[route, method] = total, seconds + self.seconds[route, method, status]
+        return found
 
 
 class Observer:
@@ -174,7 +188,7 @@ class Observer:
         self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
             remote = request.remote if self._proxies is None else self._proxies.client_of(request)
-            self._log.add(name, remote, caller, method, request.raw_path, status, seconds)
+            self._log.add((time.time(), name, remote, caller, method, request.raw_path, status, seconds))
 
     def close(self) -> None:
         """Writes what is left."""
@@ -193,16 +207,16 @@ def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[
             requests = CounterMetricFamily(
                 "tasksvc_requests", "Requests that were answered.", labels=["route", "method", "status"]
             )
-            for (route, method, status), count in figures.requests.items():
-                requests.add_metric([route, method, str(status)], count)
+            for (route, method, status), buckets in figures.requests.items():
+                requests.add_metric([route, method, str(status)], sum(buckets))
             yield requests
             durations = HistogramMetricFamily(
                 "tasksvc_request_seconds", "How long requests took.", labels=["route", "method"]
             )
-            for key, buckets in figures.buckets.items():
+            for key, (buckets, seconds) in figures.durations().items():
                 bounds = [*map(str, BUCKETS), "+Inf"]
                 totals = list(zip(bounds, itertools.accumulate(buckets), strict=True))
-                durations.add_metric(list(key), totals, figures.seconds[key])
+                durations.add_metric(list(key), totals, seconds)
             yield durations
             errors = CounterMetricFamily("tasksvc_store_errors", "Errors of the store.", labels=["kind"])
             for kind, count in figures.store_errors.items():

@@ -91,8 +91,22 @@ async def test_a_log_that_cannot_be_written_fails_no_request_and_says_so_later(a
     note, line = lines_of(log, stream)
 
     assert set(statuses) == {201}
-    assert f"WARNING {FLUSH_LINES + 1} lines of this log could not be written" in note
+    assert f"WARNING tasksvc: Lines of this log that could not be written: {FLUSH_LINES + 1}" in note
     assert "GET /tasks/1 200" in line
+
+
+async def test_in_the_json_form_a_gap_in_the_log_is_a_document_too(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("json", stream := FullDisk())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    await client.get("/tasks/1")
+    log.flush()
+    stream.full = False
+    await client.get("/tasks/2")
+    note, line = map(json.loads, lines_of(log, stream))
+
+    assert (note["level"], note["message"]) == ("WARNING", "Lines of this log that could not be written: 1")
+    assert line["path"] == "/tasks/2"
 
 
 def test_other_lines_carry_the_id_of_their_request() -> None:
@@ -120,6 +134,7 @@ async def test_the_figures_count_what_was_answered(aiohttp_client: AiohttpClient
     assert 'tasksvc_requests_total{method="GET",route="/tasks/{id}",status="404"} 1.0' in text
     assert 'tasksvc_requests_total{method="OTHER",route="/tasks/{id}",status="405"} 1.0' in text
     assert 'tasksvc_request_seconds_count{method="POST",route="/tasks/"} 3.0' in text
+    assert 'tasksvc_request_seconds_count{method="GET",route="/tasks/{id}"} 1.0' in text
     assert "tasksvc_feed_streams 0.0" in text
 
 
