@@ -20,10 +20,8 @@ Outcome = TypeVar("Outcome")
 
 LINGER_SECONDS = 0.004
 """How long a group waits for more company at the most, when the last one had some."""
-QUIET_TURNS = 10
-"""Turns of the event loop, one after the other, in which it had nothing else to do: nobody is on their way."""
-QUIET_SECONDS = 20e-6
-"""Of one such turn."""
+LINGER_TURNS = 10
+"""Turns of the event loop, one after the other, in which nobody came: then nobody is on their way."""
 
 
 class GroupCommit(Generic[Unit, Outcome]):
@@ -98,20 +96,19 @@ class GroupCommit(Generic[Unit, Outcome]):
                 _settle(future, StoreClosed("The store was stopped."))
 
     async def _linger(self) -> None:
-        """Lets calls that are on their way join the group, for as long as the loop is busy.
+        """Lets calls that are on their way join the group, for as long as they come.
 
-        To begin meanwhile would gain nothing: a commit and what the loop does take turns on the interpreter.
+        To begin meanwhile would gain little: what brings them and a commit take turns on the interpreter.
         """
         await asyncio.sleep(0)
         if not self._company:
             return
-        now = perf_counter()
-        end = now + LINGER_SECONDS
-        quiet = 0
-        while quiet < QUIET_TURNS and now < end and len(self._queue) < self._group:
+        end = perf_counter() + LINGER_SECONDS
+        waiting, alone = len(self._queue), 0
+        while alone < LINGER_TURNS and waiting < self._group and perf_counter() < end:
             await asyncio.sleep(0)
-            before, now = now, perf_counter()
-            quiet = quiet + 1 if now - before < QUIET_SECONDS else 0
+            before, waiting = waiting, len(self._queue)
+            alone = alone + 1 if waiting == before else 0
 
     async def _commit(self, live: list[tuple[Unit, asyncio.Future[Outcome]]]) -> None:
         try:

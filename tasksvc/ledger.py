@@ -62,6 +62,8 @@ def named(commits: Iterable[Commit]) -> Named:
         if retry is not None:
             names.retry_keys.add((retry.scope, retry.value))
         for write in writes:
+            if type(write) is Add:  # most of all, and it names nothing
+                continue
             if isinstance(write, Patch | Remove):
                 names.task_ids.add(write.task_id)
             elif isinstance(write, PutRecord | DropRecord):

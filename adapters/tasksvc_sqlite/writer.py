@@ -134,7 +134,8 @@ class Writer:
         try:
             for statement in statements:
                 await self._execute(*statement)
-            await self._wait_for_others(BUSY_SECONDS)
+            if self._patience != BUSY_SECONDS:
+                await self._wait_for_others(BUSY_SECONDS)
         except UNSTORABLE:
             await self.roll_back()
             raise

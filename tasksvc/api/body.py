@@ -55,15 +55,15 @@ async def read_body(request: web.Request, uploads: Uploads, *, types: Collection
         _check_type(request, types)
     if hdrs.CONTENT_ENCODING in headers:
         raise UnsupportedBody("Send the body without a Content-Encoding.", close=True)
-    content = request.content
-    declared = request.content_length
-    if declared is None:
+    if hdrs.TRANSFER_ENCODING in headers:
         _check_coding(request)
-    elif declared > limit:
-        raise _too_large(limit)
+    content = request.content
     if content.is_eof():  # it is all there already: nothing to wait for, so no timer
         raw = content.read_nowait()
     else:
+        declared = request.content_length
+        if declared is not None and declared > limit:
+            raise _too_large(limit)
         if headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             request.writer.output_size = 0  # what was written is no part of the answer

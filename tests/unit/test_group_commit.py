@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import itertools
 import traceback
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import GroupCommit, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
+from tasksvc.group_commit import LINGER_SECONDS, LINGER_TURNS
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for something has failed."""
@@ -96,6 +98,63 @@ async def test_calls_that_arrive_while_a_group_runs_share_the_next_one() -> None
 
     assert store.groups == [[0], [1, 2, 3]]
     assert store.commit.waiting == 0
+
+
+async def after_company() -> Store:
+    """A store whose last group had two units."""
+    store = Store()
+    await settled(store.commit(1), store.commit(2))
+    return store
+
+
+async def test_in_company_a_group_waits_for_those_who_come_one_after_the_other() -> None:
+    store = await after_company()
+
+    futures = []
+    for unit in range(3, 13):
+        futures.append(store.commit(unit))
+        for _ in range(LINGER_TURNS - 2):
+            await asyncio.sleep(0)
+    await settled(*futures)
+
+    assert store.groups[1:] == [list(range(3, 13))]
+
+
+async def test_in_company_a_group_starts_when_nobody_comes() -> None:
+    store = await after_company()
+
+    future = store.commit(3)
+    for _ in range(LINGER_TURNS + 2):
+        await asyncio.sleep(0)
+
+    assert store.groups[1:] == [[3]]
+    await future
+
+
+async def test_in_company_a_group_starts_in_time_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await after_company()
+    times = itertools.count(0.0, LINGER_SECONDS / 4)
+    monkeypatch.setattr("tasksvc.group_commit.perf_counter", times.__next__)
+
+    futures = []
+    for unit in range(3, 13):
+        futures.append(store.commit(unit))
+        await asyncio.sleep(0)
+    await settled(*futures)
+
+    assert 1 < len(store.groups[1]) < 6
+
+
+async def test_a_group_that_is_full_waits_no_longer() -> None:
+    store = Store(group=2)
+    await settled(store.commit(1), store.commit(2))
+
+    futures = [store.commit(unit) for unit in (3, 4, 5)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert store.groups[1:] == [[3, 4]]
+    await settled(*futures)
 
 
 async def test_a_group_never_exceeds_its_limit_and_none_overlaps_another() -> None:
