@@ -37,8 +37,6 @@ UNSENT_BYTES = 128 * 1024
 """Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
 JOIN_BYTES = 64 * 1024
 """Up to so many a body is copied, so that it goes out together with its head."""
-GARBAGE_OBJECTS = 10_000
-"""New objects between two looks for garbage in cycles.  Python's 700 are what some thirty requests have in use."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
@@ -173,7 +171,6 @@ async def serve(
         # What is there now stays, so the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(GARBAGE_OBJECTS, *gc.get_threshold()[1:])
         ready(ports)
         await stop.wait()
         stopping()
