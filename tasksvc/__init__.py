@@ -41,7 +41,6 @@ from tasksvc.errors import (
 )
 from tasksvc.ledger import Decision, Ledger, named
 from tasksvc.query import Cursor, SortField, TaskQuery, select
-from tasksvc.store_url import StoreURL
 from tasksvc.writes import (
     WHATEVER,
     Add,
@@ -64,6 +63,7 @@ if TYPE_CHECKING:
     from tasksvc.hookspecs import hookimpl
     from tasksvc.ledger_repository import LedgerRepository
     from tasksvc.ports import Capability, ChangePage, Page, StoreReader, TaskRepository, seq_of
+    from tasksvc.store_url import StoreURL
 
 __version__ = "0.1.0"
 
@@ -134,8 +134,9 @@ _WHEN_USED = {
     "hookspecs": {"hookimpl"},
     "ledger_repository": {"LedgerRepository"},
     "ports": {"Capability", "ChangePage", "Page", "StoreReader", "TaskRepository", "seq_of"},
+    "store_url": {"StoreURL"},
 }
-"""Modules that import asyncio or pluggy, which take longer than all else here together."""
+"""Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""
 
 
 def __getattr__(name: str) -> Any:
