@@ -220,7 +220,9 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "task
 
 
 def test_a_mere_import_loads_neither_an_event_loop_nor_plugins() -> None:
-    script = "import sys, tasksvc; print({'asyncio', 'pluggy', 'urllib'} & set(sys.modules), tasksvc.GroupCommit.__name__)"
+    script = (
+        "import sys, tasksvc; print({'asyncio', 'pluggy', 'urllib'} & set(sys.modules), tasksvc.GroupCommit.__name__)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout == "set() GroupCommit\n"

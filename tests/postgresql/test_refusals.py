@@ -272,21 +272,27 @@ async def test_searches_leave_connections_to_everybody_else(
 
 
 async def test_who_waits_for_other_searches_too_long_is_told(
-    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+    open_store: Open,
+    store_url: str,
+    schema: str,
+    database: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    repository = await open_store(store_url, pool_size=2, timeout=1.5, statement_timeout="60s")
+    repository = await open_store(store_url, pool_size=2, statement_timeout="60s")
     await add(repository)
     lock = database.transaction()
     await lock.start()
     await database.execute(f"LOCK {schema}.tasks IN ACCESS EXCLUSIVE MODE")
+    others = [asyncio.create_task(repository.find(TaskQuery(q=f"no such {n}"), limit=1)) for n in range(2)]
+    await asyncio.sleep(0.1)
 
-    outcomes = await asyncio.gather(
-        *(repository.find(TaskQuery(q=str(n)), limit=1) for n in range(3)), return_exceptions=True
-    )
+    soon = asyncio.get_running_loop().time() + 0.5
+    monkeypatch.setattr(repository._finds, "_deadline", lambda: soon)  # type: ignore[attr-defined]
+    with pytest.raises(StoreUnavailable, match="Too many searches"):
+        await repository.find(TaskQuery(q="2"), limit=1)
 
     await lock.rollback()
-    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
-    assert "Too many searches" in str(outcomes[-1])
+    assert [page.tasks for page in await asyncio.gather(*others)] == [[], []]
 
 
 async def test_a_call_has_the_time_from_when_it_came_in_however_long_it_queued(
