@@ -62,12 +62,11 @@ def named(commits: Iterable[Commit]) -> Named:
         if retry is not None:
             names.retry_keys.add((retry.scope, retry.value))
         for write in writes:
-            if type(write) is Add:  # most of all, and it names nothing
-                continue
-            if isinstance(write, Patch | Remove):
-                names.task_ids.add(write.task_id)
-            elif isinstance(write, PutRecord | DropRecord):
-                names.records.add((write.space, write.name))
+            match write:
+                case Patch(task_id) | Remove(task_id):
+                    names.task_ids.add(task_id)
+                case PutRecord(space, name) | DropRecord(space, name):
+                    names.records.add((space, name))
     return names
 
 

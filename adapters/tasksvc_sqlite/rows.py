@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple, cast
 
 from tasksvc import Change, Entry, Kind, Record, Remembered, RetryKey, Task, codec
@@ -23,7 +23,7 @@ _PLAIN_COLUMNS: Final = "seq, at, task_id, description"
 """Of the creation of a task that is nothing but its description; the rest are defaults of the table."""
 
 _ROWS_MAX = 64
-"""Rows of one statement."""
+"""Rows of values of one statement."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _NO_METADATA: Final[dict[str, Any]] = {}
@@ -86,9 +86,19 @@ def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
 
 def inserts(table: str, columns: str, rows: Sequence[Row]) -> Iterator[Statement]:
     """Statements that insert `rows`, in their order."""
+    return with_rows(partial(_insert, table, columns), rows)
+
+
+def with_rows(sql: Callable[[int], str], rows: Sequence[Row]) -> Iterator[Statement]:
+    """Statements for `rows`, in their order; `sql` is what so many rows need."""
     for start in range(0, len(rows), _ROWS_MAX):
         chunk = rows[start : start + _ROWS_MAX]
-        yield Statement(_insert(table, columns, len(chunk)), [value for row in chunk for value in row])
+        yield Statement(sql(len(chunk)), [value for row in chunk for value in row])
+
+
+def marks(columns: int, rows: int) -> str:
+    """Question marks for the values of so many rows."""
+    return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
@@ -100,8 +110,7 @@ def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
 
 @cache
 def _insert(table: str, columns: str, rows: int) -> str:
-    marks = f"({', '.join('?' * (columns.count(',') + 1))})"
-    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([marks] * rows)}"
+    return f"INSERT INTO {table} ({columns}) VALUES {marks(columns.count(',') + 1, rows)}"
 
 
 def _is_plain(change: Change) -> bool:

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery
-from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamped, is_storable, microseconds
+from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamped, is_storable, marks, microseconds, with_rows
 
-_KEYS_MAX = 64
-"""Keys that one statement looks up."""
 _HEAD: Final = "SELECT generation, max(floor, ifnull((SELECT max(seq) FROM changes), 0)), floor"
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: 0}
 """What the tasks that an index leaves out are sorted by."""
@@ -56,18 +54,15 @@ def is_indexed(query: TaskQuery) -> bool:
 
 def lookups(columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> Iterator[Statement]:
     """Selections of the rows whose columns `names` are one of `keys`, found one by one in an index."""
-    for start in range(0, len(keys), _KEYS_MAX):
-        some = keys[start : start + _KEYS_MAX]
-        yield Statement(_lookup(columns, table, names, len(some)), [value for key in some for value in key])
+    return with_rows(partial(_lookup, columns, table, names), keys)
 
 
 @cache
 def _lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
     wanted = [f"wanted_{name}" for name in names]
     on = " AND ".join(f"{name} = {value}" for name, value in zip(names, wanted, strict=True))
-    marks = f"({', '.join('?' * len(names))})"
     return (
-        f"WITH wanted ({', '.join(wanted)}) AS (VALUES {', '.join([marks] * keys)})"
+        f"WITH wanted ({', '.join(wanted)}) AS (VALUES {marks(len(names), keys)})"
         f" SELECT {columns} FROM wanted CROSS JOIN {table} ON {on}"
     )
 

@@ -134,8 +134,7 @@ class Writer:
         try:
             for statement in statements:
                 await self._execute(*statement)
-            if self._patience != BUSY_SECONDS:
-                await self._wait_for_others(BUSY_SECONDS)
+            await self._wait_for_others(BUSY_SECONDS)
         except UNSTORABLE:
             await self.roll_back()
             raise

@@ -84,7 +84,7 @@ def _check_type(request: web.Request, types: Collection[str]) -> None:
 
 def _check_coding(request: web.Request) -> None:
     """aiohttp undoes the chunks, and leaves any other coding in the body."""
-    codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING, ()))
+    codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING))
     if codings.strip().lower() not in ("", "chunked"):
         raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 

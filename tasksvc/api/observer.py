@@ -55,8 +55,9 @@ class RequestLog:
     """Writes a line for each request, a batch at a time."""
 
     def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
-        self._form, self._stream = form, stream or sys.stderr
         self._show = _as_json if form == "json" else _as_text
+        self._formatter = LogFormatter(form)
+        self._stream = stream or sys.stderr
         self._waiting: list[Seen] = []
         self._lost = 0
 
@@ -86,7 +87,7 @@ class RequestLog:
 
     def _note(self, message: str) -> str:
         record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, None, None)
-        return LogFormatter(self._form).format(record) + "\n"
+        return self._formatter.format(record) + "\n"
 
 
 _second = 0
@@ -145,33 +146,38 @@ class LogFormatter(logging.Formatter):
         return f"{_time(record.created)} {record.levelname} {record.name}: {message} [{request_id.get()}]"
 
 
+class Durations:
+    """How long some requests took."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(BUCKETS) + 1)
+        """How many took as long as each of BUCKETS, and longer than all."""
+        self.seconds = 0.0
+        """All together."""
+
+
 class Figures:
     """Counts and durations of the requests."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[str, str, int], list[int]] = {}
-        """By route, method and status: how many took as long as each of BUCKETS, and longer than all."""
-        self.seconds: defaultdict[tuple[str, str, int], float] = defaultdict(float)
-        """All together, by the same."""
+        self.requests: defaultdict[tuple[str, str, int], Durations] = defaultdict(Durations)
+        """By route, method and status."""
         self.store_errors: Counter[str] = Counter()
         """By kind."""
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Takes in one request."""
-        key = route, method, status
-        buckets = self.requests.get(key)
-        if buckets is None:
-            buckets = self.requests[key] = [0] * (len(BUCKETS) + 1)
-        buckets[bisect_left(BUCKETS, seconds)] += 1
-        self.seconds[key] += seconds
+        durations = self.requests[route, method, status]
+        durations.buckets[bisect_left(BUCKETS, seconds)] += 1
+        durations.seconds += seconds
 
-    def durations(self) -> dict[tuple[str, str], tuple[list[int], float]]:
-        """By route and method: what `requests` and `seconds` say of all their statuses."""
-        found: dict[tuple[str, str], tuple[list[int], float]] = {}
-        for (route, method, status), buckets in self.requests.items():
-            others, seconds = found.get((route, method), ([0] * len(buckets), 0.0))
-            total = list(map(add, others, buckets))
-            found[route, method] = total, seconds + self.seconds[route, method, status]
+    def by_route(self) -> dict[tuple[str, str], Durations]:
+        """By route and method, whatever the status."""
+        found: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
+        for (route, method, _), durations in self.requests.items():
+            total = found[route, method]
+            total.buckets = list(map(add, total.buckets, durations.buckets))
+            total.seconds += durations.seconds
         return found
 
 
@@ -207,17 +213,17 @@ def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[
             requests = CounterMetricFamily(
                 "tasksvc_requests", "Requests that were answered.", labels=["route", "method", "status"]
             )
-            for (route, method, status), buckets in figures.requests.items():
-                requests.add_metric([route, method, str(status)], sum(buckets))
+            for (route, method, status), durations in figures.requests.items():
+                requests.add_metric([route, method, str(status)], sum(durations.buckets))
             yield requests
-            durations = HistogramMetricFamily(
+            seconds = HistogramMetricFamily(
                 "tasksvc_request_seconds", "How long requests took.", labels=["route", "method"]
             )
-            for key, (buckets, seconds) in figures.durations().items():
-                bounds = [*map(str, BUCKETS), "+Inf"]
-                totals = list(zip(bounds, itertools.accumulate(buckets), strict=True))
-                durations.add_metric(list(key), totals, seconds)
-            yield durations
+            bounds = [*map(str, BUCKETS), "+Inf"]
+            for key, durations in figures.by_route().items():
+                totals = list(zip(bounds, itertools.accumulate(durations.buckets), strict=True))
+                seconds.add_metric(list(key), totals, durations.seconds)
+            yield seconds
             errors = CounterMetricFamily("tasksvc_store_errors", "Errors of the store.", labels=["kind"])
             for kind, count in figures.store_errors.items():
                 errors.add_metric([kind], count)

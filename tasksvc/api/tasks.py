@@ -120,9 +120,10 @@ class TaskHandlers:
         repository = self._service.repository
         task = await repository.get(task_id)
         check_task(task, task_id)
-        if not expected_by(_joined(request, hdrs.IF_MATCH), None, repository.generation).admits(task.version):
+        if_match, if_none_match = _conditions(request)
+        if not expected_by(if_match, None, repository.generation).admits(task.version):
             raise VersionConflict(task)
-        if (known := _joined(request, hdrs.IF_NONE_MATCH)) is not None and is_known(known, repository.generation, task):
+        if if_none_match is not None and is_known(if_none_match, repository.generation, task):
             return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
         return self._tasks.answer(task, repository.generation)
 
