@@ -87,7 +87,8 @@ class RequestLog:
 
     def _note(self, message: str) -> str:
         record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, None, None)
-        return self._formatter.format(record) + "\n"
+        in_nobodys_name = contextvars.Context()  # the batch may be written while a request is answered
+        return in_nobodys_name.run(self._formatter.format, record) + "\n"
 
 
 _second = 0

@@ -103,8 +103,13 @@ async def test_in_the_json_form_a_gap_in_the_log_is_a_document_too(aiohttp_clien
     log.flush()
     stream.full = False
     await client.get("/tasks/2")
-    note, line = map(json.loads, lines_of(log, stream))
+    token = request_id.set("of-whoever-comes-when-it-is-written")
+    try:
+        note, line = map(json.loads, lines_of(log, stream))
+    finally:
+        request_id.reset(token)
 
+    assert note["request_id"] == "-"
     assert (note["level"], note["message"]) == ("WARNING", "Lines of this log that could not be written: 1")
     assert line["path"] == "/tasks/2"
 
