@@ -13,6 +13,9 @@ from tasksvc.store_url import StoreURL
 GROUP = "tasksvc.repositories"
 """The entry-point group of adapters.  The entry point's name is the scheme of the store URLs that it serves."""
 
+BACKUP_HEAD_BYTES = 4096
+"""Bytes of a file by which an adapter recognizes a backup.  A shorter file is given as it is."""
+
 hookspec = pluggy.HookspecMarker("tasksvc")
 hookimpl = pluggy.HookimplMarker("tasksvc")
 
@@ -51,6 +54,21 @@ def tasksvc_backup(url: StoreURL, file: Path) -> Awaitable[None]:  # type: ignor
     kept, whole in that one file.  The caller brings it to the disk and gives it its name, or
     removes it where this fails or is cancelled.
 
+    An adapter with this hook has tasksvc_recognize_backup too.  `tasksvc restore` opens the backup
+    with the adapter's own scheme and an absolute path, as in sqlite:////backups/tasks.db.
+
     Raises StoreRefused, with one clear sentence, where there is no such store, StoreUnavailable
     and InvalidStoreURL.
+    """
+
+
+@hookspec(firstresult=True)
+def tasksvc_recognize_backup(head: bytes) -> bool:  # type: ignore[empty-body]
+    """Returns whether a file that begins with `head` is what tasksvc_backup of this adapter made.
+
+    Optional, for an adapter with tasksvc_backup.  `head` holds the first BACKUP_HEAD_BYTES bytes of
+    the file, or all of a shorter one.  The hook opens nothing and looks at these bytes only; it
+    returns False for whatever another program may have written.
+
+    Raises nothing: an adapter that raises is passed over.
     """

@@ -69,6 +69,55 @@ async def back_up(url: str | StoreURL, file: Path) -> None:
     await _given(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
 
 
+class Recognized(NamedTuple):
+    """Whose backup a file is."""
+
+    scheme: str | None
+    """Of the store URLs of the adapter that made it; None if no adapter knows it."""
+    problems: Sequence[str]
+    """A sentence for each adapter that could not be asked."""
+
+
+def recognize_backup(head: bytes, *, first: str) -> Recognized:
+    """Finds the adapter whose backups begin with `head`, as long as hookspecs.BACKUP_HEAD_BYTES.
+
+    The adapters are asked one by one, that of the scheme `first` before all others, so that none is
+    imported after one has said yes.  One that cannot be imported, or fails, is passed over.
+    """
+    claims = _claims()
+    asked: set[str] = set()
+    problems: list[str] = []
+    for claim in sorted(claims, key=lambda claim: (claim.entry_point.name != first, claim.entry_point.name)):
+        if claim.entry_point.value in asked:  # one adapter may have several schemes
+            continue
+        asked.add(claim.entry_point.value)
+        scheme = claim.entry_point.name
+        try:
+            if _recognizes(scheme, head, claims):
+                return Recognized(scheme, problems)
+        except PluginError as error:
+            problems.append(str(error))
+    return Recognized(None, problems)
+
+
+def recognizes_backup(scheme: str, head: bytes) -> bool:
+    """Whether the adapter of `scheme` takes a file that begins with `head` for a backup of its own.
+
+    Raises PluginError.
+    """
+    return _recognizes(scheme, head, _claims())
+
+
+def _recognizes(scheme: str, head: bytes, claims: Sequence[_Claim]) -> bool:
+    hook = _load(scheme, claims).hook
+    try:
+        return hook.tasksvc_recognize_backup(head=head) is True
+    except Exception as error:
+        raise PluginError(
+            f"The adapter for {scheme}: failed to look at the file with {type(error).__name__}. Ask its author."
+        ) from error
+
+
 async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) -> Any:
     """What a hook gives an awaitable of, which must be of `kind`."""
     try:

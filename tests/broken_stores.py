@@ -45,6 +45,10 @@ from tasksvc import (
 
 DISKS: dict[str, list[list[Entry]]] = {}
 """What was persisted, by the path in the URL of the store."""
+MAGIC = b"broken "
+"""What the file of a backup begins with, before the name of its class."""
+_opened: type[HealthyStore]
+"""The class of the store that was opened last, whose hooks are the adapter's."""
 
 
 class HealthyStore(LedgerRepository):
@@ -63,6 +67,16 @@ class HealthyStore(LedgerRepository):
         if scratch and path in DISKS:
             raise StoreRefused(f"{path} holds tasks that are kept.")
         return cls([] if scratch else DISKS.setdefault(path, []))
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        file.write_bytes(MAGIC + cls.__name__.encode())
+        repository = cls(DISKS[path])
+        DISKS[str(file)] = [*DISKS[path], [repository.header._replace(generation="anew")]]
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return head.startswith(MAGIC)
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         await asyncio.sleep(0)
@@ -717,6 +731,40 @@ class SaysThatNothingWasWritten(BrokenStore):
             raise StoreUnavailable("The driver fails.")
 
 
+class BacksUpUnderItsOwnGeneration(BrokenStore):
+    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        super().back_up(path, file)
+        DISKS[str(file)] = list(DISKS[path])
+
+
+class BacksUpNoRecords(BrokenStore):
+    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        super().back_up(path, file)
+        DISKS[str(file)] = [[each for each in entries if type(each) is not Record] for entries in DISKS[str(file)]]
+
+
+class DoesNotKnowItsBackups(BrokenStore):
+    caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return False
+
+
+class TakesEveryFileForABackup(BrokenStore):
+    caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return True
+
+
 class EmptiesWhatIsKept(BrokenStore):
     caught_by = "test_kept_tasks_are_never_taken_for_scratch"
 
@@ -770,8 +818,26 @@ def install(site: Path) -> None:
     (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nbroken = broken_stores\n")
 
 
+def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
+    """broken://NameOfTheClass/folder, or broken:////file for a backup."""
+    path = url.path if url.netloc else url.path.removeprefix("/")
+    name = url.netloc or Path(path).read_bytes().removeprefix(MAGIC).decode()
+    return globals()[name], path
+
+
 @hookimpl
 async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
-    """broken://NameOfTheClass/folder"""
-    store: type[HealthyStore] = globals()[url.netloc]
-    return store.open(url.path, scratch=scratch)
+    global _opened
+    _opened, path = _class_and_path(url)
+    return _opened.open(path, scratch=scratch)
+
+
+@hookimpl
+async def tasksvc_backup(url: StoreURL, file: Path) -> None:
+    store, path = _class_and_path(url)
+    store.back_up(path, file)
+
+
+@hookimpl
+def tasksvc_recognize_backup(head: bytes) -> bool:
+    return _opened.is_backup(head)

@@ -50,7 +50,7 @@ OUTSIDE_CORE = {
     "commands": CORE.keys() | {"", "api", "commands"},
     "cli": {"", "errors"},
     "__main__": {"cli"},
-    "testing": {"", "codec", "plugins", "testing"},
+    "testing": {"", "codec", "hookspecs", "plugins", "testing"},
 }
 """The same for the folders and modules around it; "" is `tasksvc` itself."""
 

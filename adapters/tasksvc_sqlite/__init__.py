@@ -8,6 +8,7 @@ from pathlib import Path
 from tasksvc import InvalidStoreURL, StoreReader, StoreURL, TaskRepository, hookimpl
 from tasksvc_sqlite.reading import back_up, open_to_read
 from tasksvc_sqlite.repository import open_file
+from tasksvc_sqlite.schema import is_store
 
 
 @hookimpl
@@ -23,6 +24,11 @@ async def tasksvc_read(url: StoreURL) -> StoreReader:
 @hookimpl
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
     await back_up(path_of(url), str(file))
+
+
+@hookimpl
+def tasksvc_recognize_backup(head: bytes) -> bool:
+    return is_store(head)
 
 
 def path_of(url: StoreURL) -> str:

@@ -24,6 +24,10 @@ _logger = logging.getLogger(__name__)
 _SMALLEST: Final = 512
 """Bytes of an SQLite database that is not empty."""
 
+_MAGIC: Final = b"SQLite format 3\0"
+_APPLICATION_ID_AT: Final = 68
+"""Offset in the file, in bytes."""
+
 HEADER: Final = """
 SELECT generation,
   max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
@@ -37,6 +41,11 @@ SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FR
   OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM retry_keys)
 FROM store"""
 """Whether anything was ever written."""
+
+
+def is_store(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a store of ours (SQLite's file format, section 1.3)."""
+    return head.startswith(_MAGIC) and head[_APPLICATION_ID_AT:][:4] == APPLICATION_ID.to_bytes(4)
 
 
 def check_place(path: str) -> None:

@@ -12,16 +12,19 @@ from pathlib import Path
 from tasksvc import (
     Capability,
     Entry,
+    Header,
     InvalidStoreURL,
     LedgerRepository,
     OutcomeUnknown,
     StoreFull,
+    StoreReader,
     StoreRefused,
     StoreUnavailable,
     StoreURL,
     TaskRepository,
     codec,
     hookimpl,
+    new_generation,
 )
 
 FORMAT = b'{"format":"tasksvc_jsonl 1"}\n'
@@ -55,18 +58,12 @@ class JSONLRepository(LedgerRepository):
             raise StoreRefused(f"{path} is in use. Stop the process that has it open, or name another file.") from None
         self._file.seek(0)
         content = self._file.readall()
-        if not content.startswith(FORMAT) and not FORMAT.startswith(content):
-            raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
-        content = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged
-        lines = content.splitlines()[1:]
-        for number, line in enumerate(lines, start=2):
-            try:
-                self.replay(map(codec.entry_from_json, codec.loads(line)))
-            except (ValueError, TypeError, KeyError) as error:
-                raise StoreRefused(f"{path} is damaged in line {number}. Take it from a copy.") from error
+        commits = _commits(content, path)
+        for entries in commits:
+            self.replay(entries)
         try:
-            self._file.truncate(len(content) if lines else 0)
-            if not lines:
+            self._file.truncate(content.rfind(b"\n") + 1 if commits else 0)
+            if not commits:
                 self._append(FORMAT + _line([self.header]))
                 _sync_folder(path.parent)
         except (OSError, StoreUnavailable) as error:
@@ -104,6 +101,20 @@ class JSONLRepository(LedgerRepository):
         self._file.close()
 
 
+def _commits(content: bytes, path: Path) -> list[list[Entry]]:
+    """The entries of each commit in a file, the header first.  Raises StoreRefused."""
+    if not content.startswith(FORMAT) and not FORMAT.startswith(content):
+        raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
+    commits: list[list[Entry]] = []
+    whole = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged
+    for number, line in enumerate(whole.splitlines()[1:], start=2):
+        try:
+            commits.append([codec.entry_from_json(value) for value in codec.loads(line)])
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreRefused(f"{path} is damaged in line {number}. Take it from a copy.") from error
+    return commits
+
+
 def _line(entries: Sequence[Entry]) -> bytes:
     return codec.dumps([codec.entry_to_json(entry) for entry in entries]) + b"\n"
 
@@ -119,11 +130,33 @@ def _sync_folder(folder: Path) -> None:
 
 @hookimpl
 async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+    return await asyncio.to_thread(_open, _path_of(url), scratch)
+
+
+@hookimpl
+async def tasksvc_read(url: StoreURL) -> StoreReader:
+    return await asyncio.to_thread(_read, _path_of(url))
+
+
+@hookimpl
+async def tasksvc_backup(url: StoreURL, file: Path) -> None:
+    source = await asyncio.to_thread(_read, _path_of(url))
+    anew = new_generation()
+    copy = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in source.dump()]
+    await asyncio.to_thread(file.write_bytes, FORMAT + _line(copy))
+
+
+@hookimpl
+def tasksvc_recognize_backup(head: bytes) -> bool:
+    return head.startswith(FORMAT)
+
+
+def _path_of(url: StoreURL) -> Path:
     """jsonl:///tasks.jsonl is a file in the working directory, jsonl:////var/tasks.jsonl one with its whole path."""
     path = Path(url.path[1:])
     if url.netloc or url.query or not path.name:
         raise InvalidStoreURL("A jsonl: store is named like jsonl:///tasks.jsonl or jsonl:////var/tasks.jsonl.")
-    return await asyncio.to_thread(_open, path, scratch)
+    return path
 
 
 def _open(path: Path, scratch: bool) -> TaskRepository:
@@ -132,3 +165,17 @@ def _open(path: Path, scratch: bool) -> TaskRepository:
     if path.exists():
         raise StoreRefused(f"{path} holds tasks that are kept, so it cannot be a scratch store. Name another file.")
     return LedgerRepository()  # in memory: there is nothing to empty, and no file to leave behind
+
+
+def _read(path: Path) -> StoreReader:
+    """What the file holds now, in memory.  Another process may append to it meanwhile."""
+    try:
+        commits = _commits(path.read_bytes(), path)
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be read: {error.strerror}.") from error
+    if not commits:
+        raise StoreRefused(f"{path} holds no store yet. Name another file.")
+    repository = LedgerRepository()
+    for entries in commits:
+        repository.replay(entries)
+    return repository

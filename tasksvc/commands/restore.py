@@ -11,12 +11,11 @@ from urllib.parse import quote
 from tasksvc.commands.filling import file_to_read, fill_from_export, fill_from_store
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, in_words, store_of
+from tasksvc.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.new_file import FileRefused
+from tasksvc.plugins import recognize_backup
 from tasksvc.store_url import StoreURL
 from tasksvc.transfer import OPENING
-
-BACKUPS = {b"SQLite format 3\0": "sqlite"}
-"""How a backup begins, and the scheme of the adapter that reads it."""
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -27,15 +26,20 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     settings = flags.parse_args(arguments)
     url = store_of(settings)
     with file_to_read(settings.file) as file:
-        head = file.read(len(OPENING))
-        schemes = [scheme for beginning, scheme in BACKUPS.items() if head.startswith(beginning)]
-        if head == OPENING:
+        head = file.read(BACKUP_HEAD_BYTES)
+        if head.startswith(OPENING):
             summary = asyncio.run(fill_from_export(file, url))
-        elif schemes:
-            backup = StoreURL(f"{schemes[0]}:///{quote(os.path.abspath(settings.file))}")
-            summary = asyncio.run(fill_from_store(backup, url))
         else:
-            raise FileRefused(f"{settings.file} is neither a backup nor an export of tasksvc.")
+            summary = asyncio.run(fill_from_store(_backup(settings.file, head, url), url))
     sys.stdout.write(
         f"Restored {url}: {in_words(summary)}. It is a new generation, so clients that follow its changes begin anew.\n"
     )
+
+
+def _backup(file: str, head: bytes, target: StoreURL) -> StoreURL:
+    """The backup in `file`, as a store to read.  Raises FileRefused where no adapter recognizes it."""
+    scheme, problems = recognize_backup(head, first=target.scheme)
+    if scheme is None:
+        refusal = f"{file} isn't an export of tasksvc, and no installed adapter recognizes it as a backup of its own."
+        raise FileRefused(" ".join([refusal, *problems]))
+    return StoreURL(f"{scheme}:///{quote(os.path.abspath(file))}")

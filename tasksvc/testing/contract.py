@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tasksvc.testing.backups import BackupsContract
 from tasksvc.testing.cancellation import CancellationContract
 from tasksvc.testing.change_log import ChangeLogContract
 from tasksvc.testing.dumping import DumpingContract
@@ -25,6 +26,7 @@ class TaskRepositoryContract(
     RecordsContract,
     PruningContract,
     DumpingContract,
+    BackupsContract,
     LifecycleContract,
     RacesContract,
     CancellationContract,

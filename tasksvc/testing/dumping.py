@@ -52,7 +52,7 @@ async def _feed(entries: Iterable[Entry], *, torn_after: int | None = None) -> A
         raise _Torn
 
 
-def _plain(entries: Sequence[Entry]) -> tuple[object, list[bytes]]:
+def without_generation(entries: Sequence[Entry]) -> tuple[object, list[bytes]]:
     """Everything but the generation, and the order within a kind, which is of no account for some."""
     header = entries[0]
     assert isinstance(header, Header), "the header comes first"
@@ -103,7 +103,9 @@ class DumpingContract(StoreUnderTest):
         other = await store.another()
         await other.repository.restore(_feed(entries))
 
-        assert _plain(await dumped(other)) == _plain(entries), "an empty store is restored as empty"
+        assert without_generation(await dumped(other)) == without_generation(entries), (
+            "an empty store is restored as empty"
+        )
         assert (await other.add()).id == 1, "and begins with the first id"
 
     @on_store(Capability.DUMP)
@@ -114,7 +116,7 @@ class DumpingContract(StoreUnderTest):
 
         await other.repository.restore(_feed(entries))
 
-        assert _plain(await dumped(other)) == _plain(entries), (
+        assert without_generation(await dumped(other)) == without_generation(entries), (
             "ids, versions, times, records, retry keys, the log and the highest id are as in the dump"
         )
         assert await other.listed() == await store.listed(), "the list is the same"
@@ -165,7 +167,7 @@ class DumpingContract(StoreUnderTest):
 
         after = await dumped(other)
         assert after[0] == before[0], "the generation of a restored store is kept over a reopening"
-        assert _plain(after) == _plain(before), "all that was restored is kept over a reopening"
+        assert without_generation(after) == without_generation(before), "all that was restored is kept over a reopening"
 
     @on_store(Capability.DUMP)
     async def test_a_store_that_holds_something_is_not_restored(self, store: Store) -> None:
@@ -203,7 +205,9 @@ class DumpingContract(StoreUnderTest):
             assert await other.listed() == [], "nothing is left of a restore that failed"
             assert await other.log() == [], "nothing is left of a restore that failed"
         await other.repository.restore(_feed(entries))
-        assert _plain(await dumped(other)) == _plain(entries), "a store that was left empty can be restored"
+        assert without_generation(await dumped(other)) == without_generation(entries), (
+            "a store that was left empty can be restored"
+        )
 
     @on_store(Capability.DUMP)
     async def test_a_dump_is_one_snapshot(self, store: Store) -> None:
@@ -246,7 +250,9 @@ class DumpingContract(StoreUnderTest):
         other = await store.another()
         await other.repository.restore(_feed(entries))
 
-        assert _plain(await dumped(other)) == _plain(entries), "a pruned store is restored as it was"
+        assert without_generation(await dumped(other)) == without_generation(entries), (
+            "a pruned store is restored as it was"
+        )
         await raised(PositionGone, other.repository.read_changes(BEGINNING, limit=1), "BEGINNING of a pruned log")
         own = Position(other.repository.generation, 4)
         assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from its floor"

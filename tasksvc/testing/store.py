@@ -23,6 +23,7 @@ from tasksvc import (
     Position,
     Remove,
     RetryKey,
+    StoreURL,
     Task,
     TaskDraft,
     TaskQuery,
@@ -87,6 +88,17 @@ class Store:
         """Closes the store and opens it again."""
         await self.repository.close()
         await self._open()
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the store's URL."""
+        return StoreURL(self.url).scheme
+
+    def new_file(self) -> Path:
+        """An empty file, outside of the store's folder."""
+        file = self._folder_of_another().with_suffix(".file")
+        file.touch()
+        return file
 
     def url_of_another(self) -> str:
         """The URL of another store, which was never opened."""

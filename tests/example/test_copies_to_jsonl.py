@@ -34,11 +34,16 @@ def test_tasks_go_there_and_back(tmp_path: Path) -> None:
     assert '"Купить молоко"' in (tmp_path / "last").read_text("utf-8")
 
 
-def test_a_backup_is_refused_with_another_way(tmp_path: Path) -> None:
-    done = run_tasksvc("backup", "new", "--store", "jsonl:///tasks.jsonl", folder=tmp_path)
+@pytest.mark.parametrize("target", ["jsonl:///restored.jsonl", "sqlite:///restored.db"])
+def test_a_backup_of_the_adapter_is_restored_into_any_store(target: str, tmp_path: Path) -> None:
+    with RunningService("--store", "jsonl:///first.jsonl", folder=tmp_path) as service:
+        body = json.dumps({"description": "Buy milk"}).encode()
+        urlopen(Request(f"{service.url}/tasks/", body, {"Content-Type": "application/json"})).close()
+        backup = run_tasksvc("backup", "saved", "--store", "jsonl:///first.jsonl", folder=tmp_path)
+    before = (tmp_path / "saved").read_bytes()
 
-    assert done.returncode == 1
-    assert done.stderr == (
-        "tasksvc: The adapter for jsonl: makes no backups. Use the means of its database, or: tasksvc export.\n"
-    )
-    assert list(tmp_path.iterdir()) == []
+    restore = run_tasksvc("restore", "saved", "--store", target, folder=tmp_path)
+
+    assert [(step.returncode, step.stderr) for step in (backup, restore)] == [(0, "")] * 2
+    assert restore.stdout.startswith(f"Restored {target}: 1 task, 1 change, ")
+    assert (tmp_path / "saved").read_bytes() == before

@@ -14,7 +14,15 @@ import pytest
 
 from tasksvc import LedgerRepository, StoreRefused, StoreURL, Unsupported
 from tasksvc.errors import PluginError
-from tasksvc.plugins import InstalledStore, back_up, installed_stores, open_reader, open_repository
+from tasksvc.plugins import (
+    InstalledStore,
+    Recognized,
+    back_up,
+    installed_stores,
+    open_reader,
+    open_repository,
+    recognize_backup,
+)
 
 GOOD = """
     import tasksvc
@@ -371,6 +379,9 @@ READER = """
 
     @tasksvc.hookimpl
     async def tasksvc_backup(url, file): file.write_text(url.scheme)
+
+    @tasksvc.hookimpl
+    def tasksvc_recognize_backup(head): return head.startswith(b"plug")
 """
 
 
@@ -421,3 +432,68 @@ async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackage
     assert str(caught.value) == (
         "The adapter for plug: failed to back up plug://user:***@host/db?... with OSError. Ask its author."
     )
+
+
+# ---------------------------------------------------------------- whose backup a file is
+
+
+@pytest.mark.parametrize("first", ["plug", "sqlite", "no-such-scheme"])
+def test_a_backup_is_recognized_by_the_adapter_that_made_it(site: SitePackages, first: str) -> None:
+    site.install(READER)
+
+    assert recognize_backup(b"plug and more", first=first) == Recognized("plug", [])
+
+
+def test_a_file_that_no_adapter_recognizes_is_of_none(site: SitePackages) -> None:
+    site.install(READER)
+
+    assert recognize_backup(b"milk, bread", first="plug") == Recognized(None, [])
+
+
+def test_a_scheme_that_is_only_another_name_of_its_adapter_is_not_asked_again(site: SitePackages) -> None:
+    site.install("import no_such_driver")
+    site.install(None, scheme="plug2", distribution="second")
+
+    recognized = recognize_backup(b"milk, bread", first="plug")
+
+    assert len(recognized.problems) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("import no_such_driver", "The adapter for aaa: from Plug-Store needs no_such_driver, which is not installed."),
+        (
+            READER.replace('head.startswith(b"plug")', "head.no_such_method()"),
+            "The adapter for aaa: failed to look at the file with AttributeError.",
+        ),
+    ],
+)
+def test_an_adapter_that_cannot_be_asked_is_passed_over_and_told(source: str, problem: str, site: SitePackages) -> None:
+    site.install(source, scheme="aaa", module="aaa_store")
+    site.install(READER, scheme="zzz", distribution="good", module="zzz_store")
+
+    taken, refused = recognize_backup(b"plug", first=""), recognize_backup(b"milk, bread", first="")
+
+    assert taken.scheme == "zzz"
+    assert refused.scheme is None
+    assert taken.problems == refused.problems
+    assert [text.startswith(problem) for text in refused.problems] == [True]
+
+
+@pytest.mark.parametrize("answer", ["None", "1", "'yes'"])
+def test_what_is_not_true_is_no_yes(answer: str, site: SitePackages) -> None:
+    site.install(READER.replace('head.startswith(b"plug")', answer))
+
+    assert recognize_backup(b"plug", first="plug").scheme is None
+
+
+def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: SitePackages) -> None:
+    place = site.install(READER)
+    other = site.install(scheme="aaa", distribution="other", module="other_store")
+    code = "import tasksvc.plugins\nassert tasksvc.plugins.recognize_backup(b'plug', first='plug').scheme"
+
+    loaded = {name.partition(".")[0] for name in modules_after(code, place, other)}
+
+    assert "plug_store" in loaded
+    assert loaded & {"other_store", "tasksvc_memory", "tasksvc_sqlite", *HEAVY} == set()
