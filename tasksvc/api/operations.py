@@ -38,7 +38,7 @@ class OperationsHandlers:
         responses=answers({200: ("It can.", HealthOut, [])}, 503),
     )
     async def ready(self, request: web.Request) -> Answer | web.Response:
-        if self._service.draining:
+        if self._service.leaving:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
         if perf_counter() - self._service.in_flight.write_given_up_at < STUCK_SECONDS:
             return problem(503, "not-ready", "The store left a write without an answer.", headers={"Retry-After": "5"})

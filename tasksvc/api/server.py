@@ -139,11 +139,14 @@ async def serve(
     *,
     ready: Callable[[Sequence[int]], None],
     stopping: Callable[[], None] = lambda: None,
+    stop_delay: float = 0.0,
 ) -> None:
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
 
     Then what is in flight finishes.  `ready` is called with the ports once requests are taken, and
     `stopping` when the signal has come.  One that comes while the application starts ends that.
+    For `stop_delay` seconds after the signal, or until a second one, only readiness is off, so that
+    load balancers can send elsewhere before connections are refused.
     Raises PortTaken, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -174,6 +177,12 @@ async def serve(
         ready(ports)
         await stop.wait()
         stopping()
+        if stop_delay:
+            app[SERVICE].leaving = True
+            stop.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(stop_delay):
+                    await stop.wait()
         servers[0].close()
         # Before aiohttp closes connections, since it stops reading the bodies that are under way.
         await app[SERVICE].drain(DRAIN_SECONDS)

@@ -50,6 +50,8 @@ class Service:
         self._drained_by = math.inf
         self.uploads = Uploads()
         self.in_flight = InFlight(scheme)
+        self.leaving = False
+        """Whether readiness is off; requests are still taken until it drains."""
         self.draining = False
 
     @property
@@ -68,7 +70,7 @@ class Service:
 
     async def start(self) -> None:
         """Opens the store.  Raises what open_repository() raises."""
-        self.draining = False
+        self.leaving = self.draining = False
         self.uploads.must_end_by(math.inf)
         self._watchdog.start()
         slow = asyncio.get_running_loop().call_later(
@@ -86,7 +88,7 @@ class Service:
     async def drain(self, deadline: float) -> None:
         """Ends the streams, and waits for the requests in flight, up to `deadline` seconds after the first call."""
         if not self.draining:
-            self.draining = True
+            self.leaving = self.draining = True
             self._drained_by = asyncio.get_running_loop().time() + deadline
             self.uploads.must_end_by(self._drained_by - LAST_SECONDS)
         if self._feed is not None:

@@ -11,9 +11,9 @@ END_SECONDS = 25.0
 log = logging.getLogger("tasksvc")
 
 
-def end_by_force() -> None:
-    """Ends the process after END_SECONDS, if it is still there, and says what it still had to do."""
-    timer = threading.Timer(END_SECONDS, _end)
+def end_by_force(*, after: float) -> None:
+    """Ends the process END_SECONDS after `after` seconds, if it is still there, and says what it still had to do."""
+    timer = threading.Timer(after + END_SECONDS, _end)
     timer.daemon = True
     timer.start()
 

@@ -118,6 +118,17 @@ def rate(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """A number of seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 3_600:
+        raise argparse.ArgumentTypeError(f"{text!r} isn't a number of seconds from 0 to 3600")
+    return value
+
+
 def count(text: str) -> int:
     """A count from 1 up."""
     if not text.isdecimal() or not 1 <= int(text) <= 10**12:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tasksvc
 from tasksvc.commands.ending import end_by_force
-from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate
+from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate, seconds
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
@@ -55,6 +55,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.add("--streams", count, 1_000, "how many streams of changes it may keep open")
     flags.add("--body-max", count, 256 * 1024, "bytes that a body may have")
     flags.add("--batch-max", count, 8 * 1024 * 1024, "bytes that a batch may have")
+    flags.add("--stop-delay", seconds, 0, "seconds to go on after a signal with readiness off, for load balancers")
     flags.add("--admin-host", str, "127.0.0.1", "the address for --admin-port")
     flags.add("--admin-port", port, None, "a port for health and figures, which then are not on the public one")
     flags.add("--log-format", log_format, "text", "text, json, or none for no line for each request")
@@ -107,9 +108,9 @@ async def _serve(settings: argparse.Namespace) -> None:
 
     def stopping() -> None:
         notify("STOPPING=1")
-        end_by_force()
+        end_by_force(after=settings.stop_delay)
 
-    await serve(listeners, ready=ready, stopping=stopping)
+    await serve(listeners, ready=ready, stopping=stopping, stop_delay=settings.stop_delay)
 
 
 def _options(settings: argparse.Namespace) -> Options:

@@ -93,6 +93,9 @@ def test_a_variable_is_checked_as_its_flag_is(variable: str, capsys: pytest.Capt
         ("--rate", "0", "no rate"),
         ("--rate", "nan", "no rate"),
         ("--rate", "often", "no rate"),
+        ("--stop-delay", "-1", "isn't a number of seconds"),
+        ("--stop-delay", "soon", "isn't a number of seconds"),
+        ("--stop-delay", "nan", "isn't a number of seconds"),
         ("--log-format", "xml", "it is text, json or none"),
     ],
 )

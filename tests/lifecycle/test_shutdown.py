@@ -126,6 +126,26 @@ async def test_readiness_is_off_and_connections_close_while_requests_in_flight_f
     assert status == 0
 
 
+async def test_for_the_delay_only_readiness_is_off_so_that_a_balancer_can_send_elsewhere(tmp_path: Path) -> None:
+    with RunningService("--store", "memory://", "--stop-delay", "600", folder=tmp_path) as service:
+        async with Connection(service.port) as kept, Connection(service.port) as stream:
+            await kept.request("GET", "/tasks/")
+            stream.send("GET", "/changes/stream?since=0")
+            await stream.head()
+
+            service.process.send_signal(signal.SIGTERM)
+            while (ready := ask(service.url, "GET", "/health/ready")).status == 200:
+                await asyncio.sleep(0.01)
+            created = ask(service.url, "POST", "/tasks/", {"description": "on a new connection"})
+            shown = await kept.request("GET", "/tasks/1")
+            event = await stream.until(b"on a new connection")
+            status = await asyncio.to_thread(service.stop)  # a second signal ends the delay
+
+    assert (ready.status, ready.document["detail"]) == (503, "The service is shutting down.")
+    assert (created.status, shown.status, status) == (201, 200, 0)
+    assert b"data:" in event
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_while_it_starts_ends_it_and_leaves_the_store_free(
     number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
