@@ -59,7 +59,7 @@ class Tasks:
         params: dict[str, Any] = {"label": label, "limit": PAGE}
         while url:
             async with self._session.get(url, params=params) as answer:
-                await check(answer)
+                await check(answer, "X-Change-Seq")
                 found += await answer.json()
                 url, params = (answer.links["next"]["url"] if "next" in answer.links else None), {}
         return found
@@ -75,11 +75,19 @@ class Tasks:
             return None if answer.status == 204 else await answer.json()
 
 
-async def check(answer: aiohttp.ClientResponse) -> None:
-    """Raises Failed with what a problem document says."""
+async def check(answer: aiohttp.ClientResponse, *headers: str) -> None:
+    """Raises Failed with what a problem document says, or if something else than the service answered.
+
+    A proxy may answer a wrong URL with an empty 200.  `headers` are those that the service would send.
+    """
     if answer.status >= 400:
         problem = await answer.json() if answer.content_type == "application/problem+json" else {}
         raise Failed(f"{answer.method} {answer.url} was answered by {answer.status}: {problem.get('detail', '')}")
+    is_json = answer.status == 204 or (answer.content_type == "application/json" and await answer.read())
+    if not is_json or any(name not in answer.headers for name in headers):
+        raise Failed(
+            f"{answer.method} {answer.url} wasn't answered by the service. Check the URL, and the proxy's paths."
+        )
 
 
 # ---------------------------------------------------------------- the demo

@@ -48,6 +48,10 @@ class Refused(Exception):
     """The service refuses what is asked, so that trying again is of no use."""
 
 
+class Stranger(aiohttp.ClientError):
+    """Something else than the service answered, such as a proxy that has no such path, or is being repaired."""
+
+
 # ---------------------------------------------------------------- the copy
 
 
@@ -129,7 +133,7 @@ class Service:
         url: Any = f"tasks/?limit={PAGE}"
         while url:
             async with self._session.get(url) as answer:
-                await check(answer)
+                await check(answer, "application/json", "X-Change-Seq")
                 position, tasks = answer.headers["X-Change-Seq"], await answer.json()
                 url = answer.links["next"]["url"] if "next" in answer.links else None
             yield position, tasks
@@ -139,7 +143,7 @@ class Service:
         more = True
         while more:
             async with self._session.get("changes", params={"since": since, "limit": limit}) as answer:
-                await check(answer)
+                await check(answer, "application/json")
                 page = await answer.json()
             since, more = page["next"], page["more"]
             yield page["changes"], since
@@ -149,7 +153,7 @@ class Service:
         timeout = aiohttp.ClientTimeout(total=None, sock_read=QUIET_SECONDS)
         headers = {"Accept": "text/event-stream", "Last-Event-ID": since}
         async with self._session.get("changes/stream", headers=headers, timeout=timeout) as answer:
-            await check(answer)
+            await check(answer, "text/event-stream")
             rest = b""
             async for piece in answer.content.iter_any():
                 *events, rest = (rest + piece).split(b"\n\n")
@@ -168,14 +172,22 @@ def fields_of(event: bytes) -> dict[str, str]:
     return {name: value.removeprefix(" ") for name, _, value in fields}
 
 
-async def check(answer: aiohttp.ClientResponse) -> None:
-    """Raises Gone, Refused, or ClientResponseError for what is worth another try."""
+async def check(answer: aiohttp.ClientResponse, media_type: str, *headers: str) -> None:
+    """Raises Gone, Refused, or ClientResponseError or Stranger for what is worth another try.
+
+    The service answers with `media_type` and `headers`.
+    """
     if answer.status == 410:
         raise Gone
     if 400 <= answer.status < 500 and answer.status not in (408, 429):
         problem = await answer.json() if answer.content_type == "application/problem+json" else {}
         raise Refused(f"{answer.method} {answer.url} was answered by {answer.status}: {problem.get('detail', '')}")
     answer.raise_for_status()
+    empty = media_type == "application/json" and not await answer.read()
+    if empty or answer.content_type != media_type or any(name not in answer.headers for name in headers):
+        raise Stranger(
+            f"{answer.method} {answer.url} wasn't answered by the service. Check the URL, and the proxy's paths."
+        )
 
 
 # ---------------------------------------------------------------- both together

@@ -100,12 +100,10 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app[SERVICE], app[ACCESS] = service, access
     app[FRONT] = Front(handlers.tasks, edge, service.uploads, body_max=options.body_max)
     routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
-    home = app.router.named_resources()["home"]
     app[OPERATIONS] = web.Application()
     routes.add_only_operations_to(app[OPERATIONS].router)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
-        routes.set_prefix(str(home.url_for()).rstrip("/"))
         try:
             await service.start()
             await access.start(options.admin_token)

@@ -1,7 +1,8 @@
 """The pages for people: Swagger UI at /docs and ReDoc at /redoc.
 
 Both work with no internet and under a strict Content-Security-Policy, and ask no other host for
-anything.  Their files come from the package offapi, which is not imported, since that would cost
+anything.  They name their files relative to their own address, which a proxy may have put below a
+path that the service doesn't know.  Their files come from the package offapi, which is not imported, since that would cost
 68 MB.
 """
 
@@ -50,12 +51,12 @@ _SWAGGER = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>tasksvc: Swagger UI</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{prefix}/docs/assets/swagger.css">
+<link rel="stylesheet" href="docs/assets/swagger.css">
 </head>
 <body>
 <div id="ui"></div>
-<script src="{prefix}/docs/assets/swagger.js"></script>
-<script src="{prefix}/docs/assets/start-swagger.js" data-url="{prefix}/openapi.json"></script>
+<script src="docs/assets/swagger.js"></script>
+<script src="docs/assets/start-swagger.js" data-url="openapi.json"></script>
 </body>
 </html>
 """
@@ -69,8 +70,8 @@ _REDOC = """<!doctype html>
 <link rel="icon" href="data:,">
 </head>
 <body>
-<redoc spec-url="{prefix}/openapi.json" disable-telemetry="true"></redoc>
-<script type="module" src="{prefix}/docs/assets/redoc.js"></script>
+<redoc spec-url="openapi.json" disable-telemetry="true"></redoc>
+<script type="module" src="docs/assets/redoc.js"></script>
 </body>
 </html>
 """
@@ -80,8 +81,6 @@ class DocsPages:
     """The handlers of the pages and of their files."""
 
     def __init__(self) -> None:
-        self.prefix = ""
-        """Of the application within a larger one."""
         found = importlib.util.find_spec("offapi")
         assert found is not None, "offapi is a dependency of tasksvc"
         assert found.submodule_search_locations is not None
@@ -97,7 +96,12 @@ class DocsPages:
 
     async def home(self, request: web.Request) -> web.StreamResponse:
         """Leads to the docs."""
-        return web.Response(status=302, headers={hdrs.LOCATION: f"{self.prefix}/docs"})
+        return web.Response(status=302, headers={hdrs.LOCATION: "docs"})
+
+    async def without_slash(self, request: web.Request) -> web.StreamResponse:
+        """Leads from a page's address with a slash at its end to the one without, which its links are relative to."""
+        page = request.path.rstrip("/").rpartition("/")[2]
+        return web.Response(status=308, headers={hdrs.LOCATION: f"../{page}"})
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """One of the files that the pages need."""
@@ -124,7 +128,7 @@ class DocsPages:
     def _page(self, template: str) -> web.Response:
         nonce = secrets.token_urlsafe(16)
         return web.Response(
-            text=template.format(prefix=self.prefix, nonce=nonce),
+            text=template.format(nonce=nonce),
             content_type="text/html",
             headers={
                 "Content-Security-Policy": _POLICY.format(nonce=nonce),

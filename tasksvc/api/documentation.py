@@ -44,8 +44,8 @@ BODY_ERROR = {"in": "body", "field": "description", "message": "This field is re
 QUERY_ERROR = {"in": "query", "field": "limit", "message": "Must be an integer from 1 to 1,000."}
 HEADERS: Mapping[str, str] = {
     "ETag": "The entity tag of this version of the task.",
-    "Location": "Where the new task is.",
-    "Link": 'With rel="next", the next page.',
+    "Location": "The URL of the new task, relative to that of the request (RFC 9110, section 10.2.2).",
+    "Link": 'With rel="next", the URL of the next page, relative to that of the request (RFC 8288, section 3.2).',
     CHANGE_SEQ: "The position in the change log that this answer shows.",
     REPLAYED: "true where the Idempotency-Key was used before, and this is the answer of that time.",
 }

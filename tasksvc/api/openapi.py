@@ -46,8 +46,8 @@ class Operation(NamedTuple):
     """What it needs; None for nothing."""
 
 
-def describe(operations: Iterable[Operation], *, version: str, prefix: str) -> dict[str, Any]:
-    """The OpenAPI document of `operations`, which are served below `prefix`."""
+def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
+    """The OpenAPI document of `operations`, which are served beside it, below whatever path that is."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title="tasksvc",
@@ -55,7 +55,8 @@ def describe(operations: Iterable[Operation], *, version: str, prefix: str) -> d
         openapi_version="3.1.0",
         plugins=[plugin],
         info={"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
-        servers=[{"url": prefix or "/"}],
+        # Relative to the address of the document, whatever path a proxy has put it below.
+        servers=[{"url": ".", "description": "The service that this description comes from."}],
         tags=TAGS,
     )
     assert plugin.converter is not None

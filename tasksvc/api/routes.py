@@ -44,7 +44,7 @@ class Routes:
     def __init__(self, handlers: Handlers, edge: Edge, cors: Cors | None, version: str) -> None:
         self._handlers, self._edge, self._cors, self._version = handlers, edge, cors, version
         self._operations: list[Operation] = []
-        self._prefix, self._description = "", b""
+        self._description = b""
 
     def add_to(self, router: web.UrlDispatcher, *, body_max: int, batch_max: int, operations: bool) -> None:
         """Registers everything; `body_max` and `batch_max` are in bytes, `operations` adds those of operators."""
@@ -76,7 +76,9 @@ class Routes:
         for path, handler in (
             ("/", pages.home),
             ("/docs", pages.swagger),
+            ("/docs/", pages.without_slash),
             ("/redoc", pages.redoc),
+            ("/redoc/", pages.without_slash),
             ("/docs/assets/{name}", pages.asset),
             ("/openapi.json", self._openapi),
         ):
@@ -87,11 +89,6 @@ class Routes:
         """Registers what is for operators, for a port of its own."""
         self._operations_paths(router, None, documented=False)
         self._nowhere(router)
-
-    def set_prefix(self, prefix: str) -> None:
-        """Tells all that name paths that the application is served below `prefix`."""
-        self._prefix = self._handlers.tasks.prefix = self._handlers.pages.prefix = prefix
-        self._description = b""
 
     def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
         """`scope` is what the figures need; without one they are for operators only, who come by any name."""
@@ -113,7 +110,7 @@ class Routes:
         documented: bool = True,
         guarded: bool = True,
     ) -> None:
-        resource = router.add_resource(path, name="home" if path == "/" else None)
+        resource = router.add_resource(path)
         if "GET" in methods:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
@@ -159,8 +156,7 @@ class Routes:
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if not self._description:  # made when it is first asked for, since that takes a while
-            description = describe(self._operations, version=self._version, prefix=self._prefix)
-            self._description = codec.dumps(description)
+            self._description = codec.dumps(describe(self._operations, version=self._version))
         return web.Response(body=self._description, content_type=JSON)
 
 

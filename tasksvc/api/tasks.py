@@ -74,8 +74,6 @@ class TaskHandlers:
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
         self._tasks, self._pages = EncodedTasks(), EncodedPages()
-        self.prefix = ""
-        """Of the application within a larger one."""
 
     # ------------------------------------------------------------ one task
 
@@ -90,16 +88,21 @@ class TaskHandlers:
         body=TaskIn(),
     )
     async def create_task(self, request: web.Request) -> Answer:
-        return await self.create(request, request[BODY], request[RAW])
+        below = "" if request.path.endswith("/") else "tasks/"
+        return await self.create(request, request[BODY], request[RAW], below=below)
 
-    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes) -> Answer:
-        """Makes the task of `draft`, which came as the body `raw`."""
+    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes, *, below: str = "") -> Answer:
+        """Creates the task of `draft`, which came as the body `raw`.
+
+        `below` leads from the request's URL to those of tasks, so that Location needs no path: a
+        proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
+        """
         check_untagged(*_conditions(request))
         repository = self._service.repository
         retry = self._retry_key(request, "/tasks/", raw)
         task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
         answer = task_answer(task, repository.generation, status=201)
-        answer.add(hdrs.LOCATION, f"{self.prefix}/tasks/{task.id}")
+        answer.add(hdrs.LOCATION, f"{below}{task.id}")
         if replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -299,7 +302,8 @@ def _write(operation: dict[str, Any], generation: str) -> Write:
 
 
 def _next_link(request: web.Request, cursor: str) -> str:
-    return f'<{request.rel_url.update_query(after=cursor)}>; rel="next"'
+    """A query alone: relative to the request's URL (RFC 8288, section 3.2), below whatever path a proxy put it."""
+    return f'<?{request.rel_url.update_query(after=cursor).raw_query_string}>; rel="next"'
 
 
 def _as_lines(page: Page) -> bytes:

@@ -27,6 +27,17 @@ class Answer(NamedTuple):
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
+    url: URL
+    """Of the request."""
+
+    def target(self, reference: str) -> str:
+        """The path and query that a reference in this answer leads to (RFC 3986, section 5)."""
+        return str(self.url.join(URL(reference, encoded=True)).relative())
+
+    @property
+    def location(self) -> str | None:
+        """The path that the Location header leads to."""
+        return self.target(self.headers["Location"]) if "Location" in self.headers else None
 
     @property
     def json(self) -> Any:
@@ -162,7 +173,7 @@ class Api:
 
 async def read(response: ClientResponse) -> Answer:
     """The whole of an answer."""
-    return Answer(response.status, response.headers, await response.read())
+    return Answer(response.status, response.headers, await response.read(), response.url)
 
 
 def next_page(answer: Answer) -> str | None:
@@ -172,7 +183,7 @@ def next_page(answer: Answer) -> str | None:
         return None
     found = re.fullmatch(r'<(.*)>; rel="next"', link)
     assert found is not None, link
-    return found[1]
+    return answer.target(found[1])
 
 
 def _dashed(headers: dict[str, str]) -> dict[str, str]:

@@ -14,7 +14,14 @@ FILES = ["swagger.js", "swagger.css", "redoc.js", "start-swagger.js"]
 async def test_the_home_page_leads_to_the_docs(api: Api) -> None:
     answer = await api.get("/")
 
-    assert (answer.status, answer.headers["Location"]) == (302, "/docs")
+    assert (answer.status, answer.headers["Location"]) == (302, "docs")
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_a_slash_too_many_leads_to_the_page(api: Api, page: str) -> None:
+    answer = await api.get(f"{page}/")
+
+    assert (answer.status, answer.location) == (308, page)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
@@ -58,7 +65,7 @@ async def test_a_file_takes_no_conditions(api: Api, headers: dict[str, str]) -> 
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("name", ["..", "%2e%2e%2fapp.py", "swagger_bundle.js", "", "swagger.js%00", ".swagger.js"])
+@pytest.mark.parametrize("name", ["...", "%2e%2e%2fapp.py", "swagger_bundle.js", "", "swagger.js%00", ".swagger.js"])
 async def test_there_are_no_other_files(api: Api, name: str) -> None:
     answer = await api.get(f"/docs/assets/{name}")
 

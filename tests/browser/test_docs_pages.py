@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from reverse_proxies import free_port, nginx
 from running_service import RunningService
 
 from tasksvc.api import create_app
@@ -18,14 +19,29 @@ from tasksvc.api import create_app
 pytestmark = pytest.mark.browser
 
 CREATE = "#operations-tasks-create_task"
+STRIPPING = """
+server {{
+    listen 127.0.0.1:{listen};
+    location /team/todo/ {{
+        proxy_pass http://127.0.0.1:{service}/;
+        proxy_set_header Host $http_host;
+    }}
+    location / {{ return 200; }}
+}}
+"""
 
 
-@pytest.fixture(params=["alone", "embedded"])
+@pytest.fixture(params=["alone", "embedded", "behind nginx"])
 async def base(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Where the service is: a process of its own, or below a prefix of another application."""
+    """Where the service is: a process of its own, below a prefix of an application, or below one that nginx strips."""
     if request.param == "alone":
         with RunningService("--store", "memory://", folder=tmp_path) as service:
             yield service.url
+    elif request.param == "behind nginx":
+        with RunningService("--store", "memory://", folder=tmp_path) as service:
+            port = free_port()
+            with nginx(STRIPPING.format(listen=port, service=service.port), folder=tmp_path, port=port):
+                yield f"http://localhost:{port}/team/todo"
     else:
         site = web.Application()
         site.add_subapp("/todo", create_app("memory://"))
