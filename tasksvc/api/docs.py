@@ -2,8 +2,8 @@
 
 Both work with no internet and under a strict Content-Security-Policy, and ask no other host for
 anything.  They name their files relative to their own address, which a proxy may have put below a
-path that the service doesn't know.  Their files come from the package offapi, which is not imported, since that would cost
-68 MB.
+path that the service doesn't know.  Their files come from the package offapi, which is not imported,
+since that would cost 68 MB.
 """
 
 from __future__ import annotations
