@@ -84,7 +84,7 @@ class StoreReader(ABC):
 class TaskRepository(StoreReader):
     """A store of tasks, opened by the hook `tasksvc_open` of an adapter.
 
-    An adapter implements commit(), get(), find(), read_changes() and close(); the rest is declared
+    An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
     """
 
@@ -119,6 +119,14 @@ class TaskRepository(StoreReader):
     @abstractmethod
     async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
         """At most `limit` (1 to 1,000) tasks of `query` after the place `after`, as `select()` defines them."""
+
+    @abstractmethod
+    async def count(self, query: TaskQuery) -> int:
+        """How many tasks `query` matches in one snapshot, however many there are; its order has no meaning.
+
+        It may have to look at every task of the store.  Meanwhile it must hold up neither the event
+        loop nor other calls.
+        """
 
     @abstractmethod
     async def read_changes(self, since: Position, *, limit: int) -> ChangePage:

@@ -35,13 +35,15 @@ class Cursor(NamedTuple):
 class TaskQuery:
     """A filter, all of whose conditions must hold, and an order.
 
-    `before` and `after` are strict.  Nulls come last in both directions; ties are broken by id, in
-    the direction of the sort.
+    `before` and `after` are strict, `min` and `max` are not.  Nulls come last in both directions;
+    ties are broken by id, in the direction of the sort.
     """
 
     done: bool | None = None
     labels: tuple[str, ...] = ()
+    priority: int | None = None
     priority_min: int | None = None
+    priority_max: int | None = None
     due_before: datetime | None = None
     due_after: datetime | None = None
     created_after: datetime | None = None
@@ -57,7 +59,9 @@ class TaskQuery:
         return (
             (self.done is None or task.done is self.done)
             and all(label in task.labels for label in self.labels)
+            and (self.priority is None or task.priority == self.priority)
             and (self.priority_min is None or task.priority >= self.priority_min)
+            and (self.priority_max is None or task.priority <= self.priority_max)
             and (self.due_before is None or (due is not None and due < self.due_before))
             and (self.due_after is None or (due is not None and due > self.due_after))
             and (self.created_after is None or task.created_at > self.created_after)

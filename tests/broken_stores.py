@@ -449,6 +449,42 @@ class TellsALaterPosition(BrokenStore):
         return page._replace(position=self._ledger.position)
 
 
+class CountsAPage(BrokenStore):
+    caught_by = "test_a_count_goes_beyond_a_page"
+
+    async def count(self, query: TaskQuery) -> int:
+        return len((await self.find(query, limit=1_000)).tasks)
+
+
+class CountsWhatItRemembers(BrokenStore):
+    """Until the next creation."""
+
+    caught_by = "test_a_count_sees_every_write_acknowledged_before_it"
+
+    async def count(self, query: TaskQuery) -> int:
+        counted = vars(self).setdefault("counted", {})
+        key = (query, self._ledger.last_id)
+        if key not in counted:
+            counted[key] = await super().count(query)
+        return int(counted[key])
+
+
+class CountsWithoutTheSearch(BrokenStore):
+    caught_by = "test_every_count_is_the_length_of_its_list"
+
+    async def count(self, query: TaskQuery) -> int:
+        return await super().count(dataclasses.replace(query, q=None))
+
+
+class PassesOverThePriority(BrokenStore):
+    """A filter that it does not know yet."""
+
+    caught_by = "test_filter_by_priority"
+
+    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+        return await super().find(dataclasses.replace(query, priority=None), after=after, limit=limit)
+
+
 # ---------------------------------------------------------------- the log
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery
@@ -28,42 +29,16 @@ def listing_statement(listing: Listing) -> Statement:
     is none at all.
     """
     query, after, limit = listing
-    values: list[Any] = []
-
-    def value(of: Any) -> str:
-        values.append(of)
-        return f"${len(values)}"
-
-    tables = ["tasks"]
-    conditions: list[str] = []
-    due_key = f"coalesce(due_at, {_FIRST if query.descending else _LAST})"
-    # Within these bounds the index is entered and left without a look at tasks that are not due.
-    is_due = f"{due_key} > {_FIRST}" if query.descending else f"{due_key} < {_LAST}"
-    for number, label in enumerate(query.labels):
-        tables.append(f"JOIN task_labels label{number} ON label{number}.id = tasks.id")
-        conditions.append(f"label{number}.label = {value(label)}")
-    if query.done is not None:
-        conditions.append(f"done = {value(query.done)}")
-    if query.priority_min is not None:
-        conditions.append(f"priority >= {value(bounded(query.priority_min))}")
-    if query.due_before is not None:
-        conditions.append(f"{is_due} AND {due_key} < {value(micros(query.due_before))}")
-    if query.due_after is not None:
-        conditions.append(f"{is_due} AND {due_key} > {value(micros(query.due_after))}")
-    if query.created_after is not None:
-        conditions.append(f"created_at > {value(micros(query.created_after))}")
-    if query.updated_after is not None:
-        conditions.append(f"updated_at > {value(micros(query.updated_after))}")
-    if query.q is not None:
-        conditions.append(f"strpos(folded, {value(query.q.casefold())}) > 0")
+    values = _Values()
+    tables, conditions = _filtered(query, values)
 
     order = ["tasks.id"]
     if query.sort is not SortField.ID:
-        order.insert(0, due_key if query.sort is SortField.DUE_AT else str(query.sort))
+        order.insert(0, _due_key(query) if query.sort is SortField.DUE_AT else str(query.sort))
     further, direction = ("<", " DESC") if query.descending else (">", "")
     if after is not None:
-        last_id = value(bounded(after.id))
-        places = [last_id] if query.sort is SortField.ID else [value(_place(after, query.descending)), last_id]
+        last_id = values.put(bounded(after.id))
+        places = [last_id] if query.sort is SortField.ID else [values.put(_place(after, query.descending)), last_id]
         conditions.append(f"({', '.join(order)}) {further} ({', '.join(places)})")
         if query.sort is SortField.ID:  # of the labels too, so that their index is entered at the place
             conditions += [f"label{number}.id {further} {last_id}" for number in range(len(query.labels))]
@@ -76,7 +51,7 @@ def listing_statement(listing: Listing) -> Statement:
             ", ".join((columns, *(f"{key} AS {name}" for key, name in zip(order, keys, strict=True)))),
             "FROM",
             *tables,
-            *(("WHERE", " AND ".join(conditions)) if conditions else ()),
+            _where(conditions),
             "ORDER BY",
             ", ".join(key + direction for key in order),
             f"LIMIT {limit + 1:d}",
@@ -84,7 +59,65 @@ def listing_statement(listing: Listing) -> Statement:
     )
     outer = ", ".join(key + direction for key in keys)
     statement = f"SELECT generation, seq, {TASK_COLUMNS} FROM header LEFT JOIN ({page}) page ON true ORDER BY {outer}"
-    return statement, values
+    return statement, values.all
+
+
+def counting_statement(query: TaskQuery) -> Statement:
+    """Statement and values for the number of tasks, in one row."""
+    values = _Values()
+    tables, conditions = _filtered(query, values)
+    return " ".join(("SELECT count(*) FROM", *tables, _where(conditions))), values.all
+
+
+class _Values:
+    """The values of a statement."""
+
+    def __init__(self) -> None:
+        self.all: list[Any] = []
+
+    def put(self, value: Any) -> str:
+        """What stands for `value` in the statement."""
+        self.all.append(value)
+        return f"${len(self.all)}"
+
+
+def _filtered(query: TaskQuery, values: _Values) -> tuple[list[str], list[str]]:
+    """The tables where the tasks of `query` are found, and the conditions that they meet."""
+    tables = ["tasks"]
+    conditions: list[str] = []
+    due_key = _due_key(query)
+    # Within these bounds the index is entered and left without a look at tasks that are not due.
+    is_due = f"{due_key} > {_FIRST}" if query.descending else f"{due_key} < {_LAST}"
+    for number, label in enumerate(query.labels):
+        tables.append(f"JOIN task_labels label{number} ON label{number}.id = tasks.id")
+        conditions.append(f"label{number}.label = {values.put(label)}")
+    if query.done is not None:
+        conditions.append(f"done = {values.put(query.done)}")
+    if query.priority is not None:
+        conditions.append(f"priority = {values.put(bounded(query.priority))}")
+    if query.priority_min is not None:
+        conditions.append(f"priority >= {values.put(bounded(query.priority_min))}")
+    if query.priority_max is not None:
+        conditions.append(f"priority <= {values.put(bounded(query.priority_max))}")
+    if query.due_before is not None:
+        conditions.append(f"{is_due} AND {due_key} < {values.put(micros(query.due_before))}")
+    if query.due_after is not None:
+        conditions.append(f"{is_due} AND {due_key} > {values.put(micros(query.due_after))}")
+    if query.created_after is not None:
+        conditions.append(f"created_at > {values.put(micros(query.created_after))}")
+    if query.updated_after is not None:
+        conditions.append(f"updated_at > {values.put(micros(query.updated_after))}")
+    if query.q is not None:
+        conditions.append(f"strpos(folded, {values.put(query.q.casefold())}) > 0")
+    return tables, conditions
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+
+def _due_key(query: TaskQuery) -> str:
+    return f"coalesce(due_at, {_FIRST if query.descending else _LAST})"
 
 
 def _place(after: Cursor, descending: bool) -> int:

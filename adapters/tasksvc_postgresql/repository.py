@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 import asyncpg
 
@@ -35,7 +36,7 @@ from tasksvc_postgresql.dumping import dump, restore
 from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.grouping import Grouping
 from tasksvc_postgresql.listener import Listener
-from tasksvc_postgresql.listing import Listing, listing_statement
+from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.pruning import prune
@@ -61,6 +62,8 @@ _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
 _STATE = "SELECT generation, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean FROM header"
 
+Answer = TypeVar("Answer")
+
 
 class PostgresqlRepository(TaskRepository):
     """Any number of these, in any number of processes, serve one schema."""
@@ -76,8 +79,9 @@ class PostgresqlRepository(TaskRepository):
         )
         self._gets: Grouping[int, Task] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
+        self._counts = Sharing(self._count, self._connections.deadline)
         self._scans = asyncio.Semaphore(settings.pool_size // 2)
-        """Searches read many tasks, so they get only some of the connections."""
+        """Searches and counts read many tasks, so they get only some of the connections."""
         self._transfers: set[asyncpg.Connection] = set()
         self._listener = Listener(servers.connect, settings.schema, settings.timeout)
         self._closed = False
@@ -124,15 +128,20 @@ class PostgresqlRepository(TaskRepository):
         return await self._finds(Listing(query, after, limit))
 
     async def _find(self, listing: Listing, deadline: float) -> Page:
+        work = partial(self._list, listing)
         if listing.query.q is None:
-            return await self._connections.run(partial(self._list, listing), deadline=deadline)
+            return await self._connections.run(work, deadline=deadline)
+        return await self._scan(work, deadline)
+
+    async def _scan(self, work: Callable[[Session], Awaitable[Answer]], deadline: float) -> Answer:
+        """What `work` gives, which reads many tasks."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._scans.acquire()
         except TimeoutError:
             raise StoreUnavailable("Too many searches run already. Try again soon.") from None
         try:
-            return await self._connections.run(partial(self._list, listing), deadline=deadline)
+            return await self._connections.run(work, deadline=deadline)
         finally:
             self._scans.release()
 
@@ -143,6 +152,19 @@ class PostgresqlRepository(TaskRepository):
         following = listing.query.cursor(tasks[-1]) if len(rows) > listing.limit else None
         self._generation, seq = rows[0][:2]
         return Page(tasks, following, Position(self._generation, seq))
+
+    async def count(self, query: TaskQuery) -> int:
+        self._check_open()
+        return await self._counts(query)
+
+    async def _count(self, query: TaskQuery, deadline: float) -> int:
+        statement, values = counting_statement(query)
+
+        async def work(session: Session) -> int:
+            ((found,),) = await session.fetch(statement, *values)
+            return int(found)
+
+        return await self._scan(work, deadline)
 
     async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
         self._check_open()
@@ -223,6 +245,7 @@ class PostgresqlRepository(TaskRepository):
         await self._commits.close()
         await self._gets.close()
         await self._finds.close()
+        await self._counts.close()
         await self._listener.close()
         for connection in self._transfers:
             connection.terminate()

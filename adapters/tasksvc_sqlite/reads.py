@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from tasksvc import (
     ChangePage,
@@ -36,35 +36,45 @@ from tasksvc_sqlite.rows import (
     to_record,
     to_task,
 )
-from tasksvc_sqlite.selection import is_indexed, lookups, page, with_head
+from tasksvc_sqlite.selection import count, is_indexed, lookups, page, with_head
 
 _CHANGES_MAX: Final = 256
 """Changes of one page, which bounds its memory."""
 _SCANS_MAX: Final = 64
-"""Pages that wait while the store is searched for another one; one more is refused."""
+"""Pages and counts that wait while the store is searched for another one; one more is refused."""
 
 _TRIAL: Final = "SELECT 1 FROM store"
 
 
 class _Asked(NamedTuple):
+    """A page that is asked for."""
+
     query: TaskQuery
     after: Cursor | None
     limit: int
+
+
+class _Counted(NamedTuple):
+    """A count that is asked for."""
+
+    query: TaskQuery
+
+
+_Lane = GroupCommit[_Asked | _Counted, Page | int]
+"""Pages and counts that take turns at one connection."""
 
 
 class Reads:
     """Reads that wait share a statement; one that takes long holds up only its like."""
 
     def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, searches: Reader) -> None:
-        """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest."""
+        """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest, and counts."""
         self._memory, self._quick, self._searching = memory, quick, searches
         self._readers = (quick, lists, searches)
-        self._asked: dict[_Asked, asyncio.Future[Page]] = {}
+        self._asked: dict[_Asked | _Counted, asyncio.Future[Page | int]] = {}
         self._gets: GroupCommit[int, Task | None] = GroupCommit(self._get_group)
-        self._lists: GroupCommit[_Asked, Page] = GroupCommit(partial(self._read_page, lists), group=1)
-        self._searches: GroupCommit[_Asked, Page] = GroupCommit(
-            partial(self._read_page, searches), group=1, waiting=_SCANS_MAX
-        )
+        self._lists: _Lane = GroupCommit(partial(self._read, lists), group=1)
+        self._searches: _Lane = GroupCommit(partial(self._read, searches), group=1, waiting=_SCANS_MAX)
         self._closed = False
 
     async def set_up(self) -> None:
@@ -128,15 +138,30 @@ class Reads:
         asked = _Asked(query, after, limit)
         if (remembered := self._memory.pages.get(asked)) is not None:
             return remembered
-        if (reading := self._asked.get(asked)) is None:
-            lane = self._lists if is_indexed(query) else self._searches
-            reading = self._asked[asked] = lane(asked)
-        return await asyncio.shield(reading)  # which others may share
+        return cast(Page, await self._shared(self._lists if is_indexed(query) else self._searches, asked))
 
-    async def _read_page(self, reader: Reader, units: Sequence[_Asked]) -> Sequence[Page]:
+    async def count(self, query: TaskQuery) -> int:
+        """As the port says."""
+        self.check_open()
+        return cast(int, await self._shared(self._searches, _Counted(query)))
+
+    async def _shared(self, lane: _Lane, asked: _Asked | _Counted) -> Page | int:
+        """The answer of a reading that others may share, who asked for the same before it started."""
+        if (reading := self._asked.get(asked)) is None:
+            reading = self._asked[asked] = lane(asked)
+        return await asyncio.shield(reading)
+
+    async def _read(self, reader: Reader, units: Sequence[_Asked | _Counted]) -> Sequence[Page | int]:
         (asked,) = units
         del self._asked[asked]  # who asks from now on must see what is committed until then
         self.check_open()
+        match asked:
+            case _Asked():
+                return [await self._read_page(reader, asked)]
+            case _Counted(query):
+                return [await self._read_count(reader, query)]
+
+    async def _read_page(self, reader: Reader, asked: _Asked) -> Page:
         calm = self._memory.pages.calm
         query, after, limit = asked
         (generation, head, *_), *rows = await reader.rows(*page(query, after, limit + 1))
@@ -144,7 +169,14 @@ class Reads:
         following = query.cursor(tasks[-1]) if len(rows) > limit else None
         found = Page(tasks, following, Position(generation, head))
         self._memory.pages.put(asked, found, since=calm)
-        return [found]
+        return found
+
+    async def _read_count(self, reader: Reader, query: TaskQuery) -> int:
+        statement = count(query)
+        if statement is None:
+            return 0
+        ((found,),) = await reader.rows(*statement)
+        return int(found)
 
     # ------------------------------------------------------------ the log and the records
 

@@ -67,6 +67,9 @@ class SQLiteRepository(TaskRepository):
     async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
         return await self._reads.find(query, after=after, limit=limit)
 
+    async def count(self, query: TaskQuery) -> int:
+        return await self._reads.count(query)
+
     async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
         return await self._reads.changes(since, limit=limit)
 

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
+from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamped, is_storable, marks, microseconds, with_rows
 
 _HEAD: Final = "SELECT generation, max(floor, ifnull((SELECT max(seq) FROM changes), 0)), floor"
-_REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: 0}
+_NO_PRIORITY: Final = 0
+_REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
 """What the tasks that an index leaves out are sorted by."""
 _INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
 """The condition of such an index."""
@@ -42,14 +44,26 @@ def page(query: TaskQuery, after: Cursor | None, limit: int) -> Statement:
     return with_head(TASK_COLUMNS, list(_parts(query, after)) if possible else [], limit)
 
 
+def count(query: TaskQuery) -> Statement | None:
+    """How many tasks there are; None where it can be none, since SQLite can hold no such text."""
+    if not is_storable(*query.labels, query.q or ""):
+        return None
+    conditions = _conditions(query)
+    if query.labels and not conditions and query.q is None:  # their index has it all
+        terms, values = _labelled(query.labels)
+        return Statement(f"SELECT count(*) FROM task_labels WHERE {' AND '.join(terms)}", values)
+    source, terms, values = _filtered(query, conditions, _without_priority(conditions), index=None)
+    return Statement(f"SELECT count(*) FROM {source}{_where(terms)}", values)
+
+
 def is_indexed(query: TaskQuery) -> bool:
     """Whether an index has just the tasks of `query`, in its order, so that all its pages cost the same."""
-    columns = {condition.column for condition in _conditions(query)}
     if query.q is not None:
         return False
+    conditions = _conditions(query)
     if query.sort is SortField.ID:
-        return (not columns and len(query.labels) <= 1) or (columns == {"done"} and not query.labels)
-    return columns <= {query.sort.value} and not query.labels
+        return len(query.labels) <= 1 if not conditions else not query.labels and _index_by_id(conditions) is not None
+    return {condition.column for condition in conditions} <= {query.sort.value} and not query.labels
 
 
 def lookups(columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> Iterator[Statement]:
@@ -72,17 +86,26 @@ def contains(text: str, folded: str) -> bool:
     return folded in text.casefold()
 
 
+_COMPARISONS: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
 class _Condition(NamedTuple):
     column: str
     operator: str
     value: Any
+
+    def admits(self, value: int) -> bool:
+        """Whether a task with this value in the column meets it."""
+        return bool(_COMPARISONS[self.operator](value, self.value))
 
 
 def _conditions(query: TaskQuery) -> list[_Condition]:
     """The filter, as far as it compares columns."""
     asked = (
         ("done", "=", query.done),
+        ("priority", "=", query.priority),
         ("priority", ">=", query.priority_min),
+        ("priority", "<=", query.priority_max),
         ("due_at", "<", query.due_before),
         ("due_at", ">", query.due_after),
         ("created_at", ">", query.created_after),
@@ -132,14 +155,16 @@ def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
         ]
         alike = [_Condition(column, "=", value), _Condition("id", beyond, clamped(after.id))]
         yield _select(query, [*alike, *others], indexed, order, index)
-        yield _select(query, [_Condition(column, beyond, value), *others], indexed, order, index)
+        exact = [bound.value for bound in filtered if bound.column == column and bound.operator == "="]
+        if all(_COMPARISONS[beyond](bound, value) for bound in exact):
+            yield _select(query, [_Condition(column, beyond, value), *others], indexed, order, index)
 
 
 def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
     """What that index leaves out, from `after` on."""
     column, value = query.sort.value, _REST[query.sort]
     filtered = _conditions(query)
-    if any(value is None or bound.value > value for bound in filtered if bound.column == column):
+    if any(value is None or not bound.admits(value) for bound in filtered if bound.column == column):
         return
     if after is not None and after.value != value:
         if value is not None and not _precedes(after, value, query):
@@ -162,8 +187,20 @@ def _by_id(
     column = "task_id" if query.labels else "id"  # the index on the labels has it under this name
     beyond, way = _direction(query)
     onwards = () if after is None else (_Condition(column, beyond, clamped(after.id)),)
-    index = "tasks_by_done" if query.done is not None and is_indexed(query) else None
+    index = _index_by_id(filtered) if query.sort is SortField.ID and is_indexed(query) else None
+    if index == "tasks_by_priority":
+        also = _INDEXED[SortField.PRIORITY]
     return _select(query, [*onwards, *filtered], also, f"{column} {way}", index)
+
+
+def _index_by_id(conditions: Sequence[_Condition]) -> str | None:
+    """The index that has the tasks which meet `conditions`, by id."""
+    match conditions:
+        case [_Condition("done")]:
+            return "tasks_by_done"
+        case [_Condition("priority", "=", value)] if value != _NO_PRIORITY:
+            return "tasks_by_priority"
+    return None
 
 
 def _direction(query: TaskQuery) -> tuple[str, str]:
@@ -173,15 +210,21 @@ def _direction(query: TaskQuery) -> tuple[str, str]:
 def _select(
     query: TaskQuery, conditions: Sequence[_Condition], also: str | None, order: str, index: str | None
 ) -> Statement:
-    """Tasks that meet the conditions, and those of `query` that compare no columns."""
+    """Tasks that meet the conditions, and those of `query` that compare no columns, in an order."""
+    source, terms, values = _filtered(query, conditions, also, index)
+    return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{_where(terms)} ORDER BY {order}", values)
+
+
+def _filtered(
+    query: TaskQuery, conditions: Sequence[_Condition], also: str | None, index: str | None
+) -> tuple[str, list[str], list[Any]]:
+    """Where such tasks are found: the tables, the terms of the condition, and the values in them."""
     source = "tasks"
     terms: list[str] = []
     values: list[Any] = []
     if query.labels:
         source = "task_labels CROSS JOIN tasks ON id = task_id"  # in this order
-        first, *others = query.labels
-        terms = ["task_labels.label = ?", *[_HAS_LABEL] * len(others)]
-        values = [first, *others]
+        terms, values = _labelled(query.labels)
     elif index is not None:
         source = f"tasks INDEXED BY {index}"
     terms += [f"{column} {operator} ?" for column, operator, _ in conditions]
@@ -191,5 +234,19 @@ def _select(
     if query.q is not None:
         terms.append("contains(description, ?)")
         values.append(query.q.casefold())
-    where = f" WHERE {' AND '.join(terms)}" if terms else ""
-    return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{where} ORDER BY {order}", values)
+    return source, terms, values
+
+
+def _labelled(labels: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """The terms of the condition that a row of task_labels is of a task with all of `labels`, and their values."""
+    return ["task_labels.label = ?", *[_HAS_LABEL] * (len(labels) - 1)], list(labels)
+
+
+def _where(terms: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(terms)}" if terms else ""
+
+
+def _without_priority(conditions: Sequence[_Condition]) -> str | None:
+    """The condition of the index on priorities, where only tasks meet `conditions` that it has."""
+    excluded = any(bound.column == "priority" and not bound.admits(_NO_PRIORITY) for bound in conditions)
+    return _INDEXED[SortField.PRIORITY] if excluded else None

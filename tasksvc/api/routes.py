@@ -62,6 +62,7 @@ class Routes:
         self._path(router, "/tasks/", many, body_max=body_max)
         self._path(router, "/tasks", many, body_max=body_max, documented=False)
         self._path(router, "/tasks/{id}", one, types=(JSON, MERGE_PATCH), body_max=body_max)
+        self._path(router, "/tasks/count", {"GET": (tasks.count_tasks, Scope.READ)})
         self._path(router, "/tasks/batch", {"POST": (tasks.batch, Scope.WRITE)}, body_max=batch_max)
         self._path(router, "/changes", {"GET": (changes.changes, Scope.READ)})
         self._path(router, "/changes/stream", {"GET": (changes.stream, Scope.READ)})

@@ -334,7 +334,9 @@ class FilterQuery(Strict):
         validate=_by(domain.labels_problem),
         metadata=_described("Only what has this label; repeat it for several, which must all be there."),
     )
+    priority = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority."))
     priority_min = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority and higher."))
+    priority_max = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority and lower."))
     due_before = Moment(metadata=_described("Only what is due before."))
     due_after = Moment(metadata=_described("Only what is due after."))
     created_after = Moment(metadata=_described("Only what was created after."))
@@ -474,6 +476,12 @@ class BatchOut(Shown):
     """The results, in the order of the operations."""
 
     results = fields.List(fields.Nested(BatchResult))
+
+
+class CountOut(Shown):
+    """How many tasks match a filter."""
+
+    count = fields.Integer(metadata={"minimum": 0, "example": 12})
 
 
 class DeletedOut(Shown):

@@ -30,6 +30,7 @@ from tasksvc.api.schemas import (
     CONDITION,
     Batch,
     BatchOut,
+    CountOut,
     DeletedOut,
     FilterQuery,
     ListQuery,
@@ -39,7 +40,7 @@ from tasksvc.api.schemas import (
 )
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
-from tasksvc.api.trust import check_task
+from tasksvc.api.trust import check_count, check_task
 from tasksvc.api.validation import BODY, QUERY, RAW
 from tasksvc.domain import ID_MAX, Task, TaskDraft
 from tasksvc.errors import VersionConflict, WriteRefused
@@ -196,6 +197,18 @@ class TaskHandlers:
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer
+
+    @operation(
+        "Count tasks",
+        tag="tasks",
+        description="How many tasks match, without listing them. It takes the filters of the list.",
+        responses=answers({200: ("How many there are.", CountOut, [])}, 422, 503),
+        query=FilterQuery(),
+    )
+    async def count_tasks(self, request: web.Request) -> Answer:
+        count = await self._service.repository.count(request[QUERY])
+        check_count(count)
+        return json_answer({"count": count})
 
     @operation(
         "Delete tasks by a filter",

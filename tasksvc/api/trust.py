@@ -16,6 +16,12 @@ def check_task(task: Task, task_id: int) -> None:
         raise BrokenStore(f"Asked for task {task_id}, the store gave task {task.id}.")
 
 
+def check_count(count: int) -> None:
+    """Raises BrokenStore where `count` isn't a number of tasks."""
+    if type(count) is not int or count < 0:
+        raise BrokenStore(f"Asked how many tasks there are, the store gave {count!r}.")
+
+
 def check_changes(page: ChangePage, since: Position) -> None:
     """Raises BrokenStore where `page` is not what comes next in the log; a reader would go round in circles."""
     if page.next.seq != since.seq + len(page.changes) or (page.more and not page.changes):

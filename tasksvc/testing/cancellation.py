@@ -276,6 +276,7 @@ class CancellationContract(StoreUnderTest):
         calls: list[Callable[[], Awaitable[object]]] = [
             lambda: repository.get(1),
             lambda: repository.find(TaskQuery(), limit=10),
+            lambda: repository.count(TaskQuery(done=True)),
             lambda: store.log(),
             lambda: _wait(store),
         ]

@@ -145,6 +145,7 @@ class LifecycleContract(StoreUnderTest):
             "commit with a key": lambda: store.commit(Add(FULL), retry=KEY),
             "get": lambda: repository.get(1),
             "find": lambda: repository.find(TaskQuery(), limit=1),
+            "count": lambda: repository.count(TaskQuery()),
             "read_changes": lambda: repository.read_changes(BEGINNING, limit=1),
             "changes": lambda: repository.changes(BEGINNING, limit=1, wait=60),
             "ping": lambda: repository.ping(),

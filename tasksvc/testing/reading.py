@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -85,6 +87,30 @@ class ReadingContract(StoreUnderTest):
 
         await _expect(store, TaskQuery(priority_min=5), [2, 3], "priority_min takes its own value too")
         await _expect(store, TaskQuery(priority_min=0), [1, 2, 3, 4], "priority_min=0 takes every task")
+        await _expect(store, TaskQuery(priority_max=4), [1, 4], "priority_max takes its own value too")
+        await _expect(store, TaskQuery(priority_max=0), [1], "priority_max=0 takes tasks without a priority")
+        await _expect(store, TaskQuery(priority=5), [2], "priority takes tasks of that priority alone")
+        await _expect(store, TaskQuery(priority=0), [1], "priority=0 takes tasks without a priority")
+        await _expect(store, TaskQuery(priority_min=4, priority_max=5), [2, 4], "both bounds must hold")
+        await _expect(store, TaskQuery(priority=5, priority_max=4), [], "all conditions on the priority must hold")
+
+    @on_store()
+    async def test_every_condition_on_the_priority_holds_in_every_order(self, store: Store) -> None:
+        tasks = await store.add_all([TaskDraft("x", priority=n * 7 % 10, done=n % 3 == 0) for n in range(20)])
+        conditions = [
+            *(TaskQuery(priority=priority) for priority in (0, 3, 9)),
+            *(TaskQuery(priority_min=least) for least in (0, 3, 9)),
+            *(TaskQuery(priority_max=most) for most in (0, 3, 9)),
+            TaskQuery(priority_min=2, priority_max=5),
+            TaskQuery(priority_min=5, priority_max=2),
+        ]
+
+        for condition, sort, descending in itertools.product(conditions, SortField, (False, True)):
+            query = replace(condition, sort=sort, descending=descending)
+            wanted, _ = select(tasks, query, None, 100)
+            for page_size in (3, 100):
+                walked = await store.listed(query, page_size=page_size)
+                assert ids(walked) == ids(wanted), f"find() must equal select(), in pages of {page_size}: {query}"
 
     @on_store()
     async def test_filter_by_due_at(self, store: Store) -> None:
@@ -248,7 +274,49 @@ class ReadingContract(StoreUnderTest):
             page = await store.repository.find(TaskQuery(done=True), limit=1)
             assert page.position == (store.repository.generation, n), "a page carries the position of its snapshot"
 
+    # ------------------------------------------------------------ count
+
+    @on_store()
+    async def test_an_empty_store_counts_nothing(self, store: Store) -> None:
+        assert await store.repository.count(TaskQuery()) == 0, "there is nothing in a new store"
+        assert await store.repository.count(TaskQuery(q="x", done=True)) == 0, "there is nothing in a new store"
+
+    @on_store()
+    async def test_a_count_sees_every_write_acknowledged_before_it(self, store: Store) -> None:
+        open_ = TaskQuery(done=False)
+        for n in range(1, 30):
+            task = await store.add(f"task {n}")
+            assert await store.repository.count(open_) == 1, "count() sees a task that was made"
+            await store.patch(task, done=True)
+            assert await store.repository.count(open_) == 0, "count() sees a task that was changed"
+            assert await store.repository.count(TaskQuery()) == n, "count() without a filter counts every task"
+        await store.remove(task)
+        assert await store.repository.count(TaskQuery()) == 28, "count() sees that a task was removed"
+
+    @on_store()
+    async def test_a_count_goes_beyond_a_page(self, store: Store) -> None:
+        for _ in range(3):
+            await store.add_all([TaskDraft("x", labels=("a",))] * 700)
+
+        for query in (TaskQuery(), TaskQuery(labels=("a",)), TaskQuery(done=False, priority_max=3, q="X")):
+            assert await store.repository.count(query) == 2_100, f"count() isn't bounded by the size of a page: {query}"
+
     # ------------------------------------------------------------ every combination
+
+    @on_store()
+    async def test_every_count_is_the_length_of_its_list(self, store: Store) -> None:
+        tasks = await store.add_all(varied(60))
+        cases: list[TaskQuery] = []
+
+        @steady(250)
+        @given(queries)
+        def collect(query: TaskQuery) -> None:
+            cases.append(query)
+
+        collect()
+        for query in cases:
+            wanted = sum(map(query.matches, tasks))
+            assert await store.repository.count(query) == wanted, f"count() counts what find() lists: {query}"
 
     @on_store()
     async def test_every_selection_equals_select(self, store: Store) -> None:

@@ -175,6 +175,11 @@ class StoreMachine(RuleBasedStateMachine):
         )
         assert page.position == self._head, "a page carries the head of the log"
 
+    @rule(query=queries)
+    def count(self, query: TaskQuery) -> None:
+        counted = self._await(self.store.repository.count(query))
+        assert counted == sum(map(query.matches, self.model.tasks.values())), "count() counts what find() lists"
+
     @rule(seq=st.integers(0, 30), limit=st.integers(1, 5))
     def read_changes(self, seq: int, limit: int) -> None:
         position = Position(self.store.repository.generation, seq)

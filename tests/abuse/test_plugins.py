@@ -100,6 +100,7 @@ CALLS = [
     ("find", "GET", "/tasks/", None),
     ("find", "GET", "/tasks/?q=x", None),
     ("find", "DELETE", "/tasks/?q=x", None),
+    ("count", "GET", "/tasks/count", None),
     ("read_changes", "GET", "/changes", None),
     ("read_changes", "GET", "/changes/stream", None),
 ]

@@ -379,7 +379,12 @@ async def test_a_cursor_with_values_that_cannot_be_is_refused(api: Api, sort: st
         ("done=yes", "done"),
         ("done=TRUE", "done"),
         ("done=1", "done"),
+        ("priority=10", "priority"),
+        ("priority=-1", "priority"),
+        ("priority=1&priority=2", "priority"),
         ("priority_min=10", "priority_min"),
+        ("priority_max=10", "priority_max"),
+        ("priority_max=none", "priority_max"),
         ("label=", "label"),
         ("label=%00", "label"),
         ("label=" + "x" * 101, "label"),
@@ -421,8 +426,8 @@ def parameters(query: TaskQuery) -> list[tuple[str, str]]:
     shown += [(name, moment.isoformat()) for name in times if (moment := getattr(query, name)) is not None]
     if query.done is not None:
         shown.append(("done", "true" if query.done else "false"))
-    if query.priority_min is not None:
-        shown.append(("priority_min", str(query.priority_min)))
+    numbers = ("priority", "priority_min", "priority_max")
+    shown += [(name, str(value)) for name in numbers if (value := getattr(query, name)) is not None]
     if query.q is not None:
         shown.append(("q", query.q))
     return [*shown, ("sort", ("-" if query.descending else "") + query.sort)]

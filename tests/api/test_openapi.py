@@ -48,6 +48,7 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
         ("GET", "/tasks/{id}"),
         ("PATCH", "/tasks/{id}"),
         ("DELETE", "/tasks/{id}"),
+        ("GET", "/tasks/count"),
         ("POST", "/tasks/batch"),
         ("GET", "/changes"),
         ("GET", "/changes/stream"),
@@ -138,6 +139,7 @@ async def test_what_goes_out_is_described_field_by_field(document: dict[str, Any
         "ChangeOut": (await api.get("/changes")).json["changes"][0],
         "BatchOut": (await api.post("/tasks/batch", [{"op": "update", "id": 1, "patch": {}}])).json,
         "BatchResult": (await api.post("/tasks/batch", [{"op": "update", "id": 1, "patch": {}}])).json["results"][0],
+        "CountOut": (await api.get("/tasks/count")).json,
         "DeletedOut": (await api.delete("/tasks/?done=false")).json,
         "HealthOut": (await api.get("/health/live")).json,
     }

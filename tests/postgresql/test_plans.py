@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tasksvc_postgresql.listing import Listing, listing_statement
+from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
 
 from postgresql.conftest import Open
 from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
@@ -43,6 +43,10 @@ QUERIES = {
         due_after=START + timedelta(seconds=5), due_before=START + timedelta(seconds=9), sort=SortField.DUE_AT
     ),
     "priority_min": TaskQuery(priority_min=5, sort=SortField.PRIORITY),
+    "priority_max": TaskQuery(priority_max=5, sort=SortField.PRIORITY),
+    "priority between, falling": TaskQuery(priority_min=3, priority_max=5, sort=SortField.PRIORITY, descending=True),
+    "priority": TaskQuery(priority=5),
+    "priority, falling": TaskQuery(priority=5, descending=True),
     "most urgent": TaskQuery(sort=SortField.PRIORITY, descending=True),
 }
 """Each filter with its natural order."""
@@ -71,7 +75,12 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
 
 async def rows_read(database: asyncpg.Connection, schema: str, listing: Listing) -> int:
     """How many rows of tables and indexes the server looks at for a page."""
-    statement, values = listing_statement(listing)
+    return await rows_read_by(database, schema, listing_statement(listing))
+
+
+async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[str, list[Any]]) -> int:
+    """How many rows of tables and indexes the server looks at for a statement."""
+    statement, values = listed
     async with database.transaction():
         await database.execute(f"SET LOCAL search_path = {schema}")
         plan = await database.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
@@ -112,6 +121,29 @@ async def test_a_page_reads_little_more_than_it_shows(
     }
 
     assert {page: count for page, count in read.items() if count > MOST} == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        TaskQuery(labels=("rare",)),
+        TaskQuery(priority=5),
+        TaskQuery(priority_min=8),
+        TaskQuery(created_after=START + timedelta(seconds=19)),
+    ],
+    ids=["label", "priority", "priority_min", "created_after"],
+)
+async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, query: TaskQuery
+) -> None:
+    repository = await open_store(store_url)
+    await fill(database, schema, 20_000)
+
+    counted = await repository.count(query)
+    read = await rows_read_by(database, schema, counting_statement(query))
+
+    assert 0 < counted < 5_000
+    assert read <= 2 * counted, "each is read once in the index, and once in the table"
 
 
 @pytest.mark.soak

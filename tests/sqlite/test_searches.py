@@ -58,6 +58,63 @@ async def test_everything_else_goes_on_beside_a_search(tmp_path: Path, gate: Gat
         assert (list(page.tasks), page.position.seq) == ([task], 1), "it sees the snapshot in which it began"
 
 
+async def test_everything_else_goes_on_beside_a_count(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        task = await add(repository, "Straße")
+        counting = asyncio.ensure_future(repository.count(TaskQuery(q="STRASSE")))
+        await asyncio.to_thread(gate.reached.wait, 30)
+
+        async with asyncio.timeout(30):
+            await add(repository, "Straße, written meanwhile")
+            assert await repository.get(task.id) == task
+            assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 2
+        assert not counting.done()
+        gate.open.set()
+
+        assert await counting == 1, "it sees the snapshot in which it began"
+
+
+async def test_a_count_that_reads_every_task_without_a_search_holds_up_no_list(tmp_path: Path, gate: Gate) -> None:
+    """Since all counts go where searches go."""
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add(repository, done=True)
+        search = asyncio.ensure_future(repository.find(TaskQuery(q="x"), limit=9))
+        await asyncio.to_thread(gate.reached.wait, 30)
+        counts = [asyncio.ensure_future(repository.count(TaskQuery(done=done))) for done in (True, None)]
+
+        async with asyncio.timeout(30):
+            assert len((await repository.find(TaskQuery(done=True), limit=9)).tasks) == 1
+        assert not any(counting.done() for counting in counts)
+        assert repository.statistics()["searches_waiting"] == 2
+        gate.open.set()
+
+        assert await asyncio.gather(search, *counts)
+
+
+async def test_the_same_count_asked_for_at_once_is_done_once(tmp_path: Path, gate: Gate) -> None:
+    gate.open.set()
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add_all(repository, [TaskDraft(f"{number}") for number in range(100)])
+
+        counts = await asyncio.gather(*(repository.count(TaskQuery(q="1")) for _ in range(20)))
+
+        assert gate.calls == 100
+        assert counts == [19] * 20
+
+
+async def test_a_count_asked_for_after_a_commit_sees_it_though_the_same_one_runs(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add(repository, "first")
+        early = asyncio.ensure_future(repository.count(TaskQuery(q="s")))
+        await asyncio.to_thread(gate.reached.wait, 30)
+        await add(repository, "second")
+        late = asyncio.ensure_future(repository.count(TaskQuery(q="s")))
+        await asyncio.sleep(0.05)
+        gate.open.set()
+
+        assert (await early, await late) == (1, 2)
+
+
 async def test_the_same_search_asked_for_at_once_is_done_once(tmp_path: Path, gate: Gate) -> None:
     gate.open.set()
     async with opened(tmp_path / "tasks.db") as repository:
@@ -97,6 +154,19 @@ async def test_too_many_searches_are_refused(tmp_path: Path, gate: Gate) -> None
         assert await repository.get(1), "and nothing else is"
 
 
+async def test_too_many_counts_are_refused(tmp_path: Path, gate: Gate) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add(repository)
+        counts = [asyncio.ensure_future(repository.count(TaskQuery(q=f"{number}"))) for number in range(200)]
+        await asyncio.sleep(0.05)
+        gate.open.set()
+        outcomes = await asyncio.gather(*counts, return_exceptions=True)
+
+        refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        assert 100 < len(refused) < 200
+        assert {type(outcome) for outcome in refused} == {Overloaded}
+
+
 async def test_close_ends_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slowly(text: str, folded: str) -> bool:
         time.sleep(0.001)
@@ -107,11 +177,12 @@ async def test_close_ends_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for _ in range(30):
         await repository.commit([Add(TaskDraft("x"))] * 1_000, at=NOW)
     searches = [asyncio.ensure_future(repository.find(TaskQuery(q=f"{number}"), limit=9)) for number in range(9)]
+    counts = [asyncio.ensure_future(repository.count(TaskQuery(q=f"{number}"))) for number in range(9)]
     await asyncio.sleep(0.1)
 
     start = time.monotonic()
     await repository.close()
 
     assert time.monotonic() - start < 10, "one of them alone takes half a minute"
-    outcomes = await asyncio.gather(*searches, return_exceptions=True)
+    outcomes = await asyncio.gather(*searches, *counts, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {StoreClosed}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,9 @@ def task(task_id: int = 1, **fields: Any) -> Task:
         (TaskQuery(done=False), {"done": False}, {"done": True}),
         (TaskQuery(labels=("a", "b")), {"labels": ("a", "b", "c")}, {"labels": ("a", "c")}),
         (TaskQuery(priority_min=3), {"priority": 3}, {"priority": 2}),
+        (TaskQuery(priority=3), {"priority": 3}, {"priority": 4}),
+        (TaskQuery(priority=0), {"priority": 0}, {"priority": 1}),
+        (TaskQuery(priority_max=3), {"priority": 3}, {"priority": 4}),
         (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": DAYS[1]}),
         (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": None}),
         (TaskQuery(due_after=DAYS[1]), {"due_at": DAYS[2]}, {"due_at": DAYS[1]}),
@@ -51,8 +54,8 @@ def test_a_condition_passes_what_fits_and_nothing_else(
 
 @given(some.lists_of_tasks, some.queries)
 def test_all_conditions_must_hold(tasks: list[Task], query: TaskQuery) -> None:
-    names = ["done", "labels", "priority_min", "due_before", "due_after", "created_after", "updated_after", "q"]
-    alone = [TaskQuery(**{name: getattr(query, name)}) for name in names]
+    filters = {field.name for field in fields(TaskQuery)} - {"sort", "descending"}
+    alone = [TaskQuery(**{name: getattr(query, name)}) for name in filters]
 
     for one in tasks:
         assert query.matches(one) == all(condition.matches(one) for condition in alone)
