@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from typing import assert_never
 
 from tasksvc import codec
 from tasksvc.domain import Change, Kind, Record, Task
@@ -68,6 +69,10 @@ class _Books:
                 self._last = entry
             case Change():
                 yield from self._change(entry)
+            case Header():
+                pass  # which is out of order, so inconsistencies() has reported it
+            case _:
+                assert_never(entry)
 
     def _task(self, task: Task) -> Iterator[str]:
         if self._ids and task.id <= self._ids[-1]:

@@ -11,7 +11,7 @@ import json
 import uuid  # noqa: F401  # which orjson would import while it is loaded, and a Ctrl-C then crashes it
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from tasksvc.domain import Change, Kind, Record, Task
 from tasksvc.writes import Entry, Header, Remembered, Result, RetryKey
@@ -82,14 +82,19 @@ def task_from_json(value: Mapping[str, Any]) -> Task:
 
 def results_to_json(results: Sequence[Result]) -> list[Any]:
     """The results of a commit, for a retry key to keep."""
-    return [
-        None
-        if result is None
-        else {"task": task_to_json(result)}
-        if isinstance(result, Task)
-        else {"record": list(result)}
-        for result in results
-    ]
+    return [_result_to_json(result) for result in results]
+
+
+def _result_to_json(result: Result) -> Any:
+    match result:
+        case None:
+            return None
+        case Task():
+            return {"task": task_to_json(result)}
+        case Record():
+            return {"record": list(result)}
+        case _:
+            assert_never(result)
 
 
 def results_from_json(values: Sequence[Any]) -> tuple[Result, ...]:
@@ -113,6 +118,8 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
             return {"remembered": [list(key), _time(at), results_to_json(results)]}
         case Change(seq, kind, at, task_id, task):
             return {"change": [seq, kind.value, _time(at), task_id, None if task is None else task_to_json(task)]}
+        case _:
+            assert_never(entry)
 
 
 def entry_from_json(value: Mapping[str, Any]) -> Entry:

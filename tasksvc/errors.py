@@ -5,7 +5,7 @@ A message says what happened, to what, and what to do about it.  None holds a se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 if TYPE_CHECKING:
     from tasksvc.domain import Record, Task
@@ -42,6 +42,14 @@ class WriteRefused(RepositoryError):
 
     index: int = 0
     """Which write of the commit it was, counted from 0."""
+
+
+class UnknownWrite(WriteRefused):
+    """What was to be done is no write of a known kind: a mistake of the program that asked for it."""
+
+    def __init__(self, write: Never) -> None:
+        """`write` is Never to a type checker, so that it reports a kind of write that is forgotten."""
+        super().__init__(f"A write is a {type(write).__name__}, which is no kind of write. Use one of tasksvc.Write.")
 
 
 class TaskNotFound(WriteRefused):

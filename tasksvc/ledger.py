@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
 from tasksvc import codec
 from tasksvc.domain import Change, Kind, Position, Record, Task, new_task, revised
@@ -17,6 +17,7 @@ from tasksvc.errors import (
     RecordConflict,
     RetryKeyReused,
     TaskNotFound,
+    UnknownWrite,
     VersionConflict,
     WriteRefused,
 )
@@ -67,6 +68,11 @@ def named(commits: Iterable[Commit]) -> Named:
                     names.task_ids.add(task_id)
                 case PutRecord(space, name) | DropRecord(space, name):
                     names.records.add((space, name))
+                case Add():
+                    pass
+                case _:
+                    if TYPE_CHECKING:
+                        assert_never(write)  # decide() refuses it, and so fails no other commit
     return names
 
 
@@ -199,6 +205,8 @@ class Ledger:
                     self.tasks[entry.id] = entry
                 case Header():
                     self.generation, self.last_id, self.seq = entry.generation, entry.last_id, entry.seq
+                case _:
+                    assert_never(entry)
 
 
 class _Deciding:
@@ -265,6 +273,8 @@ class _Deciding:
                 if self._expect_record(space, name, expected_version) is not None:
                     self._records.pop((space, name), None)
                 return None
+            case _:
+                raise UnknownWrite(write)
 
     def _expect_record(self, space: str, name: str, expected: int | None) -> Record | None:
         current = self._records.get((space, name))

@@ -17,6 +17,7 @@ from tasksvc import (
     ChangePage,
     Committed,
     Cursor,
+    DropRecord,
     Entry,
     Expected,
     Header,
@@ -38,6 +39,7 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     TaskRepository,
+    UnknownWrite,
     Write,
     WriteRefused,
     hookimpl,
@@ -136,6 +138,23 @@ class SwallowsAnError(BrokenStore):
             return await super().commit(writes, at=at, retry=retry)
         except TaskNotFound:
             return Committed([None] * len(writes), self._ledger.position)
+
+
+class TakesAnythingForAWrite(BrokenStore):
+    caught_by = "test_a_write_of_no_known_kind_is_refused"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        known = [write for write in writes if isinstance(write, Add | Patch | Remove | PutRecord | DropRecord)]
+        return await super().commit(known, at=at, retry=retry)
+
+
+class FailsAGroupForOneWrite(BrokenStore):
+    caught_by = "test_a_write_of_no_known_kind_fails_no_commit_beside_it"
+
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
+        outcomes = await super()._commit_group(units)
+        unknown = [outcome for outcome in outcomes if isinstance(outcome, UnknownWrite)]
+        return [unknown[0]] * len(outcomes) if unknown else outcomes
 
 
 class NamesNoIndex(BrokenStore):

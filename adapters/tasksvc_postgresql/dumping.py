@@ -124,3 +124,7 @@ async def _copy(session: Session, batch: Sequence[Entry]) -> None:
             await session.copy(
                 "changes", CHANGE_COLUMNS, [change_row(change) for change in cast(Sequence[Change], batch)]
             )
+        case []:
+            pass
+        case _:
+            raise TypeError(f"A dump has no entries like {type(batch[0]).__name__}.")

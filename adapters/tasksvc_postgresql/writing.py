@@ -7,15 +7,16 @@ those before it did, and the numbers of the log become visible in their order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
-from tasksvc import Change, Commit, Committed, Entry, Ledger, Position, Record, Remembered, Task, named
+from tasksvc import Change, Commit, Committed, Entry, Header, Ledger, Position, Record, Remembered, Task, named
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
     RETRY_KEY_COLUMNS,
     TASK_COLUMNS,
+    Row,
     bounded,
     change_row,
     columns_of,
@@ -191,7 +192,22 @@ async def _read(
 
 async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, Task], ledger: Ledger) -> None:
     """Writes what was decided, where `found` are the tasks as they were and `ledger` is where the log is then."""
-    if changes := [entry for entry in entries if isinstance(entry, Change)]:
+    changes: list[Change] = []
+    remembered: list[Row] = []
+    records: dict[_Name, Record] = {}
+    for entry in entries:
+        match entry:
+            case Change():
+                changes.append(entry)
+            case Remembered():
+                remembered.append(retry_key_row(entry))
+            case Record(space, name):
+                records[space, name] = entry
+            case Task() | Header():
+                raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
+            case _:
+                assert_never(entry)
+    if changes:
         left = {change.task_id: change.task for change in changes}
         kept = [(*task_row(task), task.description.casefold()) for task in left.values() if task is not None]
         removed = [task_id for task_id, task in left.items() if task is None and task_id in found]
@@ -207,9 +223,8 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
             ledger.last_id,
             ledger.seq,
         )
-    if remembered := [retry_key_row(entry) for entry in entries if isinstance(entry, Remembered)]:
+    if remembered:
         await session.fetch(_REMEMBER, *columns_of(remembered, 5))
-    records = {(entry.space, entry.name): entry for entry in entries if isinstance(entry, Record)}
     if put := [record_row(record) for record in records.values() if record.version]:
         await session.fetch(_PUT_RECORDS, *columns_of(put, 4))
     if dropped := [name for name, record in records.items() if not record.version]:

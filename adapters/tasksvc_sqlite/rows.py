@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple, assert_never, cast
 
-from tasksvc import Change, Entry, Kind, Record, Remembered, RetryKey, Task, codec
+from tasksvc import Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec
 from tasksvc_sqlite.failures import UNREADABLE, damage
 
 INTEGER_MAX: Final = 2**63 - 1
@@ -60,6 +60,10 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
                 others.append(Statement(f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)", _record(entry)))
             case Remembered():
                 remembered.append(_remembered(entry))
+            case Task() | Header():
+                raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
+            case _:
+                assert_never(entry)
     return [*_appends(changes), *others, *inserts("retry_keys", REMEMBERED_COLUMNS, remembered)]
 
 
@@ -76,6 +80,10 @@ def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
                 rows[Remembered].append(_remembered(entry))
             case Change():
                 rows[Change].append(_change(entry))
+            case Header():
+                pass  # which goes into the row that is there
+            case _:
+                assert_never(entry)
     return [
         *inserts("tasks", TASK_COLUMNS, rows[Task]),
         *inserts("records", RECORD_COLUMNS, rows[Record]),

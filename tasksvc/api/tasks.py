@@ -306,12 +306,16 @@ def _conditions(request: web.Request) -> tuple[str | None, str | None]:
 
 
 def _write(operation: dict[str, Any], generation: str) -> Write:
-    if operation["op"] == "create":
-        return Add(operation["task"])
     expected = expected_by(operation.get("if_match"), None, generation)
-    if operation["op"] == "update":
-        return Patch(operation["id"], operation["patch"], expected)
-    return Remove(operation["id"], expected)
+    match operation["op"]:
+        case "create":
+            return Add(operation["task"])
+        case "update":
+            return Patch(operation["id"], operation["patch"], expected)
+        case "delete":
+            return Remove(operation["id"], expected)
+        case op:
+            raise ValueError(f"{op!r} is no operation of a batch.")
 
 
 def _next_link(request: web.Request, cursor: str) -> str:

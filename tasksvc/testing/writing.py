@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 from tasksvc import (
     Add,
+    Committed,
     Expected,
     InvalidTask,
     Kind,
@@ -15,6 +17,7 @@ from tasksvc import (
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UnknownWrite,
     VersionConflict,
     Write,
 )
@@ -234,6 +237,37 @@ class WritingContract(StoreUnderTest):
             "Remove with only_if answers the task that it removed, and None for one that is gone or does not match"
         )
         assert await store.listed() == [open_], "Remove with only_if leaves what does not match"
+        await store.check()
+
+    # ------------------------------------------------------------ what is no write
+
+    @on_store()
+    async def test_a_write_of_no_known_kind_is_refused(self, store: Store) -> None:
+        task = await store.add()
+        strange = cast(Write, ("archive", task.id))
+
+        alone = await raised(UnknownWrite, store.commit(strange), "a write of no known kind")
+        among_others = await raised(
+            UnknownWrite, store.commit(Add(FULL), Remove(task.id), strange), "a write of no known kind, after others"
+        )
+
+        assert (alone.index, among_others.index) == (0, 2), "the error names the write"
+        assert await store.listed() == [task], "what is refused changes nothing"
+        assert len(await store.log()) == 1, "what is refused isn't in the log"
+
+    @on_store()
+    async def test_a_write_of_no_known_kind_fails_no_commit_beside_it(self, store: Store) -> None:
+        task = await store.add()
+        strange = cast(Write, ("archive", task.id))
+
+        outcomes = await asyncio.gather(
+            *(store.commit(strange if n % 3 == 0 else Patch(task.id, {"metadata": {f"{n}": n}})) for n in range(30)),
+            return_exceptions=True,
+        )
+
+        for n, outcome in enumerate(outcomes):
+            kind = UnknownWrite if n % 3 == 0 else Committed
+            assert isinstance(outcome, kind), f"each commit stands or falls alone, and this one has {outcome!r}"
         await store.check()
 
     # ------------------------------------------------------------ expected versions

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tasksvc_sqlite.repository import open_file
+from tasksvc_sqlite.rows import as_they_are, statements
 
 from sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
 from tasksvc import (
     Add,
     Cursor,
+    Header,
     InvalidTask,
     OutcomeUnknown,
     Patch,
@@ -305,3 +308,17 @@ async def test_no_question_upsets_the_store(tmp_path: Path) -> None:
             await repository.read_changes(Position(repository.generation, -HUGE), limit=9)
         assert await repository.record("\ud800", "a") is None
         assert await repository.records("a", after="\ud800", limit=9) == []
+
+
+# ---------------------------------------------------------------- what is of no known kind
+
+
+@pytest.mark.parametrize("to_statements", [statements, as_they_are])
+def test_an_entry_of_no_known_kind_is_not_passed_over(to_statements: Callable[[list[Any]], object]) -> None:
+    with pytest.raises(AssertionError):
+        to_statements([("change", 1)])
+
+
+def test_a_commit_stores_no_task_without_its_change() -> None:
+    with pytest.raises(RuntimeError, match="was to store a Header"):
+        statements([Header("life", 0, 0, 0)])

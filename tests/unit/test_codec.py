@@ -78,6 +78,18 @@ def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
         codec.entry_from_json({"tusk": {}})
 
 
+@pytest.mark.parametrize("entry", [None, "entry", (1, 2), TaskDraft("x")])
+def test_what_is_no_item_of_a_dump_is_not_written_as_one(entry: Any) -> None:
+    with pytest.raises(AssertionError):
+        codec.entry_to_json(entry)
+
+
+@pytest.mark.parametrize("result", ["result", 1, (1, 2), TaskDraft("x")])
+def test_what_is_no_result_of_a_write_is_not_kept_as_one(result: Any) -> None:
+    with pytest.raises(AssertionError):
+        codec.results_to_json([result])
+
+
 # ---------------------------------------------------------------- without orjson
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import strategies as some
@@ -36,6 +37,7 @@ from tasksvc import (
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UnknownWrite,
     VersionConflict,
     Write,
     WriteRefused,
@@ -486,3 +488,39 @@ def test_as_few_writes_as_are_not_measured_cannot_be_too_large() -> None:
     task = Ledger("g").decide([Add(worst)], at=NOW).committed.results[0]
 
     assert len(codec.dumps(task)) * FEW < PATCHED_MAX
+
+
+# ---------------------------------------------------------------- what is of no known kind
+
+
+class Archive(NamedTuple):
+    """A write that no ledger knows."""
+
+    task_id: int
+
+
+@pytest.mark.parametrize("write", [Archive(1), None, "remove", (1,), TaskDraft("x")], ids=repr)
+def test_a_write_of_no_known_kind_is_refused_by_its_name_and_place(write: Any) -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK))
+    before = state(ledger)
+
+    for writes in ([write], [Add(MILK), write]):
+        with pytest.raises(UnknownWrite, match=f"{type(write).__name__}, which is no kind of write") as refused:
+            ledger.decide(writes, at=NOW)
+        assert refused.value.index == len(writes) - 1
+
+    assert state(ledger) == before
+
+
+def test_a_write_of_no_known_kind_names_nothing_that_a_ledger_must_know() -> None:
+    """So that it doesn't fail the commits beside it."""
+    names = named([Commit([Archive(1)], NOW), Commit([Remove(2)], NOW)])  # type: ignore[list-item]
+
+    assert names == ({2}, set(), set())
+
+
+@pytest.mark.parametrize("entry", [Archive(1), None, "entry", (1, 2)], ids=repr)
+def test_an_entry_of_no_known_kind_is_not_applied_in_silence(entry: Any) -> None:
+    with pytest.raises(AssertionError, match=re.escape(repr(entry))):
+        Ledger("life").apply([entry])
