@@ -26,7 +26,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import aiohttp
@@ -59,7 +59,10 @@ class Copy:
     """Tasks, and the position in the change log that they show."""
 
     def __init__(self, path: str) -> None:
-        """`path` of the file; :memory: for none."""
+        """`path` of the file, which is made for its owner alone; :memory: for none."""
+        if path != ":memory:":
+            with suppress(OSError):  # sqlite3 says below what is wrong
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path)
         with self._database:
             self._database.execute("CREATE TABLE IF NOT EXISTS tasks (id INTEGER PRIMARY KEY, version INT, body TEXT)")

@@ -29,6 +29,9 @@ def tasksvc_open(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # 
     not be on disk.  An adapter that keeps nothing anyway may ignore it; one whose stores are worth
     keeping must refuse a scratch store that holds what was kept.
 
+    The files that it makes are private, whatever the umask is: 0600, or 0700 for a folder.  A file or
+    folder that is there keeps its permissions, and files that are made beside it later have the same.
+
     Raises StoreRefused, with one clear sentence, where the store cannot be opened, and InvalidStoreURL.
     """
 

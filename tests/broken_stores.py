@@ -820,6 +820,15 @@ class TakesEveryFileForABackup(BrokenStore):
         return True
 
 
+class LetsOthersRead(BrokenStore):
+    caught_by = "test_files_are_private_whatever_the_umask_is"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        (Path(path) / "tasks").write_text("secret")
+        return super().open(path, scratch=scratch)
+
+
 class EmptiesWhatIsKept(BrokenStore):
     caught_by = "test_kept_tasks_are_never_taken_for_scratch"
 

@@ -25,11 +25,14 @@ def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def run_tasksvc(
-    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
+    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself: its exit status, and what it said on each stream."""
+    """A command that ends by itself: its exit status, and what it said on each stream.
+
+    `arguments` come after `tasksvc`, and `before` before it.
+    """
     return subprocess.run(
-        [sys.executable, "-m", "tasksvc", *arguments],
+        [*before, sys.executable, "-m", "tasksvc", *arguments],
         cwd=folder,
         env=environment_with(environment),
         stdin=subprocess.DEVNULL,

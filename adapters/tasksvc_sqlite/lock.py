@@ -6,6 +6,7 @@ import os
 import sys
 
 from tasksvc import StoreRefused
+from tasksvc_sqlite.private import NO_FOLLOW, PRIVATE, share
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
@@ -27,7 +28,8 @@ class FileLock:
     def __init__(self, path: str) -> None:
         """Locks `path` through the file `path`.lock, which stays.  Raises StoreRefused."""
         try:
-            self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o666)
+            # A symbolic link isn't followed: somebody else may have put it there.
+            self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | NO_FOLLOW, PRIVATE)
         except OSError as error:
             raise StoreRefused(
                 f"{path} cannot be locked, since {path}.lock cannot be written: {error.strerror}."
@@ -40,6 +42,7 @@ class FileLock:
             raise StoreRefused(
                 f"{path} is in use already. One process serves a file: stop the other one, or name another file."
             ) from error
+        share(self._descriptor, path)
 
     def release(self) -> None:
         """Lets others in."""

@@ -33,6 +33,7 @@ from tasksvc_sqlite.connection import Reader, connect, to_its_end
 from tasksvc_sqlite.failures import open_failure, read_failure
 from tasksvc_sqlite.lock import FileLock
 from tasksvc_sqlite.memory import Memory
+from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.reading import SQLiteReader
 from tasksvc_sqlite.reads import Reads
 from tasksvc_sqlite.schema import check_place, empty, inspect, prepare
@@ -161,6 +162,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
 
             stack.callback(FileLock(path).release)
             await inspect(path)
+            _make(path)
             connection = await connected()  # the first, so the last to close, which is when SQLite checkpoints
             await prepare(connection, path, scratch=scratch)
             if scratch:
@@ -175,6 +177,13 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
     except sqlite3.Error as error:
         raise StoreRefused(open_failure(error, path)) from error
+
+
+def _make(path: str) -> None:
+    try:
+        make_private(path)
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be made: {error.strerror}. Make its folder writable.") from error
 
 
 async def _emptied(connection: aiosqlite.Connection) -> None:

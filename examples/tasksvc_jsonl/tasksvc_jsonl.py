@@ -42,7 +42,8 @@ class JSONLRepository(LedgerRepository):
         super().__init__()
         self._stopped = False
         try:
-            self._file = path.open("a+b", buffering=0)
+            private = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            self._file = os.fdopen(private, "a+b", buffering=0)
         except OSError as error:
             raise StoreRefused(f"{path} cannot be opened: {error.strerror}.") from error
         try:

@@ -10,10 +10,14 @@ import argparse
 import asyncio
 import http.client
 import json
+import os
 import re
+import stat
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -21,6 +25,7 @@ from tasksvc import tokens
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
+from tasksvc.new_file import new_file
 from tasksvc.plugins import open_repository
 from tasksvc.ports import TaskRepository
 from tasksvc.tokens import Scope
@@ -45,7 +50,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     if not settings.store and not settings.url:  # flags win, over the variable of the other one as well
         settings = _flags(environment).parse_args(arguments)
     if settings.action == "new":
-        sys.stdout.write(tokens.new_secret() + "\n")
+        with _secret_output(settings) as show_secret:
+            show_secret(tokens.new_secret())
         return
     if bool(settings.url) == bool(settings.store):
         raise TokenCommandFailed("Name the store with --store, or the service that serves it with --url.")
@@ -60,6 +66,12 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.add("--url", str, None, "the URL of a service, such as http://127.0.0.1:8000")
     flags.add_argument(
         "--scope", choices=[str(scope) for scope in Scope], default="write", help="what it allows; default write"
+    )
+    flags.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where the secret goes, a new file for you alone; default: it is printed",
     )
     flags.add_argument("--expires", type=duration, metavar="90d", help="after so many m, h, d or w; default never")
     return flags
@@ -79,18 +91,24 @@ def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
     """Makes a token and prints its secret."""
     name, scope = _name(settings), settings.scope
     expires_at = None if settings.expires is None else now() + settings.expires
-    if settings.url:
-        body = {"name": name, "scope": scope, "expires_at": _shown(expires_at)}
-        secret = _ask(settings.url, environment, "POST", "/admin/tokens", body)["token"]
-    else:
+    with _secret_output(settings) as show_secret:
+        if settings.url:
+            body = {"name": name, "scope": scope, "expires_at": _shown(expires_at)}
+            secret = _ask(settings.url, environment, "POST", "/admin/tokens", body)["token"]
+        else:
 
-        async def make(repository: TaskRepository) -> str:
-            secret, _ = await tokens.create_token(repository, name, Scope.named(scope), at=now(), expires_at=expires_at)
-            return secret
+            async def make(repository: TaskRepository) -> str:
+                secret, _ = await tokens.create_token(
+                    repository, name, Scope.named(scope), at=now(), expires_at=expires_at
+                )
+                return secret
 
-        secret = _with_store(settings.store, make)
-    sys.stderr.write(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
-    sys.stdout.write(secret + "\n")
+            secret = _with_store(settings.store, make)
+        if settings.output is None:
+            sys.stderr.write(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
+        show_secret(secret)
+    if settings.output is not None:
+        sys.stderr.write(f"The token {name}, scope {scope}, is in {settings.output}. It is not kept anywhere else.\n")
 
 
 def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -131,6 +149,36 @@ ACTIONS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], None]] = {
     "list": show,
     "revoke": revoke,
 }
+
+
+@contextmanager
+def _secret_output(settings: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Takes a secret to the file of --output, which is there when the block ends, or to standard output.
+
+    Raises FileRefused before the block, so that no token is made whose secret nobody gets.
+    """
+    if settings.output is None:
+        yield _print_secret
+        return
+    with new_file(settings.output.absolute()) as partial:
+        yield lambda secret: _write_secret(partial, secret)
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    file.write_text(secret + "\n")
+
+
+def _print_secret(secret: str) -> None:
+    """Prints a secret, and warns where that goes to a file which others can read."""
+    sys.stdout.write(secret + "\n")
+    sys.stdout.flush()
+    with suppress(OSError, ValueError):  # it has no descriptor
+        status = os.fstat(sys.stdout.fileno())
+        if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            sys.stderr.write(
+                "Other users can read the file that the token was written to. Make it private with chmod 600,"
+                " or let tasksvc make it, with --output FILE.\n"
+            )
 
 
 def _name(settings: argparse.Namespace) -> str:

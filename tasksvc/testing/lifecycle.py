@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -95,6 +96,21 @@ class LifecycleContract(StoreUnderTest):
         await store.reopen()
 
         assert [change.seq for change in await store.log(first.position)] == [2], "a reader goes on where it was"
+
+    @pytest.mark.skipif(os.name == "nt", reason="Windows gives a file the permissions of its folder.")
+    @on_store()
+    async def test_files_are_private_whatever_the_umask_is(self, store: Store) -> None:
+        umask = os.umask(0)
+        try:
+            other = await store.another()
+            await other.add()
+            open_to_others = other.files_open_to_others()
+            await other.repository.close()
+            open_to_others += other.files_open_to_others()
+        finally:
+            os.umask(umask)
+
+        assert open_to_others == [], "what an adapter writes to a disk is for its owner alone"
 
     @on_store(Capability.DURABLE)
     async def test_kept_tasks_are_never_taken_for_scratch(self, store: Store) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from datetime import datetime
@@ -99,6 +101,17 @@ class Store:
         file = self._folder_of_another().with_suffix(".file")
         file.touch()
         return file
+
+    def files_open_to_others(self) -> list[str]:
+        """What lies in the store's folder and others than its owner may read or write, with its permissions."""
+        found = []
+        for folder, _, names in os.walk(self._folder):
+            mode = os.stat(folder).st_mode
+            if folder != str(self._folder) and not mode & 0o077:
+                continue  # nobody else reaches what is in it
+            modes = {name: os.stat(os.path.join(folder, name)).st_mode for name in names}
+            found += [f"{name}: {stat.S_IMODE(mode):o}" for name, mode in modes.items() if mode & 0o077]
+        return found
 
     def url_of_another(self) -> str:
         """The URL of another store, which was never opened."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import re
 import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -175,6 +177,16 @@ async def test_the_proof_fails_for_a_copy_that_differs(tmp_path: Path, run_examp
 
     assert status == 1
     assert output.endswith("NOT EQUAL\n")
+
+
+async def test_the_copy_is_for_its_owner_alone(run_example: Run, tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        await run_example("sync_client.py", "http://127.0.0.1:1", "--copy", "copy.db", "--prove")
+    finally:
+        os.umask(umask)
+
+    assert stat.S_IMODE((tmp_path / "copy.db").stat().st_mode) == 0o600
 
 
 async def test_it_says_in_one_line_that_no_service_is_there_to_prove_against(run_example: Run) -> None:
