@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import tasksvc
+from tasksvc.commands.output import prepare_streams, tell
 from tasksvc.errors import TasksvcError
 
 COMMANDS = {
@@ -28,6 +29,7 @@ COMMANDS = {
 
 def main() -> None:
     """Runs the command of this process.  What the user can mend is one sentence and exit status 1."""
+    prepare_streams()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -40,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         module = importlib.import_module(f"tasksvc.commands.{command}")
         module.run(arguments[1:], os.environ)
     except TasksvcError as error:
-        sys.stderr.write(f"tasksvc: {error}\n")
+        tell(f"tasksvc: {error}\n")
         return 1
     except KeyboardInterrupt:
         return 130

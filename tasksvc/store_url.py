@@ -37,8 +37,8 @@ class StoreURL:
             )
         self.netloc = parts.netloc
         """Everything between // and the next /: user, password, hosts, ports."""
-        self.path = unquote(parts.path)
-        """Everything after it, up to the ?, with its first slash."""
+        self.path = unquote(parts.path, errors="surrogateescape")
+        """Everything after it, up to the ?, with its first slash; bytes that aren't UTF-8 as os.fsdecode() has them."""
         self.query = parts.query
         self._text = text
 

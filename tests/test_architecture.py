@@ -48,7 +48,7 @@ AUTHOR_API = CORE.keys() - {"plugins", "usecases", "tokens", "checking", "transf
 OUTSIDE_CORE = {
     "api": CORE.keys() | {"", "api"},
     "commands": CORE.keys() | {"", "api", "commands"},
-    "cli": {"", "errors"},
+    "cli": {"", "commands", "errors"},
     "__main__": {"cli"},
     "testing": {"", "codec", "hookspecs", "plugins", "testing"},
 }

@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import aiosqlite
@@ -87,7 +88,7 @@ async def back_up(path: str, copy: str) -> None:
     await open_to_read(path)
     try:
         async with _connected(path) as connection:
-            await _interruptible(connection, "VACUUM INTO ?", (copy,))
+            await _interruptible(connection, "VACUUM INTO ?", (Path(copy).as_uri(),))  # a name may be no text
         async with _connected(copy, mode="rw") as connection:
             await connection.execute_fetchall("PRAGMA journal_mode = MEMORY")  # so that no journal lies beside it
             await connection.execute_fetchall("UPDATE store SET generation = ?, scratch = 0", (new_generation(),))

@@ -165,7 +165,7 @@ def problem(
         "type": TYPE_PREFIX + name,
         "title": title(status),
         "status": status,
-        "detail": detail,
+        "detail": detail.encode("utf-8", "backslashreplace").decode(),  # it may name a file whose name isn't text
         **(more or {}),
     }
     return web.Response(

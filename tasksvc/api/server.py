@@ -251,8 +251,8 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
 
     try:
         server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+        reason = getattr(error, "strerror", None) or str(error)
         raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error
     if hasattr(socket, "TCP_NOTSENT_LOWAT"):
         for listening in server.sockets:  # whose connections take it over

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, store_of
+from tasksvc.commands.output import say
 from tasksvc.new_file import new_file
 from tasksvc.plugins import back_up
 
@@ -22,4 +22,4 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     url, file = store_of(settings), Path(settings.file).absolute()
     with new_file(file) as partial:
         asyncio.run(back_up(url, partial))
-    sys.stdout.write(f"Backed up {url} to {file}: {file.stat().st_size:,} bytes.\n")
+    say(f"Backed up {url} to {file}: {file.stat().st_size:,} bytes.\n")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 
 from tasksvc import transfer
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, opened_to_read, store_of
+from tasksvc.commands.output import say
 from tasksvc.commands.progress import progress_bar
 from tasksvc.errors import TasksvcError
 from tasksvc.store_url import StoreURL
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     found = asyncio.run(_check(url))
     if found:
         raise ProblemsFound(f"{url} has {found:,} problem{'' if found == 1 else 's'}. Restore it from a backup.")
-    sys.stdout.write(f"{url} is in order.\n")
+    say(f"{url} is in order.\n")
 
 
 async def _check(url: StoreURL) -> int:
@@ -39,7 +39,7 @@ async def _check(url: StoreURL) -> int:
             async for problem in transfer.check(reader, progress=progress):
                 found += 1
                 if found <= SHOWN:
-                    sys.stdout.write(f"{problem}\n")
+                    say(f"{problem}\n")
     if found > SHOWN:
-        sys.stdout.write(f"... and {found - SHOWN:,} more.\n")
+        say(f"... and {found - SHOWN:,} more.\n")
     return found

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 
 from tasksvc.commands.filling import fill_from_store
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import in_words
+from tasksvc.commands.output import say
 from tasksvc.store_url import StoreURL
 
 
@@ -20,4 +20,4 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     settings = flags.parse_args(arguments)
     source, target = StoreURL(settings.source), StoreURL(settings.target)
     summary = asyncio.run(fill_from_store(source, target))
-    sys.stdout.write(f"Copied {source} to {target}: {in_words(summary)}.\n")
+    say(f"Copied {source} to {target}: {in_words(summary)}.\n")

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from tasksvc import transfer
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, in_words, opened_to_read, store_of
+from tasksvc.commands.output import say, tell
 from tasksvc.commands.progress import progress_bar
 from tasksvc.new_file import FileRefused, new_file
 from tasksvc.store_url import StoreURL
@@ -33,8 +34,8 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     else:
         with new_file(Path(settings.file)) as partial, partial.open("wb") as output:
             summary = asyncio.run(_export(url, output))
-    told = sys.stderr if settings.file == "-" else sys.stdout
-    told.write(f"Exported {url}: {in_words(summary)}.\n")
+    report = tell if settings.file == "-" else say
+    report(f"Exported {url}: {in_words(summary)}.\n")
 
 
 async def _export(url: StoreURL, output: BinaryIO) -> Summary:

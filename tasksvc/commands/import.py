@@ -13,6 +13,7 @@ from typing import BinaryIO
 from tasksvc.commands.filling import file_to_read, fill_from_export
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, in_words, store_of
+from tasksvc.commands.output import say
 from tasksvc.new_file import FileRefused
 
 
@@ -25,7 +26,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     url = store_of(settings)
     with _standard_input() if settings.file == "-" else file_to_read(settings.file) as file:
         summary = asyncio.run(fill_from_export(file, url))
-    sys.stdout.write(f"Imported into {url}: {in_words(summary)}.\n")
+    say(f"Imported into {url}: {in_words(summary)}.\n")
 
 
 @contextmanager

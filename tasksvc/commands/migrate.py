@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, opened, store_of
+from tasksvc.commands.output import say
 from tasksvc.store_url import StoreURL
 
 
@@ -26,4 +27,4 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 async def _migrate(url: StoreURL) -> None:
     async with opened(url):
         pass
-    sys.stdout.write(f"{url} is up to date.\n")
+    say(f"{url} is up to date.\n")

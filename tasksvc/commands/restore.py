@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from tasksvc.commands.filling import file_to_read, fill_from_export, fill_from_store
 from tasksvc.commands.flags import Flags
 from tasksvc.commands.open_stores import add_store, in_words, store_of
+from tasksvc.commands.output import say
 from tasksvc.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.new_file import FileRefused
 from tasksvc.plugins import recognize_backup
@@ -31,7 +31,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
             summary = asyncio.run(fill_from_export(file, url))
         else:
             summary = asyncio.run(fill_from_store(_backup(settings.file, head, url), url))
-    sys.stdout.write(
+    say(
         f"Restored {url}: {in_words(summary)}. It is a new generation, so clients that follow its changes begin anew.\n"
     )
 
@@ -42,4 +42,4 @@ def _backup(file: str, head: bytes, target: StoreURL) -> StoreURL:
     if scheme is None:
         refusal = f"{file} isn't an export of tasksvc, and no installed adapter recognizes it as a backup of its own."
         raise FileRefused(" ".join([refusal, *problems]))
-    return StoreURL(f"{scheme}:///{quote(os.path.abspath(file))}")
+    return StoreURL(f"{scheme}:///{quote(os.fsencode(os.path.abspath(file)))}")

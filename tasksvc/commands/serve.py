@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import shlex
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tasksvc
 from tasksvc.commands.ending import end_by_force
 from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate, seconds
+from tasksvc.commands.output import OutputFailed, say
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
@@ -102,8 +104,8 @@ async def _serve(settings: argparse.Namespace) -> None:
         ]
         if len(ports) > 1:
             lines.append(f"  Admin  {_url(settings.admin_host, ports[1])}/health/ready and /metrics")
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+        with contextlib.suppress(OutputFailed):  # whoever reads it may be gone, and the service is not for them alone
+            say("\n".join(lines) + "\n")
         notify("READY=1")
 
     def stopping() -> None:

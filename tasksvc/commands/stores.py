@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
 from tasksvc.commands.flags import Flags
+from tasksvc.commands.output import say
 from tasksvc.plugins import installed_stores
 
 
@@ -20,4 +20,4 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        say(line.rstrip() + "\n")

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 
 from tasksvc import tokens
 from tasksvc.commands.flags import Flags
+from tasksvc.commands.output import say, tell
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
 from tasksvc.new_file import new_file
@@ -105,10 +106,10 @@ def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
 
             secret = _with_store(settings.store, make)
         if settings.output is None:
-            sys.stderr.write(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
+            tell(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
         show_secret(secret)
     if settings.output is not None:
-        sys.stderr.write(f"The token {name}, scope {scope}, is in {settings.output}. It is not kept anywhere else.\n")
+        tell(f"The token {name}, scope {scope}, is in {settings.output}. It is not kept anywhere else.\n")
 
 
 def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -131,7 +132,7 @@ def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
         found = sorted(_with_store(settings.store, collect), key=lambda token: str(token["name"]))
     for token in found:
         until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
-        sys.stdout.write(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}\n")
+        say(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}\n")
 
 
 def revoke(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
@@ -141,7 +142,7 @@ def revoke(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
         _ask(settings.url, environment, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
     else:
         _with_store(settings.store, lambda repository: tokens.revoke_token(repository, name, at=now()))
-    sys.stdout.write(f"The token {name} is revoked.\n")
+    say(f"The token {name} is revoked.\n")
 
 
 ACTIONS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], None]] = {
@@ -170,12 +171,11 @@ def _write_secret(file: Path, secret: str) -> None:
 
 def _print_secret(secret: str) -> None:
     """Prints a secret, and warns where that goes to a file which others can read."""
-    sys.stdout.write(secret + "\n")
-    sys.stdout.flush()
+    say(secret + "\n")
     with suppress(OSError, ValueError):  # it has no descriptor
         status = os.fstat(sys.stdout.fileno())
         if os.name == "posix" and stat.S_ISREG(status.st_mode) and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            sys.stderr.write(
+            tell(
                 "Other users can read the file that the token was written to. Make it private with chmod 600,"
                 " or let tasksvc make it, with --output FILE.\n"
             )

@@ -1,0 +1,51 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from tasksvc.errors import TasksvcError
+
+
+class OutputFailed(TasksvcError):
+    """Standard output cannot be written."""
+
+
+def prepare_streams() -> None:
+    r"""Makes the standard streams take any text, and replaces closed ones.  Call it once, before anything is printed.
+
+    A character that the encoding of a stream lacks is printed as its escape, such as \u017c, and so is a
+    byte of a file name that isn't text.
+    """
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the next file that is opened would get its number, and what is written to it
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
+        elif name != "stdin" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def say(text: str) -> None:
+    """Prints `text`, which ends its last line itself, on standard output, at once.  Raises OutputFailed."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        _discard()
+        raise OutputFailed(f"Standard output cannot be written: {error.strerror}.") from error
+
+
+def tell(text: str) -> None:
+    """Prints `text` on standard error, where it's said what goes on; that it can't be is no reason to fail."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _discard() -> None:
+    """Lets Python's own attempt to write what is left, at its end, succeed."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
