@@ -40,7 +40,10 @@ class ChangeHandlers:
     @operation(
         "Read the change log",
         tag="changes",
-        description="Who reads on from `next` misses nothing and sees nothing twice.",
+        description=(
+            "Pass `next`, or the `position` of a change, as the following request's `since` to see every change"
+            " exactly once."
+        ),
         responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
         query=ChangesQuery(),
     )
@@ -54,7 +57,8 @@ class ChangeHandlers:
             check_changes(page, since)
             since, more = page.next, page.more
             for change in page.changes:
-                taken.append(encoded := codec.dumps(change_to_json(change)))
+                position = show_position(Position(page.next.generation, change.seq))
+                taken.append(encoded := codec.dumps(change_to_json(change, position)))
                 left, size = left - 1, size + len(encoded)
                 if size >= PAGE_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
                     since, more = Position(page.next.generation, change.seq), True
@@ -70,8 +74,8 @@ class ChangeHandlers:
         "Follow the change log",
         tag="changes",
         description=(
-            "Server-Sent Events, one a change, whose id is its position. A client that comes back with Last-Event-ID"
-            " gets what it missed, and goes on live."
+            "Server-Sent Events, one for each change, whose id is its position. The id at which the stream starts comes"
+            " first, without data. A client that comes back with Last-Event-ID gets what it missed, and goes on live."
         ),
         headers=[LAST_EVENT_ID],
         produces="text/event-stream",
@@ -79,38 +83,41 @@ class ChangeHandlers:
         query=StreamQuery(),
     )
     async def stream(self, request: web.Request) -> Stream:
-        head = await self._service.feed.head()
+        since = None
         if (last := request.headers.get("Last-Event-ID")) is not None:
             since = parse_position(last, where="header", field="Last-Event-ID")
         elif (named := request[QUERY].get("since")) is not None:
             since = parse_position(named, where="query", field="since")
-        else:
-            since = head
-        page = await self._service.repository.read_changes(since, limit=1)
-        check_changes(page, since)  # while it can still be answered that the position is gone, or the store broken
+        # While it can still be answered that the position is gone, or the store broken.
+        start = await self._service.feed.start(since)
         caller = self._access.caller_of(request)
         caller.open_stream()
         return Stream(
             "text/event-stream",
-            self._events(since, caller),
+            self._events(start, caller),
             [(hdrs.CACHE_CONTROL, "no-store"), ("X-Accel-Buffering", "no")],
             lasting=True,
             closed=caller.close_stream,
         )
 
-    async def _events(self, since: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
-        """The stream's body: events, a comment where none came for long, until the caller may see no more."""
+    async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
+        """The stream's body: an id, then events, and comments in between, until the caller may see no more.
+
+        A client that is cut off before its first event comes back with the id that came first (HTML
+        standard, section 9.2.6).  Comments end no block, since some clients make an event of a block
+        without data.
+        """
         # A token may be revoked meanwhile, so it is looked at as often as for single requests.
         tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
-        yield b"retry: 1000\n\n"
+        yield b"retry: 1000\nid: %b\n\n" % show_position(start).encode()
         silent_since = time.monotonic()
-        async for piece in self._service.feed.events(since, tick):
+        async for piece in self._service.feed.events(start, tick):
             if not await self._access.is_still_admitted(caller):
                 return
             if piece:
                 yield piece
             elif time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
-                yield b":\n\n"
+                yield b":\n"
             else:
                 continue
             silent_since = time.monotonic()

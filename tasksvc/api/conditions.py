@@ -11,7 +11,7 @@ from tasksvc.writes import WHATEVER, Expected
 _TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAGS = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*").fullmatch
 _EACH = re.compile(r'(W/)?"([^"]*)"').findall
-_VERSION = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
+_NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
 _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
 
@@ -66,7 +66,7 @@ def _versions(header: str, generation: str, *, weak: bool) -> frozenset[int]:
     found = set()
     for weakness, tag in _EACH(header):
         life, _, version = tag.rpartition(".")
-        if life == generation and _VERSION(version) and (weak or not weakness):
+        if life == generation and _NUMBER(version) and (weak or not weakness):
             found.add(int(version))
     return frozenset(found)
 
@@ -81,6 +81,11 @@ def parse_position(text: str, *, where: str, field: str) -> Position:
     if text == "0":
         return BEGINNING
     if (match := _POSITION(text)) is None:
-        message = "Must be 0, or a position that the service gave: a `next`, an event's id, or an X-Change-Seq."
+        message = (
+            "Must be 0, or a position that the service gave: the `position` of a change, a `next`, an event's id,"
+            " or an X-Change-Seq."
+        )
+        if _NUMBER(text):
+            message = f"{text} is the `seq` of a change; take its `position` instead. {message}"
         raise InvalidRequest([FieldError(where, field, message)])
     return Position(match[1], int(match[2]))

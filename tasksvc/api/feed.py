@@ -35,10 +35,11 @@ END_SECONDS = 0.5
 log = logging.getLogger("tasksvc")
 
 
-def change_to_json(change: Change) -> dict[str, object]:
-    """A change as clients see it."""
+def change_to_json(change: Change, position: str) -> dict[str, object]:
+    """A change as clients see it.  `position` is the text that reads on after it."""
     return {
         "seq": change.seq,
+        "position": position,
         "type": change.kind.value,
         "task_id": change.task_id,
         "task": change.task,
@@ -49,7 +50,7 @@ def change_to_json(change: Change) -> dict[str, object]:
 def event_of(change: Change, generation: str) -> bytes:
     """A change as a Server-Sent Event (HTML standard, section 9.2)."""
     position = show_position(Position(generation, change.seq))
-    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change)))
+    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change, position)))
 
 
 def _fitting(events: Iterable[bytes]) -> list[bytes]:
@@ -79,20 +80,18 @@ class Feed:
         self.streams = 0
         """How many are open."""
 
-    async def head(self) -> Position:
-        """Where the log ends now.  Starts the reader, so that a stream from here on finds its events in the window.
+    async def start(self, since: Position | None) -> Position:
+        """The position at which a stream after `since` starts; without `since`, where the log ends now.
 
-        Raises StoreClosed once the feed is closed.
+        Raises PositionGone, StoreUnavailable; StoreClosed once the feed is closed.
         """
         if self._closed:
             raise StoreClosed("The service is shutting down.")
-        if self._reader is None:
-            page = await self._repository.find(TaskQuery(), limit=1)
-            if self._reader is None:  # nobody else was faster
-                self._head = page.position
-                self._reader = asyncio.create_task(self._read())
-        assert self._head is not None
-        return self._head
+        if since is None:  # not the reader's own position, which may be behind or of an earlier generation
+            since = await self._end_of_log()
+        page = await self._repository.read_changes(since, limit=1)
+        check_changes(page, since)
+        return Position(page.next.generation, since.seq)
 
     async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
         """Events after `since`, several in a piece, as they come; b"" where there was none for `heartbeat` seconds.
@@ -102,7 +101,7 @@ class Feed:
         """
         self.streams += 1
         try:
-            await self.head()
+            await self._start_reader()
             while not self._closed:
                 news = self._news  # before anything is looked at, so that nothing that comes later is missed
                 piece, since = self._from_window(since) or await self._from_store(since)
@@ -116,6 +115,17 @@ class Feed:
                     yield b""
         finally:
             self.streams -= 1
+
+    async def _start_reader(self) -> None:
+        """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
+        if self._reader is None:
+            head = await self._end_of_log()
+            if self._reader is None:  # nobody else was faster
+                self._head = head
+                self._reader = asyncio.create_task(self._read())
+
+    async def _end_of_log(self) -> Position:
+        return (await self._repository.find(TaskQuery(), limit=1)).position
 
     def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
         """The next events after `since`, and where they end; None where the store has to be asked."""
@@ -168,7 +178,7 @@ class Feed:
                     self._head = page.next
                     self._wake()
         except PositionGone:  # the store began a new life under us: let the streams find out
-            head = (await self._repository.find(TaskQuery(), limit=1)).position
+            head = await self._end_of_log()
             if head == self._head:
                 raise
             self._window.clear()

@@ -449,6 +449,7 @@ class ChangeOut(Shown):
     """One entry of the change log."""
 
     seq = fields.Integer(metadata=_described("1, 2, 3, ... without gaps.", 1))
+    position = fields.String(metadata=_described("Where to read on after it.", "5d2f0c9a7b1e4c3d-1"))
     type = fields.String(metadata={"enum": ["created", "updated", "deleted"]})
     task_id = fields.Integer(metadata={"example": 1})
     task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it was then; null for a deletion."))

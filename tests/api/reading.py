@@ -27,6 +27,8 @@ class Events:
 
     def __init__(self, response: ClientResponse) -> None:
         self.response = response
+        self.start = ""
+        """The id that came before any event."""
 
     async def line(self) -> str:
         """The next line, without its end; raises EOFError at the end of the stream."""
@@ -61,5 +63,7 @@ async def events(api: Api, since: str | None = None, last: str | None = None) ->
         assert (response.status, response.content_type) == (200, "text/event-stream"), await response.text()
         stream = Events(response)
         assert await stream.line() == "retry: 1000"
+        name, _, stream.start = (await stream.line()).partition(": ")
+        assert name == "id"
         assert await stream.line() == ""
         yield stream

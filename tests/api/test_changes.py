@@ -64,6 +64,29 @@ async def test_a_reader_goes_on_where_the_page_ended(any_api: Api) -> None:
     assert [page["more"] for page in (first, second, third)] == [True, True, False]
 
 
+async def test_a_reader_goes_on_from_the_position_of_any_change(any_api: Api) -> None:
+    api = any_api
+    await api.many([{"description": str(n)} for n in range(4)])
+    page = (await api.get("/changes")).json
+    second = page["changes"][1]
+
+    rest = (await api.get(f"/changes?since={second['position']}")).json
+
+    assert rest["changes"] == page["changes"][2:]
+    assert rest["next"] == page["next"] == page["changes"][-1]["position"]
+
+
+@pytest.mark.parametrize("path", ["/changes", "/changes/stream"])
+async def test_a_seq_is_not_a_position_and_the_answer_says_what_is(api: Api, path: str) -> None:
+    await api.new()
+
+    answer = await api.get(f"{path}?since=1")
+
+    assert answer.status == 422
+    assert "1 is the `seq` of a change" in answer.fields["since"]
+    assert "take its `position`" in answer.fields["since"]
+
+
 async def test_a_page_has_a_hundred_changes_where_nothing_else_is_asked(api: Api) -> None:
     await api.many([{"description": "x"}] * 450)
 

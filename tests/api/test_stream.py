@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import re
 import statistics
 import time
@@ -16,7 +18,7 @@ import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 from tasksvc_memory import MemoryRepository
 
-from api.calling import Api
+from api.calling import JSON, Api
 from api.conftest import connect
 from api.reading import Event, Events, events
 from tasksvc import Add, ChangePage, Entry, Position, StoreUnavailable, TaskDraft
@@ -38,7 +40,82 @@ async def test_a_stream_gives_what_the_log_gives(api: Api) -> None:
         taken = await stream.take(3)
 
     assert [event.data for event in taken] == page["changes"]
+    assert [event.id for event in taken] == [change["position"] for change in page["changes"]]
     assert taken[-1].id == page["next"]
+
+
+async def test_a_stream_without_since_says_first_where_the_log_ends(any_api: Api) -> None:
+    api = any_api
+    await api.new("before")
+
+    async with events(api) as stream:
+        start = stream.start
+
+    assert start == await api.position()
+
+
+async def test_a_client_that_saw_no_event_comes_back_with_the_id_that_came_first(any_api: Api) -> None:
+    api = any_api
+    await api.new("before")
+    async with events(api) as stream:
+        start = stream.start
+    await api.new("missed")
+
+    async with events(api, last=start) as stream:
+        event = await stream.next()
+
+    assert (stream.start, event.data["task"]["description"]) == (start, "missed")
+
+
+async def test_a_stream_of_everything_begins_with_a_position_of_this_store(api: Api) -> None:
+    await api.many([{"description": str(n)} for n in range(3)])
+    generation = (await api.position()).partition("-")[0]
+
+    async with events(api, since="0") as stream:
+        taken = await stream.take(3)
+
+    assert stream.start == f"{generation}-0"
+    assert seqs(taken) == [1, 2, 3]
+
+
+async def test_the_first_id_of_a_new_store_leads_to_its_first_change(any_api: Api) -> None:
+    api = any_api
+    async with events(api) as stream:
+        start = stream.start
+    await api.new("the first")
+
+    async with events(api, last=start) as stream:
+        event = await stream.next()
+
+    assert event.data["task"]["description"] == "the first"
+
+
+async def test_the_first_id_outlasts_a_pruning_of_all_that_came_before_it(api: Api) -> None:
+    await api.many([{"description": str(n)} for n in range(10)])
+    async with events(api) as stream:
+        start = stream.start
+    assert api.client.app is not None
+    repository = api.client.app[SERVICE].repository
+    await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+    await api.new("after")
+
+    async with events(api, last=start) as stream:
+        event = await stream.next()
+
+    assert event.data["task"]["description"] == "after"
+
+
+async def test_the_first_id_is_gone_where_the_log_was_pruned_past_it(api: Api) -> None:
+    async with events(api) as stream:
+        start = stream.start
+    await api.many([{"description": str(n)} for n in range(10)])
+    assert api.client.app is not None
+    repository = api.client.app[SERVICE].repository
+    await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+
+    answer = await api.get("/changes/stream", Last_Event_ID=start)
+
+    assert (answer.status, answer.problem) == (410, "position-gone")
 
 
 async def test_a_stream_begins_now_where_nothing_is_named(api: Api) -> None:
@@ -116,7 +193,7 @@ async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.Monk
         await api.new()
         event = await stream.next()
 
-    assert lines == [":", "", ":", ""]
+    assert lines == [":"] * 4, "no empty line, which some clients take for the end of an empty event"
     assert event.data["seq"] == 1
 
 
@@ -180,24 +257,26 @@ async def test_a_hundred_streams_see_a_change_at_once(aiohttp_client: AiohttpCli
 async def test_a_client_that_reads_nothing_is_cut_off_and_holds_up_nobody(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.streaming.STALL_SECONDS", 2.0)
+    monkeypatch.setattr("tasksvc.api.streaming.STALL_SECONDS", 5.0)  # of a loop that the test itself keeps busy
+    batch = json.dumps([{"op": "create", "task": {"description": "x" * 9_000}}] * 400).encode()
     assert api.client.app is not None
     feed = api.client.app[SERVICE].feed
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
     writer.write(b"GET /changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
-    await reader.readuntil(b"retry: 1000\n\n")
+    await reader.readuntil(b"\n\n")
 
     async with events(api) as stream:
         for _ in range(3):
-            await api.many([{"description": "x" * 9_000}] * 400)
+            async with api.client.post("/tasks/batch", data=io.BytesIO(batch), headers=JSON) as made:
+                assert made.status == 200
         taken = await stream.take(1_200)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while feed.streams > 1:
                 await asyncio.sleep(0.01)
 
     assert seqs(taken) == list(range(1, 1_201))
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(reader.read(), 10)
+        await asyncio.wait_for(reader.read(), 60)
     writer.close()
 
 
@@ -300,11 +379,45 @@ async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None
         await donor.close()
 
     async with events(api) as stream:
+        start = stream.start
         await repository.restore(another_store())
         with pytest.raises(aiohttp.ClientPayloadError):
             await stream.next()
+    gone = await api.get("/changes/stream", Last_Event_ID=start)
     await api.new("after")
     async with events(api, since="0") as stream:
         taken = await stream.take(2)
 
+    assert (gone.status, gone.problem) == (410, "position-gone")
     assert [event.data["task"]["description"] for event in taken] == ["restored", "after"]
+
+
+async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new_life_yet(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader of the log waits for a change after a position that the store no longer knows."""
+    assert api.client.app is not None
+    repository = api.client.app[SERVICE].repository
+    asleep = asyncio.Event()
+
+    async def hang(self: MemoryRepository, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+        asleep.set()
+        await asyncio.sleep(3_600)
+        raise AssertionError("It was cancelled long before.")
+
+    async def another_store() -> AsyncIterator[Entry]:
+        donor = MemoryRepository()
+        await donor.commit([Add(TaskDraft("restored"))], at=now())
+        async for entry in donor.dump():
+            yield entry
+        await donor.close()
+
+    monkeypatch.setattr(MemoryRepository, "changes", hang)
+    async with events(api):
+        await asleep.wait()
+        await repository.restore(another_store())
+
+        async with events(api) as stream:
+            start = stream.start
+
+    assert start == await api.position()

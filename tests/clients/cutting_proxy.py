@@ -14,9 +14,14 @@ class CuttingProxy:
         """`port` is where it leads to, on 127.0.0.1."""
         self._to = port
         self.port = 0
+        self.lets_in = True
+        """Whether a new connection is taken; otherwise it is broken at once."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.lets_in:
+            writer.transport.abort()
+            return
         try:
             there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._to)
         except ConnectionError:
@@ -43,6 +48,10 @@ class CuttingProxy:
         for writer in self._writers:
             writer.transport.abort()
         return len(self._writers) // 2
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> CuttingProxy:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
