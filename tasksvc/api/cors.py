@@ -6,6 +6,8 @@ from collections.abc import Collection
 
 from aiohttp import hdrs, web
 
+from tasksvc.api.origins import parse_origin
+
 EXPOSED = (
     "ETag, Link, Location, Retry-After, X-Change-Seq, X-Request-ID, Idempotency-Replayed, RateLimit, RateLimit-Policy"
 )
@@ -18,7 +20,7 @@ class Cors:
 
     def __init__(self, origins: Collection[str]) -> None:
         """`origins`: as browsers write them, such as https://app.example."""
-        self._origins = frozenset(origin.lower() for origin in origins)
+        self._origins = frozenset(found for origin in origins if (found := parse_origin(origin)))
 
     def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
         """For the answer to `request`; nothing where it comes from no named origin."""
@@ -43,4 +45,4 @@ class Cors:
 
     def allows(self, origin: str | None) -> bool:
         """Whether pages of `origin` may use the API."""
-        return origin is not None and origin.lower() in self._origins
+        return origin is not None and parse_origin(origin) in self._origins

@@ -31,6 +31,9 @@ FLUSH_LINES = 256
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of durations, in seconds."""
 
+MAPPED = "::ffff:"
+"""How the system shows an IPv4 address where a socket takes IPv6 as well."""
+
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 """Of the request that is being answered; in every log line that is written meanwhile."""
 
@@ -195,6 +198,8 @@ class Observer:
         self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
             remote = request.remote if self._proxies is None else self._proxies.client_of(request)
+            if remote is not None and remote.startswith(MAPPED):
+                remote = remote[len(MAPPED) :]
             self._log.add((time.time(), name, remote, caller, method, request.raw_path, status, seconds))
 
     def close(self) -> None:

@@ -27,6 +27,13 @@ from tasksvc.usecases import Retention
 if TYPE_CHECKING:
     from tasksvc.api.app import Options
 
+ADVICE = (
+    "If clients use this name, allow it with --allowed-host.",
+    "If the page is the service's own, let its proxy send X-Forwarded-Proto and X-Forwarded-Host, and name the proxy"
+    " with --trusted-proxy. If it's another page that may write, name its origin with --cors-origin.",
+)
+"""What the log says of requests whose host, and of writes whose origin, is refused."""
+
 
 class Refused(TasksvcError):
     """The settings ask for something that is not safe or not possible."""
@@ -50,7 +57,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags.add("--keep-days", days, 30, "how long changes stay in the log, in days")
     flags.add("--keep-changes", count, 1_000_000, "how many changes stay in the log")
     flags.add_list("--allowed-host", host_name, "a name that the service answers to, beside those of this machine")
-    flags.add_list("--trusted-proxy", str, "the address or network of a proxy whose X-Forwarded-For is believed")
+    flags.add_list("--trusted-proxy", str, "the address or network of a proxy whose X-Forwarded headers count")
     flags.add_list("--cors-origin", origin, "an origin whose pages may use the API, such as https://app.example")
     flags.add("--rate", rate, None, "how many requests a second each token may send")
     flags.add("--burst", count, 100, "how many it may send at once, where there is a rate")
@@ -118,20 +125,26 @@ async def _serve(settings: argparse.Namespace) -> None:
 def _options(settings: argparse.Namespace) -> Options:
     from tasksvc.api.access import Allowance, TokenPolicy
     from tasksvc.api.app import Options
-    from tasksvc.api.guard import LOOPBACK_HOSTS, Guard
+    from tasksvc.api.guard import LOOPBACK_HOSTS, Advice, Guard
     from tasksvc.api.observer import LogFormat, LogFormatter, RequestLog
     from tasksvc.api.proxies import Proxies
 
     local = is_loopback(settings.host)
     exposed = not local or settings.allowed_host or settings.trusted_proxy
     tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
-    hosts = {host.lower() for host in settings.allowed_host}
+    hosts = set(settings.allowed_host)
+    proxies = Proxies(settings.trusted_proxy) if settings.trusted_proxy else None
     form: LogFormat = "json" if settings.log_format == "json" else "text"
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter(form))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     return Options(
-        guard=Guard(LOOPBACK_HOSTS | hosts if local or hosts else None, origins=settings.cors_origin),
+        guard=Guard(
+            LOOPBACK_HOSTS | hosts if local or hosts else None,
+            settings.cors_origin,
+            proxies=proxies,
+            advice=Advice(*ADVICE),
+        ),
         tokens=TokenPolicy.NEVER if settings.open else tokens,
         admin_token=None if settings.admin_token_file is None else token_in(settings.admin_token_file),
         allowance=Allowance(settings.rate, settings.burst, settings.streams),
@@ -139,7 +152,7 @@ def _options(settings: argparse.Namespace) -> Options:
         body_max=settings.body_max,
         batch_max=settings.batch_max,
         request_log=None if settings.log_format == "none" else RequestLog(form),
-        proxies=Proxies(settings.trusted_proxy) if settings.trusted_proxy else None,
+        proxies=proxies,
         operations=settings.admin_port is None,
         retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),
     )

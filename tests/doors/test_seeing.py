@@ -177,6 +177,17 @@ async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: A
         ("nonsense", "127.0.0.1"),
         ("", "127.0.0.1"),
         ("203.0.113.7, nonsense", "127.0.0.1"),
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("203.0.113.7:4711, 127.0.0.5:1", "203.0.113.7"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("203.0.113.7,, ", "203.0.113.7"),
+        ("203.0.113.7:x", "127.0.0.1"),
+        ("[2001:db8::1", "127.0.0.1"),
+        ("[2001:db8::1]x", "127.0.0.1"),
+        ("2001:db8::1]:80", "127.0.0.1"),
     ],
 )
 async def test_a_trusted_proxy_says_where_a_request_comes_from(
@@ -189,6 +200,54 @@ async def test_a_trusted_proxy_says_where_a_request_comes_from(
     await http.get("/tasks/", headers={"X-Forwarded-For": forwarded})
 
     assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == [client]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("for=203.0.113.7", "203.0.113.7"),
+        ('for="203.0.113.7:4711";proto=https', "203.0.113.7"),
+        ('For="[2001:db8::1]:4711"', "2001:db8::1"),
+        ('by=127.0.0.1;for="[2001:db8:0::1]"', "2001:db8::1"),
+        ("for=1.1.1.1, for=203.0.113.7, for=127.0.0.9", "203.0.113.7"),
+        ("for=unknown", "127.0.0.1"),
+        ("for=_hidden, for=127.0.0.2", "127.0.0.2"),
+        ("for=1.1.1.1 x, for=203.0.113.7", "127.0.0.1"),
+        ('for="1.1.1.1, for=203.0.113.7', "127.0.0.1"),
+        ("", "127.0.0.1"),
+    ],
+)
+async def test_a_trusted_proxy_may_say_it_in_the_standard_s_words(
+    aiohttp_client: AiohttpClient, forwarded: str, client: str
+) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.0/8"])))
+    http = await aiohttp_client(app)
+
+    await http.get("/tasks/", headers={"Forwarded": forwarded})
+
+    assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == [client]
+
+
+async def test_a_proxy_that_sends_the_one_kind_may_pass_on_the_other(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.1"])))
+    http = await aiohttp_client(app)
+
+    await http.get("/tasks/", headers={"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=1.1.1.1"})
+
+    assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == ["203.0.113.7"]
+
+
+async def test_a_scope_forges_no_field_of_the_log(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("text", stream := io.StringIO())
+    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.1"])))
+    http = await aiohttp_client(app)
+
+    await http.get("/tasks/7", headers={"X-Forwarded-For": "fe80::1%x root [forged]", "X-Request-ID": "own"})
+
+    (line,) = lines_of(log, stream)
+    assert re.fullmatch(r"\S+Z INFO GET /tasks/7 404 [\d.]+ms fe80::1 - \[own\]", line)
 
 
 async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:
