@@ -11,7 +11,7 @@ from tasksvc import codec
 from tasksvc.api.access import FRESH_SECONDS, Access, Caller
 from tasksvc.api.answers import Answer, encoded_answer
 from tasksvc.api.conditions import parse_position, show_position
-from tasksvc.api.documentation import answers, header, operation
+from tasksvc.api.documentation import POSITION_GONE, answers, header, operation
 from tasksvc.api.feed import change_to_json
 from tasksvc.api.schemas import POSITION, ChangesOut, ChangesQuery, StreamQuery
 from tasksvc.api.service import Service
@@ -44,7 +44,7 @@ class ChangeHandlers:
             "Pass `next`, or the `position` of a change, as the following request's `since` to see every change"
             " exactly once."
         ),
-        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, 410, 422, 503),
+        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, POSITION_GONE),
         query=ChangesQuery(),
     )
     async def changes(self, request: web.Request) -> Answer:
@@ -76,10 +76,11 @@ class ChangeHandlers:
         description=(
             "Server-Sent Events, one for each change, whose id is its position. The id at which the stream starts comes"
             " first, without data. A client that comes back with Last-Event-ID gets what it missed, and goes on live."
+            " The answer doesn't end, so Swagger UI shows what comes within two seconds of the first bytes."
         ),
         headers=[LAST_EVENT_ID],
         produces="text/event-stream",
-        responses=answers({200: ("Events.", None, [])}, 410, 422, 503),
+        responses=answers({200: ("Events.", None, [])}, POSITION_GONE),
         query=StreamQuery(),
     )
     async def stream(self, request: web.Request) -> Stream:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from aiohttp_apispec import docs, json_schema, querystring_schema
 from marshmallow import Schema
@@ -12,36 +13,80 @@ from tasksvc.api.answers import CHANGE_SEQ, REPLAYED
 from tasksvc.api.problems import CONTENT_TYPE, RESYNC, TYPE_PREFIX, title
 from tasksvc.api.schemas import TASK, Problem
 
-PROBLEMS: Mapping[int, tuple[str, str, Mapping[str, Any]]] = {
-    400: ("malformed-request", "The body is not valid JSON, or a header or the query string is malformed.", {}),
-    401: ("unauthorized", "A valid token is needed.", {}),
-    403: ("forbidden", "The token allows too little, or the request comes from a foreign page.", {}),
-    404: ("task-not-found", "There is no such task.", {}),
-    408: ("body-too-slow", "The body was not there in time.", {}),
-    410: (
-        "position-gone",
-        "The position is older than the log, or of another life of the store: read the list again.",
-        {"resync": RESYNC},
+
+class Refusal(NamedTuple):
+    """An error answer that is documented with an operation, since it means something particular there."""
+
+    status: int
+    name: str
+    """Of the problem's type."""
+    meaning: str
+    more: Mapping[str, Any] = MappingProxyType({})
+    """Further members of its example."""
+
+
+NO_SUCH_TASK = Refusal(404, "task-not-found", "There is no such task.")
+POSITION_GONE = Refusal(
+    410,
+    "position-gone",
+    "The position is older than the log, or of another life of the store: read the list again.",
+    {"resync": RESYNC},
+)
+VERSION_CONFLICT = Refusal(
+    412, "version-conflict", "The task is at another version; `current` is the task as it is.", {"current": TASK}
+)
+
+USUAL: Sequence[tuple[int, str, str]] = (
+    (400, "malformed-request", "The body isn't valid JSON, or a header or the query string is malformed."),
+    (401, "unauthorized", "A valid token is needed."),
+    (403, "forbidden", "The scope of the token doesn't include this."),
+    (403, "foreign-origin", "A page of another origin must not write."),
+    (408, "body-too-slow", "The body didn't arrive in time."),
+    (
+        412,
+        "condition-failed",
+        "The request has a condition, and what it names has no entity tag: only single tasks have.",
     ),
-    412: (
-        "version-conflict",
-        "A condition does not hold: the task is at another version, and `current` has it, or there is no entity tag.",
-        {"current": TASK},
-    ),
-    413: ("body-too-large", "The body is too large.", {}),
-    414: ("target-too-long", "The request target is too long.", {}),
-    415: ("unsupported-media-type", "The body is of another type.", {}),
-    421: ("foreign-host", "The Host header names another service.", {}),
-    422: ("invalid-request", "A field is not what is expected; `errors` lists them.", {}),
-    429: ("too-many-requests", "Too many. Retry-After says when the next is allowed.", {}),
-    431: ("header-too-long", "A header is too long.", {}),
-    501: ("unknown-transfer-coding", "The Transfer-Encoding is another than chunked.", {}),
-    503: ("store-unavailable", "Not now. Retry-After says when it is worth trying again.", {"outcome": "not-done"}),
-    507: ("store-full", "The store is full.", {"outcome": "not-done"}),
-}
-"""Of each status: the particular part of a problem's type, what it means, and further members of an example."""
+    (413, "body-too-large", "The body is too large."),
+    (413, "commit-too-large", "The tasks that one request changes are too large together."),
+    (414, "target-too-long", "The request target is too long."),
+    (415, "unsupported-media-type", "The body is of another type, or encoded."),
+    (421, "foreign-host", "The Host header names another service."),
+    (422, "invalid-request", "A field isn't what is expected; `errors` lists each."),
+    (422, "idempotency-key-reused", "The Idempotency-Key was used for another request."),
+    (429, "too-many-requests", "Too many; Retry-After says when to try again."),
+    (431, "header-too-long", "A header is too long."),
+    (501, "unknown-transfer-coding", "The Transfer-Encoding isn't chunked."),
+    (503, "store-unavailable", "Not done; Retry-After says when to try again."),
+    (503, "outcome-unknown", "Perhaps done: read, or repeat it with its Idempotency-Key."),
+    (507, "store-full", "Not done: the store is full."),
+)
+"""Errors that most operations can answer with: status, name of the type, meaning.
+
+They are documented once, as the response `default`, whose words are a table at the top of the description.
+"""
+DEFAULT = "Problem"
+"""The name of that response among the components."""
+
+
+def usual_errors() -> str:
+    """The table of USUAL in Markdown, folded up, since operations are what a page is opened for."""
+    rows = [f"| {status} | `{name}` | {meaning} |" for status, name, meaning in USUAL]
+    table = "\n".join(["| Status | Name | Meaning |", "|---|---|---|", *rows])
+    return f"<details>\n<summary>The usual errors</summary>\n\n{table}\n\n</details>"
+
+
+def default_response() -> dict[str, Any]:
+    """The response that stands for the errors that every operation can answer with."""
+    status, name, meaning = next(error for error in USUAL if error[0] == 422)
+    example = _example(Refusal(status, name, meaning, {"errors": [BODY_ERROR]}))
+    return {
+        "description": "An error that other operations can answer with too; the introduction lists them.",
+        "content": {CONTENT_TYPE: {"schema": Problem, "example": example}},
+    }
+
+
 BODY_ERROR = {"in": "body", "field": "description", "message": "This field is required."}
-QUERY_ERROR = {"in": "query", "field": "limit", "message": "Must be an integer from 1 to 1,000."}
 HEADERS: Mapping[str, str] = {
     "ETag": "The entity tag of this version of the task.",
     "Location": "The URL of the new task, relative to that of the request (RFC 9110, section 10.2.2).",
@@ -89,18 +134,22 @@ def operation(
     return decorate
 
 
-def header(name: str, description: str, *, pattern: str, example: str) -> dict[str, Any]:
-    """A request header, as a parameter."""
-    schema = {"type": "string", "pattern": pattern}
-    return {"in": "header", "name": name, "description": description, "schema": schema, "example": example}
+def header(name: str, description: str, *, pattern: str) -> dict[str, Any]:
+    """A request header, as a parameter.  It has no example, which Swagger UI would send unless it is deleted."""
+    return {
+        "in": "header",
+        "name": name,
+        "description": description,
+        "schema": {"type": "string", "pattern": pattern},
+    }
 
 
 def answers(
-    good: Mapping[int, Good], *problems: int, also: Mapping[int, Sequence[str]] | None = None
+    good: Mapping[int, Good], *refusals: Refusal, also: Mapping[int, Sequence[str]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The answers of an operation, as OpenAPI 3.1 writes them.
+    """The answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.
 
-    `problems` are statuses of problem documents; `also` names further media types of an answer.
+    `refusals` are the errors that mean something particular; `also` names further media types of an answer.
     """
     found: dict[str, dict[str, Any]] = {}
     for status, what in good.items():
@@ -114,16 +163,22 @@ def answers(
             for media_type in (also or {}).get(status, ()):
                 answer["content"][media_type] = {"schema": {"type": "string"}}
         found[str(status)] = answer
-    for status in problems:
-        name, reason, more = PROBLEMS[status]
-        example = {"type": TYPE_PREFIX + name, "title": title(status), "status": status, "detail": reason, **more}
-        if status == 422:
-            example["errors"] = [BODY_ERROR if 415 in problems else QUERY_ERROR]
-        found[str(status)] = {
-            "description": f"{title(status)}. {reason}",
-            "content": {CONTENT_TYPE: {"schema": Problem, "example": example}},
+    for refusal in refusals:
+        found[str(refusal.status)] = {
+            "description": f"{title(refusal.status)}. {refusal.meaning}",
+            "content": {CONTENT_TYPE: {"schema": Problem, "example": _example(refusal)}},
         }
     return found
+
+
+def _example(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "type": TYPE_PREFIX + refusal.name,
+        "title": title(refusal.status),
+        "status": refusal.status,
+        "detail": refusal.meaning,
+        **refusal.more,
+    }
 
 
 def is_schema(value: Any) -> bool:

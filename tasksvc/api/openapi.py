@@ -15,8 +15,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from tasksvc.api import schemas
-from tasksvc.api.documentation import answers, is_schema
-from tasksvc.domain import ID_MAX, LABELS_MAX, METADATA_INTEGER_MAX
+from tasksvc.api.documentation import DEFAULT, default_response, is_schema, usual_errors
+from tasksvc.domain import ID_MAX, LABELS_MAX
 from tasksvc.tokens import Scope
 
 TAGS = [
@@ -27,8 +27,12 @@ TAGS = [
 ]
 DESCRIPTION = """Tasks over REST.
 
-Every error is a problem document (RFC 9457) with a stable `type`. Reads carry entity tags, writes
-take conditions and retry keys, and the change log tells all that happened, in order."""
+Reads carry entity tags, writes take conditions and retry keys, and the change log tells all that happened, in order.
+
+Every error is a problem document (RFC 9457). Its `type` is `urn:tasksvc:problem:` and a name that doesn't change. An
+operation lists the errors that mean something particular there; it can answer with these too, as far as they apply:
+
+"""
 
 
 SECURITY = "Where the service asks for tokens. Scopes are read, write and admin, and each includes those before it."
@@ -54,7 +58,7 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         version=version,
         openapi_version="3.1.0",
         plugins=[plugin],
-        info={"description": DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+        info={"description": DESCRIPTION + usual_errors(), "license": {"name": "MIT", "identifier": "MIT"}},
         # Relative to the address of the document, whatever path a proxy has put it below.
         servers=[{"url": ".", "description": "The service that this description comes from."}],
         tags=TAGS,
@@ -63,7 +67,8 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
     for field, json_type in _TYPES.items():
         plugin.map_to_openapi_type(field, *json_type)  # type: ignore[no-untyped-call]
     plugin.converter.add_attribute_function(_bounds)  # type: ignore[no-untyped-call]
-    spec.components.schema("JSON", _JSON_VALUE)
+    _add_batch_item(spec)
+    spec.components.response(DEFAULT, default_response())
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "description": SECURITY})
     for operation in operations:
         spec.path(path=operation.path, operations={operation.method.lower(): _operation(operation)})
@@ -73,37 +78,26 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
 _TYPES: dict[type[fields.Field[Any]], tuple[str, str | None]] = {
     schemas.Text: ("string", None),
     schemas.Flag: ("boolean", None),
-    schemas.Whole: ("integer", None),
+    schemas.Whole: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
     schemas.Moment: ("string", "date-time"),
     schemas.Labels: ("array", None),
     schemas.Metadata: ("object", None),
     schemas.QueryFlag: ("boolean", None),
-    schemas.QueryWhole: ("integer", None),
+    schemas.QueryWhole: ("integer", "int64"),
+    schemas.ShownWhole: ("integer", "int64"),
     schemas.QueryTexts: ("array", None),
-}
-
-
-_JSON = {"$ref": "#/components/schemas/JSON"}
-_JSON_VALUE = {
-    "description": "Any JSON value that can be kept.",
-    "anyOf": [
-        {"type": ["null", "boolean"]},
-        {"type": "number", "minimum": -METADATA_INTEGER_MAX, "maximum": METADATA_INTEGER_MAX},
-        {"type": "string", "pattern": schemas.STORABLE},
-        {"type": "array", "items": _JSON},
-        {"type": "object", "propertyNames": {"pattern": schemas.STORABLE}, "additionalProperties": _JSON},
-    ],
 }
 
 
 def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any]:
     """What the fields of `schemas` say of their values."""
-    if isinstance(field, schemas.Whole):
+    if isinstance(field, schemas.Whole | schemas.ShownWhole):
         return {"minimum": field.least, "maximum": field.most}
     if isinstance(field, schemas.Labels | schemas.QueryTexts):
         return {"items": {"type": "string", **schemas.LABEL}, "maxItems": LABELS_MAX}
     if isinstance(field, schemas.Metadata):
-        return {"additionalProperties": _JSON, "propertyNames": {"pattern": schemas.STORABLE}}
+        # Anything: a schema for all JSON values would have to refer to itself, which most generators fail at.
+        return {"additionalProperties": True}
     return {}
 
 
@@ -112,6 +106,40 @@ _EXAMPLES: dict[type[Schema], dict[str, Any]] = {
     schemas.TaskPatch: {"done": True},
     schemas.TokenIn: {"name": "reporting", "scope": "read"},
 }
+
+
+_BATCH_ITEM = "#/components/schemas/BatchItemIn"
+_BATCH_EXAMPLES = {
+    # Swagger UI fills in the first, which must work on every store.
+    "create": {
+        "summary": "Make two tasks",
+        "value": [
+            {"op": "create", "task": {"description": "Water the plants"}},
+            {"op": "create", "task": {"description": "Feed the cat", "priority": 5}},
+        ],
+    },
+    "update": {
+        "summary": "Make a task and change another",
+        "value": [
+            {"op": "create", "task": {"description": "Water the plants"}},
+            {"op": "update", "id": 1, "patch": {"done": True}},
+        ],
+    },
+}
+
+
+_BATCH_KINDS = {"create": schemas.BatchCreate, "update": schemas.BatchUpdate, "delete": schemas.BatchDelete}
+
+
+def _add_batch_item(spec: APISpec) -> None:
+    """Adds the schema of one operation of a batch, whose `op` names its kind."""
+    references = {}
+    for op, kind in _BATCH_KINDS.items():
+        spec.components.schema(kind.__name__, schema=kind)
+        references[op] = f"#/components/schemas/{kind.__name__}"
+    union = [{"$ref": reference} for reference in references.values()]
+    item = {"oneOf": union, "discriminator": {"propertyName": "op", "mapping": references}}
+    spec.components.schema(_BATCH_ITEM.rpartition("/")[2], item)
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
@@ -126,12 +154,11 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if "description" in data:
         found["description"] = data["description"]
-    problems = [400, 414, 421, 422, 431]  # of the request's target and its headers
     if scope is not None:
         found["security"] = [{"token": [str(scope)]}]
-        problems += [401, 403, 429]
-    responses = answers({}, *problems) | data["responses"]
+    responses = data["responses"]
     found["responses"] = {status: _answer(responses[status], data["produces"]) for status in sorted(responses)}
+    found["responses"]["default"] = DEFAULT
     found["parameters"] += [dict(parameter) for parameter in data["parameters"]]
     for item in data["schemas"]:
         if item["location"] == "querystring":
@@ -144,23 +171,16 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _path_parameter(name: str) -> dict[str, Any]:
     if name == "id":
-        schema = {"type": "integer", "minimum": 1, "maximum": ID_MAX}
+        schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX}
         return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
-    schema = {"type": "string", "pattern": schemas.TOKEN_NAME["pattern"]}
-    return {"in": "path", "name": name, "required": True, "schema": schema, "example": schemas.TOKEN_NAME["example"]}
+    schema = {"type": "string", **schemas.TOKEN_NAME}
+    return {"in": "path", "name": name, "required": True, "schema": schema, "example": schemas.EXAMPLE_NAME}
 
 
 def _body(schema: Schema) -> dict[str, Any]:
     if isinstance(schema, schemas.Batch):
-        kinds = [schemas.BatchCreate, schemas.BatchUpdate, schemas.BatchDelete]
-        example = [
-            {"op": "create", "task": {"description": "Water the plants"}},
-            {"op": "update", "id": 1, "patch": {"done": True}},
-        ]
-        return {
-            "schema": {"type": "array", "minItems": 1, "maxItems": schemas.BATCH_MAX, "items": {"oneOf": kinds}},
-            "example": example,
-        }
+        items = {"type": "array", "minItems": 1, "maxItems": schemas.BATCH_MAX, "items": {"$ref": _BATCH_ITEM}}
+        return {"schema": items, "examples": _BATCH_EXAMPLES}
     return {"schema": type(schema), "example": _EXAMPLES[type(schema)]}
 
 

@@ -8,7 +8,7 @@ from time import perf_counter
 from aiohttp import hdrs, web
 
 from tasksvc.api.answers import Answer, json_answer
-from tasksvc.api.documentation import answers, operation
+from tasksvc.api.documentation import Refusal, answers, operation
 from tasksvc.api.observer import Observer, exposition
 from tasksvc.api.problems import problem
 from tasksvc.api.schemas import HealthOut
@@ -19,6 +19,7 @@ READY_SECONDS = 2.0
 """How long the store may take to say that it is well."""
 STUCK_SECONDS = 30.0
 """How long a store that left a write without an answer is not trusted."""
+NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After when to ask again.")
 
 
 class OperationsHandlers:
@@ -35,7 +36,7 @@ class OperationsHandlers:
         "Can it serve?",
         tag="health",
         description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
-        responses=answers({200: ("It can.", HealthOut, [])}, 503),
+        responses=answers({200: ("It can.", HealthOut, [])}, NOT_READY),
     )
     async def ready(self, request: web.Request) -> Answer | web.Response:
         if self._service.leaving:

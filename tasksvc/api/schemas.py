@@ -20,6 +20,7 @@ from tasksvc.api.problems import ERRORS_MAX
 from tasksvc.domain import TaskDraft
 from tasksvc.query import Cursor, SortField, TaskQuery
 from tasksvc.tokens import NAME_RULE, Scope
+from tasksvc.usecases import REMOVE_MATCHING_MAX
 
 LIMIT_MAX = 1_000
 BATCH_MAX = 1_000
@@ -75,13 +76,19 @@ class Flag(Field[bool]):
 
 
 class Whole(Field[int]):
-    """A JSON integer from `least` to `most`; 1.0 and true are none."""
+    """A JSON integer from `least` to `most`.
+
+    5.0 is one, as JSON Schema has it (2020-12, section 4.2.3) and as some encoders write it; but not where it is past
+    2^53 - 1, since parsers round there (RFC 8259, section 6).  true and "5" are refused.
+    """
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.least, self.most = least, most
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer() and abs(value) <= domain.METADATA_INTEGER_MAX:
+            value = int(value)
         if type(value) is not int or not self.least <= value <= self.most:
             raise ValidationError(f"Must be an integer from {self.least:,} to {self.most:,}.")
         return value
@@ -160,6 +167,14 @@ class Strict(Schema):
         unknown = RAISE
 
 
+class ShownWhole(fields.Integer):
+    """An integer from `least` to `most` that goes out."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least, self.most = least, most
+
+
 class Shown(Schema):
     """Something that goes out.  All of its fields are always there."""
 
@@ -173,18 +188,32 @@ class Shown(Schema):
 EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:00+01:00", "labels": ["home"]}
 
 
+# Patterns, for the description alone: the domain has the rules.  They keep to what means the same in ECMA-262, Python,
+# Rust and others (JSON Schema, section 6.4), and to escapes of the form \u0000; \s, \d and \w for instance differ.
 STORABLE = r"^[^\u0000]*$"
-"""Patterns, for the description alone: the domain has the rules."""
-DESCRIPTION = {"minLength": 1, "maxLength": domain.DESCRIPTION_MAX, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+BLANK = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""The characters for which str.isspace() is true, as the inner part of a character class."""
+DESCRIPTION = {
+    "minLength": 1,
+    "maxLength": domain.DESCRIPTION_MAX,
+    "pattern": rf"^[^\u0000]*[^\u0000{BLANK}][^\u0000]*$",
+}
 LABEL = {"minLength": 1, "maxLength": domain.LABEL_MAX, "pattern": STORABLE}
-CONDITION = {"pattern": r'^(\*|(W/)?"[!#-~]*"([ \t]*,[ \t]*(W/)?"[!#-~]*")*)$', "example": '"5d2f0c9a7b1e4c3d.1"'}
-POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$", "example": "0"}
-TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$", "example": "reporting"}
+CONDITION = {"pattern": r'^([*]|(W/)?"[!#-~]*"([ \u0009]*,[ \u0009]*(W/)?"[!#-~]*")*)$'}
+POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$"}
+TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$"}
+
+EXAMPLE_TAG = '"5d2f0c9a7b1e4c3d.1"'
+EXAMPLE_POSITION = "5d2f0c9a7b1e4c3d-1"
+EXAMPLE_NAME = "reporting"
 
 
 def _described(text: str, example: Any = None, **bounds: Any) -> dict[str, Any]:
     shown = {"description": text, **bounds}
     return shown if example is None else {**shown, "example": example}
+
+
+IF_MATCH = _described("As the header If-Match: an entity tag, several with commas, or *.", EXAMPLE_TAG, **CONDITION)
 
 
 class TaskIn(Strict):
@@ -233,31 +262,25 @@ class TaskPatch(Strict):
 class BatchCreate(Strict):
     """Makes a task."""
 
-    op = fields.Constant("create", required=True, metadata={"type": "string", "enum": ["create"]})
+    op = Text(required=True, metadata={"enum": ["create"]})
     task = Part(TaskIn, required=True)
 
 
 class BatchUpdate(Strict):
     """Patches a task."""
 
-    op = fields.Constant("update", required=True, metadata={"type": "string", "enum": ["update"]})
+    op = Text(required=True, metadata={"enum": ["update"]})
     id = Whole(1, domain.ID_MAX, required=True)
     patch = Part(TaskPatch, required=True)
-    if_match = Text(
-        validate=_by(condition_problem),
-        metadata=_described("As the header If-Match: an entity tag, several with commas, or *.", **CONDITION),
-    )
+    if_match = Text(validate=_by(condition_problem), metadata=IF_MATCH)
 
 
 class BatchDelete(Strict):
     """Deletes a task."""
 
-    op = fields.Constant("delete", required=True, metadata={"type": "string", "enum": ["delete"]})
+    op = Text(required=True, metadata={"enum": ["delete"]})
     id = Whole(1, domain.ID_MAX, required=True)
-    if_match = Text(
-        validate=_by(condition_problem),
-        metadata=_described("As the header If-Match: an entity tag, several with commas, or *.", **CONDITION),
-    )
+    if_match = Text(validate=_by(condition_problem), metadata=IF_MATCH)
 
 
 _OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpdate(), "delete": BatchDelete()}
@@ -267,7 +290,7 @@ class Batch(Schema):
     """An array of operations, each of one of three kinds."""
 
     def load(self, data: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """The operations, each loaded by the schema of its kind.  Raises ValidationError, by index."""
+        """The operations, each loaded by the schema of its `op`.  Raises ValidationError, by index."""
         if not isinstance(data, list) or not 1 <= len(data) <= BATCH_MAX:
             raise ValidationError(f"Must be an array of 1 to {BATCH_MAX:,} operations.")
         loaded: list[dict[str, Any]] = []
@@ -295,7 +318,7 @@ class Batch(Schema):
 class TokenIn(Strict):
     """A new token."""
 
-    name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", **TOKEN_NAME))
+    name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME))
     scope = Text(
         required=True,
         validate=validate.OneOf([str(scope) for scope in Scope], error="Must be one of {choices}."),
@@ -307,7 +330,7 @@ class TokenIn(Strict):
 class TokenOut(Shown):
     """A token, without its secret."""
 
-    name = fields.String(metadata={"example": "reporting"})
+    name = fields.String(metadata={"example": EXAMPLE_NAME})
     scope = fields.String(metadata={"enum": [str(scope) for scope in Scope]})
     created_at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
     expires_at = fields.AwareDateTime(allow_none=True, metadata={"example": None})
@@ -387,12 +410,22 @@ class ChangesQuery(Strict):
     """Which part of the change log."""
 
     since = Text(
-        load_default="0",
-        metadata=_described("A position: 0 for the beginning, else one that the service gave.", **POSITION),
+        metadata=_described(
+            f"A position that the service gave, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it, the"
+            " beginning.",
+            **POSITION,
+        ),
     )
     limit = QueryWhole(
-        1, LIMIT_MAX, load_default=CHANGES_LIMIT, metadata=_described("At most so many changes; it may give fewer.")
+        1,
+        LIMIT_MAX,
+        metadata=_described(f"At most this many changes, {CHANGES_LIMIT} without it; there may be fewer."),
     )
+
+    @post_load
+    def with_defaults(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        # No load_default, which the description would show: Swagger UI fills defaults in, and clients send them.
+        return {"since": "0", "limit": CHANGES_LIMIT, **data}
 
 
 class StreamQuery(Strict):
@@ -400,7 +433,9 @@ class StreamQuery(Strict):
 
     since = Text(
         metadata=_described(
-            "A position to go on from; without it and Last-Event-ID, the stream begins now.", **POSITION
+            f"A position to go on from, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it and"
+            " Last-Event-ID, the stream begins now.",
+            **POSITION,
         )
     )
 
@@ -432,26 +467,26 @@ def _shown(name: str, text: str = "") -> dict[str, Any]:
 class TaskOut(Shown):
     """A task."""
 
-    id = fields.Integer(metadata=_shown("id", "Positive, and never used again."))
+    id = ShownWhole(1, domain.ID_MAX, metadata=_shown("id", "Positive, and never used again."))
     description = fields.String(metadata=_shown("description", "As it was sent."))
     done = fields.Boolean(metadata=_shown("done"))
     completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When it was done."))
     due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
-    priority = fields.Integer(metadata={"minimum": 0, "maximum": domain.PRIORITY_MAX, **_shown("priority")})
+    priority = ShownWhole(0, domain.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; it never goes back."))
-    version = fields.Integer(metadata=_shown("version", "1, 2, 3, ..."))
+    version = ShownWhole(1, domain.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
 
 
 class ChangeOut(Shown):
     """One entry of the change log."""
 
-    seq = fields.Integer(metadata=_described("1, 2, 3, ... without gaps.", 1))
-    position = fields.String(metadata=_described("Where to read on after it.", "5d2f0c9a7b1e4c3d-1"))
+    seq = ShownWhole(1, domain.ID_MAX, metadata=_described("1, 2, 3, ... without gaps.", 1))
+    position = fields.String(metadata=_described("Where to read on after it.", EXAMPLE_POSITION))
     type = fields.String(metadata={"enum": ["created", "updated", "deleted"]})
-    task_id = fields.Integer(metadata={"example": 1})
+    task_id = ShownWhole(1, domain.ID_MAX, metadata={"example": 1})
     task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it was then; null for a deletion."))
     at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
 
@@ -460,35 +495,37 @@ class ChangesOut(Shown):
     """A page of the change log."""
 
     changes = fields.List(fields.Nested(ChangeOut))
-    next = fields.String(metadata=_described("Where to read on.", "5d2f0c9a7b1e4c3d-1"))
+    next = fields.String(metadata=_described("Where to read on.", EXAMPLE_POSITION))
     more = fields.Boolean(metadata=_described("There is more by now."))
 
 
-class BatchResult(Shown):
+class BatchItemOut(Shown):
     """What became of one operation."""
 
     op = fields.String(metadata={"enum": ["create", "update", "delete"]})
-    id = fields.Integer(metadata={"example": 1})
-    etag = fields.String(allow_none=True, metadata=_described("Of the task as it left it; null for a deletion."))
+    id = ShownWhole(1, domain.ID_MAX, metadata={"example": 1})
+    etag = fields.String(
+        allow_none=True, metadata=_described("Of the task as it left it; null for a deletion.", EXAMPLE_TAG)
+    )
     task = fields.Nested(TaskOut, allow_none=True, metadata=_described("As it left the task; null for a deletion."))
 
 
 class BatchOut(Shown):
     """The results, in the order of the operations."""
 
-    results = fields.List(fields.Nested(BatchResult))
+    results = fields.List(fields.Nested(BatchItemOut))
 
 
 class CountOut(Shown):
     """How many tasks match a filter."""
 
-    count = fields.Integer(metadata={"minimum": 0, "example": 12})
+    count = ShownWhole(0, domain.ID_MAX, metadata={"example": 12})
 
 
 class DeletedOut(Shown):
     """What a deletion by filter did."""
 
-    deleted = fields.Integer(metadata={"example": 2})
+    deleted = ShownWhole(0, REMOVE_MATCHING_MAX, metadata={"example": 2})
     more = fields.Boolean(metadata=_described("There were more than one call deletes."))
 
 
@@ -513,10 +550,12 @@ class Problem(Schema):
         required=True, metadata=_described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request")
     )
     title = fields.String(required=True, metadata={"example": "Unprocessable Content"})
-    status = fields.Integer(required=True, metadata={"example": 422})
+    status = ShownWhole(400, 599, required=True, metadata={"example": 422})
     detail = fields.String(required=True, metadata=_described("For people."))
     errors = fields.List(fields.Nested(FieldProblem), metadata=_described("Of a 422: what is wrong with each field."))
-    index = fields.Integer(metadata=_described("Of a batch: the operation that was refused, counted from 0."))
+    index = ShownWhole(
+        0, BATCH_MAX - 1, metadata=_described("Of a batch: the operation that was refused, counted from 0.")
+    )
     current = fields.Nested(TaskOut, metadata=_described("Of a 412: the task as it is."))
     outcome = fields.String(
         metadata={"enum": ["not-done", "unknown"], "description": "Of a 503 or 507: whether the write may be there."}

@@ -23,7 +23,14 @@ from tasksvc.api.answers import (
 )
 from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, show_position
 from tasksvc.api.cursors import show_cursor
-from tasksvc.api.documentation import answers, header, operation
+from tasksvc.api.documentation import (
+    NO_SUCH_TASK,
+    VERSION_CONFLICT,
+    Refusal,
+    answers,
+    header,
+    operation,
+)
 from tasksvc.api.encoded import EncodedPages, EncodedTasks
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
@@ -65,7 +72,13 @@ IDEMPOTENCY_KEY = header(
     "Idempotency-Key",
     "1 to 255 printable characters. The same key with the same request is done once, for a day.",
     pattern="^[!-~]([ -~]{0,253}[!-~])?$",
-    example="8e03978e-40d5-43dd-bc93-6894a57f9324",
+)
+FILTER_NEEDED = "Name at least one filter. Without one, all tasks would go."
+NO_FILTER = Refusal(
+    422,
+    "invalid-request",
+    "No filter is given, or a field isn't what is expected; `errors` lists each.",
+    {"errors": [{"in": "query", "field": "", "message": FILTER_NEEDED}]},
 )
 
 
@@ -84,7 +97,6 @@ class TaskHandlers:
         headers=[IDEMPOTENCY_KEY],
         responses=answers(
             {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
-            *(400, 408, 412, 413, 415, 422, 501, 503, 507),
         ),
         body=TaskIn(),
     )
@@ -113,7 +125,7 @@ class TaskHandlers:
         tag="tasks",
         headers=[IF_NONE_MATCH, IF_MATCH],
         responses=answers(
-            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, 400, 404, 412, 503
+            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, NO_SUCH_TASK, VERSION_CONFLICT
         ),
     )
     async def get_task(self, request: web.Request) -> Answer | web.Response:
@@ -136,9 +148,7 @@ class TaskHandlers:
         tag="tasks",
         description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
         headers=[IF_MATCH],
-        responses=answers(
-            {200: ("The task as it then is.", TaskOut, ["ETag"])}, 400, 404, 408, 412, 413, 415, 422, 501, 503, 507
-        ),
+        responses=answers({200: ("The task as it then is.", TaskOut, ["ETag"])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> Answer:
@@ -153,7 +163,7 @@ class TaskHandlers:
         "Delete a task",
         tag="tasks",
         headers=[IF_MATCH],
-        responses=answers({204: "It is gone."}, 400, 404, 412, 503, 507),
+        responses=answers({204: "It is gone."}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         repository = self._service.repository
@@ -171,7 +181,7 @@ class TaskHandlers:
             " that where it gets longer than a mebibyte."
             " With `Accept: application/x-ndjson` one task a line."
         ),
-        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, 422, 503, also={200: [NDJSON]}),
+        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: [NDJSON]}),
         query=ListQuery(),
     )
     async def list_tasks(self, request: web.Request) -> Answer | Stream:
@@ -202,7 +212,7 @@ class TaskHandlers:
         "Count tasks",
         tag="tasks",
         description="How many tasks match, without listing them. It takes the filters of the list.",
-        responses=answers({200: ("How many there are.", CountOut, [])}, 422, 503),
+        responses=answers({200: ("How many there are.", CountOut, [])}),
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> Answer:
@@ -213,16 +223,18 @@ class TaskHandlers:
     @operation(
         "Delete tasks by a filter",
         tag="tasks",
-        description="At most 1,000, by id, in one transaction. At least one filter must be given.",
-        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, 400, 412, 422, 503, 507),
+        description=(
+            "At most 1,000, by id, in one transaction. At least one filter must be given: without one, nothing is"
+            " deleted and the answer is 422."
+        ),
+        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, NO_FILTER),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> Answer:
         check_untagged(*_conditions(request))
         query = request[QUERY]
         if query == TaskQuery():
-            message = "Name at least one filter. Without one, all tasks would go."
-            raise InvalidRequest([FieldError("query", "", message)])
+            raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
         removed = await usecases.remove_matching(self._service.repository, query, at=usecases.now())
         return json_answer({"deleted": removed.tasks, "more": removed.more})
 
@@ -231,9 +243,7 @@ class TaskHandlers:
         tag="tasks",
         description="All or nothing, in one transaction; each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
-        responses=answers(
-            {200: ("The results, in order.", BatchOut, [REPLAYED])}, 400, 404, 408, 412, 413, 415, 422, 501, 503, 507
-        ),
+        responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> Answer:

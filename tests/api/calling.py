@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from referencing.jsonschema import DRAFT202012
 from yarl import URL
 
 PROBLEM = "application/problem+json"
+TYPE_PREFIX = "urn:tasksvc:problem:"
 JSON = {"Content-Type": "application/json"}
 
 
@@ -53,7 +55,7 @@ class Answer(NamedTuple):
     def problem(self) -> str:
         """What is particular in the type of a problem document."""
         assert self.type == PROBLEM, (self.status, self.type, self.body)
-        return str(self.json["type"]).removeprefix("urn:tasksvc:problem:")
+        return str(self.json["type"]).removeprefix(TYPE_PREFIX)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -69,6 +71,9 @@ class Description:
         self._paths = [(re.compile(re.sub(r"\{\w+\}", "[^/]*", path)).fullmatch, path) for path in document["paths"]]
         self._paths.sort(key=lambda item: item[1].count("{"))
         self._validator = cache(partial(validator, document))
+        rows = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", document["info"]["description"], re.MULTILINE)
+        self.usual_errors = {(int(status), name) for status, name in rows}
+        """Of every operation: status and what is particular in the type."""
 
     def judge(self, method: str, path: str, answer: Answer) -> None:
         """Raises AssertionError where `answer` is not as described."""
@@ -79,11 +84,16 @@ class Description:
             self._judge_problem(answer, said, with_body=method != "HEAD")
         if operation is None:
             return
+        if answer.status >= 400:
+            expected = self.usual_errors | set(particular_errors(operation))
+            name = answer.problem if method != "HEAD" else None
+            assert any(answer.status == status and name in (None, of) for status, of in expected), f"unknown: {said}"
+            return
         assert str(answer.status) in operation["responses"], f"not described: {said}"
         content = operation["responses"][str(answer.status)].get("content", {})
         assert answer.type in content or (not content and not answer.body), f"another type: {answer.type}, {said}"
         schema = content.get(answer.type, {}).get("schema")
-        if method != "HEAD" and schema is not None and answer.type in ("application/json", PROBLEM):
+        if method != "HEAD" and schema is not None and answer.type == "application/json":
             pointer = "/".join(
                 part.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
                 for part in ("paths", template, method.lower(), "responses", str(answer.status), "content", answer.type)
@@ -103,8 +113,15 @@ class Description:
             raise AssertionError(f"{said} is not as described: {error}") from None
 
 
+def particular_errors(operation: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """Those that an operation lists, each with what is particular in the type of its example."""
+    for status, answer in operation["responses"].items():
+        if status.startswith(("4", "5")):
+            yield int(status), answer["content"][PROBLEM]["example"]["type"].removeprefix(TYPE_PREFIX)
+
+
 def validator(document: dict[str, Any], schema: str | dict[str, Any]) -> Draft202012Validator:
-    """A judge by a schema of an OpenAPI document; or by the one at a place in it, such as #/components/schemas/JSON."""
+    """A judge by a schema of an OpenAPI document, or by the one at a place in it (#/components/schemas/TaskIn)."""
     registry = Registry().with_resource("urn:api", DRAFT202012.create_resource(document))
     place = {"$ref": f"urn:api{schema}"} if isinstance(schema, str) else _anchored(schema)
     return Draft202012Validator(place, registry=registry, format_checker=FormatChecker())
