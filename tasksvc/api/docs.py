@@ -30,15 +30,7 @@ REDOC_NAME = (
 )
 REDOC = "redoc.js"
 START_SWAGGER = "start-swagger.js"
-_START = b"""SwaggerUIBundle({
-  url: document.currentScript.dataset.url,
-  dom_id: "#ui",
-  deepLinking: true,
-  defaultModelsExpandDepth: 0,
-  tryItOutEnabled: true,
-  validatorUrl: null,
-});
-"""
+_START = Path(__file__).with_name("start_swagger.js").read_bytes()
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
     " worker-src 'self' blob:; style-src 'self' 'nonce-{nonce}'; style-src-attr 'unsafe-inline';"

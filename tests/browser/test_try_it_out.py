@@ -1,0 +1,174 @@
+"""Swagger UI as it is presented: each Execute gives the answer that the page promises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+from running_service import RunningService
+
+from tasksvc.tokens import new_secret
+
+pytestmark = pytest.mark.browser
+
+SECONDS = 60
+"""How long the page may take to show an answer."""
+OTHER_STATUSES = {
+    "delete_tasks": (422, 422),  # no filter is filled in
+    "delete_task": (204, 404),
+    "create_token": (201, 422),  # the name is taken
+    "revoke_token": (204, 404),
+}
+"""By operation: the statuses of the first and the second answer, where they are not what a success has."""
+
+
+class Presented(NamedTuple):
+    """A service, and how its page is used."""
+
+    url: str
+    secret: str | None
+    """For the button Authorize."""
+    refused: dict[str, int]
+    """By the scope of an operation: the status with which it is refused."""
+
+
+@pytest.fixture(params=["open", "with a token", "without a token"])
+async def presented(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Presented]:
+    """A new service that is open to everybody, or one with tokens, for which the page has one or not."""
+    secret, environment = new_secret(), {}
+    if request.param != "open":
+        (tmp_path / "token").write_text(secret)
+        environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
+    with RunningService("--store", "memory://", folder=tmp_path, environment=environment) as service:
+        if request.param == "open":
+            yield Presented(service.url, None, {"admin": 403})
+        elif request.param == "with a token":
+            yield Presented(service.url, secret, {})
+        else:
+            yield Presented(service.url, None, dict.fromkeys(["read", "write", "admin"], 401))
+
+
+async def test_execute_gives_what_the_page_promises_for_every_operation_twice(
+    watched: Any, presented: Presented
+) -> None:
+    page, description = watched.page, await fetch(f"{presented.url}/openapi.json")
+    await page.goto(f"{presented.url}/docs")
+    await page.locator(".opblock").first.wait_for()
+    if presented.secret is not None:
+        await authorize(page, presented.secret)
+
+    shown = {}
+    for block in await page.locator(".opblock").all():
+        operation = operation_of(description, await block.get_attribute("id"))
+        await block.locator(".opblock-summary-control").click()
+        shown[operation["operationId"]] = (await execute(page, block), await execute(page, block))
+        await block.locator(".opblock-summary-control").click()
+
+    operations = {
+        operation["operationId"]: operation for path in description["paths"].values() for operation in path.values()
+    }
+    assert shown == {name: promised(operation, presented) for name, operation in operations.items()}
+    for name, statuses in shown.items():
+        assert {str(status) for status in statuses} <= {*operations[name]["responses"], *usual_errors(description)}
+
+
+async def test_what_is_optional_comes_empty(watched: Any, tmp_path: Path) -> None:
+    page = watched.page
+    with RunningService("--store", "memory://", folder=tmp_path) as service:
+        description = await fetch(f"{service.url}/openapi.json")
+        await page.goto(f"{service.url}/docs")
+        await page.locator(".opblock").first.wait_for()
+        filled = {}
+        for block in await page.locator(".opblock").all():
+            operation = operation_of(description, await block.get_attribute("id"))
+            await block.locator(".opblock-summary-control").click()
+            await block.locator(".execute").wait_for()
+            required = {parameter["name"] for parameter in operation["parameters"] if parameter.get("required")}
+            for row in await block.locator("tr[data-param-name]").all():
+                name = await row.get_attribute("data-param-name")
+                for field in await row.locator("input, select, textarea").all():
+                    if name not in required and (value := await field.input_value()):
+                        filled[operation["operationId"], name] = value
+            await block.locator(".opblock-summary-control").click()
+
+    assert filled == {}
+
+
+async def test_execute_shows_the_first_events_of_a_stream(watched: Any, tmp_path: Path) -> None:
+    page = watched.page
+    with RunningService("--store", "memory://", folder=tmp_path) as service:
+        await page.goto(f"{service.url}/docs")
+        block = page.locator("#operations-changes-stream")
+        async with aiohttp.ClientSession() as session:
+            await session.post(f"{service.url}/tasks/", json={"description": "Seen in a stream"})
+        await block.locator(".opblock-summary-control").click()
+        await block.locator('tr[data-param-name="since"] input').fill("0")
+
+        body = await body_until(page, block, "Seen in a stream")
+
+    assert body.startswith("retry: 1000\n")
+    assert '"type":"created"' in body
+
+
+async def body_until(page: Any, block: Any, text: str) -> str:
+    """The body that the page shows, when `text` came within the time for which it reads; or the tenth."""
+    body = ""
+    for _ in range(10):
+        await execute(page, block)
+        body = await block.locator(".live-responses-table .response pre").first.inner_text()
+        if text in body:
+            break
+    return body
+
+
+async def fetch(url: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return await answer.json()
+
+
+def operation_of(description: dict[str, Any], identifier: str) -> dict[str, Any]:
+    """The operation that the element `identifier` of the page shows."""
+    _, tag, name = identifier.split("-", 2)
+    (found,) = (
+        operation
+        for path in description["paths"].values()
+        for operation in path.values()
+        if operation["operationId"] == name and operation["tags"] == [tag]
+    )
+    return dict(found)
+
+
+def usual_errors(description: dict[str, Any]) -> set[str]:
+    """The statuses in the table of errors that every operation can answer with."""
+    return set(re.findall(r"^\| (\d{3}) \|", description["info"]["description"], re.MULTILINE))
+
+
+def promised(operation: dict[str, Any], presented: Presented) -> tuple[int, int]:
+    """The statuses of the first and the second answer."""
+    scope = operation.get("security", [{"token": [""]}])[0]["token"][0]
+    if (refused := presented.refused.get(scope)) is not None:
+        return refused, refused
+    (success,) = (int(status) for status in operation["responses"] if re.fullmatch("2..", status))
+    return OTHER_STATUSES.get(operation["operationId"], (success, success))
+
+
+async def authorize(page: Any, secret: str) -> None:
+    await page.locator(".auth-wrapper .btn.authorize").click()
+    await page.locator(".auth-container input").fill(secret)
+    await page.locator(".auth-btn-wrapper .btn.authorize").click()
+    await page.locator(".auth-btn-wrapper .btn-done").click()
+
+
+async def execute(page: Any, block: Any) -> int:
+    """Clicks Execute, waits until the page shows the answer, and returns its status."""
+    async with page.expect_response(lambda _: True, timeout=SECONDS * 1000) as coming:
+        await block.locator(".execute").click()
+    answer = await coming.value
+    status = block.locator(".live-responses-table .response-col_status", has_text=str(answer.status))
+    await block.locator(".loading-container").wait_for(state="detached", timeout=SECONDS * 1000)
+    await status.first.wait_for(timeout=SECONDS * 1000)
+    return int(answer.status)
