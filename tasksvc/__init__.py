@@ -16,6 +16,7 @@ from tasksvc.domain import (
     Record,
     Task,
     TaskDraft,
+    Version,
     new_generation,
 )
 from tasksvc.errors import (
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from tasksvc.group_commit import GroupCommit
     from tasksvc.hookspecs import hookimpl
     from tasksvc.ledger_repository import LedgerRepository
-    from tasksvc.ports import Capability, ChangePage, Page, StoreReader, TaskRepository, seq_of
+    from tasksvc.ports import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, seq_of
     from tasksvc.store_url import StoreURL
 
 __version__ = "0.1.0"
@@ -83,6 +84,7 @@ __all__ = [
     "DropRecord",
     "Entry",
     "Expected",
+    "Found",
     "GroupCommit",
     "Header",
     "InvalidStoreURL",
@@ -120,6 +122,7 @@ __all__ = [
     "TasksvcError",
     "UnknownWrite",
     "Unsupported",
+    "Version",
     "VersionConflict",
     "Write",
     "WriteRefused",
@@ -135,7 +138,7 @@ _WHEN_USED = {
     "group_commit": {"GroupCommit"},
     "hookspecs": {"hookimpl"},
     "ledger_repository": {"LedgerRepository"},
-    "ports": {"Capability", "ChangePage", "Page", "StoreReader", "TaskRepository", "seq_of"},
+    "ports": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "seq_of"},
     "store_url": {"StoreURL"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""

@@ -93,6 +93,15 @@ class Position(NamedTuple):
     seq: int
 
 
+class Version(NamedTuple):
+    """A version of a task in one life of its store: what an entity tag names."""
+
+    generation: str
+    """Of the store.  The same number in another generation is another version."""
+    number: int
+    """`Task.version`."""
+
+
 BEGINNING: Final = Position("", 0)
 """Before the first change, of whatever store."""
 

@@ -63,9 +63,10 @@ class TaskNotFound(WriteRefused):
 class VersionConflict(WriteRefused):
     """The task is not at a version that the caller named."""
 
-    def __init__(self, current: Task) -> None:
+    def __init__(self, current: Task, generation: str) -> None:
+        """`current` is the task as it is, in a store of `generation`."""
         super().__init__(f"Task {current.id} is at version {current.version}, which is not the one that was named.")
-        self.current = current
+        self.current, self.generation = current, generation
 
 
 class RecordConflict(WriteRefused):

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
 from tasksvc import codec
-from tasksvc.domain import Change, Kind, Position, Record, Task, new_task, revised
+from tasksvc.domain import Change, Kind, Position, Record, Task, Version, new_task, revised
 from tasksvc.errors import (
     CommitTooLarge,
     RecordConflict,
@@ -27,6 +27,7 @@ from tasksvc.writes import (
     Committed,
     DropRecord,
     Entry,
+    Expected,
     Header,
     Patch,
     PutRecord,
@@ -214,7 +215,7 @@ class _Deciding:
 
     def __init__(self, ledger: Ledger, at: datetime) -> None:
         self._at = at
-        self._last_id, self._seq = ledger.last_id, ledger.seq
+        self._generation, self._last_id, self._seq = ledger.generation, ledger.last_id, ledger.seq
         self._tasks: _Draft[int, Task] = _Draft(ledger.tasks)
         self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
         self._changes: list[Change] = []
@@ -247,8 +248,7 @@ class _Deciding:
                 old = self._tasks.get(task_id)
                 if old is None:
                     raise TaskNotFound(task_id)
-                if not expected.admits(old.version):
-                    raise VersionConflict(old)
+                self._expect(old, expected)
                 task = revised(old, fields, self._at)
                 if task is not old:
                     self._log(Kind.UPDATED, task.updated_at, task_id, task)
@@ -260,8 +260,8 @@ class _Deciding:
                         return None
                 elif old is None:
                     raise TaskNotFound(task_id)
-                elif not expected.admits(old.version):
-                    raise VersionConflict(old)
+                else:
+                    self._expect(old, expected)
                 self._log(Kind.DELETED, max(self._at, old.updated_at), task_id, None)
                 return None if only_if is None else old
             case PutRecord(space, name, value, expected_version):
@@ -275,6 +275,10 @@ class _Deciding:
                 return None
             case _:
                 raise UnknownWrite(write)
+
+    def _expect(self, task: Task, expected: Expected) -> None:
+        if not expected.admits(Version(self._generation, task.version)):
+            raise VersionConflict(task, self._generation)
 
     def _expect_record(self, space: str, name: str, expected: int | None) -> Record | None:
         current = self._records.get((space, name))

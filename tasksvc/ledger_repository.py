@@ -15,7 +15,7 @@ from tasksvc.domain import Change, Position, Record, Task, new_generation
 from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
 from tasksvc.group_commit import GroupCommit
 from tasksvc.ledger import Ledger
-from tasksvc.ports import Capability, ChangePage, Page, TaskRepository, seq_of
+from tasksvc.ports import Capability, ChangePage, Found, Page, TaskRepository, seq_of
 from tasksvc.query import Cursor, TaskQuery, select
 from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
 
@@ -59,10 +59,6 @@ class LedgerRepository(TaskRepository):
 
     # ------------------------------------------------------------ the port
 
-    @property
-    def generation(self) -> str:
-        return self._ledger.generation
-
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
         return await self._group(Commit(writes, at, retry))
 
@@ -98,12 +94,12 @@ class LedgerRepository(TaskRepository):
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         self._check_open()
         task = self._tasks.get(task_id)
         if task is None:
             raise TaskNotFound(task_id)
-        return task
+        return Found(task, self._ledger.generation)
 
     async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
         self._check_open()

@@ -19,10 +19,23 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
-from tasksvc.domain import BEGINNING, Change, Position, Record, Task
+from tasksvc.domain import BEGINNING, Change, Position, Record, Task, Version
 from tasksvc.errors import PositionGone, Unsupported
 from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import Committed, Entry, RetryKey, Write
+
+
+class Found(NamedTuple):
+    """A task, and the store that it was read from."""
+
+    task: Task
+    generation: str
+    """Of the store, in the snapshot that the task was read from."""
+
+    @property
+    def version(self) -> Version:
+        """The version that was read, for an Expected."""
+        return Version(self.generation, self.task.version)
 
 
 class Page(NamedTuple):
@@ -86,14 +99,13 @@ class TaskRepository(StoreReader):
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
+
+    A store has a generation: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied
+    or restored.  Another process may do that at any time, so the generation is never given apart:
+    it comes with what was read or written, out of the same snapshot or transaction.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
-
-    @property
-    @abstractmethod
-    def generation(self) -> str:
-        """Of the store: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied or restored."""
 
     # ------------------------------------------------------------ writing
 
@@ -106,6 +118,8 @@ class TaskRepository(StoreReader):
         are stored in the same transaction, and a second commit under the key answers them and does
         nothing; where twins race, one waits for the other.  `Ledger.decide()` has all the rules.
 
+        An `expected` is decided in that transaction, against the generation that the store has there.
+
         Raises the WriteRefused of the first write that breaks a rule, with its index,
         RetryKeyReused, StoreUnavailable, StoreFull, OutcomeUnknown.  Cancelled: all or nothing.
         """
@@ -113,7 +127,7 @@ class TaskRepository(StoreReader):
     # ------------------------------------------------------------ reading
 
     @abstractmethod
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         """The task as it is.  Raises TaskNotFound, for any integer at all."""
 
     @abstractmethod

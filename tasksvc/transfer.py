@@ -20,6 +20,7 @@ from tasksvc.checking import inconsistencies
 from tasksvc.domain import Change, Record, Task
 from tasksvc.errors import StoreUnavailable, TasksvcError
 from tasksvc.ports import StoreReader, TaskRepository
+from tasksvc.query import TaskQuery
 from tasksvc.writes import Entry, Header, Remembered
 
 FORMAT: Final = 1
@@ -71,11 +72,12 @@ async def copy(source: StoreReader, target: TaskRepository, *, progress: Progres
 
     Raises StoreNotEmpty, with nothing done, SameStore and CopyDiffers.
     """
+    own = (await target.find(TaskQuery(), limit=1)).position.generation
 
     async def entries() -> AsyncIterator[Entry]:
         async with _closing(source.dump()) as dump:
             async for entry in dump:
-                if isinstance(entry, Header) and entry.generation == target.generation:
+                if isinstance(entry, Header) and entry.generation == own:
                     raise SameStore("This is one store under two names. Copy to another one.")
                 yield entry
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, cast
 
 from tasksvc.domain import Task, TaskDraft
-from tasksvc.ports import Page, TaskRepository
+from tasksvc.ports import Found, Page, TaskRepository
 from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import WHATEVER, Add, Committed, Expected, Patch, Remove, RetryKey, Write
 
@@ -23,18 +23,22 @@ def now() -> datetime:
 
 async def create(
     repository: TaskRepository, draft: TaskDraft, *, at: datetime, retry: RetryKey | None = None
-) -> tuple[Task, bool]:
+) -> tuple[Found, bool]:
     """A new task; and whether it is the one that the retry key made before."""
     committed = await repository.commit((Add(draft),), at=at, retry=retry)
-    return cast(Task, committed.results[0]), committed.replayed
+    return _only_task(committed), committed.replayed
 
 
 async def patch(
     repository: TaskRepository, task_id: int, fields: dict[str, Any], *, at: datetime, expected: Expected = WHATEVER
-) -> Task:
+) -> Found:
     """The task with a merge patch applied.  Raises TaskNotFound, VersionConflict, InvalidTask."""
-    committed = await repository.commit((Patch(task_id, fields, expected),), at=at)
-    return cast(Task, committed.results[0])
+    return _only_task(await repository.commit((Patch(task_id, fields, expected),), at=at))
+
+
+def _only_task(committed: Committed) -> Found:
+    """The task of a commit of one write."""
+    return Found(cast(Task, committed.results[0]), committed.position.generation)
 
 
 async def remove(repository: TaskRepository, task_id: int, *, at: datetime, expected: Expected = WHATEVER) -> None:

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from tasksvc.domain import Change, JSONObject, Position, Record, Task, TaskDraft
+from tasksvc.domain import Change, JSONObject, Position, Record, Task, TaskDraft, Version
 from tasksvc.query import TaskQuery
 
 
 class Expected(NamedTuple):
     """Which versions the caller accepts, as If-Match and If-None-Match say it (RFC 9110, section 13.1)."""
 
-    any_of: frozenset[int] | None = None
-    """One of these; None accepts every version."""
-    none_of: frozenset[int] = frozenset()
+    any_of: frozenset[Version] | None = None
+    """One of these; None accepts every version.  A version of another generation never matches."""
+    none_of: frozenset[Version] = frozenset()
 
-    def admits(self, version: int) -> bool:
+    def admits(self, version: Version) -> bool:
+        """Whether a task at `version` may be written."""
         return (self.any_of is None or version in self.any_of) and version not in self.none_of
 
 

@@ -20,6 +20,7 @@ from tasksvc import (
     DropRecord,
     Entry,
     Expected,
+    Found,
     Header,
     LedgerRepository,
     Page,
@@ -40,6 +41,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UnknownWrite,
+    VersionConflict,
     Write,
     WriteRefused,
     hookimpl,
@@ -274,6 +276,29 @@ class IgnoresExpectedVersions(BrokenStore):
         return await super().commit(loose, at=at, retry=retry)
 
 
+class TakesVersionsOfAnyGeneration(BrokenStore):
+    caught_by = "test_a_version_of_another_generation_never_matches"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        loose = [w._replace(expected=self._own(w.expected)) if isinstance(w, Patch | Remove) else w for w in writes]
+        return await super().commit(loose, at=at, retry=retry)
+
+    def _own(self, expected: Expected) -> Expected:
+        own = {version._replace(generation=self._ledger.generation) for version in expected.any_of or ()}
+        return expected if expected.any_of is None else expected._replace(any_of=frozenset(own))
+
+
+class NamesNoGenerationInAConflict(BrokenStore):
+    caught_by = "test_an_unexpected_version_refuses_the_write"
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        try:
+            return await super().commit(writes, at=at, retry=retry)
+        except VersionConflict as error:
+            error.generation = ""
+            raise
+
+
 class LosesFieldsInARace(BrokenStore):
     """Reads the task, thinks, and writes the whole of it."""
 
@@ -283,7 +308,7 @@ class LosesFieldsInARace(BrokenStore):
         whole: list[Write] = []
         for write in writes:
             if isinstance(write, Patch):
-                old = await self.get(write.task_id)
+                old = (await self.get(write.task_id)).task
                 await asyncio.sleep(0)
                 fields = {"description": old.description, "done": old.done, "priority": old.priority, **write.fields}
                 whole.append(write._replace(fields=fields))
@@ -369,16 +394,50 @@ class ReadsWhatIsStale(BrokenStore):
 
     def __init__(self, disk: list[list[Entry]]) -> None:
         super().__init__(disk)
-        self._known: dict[int, Task] = {}
+        self._known: dict[int, Found] = {}
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         return self._known.setdefault(task_id, await super().get(task_id))
+
+
+class KeepsTheGenerationThatItWasOpenedWith(BrokenStore):
+    caught_by = "test_what_is_read_after_a_restore_is_of_the_new_generation"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._born = self._ledger.generation
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation=self._born)
+
+
+class LearnsOfItsGenerationLate(BrokenStore):
+    caught_by = "test_a_read_beside_a_restore_does_not_mix_generations"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._known = self._ledger.generation
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        await super().restore(entries)
+        await asyncio.sleep(0)
+        self._known = self._ledger.generation
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation=self._known)
+
+
+class HasAnotherGenerationInGet(BrokenStore):
+    caught_by = "test_all_that_is_read_and_written_is_of_the_generation_of_the_store"
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation="another")
 
 
 class FailsOnHugeIds(BrokenStore):
     caught_by = "test_get_of_any_other_integer_finds_nothing"
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         task_id.to_bytes(8, signed=True)
         return await super().get(task_id)
 
@@ -549,7 +608,7 @@ class TakesAnyPosition(BrokenStore):
     caught_by = "test_a_position_that_is_not_of_this_log_is_gone"
 
     async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        return await super().read_changes(since._replace(generation=self.generation), limit=limit)
+        return await super().read_changes(since._replace(generation=self._ledger.generation), limit=limit)
 
 
 class MissesAChange(BrokenStore):
@@ -572,7 +631,10 @@ class DoesNotWait(BrokenStore):
 
 class IsEveryStore(BrokenStore):
     caught_by = "test_a_generation_is_random_and_short"
-    generation = "0"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._ledger.generation = "0"
 
 
 class StandsStill(BrokenStore):
@@ -580,7 +642,7 @@ class StandsStill(BrokenStore):
 
     async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
         page = await super().read_changes(since, limit=limit)
-        return page._replace(next=Position(self.generation, since.seq))
+        return page._replace(next=Position(self._ledger.generation, since.seq))
 
 
 # ---------------------------------------------------------------- retry keys and records
@@ -750,7 +812,7 @@ class DumpsAMovingStore(BrokenStore):
     caught_by = "test_a_dump_is_one_snapshot"
 
     async def dump(self) -> Any:
-        yield Header(self.generation, self._ledger.last_id, self._ledger.seq, 0)
+        yield Header(self._ledger.generation, self._ledger.last_id, self._ledger.seq, 0)
         for entries in (self._tasks.values(), self._records.values(), self._remembered.values(), self._log):
             for entry in list(entries):
                 yield entry

@@ -37,7 +37,7 @@ CORE = {
     "usecases": {"domain", "query", "writes", "ports"},
     "tokens": {"errors", "domain", "writes", "ports"},
     "checking": {"domain", "writes", "codec"},
-    "transfer": {"errors", "domain", "writes", "codec", "ports", "checking"},
+    "transfer": {"errors", "domain", "query", "writes", "codec", "ports", "checking"},
     "new_file": {"errors"},
 }
 """What each module of the core may import of the others.  A new module finds its place here."""

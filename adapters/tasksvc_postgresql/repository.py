@@ -17,13 +17,13 @@ from tasksvc import (
     Committed,
     Cursor,
     Entry,
+    Found,
     Page,
     Position,
     Record,
     RetryKey,
     StoreClosed,
     StoreUnavailable,
-    Task,
     TaskNotFound,
     TaskQuery,
     TaskRepository,
@@ -47,12 +47,10 @@ from tasksvc_postgresql.sharing import Sharing
 from tasksvc_postgresql.writing import write
 
 _GREETING = """
-    SELECT generation,
-        CASE current_setting('synchronous_commit') WHEN 'off' THEN set_config('synchronous_commit', 'on', false) END
-    FROM header
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 """What is acknowledged must be on disk, whatever is the default of the server."""
-_TASKS = f"SELECT {TASK_COLUMNS} FROM tasks WHERE id = ANY($1::bigint[])"
+_TASKS = f"SELECT generation, {TASK_COLUMNS} FROM header, tasks WHERE id = ANY($1::bigint[])"
 _CHANGES = f"""
     SELECT generation, floor, header.seq, page.*
     FROM header LEFT JOIN (SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2) page ON true
@@ -60,7 +58,7 @@ _CHANGES = f"""
 """
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
-_STATE = "SELECT generation, pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean FROM header"
+_STATE = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean FROM header"
 
 Answer = TypeVar("Answer")
 
@@ -72,12 +70,11 @@ class PostgresqlRepository(TaskRepository):
         """`first`: a connection that is there already."""
         self._servers, self._settings = servers, settings
         self._first: asyncpg.Connection | None = first
-        self._generation = ""
         self._connections = Connections(settings, self._connect)
         self._commits: Grouping[Commit, Committed] = Grouping(
             self._connections, self._write, weight=lambda commit: len(commit.writes)
         )
-        self._gets: Grouping[int, Task] = Grouping(self._connections, self._read)
+        self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
         self._counts = Sharing(self._count, self._connections.deadline)
         self._scans = asyncio.Semaphore(settings.pool_size // 2)
@@ -89,15 +86,11 @@ class PostgresqlRepository(TaskRepository):
     async def _connect(self) -> asyncpg.Connection:
         connection, self._first = self._first or await self._servers.connect(), None
         try:
-            self._generation = await connection.fetchval(_GREETING)
+            await connection.execute(_GREETING)
         except BaseException:
             connection.terminate()
             raise
         return connection
-
-    @property
-    def generation(self) -> str:
-        return self._generation
 
     # ------------------------------------------------------------ writing
 
@@ -106,21 +99,17 @@ class PostgresqlRepository(TaskRepository):
 
     async def _write(self, session: Session, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
         written = await write(session, commits)
-        self._saw(written.position)
+        self._listener.saw(written.position)
         return written.outcomes
-
-    def _saw(self, head: Position) -> None:
-        self._generation = head.generation
-        self._listener.saw(head)
 
     # ------------------------------------------------------------ reading
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         return await self._gets(task_id)
 
-    async def _read(self, session: Session, task_ids: Sequence[int]) -> Sequence[Task | Exception]:
+    async def _read(self, session: Session, task_ids: Sequence[int]) -> Sequence[Found | Exception]:
         wanted = [task_id for task_id in task_ids if bounded(task_id) == task_id]
-        found = {row[0]: task_of(row) for row in await session.fetch(_TASKS, wanted)}
+        found = {row[1]: Found(task_of(row[1:]), row[0]) for row in await session.fetch(_TASKS, wanted)}
         return [found.get(task_id) or TaskNotFound(task_id) for task_id in task_ids]
 
     async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
@@ -150,8 +139,8 @@ class PostgresqlRepository(TaskRepository):
         rows = await session.fetch(statement, *values)
         tasks = [task_of(row[2:]) for row in rows[: listing.limit] if row[2] is not None]
         following = listing.query.cursor(tasks[-1]) if len(rows) > listing.limit else None
-        self._generation, seq = rows[0][:2]
-        return Page(tasks, following, Position(self._generation, seq))
+        generation, seq = rows[0][:2]
+        return Page(tasks, following, Position(generation, seq))
 
     async def count(self, query: TaskQuery) -> int:
         self._check_open()
@@ -172,11 +161,11 @@ class PostgresqlRepository(TaskRepository):
 
     async def _read_changes(self, since: Position, limit: int, session: Session) -> ChangePage:
         rows = await session.fetch(_CHANGES, bounded(since.seq), limit)
-        self._generation, floor, head = rows[0][:3]
-        start = seq_of(since, generation=self._generation, floor=floor, head=head)
+        generation, floor, head = rows[0][:3]
+        start = seq_of(since, generation=generation, floor=floor, head=head)
         changes = [change_of(row[3:]) for row in rows if row[3] is not None]
         end = changes[-1].seq if changes else start
-        return ChangePage(changes, Position(self._generation, end), end < head)
+        return ChangePage(changes, Position(generation, end), end < head)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         await self._listener.wait(since, timeout=timeout)
@@ -210,7 +199,7 @@ class PostgresqlRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         async with self._transfer() as connection:
-            self._saw(await restore(connection, self._settings.name, entries))
+            self._listener.saw(await restore(connection, self._settings.name, entries))
 
     async def check(self) -> Sequence[str]:
         async with self._transfer() as connection:
@@ -234,7 +223,7 @@ class PostgresqlRepository(TaskRepository):
         await self._connections.run(self._check_state)
 
     async def _check_state(self, session: Session) -> None:
-        ((self._generation, is_read_only),) = await session.fetch(_STATE)
+        ((is_read_only,),) = await session.fetch(_STATE)
         if is_read_only:
             raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
 

@@ -100,8 +100,8 @@ class Commits:
         records: dict[tuple[str, str], Record] = {}
         missing: list[tuple[int]] = []
         for task_id in task_ids:
-            if (task := self._memory.tasks.get(task_id)) is not None:
-                tasks[task_id] = task
+            if (known := self._memory.tasks.get(task_id)) is not None:
+                tasks[task_id] = known.task
             elif 0 < task_id <= INTEGER_MAX:
                 missing.append((task_id,))
         for statement in lookups(TASK_COLUMNS, "tasks", ("id",), missing):

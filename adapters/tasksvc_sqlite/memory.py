@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from sys import getsizeof
 from typing import Final
 
-from tasksvc import Header, Ledger, Page, Position, Task, codec
+from tasksvc import Found, Header, Ledger, Page, Position, Task, codec
 
 _TASKS_BYTES: Final = 8 * 2**20
 """Of the tasks of each of the two generations."""
@@ -46,13 +46,13 @@ class Memory:
     def commit_ends(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
         """It is written, and left the store and these tasks so."""
         self.last_id, self.seq = ledger.last_id, ledger.seq
-        self.tasks.commit_ends(tasks)
+        self.tasks.commit_ends([Found(task, self.generation) for task in tasks.values() if task is not None])
         self.pages.commit_ends()
         self.wake()
 
     def commit_fails(self) -> None:
         """It is not written, as far as is known."""
-        self.tasks.commit_ends({})
+        self.tasks.commit_ends(())
         self.pages.commit_ends()
 
     def restore_begins(self) -> None:
@@ -72,56 +72,55 @@ class Memory:
 
 
 class RecentTasks:
-    """Tasks that were written or read lately.
+    """Tasks that were written or read lately, each with the generation that it was found in.
 
     They live in two generations: when the young one is full it becomes the old one, whose tasks are
     forgotten next time, unless they were asked for.  That is nearly as good as an order of use, and cheaper.
     """
 
     def __init__(self) -> None:
-        self._young: dict[int, Task] = {}
-        self._old: dict[int, Task] = {}
+        self._young: dict[int, Found] = {}
+        self._old: dict[int, Found] = {}
         self._bytes = 0
         self._changing: frozenset[int] = frozenset()
         self._reading: set[int] = set()
 
-    def get(self, task_id: int) -> Task | None:
-        task = self._young.get(task_id)
-        if task is None and (task := self._old.pop(task_id, None)) is not None:
-            self._put(task)
-        return task
+    def get(self, task_id: int) -> Found | None:
+        found = self._young.get(task_id)
+        if found is None and (found := self._old.pop(task_id, None)) is not None:
+            self._put(found)
+        return found
 
     def reading_begins(self, task_ids: Iterable[int]) -> None:
         """These are about to be read.  There is one reading at a time."""
         self._reading = set(task_ids) - self._changing
 
-    def reading_ends(self, tasks: Iterable[Task]) -> None:
+    def reading_ends(self, read: Iterable[Found]) -> None:
         """These were read, and are taken in where no commit came between."""
-        for task in tasks:
-            if task.id in self._reading:
-                self._put(task)
+        for found in read:
+            if found.task.id in self._reading:
+                self._put(found)
 
     def commit_begins(self, task_ids: Iterable[int]) -> None:
         self._changing = frozenset(task_ids)
         self._reading -= self._changing
         for task_id in self._changing:
             self._old.pop(task_id, None)
-            if (task := self._young.pop(task_id, None)) is not None:
-                self._bytes -= size_of(task)
+            if (found := self._young.pop(task_id, None)) is not None:
+                self._bytes -= size_of(found.task)
 
-    def commit_ends(self, tasks: Mapping[int, Task | None]) -> None:
+    def commit_ends(self, written: Iterable[Found]) -> None:
         self._changing = frozenset()
-        for task in tasks.values():
-            if task is not None:
-                self._put(task)
+        for found in written:
+            self._put(found)
 
-    def _put(self, task: Task) -> None:
-        size = size_of(task)
+    def _put(self, found: Found) -> None:
+        size = size_of(found.task)
         if size > _TASK_BYTES:
             return
         if self._bytes + size > _TASKS_BYTES:
             self._old, self._young, self._bytes = self._young, {}, 0
-        self._young[task.id] = task
+        self._young[found.task.id] = found
         self._bytes += size
 
 

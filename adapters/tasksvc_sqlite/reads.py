@@ -10,12 +10,12 @@ from typing import Final, NamedTuple, cast
 from tasksvc import (
     ChangePage,
     Cursor,
+    Found,
     GroupCommit,
     Page,
     Position,
     Record,
     StoreClosed,
-    Task,
     TaskNotFound,
     TaskQuery,
     seq_of,
@@ -44,6 +44,7 @@ _SCANS_MAX: Final = 64
 """Pages and counts that wait while the store is searched for another one; one more is refused."""
 
 _TRIAL: Final = "SELECT 1 FROM store"
+_FOUND_COLUMNS: Final = f"(SELECT generation FROM store), {TASK_COLUMNS}"
 
 
 class _Asked(NamedTuple):
@@ -72,7 +73,7 @@ class Reads:
         self._memory, self._quick, self._searching = memory, quick, searches
         self._readers = (quick, lists, searches)
         self._asked: dict[_Asked | _Counted, asyncio.Future[Page | int]] = {}
-        self._gets: GroupCommit[int, Task | None] = GroupCommit(self._get_group)
+        self._gets: GroupCommit[int, Found | None] = GroupCommit(self._get_group)
         self._lists: _Lane = GroupCommit(partial(self._read, lists), group=1)
         self._searches: _Lane = GroupCommit(partial(self._read, searches), group=1, waiting=_SCANS_MAX)
         self._closed = False
@@ -104,15 +105,15 @@ class Reads:
 
     # ------------------------------------------------------------ tasks
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         """As the port says."""
         self.check_open()
-        task = self._memory.tasks.get(task_id)
-        if task is None and (task := await self._gets(task_id)) is None:
+        found = self._memory.tasks.get(task_id)
+        if found is None and (found := await self._gets(task_id)) is None:
             raise TaskNotFound(task_id)
-        return task
+        return found
 
-    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Task | Exception | None]:
+    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Found | Exception | None]:
         try:
             return await self._get_together(task_ids)
         except Damaged:
@@ -120,13 +121,13 @@ class Reads:
                 raise
         return await one_by_one(self._get_together, task_ids)
 
-    async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Task | None]:
+    async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Found | None]:
         wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}
         self._memory.tasks.reading_begins(wanted)
-        found: dict[int, Task] = {}
-        for statement in lookups(TASK_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
-            for row in await self._quick.rows(*statement):
-                found[row[0]] = to_task(row)
+        found: dict[int, Found] = {}
+        for statement in lookups(_FOUND_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
+            for generation, *row in await self._quick.rows(*statement):
+                found[row[0]] = Found(to_task(row), generation)
         self._memory.tasks.reading_ends(found.values())
         return [found.get(task_id) for task_id in task_ids]
 

@@ -16,13 +16,13 @@ from tasksvc import (
     Committed,
     Cursor,
     Entry,
+    Found,
     Page,
     Position,
     Record,
     RetryKey,
     StoreClosed,
     StoreRefused,
-    Task,
     TaskQuery,
     TaskRepository,
     Write,
@@ -55,14 +55,10 @@ class SQLiteRepository(TaskRepository):
         self._dumping: set[aiosqlite.Connection] = set()
         self._closing: asyncio.Task[None] | None = None
 
-    @property
-    def generation(self) -> str:
-        return self._memory.generation
-
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
         return await self._commits.commit(writes, at=at, retry=retry)
 
-    async def get(self, task_id: int) -> Task:
+    async def get(self, task_id: int) -> Found:
         return await self._reads.get(task_id)
 
     async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:

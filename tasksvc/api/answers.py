@@ -15,7 +15,8 @@ from aiohttp import hdrs, web
 
 from tasksvc import codec
 from tasksvc.api.conditions import etag, show_position
-from tasksvc.domain import Position, Task
+from tasksvc.domain import Position
+from tasksvc.ports import Found
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -75,10 +76,10 @@ def page_answer(body: bytes, position: Position, *, lines: bool = False) -> Answ
     return Answer(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
 
 
-def task_answer(task: Task, generation: str, *, status: int = 200) -> Answer:
+def task_answer(found: Found, *, status: int = 200) -> Answer:
     """One task, with its entity tag."""
-    tag = etag(generation, task).encode()
-    return Answer(status, b"%bETag: %b\r\n" % (_JSON_HEAD, tag), codec.dumps(task))
+    tag = etag(found.version).encode()
+    return Answer(status, b"%bETag: %b\r\n" % (_JSON_HEAD, tag), codec.dumps(found.task))
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tasksvc.api.problems import ConditionFailed, FieldError, InvalidRequest, MalformedRequest
-from tasksvc.domain import BEGINNING, Position, Task
+from tasksvc.domain import BEGINNING, Position, Version
 from tasksvc.writes import WHATEVER, Expected
 
 _TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
@@ -18,21 +18,21 @@ _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 CONDITION = "* or entity tags in double quotes, with commas between"
 
 
-def etag(generation: str, task: Task) -> str:
+def etag(version: Version) -> str:
     """The entity tag of a task: it names the store's life too, so that no tag of another one matches."""
-    return f'"{generation}.{task.version}"'
+    return f'"{version.generation}.{version.number}"'
 
 
-def expected_by(if_match: str | None, if_none_match: str | None, generation: str) -> Expected:
+def expected_by(if_match: str | None, if_none_match: str | None) -> Expected:
     """What the two headers say of a task's version.  Raises MalformedRequest."""
     if if_match is None and if_none_match is None:
         return WHATEVER
-    any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, generation, weak=False)
+    any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, weak=False)
     if if_none_match is None:
         return Expected(any_of)
     if if_none_match.strip() == "*":  # a task that is there never meets this
         return Expected(frozenset())
-    return Expected(any_of, _versions(if_none_match, generation, weak=True))
+    return Expected(any_of, _versions(if_none_match, weak=True))
 
 
 def condition_problem(text: str) -> str | None:
@@ -40,9 +40,9 @@ def condition_problem(text: str) -> str | None:
     return None if text.strip() == "*" or _TAGS(text) else f"Must be {CONDITION}."
 
 
-def is_known(if_none_match: str, generation: str, task: Task) -> bool:
+def is_known(if_none_match: str, version: Version) -> bool:
     """Whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
-    return if_none_match.strip() == "*" or task.version in _versions(if_none_match, generation, weak=True)
+    return if_none_match.strip() == "*" or version in _versions(if_none_match, weak=True)
 
 
 def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
@@ -59,15 +59,15 @@ def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
         raise ConditionFailed("If-None-Match: * asks that nothing be here, and something is. Leave it out.")
 
 
-def _versions(header: str, generation: str, *, weak: bool) -> frozenset[int]:
+def _versions(header: str, *, weak: bool) -> frozenset[Version]:
     """The versions that a list of tags names.  A weak tag counts in a weak comparison only."""
     if not _TAGS(header):
         raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
     found = set()
     for weakness, tag in _EACH(header):
-        life, _, version = tag.rpartition(".")
-        if life == generation and _NUMBER(version) and (weak or not weakness):
-            found.add(int(version))
+        generation, _, number = tag.rpartition(".")
+        if _NUMBER(number) and (weak or not weakness):
+            found.add(Version(generation, int(number)))
     return frozenset(found)
 
 

@@ -22,6 +22,7 @@ from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
 from tasksvc.api.trust import BrokenStore
 from tasksvc.api.validation import Expectation
+from tasksvc.domain import Version
 from tasksvc.errors import StoreUnavailable, VersionConflict
 from tasksvc.tokens import Scope
 
@@ -124,7 +125,7 @@ class Edge:
     def _refuse(self, error: Exception) -> web.Response:
         response = problem_of(error, scheme=self._service.scheme)
         if isinstance(error, VersionConflict):
-            response.headers[hdrs.ETAG] = etag(self._service.repository.generation, error.current)
+            response.headers[hdrs.ETAG] = etag(Version(error.generation, error.current.version))
         elif isinstance(error, StoreUnavailable):
             self._observer.figures.store_errors[type(error).__name__] += 1
         return response

@@ -10,7 +10,7 @@ from __future__ import annotations
 from tasksvc import codec
 from tasksvc.api.answers import Answer, page_answer, task_answer
 from tasksvc.domain import Task
-from tasksvc.ports import Page
+from tasksvc.ports import Found, Page
 
 TASKS = 4_096
 TASK_BYTES = 2_048
@@ -25,12 +25,13 @@ class EncodedTasks:
     def __init__(self) -> None:
         self._known: dict[int, tuple[Task, str, bytes, bytes]] = {}
 
-    def answer(self, task: Task, generation: str) -> Answer:
-        """The answer that shows `task`."""
+    def answer(self, found: Found) -> Answer:
+        """The answer that shows the task that was found."""
+        task, generation = found
         known = self._known.get(task.id)
         if known is not None and known[0] is task and known[1] == generation:
             return Answer(200, known[2], known[3])
-        answer = task_answer(task, generation)
+        answer = task_answer(found)
         if len(answer.body) <= TASK_BYTES:
             if len(self._known) >= TASKS:
                 self._known.clear()

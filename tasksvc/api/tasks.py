@@ -49,11 +49,11 @@ from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
 from tasksvc.api.trust import check_count, check_task
 from tasksvc.api.validation import BODY, QUERY, RAW
-from tasksvc.domain import ID_MAX, Task, TaskDraft
+from tasksvc.domain import ID_MAX, Task, TaskDraft, Version
 from tasksvc.errors import VersionConflict, WriteRefused
 from tasksvc.ports import Page
 from tasksvc.query import Cursor, TaskQuery
-from tasksvc.writes import Add, Expected, Patch, Remove, RetryKey, Write
+from tasksvc.writes import Add, Patch, Remove, RetryKey, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
@@ -111,11 +111,10 @@ class TaskHandlers:
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
         check_untagged(*_conditions(request))
-        repository = self._service.repository
         retry = self._retry_key(request, "/tasks/", raw)
-        task, replayed = await usecases.create(repository, draft, at=usecases.now(), retry=retry)
-        answer = task_answer(task, repository.generation, status=201)
-        answer.add(hdrs.LOCATION, f"{below}{task.id}")
+        made, replayed = await usecases.create(self._service.repository, draft, at=usecases.now(), retry=retry)
+        answer = task_answer(made, status=201)
+        answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -133,15 +132,14 @@ class TaskHandlers:
 
     async def show(self, request: web.Request, task_id: int) -> Answer | web.Response:
         """Shows a task."""
-        repository = self._service.repository
-        task = await repository.get(task_id)
-        check_task(task, task_id)
+        found = await self._service.repository.get(task_id)
+        check_task(found.task, task_id)
         if_match, if_none_match = _conditions(request)
-        if not expected_by(if_match, None, repository.generation).admits(task.version):
-            raise VersionConflict(task)
-        if if_none_match is not None and is_known(if_none_match, repository.generation, task):
-            return web.Response(status=304, headers={hdrs.ETAG: etag(repository.generation, task)})
-        return self._tasks.answer(task, repository.generation)
+        if if_match is not None and not expected_by(if_match, None).admits(found.version):
+            raise VersionConflict(*found)
+        if if_none_match is not None and is_known(if_none_match, found.version):
+            return web.Response(status=304, headers={hdrs.ETAG: etag(found.version)})
+        return self._tasks.answer(found)
 
     @operation(
         "Change a task",
@@ -153,11 +151,11 @@ class TaskHandlers:
     )
     async def patch_task(self, request: web.Request) -> Answer:
         repository = self._service.repository
-        expected = _expected(request, repository.generation)
+        expected = expected_by(*_conditions(request))
         task_id = _task_id(request)
-        task = await usecases.patch(repository, task_id, request[BODY], at=usecases.now(), expected=expected)
-        check_task(task, task_id)
-        return task_answer(task, repository.generation)
+        patched = await usecases.patch(repository, task_id, request[BODY], at=usecases.now(), expected=expected)
+        check_task(patched.task, task_id)
+        return task_answer(patched)
 
     @operation(
         "Delete a task",
@@ -167,7 +165,7 @@ class TaskHandlers:
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         repository = self._service.repository
-        expected = _expected(request, repository.generation)
+        expected = expected_by(*_conditions(request))
         await usecases.remove(repository, _task_id(request), at=usecases.now(), expected=expected)
         return web.Response(status=204)
 
@@ -248,16 +246,16 @@ class TaskHandlers:
     )
     async def batch(self, request: web.Request) -> Answer:
         check_untagged(*_conditions(request))
-        repository = self._service.repository
         operations = request[BODY]
-        writes = [_write(operation, repository.generation) for operation in operations]
+        writes = list(map(_write, operations))
         retry = self._retry_key(request, "/tasks/batch", request[RAW])
         try:
-            committed = await usecases.batch(repository, writes, at=usecases.now(), retry=retry)
+            committed = await usecases.batch(self._service.repository, writes, at=usecases.now(), retry=retry)
         except WriteRefused as error:
             raise BatchRefused(error) from error
+        generation = committed.position.generation
         results = [
-            {"op": operation["op"], "id": task.id, "etag": etag(repository.generation, task), "task": task}
+            {"op": operation["op"], "id": task.id, "etag": etag(Version(generation, task.version)), "task": task}
             if isinstance(task, Task)
             else {"op": operation["op"], "id": operation["id"], "etag": None, "task": None}
             for operation, task in zip(operations, committed.results, strict=True)
@@ -306,17 +304,13 @@ def _joined(request: web.Request, name: str) -> str | None:
     return ", ".join(lines) if lines else None
 
 
-def _expected(request: web.Request, generation: str) -> Expected:
-    return expected_by(*_conditions(request), generation)
-
-
 def _conditions(request: web.Request) -> tuple[str | None, str | None]:
     """If-Match and If-None-Match."""
     return _joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH)
 
 
-def _write(operation: dict[str, Any], generation: str) -> Write:
-    expected = expected_by(operation.get("if_match"), None, generation)
+def _write(operation: dict[str, Any]) -> Write:
+    expected = expected_by(operation.get("if_match"), None)
     match operation["op"]:
         case "create":
             return Add(operation["task"])

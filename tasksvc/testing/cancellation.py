@@ -123,7 +123,7 @@ class CancellationContract(StoreUnderTest):
             return store.patch(task, description=f"{turn}", labels=(f"{turn}",), metadata={"turn": turn})
 
         async for _ in cancelled_everywhere(patch):
-            kept = await store.repository.get(task.id)
+            kept = await store.get(task.id)
             halves = {kept.description, *kept.labels, str(kept.metadata.get("turn"))}
             assert len(halves) == 1 or kept.version == 1, "a patch is whole or absent"
             await _next_commit(store)
@@ -194,7 +194,7 @@ class CancellationContract(StoreUnderTest):
             names = await store.repository.records("s", limit=9)
             told = {record.value["n"] for record in names}
             assert len(told) == 1, "records of one commit are written together or not at all"
-            assert (await store.repository.get(1)).metadata.get("n", 0) in told, "and so are the tasks"
+            assert (await store.get(1)).metadata.get("n", 0) in told, "and so are the tasks"
             await store.check()
             turn += 1
 
@@ -285,7 +285,7 @@ class CancellationContract(StoreUnderTest):
             calls.append(lambda: repository.record("s", "a"))
         for call in calls:
             async for _ in cancelled_everywhere(call):
-                assert await repository.get(7) == tasks[6], "the next read has its own answer"
+                assert await store.get(7) == tasks[6], "the next read has its own answer"
                 assert await store.listed() == tasks, "the next read has its own answer"
         await _next_commit(store)
         await store.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tasksvc import (
@@ -12,6 +13,7 @@ from tasksvc import (
     Change,
     DropRecord,
     Entry,
+    Expected,
     Header,
     Patch,
     Position,
@@ -24,6 +26,10 @@ from tasksvc import (
     StoreNotEmpty,
     Task,
     TaskDraft,
+    TaskNotFound,
+    TaskQuery,
+    Version,
+    VersionConflict,
     codec,
 )
 from tasksvc.testing.samples import FULL, LAST_MOMENT, later, varied
@@ -80,7 +86,7 @@ class DumpingContract(StoreUnderTest):
 
         kinds = [ORDER.index(type(entry)) for entry in entries]
         assert kinds == sorted(kinds), "a dump has the header, tasks, records, retry keys and changes, in this order"
-        assert entries[0] == Header(store.repository.generation, last_id=14, seq=17, floor=0), "the header comes first"
+        assert entries[0] == Header(await store.generation(), last_id=14, seq=17, floor=0), "the header comes first"
         tasks = [entry for entry in entries if isinstance(entry, Task)]
         assert tasks == await store.listed(), "a dump has the tasks by id"
         assert [entry for entry in entries if isinstance(entry, Change)] == await store.log(), (
@@ -98,7 +104,7 @@ class DumpingContract(StoreUnderTest):
     @on_store(Capability.DUMP)
     async def test_an_empty_store_is_dumped_and_restored(self, store: Store) -> None:
         entries = await dumped(store)
-        assert entries == [Header(store.repository.generation, 0, 0, 0)], "an empty store is a header alone"
+        assert entries == [Header(await store.generation(), 0, 0, 0)], "an empty store is a header alone"
 
         other = await store.another()
         await other.repository.restore(_feed(entries))
@@ -127,19 +133,65 @@ class DumpingContract(StoreUnderTest):
     async def test_a_restored_store_has_a_generation_of_its_own(self, store: Store) -> None:
         await _fill(store)
         other = await store.another()
-        born = other.repository.generation
+        born = await other.generation()
 
         await other.repository.restore(_feed(await dumped(store)))
 
-        own = other.repository.generation
-        assert own not in (store.repository.generation, born), "a restored store has a new generation"
-        for old in (store.repository.generation, born):
+        own = await other.generation()
+        assert own not in (await store.generation(), born), "a restored store has a new generation"
+        for old in (await store.generation(), born):
             await raised(
                 PositionGone,
                 other.repository.read_changes(Position(old, 0), limit=1),
                 "a position of another generation, in a restored store",
             )
         assert (await other.head()).generation == own, "positions carry the new generation"
+
+    @on_store(Capability.DUMP)
+    async def test_what_is_read_after_a_restore_is_of_the_new_generation(self, store: Store) -> None:
+        await _fill(store)
+        other = await store.another()
+        born = (await other.commit()).position.generation
+
+        await other.repository.restore(_feed(await dumped(store)))
+
+        found = await other.repository.get(2)
+        own = found.generation
+        assert own != born, "get() gives the generation that the store has now"
+        assert (await other.repository.find(TaskQuery(), limit=1)).position.generation == own, "and so does find()"
+        assert (await other.repository.read_changes(BEGINNING, limit=1)).next.generation == own, (
+            "and so does read_changes()"
+        )
+        old = Expected(frozenset({Version(born, found.task.version)}))
+        error = await raised(VersionConflict, other.patch(found.task, expected=old), "a version from before a restore")
+        assert error.generation == own, "the error carries the generation that the store has now"
+        patched = await other.commit(Patch(2, {"priority": 9}, Expected(frozenset({found.version}))))
+        assert patched.position.generation == own, "a version that get() gave is the one that a write is held against"
+
+    @on_store(Capability.DUMP)
+    async def test_a_read_beside_a_restore_does_not_mix_generations(self, store: Store) -> None:
+        await _fill(store)
+        entries = await dumped(store)
+        other = await store.another()
+        born = await other.generation()
+        restoring = asyncio.ensure_future(other.repository.restore(_feed(entries)))
+
+        async def read() -> set[str]:
+            """The generations that a task was seen in."""
+            seen = set()
+            while not restoring.done():
+                await asyncio.sleep(0)
+                with contextlib.suppress(TaskNotFound):
+                    seen.add((await other.repository.get(2)).generation)
+                page = await other.repository.find(TaskQuery(), limit=1)
+                if page.tasks:
+                    seen.add(page.position.generation)
+            return seen
+
+        seen = await asyncio.gather(*(read() for _ in range(5)))
+        await restoring
+        seen.append({(await other.repository.get(2)).generation, await other.generation()})
+        assert born not in set().union(*seen), "a task of the restored store is given with the generation of that store"
 
     @on_store(Capability.DUMP)
     async def test_a_restored_store_goes_on_where_the_dump_ended(self, store: Store) -> None:
@@ -153,7 +205,7 @@ class DumpingContract(StoreUnderTest):
         assert (again.replayed, list(again.results)) == (True, list(first)), "retry keys are restored"
         assert (await other.add()).id == 15, "an id is never given twice, not even in a restored store"
         assert (await other.head()).seq == head.seq + 1, "the log goes on with its numbers"
-        assert (await other.patch(await other.repository.get(2), priority=9)).version == 3, "versions go on"
+        assert (await other.patch(await other.get(2), priority=9)).version == 3, "versions go on"
         await other.check()
 
     @on_store(Capability.DUMP, Capability.DURABLE)
@@ -245,7 +297,7 @@ class DumpingContract(StoreUnderTest):
         await store.commit(Remove(6), at=later(6))
         await store.repository.prune(log_before=later(4), log_keep=100, keys_before=later(2), limit=100)
         entries = await dumped(store)
-        assert entries[0] == Header(store.repository.generation, last_id=6, seq=7, floor=4), "the header has the floor"
+        assert entries[0] == Header(await store.generation(), last_id=6, seq=7, floor=4), "the header has the floor"
 
         other = await store.another()
         await other.repository.restore(_feed(entries))
@@ -254,7 +306,7 @@ class DumpingContract(StoreUnderTest):
             "a pruned store is restored as it was"
         )
         await raised(PositionGone, other.repository.read_changes(BEGINNING, limit=1), "BEGINNING of a pruned log")
-        own = Position(other.repository.generation, 4)
+        own = Position(await other.generation(), 4)
         assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from its floor"
 
         await other.repository.prune(log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT, limit=100)

@@ -64,13 +64,13 @@ class LifecycleContract(StoreUnderTest):
     async def test_everything_is_there_after_a_reopening(self, store: Store) -> None:
         await store.add_all(varied(30))
         await store.commit(Patch(1, {"done": None, "labels": ("a",)}), Remove(2), Add(FULL), at=later(5))
-        tasks, log, generation = await store.listed(), await store.log(), store.repository.generation
+        tasks, log, generation = await store.listed(), await store.log(), await store.generation()
 
         await store.reopen()
 
         assert [exact(task) for task in await store.listed()] == [exact(task) for task in tasks], "all tasks are kept"
         assert await store.log() == log, "the whole log is kept"
-        assert store.repository.generation == generation, "a store that is opened again has its generation"
+        assert await store.generation() == generation, "a store that is opened again has its generation"
         assert await store.listed(TaskQuery(labels=("a",), done=False)), "filters find what was written before"
         await store.check()
 
@@ -84,7 +84,7 @@ class LifecycleContract(StoreUnderTest):
             task = await store.add()
             assert task.id == 4 + turn, "an id is never given twice, not even after a reopening"
             await store.remove(task)
-            assert (await store.patch(await store.repository.get(1), priority=turn + 2)).version == turn + 3
+            assert (await store.patch(await store.get(1), priority=turn + 2)).version == turn + 3
         assert (await store.head()).seq == 14, "the numbers of the log go on"
         await store.check()
 
@@ -245,7 +245,7 @@ class LifecycleContract(StoreUnderTest):
                 StoreUnavailable, store.commit(Add(FULL), Remove(1), retry=KEY), "a batch while the driver fails"
             )
             with suppress(StoreUnavailable):
-                assert await store.repository.get(1) == task, "a read never shows what was not acknowledged"
+                assert await store.get(1) == task, "a read never shows what was not acknowledged"
                 assert await store.listed() == [task], "a read never shows what was not acknowledged"
 
     @on_store()

@@ -24,7 +24,8 @@ class Refusal(Exception):
 class Model:
     """What a store must hold after the commits that it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: str) -> None:
+        self.generation = generation
         self.tasks: dict[int, Task] = {}
         self.records: dict[tuple[str, str], Record] = {}
         self.log: list[Change] = []
@@ -87,7 +88,8 @@ class Model:
         if task_id not in self.tasks:
             raise KeyError("TaskNotFound")
         task = self.tasks[task_id]
-        if (expected.any_of is not None and task.version not in expected.any_of) or task.version in expected.none_of:
+        version = (self.generation, task.version)
+        if (expected.any_of is not None and version not in expected.any_of) or version in expected.none_of:
             raise KeyError("VersionConflict")
         return task
 

@@ -72,7 +72,7 @@ class RetriesContract(StoreUnderTest):
         await store.add("kept")
         writes: tuple[Write, ...] = (
             Add(FULL),
-            Patch(2, {"done": False}, Expected(frozenset({1}))),
+            Patch(2, {"done": False}, Expected(await store.versions(1))),
             Add(TaskDraft("b")),
             Remove(3),
             Remove(1, only_if=TaskQuery(q="kept")),
@@ -141,7 +141,7 @@ class RetriesContract(StoreUnderTest):
     @on_store()
     async def test_a_replay_does_not_look_at_preconditions(self, store: Store) -> None:
         await store.add()
-        write = Patch(1, {"priority": 1}, Expected(frozenset({1})))
+        write = Patch(1, {"priority": 1}, Expected(await store.versions(1)))
         first = await store.commit(write, retry=KEY)
         await raised(VersionConflict, store.commit(write), "a version that the task is not at any more")
 

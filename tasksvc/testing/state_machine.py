@@ -31,6 +31,7 @@ from tasksvc import (
     Task,
     TaskDraft,
     TaskQuery,
+    Version,
     Write,
     codec,
     select,
@@ -41,6 +42,9 @@ from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest
 
 MOVES = 2
 """In one run, since each opens a store."""
+
+OWN = ""
+"""Stands for the generation of the store, whatever that is."""
 
 Answer = TypeVar("Answer")
 
@@ -63,7 +67,7 @@ drafts = st.builds(TaskDraft, **values)
 patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in values.items()}
 )
-versions = st.frozensets(st.integers(1, 3), max_size=2)
+versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, "another"]), st.integers(1, 3)), max_size=2)
 expectations = st.one_of(st.just(WHATEVER), st.builds(Expected, any_of=versions), st.builds(Expected, none_of=versions))
 record_writes = st.one_of(
     st.builds(PutRecord, names, names, small, maybe([0, 1, 2])), st.builds(DropRecord, names, names, maybe([0, 1, 2]))
@@ -87,7 +91,7 @@ class StoreMachine(RuleBasedStateMachine):
         self._root = Store(under_test, folder)
         self.store = self._await(self._root.__aenter__())
         self.capabilities = self.store.repository.capabilities
-        self.model = Model()
+        self.model = Model(self._await(self.store.generation()))
         self.moves = 0
 
     def _await(self, call: Coroutine[Any, Any, Answer]) -> Answer:
@@ -107,6 +111,14 @@ class StoreMachine(RuleBasedStateMachine):
         """The id of a task that is there, or of one that is not, for each sixth place."""
         there = sorted(self.model.tasks)
         return there[place % len(there)] if there and place else self.model.last_id + 1
+
+    def _expected(self, drawn: Expected) -> Expected:
+        """`drawn` with the generation of the store in place of OWN."""
+
+        def own(versions: frozenset[Version]) -> frozenset[Version]:
+            return frozenset(Version(generation or self.model.generation, number) for generation, number in versions)
+
+        return Expected(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))
 
     # ------------------------------------------------------------ what is done
 
@@ -135,11 +147,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(place=places, fields=patches, expected=expectations, at=times)
     def patch(self, place: int, fields: dict[str, Any], expected: Expected, at: datetime) -> None:
-        self._commit([Patch(self._id(place), fields, expected)], at)
+        self._commit([Patch(self._id(place), fields, self._expected(expected))], at)
 
     @rule(place=places, expected=expectations, at=times)
     def remove(self, place: int, expected: Expected, at: datetime) -> None:
-        self._commit([Remove(self._id(place), expected)], at)
+        self._commit([Remove(self._id(place), self._expected(expected))], at)
 
     @rule(chosen=st.lists(places, max_size=4), query=queries, at=times)
     def remove_what_matches(self, chosen: list[int], query: TaskQuery, at: datetime) -> None:
@@ -182,7 +194,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(seq=st.integers(0, 30), limit=st.integers(1, 5))
     def read_changes(self, seq: int, limit: int) -> None:
-        position = Position(self.store.repository.generation, seq)
+        position = Position(self.model.generation, seq)
         gone = not self.model.floor <= seq <= len(self.model.log)
         try:
             page = self._await(self.store.repository.read_changes(position, limit=limit))
@@ -218,6 +230,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Goes on with a copy of the store."""
         self.moves += 1
         self.store = self._await(self._copy())
+        self.model.generation = self._await(self.store.generation())
 
     async def _copy(self) -> Store:
         entries = [entry async for entry in self.store.repository.dump()]
@@ -234,7 +247,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @property
     def _head(self) -> Position:
-        return Position(self.store.repository.generation, len(self.model.log))
+        return Position(self.model.generation, len(self.model.log))
 
     @invariant()
     def store_and_model_agree(self) -> None:
@@ -245,7 +258,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert _told(tasks) == _told(self.model.tasks[task_id] for task_id in sorted(self.model.tasks)), (
             "the list is the model's"
         )
-        log = await self.store.log(Position(self.store.repository.generation, self.model.floor))
+        log = await self.store.log(Position(self.model.generation, self.model.floor))
         assert log == self.model.log[self.model.floor :], "the log is the model's"
         if Capability.RECORDS in self.capabilities:
             for space in ("a", "b"):

@@ -30,6 +30,7 @@ from tasksvc import (
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    Version,
     Write,
 )
 from tasksvc.plugins import open_repository
@@ -160,6 +161,9 @@ class Store:
 
     # ------------------------------------------------------------ reading
 
+    async def get(self, task_id: int) -> Task:
+        return (await self.repository.get(task_id)).task
+
     async def listed(self, query: TaskQuery | None = None, *, page_size: int = 1_000) -> list[Task]:
         """The whole list, walked page by page."""
         tasks: list[Task] = []
@@ -187,6 +191,15 @@ class Store:
         """The head of the log."""
         return (await self.repository.find(TaskQuery(), limit=1)).position
 
+    async def generation(self) -> str:
+        """The generation of the store."""
+        return (await self.head()).generation
+
+    async def versions(self, *numbers: int) -> frozenset[Version]:
+        """Versions of a task in this generation of the store, for an Expected."""
+        generation = await self.generation()
+        return frozenset(Version(generation, number) for number in numbers)
+
     async def check(self) -> None:
         """That the log has no gaps and tells the list, in one snapshot of the list."""
         page = await self.repository.find(TaskQuery(), limit=1_000)
@@ -197,7 +210,7 @@ class Store:
         )
         assert replayed(log) == {task.id: task for task in page.tasks}, "the log, replayed, gives the tasks of the list"
         for task in page.tasks:
-            assert await self.repository.get(task.id) == task, "get() answers what find() lists"
+            assert await self.get(task.id) == task, "get() answers what find() lists"
 
 
 def replayed(log: Sequence[Change]) -> dict[int, Task]:

@@ -37,7 +37,7 @@ async def _keeps(store: Store, draft: TaskDraft, rule: str, *, at: datetime = NO
     blank = await store.add("blank", at=at)
     patched = await store.patch(blank, at=at, **draft._asdict())
     for wanted in (task, patched):
-        assert exact(await store.repository.get(wanted.id)) == exact(wanted), f"{rule}: get()"
+        assert exact(await store.get(wanted.id)) == exact(wanted), f"{rule}: get()"
     assert [exact(each) for each in (await store.listed())[-2:]] == [exact(task), exact(patched)], f"{rule}: find()"
     logged = [change.task for change in (await store.log())[-3:]]
     assert [exact(each) for each in logged if each is not None] == [exact(task), exact(blank), exact(patched)], (
@@ -145,7 +145,7 @@ class ValuesContract(StoreUnderTest):
         }
         task = await store.add(metadata=metadata)
 
-        for kept in (task, await store.repository.get(1)):
+        for kept in (task, await store.get(1)):
             assert json.dumps(kept.metadata) == json.dumps(metadata), "metadata comes back as it came, order and all"
 
     @on_store()
@@ -155,7 +155,7 @@ class ValuesContract(StoreUnderTest):
         metadata: dict[str, Any] = {"integers": integers, "floats": floats, "truth": [True, False]}
         await store.add(metadata=metadata)
 
-        kept = (await store.repository.get(1)).metadata
+        kept = (await store.get(1)).metadata
 
         assert [str(number) for number in kept["integers"]] == [str(number) for number in integers], (
             "integers stay exact"
@@ -206,7 +206,7 @@ class ValuesContract(StoreUnderTest):
         collect()
         for at in times:
             task = await store.add(at=at, due_at=at)
-            kept = await store.repository.get(task.id)
+            kept = await store.get(task.id)
             assert (kept.created_at, kept.updated_at, kept.due_at) == (at, at, at), (
                 "any time is kept to the microsecond"
             )
@@ -217,7 +217,7 @@ class ValuesContract(StoreUnderTest):
         if Capability.DURABLE in store.repository.capabilities:
             await store.reopen()
 
-        task = await store.repository.get(1)
+        task = await store.get(1)
 
         assert type(task.done) is bool, "done is a bool, not an integer"
         assert type(task.id) is type(task.priority) is type(task.version) is int, "numbers are integers"

@@ -18,6 +18,7 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     UnknownWrite,
+    Version,
     VersionConflict,
     Write,
 )
@@ -36,7 +37,7 @@ class WritingContract(StoreUnderTest):
 
         wanted = Task(1, "Buy milk", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, NOW, version=1)
         assert exact(task) == exact(wanted), "Add answers the task that Ledger.decide() makes of the draft"
-        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Add answered"
+        assert exact(await store.get(1)) == exact(wanted), "get() answers what Add answered"
 
     @on_store()
     async def test_a_description_alone_is_a_whole_draft(self, store: Store) -> None:
@@ -85,7 +86,7 @@ class WritingContract(StoreUnderTest):
             1, "Buy bread", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, later(1), version=2
         )
         assert exact(patched) == exact(wanted), "a field that a patch does not name is not touched"
-        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Patch answered"
+        assert exact(await store.get(1)) == exact(wanted), "get() answers what Patch answered"
 
     @on_store()
     async def test_a_patch_changes_every_field(self, store: Store) -> None:
@@ -105,7 +106,7 @@ class WritingContract(StoreUnderTest):
             1, "Buy milk", True, NOW, FULL.due_at, 7, FULL.labels, {"a": {"b": [1, None]}}, NOW, NOW, version=2
         )
         assert exact(patched) == exact(wanted), "Patch answers the task with all the fields of the patch"
-        assert exact(await store.repository.get(1)) == exact(wanted), "get() answers what Patch answered"
+        assert exact(await store.get(1)) == exact(wanted), "get() answers what Patch answered"
 
     @on_store()
     async def test_null_resets_a_field(self, store: Store) -> None:
@@ -116,7 +117,7 @@ class WritingContract(StoreUnderTest):
         assert exact(patched) == exact(Task(1, "Buy milk", False, None, None, 0, (), {}, NOW, NOW, 2)), (
             "None in a patch gives a field its default"
         )
-        assert await store.repository.get(1) == patched, "get() answers what Patch answered"
+        assert await store.get(1) == patched, "get() answers what Patch answered"
 
     @on_store()
     async def test_metadata_is_merged_and_null_removes_a_member(self, store: Store) -> None:
@@ -127,7 +128,7 @@ class WritingContract(StoreUnderTest):
         assert patched.metadata == {"keep": 1, "deep": {"keep": [1], "new": {}}, "list": [3]}, (
             "metadata is patched as RFC 7396 says: objects are merged, null removes, all else is replaced"
         )
-        assert await store.repository.get(1) == patched, "get() answers what Patch answered"
+        assert await store.get(1) == patched, "get() answers what Patch answered"
 
     @on_store()
     async def test_a_patch_that_changes_nothing_makes_no_version_and_no_change(self, store: Store) -> None:
@@ -143,7 +144,7 @@ class WritingContract(StoreUnderTest):
             same = await store.patch(task, at=later(9), **fields)
             assert exact(same) == exact(task), f"{fields} changes nothing, so the task stays as it is, version and all"
 
-        assert await store.repository.get(1) == task, "a patch that changes nothing leaves the task as it is"
+        assert await store.get(1) == task, "a patch that changes nothing leaves the task as it is"
         assert len(await store.log()) == 1, "a patch that changes nothing is no change, so the log does not show it"
 
     @on_store()
@@ -153,7 +154,7 @@ class WritingContract(StoreUnderTest):
         for version, value in enumerate((1.0, True, 1), start=2):
             task = await store.patch(task, metadata={"n": value})
             assert task.version == version, "1, 1.0 and true are different values in JSON, so this is a change"
-            assert exact(await store.repository.get(1)) == exact(task), "get() answers what Patch answered"
+            assert exact(await store.get(1)) == exact(task), "get() answers what Patch answered"
 
     @on_store()
     async def test_completed_at_comes_and_goes_with_done(self, store: Store) -> None:
@@ -166,7 +167,7 @@ class WritingContract(StoreUnderTest):
         assert task.completed_at == later(1), "completed_at stays while the task stays done"
         task = await store.patch(task, at=later(3), done=False)
         assert task.completed_at is None, "completed_at is cleared with done"
-        assert await store.repository.get(1) == task, "get() answers what Patch answered"
+        assert await store.get(1) == task, "get() answers what Patch answered"
 
     @on_store()
     async def test_updated_at_never_goes_back(self, store: Store) -> None:
@@ -177,7 +178,7 @@ class WritingContract(StoreUnderTest):
         assert (task.updated_at, task.completed_at) == (NOW, NOW), "updated_at never goes back, whatever the clock does"
         task = await store.patch(task, at=later(5), priority=1)
         assert (task.created_at, task.updated_at) == (NOW, later(5)), "updated_at is the time of the last change"
-        assert await store.repository.get(1) == task, "get() answers what Patch answered"
+        assert await store.get(1) == task, "get() answers what Patch answered"
 
     @on_store()
     async def test_versions_count_up_from_one(self, store: Store) -> None:
@@ -199,7 +200,7 @@ class WritingContract(StoreUnderTest):
         )
 
         assert (error.field, error.index) == ("metadata", 0), "the error names the field and the write"
-        assert await store.repository.get(1) == task, "a patch that is refused changes nothing"
+        assert await store.get(1) == task, "a patch that is refused changes nothing"
 
     # ------------------------------------------------------------ Remove
 
@@ -210,7 +211,7 @@ class WritingContract(StoreUnderTest):
         committed = await store.commit(Remove(task.id))
 
         assert list(committed.results) == [None], "the result of Remove is None"
-        await raised(TaskNotFound, store.repository.get(task.id), "get() of a removed task")
+        await raised(TaskNotFound, store.get(task.id), "get() of a removed task")
         assert await store.listed() == [other], "find() does not list a removed task, and lists the others"
 
     @on_store()
@@ -276,11 +277,11 @@ class WritingContract(StoreUnderTest):
     async def test_an_expected_version_admits_the_write(self, store: Store) -> None:
         task = await store.add()
 
-        task = await store.patch(task, expected=Expected(frozenset({1})), priority=1)
-        task = await store.patch(task, expected=Expected(frozenset({7, 2})), priority=2)
-        task = await store.patch(task, expected=Expected(none_of=frozenset({1, 2})), priority=3)
+        task = await store.patch(task, expected=Expected(await store.versions(1)), priority=1)
+        task = await store.patch(task, expected=Expected(await store.versions(7, 2)), priority=2)
+        task = await store.patch(task, expected=Expected(none_of=await store.versions(1, 2)), priority=3)
         assert task.version == 4, "a write whose expectation holds is done"
-        await store.remove(task, expected=Expected(frozenset({4})))
+        await store.remove(task, expected=Expected(await store.versions(4)))
         assert await store.listed() == [], "a removal whose expectation holds is done"
 
     @on_store()
@@ -288,18 +289,32 @@ class WritingContract(StoreUnderTest):
         task = await store.patch(await store.add(), priority=1)
 
         for expected in (
-            Expected(frozenset({1})),
-            Expected(frozenset({3, 4})),
+            Expected(await store.versions(1)),
+            Expected(await store.versions(3, 4)),
             Expected(frozenset()),
-            Expected(none_of=frozenset({2})),
-            Expected(frozenset({2}), frozenset({2})),
+            Expected(none_of=await store.versions(2)),
+            Expected(await store.versions(2), await store.versions(2)),
         ):
             for write in (Patch(1, {"priority": 9}, expected), Remove(1, expected)):
                 error = await raised(VersionConflict, store.commit(write), f"version 2 where {expected} was expected")
                 assert error.current == task, "the error carries the task as it is"
+                assert error.generation == await store.generation(), "the error carries the store's generation"
                 assert error.index == 0, "the error names the write"
         await store.check()
         assert await store.listed() == [task], "a write that is refused changes nothing"
+
+    @on_store()
+    async def test_a_version_of_another_generation_never_matches(self, store: Store) -> None:
+        task = await store.add()
+        others = frozenset({Version("another", 1)})
+
+        for write in (Patch(1, {"priority": 9}, Expected(others)), Remove(1, Expected(others))):
+            error = await raised(VersionConflict, store.commit(write), "version 1 of another generation expected")
+            assert error.generation == await store.generation(), "the error carries the store's generation"
+        assert await store.listed() == [task], "a write that is refused changes nothing"
+        await store.patch(task, expected=Expected(others | await store.versions(1)), priority=1)
+        await store.patch(task, expected=Expected(none_of=others), priority=2)
+        assert (await store.get(1)).version == 3, "beside others the own version matches, and others exclude nothing"
 
     @on_store()
     async def test_a_patch_that_changes_nothing_is_refused_too(self, store: Store) -> None:
@@ -307,7 +322,7 @@ class WritingContract(StoreUnderTest):
 
         await raised(
             VersionConflict,
-            store.patch(task, expected=Expected(frozenset({9})), priority=1),
+            store.patch(task, expected=Expected(await store.versions(9)), priority=1),
             "an unexpected version, though the patch would change nothing",
         )
 
@@ -317,10 +332,10 @@ class WritingContract(StoreUnderTest):
     async def test_each_write_sees_those_before_it(self, store: Store) -> None:
         committed = await store.commit(
             Add(TaskDraft("a")),
-            Patch(1, {"done": True}, Expected(frozenset({1}))),
+            Patch(1, {"done": True}, Expected(await store.versions(1))),
             Add(TaskDraft("b")),
-            Patch(1, {"priority": 3}, Expected(frozenset({2}))),
-            Remove(2, Expected(frozenset({1}))),
+            Patch(1, {"priority": 3}, Expected(await store.versions(2))),
+            Remove(2, Expected(await store.versions(1))),
             Patch(1, {"priority": 3}),
         )
 
@@ -338,8 +353,8 @@ class WritingContract(StoreUnderTest):
         bad: list[tuple[Write, type[Exception]]] = [
             (Patch(99, {"done": True}), TaskNotFound),
             (Remove(99), TaskNotFound),
-            (Patch(1, {"priority": 1}, Expected(frozenset({1}))), VersionConflict),
-            (Remove(1, Expected(none_of=frozenset({2}))), VersionConflict),
+            (Patch(1, {"priority": 1}, Expected(await store.versions(1))), VersionConflict),
+            (Remove(1, Expected(none_of=await store.versions(2))), VersionConflict),
             (Patch(1, {"metadata": {"big": "x" * 20_000}}), InvalidTask),
         ]
 
@@ -400,9 +415,7 @@ class WritingContract(StoreUnderTest):
         first = await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")))
         second = await store.commit(Patch(1, {"done": True}))
 
-        assert first.position == (store.repository.generation, 2), (
-            "the position is behind the last change of the commit"
-        )
+        assert first.position == (await store.generation(), 2), "the position is behind the last change of the commit"
         assert [change.seq for change in await store.log(first.position)] == [3], "what comes later is read from there"
         assert await store.log(second.position) == [], "nothing comes after the last commit"
         assert not first.replayed, "without a retry key nothing is replayed"

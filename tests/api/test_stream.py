@@ -15,6 +15,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from heads import generation_of
 from pytest_aiohttp.plugin import AiohttpClient
 from tasksvc_memory import MemoryRepository
 
@@ -173,7 +174,7 @@ async def test_a_client_that_is_behind_costs_one_piece_of_memory(api: Api, monke
 
     assert api.client.app is not None
     service = api.client.app[SERVICE]
-    pieces = aiter(service.feed.events(Position(service.repository.generation, 0), 5.0))
+    pieces = aiter(service.feed.events(Position(await generation_of(service.repository), 0), 5.0))
     taken = [await anext(pieces) for _ in range(30)]
 
     assert [re.findall(rb'"seq":(\d+)', piece) for piece in taken] == [[b"%d" % seq] for seq in range(1, 31)]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from heads import generation_of
 from running_service import RunningService, environment_with, run_tasksvc
 
 from operations.conftest import NewURL, Open
@@ -103,7 +104,7 @@ async def test_a_backup_is_one_file_that_is_a_kept_store_of_another_generation(
     assert done.stdout.startswith(f"Backed up {store_url} to {tmp_path}/backup.db: ")
     source, backup = await open_store(store_url), await open_store(f"sqlite:///{tmp_path}/backup.db")
     assert await contents(backup) == await contents(source)
-    assert backup.generation != source.generation
+    assert await generation_of(backup) != await generation_of(source)
 
 
 async def test_a_backup_of_a_scratch_store_is_kept(tmp_path: Path) -> None:
@@ -195,13 +196,13 @@ async def test_a_restored_store_is_of_neither_generation_before(
 ) -> None:
     run_tasksvc("backup", "saved", "--store", store_url, folder=tmp_path)
     empty = await open_repository(f"sqlite:///{tmp_path}/target.db")
+    born = await generation_of(empty)
     await empty.close()
 
     run_tasksvc("restore", "saved", "--store", "sqlite:///target.db", folder=tmp_path)
 
-    stores = [await open_store(url) for url in (store_url, f"sqlite:///{tmp_path}/saved")]
-    stores += [empty, await open_store(f"sqlite:///{tmp_path}/target.db")]
-    assert len({store.generation for store in stores}) == 4
+    urls = (store_url, f"sqlite:///{tmp_path}/saved", f"sqlite:///{tmp_path}/target.db")
+    assert len({born, *[await generation_of(await open_store(url)) for url in urls]}) == 4
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ async def test_an_answer_before_commit_that_is_lost_means_that_nothing_was_writt
     proxy.cut()
     proxy.flow()
 
-    assert not (await repository.get(1)).done
+    assert not (await repository.get(1)).task.done
 
 
 @pytest.mark.parametrize("harm", ["cut", "half_close"])
@@ -136,7 +136,7 @@ async def test_connections_that_break_between_calls_are_replaced_unseen(
         getattr(proxy, harm)()
         await asyncio.sleep(0.05)
         await patch(repository)
-        assert (await repository.get(1)).done
+        assert (await repository.get(1)).task.done
 
     assert proxy.accepted >= 6
 

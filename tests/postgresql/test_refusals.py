@@ -88,7 +88,7 @@ async def test_a_transaction_that_always_fails_is_given_up(
 
     assert not isinstance(failure.value, OutcomeUnknown), "nothing was written, and that is known"
     assert 2 <= tries <= 10
-    assert (await repository.get(1)).version == 1
+    assert (await repository.get(1)).task.version == 1
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_a_real_deadlock_is_resolved(
     await database.execute("ROLLBACK")
 
     assert (await patching).position.seq == 2
-    assert (await repository.get(1)).done
+    assert (await repository.get(1)).task.done
 
 
 async def until_waiting(database: asyncpg.Connection, count: int) -> None:
@@ -170,7 +170,7 @@ async def test_who_waits_for_a_lock_too_long_is_told_that_nothing_was_written(
             await write(repository)
         assert not isinstance(failure.value, OutcomeUnknown)
         assert failure.value.retry_after > 0
-    assert (await repository.get(1)).version == 1, "reads go on meanwhile"
+    assert (await repository.get(1)).task.version == 1, "reads go on meanwhile"
     await theirs.rollback()
 
     assert (await add(repository)).position.seq == 2
@@ -320,7 +320,7 @@ async def test_a_call_has_the_time_from_when_it_came_in_however_long_it_queued(
     await first
     with pytest.raises(StoreUnavailable, match="too slow"):
         await soon
-    assert (await late).id == 1
+    assert (await late).task.id == 1
     assert len(deadlines) == 2, "what has too little time left is not begun"
     assert deadlines[1] - deadlines[0] > 1.76, "a group ends by the time of those in it"
 

@@ -12,6 +12,8 @@ from typing import cast
 
 import asyncpg
 import pytest
+from heads import generation_of
+from pytest_aiohttp import AiohttpClient
 from tasksvc_postgresql import listener
 
 from postgresql.conftest import PATIENCE, Open
@@ -25,13 +27,16 @@ from tasksvc import (
     Kind,
     Patch,
     Position,
+    Remove,
     RetryKey,
     Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    Version,
     VersionConflict,
 )
+from tasksvc.api import create_app
 from tasksvc.usecases import now
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -148,10 +153,8 @@ async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_doe
 async def test_of_50_conditional_patches_on_four_replicas_one_wins(open_store: Open, store_url: str) -> None:
     repositories = await replicas(open_store, store_url)
     await add(repositories[0])
-    patches = [
-        repositories[n % 4].commit([Patch(1, {"priority": n % 9 + 1}, Expected(frozenset({1})))], at=now())
-        for n in range(50)
-    ]
+    expected = Expected(frozenset({(await repositories[0].get(1)).version}))
+    patches = [repositories[n % 4].commit([Patch(1, {"priority": n % 9 + 1}, expected)], at=now()) for n in range(50)]
 
     outcomes = await asyncio.gather(*patches, return_exceptions=True)
 
@@ -159,7 +162,7 @@ async def test_of_50_conditional_patches_on_four_replicas_one_wins(open_store: O
     lost = [outcome for outcome in outcomes if isinstance(outcome, VersionConflict)]
     assert (len(won), len(lost)) == (1, 49)
     assert all(conflict.current == won[0].results[0] for conflict in lost), "who lost is told of the winner"
-    assert [await repository.get(1) for repository in repositories] == [won[0].results[0]] * 4
+    assert [(await repository.get(1)).task for repository in repositories] == [won[0].results[0]] * 4
 
 
 async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open_store: Open, store_url: str) -> None:
@@ -170,7 +173,7 @@ async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open
         *(repositories[n % 4].commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(50))
     )
 
-    task = await repositories[0].get(1)
+    task = (await repositories[0].get(1)).task
     assert task.metadata == {str(n): n for n in range(50)}
     assert task.version == 51
 
@@ -194,7 +197,7 @@ async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open
     for n in range(1, 41):
         task = (await add(repositories[n % 4])).results[0]
         for reader in repositories:
-            assert await reader.get(n) == task
+            assert (await reader.get(n)).task == task
         assert (await repositories[(n + 1) % 4].find(TaskQuery(), limit=1_000)).position.seq == n
 
 
@@ -298,11 +301,48 @@ async def test_a_store_that_others_restore_has_a_new_generation_everywhere(
     source = await open_store(server_url, schema=f"{schema}_source")
     await add(source)
     one, other = await replicas(open_store, store_url, 2)
-    before = other.generation
+    before = await generation_of(other)
 
     await one.restore(source.dump())
 
+    found = await other.get(1)
     page = await other.find(TaskQuery(), limit=10)
-    assert page.position == Position(one.generation, 1)
-    assert other.generation == one.generation != before
-    assert one.generation != source.generation
+    assert page.position == Position(found.generation, 1) == (await one.find(TaskQuery(), limit=10)).position
+    assert found.generation not in (before, await generation_of(source))
+    with pytest.raises(VersionConflict) as conflict:
+        await other.commit([Remove(1, Expected(frozenset({Version(before, 1)})))], at=now())
+    assert conflict.value.generation == found.generation
+    await other.commit([Remove(1, Expected(frozenset({found.version})))], at=now())
+
+
+async def test_a_replica_gives_entity_tags_that_it_takes_after_another_one_restored_the_store(
+    aiohttp_client: AiohttpClient, open_store: Open, store_url: str, server_url: str, schema: str
+) -> None:
+    source = await open_store(server_url, schema=f"{schema}_source")
+    await source.commit([Add(TaskDraft(text)) for text in ("patched", "deleted", "batched")], at=now())
+    restoring = await open_store(store_url)
+    client = await aiohttp_client(create_app(with_parameters(store_url, timeout=PATIENCE)))
+    async with client.post("/tasks/", json={"description": ""}) as refused:
+        assert refused.status == 422, "it serves"
+
+    await restoring.restore(source.dump())
+
+    tags = []
+    for task_id in (1, 2, 3):
+        async with client.get(f"/tasks/{task_id}") as shown:
+            tags.append(shown.headers["ETag"])
+    async with client.patch("/tasks/1", json={"done": True}, headers={"If-Match": tags[0]}) as patched:
+        assert patched.status == 200
+    async with client.delete("/tasks/2", headers={"If-Match": tags[1]}) as deleted:
+        assert deleted.status == 204
+    operation = {"op": "update", "id": 3, "if_match": tags[2], "patch": {"done": True}}
+    async with client.post("/tasks/batch", json=[operation]) as batched:
+        assert batched.status == 200
+        (result,) = (await batched.json())["results"]
+    async with client.get("/tasks/3", headers={"If-None-Match": result["etag"]}) as known:
+        assert known.status == 304
+    async with client.patch("/tasks/1", json={"done": False}, headers={"If-Match": tags[0]}) as refused:
+        assert refused.status == 412
+        tag = refused.headers["ETag"]
+    async with client.get("/tasks/1", headers={"If-Match": tag}) as shown:
+        assert shown.status == 200, "the tag of a refusal is that of the task as it is"

@@ -13,6 +13,7 @@ from pytest_aiohttp import AiohttpClient
 from sqlite.stores import NOW, add, opened, raw, url_of
 from tasksvc import (
     Cursor,
+    Found,
     InvalidTask,
     OutcomeUnknown,
     Patch,
@@ -20,7 +21,6 @@ from tasksvc import (
     Remove,
     RetryKey,
     StoreUnavailable,
-    Task,
     TaskQuery,
     TaskRepository,
 )
@@ -69,7 +69,7 @@ async def test_a_damaged_task_fails_those_alone_who_read_it(file: Path, how: str
     async with opened(file) as repository:
         found = await outcomes(*(repository.get(task_id) for task_id in (1, 2, 3, 4, 3, 5)))
 
-        assert [task.id for task in found if isinstance(task, Task)] == [1, 2, 4, 5]
+        assert [each.task.id for each in found if isinstance(each, Found)] == [1, 2, 4, 5]
         for failure in (found[2], found[4]):
             assert_is_told(failure, "cannot be read")
 
@@ -87,7 +87,7 @@ async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: st
             assert_is_told(failure, "cannot be read")
         with pytest.raises(StoreUnavailable):
             await repository.commit((Patch(1, {"priority": 1}), Remove(3)), at=NOW)
-        assert (await repository.get(1)).priority == 0
+        assert (await repository.get(1)).task.priority == 0
 
 
 async def test_a_value_that_cannot_be_stored_is_told_from_one_that_cannot_be_read(file: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heads import generation_of
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.rows import as_they_are, statements
 
@@ -108,7 +109,7 @@ async def test_after_a_failed_write_its_outcome_is_unknown_and_no_more_is_writte
         with pytest.raises(StoreUnavailable, match=r"Writing to .*tasks\.db failed"):
             await repository.ping()
         assert await descriptions(repository) == ["before"]
-        assert (await repository.get(1)).description == "before"
+        assert (await repository.get(1)).task.description == "before"
 
     async with opened(tmp_path / "tasks.db") as repository:
         assert (await descriptions(repository))[0] == "before"
@@ -280,7 +281,7 @@ async def test_no_id_upsets_the_store(tmp_path: Path, task_id: int) -> None:
         outcomes = await asyncio.gather(repository.get(task_id), repository.get(task.id), return_exceptions=True)
 
         assert isinstance(outcomes[0], TaskNotFound)
-        assert outcomes[1] == task
+        assert outcomes[1].task == task
         for write in (Patch(task_id, {"priority": 1}), Remove(task_id)):
             with pytest.raises(TaskNotFound):
                 await repository.commit((write,), at=NOW)
@@ -303,9 +304,9 @@ async def test_no_question_upsets_the_store(tmp_path: Path) -> None:
         for after in (Cursor(HUGE, HUGE), Cursor(-HUGE, -HUGE)):
             await repository.find(TaskQuery(sort=SortField.ID), after=after, limit=9)
         with pytest.raises(PositionGone):
-            await repository.read_changes(Position(repository.generation, HUGE), limit=9)
+            await repository.read_changes(Position(await generation_of(repository), HUGE), limit=9)
         with pytest.raises(PositionGone):
-            await repository.read_changes(Position(repository.generation, -HUGE), limit=9)
+            await repository.read_changes(Position(await generation_of(repository), -HUGE), limit=9)
         assert await repository.record("\ud800", "a") is None
         assert await repository.records("a", after="\ud800", limit=9) == []
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from heads import generation_of
 from tasksvc_sqlite.memory import RecentPages, RecentTasks, size_of
 
 from sqlite.stores import NOW, add, add_all, opened, raw
-from tasksvc import Add, Header, Page, Patch, Position, Remove, Task, TaskDraft, TaskNotFound, TaskQuery
+from tasksvc import Add, Found, Header, Page, Patch, Position, Remove, Task, TaskDraft, TaskNotFound, TaskQuery
 
 
 def task(task_id: int, description: str = "a task", version: int = 1, **fields: Any) -> Task:
@@ -32,10 +33,13 @@ def task(task_id: int, description: str = "a task", version: int = 1, **fields: 
     )
 
 
-def wrote(recent: RecentTasks, *tasks: Task) -> None:
-    changed = {each.id: each for each in tasks}
-    recent.commit_begins(changed)
-    recent.commit_ends(changed)
+def found(task_id: int, description: str = "a task", version: int = 1, **fields: Any) -> Found:
+    return Found(task(task_id, description, version, **fields), "life")
+
+
+def wrote(recent: RecentTasks, *written: Found) -> None:
+    recent.commit_begins([each.task.id for each in written])
+    recent.commit_ends(written)
 
 
 # ---------------------------------------------------------------- tasks
@@ -46,38 +50,38 @@ def test_a_task_is_remembered_from_its_commit_on() -> None:
     recent.commit_begins([1])
     assert recent.get(1) is None
 
-    recent.commit_ends({1: task(1)})
+    recent.commit_ends([found(1)])
 
-    assert recent.get(1) == task(1)
+    assert recent.get(1) == found(1)
 
 
 def test_a_task_that_changes_is_not_answered_until_the_commit_has_ended() -> None:
     recent = RecentTasks()
-    wrote(recent, task(1))
+    wrote(recent, found(1))
 
     recent.commit_begins([1])
     assert recent.get(1) is None
-    recent.commit_ends({1: task(1, version=2)})
+    recent.commit_ends([found(1, version=2)])
 
-    assert recent.get(1) == task(1, version=2)
+    assert recent.get(1) == found(1, version=2)
 
 
 def test_a_task_whose_commit_failed_is_read_again() -> None:
     recent = RecentTasks()
-    wrote(recent, task(1))
+    wrote(recent, found(1))
 
     recent.commit_begins([1])
-    recent.commit_ends({})
+    recent.commit_ends([])
 
     assert recent.get(1) is None
 
 
 def test_a_task_that_was_removed_is_forgotten() -> None:
     recent = RecentTasks()
-    wrote(recent, task(1))
+    wrote(recent, found(1))
 
     recent.commit_begins([1])
-    recent.commit_ends({1: None})
+    recent.commit_ends([])
 
     assert recent.get(1) is None
 
@@ -86,9 +90,9 @@ def test_a_task_that_was_read_is_taken_in() -> None:
     recent = RecentTasks()
 
     recent.reading_begins([1, 2])
-    recent.reading_ends([task(1)])
+    recent.reading_ends([found(1)])
 
-    assert recent.get(1) == task(1)
+    assert recent.get(1) == found(1)
     assert recent.get(2) is None
 
 
@@ -102,33 +106,33 @@ def test_a_reading_beside_a_commit_of_its_task_is_not_taken_in(order: str) -> No
     if order == "amid":
         recent.commit_begins([1])
     if order != "around":
-        recent.commit_ends({})
-    recent.reading_ends([task(1), task(2)])
+        recent.commit_ends([])
+    recent.reading_ends([found(1), found(2)])
     if order == "around":
-        recent.commit_ends({})
+        recent.commit_ends([])
 
     assert recent.get(1) is None
-    assert recent.get(2) == task(2), "another task of the same reading is"
+    assert recent.get(2) == found(2), "another task of the same reading is"
 
 
 def test_the_tasks_that_are_remembered_are_bounded_in_bytes() -> None:
     recent = RecentTasks()
 
     for number in range(1, 100_001):
-        wrote(recent, task(number, "x" * 100))
+        wrote(recent, found(number, "x" * 100))
 
     remembered = [each for number in range(1, 100_001) if (each := recent.get(number)) is not None]
-    assert sum(map(size_of, remembered)) <= 2 * 8 * 2**20
+    assert sum(size_of(each.task) for each in remembered) <= 2 * 8 * 2**20
     assert len(remembered) > 5_000
     assert recent.get(100_000) is not None
 
 
 def test_a_task_that_is_asked_for_stays_while_others_go() -> None:
     recent = RecentTasks()
-    wrote(recent, task(1))
+    wrote(recent, found(1))
 
     for number in range(2, 60_000):
-        wrote(recent, task(number))
+        wrote(recent, found(number))
         assert recent.get(1) is not None
 
     assert recent.get(2) is None
@@ -136,10 +140,10 @@ def test_a_task_that_is_asked_for_stays_while_others_go() -> None:
 
 def test_a_task_that_is_written_again_and_again_drives_no_others_out() -> None:
     recent = RecentTasks()
-    wrote(recent, task(1))
+    wrote(recent, found(1))
 
     for version in range(1, 60_000):
-        wrote(recent, task(2, version=version))
+        wrote(recent, found(2, version=version))
 
     assert recent.get(1) is not None
 
@@ -147,7 +151,7 @@ def test_a_task_that_is_written_again_and_again_drives_no_others_out() -> None:
 def test_a_huge_task_is_not_remembered() -> None:
     recent = RecentTasks()
 
-    wrote(recent, task(1, metadata={"a": ["x" * 16_000]}), task(2, metadata={"a": 1}))
+    wrote(recent, found(1, metadata={"a": ["x" * 16_000]}), found(2, metadata={"a": 1}))
 
     assert recent.get(1) is None
     assert recent.get(2) is not None
@@ -210,14 +214,14 @@ async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(tmp_p
             writing = asyncio.ensure_future(repository.commit((Patch(first.id, {"description": "new"}),), at=NOW))
             await asyncio.sleep(0.05)
 
-            assert await repository.get(first.id) == first
+            assert (await repository.get(first.id)).task == first
             assert list((await repository.find(TaskQuery(), limit=9)).tasks) == [first]
             with pytest.raises(TaskNotFound):
                 await repository.get(2)
             database.execute("COMMIT")
         await writing
 
-        assert (await repository.get(first.id)).description == "new"
+        assert (await repository.get(first.id)).task.description == "new"
         assert [each.description for each in (await repository.find(TaskQuery(), limit=9)).tasks] == ["new"]
 
 
@@ -243,11 +247,11 @@ async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> Non
                 turn += 1
                 before = dict(seen)
                 if way == 0:
-                    tasks = [await repository.get(1 + turn % 20)]
+                    tasks = [(await repository.get(1 + turn % 20)).task]
                 elif way == 1:
                     tasks = list((await repository.find(TaskQuery(), limit=20 + turn % 3)).tasks)
                 else:
-                    since = Position(repository.generation, max(0, sum(before.values()) - 20))
+                    since = Position(await generation_of(repository), max(0, sum(before.values()) - 20))
                     changes = (await repository.read_changes(since, limit=100)).changes
                     tasks = [change.task for change in changes if change.task]
                     before = {}  # the log tells of older versions too
@@ -267,26 +271,52 @@ async def test_a_restore_is_seen_at_once(tmp_path: Path) -> None:
     async with opened(tmp_path / "from.db") as source, opened(tmp_path / "to.db") as target:
         await add(source, "restored")
         assert list((await target.find(TaskQuery(), limit=9)).tasks) == []
-        generation = target.generation
+        generation = await generation_of(target)
 
         await target.restore(source.dump())
 
         page = await target.find(TaskQuery(), limit=9)
         assert [each.description for each in page.tasks] == ["restored"]
-        assert page.position == Position(target.generation, 1)
-        assert target.generation not in (generation, source.generation)
+        assert page.position == Position(await generation_of(target), 1)
+        assert await generation_of(target) not in (generation, await generation_of(source))
         assert await target.find(TaskQuery(), limit=9) is page, "and remembered from then on"
         assert (await add(target)).id == 2
+
+
+async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path / "from.db") as source, opened(tmp_path / "to.db") as target:
+        await add(source, "restored")
+        before = await generation_of(target)
+        is_on_disk, may_end = asyncio.Event(), asyncio.Event()
+        look = target._writer.header
+
+        async def look_later() -> Header:
+            is_on_disk.set()
+            await may_end.wait()
+            return await look()
+
+        monkeypatch.setattr(target._writer, "header", look_later)
+        restoring = asyncio.ensure_future(target.restore(source.dump()))
+        await is_on_disk.wait()
+
+        read = [await target.get(1) for _ in range(2)]
+        may_end.set()
+        await restoring
+
+        read.append(await target.get(1))
+        assert {each.generation for each in read} == {await generation_of(target)} != {before}
 
 
 async def test_an_answer_from_memory_is_the_answer_from_the_file(tmp_path: Path) -> None:
     draft = TaskDraft("Ünïcode \0 \U0001f4be", True, NOW, 9, ("a", "ü"), {"a": [1, 1.0, -0.0, "é", None, {"b": []}]})
     async with opened(tmp_path / "tasks.db") as repository:
         made = (await repository.commit((Add(draft), Add(TaskDraft("gone")), Remove(2)), at=NOW)).results[0]
-        remembered = await repository.get(1)
+        remembered = (await repository.get(1)).task
 
     async with opened(tmp_path / "tasks.db") as repository:
-        read = await repository.get(1)
+        read = (await repository.get(1)).task
         assert repr(read) == repr(remembered) == repr(made)
         entries = [entry async for entry in repository.dump()]
-        assert entries[0] == Header(repository.generation, 2, 3, 0)
+        assert entries[0] == Header(await generation_of(repository), 2, 3, 0)

@@ -46,7 +46,7 @@ async def test_everything_else_goes_on_beside_a_search(tmp_path: Path, gate: Gat
 
         async with asyncio.timeout(30):
             await add(repository, "written meanwhile")
-            assert await repository.get(task.id) == task
+            assert (await repository.get(task.id)).task == task
             assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 2
             assert len((await repository.read_changes(BEGINNING, limit=9)).changes) == 2
             assert await repository.records("space", limit=9) == []

@@ -38,6 +38,7 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     UnknownWrite,
+    Version,
     VersionConflict,
     Write,
     WriteRefused,
@@ -51,6 +52,10 @@ NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 MILK = TaskDraft("buy milk")
 KEY = RetryKey("", "key", "fingerprint")
+
+
+def versions(*numbers: int, of: str = "life") -> frozenset[Version]:
+    return frozenset(Version(of, number) for number in numbers)
 
 
 def do(ledger: Ledger, *writes: Write, at: datetime = NOW, retry: RetryKey | None = None) -> Decision:
@@ -157,13 +162,15 @@ def test_a_write_to_a_task_that_is_not_there_is_refused(write: Write) -> None:
     ("expected", "fits"),
     [
         (WHATEVER, True),
-        (Expected(any_of=frozenset({2})), True),
-        (Expected(any_of=frozenset({1, 2, 3})), True),
-        (Expected(any_of=frozenset({1, 3})), False),
+        (Expected(any_of=versions(2)), True),
+        (Expected(any_of=versions(1, 2, 3)), True),
+        (Expected(any_of=versions(1, 3)), False),
         (Expected(any_of=frozenset()), False),
-        (Expected(none_of=frozenset({1, 3})), True),
-        (Expected(none_of=frozenset({2})), False),
-        (Expected(any_of=frozenset({2}), none_of=frozenset({2})), False),
+        (Expected(none_of=versions(1, 3)), True),
+        (Expected(none_of=versions(2)), False),
+        (Expected(any_of=versions(2), none_of=versions(2)), False),
+        (Expected(any_of=versions(2, of="past life")), False),
+        (Expected(none_of=versions(2, of="past life")), True),
     ],
 )
 @pytest.mark.parametrize("make", [lambda wanted: Patch(1, {"priority": 9}, wanted), lambda wanted: Remove(1, wanted)])
@@ -177,7 +184,7 @@ def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: 
     else:
         with pytest.raises(VersionConflict) as caught:
             ledger.decide([write], at=NOW)
-        assert caught.value.current == ledger.tasks.get(1)
+        assert (caught.value.current, caught.value.generation) == (ledger.tasks.get(1), "life")
 
 
 def test_a_conditional_removal_takes_what_matches_and_leaves_the_rest() -> None:
@@ -352,7 +359,7 @@ def test_a_record_that_one_commit_writes_twice_is_persisted_once_as_it_was_left(
 
 # ---------------------------------------------------------------- for stores
 
-EXPECTED = st.sampled_from([WHATEVER, Expected(any_of=frozenset({1})), Expected(none_of=frozenset({1}))])
+EXPECTED = st.sampled_from([WHATEVER, Expected(any_of=versions(1)), Expected(none_of=versions(1))])
 WRITES = st.lists(
     st.one_of(
         st.builds(Add, some.drafts),

@@ -51,16 +51,16 @@ def test_now_is_in_utc() -> None:
 
 
 async def test_a_task_is_created_at_the_time_of_the_call(repository: LedgerRepository) -> None:
-    task, replayed = await usecases.create(repository, MILK, at=NOW)
+    made, replayed = await usecases.create(repository, MILK, at=NOW)
 
-    assert (task.description, task.created_at, replayed) == ("buy milk", NOW, False)
-    assert await repository.get(task.id) == task
+    assert (made.task.description, made.task.created_at, replayed) == ("buy milk", NOW, False)
+    assert await repository.get(made.task.id) == made
 
 
 async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: LedgerRepository) -> None:
     made = await asyncio.gather(*(usecases.create(repository, MILK, at=NOW, retry=KEY) for _ in range(20)))
 
-    assert [task.id for task, _ in made] == [1] * 20
+    assert [found.task.id for found, _ in made] == [1] * 20
     assert [replayed for _, replayed in made].count(False) == 1
     with pytest.raises(RetryKeyReused):
         await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(fingerprint="another"))
@@ -69,15 +69,15 @@ async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository:
 async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository) -> None:
     await usecases.create(repository, MILK, at=NOW)
 
-    task = await usecases.patch(repository, 1, {"done": True}, at=LATER)
+    patched = await usecases.patch(repository, 1, {"done": True}, at=LATER)
 
-    assert (task.done, task.completed_at, task.version) == (True, LATER, 2)
-    assert await repository.get(1) == task
+    assert (patched.task.done, patched.task.completed_at, patched.task.version) == (True, LATER, 2)
+    assert await repository.get(1) == patched
 
 
 async def test_of_many_patches_that_expect_one_version_one_is_done(repository: LedgerRepository) -> None:
-    await usecases.create(repository, MILK, at=NOW)
-    expected = Expected(any_of=frozenset({1}))
+    made, _ = await usecases.create(repository, MILK, at=NOW)
+    expected = Expected(any_of=frozenset({made.version}))
 
     outcomes = await asyncio.gather(
         *(usecases.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
@@ -94,16 +94,16 @@ async def test_concurrent_patches_of_different_fields_are_all_kept(repository: L
         *(usecases.patch(repository, 1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
     )
 
-    task = await repository.get(1)
+    task = (await repository.get(1)).task
     assert task.metadata == {str(n): n for n in range(50)}
     assert task.version == 51
 
 
 async def test_a_removed_task_is_gone(repository: LedgerRepository) -> None:
-    await usecases.create(repository, MILK, at=NOW)
+    made, _ = await usecases.create(repository, MILK, at=NOW)
 
     with pytest.raises(VersionConflict):
-        await usecases.remove(repository, 1, at=NOW, expected=Expected(any_of=frozenset({2})))
+        await usecases.remove(repository, 1, at=NOW, expected=Expected(none_of=frozenset({made.version})))
     await usecases.remove(repository, 1, at=NOW)
 
     with pytest.raises(TaskNotFound):
@@ -156,7 +156,7 @@ async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -
     removed = await usecases.remove_matching(repository, TaskQuery(done=True), at=LATER)
 
     assert removed == Removed(1, more=False)
-    assert (await repository.get(1)).done is False
+    assert (await repository.get(1)).task.done is False
     await repository.close()
 
 

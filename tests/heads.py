@@ -1,0 +1,10 @@
+"""Where a store is now."""
+
+from __future__ import annotations
+
+from tasksvc import TaskQuery, TaskRepository
+
+
+async def generation_of(repository: TaskRepository) -> str:
+    """The generation of the store."""
+    return (await repository.find(TaskQuery(), limit=1)).position.generation
