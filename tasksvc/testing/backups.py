@@ -61,7 +61,7 @@ class BackupsContract(StoreUnderTest):
         found = await _entries(f"{store.scheme}:///{quote(str(file))}")
         assert without_generation(found) == without_generation(expected), "a backup holds all of one moment"
         assert isinstance(found[0], Header)
-        assert found[0].generation != store.repository.generation, "a backup has a generation of its own"
+        assert found[0].generation != await store.generation(), "a backup has a generation of its own"
 
     @on_store(Capability.DURABLE)
     async def test_a_backup_is_recognized_and_no_other_file_is(self, store: Store) -> None:
