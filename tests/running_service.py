@@ -24,6 +24,11 @@ def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, st
     )
 
 
+def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
+    """`environment` without what makes coverage start in a subprocess, which would import modules and write files."""
+    return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
+
+
 def run_tasksvc(
     *arguments: str, folder: Path, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from heads import generation_of
-from running_service import RunningService, environment_with, run_tasksvc
+from running_service import RunningService, environment_with, run_tasksvc, unmeasured
 
 from operations.conftest import NewURL, Open
 from operations.contents import contents, fill
@@ -153,7 +153,7 @@ def test_a_file_that_grows_too_large_is_one_sentence_and_leaves_nothing(
     command: str, store_url: str, tmp_path: Path
 ) -> None:
     # No coverage is measured: its own file would grow too large as well.
-    environment = {name: value for name, value in environment_with().items() if not name.startswith("COVERAGE_")}
+    environment = unmeasured(environment_with())
     done = subprocess.run(
         ["bash", "-c",  # noqa: S607
          'ulimit -f 8 && exec "$@"', "bash",

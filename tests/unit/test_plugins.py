@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from running_service import unmeasured
 
 from tasksvc import LedgerRepository, StoreRefused, StoreURL, Unsupported
 from tasksvc.errors import PluginError
@@ -331,7 +332,7 @@ def modules_after(code: str, *places: Path) -> set[str]:
     report = "\nprint('\\n'.join(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-P", "-c", f"import sys\n{paths}{code}{report}"],
-        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},  # it loads much
+        env=unmeasured(os.environ),
         capture_output=True,
         text=True,
         check=True,
