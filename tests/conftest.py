@@ -1,0 +1,45 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import warnings
+
+import pytest
+
+
+class LeftBehind:
+    """Clears away what a failed test left open, before the next test is blamed for it.
+
+    A test that fails half-way doesn't close its sockets, and its traceback and its log keep them until the next test
+    begins. The warning that they were never closed would fail that one.
+    """
+
+    def __init__(self) -> None:
+        self._failed = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed |= report.failed
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        self._clear()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        if not self._failed:
+            return
+        self._failed = False
+        for name in ("last_type", "last_value", "last_traceback", "last_exc"):
+            vars(sys).pop(name, None)  # the traceback, which pytest keeps for debuggers
+        with warnings.catch_warnings(action="ignore"):
+            gc.unfreeze()  # a server in the same process freezes what is there when it starts
+            gc.collect()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(LeftBehind())
