@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -13,8 +14,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-READY_SECONDS = 30.0
-STOP_SECONDS = 30.0
+from patience import PATIENCE_SECONDS
+
+_SET_AND_RUN = """
+import importlib, json, sys
+for name, value in json.loads(sys.argv[1]).items():
+    module, _, constant = name.rpartition(".")
+    vars(importlib.import_module(module))[constant]  # raises KeyError where there is none
+    setattr(importlib.import_module(module), constant, value)
+sys.argv[:] = ["tasksvc", *sys.argv[5:]]  # without python -m tasksvc
+from tasksvc import cli
+cli.main()
+"""
+
+
+def with_constants(constants: Mapping[str, float]) -> list[str]:
+    """What stands before the command of a service that runs with other constants: by module.NAME, their values."""
+    return [sys.executable, "-c", _SET_AND_RUN, json.dumps(constants)]
 
 
 def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -43,7 +59,7 @@ def run_tasksvc(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=READY_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -112,7 +128,7 @@ class RunningService:
 
     def gets_ready(self) -> bool:
         """Waits until it is ready, and says whether it is."""
-        end = time.monotonic() + READY_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while not (found := re.search(r"http://[^:]+:(\d+)/tasks/\n(.*\n){2}", self.output)):
             if self.process.poll() is not None or time.monotonic() > end:
                 return False
@@ -133,9 +149,9 @@ class RunningService:
 
     def wait(self) -> int:
         """Waits until it has ended, and gives its exit status; its output is there in full then."""
-        status = self.process.wait(STOP_SECONDS)
+        status = self.process.wait(PATIENCE_SECONDS)
         if self._reader is not None:
-            self._reader.join(STOP_SECONDS)
+            self._reader.join(PATIENCE_SECONDS)
         return status
 
     def kill(self) -> None:

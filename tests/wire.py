@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-ANSWER_SECONDS = 30.0
+from patience import PATIENCE_SECONDS
 
 
 class Answer(NamedTuple):
@@ -37,7 +37,7 @@ class NoAnswer(Exception):
 def ask(url: str, method: str, path: str, document: object = None, headers: dict[str, str] | None = None) -> Answer:
     """One request on a connection of its own.  Raises NoAnswer."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
     try:
         body, more = None, {}
         if document is not None:
@@ -117,7 +117,7 @@ class Connection:
     async def answer(self) -> Answer:
         """The next answer, which has a Content-Length or no body.  Raises NoAnswer."""
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 status, headers = await self.head()
                 body = await self._reader.readexactly(int(headers.get("content-length", "0")))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
@@ -134,17 +134,17 @@ class Connection:
 
     async def until(self, end: bytes) -> bytes:
         """What comes up to `end`, with it."""
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readuntil(end)
 
     async def exactly(self, size: int) -> bytes:
         """So many bytes."""
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readexactly(size)
 
     async def rest(self) -> bytes:
         """All that comes until the other side ends the connection."""
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.read()
 
     async def request(

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-import time
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running_service import RunningService, run_tasksvc
+from patience import FOREVER_SECONDS
+from running_service import RunningService, run_tasksvc, with_constants
 from wire import Connection, NoAnswer, ask
 
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 WRITERS = 300
 """More than share a transaction."""
+PATIENT = with_constants(
+    {f"tasksvc_sqlite.{module}.BUSY_SECONDS": FOREVER_SECONDS for module in ("connection", "writer")}
+)
 
 
 async def test_writes_wait_for_another_program_only_so_long_and_then_go_on(tmp_path: Path) -> None:
@@ -25,21 +28,12 @@ async def test_writes_wait_for_another_program_only_so_long_and_then_go_on(tmp_p
         ask(service.url, "POST", "/tasks/", {"description": "before"})
         with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            began = time.monotonic()
-            refused = [asyncio.create_task(create(service.port, n)) for n in range(WRITERS)]
-            await asyncio.sleep(0.1)
-            listed = await asyncio.to_thread(ask, service.url, "GET", "/tasks/")
-            took_reading = time.monotonic() - began
-            answers = await asyncio.gather(*refused)
-            took_writing = time.monotonic() - began
+            answers = await asyncio.gather(*(create(service.port, n) for n in range(WRITERS)))
             other.execute("COMMIT")
         created = ask(service.url, "POST", "/tasks/", {"description": "after"})
         tasks = ask(service.url, "GET", "/tasks/").document
 
     assert Counter(answers) == {Refusal(503, "not-done", "1"): WRITERS}
-    assert took_writing < 10
-    assert listed.status == 200
-    assert took_reading < 2
     assert created.status == 201
     assert [task["description"] for task in tasks] == ["before", "after"]
 
@@ -70,15 +64,18 @@ async def create(port: int, number: int) -> Refusal | None:
     return Refusal(answer.status, answer.document.get("outcome"), answer.headers.get("retry-after"))
 
 
-async def test_a_short_lock_is_waited_for(tmp_path: Path) -> None:
-    with RunningService(*KEPT, folder=tmp_path) as service:
+async def test_a_short_lock_is_waited_for_and_holds_up_no_reader(tmp_path: Path) -> None:
+    with RunningService(*KEPT, folder=tmp_path, before=PATIENT) as service:
         with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             writing = asyncio.create_task(create(service.port, 1))
-            await asyncio.sleep(0.3)
+            while await asyncio.to_thread(in_flight, service) < 1:
+                await asyncio.sleep(0.01)
+            listed = await asyncio.to_thread(ask, service.url, "GET", "/tasks/")
             other.execute("COMMIT")
         answer = await writing
     assert answer == Refusal(201, None, None)
+    assert (listed.status, listed.document) == (200, [])
 
 
 async def test_a_lock_that_stays_does_not_hold_up_the_end(tmp_path: Path) -> None:
@@ -90,12 +87,9 @@ async def test_a_lock_that_stays_does_not_hold_up_the_end(tmp_path: Path) -> Non
         writing = [asyncio.create_task(create(service.port, n)) for n in range(WRITERS)]
         while await asyncio.to_thread(in_flight, service) < 1:
             await asyncio.sleep(0.01)
-        began = time.monotonic()
         status = await asyncio.to_thread(service.stop)
-        took = time.monotonic() - began
         answers = await asyncio.gather(*writing)
     assert status == 0
-    assert took < 10
     # There is none for those whom the service had not heard when it stopped to listen.
     assert set(answers) - {None} == {Refusal(503, "not-done", "1")}
 
@@ -106,9 +100,6 @@ def test_a_file_that_is_locked_at_the_start_is_refused_in_one_sentence(lock: str
         pass
     with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
         other.execute(lock)
-        began = time.monotonic()
         refused = run_tasksvc("--port", "0", *KEPT, folder=tmp_path)
-        took = time.monotonic() - began
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "locked" in refused.stderr
-    assert took < 20

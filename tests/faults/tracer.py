@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from patience import PATIENCE_SECONDS
+
 STRACE = shutil.which("strace") or ""
 STORE_CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate")
 """With which SQLite changes files and brings them to the disk."""
-FINISH_SECONDS = 10.0
 
 
 def why_not() -> str | None:
@@ -51,7 +52,7 @@ class Trace:
 
     def text(self) -> str:
         """The whole, once the service has ended."""
-        end = time.monotonic() + FINISH_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while True:
             text = self._log.read_text(errors="replace")
             ended = text.count("+++ exited with") + text.count("+++ killed by")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import Add, StoreClosed, StoreRefused, TaskDraft, TaskRepository
@@ -32,7 +33,7 @@ def nothing_left() -> Iterator[None]:
         pytest.skip("open files are listed in /proc")
     before = in_use()
     yield
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_SECONDS
     while in_use() != before and time.monotonic() < end:
         time.sleep(0.01)
     assert in_use() == before
@@ -133,7 +134,7 @@ async def test_after_a_dump_that_nobody_reads_to_its_end(tmp_path: Path) -> None
 
             del dump
 
-            end = time.monotonic() + 10
+            end = time.monotonic() + PATIENCE_SECONDS
             while in_use()[0] != threads and time.monotonic() < end:
                 await asyncio.sleep(0.01)
             after.append(in_use())
@@ -173,7 +174,7 @@ async def main():
 asyncio.run(main())
 """
     with process(script, url_of(tmp_path / "tasks.db")) as stopping:
-        said, complaint = stopping.communicate(timeout=60)
+        said, complaint = stopping.communicate(timeout=PATIENCE_SECONDS)
 
     assert (said, complaint) == ("stopping\n", "")
     with raw(tmp_path / "tasks.db") as database:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from sqlite.stores import add, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import StoreRefused
@@ -62,12 +63,15 @@ async def test_a_second_opening_in_the_same_process_is_refused(tmp_path: Path) -
 
 
 async def test_one_of_two_that_open_at_once_is_refused(tmp_path: Path) -> None:
+    refused = asyncio.Event()
+
     async def serve() -> str:
         try:
-            async with opened(tmp_path / "tasks.db"):
-                await asyncio.sleep(0.3)
+            async with opened(tmp_path / "tasks.db"), asyncio.timeout(PATIENCE_SECONDS):
+                await refused.wait()
                 return "served"
         except StoreRefused:
+            refused.set()
             return "refused"
 
     assert sorted(await asyncio.gather(serve(), serve())) == ["refused", "served"]

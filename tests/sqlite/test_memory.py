@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from heads import generation_of
+from patience import FOREVER_SECONDS
 from tasksvc_sqlite.memory import RecentPages, RecentTasks, size_of
 
 from sqlite.stores import NOW, add, add_all, opened, raw
@@ -206,7 +207,10 @@ def test_pages_are_bounded() -> None:
 # ---------------------------------------------------------------- in a store
 
 
-async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(tmp_path: Path) -> None:
+async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasksvc_sqlite.connection.BUSY_SECONDS", FOREVER_SECONDS)
     async with opened(tmp_path / "tasks.db") as repository:
         first = await add(repository, "as it was")
         with raw(tmp_path / "tasks.db") as database:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_SECONDS
 
 from sqlite.stores import WITHOUT_OVERRIDE, add, make_read_only, mounted, open_and_close, opened, process, raw, url_of
 from tasksvc import StoreRefused
@@ -143,7 +144,7 @@ def foreign(tmp_path: Path) -> Iterator[Path]:
 def said_to_somebody(file: Path) -> str:
     """What somebody is told who opens `file`, and has no rights but those of the file."""
     with process(OPEN, url_of(file), before=WITHOUT_OVERRIDE) as somebody:
-        said, complaint = somebody.communicate(timeout=30)
+        said, complaint = somebody.communicate(timeout=PATIENCE_SECONDS)
     assert complaint == ""
     return said
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from heads import generation_of
+from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import BEGINNING, Add, PutRecord, RetryKey, StoreRefused, TaskDraft
@@ -31,7 +32,7 @@ asyncio.run(crash())
 def crash(file: Path) -> str:
     """A scratch store with two tasks, whose process dies; its generation."""
     with process(CRASH, url_of(file)) as crashing:
-        generation, complaint = crashing.communicate(timeout=30)
+        generation, complaint = crashing.communicate(timeout=PATIENCE_SECONDS)
     assert complaint == ""
     return generation.strip()
 
@@ -119,7 +120,7 @@ async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None
 async def test_records_and_keys_alone_are_emptied_too(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
     with process(CRASH.replace("Add(TaskDraft(text)), ", ""), url_of(file)) as crashing:
-        crashing.communicate(timeout=30)
+        crashing.communicate(timeout=PATIENCE_SECONDS)
 
     async with opened(file, scratch=True) as repository:
         await repository.commit((PutRecord("s", "one", {}, expected=0),), at=NOW)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from heads import generation_of
+from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, descriptions, opened, raw
 from tasksvc import (
@@ -70,7 +71,7 @@ async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> 
         dump = repository.dump()
         entries = [await anext(dump)]
 
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await add(repository, "after the snapshot")
             await repository.commit((Remove(1_999),), at=NOW)
         entries += [entry async for entry in dump]
