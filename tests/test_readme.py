@@ -127,12 +127,17 @@ def test_a_client_writes_the_fields_that_the_readme_names(tmp_path: Path) -> Non
 # ---------------------------------------------------------------- commands
 
 
-def test_the_commands_of_the_start_are_those_that_ci_runs() -> None:
-    run, test = (block.strip() for block in blocks("sh")[:2])
+def test_ci_runs_the_commands_of_the_start_as_they_are_printed() -> None:
+    extract = "source .ci/stages.sh; readme_command 1; readme_command 2"
 
-    assert run == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/tasksvc"
-    assert test == "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
-    assert f"'{test}'" in (ROOT / ".ci" / "run").read_text()
+    extracted = run_shell(extract, ROOT).splitlines()
+
+    assert extracted == [block.strip() for block in blocks("sh")[:2]]
+    assert extracted[0].endswith(".venv/bin/tasksvc")
+    assert extracted[1].endswith(".venv/bin/tox")
+    script = (ROOT / ".ci" / "run").read_text()
+    assert 'stage start 300 .ci/start "$(readme_command 1)"' in script
+    assert 'stage tests 900 bash -c "$(readme_command 2)"' in script
 
 
 def test_a_store_that_is_named_is_kept(tmp_path: Path) -> None:
