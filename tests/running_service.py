@@ -129,7 +129,7 @@ class RunningService:
     def gets_ready(self) -> bool:
         """Waits until it is ready, and says whether it is."""
         end = time.monotonic() + PATIENCE_SECONDS
-        while not (found := re.search(r"http://[^:]+:(\d+)/tasks/\n(.*\n){2}", self.output)):
+        while not (found := re.search(r"http://[^:]+:(\d+)/tasks/(\n(.*\n){2}|\".*\n)", self.output)):
             if self.process.poll() is not None or time.monotonic() > end:
                 return False
             time.sleep(0.02)

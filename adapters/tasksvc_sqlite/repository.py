@@ -23,6 +23,7 @@ from tasksvc import (
     RetryKey,
     StoreClosed,
     StoreRefused,
+    StoreUnavailable,
     TaskQuery,
     TaskRepository,
     Write,
@@ -161,8 +162,6 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             _make(path)
             connection = await connected()  # the first, so the last to close, which is when SQLite checkpoints
             await prepare(connection, path, scratch=scratch)
-            if scratch:
-                stack.push_async_callback(_emptied, connection)
             writer = Writer(connection, path)
             await writer.set_up()
             quick, lists, searches = [Reader(await connected(), path) for _ in range(3)]
@@ -170,6 +169,8 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             memory = Memory(await writer.header())
             reads = Reads(memory, quick=quick, lists=lists, searches=searches)
             await reads.set_up()
+            if scratch:
+                stack.push_async_callback(_empty, connection, path)
             return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
     except sqlite3.Error as error:
         raise StoreRefused(open_failure(error, path)) from error
@@ -182,6 +183,8 @@ def _make(path: str) -> None:
         raise StoreRefused(f"{path} cannot be made: {error.strerror}. Make its folder writable.") from error
 
 
-async def _emptied(connection: aiosqlite.Connection) -> None:
-    with contextlib.suppress(sqlite3.Error):  # the scratch mark stays, so the next start tries again
+async def _empty(connection: aiosqlite.Connection, path: str) -> None:
+    try:
         await empty(connection)
+    except sqlite3.Error as error:  # the scratch mark stays
+        raise StoreUnavailable(f"{path} could not be emptied ({error}). The next start does it.") from error

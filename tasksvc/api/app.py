@@ -112,8 +112,9 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
             await shutdown(app)
 
     async def shutdown(app: web.Application) -> None:
+        await service.drain(options.drain_seconds)
+        observer.close()  # before what is said of the store
         await service.stop(options.drain_seconds)
-        observer.close()
 
     app.on_shutdown.append(shutdown)
     app.cleanup_ctx.append(run)  # on_shutdown is not called where another part of the startup fails

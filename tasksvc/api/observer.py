@@ -140,13 +140,23 @@ class LogFormatter(logging.Formatter):
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record, with the id of the request that it belongs to."""
-        message = record.getMessage()
+        """One record, with the id of the request that it belongs to, and in JSON what it has as `fields`."""
+        try:
+            message = record.getMessage()
+        except Exception as error:  # the arguments don't fit the text
+            message = f"{record.msg!r} could not be put together with {record.args!r}: {error!r}"
         if record.exc_info:
             message += "\n" + self.formatException(record.exc_info)
         if self._form == "json":
-            data = {"level": record.levelname, "at": _time(record.created), "request_id": request_id.get()}
-            return json.dumps({**data, "logger": record.name, "message": message})
+            line = {
+                "level": record.levelname,
+                "at": _time(record.created),
+                "request_id": request_id.get(),
+                "logger": record.name,
+                "message": message,
+                **getattr(record, "fields", {}),
+            }
+            return json.dumps(line)
         return f"{_time(record.created)} {record.levelname} {record.name}: {message} [{request_id.get()}]"
 
 

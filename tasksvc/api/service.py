@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tasksvc.api.body import Uploads
 from tasksvc.api.feed import Feed
@@ -15,6 +15,7 @@ from tasksvc.api.in_flight import InFlight
 from tasksvc.api.watchdog import Watchdog
 from tasksvc.errors import RepositoryError, StoreClosed
 from tasksvc.ports import Capability, TaskRepository
+from tasksvc.query import TaskQuery
 from tasksvc.usecases import Retention, now, prune_step
 
 PRUNE_SECONDS = 60.0
@@ -27,12 +28,21 @@ OPEN_SECONDS = 10.0
 """How long the store may take to open until that is said."""
 GIVE_UP_SECONDS = 0.5
 """For what was told to end at once."""
+COUNT_SECONDS = 1.0
+"""For counting the tasks before that, which is only told."""
 CLOSE_SECONDS = 10.0
 """How long it may take to close."""
 LOOK_SECONDS = 1.0
 """Between two looks for requests that hang."""
 
 log = logging.getLogger("tasksvc")
+
+
+class Ended(Protocol):
+    """Is told of a store that was closed."""
+
+    def __call__(self, tasks: int | None, *, durable: bool) -> None:
+        """It held so many tasks; None if they could not be counted in time.  `durable`: whether it keeps them."""
 
 
 class Service:
@@ -53,6 +63,13 @@ class Service:
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""
         self.draining = False
+        self.ended: Ended | None = None
+        """Is told when the store was closed in order, and for that the tasks are counted before."""
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether the open store keeps what it holds.  Raises StoreClosed before the start and after the stop."""
+        return Capability.DURABLE in self.repository.capabilities
 
     @property
     def repository(self) -> TaskRepository:
@@ -115,19 +132,37 @@ class Service:
             await asyncio.wait(keepers, timeout=GIVE_UP_SECONDS)
         repository, self._repository, self._feed = self._repository, None, None
         if repository is not None:
-            await self._close(repository)
+            tasks = None if self.ended is None else await self._count(repository)
+            if await self._close(repository) and self.ended is not None:
+                self.ended(tasks, durable=Capability.DURABLE in repository.capabilities)
         self._watchdog.stop()
 
-    async def _close(self, repository: TaskRepository) -> None:
-        """Closes the store, and says so where it does not close or leaves something behind."""
+    async def _count(self, repository: TaskRepository) -> int | None:
+        """How many tasks there are; None if that cannot be said in time."""
+
+        async def count() -> int:
+            return await repository.count(TaskQuery())
+
+        counting = asyncio.create_task(count())
+        await asyncio.wait([counting], timeout=COUNT_SECONDS)
+        if not counting.done():
+            counting.cancel()
+            return None
+        (found,) = await asyncio.gather(counting, return_exceptions=True)
+        return found if isinstance(found, int) else None
+
+    async def _close(self, repository: TaskRepository) -> bool:
+        """Closes the store, and says so where it does not close or leaves something behind; whether it closed."""
 
         async def close() -> None:
             await repository.close()
 
+        closed = False
         closing = asyncio.create_task(close())
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
         if closing.done():
             (error,) = await asyncio.gather(closing, return_exceptions=True)
+            closed = error is None
             if error is not None:
                 log.error("The %s: store failed to close.", self.scheme, exc_info=error)
         else:
@@ -137,6 +172,7 @@ class Service:
         left = [task for task in asyncio.all_tasks() if _package(_module_of(task)) == package]
         if left:
             log.warning("The %s: store left %d tasks running, such as %r.", self.scheme, len(left), left[0])
+        return closed
 
     async def _look_after_requests(self) -> None:
         while True:

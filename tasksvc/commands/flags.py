@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 PREFIX = "TASKSVC_"
 PORT_MAX = 65_535
@@ -14,9 +14,23 @@ PORT_MAX = 65_535
 class Flags(argparse.ArgumentParser):
     """A parser whose flags have variables: --keep-days and TASKSVC_KEEP_DAYS."""
 
-    def __init__(self, command: str, description: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: str,
+        description: str,
+        environment: Mapping[str, str],
+        refuse: Callable[[str], None] | None = None,
+    ) -> None:
+        """`refuse` is told what is wrong with the arguments, in place of standard error."""
         super().__init__(prog=f"tasksvc {command}", description=description)
-        self._environment = environment
+        self._environment, self._refuse = environment, refuse
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with status 2."""
+        if self._refuse is None:
+            super().error(message)
+        self._refuse(f"{message}. '{self.prog} --help' tells what there is.")
+        raise SystemExit(2)
 
     def add(self, flag: str, kind: Callable[[str], object], default: object, text: str) -> None:
         """A flag with a value, which an empty variable does not set."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ipaddress
 import logging
 import shlex
@@ -13,14 +12,13 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import tasksvc
+from tasksvc.commands.announcing import Announcer
 from tasksvc.commands.ending import end_by_force
 from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate, seconds
-from tasksvc.commands.output import OutputFailed, say
+from tasksvc.commands.logs import set_up, wants_json
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
-from tasksvc.ports import Capability
 from tasksvc.store_url import StoreURL
 from tasksvc.usecases import Retention
 
@@ -34,6 +32,8 @@ ADVICE = (
 )
 """What the log says of requests whose host, and of writes whose origin, is refused."""
 
+log = logging.getLogger("tasksvc")
+
 
 class Refused(TasksvcError):
     """The settings ask for something that is not safe or not possible."""
@@ -41,16 +41,29 @@ class Refused(TasksvcError):
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Runs the service, or a process that restarts it."""
-    settings = _flags(environment).parse_args(arguments)
+    if not wants_json(arguments, environment):
+        return _run(arguments, environment)
+    set_up("json")  # now, since what is wrong with the arguments is a line of the log too
+    try:
+        _run(arguments, environment, refuse=log.error)
+    except TasksvcError as error:
+        log.error("%s", error)
+        raise SystemExit(1) from None
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], refuse: Callable[[str], None] | None = None) -> None:
+    settings = _flags(environment, refuse).parse_args(arguments)
     settings.admin_token_file = environment.get("TASKSVC_ADMIN_TOKEN_FILE") or None
+    if settings.log_format != "json":
+        set_up("text")
     if settings.reload:
         _reload(arguments)
     else:
         _run_until_done(_serve(settings))
 
 
-def _flags(environment: Mapping[str, str]) -> Flags:
-    flags = Flags("serve", "Runs the service.", environment)
+def _flags(environment: Mapping[str, str], refuse: Callable[[str], None] | None) -> Flags:
+    flags = Flags("serve", "Runs the service.", environment, refuse)
     flags.add("--host", str, "127.0.0.1", "the address to listen on; one that is not loopback needs tokens or --open")
     flags.add("--port", port, 8000, "the port to listen on; 0 picks a free one")
     flags.add_store("the URL of the store, which is kept; without it sqlite:///tasks.db is scratch")
@@ -93,26 +106,21 @@ async def _serve(settings: argparse.Namespace) -> None:
     if settings.admin_port is not None:
         listeners.append(Listener(app[OPERATIONS], settings.admin_host, settings.admin_port))
 
+    announcer = Announcer(
+        StoreURL(settings.store or SCRATCH_STORE),
+        scratch=settings.store is None,
+        in_json=settings.log_format == "json",
+    )
+    app[SERVICE].ended = announcer.ended
+
     def ready(ports: Sequence[int]) -> None:
-        where = _url(settings.host, ports[0])
-        if settings.store is None:
-            fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
-        elif Capability.DURABLE in app[SERVICE].repository.capabilities:
-            fate = "kept"
-        else:
-            fate = "in memory: gone when the service ends"
         everybody = "everybody on this machine" if is_loopback(settings.host) else "everybody who reaches it"
-        lines = [
-            f"tasksvc {tasksvc.__version__} is ready; Ctrl-C ends it.",
-            f"  Tasks  {where}/tasks/",
-            f"  Docs   {where}/docs and {where}/redoc",
-            f"  Store  {StoreURL(settings.store or SCRATCH_STORE)} ({fate})",
-            f"  Open   {'to those who have a token' if app[ACCESS].by_token else f'to {everybody}'}",
-        ]
-        if len(ports) > 1:
-            lines.append(f"  Admin  {_url(settings.admin_host, ports[1])}/health/ready and /metrics")
-        with contextlib.suppress(OutputFailed):  # whoever reads it may be gone, and the service is not for them alone
-            say("\n".join(lines) + "\n")
+        announcer.ready(
+            _url(settings.host, ports[0]),
+            open_to="those who have a token" if app[ACCESS].by_token else everybody,
+            durable=app[SERVICE].is_durable,
+            admin_url=_url(settings.admin_host, ports[1]) if len(ports) > 1 else None,
+        )
         notify("READY=1")
 
     def stopping() -> None:
@@ -126,7 +134,7 @@ def _options(settings: argparse.Namespace) -> Options:
     from tasksvc.api.access import Allowance, TokenPolicy
     from tasksvc.api.app import Options
     from tasksvc.api.guard import LOOPBACK_HOSTS, Advice, Guard
-    from tasksvc.api.observer import LogFormat, LogFormatter, RequestLog
+    from tasksvc.api.observer import RequestLog
     from tasksvc.api.proxies import Proxies
 
     local = is_loopback(settings.host)
@@ -134,10 +142,6 @@ def _options(settings: argparse.Namespace) -> Options:
     tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
     hosts = set(settings.allowed_host)
     proxies = Proxies(settings.trusted_proxy) if settings.trusted_proxy else None
-    form: LogFormat = "json" if settings.log_format == "json" else "text"
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter(form))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
     return Options(
         guard=Guard(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
@@ -151,7 +155,7 @@ def _options(settings: argparse.Namespace) -> Options:
         cors_origins=frozenset(settings.cors_origin),
         body_max=settings.body_max,
         batch_max=settings.batch_max,
-        request_log=None if settings.log_format == "none" else RequestLog(form),
+        request_log=None if settings.log_format == "none" else RequestLog(settings.log_format),
         proxies=proxies,
         operations=settings.admin_port is None,
         retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),

@@ -119,7 +119,8 @@ async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None
 
 async def test_records_and_keys_alone_are_emptied_too(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
-    with process(CRASH.replace("Add(TaskDraft(text)), ", ""), url_of(file)) as crashing:
+    script = CRASH.replace("(Add(TaskDraft(text)), PutRecord", "(PutRecord").replace("{}))", "{}),)")
+    with process(script, url_of(file)) as crashing:
         crashing.communicate(timeout=PATIENCE_SECONDS)
 
     async with opened(file, scratch=True) as repository:

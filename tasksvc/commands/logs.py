@@ -1,0 +1,67 @@
+"""The log of the service, set up for the whole process."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tasksvc.api.observer import LogFormat
+
+log = logging.getLogger("tasksvc")
+
+
+def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether the log is to be JSON lines, as far as arguments tell that were not parsed and may be wrong."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--log-format", default=environment.get("TASKSVC_LOG_FORMAT"))
+    with suppress(argparse.ArgumentError):
+        return bool(parser.parse_known_args(arguments)[0].log_format == "json")
+    return False
+
+
+def set_up(form: LogFormat) -> None:
+    """Sends the log to standard error in this form.
+
+    As JSON, so is everything else that this process would write there: Python's warnings and the
+    errors that nobody caught, in whatever thread.
+    """
+    from tasksvc.api.observer import LogFormatter
+
+    handler = _Handler() if form == "json" else logging.StreamHandler()
+    handler.setFormatter(LogFormatter(form))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    if form == "json":
+        logging.captureWarnings(True)
+        sys.excepthook = _log_uncaught
+        threading.excepthook = _log_uncaught_in_thread
+        sys.unraisablehook = _log_unraisable
+
+
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Does nothing: a line that cannot be written is lost, and a traceback in its place would be no JSON."""
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    log.critical("The process ends with an error that nobody expected.", exc_info=(kind, error, traceback))
+
+
+def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
+    error = failure.exc_value
+    if error is not None and not isinstance(error, SystemExit):
+        name = "" if failure.thread is None else failure.thread.name
+        exc_info = (type(error), error, failure.exc_traceback)
+        log.error("The thread %s ended with an error that nobody expected.", name, exc_info=exc_info)
+
+
+def _log_unraisable(failure: sys.UnraisableHookArgs) -> None:
+    error = failure.exc_value
+    exc_info = None if error is None else (type(error), error, failure.exc_traceback)
+    log.error("%s: %r", failure.err_msg or "An error was passed over", failure.object, exc_info=exc_info)

@@ -1,0 +1,68 @@
+"""noisy: stores.  An adapter that makes Python and asyncio say something, in each of the ways that they have."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import warnings
+from pathlib import Path
+
+from tasksvc import Committed, LedgerRepository, StoreURL, TaskRepository, hookimpl
+
+NOISES = ("a warning", "a thread that fails", "a finalizer that fails", "a task that fails", "a call that fails",
+          "a line that does not fit", "a coroutine that nobody awaits", "two lines")  # fmt: skip
+"""What the log must hold of each."""
+
+
+class NoisyRepository(LedgerRepository):
+    """Fails at the first commit, with a traceback of many lines."""
+
+    async def commit(self, *args: object, **more: object) -> Committed:
+        raise LookupError("a commit\nthat fails")
+
+
+class EndOfTheProcess(BaseException):
+    """What nobody catches."""
+
+
+class Finalized:
+    def __del__(self) -> None:
+        raise LookupError("a finalizer that fails")
+
+
+def fail(what: str) -> None:
+    raise LookupError(what)
+
+
+async def fail_later(what: str) -> None:
+    raise LookupError(what)
+
+
+@hookimpl
+async def tasksvc_open(url: StoreURL) -> TaskRepository:
+    if url.netloc == "crash":
+        raise EndOfTheProcess("nobody catches this\nin one line")
+    warnings.warn("a warning", stacklevel=1)
+    thread = threading.Thread(target=fail, args=["a thread that fails"])
+    thread.start()
+    thread.join()
+    del thread
+    Finalized()
+    fail_later("a coroutine that nobody awaits")
+    task = asyncio.ensure_future(fail_later("a task that fails"))
+    await asyncio.wait([task])
+    del task
+    asyncio.get_running_loop().call_soon(fail, "a call that fails")
+    logging.getLogger("noisy").warning("a line that does not fit: %d", "seven")
+    logging.getLogger("noisy").info("two lines\nof text")
+    await asyncio.sleep(0)
+    return NoisyRepository()
+
+
+def install(site: Path) -> None:
+    """Makes this module the adapter of noisy: stores for a Python that finds the folder `site` and this one's."""
+    metadata = site / "noisy_store-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy-store\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nnoisy = noisy_store\n")
