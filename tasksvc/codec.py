@@ -24,6 +24,10 @@ except ImportError:  # a platform without wheels
         """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
 
+    def dump_line(value: Any) -> bytes:
+        """As dumps(), with a newline at the end."""
+        return dumps(value) + b"\n"
+
     def loads(data: bytes | str) -> Any:
         """What dumps() wrote.  Not for input from outside: it is not strict."""
         return json.loads(data)
@@ -40,6 +44,10 @@ else:
     def dumps(value: Any) -> bytes:
         """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
         return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+    def dump_line(value: Any) -> bytes:
+        """As dumps(), with a newline at the end."""
+        return orjson.dumps(value, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
     def loads(data: bytes | str) -> Any:
         """What dumps() wrote.  Not for input from outside: it is not strict."""

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc import codec
+from tasksvc.api.caching import NO_CACHE, NO_STORE
 from tasksvc.api.conditions import etag, show_position
 from tasksvc.domain import Position
 from tasksvc.ports import Found
@@ -25,8 +26,18 @@ REPLAYED = "Idempotency-Replayed"
 SERVER = "tasksvc"
 
 _STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode()) for status in (200, 201)}
-_JSON_HEAD = f"{hdrs.CONTENT_TYPE}: {JSON}\r\nX-Content-Type-Options: nosniff\r\n".encode()
-_LINES_HEAD = f"{hdrs.CONTENT_TYPE}: {NDJSON}\r\nX-Content-Type-Options: nosniff\r\n".encode()
+
+
+def _head(content_type: str, cache_control: str) -> bytes:
+    lines = {
+        hdrs.CONTENT_TYPE: content_type,
+        "X-Content-Type-Options": "nosniff",
+        hdrs.CACHE_CONTROL: cache_control,
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
+
+
+_JSON_HEAD, _TASK_HEAD, _LINES_HEAD = _head(JSON, NO_STORE), _head(JSON, NO_CACHE), _head(NDJSON, NO_STORE)
 
 
 class Answer:
@@ -61,11 +72,11 @@ class Answer:
 
 def json_answer(value: Any, *, status: int = 200) -> Answer:
     """`value` as JSON."""
-    return Answer(status, _JSON_HEAD, codec.dumps(value))
+    return Answer(status, _JSON_HEAD, codec.dump_line(value))
 
 
 def encoded_answer(body: bytes) -> Answer:
-    """JSON that is encoded already."""
+    """JSON that is encoded already, with a newline at its end."""
     return Answer(200, _JSON_HEAD, body)
 
 
@@ -79,7 +90,7 @@ def page_answer(body: bytes, position: Position, *, lines: bool = False) -> Answ
 def task_answer(found: Found, *, status: int = 200) -> Answer:
     """One task, with its entity tag."""
     tag = etag(found.version).encode()
-    return Answer(status, b"%bETag: %b\r\n" % (_JSON_HEAD, tag), codec.dumps(found.task))
+    return Answer(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), codec.dump_line(found.task))
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

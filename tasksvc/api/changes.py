@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from tasksvc import codec
 from tasksvc.api.access import FRESH_SECONDS, Access, Caller
@@ -63,7 +63,7 @@ class ChangeHandlers:
                 if size >= PAGE_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
                     since, more = Position(page.next.generation, change.seq), True
                     break
-        body = b'{"changes":[%b],"next":%b,"more":%b}' % (
+        body = b'{"changes":[%b],"next":%b,"more":%b}\n' % (
             b",".join(taken),
             codec.dumps(show_position(since)),
             codec.dumps(more),
@@ -96,7 +96,7 @@ class ChangeHandlers:
         return Stream(
             "text/event-stream",
             self._events(start, caller),
-            [(hdrs.CACHE_CONTROL, "no-store"), ("X-Accel-Buffering", "no")],
+            [("X-Accel-Buffering", "no")],
             lasting=True,
             closed=caller.close_stream,
         )

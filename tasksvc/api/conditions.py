@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+
+from aiohttp import hdrs, web
 
 from tasksvc.api.problems import ConditionFailed, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.domain import BEGINNING, Position, Version
@@ -16,6 +19,17 @@ _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
 
 CONDITION = "* or entity tags in double quotes, with commas between"
+
+
+def joined(request: web.Request, name: str) -> str | None:
+    """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
+    lines = request.headers.getall(name, ())
+    return ", ".join(lines) if lines else None
+
+
+def conditions_of(request: web.Request) -> tuple[str | None, str | None]:
+    """If-Match and If-None-Match."""
+    return joined(request, hdrs.IF_MATCH), joined(request, hdrs.IF_NONE_MATCH)
 
 
 def etag(version: Version) -> str:
@@ -45,6 +59,17 @@ def is_known(if_none_match: str, version: Version) -> bool:
     return if_none_match.strip() == "*" or version in _versions(if_none_match, weak=True)
 
 
+def is_current(if_match: str | None, if_none_match: str | None, tag: str) -> bool:
+    """Whether the client has what now has the strong tag `tag`, so that 304 is the answer.
+
+    Raises ConditionFailed where If-Match names only other tags, and MalformedRequest.
+    """
+    opaque = tag.strip('"')
+    if if_match is not None and if_match.strip() != "*" and opaque not in _tags(if_match, weak=False):
+        raise ConditionFailed(f"If-Match names none of this content's entity tags. It has {tag}.")
+    return if_none_match is not None and (if_none_match.strip() == "*" or opaque in _tags(if_none_match, weak=True))
+
+
 def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
     """The conditions of a request to what is there and has no entity tag, as the list.
 
@@ -60,15 +85,20 @@ def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
 
 
 def _versions(header: str, *, weak: bool) -> frozenset[Version]:
-    """The versions that a list of tags names.  A weak tag counts in a weak comparison only."""
-    if not _TAGS(header):
-        raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
+    """The versions that a list of tags names."""
     found = set()
-    for weakness, tag in _EACH(header):
+    for tag in _tags(header, weak=weak):
         generation, _, number = tag.rpartition(".")
-        if _NUMBER(number) and (weak or not weakness):
+        if _NUMBER(number):
             found.add(Version(generation, int(number)))
     return frozenset(found)
+
+
+def _tags(header: str, *, weak: bool) -> Iterator[str]:
+    """What a list of tags has between the quotes.  A weak tag counts in a weak comparison only."""
+    if not _TAGS(header):
+        raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
+    return (tag for weakness, tag in _EACH(header) if weak or not weakness)
 
 
 def show_position(position: Position) -> str:

@@ -9,27 +9,30 @@ since that would cost 68 MB.
 from __future__ import annotations
 
 import asyncio
-import functools
 import importlib.util
 import secrets
 from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from tasksvc.api.caching import NO_STORE
 from tasksvc.api.problems import NoSuchPath
+from tasksvc.api.static import StaticContent
 
+REDOC = "redoc.js"
 ASSETS = {
     "swagger.js": ("swagger_bundle.js", "text/javascript"),
     "swagger.css": ("swagger_style.css", "text/css"),
+    REDOC: ("redoc.js", "text/javascript"),
+    "start-swagger.js": (None, "text/javascript"),
 }
+"""The files of the pages, by name: which file of offapi it is, None for our own, and its type."""
 REDOC_LOGOS = (b"https://cdn.redoc.ly/redoc/logo-mini-full.svg", b"https://cdn.redoc.ly/redoc/logo-mini.svg")
 """ReDoc fetches the logo beside its \"API docs by\" from here, and has no option against it."""
 REDOC_NAME = (
     b"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='36' height='13'>"
     b"<text y='10' font-family='sans-serif' font-size='11' fill='gray'>ReDoc</text></svg>"
 )
-REDOC = "redoc.js"
-START_SWAGGER = "start-swagger.js"
 _START = Path(__file__).with_name("start_swagger.js").read_bytes()
 _POLICY = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:;"
@@ -77,6 +80,7 @@ class DocsPages:
         assert found is not None, "offapi is a dependency of tasksvc"
         assert found.submodule_search_locations is not None
         self._folder = Path(found.submodule_search_locations[0])
+        self._assets: dict[str, StaticContent] = {}
 
     async def swagger(self, request: web.Request) -> web.StreamResponse:
         """Swagger UI."""
@@ -98,24 +102,19 @@ class DocsPages:
     async def asset(self, request: web.Request) -> web.StreamResponse:
         """One of the files that the pages need."""
         name = request.match_info["name"]
-        headers = {hdrs.CACHE_CONTROL: "public, max-age=86400", "X-Content-Type-Options": "nosniff"}
-        if name in (START_SWAGGER, REDOC):
-            script = _START if name == START_SWAGGER else self._redoc
-            return web.Response(body=script, content_type="text/javascript", charset="utf-8", headers=headers)
         if name not in ASSETS:
             raise NoSuchPath("There is no such file.")
-        file, media_type = ASSETS[name]
+        if name not in self._assets:
+            self._assets[name] = await asyncio.to_thread(self._read, name)
         # No FileResponse, whose errors, of ranges for instance, are no problem documents.
-        content = await asyncio.to_thread((self._folder / file).read_bytes)
-        return web.Response(body=content, content_type=media_type, charset="utf-8", headers=headers)
+        return self._assets[name].response(request)
 
-    @functools.cached_property
-    def _redoc(self) -> bytes:
-        """ReDoc's script, with its name in place of a logo from another host."""
-        script = (self._folder / REDOC).read_bytes()
-        for logo in REDOC_LOGOS:
-            script = script.replace(logo, REDOC_NAME)
-        return script
+    def _read(self, name: str) -> StaticContent:
+        file, content_type = ASSETS[name]
+        content = _START if file is None else (self._folder / file).read_bytes()
+        for logo in REDOC_LOGOS if name == REDOC else ():
+            content = content.replace(logo, REDOC_NAME)
+        return StaticContent(content, f"{content_type}; charset=utf-8")
 
     def _page(self, template: str) -> web.Response:
         nonce = secrets.token_urlsafe(16)
@@ -125,7 +124,7 @@ class DocsPages:
             headers={
                 "Content-Security-Policy": _POLICY.format(nonce=nonce),
                 "X-Content-Type-Options": "nosniff",
-                hdrs.CACHE_CONTROL: "no-store",
+                hdrs.CACHE_CONTROL: NO_STORE,
                 hdrs.REFERRER_POLICY: "no-referrer",
             },
         )

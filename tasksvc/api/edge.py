@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.access import CALLER, Access
 from tasksvc.api.answers import SERVER, Answer
+from tasksvc.api.caching import NO_STORE
 from tasksvc.api.conditions import etag
 from tasksvc.api.cors import Cors
 from tasksvc.api.guard import Guard
@@ -105,6 +106,7 @@ class Edge:
                 response.headers.extend((("X-Request-ID", name), *more))
                 response.headers[hdrs.SERVER] = SERVER
                 response.headers["X-Content-Type-Options"] = "nosniff"
+                response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
                 if service.draining:
                     response.force_close()
             saw(request, route, response.status, perf_counter() - began, name, caller)

@@ -50,7 +50,7 @@ class EncodedPages:
         known = self._known.get(id(page))
         if known is not None and known[0] is page:
             return Answer(200, known[1], known[2])
-        answer = page_answer(codec.dumps(page.tasks), page.position)
+        answer = page_answer(codec.dump_line(page.tasks), page.position)
         if len(answer.body) <= PAGE_BYTES:
             while len(self._known) >= PAGES:
                 del self._known[next(iter(self._known))]

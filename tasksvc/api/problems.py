@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from aiohttp import hdrs, web
 
 from tasksvc import codec, errors
+from tasksvc.api.caching import NO_STORE
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tasksvc:problem:"
@@ -169,7 +170,9 @@ def problem(
         **(more or {}),
     }
     return web.Response(
-        status=status, body=codec.dumps(document), headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, **(headers or {})}
+        status=status,
+        body=codec.dump_line(document),
+        headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.CACHE_CONTROL: NO_STORE, **(headers or {})},
     )
 
 

@@ -16,6 +16,7 @@ from tasksvc.api.edge import Edge, Handler
 from tasksvc.api.openapi import Operation, describe
 from tasksvc.api.operations import OperationsHandlers
 from tasksvc.api.problems import NoSuchPath, WrongMethod
+from tasksvc.api.static import StaticContent
 from tasksvc.api.tasks import TaskHandlers
 from tasksvc.api.token_admin import TokenHandlers
 from tasksvc.api.validation import BODY_MAX, Expectation
@@ -44,7 +45,7 @@ class Routes:
     def __init__(self, handlers: Handlers, edge: Edge, cors: Cors | None, version: str) -> None:
         self._handlers, self._edge, self._cors, self._version = handlers, edge, cors, version
         self._operations: list[Operation] = []
-        self._description = b""
+        self._description: StaticContent | None = None
 
     def add_to(self, router: web.UrlDispatcher, *, body_max: int, batch_max: int, operations: bool) -> None:
         """Registers everything; `body_max` and `batch_max` are in bytes, `operations` adds those of operators."""
@@ -156,9 +157,10 @@ class Routes:
         nowhere.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
-        if not self._description:  # made when it is first asked for, since that takes a while
-            self._description = codec.dumps(describe(self._operations, version=self._version))
-        return web.Response(body=self._description, content_type=JSON)
+        if self._description is None:  # made when it is first asked for, since that takes a while
+            document = describe(self._operations, version=self._version)
+            self._description = StaticContent(codec.dump_line(document), JSON)
+        return self._description.response(request)
 
 
 async def _expect(request: web.Request) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from aiohttp import hdrs, web
 
 from tasksvc.api.answers import SERVER
+from tasksvc.api.caching import NO_STORE
 from tasksvc.api.problems import log
 from tasksvc.errors import StoreUnavailable
 
@@ -37,7 +38,11 @@ class Stream:
         self.lasting, self._closed = lasting, closed
         self._pieces = pieces
         self.response = web.StreamResponse(
-            headers={hdrs.CONTENT_TYPE: content_type, "X-Content-Type-Options": "nosniff"}
+            headers={
+                hdrs.CONTENT_TYPE: content_type,
+                "X-Content-Type-Options": "nosniff",
+                hdrs.CACHE_CONTROL: NO_STORE,
+            }
         )
         self.response.headers.extend(headers)
 

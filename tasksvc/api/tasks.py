@@ -21,7 +21,16 @@ from tasksvc.api.answers import (
     page_answer,
     task_answer,
 )
-from tasksvc.api.conditions import check_untagged, etag, expected_by, is_known, show_position
+from tasksvc.api.caching import NO_CACHE
+from tasksvc.api.conditions import (
+    check_untagged,
+    conditions_of,
+    etag,
+    expected_by,
+    is_known,
+    joined,
+    show_position,
+)
 from tasksvc.api.cursors import show_cursor
 from tasksvc.api.documentation import (
     NO_SUCH_TASK,
@@ -110,7 +119,7 @@ class TaskHandlers:
         `below` leads from the request's URL to those of tasks, so that Location needs no path: a
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
-        check_untagged(*_conditions(request))
+        check_untagged(*conditions_of(request))
         retry = self._retry_key(request, "/tasks/", raw)
         made, replayed = await usecases.create(self._service.repository, draft, at=usecases.now(), retry=retry)
         answer = task_answer(made, status=201)
@@ -134,11 +143,11 @@ class TaskHandlers:
         """Shows a task."""
         found = await self._service.repository.get(task_id)
         check_task(found.task, task_id)
-        if_match, if_none_match = _conditions(request)
+        if_match, if_none_match = conditions_of(request)
         if if_match is not None and not expected_by(if_match, None).admits(found.version):
             raise VersionConflict(*found)
         if if_none_match is not None and is_known(if_none_match, found.version):
-            return web.Response(status=304, headers={hdrs.ETAG: etag(found.version)})
+            return web.Response(status=304, headers={hdrs.CACHE_CONTROL: NO_CACHE, hdrs.ETAG: etag(found.version)})
         return self._tasks.answer(found)
 
     @operation(
@@ -189,7 +198,7 @@ class TaskHandlers:
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
-        lines = _prefers_lines(_joined(request, hdrs.ACCEPT))
+        lines = _prefers_lines(joined(request, hdrs.ACCEPT))
         repository = self._service.repository
         page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
         show = _lines_answer if lines else self._pages.answer
@@ -229,7 +238,7 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> Answer:
-        check_untagged(*_conditions(request))
+        check_untagged(*conditions_of(request))
         query = request[QUERY]
         if query == TaskQuery():
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
@@ -245,7 +254,7 @@ class TaskHandlers:
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> Answer:
-        check_untagged(*_conditions(request))
+        check_untagged(*conditions_of(request))
         operations = request[BODY]
         writes = list(map(_write, operations))
         retry = self._retry_key(request, "/tasks/batch", request[RAW])
@@ -328,7 +337,7 @@ def _next_link(request: web.Request, cursor: str) -> str:
 
 
 def _as_lines(page: Page) -> bytes:
-    return b"".join(codec.dumps(task) + b"\n" for task in page.tasks)
+    return b"".join(codec.dump_line(task) for task in page.tasks)
 
 
 def _lines_answer(page: Page) -> Answer:
@@ -352,8 +361,8 @@ async def _lines(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[by
 
 
 async def _array(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
-    yield first[:-1]
+    yield first.removesuffix(b"]\n")
     async for page in others:
         if page.tasks:
             yield b"," + codec.dumps(page.tasks)[1:-1]
-    yield b"]"
+    yield b"]\n"

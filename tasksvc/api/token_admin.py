@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from tasksvc import tokens, usecases
 from tasksvc.api.answers import Answer, json_answer
@@ -50,12 +50,12 @@ class TokenHandlers:
             )
         except TokenRefused as error:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
-        return _unstored(json_answer({**token_to_json(token), "token": secret}, status=201))
+        return json_answer({**token_to_json(token), "token": secret}, status=201)
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
     async def list_tokens(self, request: web.Request) -> Answer:
         found = [token_to_json(token) async for token in tokens.all_tokens(self._service.repository)]
-        return _unstored(json_answer(sorted(found, key=lambda token: str(token["name"]))))
+        return json_answer(sorted(found, key=lambda token: str(token["name"])))
 
     @operation(
         "Revoke a token",
@@ -79,8 +79,3 @@ def token_to_json(token: Token) -> dict[str, Any]:
         "created_at": token.created_at,
         "expires_at": token.expires_at,
     }
-
-
-def _unstored(answer: Answer) -> Answer:
-    answer.add(hdrs.CACHE_CONTROL, "no-store")
-    return answer

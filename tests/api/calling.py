@@ -18,6 +18,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 from yarl import URL
 
+from api.form import check_form
+
 PROBLEM = "application/problem+json"
 TYPE_PREFIX = "urn:tasksvc:problem:"
 JSON = {"Content-Type": "application/json"}
@@ -78,6 +80,7 @@ class Description:
     def judge(self, method: str, path: str, answer: Answer) -> None:
         """Raises AssertionError where `answer` is not as described."""
         said = f"{method} {path} -> {answer.status} {answer.body[:500]!r}"
+        check_form(answer.status, answer.headers, answer.body)
         template = next((template for matches, template in self._paths if matches(path)), "")
         operation = self.document["paths"].get(template, {}).get("get" if method == "HEAD" else method.lower())
         if answer.status >= 400:

@@ -51,15 +51,16 @@ async def test_a_file_may_be_kept_and_is_what_it_says(api: Api, name: str) -> No
 
     assert answer.status == 200
     assert answer.type == ("text/css" if name.endswith("css") else "text/javascript")
-    assert "max-age" in answer.headers["Cache-Control"]
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["ETag"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Range": "bytes=999999999-"}, {"If-Match": '"x"'}, {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}],
+    [{"Range": "bytes=999999999-"}, {"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}],
 )
-async def test_a_file_takes_no_conditions(api: Api, headers: dict[str, str]) -> None:
+async def test_a_file_takes_no_ranges_and_no_times(api: Api, headers: dict[str, str]) -> None:
     answer = await api("GET", "/docs/assets/swagger.css", headers)
 
     assert answer.status == 200

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from api.form import check_form
 from api.hostile import send
 from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
 from tasksvc.api.front import Front
@@ -58,7 +59,10 @@ class Connection:
             line, *lines = raw.decode().split("\r\n")[:-2]
             headers = {name.lower(): value for name, _, value in (each.partition(": ") for each in lines)}
             status = int(line.split()[1])
-            return Answer(status, headers, await self._body(method, status, headers))
+            body = await self._body(method, status, headers)
+            if status != 100:
+                check_form(status, headers, body)
+            return Answer(status, headers, body)
 
     async def _body(self, method: str, status: int, headers: dict[str, str]) -> bytes:
         if method == "HEAD" or status in (100, 204, 304):
