@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tasksvc.domain import Record, parse_timestamp
 from tasksvc.errors import RecordConflict, TasksvcError
 from tasksvc.ports import TaskRepository
-from tasksvc.writes import DropRecord, PutRecord
+from tasksvc.writes import DropRecord, PutRecord, Write
 
 PREFIX = "tasksvc_"
 SPACE = "tokens"
@@ -28,6 +28,11 @@ NAMES = "token-names"
 """Of the records by name, which make a name unique."""
 NAME_RULE = "1 to 100 letters, digits, dots, dashes and underscores"
 
+_BROUGHT = "brought-tokens"
+"""Of the records by scope, which each process writes that changes the tokens brought by a file."""
+_TRIES = 100
+"""Commits that other processes may come before."""
+_MALFORMED = "This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new"
 _NO_SUCH_TOKEN = "There is no token of that name."  # noqa: S105
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -61,6 +66,8 @@ class Token(NamedTuple):
     scope: Scope
     created_at: datetime
     expires_at: datetime | None
+    from_file: bool = False
+    """Whether a file brought it, so that it ends when the file brings another one."""
 
     def is_valid(self, at: datetime) -> bool:
         """Whether it has not expired."""
@@ -114,32 +121,62 @@ async def create_token(
         raise TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
     secret = secret or new_secret()
     if not is_well_formed(secret):
-        raise TokenRefused("This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new")
+        raise TokenRefused(_MALFORMED)
     token = Token(hash_of(secret), name, scope, at, expires_at)
-    value = {
-        "name": name,
-        "scope": str(scope),
-        "created_at": at.isoformat(),
-        "expires_at": None if expires_at is None else expires_at.isoformat(),
-    }
-    writes = [PutRecord(NAMES, name, {"hash": token.hash}, 0), PutRecord(SPACE, token.hash, value, 0)]
     try:
-        await repository.commit(writes, at=at)
+        await repository.commit(_making(token), at=at)
     except RecordConflict:
         raise TokenRefused(f"There is a token {name} already. Revoke it first, or choose another name.") from None
     return secret, token
 
 
-async def ensure_token(repository: TaskRepository, secret: str, scope: Scope, *, at: datetime) -> None:
-    """Makes the token of this secret, unless it is there.  Raises TokenRefused."""
-    if await find_token(repository, hash_of(secret)) is not None:
-        return
-    name = f"{scope}-{hash_of(secret)[:8]}"
-    try:
-        await create_token(repository, name, scope, at=at, secret=secret)
-    except TokenRefused:
-        if await find_token(repository, hash_of(secret)) is None:  # else another replica was faster
-            raise
+async def ensure_token(repository: TaskRepository, secret: str | None, scope: Scope, *, at: datetime) -> list[Token]:
+    """Makes the token of this secret, which a file brought, unless it is there; and ends what files brought before.
+
+    With None the file brings no token, so those that it brought end.  A token made otherwise stays,
+    though it be the one of this secret.  Of several processes that do this at once with different
+    secrets, the last one wins.  Returns the tokens that ended.  Raises TokenRefused.
+    """
+    if secret is not None and not is_well_formed(secret):
+        raise TokenRefused(_MALFORMED)
+    wanted = None if secret is None else hash_of(secret)
+    for _ in range(_TRIES):
+        # A record that each of them writes, so that none goes by tokens that another one changes.
+        turn = await repository.record(_BROUGHT, str(scope))
+        found = [token async for token in all_tokens(repository)]
+        ended = [token for token in found if token.from_file and token.hash != wanted]
+        writes: list[Write] = [write for token in ended for write in _ending(token.hash, token.name)]
+        if wanted is not None and wanted not in {token.hash for token in found}:
+            writes += _making(Token(wanted, _name_of_brought(scope, wanted), scope, at, None, from_file=True))
+        if not writes:
+            return []
+        writes.append(PutRecord(_BROUGHT, str(scope), {"hash": wanted}, 0 if turn is None else turn.version))
+        try:
+            await repository.commit(writes, at=at)
+        except RecordConflict:
+            continue
+        return ended
+    raise TokenRefused("Other processes change the tokens all the time. Try again.")
+
+
+def _name_of_brought(scope: Scope, secret_hash: str) -> str:
+    return f"{scope}-{secret_hash[:8]}"
+
+
+def _making(token: Token) -> list[Write]:
+    value = {
+        "name": token.name,
+        "scope": str(token.scope),
+        "created_at": token.created_at.isoformat(),
+        "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
+        "from_file": token.from_file,
+    }
+    return [PutRecord(NAMES, token.name, {"hash": token.hash}, 0), PutRecord(SPACE, token.hash, value, 0)]
+
+
+def _ending(secret_hash: str, name: str) -> list[Write]:
+    # Expects the token at its only version, since another one may have got its name in the meantime.
+    return [DropRecord(SPACE, secret_hash, 1), DropRecord(NAMES, name)]
 
 
 async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
@@ -162,10 +199,8 @@ async def revoke_token(repository: TaskRepository, name: str, *, at: datetime) -
     record = await repository.record(NAMES, name) if _NAME(name) else None
     if record is None:
         raise TokenRefused(_NO_SUCH_TOKEN)
-    # Expects the token at its only version, since another one may have got its name in the meantime.
-    writes = [DropRecord(SPACE, record.value["hash"], 1), DropRecord(NAMES, name)]
     try:
-        await repository.commit(writes, at=at)
+        await repository.commit(_ending(record.value["hash"], name), at=at)
     except RecordConflict:
         raise TokenRefused(_NO_SUCH_TOKEN) from None
 
@@ -175,7 +210,10 @@ def _token(record: Record) -> Token:
     created_at = parse_timestamp(value["created_at"])
     assert created_at is not None
     expires_at = None if value["expires_at"] is None else parse_timestamp(value["expires_at"])
-    return Token(record.name, value["name"], Scope.named(value["scope"]), created_at, expires_at)
+    name, scope = value["name"], Scope.named(value["scope"])
+    # Tokens that were made before this was noted have a name that nobody else gives: it has their own hash in it.
+    from_file = value.get("from_file", name == _name_of_brought(scope, record.name))
+    return Token(record.name, name, scope, created_at, expires_at, from_file)
 
 
 def _base62(number: int, digits: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from tasksvc.errors import TasksvcError
 from tasksvc.ports import Capability
 from tasksvc.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
 from tasksvc.usecases import now
+
+log = logging.getLogger("tasksvc")
 
 FRESH_SECONDS = 0.5
 """How long a token is believed without another look at the store, so that one that is revoked ends within a second.
@@ -146,8 +149,9 @@ class Access:
                 f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store,"
                 " or give --open and no token to let everybody in who reaches the address."
             )
-        if admin_token is not None:
-            await ensure_token(repository, admin_token, Scope.ADMIN, at=now())
+        if keeps_tokens and (admin_token is not None or self._policy is not TokenPolicy.NEVER):
+            for token in await ensure_token(repository, admin_token, Scope.ADMIN, at=now()):
+                log.warning("The token %s has ended, since the file that brought it brings it no longer.", token.name)
         if self._policy is TokenPolicy.NEVER or not keeps_tokens:
             return
         await self._look()

@@ -131,6 +131,26 @@ def service(root_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield service
 
 
+def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_none(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for file in (first, second):
+        file.write_text(new_secret())
+
+    def statuses(file: Path | None) -> tuple[list[int], str]:
+        """What each token gets from a service with that file, and what the service says."""
+        environment = {} if file is None else {"TASKSVC_ADMIN_TOKEN_FILE": str(file)}
+        with RunningService(*STORE, folder=tmp_path, environment=environment) as service:
+            headers = [{"Authorization": f"Bearer {secret.read_text()}"} for secret in (first, second)]
+            found = [ask(service.url, "GET", "/admin/tokens", headers=each).status for each in headers]
+            return found, service.output
+
+    started = [statuses(file) for file in (first, second, second, None)]
+
+    assert [found for found, _ in started] == [[200, 401], [401, 200], [401, 200], [403, 403]]
+    assert ["has ended, since the file" in said for _, said in started] == [False, True, False, True]
+    assert "Open   to everybody on this machine" in started[-1][1]
+
+
 @pytest.mark.parametrize("variable", ["TASKSVC_ADMIN_TOKEN_FILE", "TASKSVC_ADMIN_TOKEN"])
 def test_a_service_makes_lists_and_revokes_tokens_for_an_administrator(
     variable: str, service: RunningService, root_file: Path, tasksvc: CommandLine

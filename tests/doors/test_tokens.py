@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import LedgerRepository, Record, TaskRepository
+from tasksvc import LedgerRepository, PutRecord, Record, TaskRepository
 from tasksvc.plugins import open_repository
 from tasksvc.tokens import (
     Scope,
@@ -130,3 +130,87 @@ async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(reposit
     await asyncio.gather(*(ensure_token(repository, secret, Scope.ADMIN, at=now()) for _ in range(20)))
 
     assert [token.hash async for token in all_tokens(repository)] == [hash_of(secret)]
+
+
+# ---------------------------------------------------------------- the token that a file brings
+
+
+async def held(repository: TaskRepository) -> set[str]:
+    """The hashes of all tokens."""
+    return {token.hash async for token in all_tokens(repository)}
+
+
+async def bring(repository: TaskRepository, secret: str | None) -> list[str]:
+    """The names of the tokens that ended."""
+    return [token.name for token in await ensure_token(repository, secret, Scope.ADMIN, at=now())]
+
+
+async def test_what_the_file_brought_ends_when_it_brings_another_one(repository: TaskRepository) -> None:
+    first, second = new_secret(), new_secret()
+    await bring(repository, first)
+
+    ended = await bring(repository, second)
+
+    assert await held(repository) == {hash_of(second)}
+    assert ended == [f"admin-{hash_of(first)[:8]}"]
+
+
+async def test_what_the_file_brought_ends_when_it_brings_none(repository: TaskRepository) -> None:
+    secret = new_secret()
+    await bring(repository, secret)
+
+    await bring(repository, None)
+
+    assert await held(repository) == set()
+
+
+async def test_the_same_file_again_changes_nothing(repository: TaskRepository) -> None:
+    secret = new_secret()
+    await bring(repository, secret)
+    before = [entry async for entry in repository.dump()]
+
+    ended = await bring(repository, secret)
+
+    assert (ended, [entry async for entry in repository.dump()]) == ([], before)
+
+
+async def test_a_file_that_brings_the_former_token_again_is_believed(repository: TaskRepository) -> None:
+    first, second = new_secret(), new_secret()
+
+    for secret in (first, second, first):
+        await bring(repository, secret)
+
+    assert await held(repository) == {hash_of(first)}
+
+
+@pytest.mark.parametrize("name", ["by-hand", "admin-12345678", "admin"])
+async def test_a_token_made_by_hand_never_ends_by_a_file(repository: TaskRepository, name: str) -> None:
+    by_hand, _ = await create_token(repository, name, Scope.ADMIN, at=now())
+
+    for secret in (new_secret(), by_hand, new_secret(), None):
+        await bring(repository, secret)
+
+    assert await held(repository) == {hash_of(by_hand)}
+
+
+async def test_what_a_file_brought_before_tokens_were_marked_ends_too(repository: TaskRepository) -> None:
+    secret = new_secret()
+    name = f"admin-{hash_of(secret)[:8]}"
+    value = {"name": name, "scope": "admin", "created_at": now().isoformat(), "expires_at": None}
+    records = [
+        PutRecord("token-names", name, {"hash": hash_of(secret)}, 0),
+        PutRecord("tokens", hash_of(secret), value, 0),
+    ]
+    await repository.commit(records, at=now())
+
+    await bring(repository, None)
+
+    assert await held(repository) == set()
+
+
+async def test_of_replicas_that_start_at_once_with_two_files_one_wins(repository: TaskRepository) -> None:
+    first, second = new_secret(), new_secret()
+
+    await asyncio.gather(*(bring(repository, secret) for secret in (first, second) * 10))
+
+    assert await held(repository) in ({hash_of(first)}, {hash_of(second)})
