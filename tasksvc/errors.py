@@ -65,7 +65,7 @@ class VersionConflict(WriteRefused):
 
     def __init__(self, current: Task, generation: str) -> None:
         """`current` is the task as it is, in a store of `generation`."""
-        super().__init__(f"Task {current.id} is at version {current.version}, which is not the one that was named.")
+        super().__init__(f"Task {current.id} is at version {current.version}, and the request expects another one.")
         self.current, self.generation = current, generation
 
 

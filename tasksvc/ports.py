@@ -212,7 +212,7 @@ def seq_of(since: Position, *, generation: str, floor: int, head: int) -> int:
     """
     if since != BEGINNING and since.generation != generation:
         raise PositionGone(
-            "This position belongs to another life of the store. Read the list again and go on from there."
+            "This position belongs to another generation of the store. Read the list again and go on from there."
         )
     if since.seq > head:
         raise PositionGone(f"This position lies beyond the head of the log, which is {head}.")

@@ -29,7 +29,7 @@ NO_SUCH_TASK = Refusal(404, "task-not-found", "There is no such task.")
 POSITION_GONE = Refusal(
     410,
     "position-gone",
-    "The position is older than the log, or of another life of the store: read the list again.",
+    "The position is older than the log, or of another generation of the store: read the list again.",
     {"resync": RESYNC},
 )
 VERSION_CONFLICT = Refusal(

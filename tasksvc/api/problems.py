@@ -18,11 +18,15 @@ TYPE_PREFIX = "urn:tasksvc:problem:"
 ERRORS_MAX = 100
 """Fields that one answer lists, so that it cannot be many times as large as its request."""
 
+NAMES_MAX, NAME_SHOWN_MAX = 5, 60
+"""Fields that the detail of a 422 names, and characters of each."""
+
 log = logging.getLogger("tasksvc")
 
 
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """As RFC 9110 has them; http.HTTPStatus has older ones in some Pythons."""
+INTERNAL_ERROR = "The service failed. Quote the X-Request-ID of this answer when you report it."
 RESYNC = "GET /tasks/, then go on from its X-Change-Seq"
 
 
@@ -129,7 +133,10 @@ class InvalidRequest(RequestError):
     status, name = 422, "invalid-request"
 
     def __init__(self, found: Sequence[FieldError]) -> None:
-        super().__init__("The request is not what is expected. See `errors`.")
+        names = list(dict.fromkeys((error.field or error.where)[:NAME_SHOWN_MAX] for error in found))
+        more = " and others" if len(names) > NAMES_MAX else ""
+        listed = ", ".join(f"`{name}`" for name in names[:NAMES_MAX])
+        super().__init__(f"The request failed validation: see `errors` for {listed}{more}.")
         self.found = found
 
 
@@ -207,5 +214,5 @@ def problem_of(error: Exception, *, scheme: str = "") -> web.Response:
             retry = getattr(error, "retry_after", None)
             headers = {} if retry is None else {"Retry-After": str(max(1, round(retry)))}
             return problem(answer.status, answer.name, str(error), {**at, **answer.more(error)}, headers)
-    log.error("An error that nobody expected, with a %s: store.", scheme, exc_info=error)
-    return problem(500, "internal-error", "The service failed at this request. Its log says why.")
+    log.error("Unexpected error (store: %s).", scheme, exc_info=error)
+    return problem(500, "internal-error", INTERNAL_ERROR)

@@ -7,9 +7,9 @@ loaded gives values of the domain.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
@@ -17,6 +17,7 @@ from tasksvc import domain
 from tasksvc.api.conditions import condition_problem
 from tasksvc.api.cursors import parse_cursor
 from tasksvc.api.problems import ERRORS_MAX
+from tasksvc.api.suggestions import Unknown, did_you_mean
 from tasksvc.domain import TaskDraft
 from tasksvc.query import Cursor, SortField, TaskQuery
 from tasksvc.tokens import NAME_RULE, Scope
@@ -158,13 +159,41 @@ class Part(fields.Nested):
     default_error_messages = MESSAGES
 
 
+class Choice(validate.OneOf):
+    """A validator of a text that is one of some, which its message lists."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        super().__init__(list(choices), error="Must be one of {choices}.")
+
+    def __call__(self, value: str) -> str:
+        try:
+            return str(super().__call__(value))
+        except ValidationError as error:
+            raise ValidationError(f"{error.messages[0]}{did_you_mean(value, list(self.choices))}") from None
+
+
 class Strict(Schema):
     """Refuses what it does not know."""
 
-    error_messages = {"unknown": "This is not known here.", "type": "Must be an object."}  # noqa: RUF012
+    error_messages = {"type": "Must be an object."}  # noqa: RUF012
+    noun: ClassVar = "field"
+    """What it calls its members."""
+    set_by_service: ClassVar[Collection[str]] = ()
+    """Members of what it makes that clients do not write."""
 
     class Meta:
         unknown = RAISE
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        unknown = Unknown(self.noun, list(self.fields), self.set_by_service)
+        self.error_messages = {**self.error_messages, "unknown": unknown}
+
+
+class Query(Strict):
+    """A query string.  Refuses parameters that it does not know."""
+
+    noun = "parameter"
 
 
 class ShownWhole(fields.Integer):
@@ -185,6 +214,8 @@ class Shown(Schema):
 
 # ---------------------------------------------------------------- tasks, coming in
 
+SET_BY_SERVICE = ("id", "completed_at", "created_at", "updated_at", "version")
+"""Fields of a task that clients do not write."""
 EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:00+01:00", "labels": ["home"]}
 
 
@@ -219,6 +250,8 @@ IF_MATCH = _described("As the header If-Match: an entity tag, several with comma
 class TaskIn(Strict):
     """A new task."""
 
+    set_by_service = SET_BY_SERVICE
+
     description = Text(
         required=True,
         validate=_by(domain.description_problem),
@@ -244,6 +277,8 @@ class TaskIn(Strict):
 
 class TaskPatch(Strict):
     """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
+
+    set_by_service = SET_BY_SERVICE
 
     description = Text(
         validate=_by(domain.description_problem),
@@ -301,7 +336,8 @@ class Batch(Schema):
             kind = item.get("op") if isinstance(item, dict) else None
             schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
             if schema is None:
-                wrong[str(index)] = {"op": ["Must be create, update or delete."]}
+                question = did_you_mean(kind, _OPERATIONS) if isinstance(kind, str) and len(wrong) < 10 else ""
+                wrong[str(index)] = {"op": [f"Must be create, update or delete.{question}"]}
                 continue
             try:
                 loaded.append(schema.load(item))
@@ -321,7 +357,7 @@ class TokenIn(Strict):
     name = Text(required=True, metadata=_described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME))
     scope = Text(
         required=True,
-        validate=validate.OneOf([str(scope) for scope in Scope], error="Must be one of {choices}."),
+        validate=Choice(map(str, Scope)),
         metadata=_described("What it allows; each includes those before it.", "read"),
     )
     expires_at = Moment(allow_none=True, load_default=None, metadata=_described("When it ends; null for never."))
@@ -345,11 +381,11 @@ class TokenMade(TokenOut):
 # ---------------------------------------------------------------- query strings
 
 
-class NoQuery(Strict):
+class NoQuery(Query):
     """No parameters."""
 
 
-class FilterQuery(Strict):
+class FilterQuery(Query):
     """Which tasks."""
 
     done = QueryFlag(metadata=_described("Only what is done, or what is not."))
@@ -384,9 +420,7 @@ class ListQuery(FilterQuery):
     """Which tasks, in which order, and which page of them."""
 
     sort = Text(
-        validate=validate.OneOf(
-            [sign + name for name in SortField for sign in ("", "-")], error="Must be one of {choices}."
-        ),
+        validate=Choice(sign + name for name in SortField for sign in ("", "-")),
         metadata=_described("The order; - for descending.  Nulls come last, ties go by id."),
     )
     limit = QueryWhole(1, LIMIT_MAX, metadata=_described("Asks for a page of at most so many; without it, all come."))
@@ -406,7 +440,7 @@ class ListQuery(FilterQuery):
         return query, None if after is None else parse_cursor(after, query), limit
 
 
-class ChangesQuery(Strict):
+class ChangesQuery(Query):
     """Which part of the change log."""
 
     since = Text(
@@ -428,7 +462,7 @@ class ChangesQuery(Strict):
         return {"since": "0", "limit": CHANGES_LIMIT, **data}
 
 
-class StreamQuery(Strict):
+class StreamQuery(Query):
     """Where a stream begins."""
 
     since = Text(

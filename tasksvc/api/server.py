@@ -118,7 +118,7 @@ class Protocol(web.RequestHandler):
             response = problem(400, "malformed-request", "This is not a request that HTTP allows.")
         else:
             self.log_exception("Error handling request", exc_info=exc)
-            response = problem(status, "internal-error", "The service failed at this request. Its log says why.")
+            response = problem(status, "internal-error", "The service failed. Its operator finds more in its log.")
         request._version = HttpVersion11  # aiohttp takes 1.0 for what could not be read
         response.headers[hdrs.SERVER] = SERVER
         response.force_close()

@@ -19,6 +19,7 @@ from tasksvc.api.body import JSON, Uploads, read_body
 from tasksvc.api.json_input import parse_json
 from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest
 from tasksvc.api.schemas import NoQuery, QueryTexts
+from tasksvc.api.suggestions import Unknown
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 """The loaded body."""
@@ -29,6 +30,8 @@ QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 
 BODY_MAX = 256 * 1024
 """Bytes."""
+EXPLAINED_MAX = 10
+"""Unknown names of a request about which more is said than that they are unknown: finding the nearest takes time."""
 
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
@@ -106,18 +109,25 @@ def load_body(schema: Schema, raw: bytes) -> Any:
 
 def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
     """The first of marshmallow's messages, flat, each with the path to its field."""
-    return islice(_flat(where, "", error.messages), ERRORS_MAX)
+    explained = iter(range(EXPLAINED_MAX))
+    for path, name, message in islice(_flat("", "", error.messages), ERRORS_MAX):
+        if isinstance(message, Unknown) and next(explained, None) is not None:
+            message = message.about(name)
+        yield FieldError(where, printable(path), str(message))
 
 
-def _flat(where: str, path: str, messages: Any) -> Iterator[FieldError]:
+def _flat(path: str, name: str, messages: Any) -> Iterator[tuple[str, str, str]]:
+    """The path to a field, its own name, and a message."""
     if isinstance(messages, Mapping):
-        for name, below in messages.items():
+        for inner, below in messages.items():
             # marshmallow's name for what concerns the whole of an object
-            inner = path if name == "_schema" else f"{path}.{name}" if path else str(name)
-            yield from _flat(where, inner, below)
+            if inner == "_schema":
+                yield from _flat(path, name, below)
+            else:
+                yield from _flat(f"{path}.{inner}" if path else str(inner), str(inner), below)
     else:
         for message in messages:
-            yield FieldError(where, printable(path), str(message))
+            yield path, name, message
 
 
 def printable(text: str) -> str:
