@@ -5,8 +5,26 @@ from __future__ import annotations
 import gc
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
+
+POSTGRESQL = Path(__file__).with_name("postgresql")
+SHORT = {"test_settings.py", "test_smoke.py"}
+"""Files of that folder whose tests start no server, or one for a moment."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that run on a PostgreSQL server, as their folder, their fixtures or their parameters show."""
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if (
+            (item.path.parent == POSTGRESQL and item.path.name not in SHORT)
+            or (item.path.parent != POSTGRESQL and "server_url" in getattr(item, "fixturenames", ()))
+            or "postgresql" in parameters.values()
+        ):
+            item.add_marker("postgresql")
 
 
 class LeftBehind:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import broken_stores
 import pytest
+from patience import PATIENCE_SECONDS
 
 from tasksvc.testing import TaskRepositoryContract
 
@@ -30,9 +31,9 @@ def run(project: Path, url: str, *options: str) -> str:
     (project / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-W", "error", "-rs", "-p", "no:cacheprovider", *options]
     path = os.pathsep.join([str(project / "site"), str(Path(__file__).parent)])
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": "-p no:schemathesis"}  # it takes long to load
     done = subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     return done.stdout + done.stderr
 

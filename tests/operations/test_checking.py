@@ -262,6 +262,7 @@ async def test_a_schema_that_somebody_has_written_to_is_found_out(
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.postgresql
 @pytest.mark.parametrize("command", [("check",), ("export", "export.jsonl"), ("copy", "{url}", "sqlite:///copy.db")])
 def test_a_mistyped_schema_is_told_of_and_not_made(command: Sequence[str], new_url: NewURL, tmp_path: Path) -> None:
     url = new_url("postgresql")

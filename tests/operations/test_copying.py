@@ -118,6 +118,7 @@ async def source_url(new_url: NewURL) -> str:
     return url
 
 
+@pytest.mark.postgresql
 async def test_the_command_copies_in_both_directions_and_says_what(
     source_url: str, new_url: NewURL, tmp_path: Path, open_store: Open
 ) -> None:
