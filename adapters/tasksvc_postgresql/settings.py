@@ -20,6 +20,9 @@ _SCHEMA_BYTES = 63
 """As many as PostgreSQL keeps of a name."""
 _RESERVED = ("pg_", "$")
 
+_TARGETS = ("read-write", "primary", "any", "read-only", "standby", "prefer-standby")
+_FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+
 Host = dict[str, str | int]
 """Where one server is, as asyncpg takes it: `host` and `port`, or neither for asyncpg's defaults."""
 
@@ -57,6 +60,8 @@ def settings_of(url: StoreURL) -> Settings:
             f"The parameters of {url} cannot be read; write them as ?name=value&name=value."
         ) from None
     given.setdefault("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS", "read-write"))
+    _check_target(url, given["target_session_attrs"])
+    _check_files(url, given)
     schema = given.pop("schema", SCHEMA)
     if not 1 <= len(schema.encode()) <= _SCHEMA_BYTES or "\0" in schema or schema.startswith(_RESERVED):
         raise InvalidStoreURL(
@@ -66,6 +71,8 @@ def settings_of(url: StoreURL) -> Settings:
     timeout = _number(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
     start_timeout = _number(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
     scheme, netloc, path, _, _ = urlsplit(url.reveal())
+    if path == "/":  # which the driver takes for a database without a name
+        path = ""
     return Settings(
         name=str(url),
         dsn=urlunsplit((scheme, netloc, path, urlencode(given), "")),
@@ -76,6 +83,24 @@ def settings_of(url: StoreURL) -> Settings:
         timeout=timeout,
         start_timeout=start_timeout,
     )
+
+
+def _check_target(url: StoreURL, text: str) -> None:
+    if text not in _TARGETS:
+        raise InvalidStoreURL(f"The parameter target_session_attrs of {url} must be one of {', '.join(_TARGETS)}.")
+
+
+def _check_files(url: StoreURL, given: dict[str, str]) -> None:
+    """The driver would pass over a password file that it can't use, and not say which certificate is missing."""
+    for name in _FILES:
+        path = given.get(name)
+        if path and not os.access(path, os.R_OK):
+            raise InvalidStoreURL(f"The file {path} that {name} of {url} names can't be read.")
+    path = given.get("passfile")
+    if path and os.name == "posix" and os.stat(path).st_mode & 0o077:
+        raise InvalidStoreURL(
+            f"The file {path} that passfile of {url} names is not used while others may read it. Run: chmod 600 {path}"
+        )
 
 
 def _number(url: StoreURL, name: str, text: str | float, *, at_least: float) -> float:

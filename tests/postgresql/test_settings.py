@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tasksvc_postgresql.settings import Settings, settings_of
 
@@ -47,6 +49,11 @@ def test_each_host_is_tried_on_its_own(text: str, hosts: list[tuple[str, int | N
     assert found == hosts
 
 
+@pytest.mark.parametrize("text", ["postgresql://?service=tasks", "postgresql:///?service=tasks"])
+def test_a_path_without_a_name_leaves_the_database_to_others(text: str) -> None:
+    assert settings(text).dsn == "postgresql:?service=tasks&target_session_attrs=read-write"
+
+
 def test_a_schema_is_quoted() -> None:
     assert settings('postgresql://h/db?schema=a"b').session["search_path"] == '"a""b"'
 
@@ -75,6 +82,9 @@ def test_the_url_cannot_change_what_the_statements_rely_on() -> None:
         "postgresql://u:sEcret@h1,h2,h3/db?port=1,2",
         "postgresql://u:sEcret@,h/db",
         "postgresql://u:sEcret",
+        "postgresql://u:sEcret@h/db?target_session_attrs=writable",
+        "postgresql://u:sEcret@h/db?sslrootcert=/nowhere/root.crt",
+        "postgresql://u@h/db?passfile=/nowhere/pgpass&password=sEcret",
     ],
 )
 def test_a_url_that_makes_no_sense_is_refused_in_one_sentence_without_the_password(text: str) -> None:
@@ -91,3 +101,23 @@ def test_settings_show_no_secret() -> None:
     assert "sEcret" in found.dsn
     for shown in (str(found), repr(found), found.name):
         assert "sEcret" not in shown
+
+
+@pytest.mark.parametrize("name", ["passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl"])
+def test_a_file_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(InvalidStoreURL, match=rf"^The file /nowhere/file that {name} of .* can't be read\.$"):
+        settings(f"postgresql://u@h/db?{name}=/nowhere/file")
+
+
+def test_a_password_file_that_others_may_read_is_refused_since_the_driver_would_pass_over_it(tmp_path: Path) -> None:
+    passwords = tmp_path / "pgpass"
+    passwords.write_text("*:*:*:*:sEcret\n")
+    url = f"postgresql://u@h/db?passfile={passwords}"
+    passwords.chmod(0o640)
+
+    with pytest.raises(InvalidStoreURL, match="chmod 600") as refusal:
+        settings(url)
+    passwords.chmod(0o600)
+
+    assert "sEcret" not in str(refusal.value)
+    assert settings(url).dsn.startswith("postgresql://u@h/db?passfile=")
