@@ -1,0 +1,63 @@
+"""A root of Debian, made from the mirrors that this machine is set up for, in place of the image of that name."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CERTIFICATES = "/etc/pip-certificates.crt"
+
+
+class NoMirror(Exception):
+    """This machine is set up for no mirror of that release."""
+
+
+def make_root(folder: Path, release: str) -> None:
+    """Debian's smallest, which fetches packages as this machine does.  Raises NoMirror."""
+    sources = list(_sources(release))
+    main = next((uri for uri, suite, _ in sources if suite == release), None)
+    if main is None:
+        raise NoMirror(f"apt is set up for no mirror of Debian {release} here.")
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", release, str(folder), main], check=True, stdout=subprocess.DEVNULL
+    )
+    lines = [f"deb {uri} {suite} {component}\n" for uri, suite, component in sources]
+    (folder / "etc/apt/sources.list").write_text("".join(lines))
+    (folder / "etc/pip.conf").write_text(_pip_settings(folder))
+
+
+def _sources(release: str) -> Iterator[tuple[str, str, str]]:
+    """URI, suite and component of what apt gets from the mirrors of `release`."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    for line in sorted(set(listed.stdout.splitlines())):
+        uri, suite, component = line.split()
+        if suite == release or suite.startswith(f"{release}-"):
+            yield uri, suite, component
+
+
+def _pip_settings(folder: Path) -> str:
+    """pip's configuration for `folder`: that of this machine, but for what lies on its disk."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
+    ).stdout
+    settings: dict[str, str] = {}
+    for line in listed.splitlines():
+        key, _, quoted = line.partition("=")
+        name, value = key.rpartition(".")[2], quoted.strip("'")
+        if name == "cert":
+            shutil.copy(value, folder / CERTIFICATES.lstrip("/"))
+            settings[name] = CERTIFICATES
+        elif name in ("index-url", "extra-index-url"):
+            settings[name] = " ".join(
+                url for url in value.replace("\\n", " ").split() if urlsplit(url).scheme != "file"
+            )
+        elif name in ("default-timeout", "timeout", "trusted-host"):
+            settings[name.removeprefix("default-")] = value.replace("\\n", " ")
+    return "[global]\n" + "".join(f"{name} = {value}\n" for name, value in settings.items() if value)

@@ -1,0 +1,159 @@
+"""nginx and Caddy with the repository's own examples, for a service on loopback."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from pages import Page
+from postgresql.server import free_port
+from wire import Answer
+
+from deployment.engine import until
+
+NAME = "tasks.example"
+EXAMPLES = "examples/deployment"
+SECTION = Page.named("docs/deployment.md").section("nginx or Caddy")
+
+
+class Proxied(NamedTuple):
+    """A service, as the world sees it."""
+
+    url: str
+    certificate: Path
+    """Of the authority that the proxy's certificate comes from."""
+
+
+class Client:
+    """A client of `proxied` at an address of its own, which finds the public name on this machine."""
+
+    def __init__(self, proxied: Proxied, headers: dict[str, str], *, address: str = "127.0.0.1") -> None:
+        self._parts = urlsplit(proxied.url)
+        self._trust = ssl.create_default_context(cafile=str(proxied.certificate))
+        self._headers, self._address = headers, address
+
+    def open(self, method: str, path: str, document: object = None, **headers: str) -> HTTPConnection:
+        """A connection on which a request was sent; `path` is absolute, or below the proxy's own."""
+        connection = _Here(self._parts.hostname or "", self._parts.port, context=self._trust, timeout=120)
+        connection.source_address = (self._address, 0)
+        body, kind = (None, {}) if document is None else (json.dumps(document), {"Content-Type": "application/json"})
+        connection.request(method, urljoin(f"{self._parts.path}/", path), body, {**self._headers, **kind, **headers})
+        return connection
+
+    def ask(self, method: str, path: str, document: object = None, **headers: str) -> Answer:
+        """The answer to one request."""
+        with contextlib.closing(self.open(method, path, document, **headers)) as connection:
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, found, response.read())
+
+
+class _Here(HTTPSConnection):
+    def connect(self) -> None:
+        there = ("127.0.0.1", self.port)
+        plain = socket.create_connection(there, timeout=120, source_address=self.source_address)
+        self.sock = self._context.wrap_socket(plain, server_hostname=self.host)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def nginx(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
+    """nginx.conf; below `prefix` with the location that the page shows."""
+    port, plain = free_port(), free_port()
+    certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={NAME}", "-days", "2",
+         "-addext", f"subjectAltName=DNS:{NAME}", "-out", certificate, "-keyout", key],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    text = Page.named(f"{EXAMPLES}/nginx.conf").text
+    if prefix:
+        (block,) = SECTION.blocks("nginx")
+        text = replaced(text, re.findall(r"^    location / \{.*?^    \}\n", text, re.MULTILINE | re.DOTALL)[0], block)
+    for old, new in (
+        ("127.0.0.1:8000", f"127.0.0.1:{service_port}"),
+        ("listen 80;", f"listen 127.0.0.1:{plain};"),
+        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("/etc/ssl/tasks.example", str(folder)),
+    ):
+        text = text.replace(old, new)
+    (folder / "tasksvc.conf").write_text(text)
+    temporary = "".join(
+        f"{what}_temp_path {folder}/{what};\n" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;\n" if os.geteuid() == 0 else ""
+    (folder / "nginx.conf").write_text(
+        f"{user}pid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}include {folder}/tasksvc.conf;\n}}\n"
+    )
+    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+    with running(command, port, folder):
+        yield Proxied(f"https://{NAME}:{port}{prefix}", certificate)
+
+
+@contextlib.contextmanager
+def caddy(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
+    """Caddyfile; below `prefix` with the handler that the page shows."""
+    port = free_port()
+    where = f"127.0.0.1:{service_port}"
+    text = Page.named(f"{EXAMPLES}/Caddyfile").text
+    if prefix:
+        (block,) = SECTION.blocks("caddyfile")
+        head = re.findall(r"^\{\$TASKSVC_SITE.*\{\n", text, re.MULTILINE)[0]
+        text = head + replaced(block, "127.0.0.1:8000", where) + "}\n"
+    else:
+        text = replaced(text, "tasksvc-1:8000 tasksvc-2:8000", where)
+    # Certificates of its own authority, which isn't installed on this machine.
+    options = (
+        f"{{\n\tlocal_certs\n\tskip_install_trust\n\tadmin off\n\tauto_https disable_redirects\n"
+        f"\tstorage file_system {folder}/storage\n}}\n"
+    )
+    (folder / "Caddyfile").write_text(options + text)
+    command = ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+    certificate = folder / "storage/pki/authorities/local/root.crt"
+    with running(command, port, folder, TASKSVC_SITE=f"https://{NAME}:{port}"):
+        until(certificate.exists, "Caddy has a certificate")
+        yield Proxied(f"https://{NAME}:{port}{prefix}", certificate)
+
+
+PROXIES = {"nginx": nginx, "caddy": caddy}
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
+    return text.replace(old, new)
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, folder: Path, **variables: str) -> Iterator[None]:
+    """Runs `command` from when it listens on `port` to the end of the `with` block."""
+    program = shutil.which(command[0])
+    assert program is not None
+    environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *command[1:]], env={**environment, **variables}, stdout=log, stderr=log, cwd=folder
+        )
+
+    def listens() -> bool:
+        assert process.poll() is None, (folder / "log").read_text()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+            return True
+        return False
+
+    try:
+        until(listens, f"{command[0]} listens")
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
