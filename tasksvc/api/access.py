@@ -11,7 +11,8 @@ from enum import Enum
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.problems import Forbidden, TooManyRequests, Unauthorized
+from tasksvc.api.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
+from tasksvc.api.redaction import names_token
 from tasksvc.api.service import Service
 from tasksvc.errors import TasksvcError
 from tasksvc.ports import Capability
@@ -211,6 +212,8 @@ class Access:
         callers = self._callers
         given = request.headers.getall(hdrs.AUTHORIZATION, ())
         if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
+            if any(map(names_token, request.query)):
+                raise TokenInQuery
             raise Unauthorized
         secret = given[0][len(BEARER) :].strip()
         if not is_well_formed(secret):

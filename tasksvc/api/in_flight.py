@@ -15,6 +15,7 @@ from time import perf_counter
 from aiohttp import web
 
 from tasksvc.api.guard import SAFE_METHODS
+from tasksvc.api.redaction import redacted
 from tasksvc.errors import OutcomeUnknown, StoreUnavailable
 
 REQUEST_SECONDS = 30.0
@@ -115,13 +116,13 @@ class InFlight:
         if new:
             log.error(
                 "The %s: store has left %d requests without an answer for too long, such as %s %s. They are given up.",
-                *(self._scheme, len(new), new[0].method, new[0].path),
+                *(self._scheme, len(new), new[0].method, redacted(new[0].raw_path)),
             )
         for request in late:
             if now - self._given_up[id(request)] >= GRACE_SECONDS and request.transport is not None:
                 log.error(
                     "The %s: store does not end %s %s, though it was cancelled. The connection is cut.",
-                    *(self._scheme, request.method, request.path),
+                    *(self._scheme, request.method, redacted(request.raw_path)),
                 )
                 request.transport.abort()
 

@@ -23,6 +23,7 @@ from typing import Any, Literal, TextIO
 from aiohttp import hdrs, web
 
 from tasksvc.api.proxies import Proxies
+from tasksvc.api.redaction import redacted
 
 LogFormat = Literal["text", "json"]
 FLUSH_SECONDS = 0.25
@@ -110,6 +111,7 @@ def _time(at: float) -> str:
 def _as_text(
     at: float, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
 ) -> str:
+    path = redacted(path)
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
     return f"{_time(at)} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
@@ -125,7 +127,7 @@ def _as_json(
         "remote": remote,
         "caller": caller,
         "method": method,
-        "path": path,
+        "path": redacted(path),
         "status": status,
         "ms": round(seconds * 1000, 3),
     }

@@ -75,6 +75,19 @@ class Unauthorized(RequestError):
         )
 
 
+class TokenInQuery(RequestError):
+    """Whether it is valid or not: it is not looked at (RFC 6750, sections 2.3 and 3.1)."""
+
+    status, name = 400, "token-in-query"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A token in the query string is not accepted, since URLs end up in logs and histories. Send it as"
+            " Authorization: Bearer TOKEN, and replace the one that was sent here.",
+            headers={"WWW-Authenticate": 'Bearer realm="tasksvc", error="invalid_request"'},
+        )
+
+
 class Forbidden(RequestError):
     status, name = 403, "forbidden"
 

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.answers import SERVER
 from tasksvc.api.caching import NO_STORE
 from tasksvc.api.problems import log
+from tasksvc.api.redaction import redacted
 from tasksvc.errors import StoreUnavailable
 
 WRITE_BYTES = 64 * 1024
@@ -65,7 +66,8 @@ class Stream:
             if not isinstance(error, Exception):
                 raise
             if not isinstance(error, ConnectionError):
-                log.error("The answer to %s %s broke off.", request.method, request.path, exc_info=error)
+                target = redacted(request.raw_path)
+                log.error("The answer to %s %s broke off.", request.method, target, exc_info=error)
         finally:
             await self._pieces.aclose()
             if self._closed is not None:

@@ -17,7 +17,8 @@ from marshmallow import Schema, ValidationError
 
 from tasksvc.api.body import JSON, Uploads, read_body
 from tasksvc.api.json_input import parse_json
-from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest
+from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest, TokenInQuery
+from tasksvc.api.redaction import names_token
 from tasksvc.api.schemas import NoQuery, QueryTexts
 from tasksvc.api.suggestions import Unknown
 
@@ -72,6 +73,8 @@ class Expectation:
         for name in given:
             if name in values:
                 continue
+            if names_token(name):
+                raise TokenInQuery
             texts = given.getall(name)
             values[name] = texts if name in self._repeatable else texts[0]
             if len(texts) > 1 and name not in self._repeatable:

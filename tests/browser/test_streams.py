@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from clients.cutting_proxy import CuttingProxy
 from running_service import RunningService
+
+from tasksvc.tokens import new_secret
 
 pytestmark = pytest.mark.browser
 
 PATIENCE_SECONDS = 60.0
+PAGE = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text("utf-8")
 
 FOLLOW = """path => {
   window.seen = [];
@@ -94,3 +100,85 @@ async def test_an_event_source_sees_no_empty_event(watched: Any, service: Runnin
     events = await seen(page, 1)
 
     assert [change["task"]["description"] for _, change in events] == ["the first"]
+
+
+# ---------------------------------------------------------------- with a token, as docs/streaming.md shows it
+
+
+@pytest.fixture
+async def other_origin() -> AsyncIterator[str]:
+    """A page that is not the service's."""
+
+    async def empty(request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")
+
+    site = web.Application()
+    site.router.add_get("/", empty)
+    async with TestServer(site, host="127.0.0.1") as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+async def test_the_documented_function_follows_with_a_token_through_broken_connections(
+    watched: Any, other_origin: str, tmp_path: Path
+) -> None:
+    page, secret = watched.page, new_secret()
+    (follow,) = re.findall(r"^```js\n(async function follow.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "admin-token").write_text(secret)
+    with RunningService(
+        *("--store", "memory://", "--cors-origin", other_origin),
+        folder=tmp_path,
+        environment={"TASKSVC_ADMIN_TOKEN_FILE": "admin-token"},
+    ) as service:
+        admin = aiohttp.ClientSession(service.url, headers={"Authorization": f"Bearer {secret}"})
+        async with admin, CuttingProxy(service.port) as proxy:
+            async with admin.post("/admin/tokens", json={"name": "page", "scope": "read"}) as made:
+                token = (await made.json())["token"]
+            async with admin.post("/tasks/", json={"description": "before"}):
+                pass
+            async with admin.get("/tasks/") as listed:
+                since = listed.headers["X-Change-Seq"]
+            await page.goto(other_origin)
+            size = await received(page)
+            await page.add_script_tag(content=follow)
+            await page.evaluate(
+                """([url, token, since]) => {
+                  window.seen = [];
+                  follow(url, token, since, change => seen.push(change.task.description))
+                    .catch(error => { window.refused = error.status; });
+                }""",
+                [f"{proxy.url}/changes/stream", token, since],
+            )
+            await until(size)
+
+            for number in range(3):
+                proxy.lets_in = False
+                proxy.cut()
+                async with admin.post("/tasks/", json={"description": f"missed {number}"}):
+                    pass
+                proxy.lets_in = True
+                await seen(page, 2 * number + 1)
+                async with admin.post("/tasks/", json={"description": f"live {number}"}):
+                    pass
+                descriptions = await seen(page, 2 * number + 2)
+            async with admin.delete("/admin/tokens/page") as revoked:
+                assert revoked.status == 204
+            await page.wait_for_function("window.refused !== undefined", timeout=PATIENCE_SECONDS * 1_000)
+
+            assert descriptions == [f"{when} {number}" for number in range(3) for when in ("missed", "live")]
+            assert await page.evaluate("window.refused") == 401
+
+
+async def test_the_documented_event_source_follows(watched: Any, service: RunningService) -> None:
+    page = watched.page
+    (start,) = re.findall(r"^```js\n(const source.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    await page.goto(f"{service.url}/health/live")
+    size = await received(page)
+    await page.evaluate(f"() => {{ {start} }}")
+    await until(size)
+
+    await create(service, "the first")
+
+    await until(lambda: said)
+    assert len(said) == 1
