@@ -30,6 +30,10 @@ class StoreRefused(TasksvcError):
     """The adapter was loaded, and will not open this store: in use, too new, not ours, unreadable."""
 
 
+class StoreInUse(StoreRefused):
+    """Another process serves the store, and one at a time may."""
+
+
 # ---------------------------------------------------------------- a write that breaks a rule
 
 

@@ -66,6 +66,18 @@ def tasksvc_backup(url: StoreURL, file: Path) -> Awaitable[None]:  # type: ignor
 
 
 @hookspec(firstresult=True)
+def tasksvc_admin_socket(url: StoreURL) -> Path:  # type: ignore[empty-body]
+    """Returns the absolute path of a Unix socket at which the process that serves the store `url` can be asked.
+
+    Optional, for stores that one process serves at a time: `tasksvc token` asks that process for what it
+    cannot do itself.  The service makes the socket, for its own user alone, while it has the store open,
+    and removes what it finds there; so the path belongs to this store, and lies best beside its file.
+
+    Raises InvalidStoreURL.
+    """
+
+
+@hookspec(firstresult=True)
 def tasksvc_recognize_backup(head: bytes) -> bool:  # type: ignore[empty-body]
     """Returns whether a file that begins with `head` is what tasksvc_backup of this adapter made.
 

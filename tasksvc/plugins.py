@@ -69,6 +69,24 @@ async def back_up(url: str | StoreURL, file: Path) -> None:
     await _given(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
 
 
+def admin_socket(url: StoreURL) -> Path | None:
+    """The path of the Unix socket at which the process that serves `url` can be asked; None if it has none.
+
+    Raises InvalidStoreURL and PluginError.
+    """
+    hook = _load(url.scheme, _claims()).hook
+    try:
+        path: Path | None = hook.tasksvc_admin_socket(url=url)
+    except TasksvcError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"The adapter for {url.scheme}: failed to name the socket of {url} with {type(error).__name__}."
+            " Ask its author."
+        ) from error
+    return path
+
+
 class Recognized(NamedTuple):
     """Whose backup a file is."""
 

@@ -31,6 +31,11 @@ def tasksvc_recognize_backup(head: bytes) -> bool:
     return is_store(head)
 
 
+@hookimpl
+def tasksvc_admin_socket(url: StoreURL) -> Path:
+    return Path(f"{path_of(url)}.socket")
+
+
 def path_of(url: StoreURL) -> str:
     """The real path of sqlite:///relative.db or sqlite:////absolute.db.  Raises InvalidStoreURL."""
     if url.netloc:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tasksvc import StoreRefused
+from tasksvc import StoreInUse, StoreRefused
 from tasksvc_sqlite.private import NO_FOLLOW, PRIVATE, share
 
 if sys.platform == "win32":  # pragma: no cover
@@ -39,7 +39,7 @@ class FileLock:
             _lock(self._descriptor)
         except OSError as error:
             os.close(self._descriptor)
-            raise StoreRefused(
+            raise StoreInUse(
                 f"{path} is in use already. One process serves a file: stop the other one, or name another file."
             ) from error
         share(self._descriptor, path)

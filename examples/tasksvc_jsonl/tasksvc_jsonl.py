@@ -17,6 +17,7 @@ from tasksvc import (
     LedgerRepository,
     OutcomeUnknown,
     StoreFull,
+    StoreInUse,
     StoreReader,
     StoreRefused,
     StoreUnavailable,
@@ -56,7 +57,7 @@ class JSONLRepository(LedgerRepository):
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, or the process ends
         except OSError:
-            raise StoreRefused(f"{path} is in use. Stop the process that has it open, or name another file.") from None
+            raise StoreInUse(f"{path} is in use. Stop the process that has it open, or name another file.") from None
         self._file.seek(0)
         content = self._file.readall()
         commits = _commits(content, path)
@@ -150,6 +151,12 @@ async def tasksvc_backup(url: StoreURL, file: Path) -> None:
 @hookimpl
 def tasksvc_recognize_backup(head: bytes) -> bool:
     return head.startswith(FORMAT)
+
+
+@hookimpl
+def tasksvc_admin_socket(url: StoreURL) -> Path:
+    path = _path_of(url).resolve()
+    return path.with_name(f"{path.name}.socket")
 
 
 def _path_of(url: StoreURL) -> Path:

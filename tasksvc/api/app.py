@@ -37,6 +37,8 @@ FRONT: web.AppKey[Front] = web.AppKey("tasksvc-front", Front)
 """What a server may put before the application."""
 OPERATIONS: web.AppKey[web.Application] = web.AppKey("tasksvc-operations", web.Application)
 """Health and figures as an application of their own, for another port."""
+ADMINISTRATION: web.AppKey[web.Application] = web.AppKey("tasksvc-administration", web.Application)
+"""The administration of tokens, which asks for none: for a socket that nobody else can open."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
     app[OPERATIONS] = web.Application()
     routes.add_only_operations_to(app[OPERATIONS].router)
+    app[ADMINISTRATION] = web.Application(client_max_size=2**62)
+    routes.add_only_tokens_to(app[ADMINISTRATION].router)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         try:

@@ -92,6 +92,15 @@ class Routes:
         self._operations_paths(router, None, documented=False)
         self._nowhere(router)
 
+    def add_only_tokens_to(self, router: web.UrlDispatcher) -> None:
+        """Registers the administration of tokens, for those who need none because only they reach it."""
+        tokens = self._handlers.tokens
+        many: Methods = {"GET": (tokens.list_tokens, None), "POST": (tokens.create_token, None)}
+        self._path(router, "/admin/tokens", many, documented=False, guarded=False)
+        one: Methods = {"DELETE": (tokens.revoke_token, None)}
+        self._path(router, "/admin/tokens/{name}", one, documented=False, guarded=False)
+        self._nowhere(router)
+
     def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
         """`scope` is what the figures need; without one they are for operators only, who come by any name."""
         operating = self._handlers.operations

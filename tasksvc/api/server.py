@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
 
+from tasksvc import unix_socket
 from tasksvc.api.answers import SERVER, Answer
-from tasksvc.api.app import FRONT, SERVICE
+from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
 from tasksvc.errors import TasksvcError
@@ -41,6 +45,9 @@ TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
 BACKLOG = 1_024
+
+
+log = logging.getLogger("tasksvc")
 
 
 class PortTaken(TasksvcError):
@@ -140,6 +147,7 @@ async def serve(
     ready: Callable[[Sequence[int]], None],
     stopping: Callable[[], None] = lambda: None,
     stop_delay: float = 0.0,
+    admin_socket: Path | None = None,
 ) -> None:
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
 
@@ -147,6 +155,8 @@ async def serve(
     `stopping` when the signal has come.  One that comes while the application starts ends that.
     For `stop_delay` seconds after the signal, or until a second one, only readiness is off, so that
     load balancers can send elsewhere before connections are refused.
+    At `admin_socket`, whose path is this process' as long as it has the store open, its user and root
+    administer tokens without one; where it cannot be made, the log says so.
     Raises PortTaken, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -169,6 +179,12 @@ async def serve(
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
+        if admin_socket is not None:
+            runner = web.AppRunner(app[ADMINISTRATION], access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            runners.append(runner)
+            await _listen_privately(runner, admin_socket, stack)
         cutting = asyncio.create_task(_cut_stalled_connections(runners))
         stack.callback(cutting.cancel)
         # What is there now stays, so the garbage collector need not look at it again and again.
@@ -228,16 +244,35 @@ async def _cut_stalled_connections(runners: Sequence[web.AppRunner]) -> None:
             connection.cut_if_stalled()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    manager = runner.server
+class LocalProtocol(Protocol):
+    """Protocol for a Unix socket, which hears this user and root alone, though nobody else should get so far."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        uid = unix_socket.peer_uid(transport.get_extra_info("socket").fileno())
+        if uid not in (None, 0, os.geteuid()):
+            self._wire.abort()
+
+
+async def _listen_privately(runner: web.AppRunner, path: Path, stack: AsyncExitStack) -> None:
+    """Listens at `path` until `stack` ends, or logs why not."""
+    try:
+        listening = unix_socket.bind_private(path)
+    except OSError as error:
+        log.warning("'tasksvc token --store' cannot ask this service: %s cannot be made: %s.", path, error)
+        return
+    stack.callback(path.unlink, missing_ok=True)  # before the store is closed, and another process makes its own
+    server = await asyncio.get_running_loop().create_unix_server(_factory(runner, LocalProtocol), sock=listening)
+    stack.callback(server.close)
+
+
+def _factory(runner: web.AppRunner, kind: type[Protocol]) -> Callable[[], Protocol]:
+    """What makes a protocol for each connection."""
+    manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
-    front = runner.app.get(FRONT)
-    if front is not None:
-        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
-    loop = asyncio.get_running_loop()
 
     def protocol() -> Protocol:
-        return Protocol(
+        return kind(
             manager,
             loop=loop,
             access_log=None,  # type: ignore[arg-type]  # aiohttp's own annotation forgets None
@@ -249,6 +284,17 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server
             auto_decompress=False,
         )
 
+    return protocol
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    manager = runner.server
+    assert manager is not None
+    front = runner.app.get(FRONT)
+    if front is not None:
+        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
+    loop = asyncio.get_running_loop()
+    protocol = _factory(runner, Protocol)
     try:
         server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host

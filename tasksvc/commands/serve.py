@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tasksvc import unix_socket
 from tasksvc.commands.announcing import Announcer
 from tasksvc.commands.ending import end_by_force
 from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate, seconds
@@ -19,6 +20,7 @@ from tasksvc.commands.logs import set_up, wants_json
 from tasksvc.commands.systemd import notify
 from tasksvc.commands.token_file import token_in
 from tasksvc.errors import TasksvcError
+from tasksvc.plugins import admin_socket
 from tasksvc.store_url import StoreURL
 from tasksvc.usecases import Retention
 
@@ -127,7 +129,13 @@ async def _serve(settings: argparse.Namespace) -> None:
         notify("STOPPING=1")
         end_by_force(after=settings.stop_delay)
 
-    await serve(listeners, ready=ready, stopping=stopping, stop_delay=settings.stop_delay)
+    await serve(
+        listeners,
+        ready=ready,
+        stopping=stopping,
+        stop_delay=settings.stop_delay,
+        admin_socket=admin_socket(announcer.store) if unix_socket.AVAILABLE else None,
+    )
 
 
 def _options(settings: argparse.Namespace) -> Options:

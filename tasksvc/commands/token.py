@@ -1,7 +1,7 @@
 """tasksvc token: makes, lists and revokes API tokens.
 
-With --store it opens a store that nobody else serves; with --url it asks the service that serves
-it, with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
+With --store it opens the store, or asks the process of this user that serves it, over its own socket.
+With --url it asks a service with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from tasksvc import tokens
+from tasksvc import tokens, unix_socket
 from tasksvc.commands.flags import Flags
+from tasksvc.commands.local_service import connection_to
 from tasksvc.commands.output import say, tell
 from tasksvc.commands.token_file import token_in
-from tasksvc.errors import TasksvcError
+from tasksvc.errors import StoreInUse, TasksvcError
 from tasksvc.new_file import new_file
-from tasksvc.plugins import open_repository
+from tasksvc.plugins import admin_socket, open_repository
 from tasksvc.ports import TaskRepository
+from tasksvc.store_url import StoreURL
 from tasksvc.tokens import Scope
 from tasksvc.usecases import now
 
@@ -63,7 +65,7 @@ def _flags(environment: Mapping[str, str]) -> Flags:
     flags = Flags("token", "Makes, lists and revokes API tokens.", environment)
     flags.add_argument("action", choices=("create", "list", "revoke", "new"), help="new prints a token for a file")
     flags.add_argument("name", nargs="?", metavar="NAME", help=f"of the token: {tokens.NAME_RULE}")
-    flags.add_store("the URL of a store that nobody serves now")
+    flags.add_store("the URL of a store on this machine, which may be served")
     flags.add("--url", str, None, "the URL of a service, such as http://127.0.0.1:8000")
     flags.add_argument(
         "--scope", choices=[str(scope) for scope in Scope], default="write", help="what it allows; default write"
@@ -93,9 +95,9 @@ def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
     name, scope = _name(settings), settings.scope
     expires_at = None if settings.expires is None else now() + settings.expires
     with _secret_output(settings) as show_secret:
-        if settings.url:
+        if (service := _service_of(settings, environment)) is not None:
             body = {"name": name, "scope": scope, "expires_at": _shown(expires_at)}
-            secret = _ask(settings.url, environment, "POST", "/admin/tokens", body)["token"]
+            secret = _ask(service, "POST", "/admin/tokens", body)["token"]
         else:
 
             async def make(repository: TaskRepository) -> str:
@@ -114,8 +116,8 @@ def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
 
 def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
     """Lists the tokens, without their secrets."""
-    if settings.url:
-        found = _ask(settings.url, environment, "GET", "/admin/tokens")
+    if (service := _service_of(settings, environment)) is not None:
+        found = _ask(service, "GET", "/admin/tokens")
     else:
 
         async def collect(repository: TaskRepository) -> list[dict[str, Any]]:
@@ -138,8 +140,8 @@ def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
 def revoke(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
     """Ends a token."""
     name = _name(settings)
-    if settings.url:
-        _ask(settings.url, environment, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
+    if (service := _service_of(settings, environment)) is not None:
+        _ask(service, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
     else:
         _with_store(settings.store, lambda repository: tokens.revoke_token(repository, name, at=now()))
     say(f"The token {name} is revoked.\n")
@@ -196,7 +198,12 @@ def _shown(at: datetime | None) -> str | None:
 
 def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
     async def main() -> T:
-        repository = await open_repository(url)
+        try:
+            repository = await open_repository(url)
+        except StoreInUse as error:
+            raise TokenCommandFailed(
+                f"{error} Or ask that process: with --url, and an admin token in TASKSVC_ADMIN_TOKEN_FILE."
+            ) from error
         try:
             return await work(repository)
         finally:
@@ -205,14 +212,36 @@ def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-def _ask(url: str, environment: Mapping[str, str], method: str, path: str, body: object = None) -> Any:
-    """What the service at `url` answers.  Raises TokenCommandFailed."""
-    secret = _admin_token(environment)
-    connection, prefix = _service(url)
+class _Service(NamedTuple):
+    """A service that can be asked."""
+
+    connection: http.client.HTTPConnection
+    prefix: str
+    """What its paths begin with."""
+    headers: Mapping[str, str]
+    """What shows that it may be asked."""
+
+
+def _service_of(settings: argparse.Namespace, environment: Mapping[str, str]) -> _Service | None:
+    """The service at --url, or the one that serves --store now; None if nobody does.
+
+    Raises TokenCommandFailed, LocalServiceRefused, and what the store's URL is refused with.
+    """
+    if settings.url:
+        authorization = {"Authorization": f"Bearer {_admin_token(environment)}"}
+        return _Service(*_place_of(settings.url), authorization)
+    path = admin_socket(StoreURL(settings.store)) if unix_socket.AVAILABLE else None
+    connection = None if path is None else connection_to(path, seconds=HTTP_SECONDS)
+    return None if connection is None else _Service(connection, "", {})
+
+
+def _ask(service: _Service, method: str, path: str, body: object = None) -> Any:
+    """What the service answers.  Raises TokenCommandFailed."""
+    connection = service.connection
     try:
-        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        headers = {**service.headers, "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body)
-        connection.request(method, prefix + path, data, headers)
+        connection.request(method, service.prefix + path, data, headers)
         response = connection.getresponse()
         raw = response.read()
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -230,7 +259,7 @@ def _ask(url: str, environment: Mapping[str, str], method: str, path: str, body:
     return document
 
 
-def _service(url: str) -> tuple[http.client.HTTPConnection, str]:
+def _place_of(url: str) -> tuple[http.client.HTTPConnection, str]:
     """Where it is, and with what its paths begin."""
     try:
         parts = urlsplit(url)
@@ -246,7 +275,10 @@ def _admin_token(environment: Mapping[str, str]) -> str:
         return token_in(file)
     secret = environment.get("TASKSVC_ADMIN_TOKEN", "").strip()
     if not secret:
-        raise TokenCommandFailed("Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.")
+        raise TokenCommandFailed(
+            "Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN."
+            " On the machine of the service its own user needs none: name the store with --store."
+        )
     if not tokens.is_well_formed(secret):
         raise TokenCommandFailed("What TASKSVC_ADMIN_TOKEN holds is no token of tasksvc.")
     return secret

@@ -193,12 +193,6 @@ def test_what_a_service_refuses_is_passed_on(service: RunningService, root_file:
     assert refused("list", environment=elsewhere).startswith("The service refused: ")
 
 
-def test_a_store_that_is_served_is_left_to_its_service(service: RunningService, tasksvc: CommandLine) -> None:
-    file = service.folder / "tasks.db"
-
-    assert "is in use already" in refusal(tasksvc("token", "list", "--store", f"sqlite:///{file}"))
-
-
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http:///tasks", "http://[", "http://127.0.0.1:99999"]
 )

@@ -18,6 +18,7 @@ from tasksvc.errors import PluginError
 from tasksvc.plugins import (
     InstalledStore,
     Recognized,
+    admin_socket,
     back_up,
     installed_stores,
     open_reader,
@@ -367,6 +368,7 @@ def test_opening_a_store_imports_its_adapter_alone(site: SitePackages) -> None:
 # ---------------------------------------------------------------- reading and backups, which are optional
 
 READER = """
+    import pathlib
     import tasksvc
 
     class Opened(tasksvc.StoreReader):
@@ -380,6 +382,9 @@ READER = """
 
     @tasksvc.hookimpl
     async def tasksvc_backup(url, file): file.write_text(url.scheme)
+
+    @tasksvc.hookimpl
+    def tasksvc_admin_socket(url): return pathlib.Path("/run", url.scheme)
 
     @tasksvc.hookimpl
     def tasksvc_recognize_backup(head): return head.startswith(b"plug")
@@ -498,3 +503,30 @@ def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: Sit
 
     assert "plug_store" in loaded
     assert loaded & {"other_store", "tasksvc_memory", "tasksvc_sqlite", *HEAVY} == set()
+
+
+# ---------------------------------------------------------------- where the process that serves a store is asked
+
+
+def test_an_adapter_names_the_socket_of_a_store(site: SitePackages) -> None:
+    site.install(READER)
+
+    assert admin_socket(StoreURL(URL)) == Path("/run/plug")
+
+
+def test_an_adapter_without_that_hook_has_no_socket(site: SitePackages) -> None:
+    site.install()
+
+    assert admin_socket(StoreURL(URL)) is None
+
+
+def test_an_adapter_that_fails_to_name_the_socket_is_named_without_the_secret(site: SitePackages) -> None:
+    site.install(READER.replace('pathlib.Path("/run", url.scheme)', "url.reveal().no_such_method()"))
+
+    with pytest.raises(PluginError) as caught:
+        admin_socket(StoreURL(URL))
+
+    assert str(caught.value) == (
+        "The adapter for plug: failed to name the socket of plug://user:***@host/db?... with AttributeError."
+        " Ask its author."
+    )
