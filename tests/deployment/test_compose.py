@@ -218,7 +218,8 @@ class Writing(threading.Thread):
 
 def test_replicas_are_replaced_one_by_one_without_a_failed_request(running: Running, clone: Path) -> None:
     before = [running.container(replica) for replica in REPLICAS]
-    (clone / "tasksvc" / "__init__.py").open("a").write('\n__newer__ = "yes"\n')
+    source = clone / "tasksvc" / "__init__.py"
+    source.write_text(source.read_text() + '\n__newer__ = "yes"\n')
     writers = [Writing(running) for _ in range(4)]
     for writer in writers:
         writer.start()
