@@ -57,6 +57,8 @@ from tasksvc.writes import (
     PutRecord,
     Remembered,
     Remove,
+    Removed,
+    RemoveMatching,
     RetryKey,
     Write,
 )
@@ -104,6 +106,8 @@ __all__ = [
     "RecordConflict",
     "Remembered",
     "Remove",
+    "RemoveMatching",
+    "Removed",
     "RepositoryError",
     "RetryKey",
     "RetryKeyReused",

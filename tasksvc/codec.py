@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from tasksvc.domain import Change, Kind, Record, Task
-from tasksvc.writes import Entry, Header, Remembered, Result, RetryKey
+from tasksvc.writes import Entry, Header, Remembered, Removed, Result, RetryKey
 
 try:
     import orjson
@@ -101,16 +101,29 @@ def _result_to_json(result: Result) -> Any:
             return {"task": task_to_json(result)}
         case Record():
             return {"record": list(result)}
+        case Removed(tasks, more):
+            return {"removed": {"tasks": tasks, "more": more}}
         case _:
             assert_never(result)
 
 
 def results_from_json(values: Sequence[Any]) -> tuple[Result, ...]:
     """The results that results_to_json() wrote."""
-    return tuple(
-        None if value is None else task_from_json(value["task"]) if "task" in value else Record(*value["record"])
-        for value in values
-    )
+    return tuple(map(_result_from_json, values))
+
+
+def _result_from_json(value: Mapping[str, Any] | None) -> Result:
+    if value is None:
+        return None
+    ((name, data),) = value.items()
+    match name:
+        case "task":
+            return task_from_json(data)
+        case "record":
+            return Record(*data)
+        case "removed":
+            return Removed(**data)
+    raise ValueError(f"{name!r} is no result of a write.")
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:

@@ -33,6 +33,8 @@ from tasksvc.writes import (
     PutRecord,
     Remembered,
     Remove,
+    Removed,
+    RemoveMatching,
     Result,
     RetryKey,
     Write,
@@ -67,6 +69,8 @@ def named(commits: Iterable[Commit]) -> Named:
             match write:
                 case Patch(task_id) | Remove(task_id):
                     names.task_ids.add(task_id)
+                case RemoveMatching(task_ids):
+                    names.task_ids.update(task_ids)
                 case PutRecord(space, name) | DropRecord(space, name):
                     names.records.add((space, name))
                 case Add():
@@ -253,17 +257,21 @@ class _Deciding:
                 if task is not old:
                     self._log(Kind.UPDATED, task.updated_at, task_id, task)
                 return task
-            case Remove(task_id, expected, only_if):
+            case Remove(task_id, expected):
                 old = self._tasks.get(task_id)
-                if only_if is not None:
-                    if old is None or not only_if.matches(old):
-                        return None
-                elif old is None:
+                if old is None:
                     raise TaskNotFound(task_id)
-                else:
-                    self._expect(old, expected)
-                self._log(Kind.DELETED, max(self._at, old.updated_at), task_id, None)
-                return None if only_if is None else old
+                self._expect(old, expected)
+                self._remove(old)
+                return None
+            case RemoveMatching(task_ids, query, more):
+                removed = 0
+                for task_id in task_ids:
+                    old = self._tasks.get(task_id)
+                    if old is not None and query.matches(old):
+                        self._remove(old)
+                        removed += 1
+                return Removed(removed, more)
             case PutRecord(space, name, value, expected_version):
                 current = self._expect_record(space, name, expected_version)
                 record = Record(space, name, value, 1 if current is None else current.version + 1)
@@ -285,6 +293,9 @@ class _Deciding:
         if expected is not None and expected != (0 if current is None else current.version):
             raise RecordConflict(space, name, current)
         return current
+
+    def _remove(self, task: Task) -> None:
+        self._log(Kind.DELETED, max(self._at, task.updated_at), task.id, None)
 
     def _log(self, kind: Kind, at: datetime, task_id: int, task: Task | None) -> None:
         self._seq += 1

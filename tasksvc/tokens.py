@@ -14,12 +14,12 @@ import zlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from tasksvc.domain import Record, parse_timestamp
 from tasksvc.errors import RecordConflict, TasksvcError
 from tasksvc.ports import TaskRepository
-from tasksvc.writes import DropRecord, PutRecord, Write
+from tasksvc.writes import Committed, DropRecord, PutRecord, RetryKey, Write
 
 PREFIX = "tasksvc_"
 SPACE = "tokens"
@@ -33,6 +33,8 @@ _BROUGHT = "brought-tokens"
 _TRIES = 100
 """Commits that other processes may come before."""
 _MALFORMED = "This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new"
+_NO_VERSION = -1
+"""No record is at this version, so that a write which expects it is always refused."""
 _NO_SUCH_TOKEN = "There is no token of that name."  # noqa: S105
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -74,6 +76,17 @@ class Token(NamedTuple):
         return self.expires_at is None or at < self.expires_at
 
 
+class TokenAlreadyMade(TasksvcError):
+    """The retry key made a token before, whose secret was in the answer of that time alone."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(
+            f"This request was done before: it made the token {token.name}. Its secret was in the first answer and"
+            " isn't kept. If it was lost, revoke the token and make another one with a new key."
+        )
+        self.token = token
+
+
 class TokenRefused(TasksvcError):
     """The token cannot be made or found."""
 
@@ -110,24 +123,35 @@ async def create_token(
     at: datetime,
     expires_at: datetime | None = None,
     secret: str | None = None,
+    retry: RetryKey | None = None,
 ) -> tuple[str, Token]:
-    """Makes a token and gives its secret, which nobody can ask for again.  Raises TokenRefused.
+    """Makes a token and gives its secret, which nobody can ask for again.
 
-    `secret`: one that was made beforehand, by new_secret().
+    `secret`: one that was made beforehand, by new_secret().  Raises TokenRefused, and
+    TokenAlreadyMade where `retry` made it before, since there is no secret to give then.
     """
     if not _NAME(name):
         raise TokenRefused(f"The name of a token has {NAME_RULE}.")
     if expires_at is not None and expires_at <= at:
+        if (before := await _done_before(repository, retry, at=at)) is not None:
+            raise _already_made(before)
         raise TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
     secret = secret or new_secret()
     if not is_well_formed(secret):
         raise TokenRefused(_MALFORMED)
     token = Token(hash_of(secret), name, scope, at, expires_at)
     try:
-        await repository.commit(_making(token), at=at)
+        committed = await repository.commit(_making(token), at=at, retry=retry)
     except RecordConflict:
         raise TokenRefused(f"There is a token {name} already. Revoke it first, or choose another name.") from None
+    if committed.replayed:
+        raise _already_made(committed)
     return secret, token
+
+
+def _already_made(committed: Committed) -> TokenAlreadyMade:
+    """`committed` is what create_token() wrote the first time."""
+    return TokenAlreadyMade(_token(cast(Record, committed.results[1])))
 
 
 async def ensure_token(repository: TaskRepository, secret: str | None, scope: Scope, *, at: datetime) -> list[Token]:
@@ -194,15 +218,31 @@ async def all_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
         after = records[-1].name
 
 
-async def revoke_token(repository: TaskRepository, name: str, *, at: datetime) -> None:
-    """Ends a token.  Raises TokenRefused where there is none of that name."""
+async def revoke_token(repository: TaskRepository, name: str, *, at: datetime, retry: RetryKey | None = None) -> bool:
+    """Ends a token; whether `retry` did so before.  Raises TokenRefused where there is none of that name."""
     record = await repository.record(NAMES, name) if _NAME(name) else None
     if record is None:
+        if await _done_before(repository, retry, at=at) is not None:
+            return True
         raise TokenRefused(_NO_SUCH_TOKEN)
     try:
-        await repository.commit(_ending(record.value["hash"], name), at=at)
+        committed = await repository.commit(_ending(record.value["hash"], name), at=at, retry=retry)
     except RecordConflict:
         raise TokenRefused(_NO_SUCH_TOKEN) from None
+    return committed.replayed
+
+
+async def _done_before(repository: TaskRepository, retry: RetryKey | None, *, at: datetime) -> Committed | None:
+    """What the commit under `retry` did; None where there was none, and then the key stays unused.
+
+    For a request that couldn't be done now, and perhaps was done before.  Raises RetryKeyReused.
+    """
+    if retry is None:
+        return None
+    try:
+        return await repository.commit([DropRecord(NAMES, "", _NO_VERSION)], at=at, retry=retry)
+    except RecordConflict:
+        return None
 
 
 def _token(record: Record) -> Token:

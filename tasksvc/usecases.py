@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from tasksvc.domain import Task, TaskDraft
 from tasksvc.ports import Found, Page, TaskRepository
 from tasksvc.query import Cursor, TaskQuery
-from tasksvc.writes import WHATEVER, Add, Committed, Expected, Patch, Remove, RetryKey, Write
+from tasksvc.writes import WHATEVER, Add, Committed, Expected, Patch, Remove, Removed, RemoveMatching, RetryKey, Write
 
+KEY_HOURS = 24
+"""Hours for which a retry key is good at least: all that is promised about it, in every place."""
+CLOCK_STEP = timedelta(days=1)
+"""How far off the clock may be when a key is used, and in the other direction later, without breaking that."""
 REMOVE_MATCHING_MAX = 1_000
 """Tasks that one call of remove_matching() removes at the most."""
 
@@ -30,10 +34,20 @@ async def create(
 
 
 async def patch(
-    repository: TaskRepository, task_id: int, fields: dict[str, Any], *, at: datetime, expected: Expected = WHATEVER
-) -> Found:
-    """The task with a merge patch applied.  Raises TaskNotFound, VersionConflict, InvalidTask."""
-    return _only_task(await repository.commit((Patch(task_id, fields, expected),), at=at))
+    repository: TaskRepository,
+    task_id: int,
+    fields: dict[str, Any],
+    *,
+    at: datetime,
+    expected: Expected = WHATEVER,
+    retry: RetryKey | None = None,
+) -> tuple[Found, bool]:
+    """The task with a merge patch applied; and whether it is as the retry key left it before.
+
+    Raises TaskNotFound, VersionConflict, InvalidTask.
+    """
+    committed = await repository.commit((Patch(task_id, fields, expected),), at=at, retry=retry)
+    return _only_task(committed), committed.replayed
 
 
 def _only_task(committed: Committed) -> Found:
@@ -41,9 +55,17 @@ def _only_task(committed: Committed) -> Found:
     return Found(cast(Task, committed.results[0]), committed.position.generation)
 
 
-async def remove(repository: TaskRepository, task_id: int, *, at: datetime, expected: Expected = WHATEVER) -> None:
-    """Removes a task.  Raises TaskNotFound, VersionConflict."""
-    await repository.commit((Remove(task_id, expected),), at=at)
+async def remove(
+    repository: TaskRepository,
+    task_id: int,
+    *,
+    at: datetime,
+    expected: Expected = WHATEVER,
+    retry: RetryKey | None = None,
+) -> bool:
+    """Removes a task; whether the retry key did so before.  Raises TaskNotFound, VersionConflict."""
+    committed = await repository.commit((Remove(task_id, expected),), at=at, retry=retry)
+    return committed.replayed
 
 
 async def batch(
@@ -53,25 +75,21 @@ async def batch(
     return await repository.commit(writes, at=at, retry=retry)
 
 
-class Removed(NamedTuple):
-    """What remove_matching() did."""
-
-    tasks: int
-    more: bool
-    """There were more tasks than one call removes."""
-
-
-async def remove_matching(repository: TaskRepository, query: TaskQuery, *, at: datetime) -> Removed:
+async def remove_matching(
+    repository: TaskRepository, query: TaskQuery, *, at: datetime, retry: RetryKey | None = None
+) -> tuple[Removed, bool]:
     """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction.
 
-    A task that stops matching before the transaction is left alone.
+    A task that stops matching before the transaction is left alone.  Gives what was removed, and
+    whether it is what the retry key removed before.
     """
     page = await repository.find(query, limit=REMOVE_MATCHING_MAX)
-    if not page.tasks:
-        return Removed(0, more=False)
-    removals = [Remove(task.id, only_if=query) for task in page.tasks]
-    committed = await repository.commit(removals, at=at)
-    return Removed(sum(result is not None for result in committed.results), more=page.next is not None)
+    if not page.tasks and retry is None:
+        return Removed(0, more=False), False
+    # Also where nothing matches now: the key may have been used, or is to be remembered.
+    removal = RemoveMatching([task.id for task in page.tasks], query, more=page.next is not None)
+    committed = await repository.commit((removal,), at=at, retry=retry)
+    return cast(Removed, committed.results[0]), committed.replayed
 
 
 async def walk(
@@ -102,8 +120,8 @@ class Retention:
     log_age: timedelta = timedelta(days=30)
     log_keep: int = 1_000_000
     """Changes."""
-    key_age: timedelta = timedelta(days=3)
-    """Of retry keys.  A day is promised, also where the clock is set from a day behind to a day ahead."""
+    key_age: timedelta = timedelta(hours=KEY_HOURS) + 2 * CLOCK_STEP
+    """Of retry keys."""
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:

@@ -44,15 +44,32 @@ class Patch(NamedTuple):
 
 
 class Remove(NamedTuple):
-    """Removes a task.  Its result is None.  Raises TaskNotFound, VersionConflict.
-
-    With `only_if` it raises neither: a task that is gone, or that does not match (any more), is
-    left alone.  Its result is then the task that was removed, or None.
-    """
+    """Removes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
 
     task_id: int
     expected: Expected = WHATEVER
-    only_if: TaskQuery | None = None
+
+
+class RemoveMatching(NamedTuple):
+    """Removes those of some tasks that match a query.  Its result is a Removed.
+
+    `task_ids` are the tasks that matched when they were looked for.  One that is gone, or doesn't
+    match any more, is left alone.
+    """
+
+    task_ids: Sequence[int]
+    query: TaskQuery
+    more: bool = False
+    """Whether more tasks matched than `task_ids` names, for the result to say."""
+
+
+class Removed(NamedTuple):
+    """What a RemoveMatching did."""
+
+    tasks: int
+    """How many tasks it removed."""
+    more: bool
+    """Whether there were more that matched."""
 
 
 class PutRecord(NamedTuple):
@@ -75,8 +92,8 @@ class DropRecord(NamedTuple):
     expected: int | None = None
 
 
-Write = Add | Patch | Remove | PutRecord | DropRecord
-Result = Task | Record | None
+Write = Add | Patch | Remove | RemoveMatching | PutRecord | DropRecord
+Result = Task | Record | Removed | None
 
 
 class RetryKey(NamedTuple):

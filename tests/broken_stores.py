@@ -30,6 +30,7 @@ from tasksvc import (
     Record,
     Remembered,
     Remove,
+    RemoveMatching,
     RepositoryError,
     RetryKey,
     SortField,
@@ -929,7 +930,7 @@ class TakesWhatDoesNotMatch(BrokenStore):
     caught_by = "test_a_store_behaves_as_its_model"
 
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        loose = [w._replace(only_if=TaskQuery()) if isinstance(w, Remove) and w.only_if else w for w in writes]
+        loose = [w._replace(query=TaskQuery()) if isinstance(w, RemoveMatching) else w for w in writes]
         return await super().commit(loose, at=at, retry=retry)
 
 

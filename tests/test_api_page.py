@@ -10,7 +10,25 @@ import pytest
 from running_service import RunningService
 from test_readme import assert_shows, run_shell
 
-PAGE = (Path(__file__).parents[1] / "docs" / "api.md").read_text("utf-8")
+from tasksvc.usecases import KEY_HOURS
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
+
+
+def test_the_life_of_a_key_is_told_with_one_figure() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    lines = [line for page in pages for line in page.read_text("utf-8").splitlines()]
+
+    told = [
+        figure
+        for line in lines
+        if re.search("idempotency.key|retry key|A key is good", line, re.IGNORECASE)
+        for figure in re.findall(r"\b(\w+ (?:hours|days))\b", line)
+    ]
+
+    assert told
+    assert set(told) == {f"{KEY_HOURS} hours"}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed; Debian: apt-get install curl")

@@ -21,6 +21,7 @@ from tasksvc import (
     Page,
     Position,
     Record,
+    RemoveMatching,
     RetryKey,
     StoreClosed,
     StoreUnavailable,
@@ -71,9 +72,7 @@ class PostgresqlRepository(TaskRepository):
         self._servers, self._settings = servers, settings
         self._first: asyncpg.Connection | None = first
         self._connections = Connections(settings, self._connect)
-        self._commits: Grouping[Commit, Committed] = Grouping(
-            self._connections, self._write, weight=lambda commit: len(commit.writes)
-        )
+        self._commits: Grouping[Commit, Committed] = Grouping(self._connections, self._write, weight=_weight)
         self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
         self._counts = Sharing(self._count, self._connections.deadline)
@@ -243,6 +242,11 @@ class PostgresqlRepository(TaskRepository):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("The store is closed.")
+
+
+def _weight(commit: Commit) -> int:
+    """About how many tasks `commit` writes."""
+    return sum(len(write.task_ids) if isinstance(write, RemoveMatching) else 1 for write in commit.writes)
 
 
 async def open_postgresql(settings: Settings) -> PostgresqlRepository:

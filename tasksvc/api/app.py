@@ -93,7 +93,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     handlers = Handlers(
         TaskHandlers(service, access),
         ChangeHandlers(service, access),
-        TokenHandlers(service),
+        TokenHandlers(service, access),
         OperationsHandlers(service, observer),
         DocsPages(),
     )

@@ -140,6 +140,16 @@ class UnknownCoding(RequestError):
     status, name = 501, "unknown-transfer-coding"
 
 
+class AlreadyMade(RequestError):
+    """A repetition of the request that made a token, whose secret can't be shown again."""
+
+    status, name = 409, "token-already-made"
+
+    def __init__(self, detail: str, token: Mapping[str, Any]) -> None:
+        super().__init__(detail)
+        self.token = token
+
+
 class InvalidRequest(RequestError):
     """Well-formed, and not what is expected."""
 
@@ -213,6 +223,8 @@ def problem_of(error: Exception, *, scheme: str = "") -> web.Response:
     if isinstance(error, InvalidRequest):
         found = [{"in": where, "field": field, "message": message} for where, field, message in error.found]
         return problem(error.status, error.name, str(error), {"errors": found})
+    if isinstance(error, AlreadyMade):
+        return problem(error.status, error.name, str(error), {"token": error.token})
     if isinstance(error, RequestError):
         response = problem(error.status, error.name, str(error), headers=error.headers)
         if error.close:

@@ -372,6 +372,15 @@ class TokenOut(Shown):
     expires_at = fields.AwareDateTime(allow_none=True, metadata={"example": None})
 
 
+TOKEN = {
+    "name": EXAMPLE_NAME,
+    "scope": "read",
+    "created_at": "2026-11-24T15:00:00.123456Z",
+    "expires_at": None,
+}
+"""An example."""
+
+
 class TokenMade(TokenOut):
     """A token, with its secret."""
 
@@ -594,4 +603,5 @@ class Problem(Schema):
     outcome = fields.String(
         metadata={"enum": ["not-done", "unknown"], "description": "Of a 503 or 507: whether the write may be there."}
     )
+    token = fields.Nested(TokenOut, metadata=_described("Of a 409: the token that was made before."))
     resync = fields.String(metadata=_described("Of a 410: how to go on."))

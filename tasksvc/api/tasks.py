@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
@@ -41,6 +40,7 @@ from tasksvc.api.documentation import (
     operation,
 )
 from tasksvc.api.encoded import EncodedPages, EncodedTasks
+from tasksvc.api.idempotency import IDEMPOTENCY_KEY, retry_key
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
     CONDITION,
@@ -62,7 +62,7 @@ from tasksvc.domain import ID_MAX, Task, TaskDraft, Version
 from tasksvc.errors import VersionConflict, WriteRefused
 from tasksvc.ports import Page
 from tasksvc.query import Cursor, TaskQuery
-from tasksvc.writes import Add, Patch, Remove, RetryKey, Write
+from tasksvc.writes import Add, Patch, Remove, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
@@ -71,16 +71,10 @@ PAGE_BYTES = 1024 * 1024
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
-_RETRY_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 
 IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
 IF_NONE_MATCH = header(
     "If-None-Match", "Entity tags that the client has; 304 if the task has one of them.", **CONDITION
-)
-IDEMPOTENCY_KEY = header(
-    "Idempotency-Key",
-    "1 to 255 printable characters. The same key with the same request is done once, for a day.",
-    pattern="^[!-~]([ -~]{0,253}[!-~])?$",
 )
 FILTER_NEEDED = "Name at least one filter. Without one, all tasks would go."
 NO_FILTER = Refusal(
@@ -120,7 +114,7 @@ class TaskHandlers:
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
         check_untagged(*conditions_of(request))
-        retry = self._retry_key(request, "/tasks/", raw)
+        retry = retry_key(request, self._access, "/tasks/", raw)
         made, replayed = await usecases.create(self._service.repository, draft, at=usecases.now(), retry=retry)
         answer = task_answer(made, status=201)
         answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
@@ -154,29 +148,41 @@ class TaskHandlers:
         "Change a task",
         tag="tasks",
         description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
-        headers=[IF_MATCH],
-        responses=answers({200: ("The task as it then is.", TaskOut, ["ETag"])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=answers(
+            {200: ("The task as it then is.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT
+        ),
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> Answer:
         repository = self._service.repository
-        expected = expected_by(*_conditions(request))
+        conditions = conditions_of(request)
+        expected = expected_by(*conditions)
         task_id = _task_id(request)
-        patched = await usecases.patch(repository, task_id, request[BODY], at=usecases.now(), expected=expected)
+        retry = retry_key(request, self._access, f"/tasks/{task_id}", request[RAW], conditions)
+        patched, replayed = await usecases.patch(
+            repository, task_id, request[BODY], at=usecases.now(), expected=expected, retry=retry
+        )
         check_task(patched.task, task_id)
-        return task_answer(patched)
+        answer = task_answer(patched)
+        if replayed:
+            answer.add(REPLAYED, "true")
+        return answer
 
     @operation(
         "Delete a task",
         tag="tasks",
-        headers=[IF_MATCH],
-        responses=answers({204: "It is gone."}, NO_SUCH_TASK, VERSION_CONFLICT),
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=answers({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         repository = self._service.repository
-        expected = expected_by(*_conditions(request))
-        await usecases.remove(repository, _task_id(request), at=usecases.now(), expected=expected)
-        return web.Response(status=204)
+        conditions = conditions_of(request)
+        expected = expected_by(*conditions)
+        task_id = _task_id(request)
+        retry = retry_key(request, self._access, f"/tasks/{task_id}", conditions=conditions)
+        replayed = await usecases.remove(repository, task_id, at=usecases.now(), expected=expected, retry=retry)
+        return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
     # ------------------------------------------------------------ many tasks
 
@@ -232,18 +238,27 @@ class TaskHandlers:
         tag="tasks",
         description=(
             "At most 1,000, by id, in one transaction. At least one filter must be given: without one, nothing is"
-            " deleted and the answer is 422."
+            " deleted and the answer is 422. Where `more` is true, send it again with a new Idempotency-Key."
         ),
-        responses=answers({200: ("How many were deleted.", DeletedOut, [])}, NO_FILTER),
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> Answer:
-        check_untagged(*conditions_of(request))
+        conditions = conditions_of(request)
+        check_untagged(*conditions)
         query = request[QUERY]
         if query == TaskQuery():
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
-        removed = await usecases.remove_matching(self._service.repository, query, at=usecases.now())
-        return json_answer({"deleted": removed.tasks, "more": removed.more})
+        filters = request.raw_path.partition("?")[2]
+        retry = retry_key(request, self._access, f"/tasks/?{filters}", conditions=conditions)
+        removed, replayed = await usecases.remove_matching(
+            self._service.repository, query, at=usecases.now(), retry=retry
+        )
+        answer = json_answer({"deleted": removed.tasks, "more": removed.more})
+        if replayed:
+            answer.add(REPLAYED, "true")
+        return answer
 
     @operation(
         "Do several things at once",
@@ -257,7 +272,7 @@ class TaskHandlers:
         check_untagged(*conditions_of(request))
         operations = request[BODY]
         writes = list(map(_write, operations))
-        retry = self._retry_key(request, "/tasks/batch", request[RAW])
+        retry = retry_key(request, self._access, "/tasks/batch", request[RAW])
         try:
             committed = await usecases.batch(self._service.repository, writes, at=usecases.now(), retry=retry)
         except WriteRefused as error:
@@ -273,17 +288,6 @@ class TaskHandlers:
         if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer
-
-    def _retry_key(self, request: web.Request, path: str, raw: bytes) -> RetryKey | None:
-        """The Idempotency-Key, with what it stands for: method, path and body."""
-        given = request.headers.getall("Idempotency-Key", ())
-        if not given:
-            return None
-        if len(given) > 1 or not _RETRY_KEY(given[0]):
-            message = "Must be given once, with 1 to 255 printable ASCII characters."
-            raise InvalidRequest([FieldError("header", "Idempotency-Key", message)])
-        fingerprint = hashlib.sha256(b"%b %b\n%b" % (request.method.encode(), path.encode(), raw)).hexdigest()
-        return RetryKey(self._access.caller_of(request).retry_scope, given[0], fingerprint)
 
 
 def _task_id(request: web.Request) -> int:
@@ -311,11 +315,6 @@ def _joined(request: web.Request, name: str) -> str | None:
     """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
     lines = request.headers.getall(name, ())
     return ", ".join(lines) if lines else None
-
-
-def _conditions(request: web.Request) -> tuple[str | None, str | None]:
-    """If-Match and If-None-Match."""
-    return _joined(request, hdrs.IF_MATCH), _joined(request, hdrs.IF_NONE_MATCH)
 
 
 def _write(operation: dict[str, Any]) -> Write:

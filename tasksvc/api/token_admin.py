@@ -7,16 +7,21 @@ from typing import Any
 from aiohttp import web
 
 from tasksvc import tokens, usecases
-from tasksvc.api.answers import Answer, json_answer
+from tasksvc.api.access import Access
+from tasksvc.api.answers import REPLAYED, Answer, json_answer
 from tasksvc.api.documentation import Refusal, answers, operation
-from tasksvc.api.problems import FieldError, InvalidRequest, NoSuchToken
-from tasksvc.api.schemas import TokenIn, TokenMade, TokenOut
+from tasksvc.api.idempotency import IDEMPOTENCY_KEY, retry_key
+from tasksvc.api.problems import AlreadyMade, FieldError, InvalidRequest, NoSuchToken
+from tasksvc.api.schemas import TOKEN, TokenIn, TokenMade, TokenOut
 from tasksvc.api.service import Service
-from tasksvc.api.validation import BODY
-from tasksvc.tokens import Token, TokenRefused
+from tasksvc.api.validation import BODY, RAW
+from tasksvc.tokens import Token, TokenAlreadyMade, TokenRefused
 
 NO_ADMIN = Refusal(403, "forbidden", "The token hasn't the scope admin, or the service is open to everybody.")
 NO_SUCH_TOKEN = Refusal(404, "token-not-found", "There is no such token.")
+ALREADY_MADE = Refusal(
+    409, "token-already-made", "The Idempotency-Key made this token before; its secret isn't kept.", {"token": TOKEN}
+)
 NAME_TAKEN = Refusal(
     422,
     "invalid-request",
@@ -28,14 +33,18 @@ NAME_TAKEN = Refusal(
 class TokenHandlers:
     """Everything below /admin/tokens."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
 
     @operation(
         "Make a token",
         tag="admin",
-        description="The answer holds its secret, which is not kept: this is the only time that it is shown.",
-        responses=answers({201: ("The token.", TokenMade, [])}, NO_ADMIN, NAME_TAKEN),
+        description=(
+            "The answer holds its secret, which isn't kept: this is the only time that it is shown. With an"
+            " Idempotency-Key a repetition makes no second token, and is answered 409."
+        ),
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({201: ("The token.", TokenMade, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
         body=TokenIn(),
     )
     async def create_token(self, request: web.Request) -> Answer:
@@ -47,9 +56,12 @@ class TokenHandlers:
                 tokens.Scope.named(asked["scope"]),
                 at=usecases.now(),
                 expires_at=asked["expires_at"],
+                retry=retry_key(request, self._access, "/admin/tokens", request[RAW]),
             )
         except TokenRefused as error:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
+        except TokenAlreadyMade as error:
+            raise AlreadyMade(str(error), token_to_json(error.token)) from None
         return json_answer({**token_to_json(token), "token": secret}, status=201)
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
@@ -61,14 +73,17 @@ class TokenHandlers:
         "Revoke a token",
         tag="admin",
         description="It is refused within a second, and streams that it opened end.",
-        responses=answers({204: "It is revoked."}, NO_ADMIN, NO_SUCH_TOKEN),
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        retry = retry_key(request, self._access, f"/admin/tokens/{name}")
         try:
-            await tokens.revoke_token(self._service.repository, request.match_info["name"], at=usecases.now())
+            replayed = await tokens.revoke_token(self._service.repository, name, at=usecases.now(), retry=retry)
         except TokenRefused as error:
             raise NoSuchToken(str(error)) from None
-        return web.Response(status=204)
+        return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
 
 def token_to_json(token: Token) -> dict[str, Any]:

@@ -8,7 +8,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from tasksvc import Add, Change, Expected, Kind, Patch, PutRecord, Record, Remove, RetryKey, Task, Write
+from tasksvc import (
+    Add,
+    Change,
+    Expected,
+    Kind,
+    Patch,
+    PutRecord,
+    Record,
+    Remove,
+    Removed,
+    RemoveMatching,
+    RetryKey,
+    Task,
+    Write,
+)
 
 DEFAULTS: dict[str, Any] = {"done": False, "due_at": None, "priority": 0, "labels": (), "metadata": {}}
 
@@ -65,15 +79,14 @@ class Model:
             old = self._expected(write.task_id, write.expected)
             return self._patched(old, write.fields, max(at, old.updated_at))
         if isinstance(write, Remove):
-            if write.only_if is None:
-                old = self._expected(write.task_id, write.expected)
-            elif write.task_id not in self.tasks or not write.only_if.matches(self.tasks[write.task_id]):
-                return None
-            else:
-                old = self.tasks[write.task_id]
-            del self.tasks[old.id]
-            self.log.append(Change(len(self.log) + 1, Kind.DELETED, max(at, old.updated_at), old.id, None))
-            return None if write.only_if is None else old
+            self._drop(self._expected(write.task_id, write.expected), at)
+            return None
+        if isinstance(write, RemoveMatching):
+            before = len(self.tasks)
+            for task_id in write.task_ids:
+                if task_id in self.tasks and write.query.matches(self.tasks[task_id]):
+                    self._drop(self.tasks[task_id], at)
+            return Removed(before - len(self.tasks), write.more)
         name = write.space, write.name
         version = self.records[name].version if name in self.records else 0
         if write.expected not in (None, version):
@@ -104,6 +117,10 @@ class Model:
             new.completed_at = at if new.done else None
         new.updated_at, new.version = at, old.version + 1
         return self._keep(new)
+
+    def _drop(self, task: Task, at: datetime) -> None:
+        del self.tasks[task.id]
+        self.log.append(Change(len(self.log) + 1, Kind.DELETED, max(at, task.updated_at), task.id, None))
 
     def _keep(self, task: Task) -> Task:
         self.tasks[task.id] = task

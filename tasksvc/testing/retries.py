@@ -11,6 +11,8 @@ from tasksvc import (
     Patch,
     PutRecord,
     Remove,
+    Removed,
+    RemoveMatching,
     RetryKey,
     RetryKeyReused,
     Task,
@@ -75,13 +77,12 @@ class RetriesContract(StoreUnderTest):
             Patch(2, {"done": False}, Expected(await store.versions(1))),
             Add(TaskDraft("b")),
             Remove(3),
-            Remove(1, only_if=TaskQuery(q="kept")),
-            Remove(1, only_if=TaskQuery(q="kept")),
+            RemoveMatching([1, 99], TaskQuery(q="kept"), more=True),
         )
 
         first = await store.commit(*writes, retry=KEY)
 
-        assert [type(result) for result in first.results] == [Task, Task, Task, type(None), Task, type(None)]
+        assert [type(result) for result in first.results] == [Task, Task, Task, type(None), Removed]
         await _repeat(store, first, *writes)
 
     @on_store()
@@ -91,6 +92,23 @@ class RetriesContract(StoreUnderTest):
         await store.patch(task, priority=2)
 
         await _repeat(store, first, Patch(1, {"priority": 1}))
+
+    @on_store()
+    async def test_a_removal_by_a_query_is_replayed_whatever_it_names_the_second_time(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a", done=True), TaskDraft("b", done=True)])
+        query = TaskQuery(done=True)
+        first = await store.commit(RemoveMatching([1, 2], query, more=True), retry=KEY)
+        await store.add("made meanwhile", done=True)
+
+        await _repeat(store, first, RemoveMatching([3], query))
+        await _repeat(store, first, RemoveMatching([], query))
+
+    @on_store()
+    async def test_a_removal_by_a_query_that_took_nothing_is_remembered(self, store: Store) -> None:
+        first = await store.commit(RemoveMatching([], TaskQuery(done=True)), retry=KEY)
+        await store.add("made meanwhile", done=True)
+
+        await _repeat(store, first, RemoveMatching([1], TaskQuery(done=True)))
 
     @on_store()
     async def test_another_request_under_a_used_key_is_refused(self, store: Store) -> None:

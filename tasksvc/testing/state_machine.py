@@ -26,6 +26,7 @@ from tasksvc import (
     PutRecord,
     Record,
     Remove,
+    RemoveMatching,
     RepositoryError,
     RetryKey,
     Task,
@@ -153,9 +154,17 @@ class StoreMachine(RuleBasedStateMachine):
     def remove(self, place: int, expected: Expected, at: datetime) -> None:
         self._commit([Remove(self._id(place), self._expected(expected))], at)
 
-    @rule(chosen=st.lists(places, max_size=4), query=queries, at=times)
-    def remove_what_matches(self, chosen: list[int], query: TaskQuery, at: datetime) -> None:
-        self._commit([Remove(self._id(place), only_if=query) for place in chosen], at)
+    @rule(
+        chosen=st.just([1, 2, 3]) | st.lists(places, max_size=4),
+        query=st.sampled_from([TaskQuery(done=True), TaskQuery(priority_min=3)]) | queries,
+        more=st.booleans(),
+        at=times,
+        retry=st.none() | st.none() | retry_keys,
+    )
+    def remove_what_matches(
+        self, chosen: list[int], query: TaskQuery, more: bool, at: datetime, retry: RetryKey | None
+    ) -> None:
+        self._commit([RemoveMatching([self._id(place) for place in chosen], query, more)], at, retry)
 
     @rule(
         new=st.lists(drafts, max_size=2),

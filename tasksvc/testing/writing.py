@@ -13,6 +13,8 @@ from tasksvc import (
     Kind,
     Patch,
     Remove,
+    Removed,
+    RemoveMatching,
     Task,
     TaskDraft,
     TaskNotFound,
@@ -225,19 +227,39 @@ class WritingContract(StoreUnderTest):
                 assert (error.task_id, error.index) == (task_id, 0), "the error names the task and the write"
 
     @on_store()
-    async def test_a_conditional_removal_takes_what_matches(self, store: Store) -> None:
-        done, open_, gone = await store.add_all([TaskDraft("a", done=True), TaskDraft("b"), TaskDraft("c")])
+    async def test_a_removal_by_a_query_takes_what_matches(self, store: Store) -> None:
+        done, open_, gone, other = await store.add_all(
+            [TaskDraft("a", done=True), TaskDraft("b"), TaskDraft("c", done=True), TaskDraft("d", done=True)]
+        )
         await store.remove(gone)
         query = TaskQuery(done=True)
 
+        committed = await store.commit(RemoveMatching([done.id, open_.id, gone.id, 99, done.id], query, more=True))
+        nothing = await store.commit(RemoveMatching([], query))
+
+        assert list(committed.results) == [Removed(1, more=True)], (
+            "RemoveMatching counts what it removed, not what is gone, named twice or doesn't match"
+        )
+        assert list(nothing.results) == [Removed(0, more=False)], "RemoveMatching of nothing removes nothing"
+        assert await store.listed() == [open_, other], (
+            "RemoveMatching leaves what it doesn't name and what doesn't match"
+        )
+        await store.check()
+
+    @on_store()
+    async def test_a_removal_by_a_query_sees_the_writes_before_it(self, store: Store) -> None:
+        first, second = await store.add_all([TaskDraft("a", done=True), TaskDraft("b")])
+
         committed = await store.commit(
-            *(Remove(task.id, only_if=query) for task in (done, open_, gone)), Remove(99, only_if=query)
+            Patch(first.id, {"done": False}),
+            Patch(second.id, {"done": True}),
+            Add(TaskDraft("c", done=True)),
+            RemoveMatching([1, 2, 3], TaskQuery(done=True)),
+            Add(TaskDraft("d")),
         )
 
-        assert list(committed.results) == [done, None, None, None], (
-            "Remove with only_if answers the task that it removed, and None for one that is gone or does not match"
-        )
-        assert await store.listed() == [open_], "Remove with only_if leaves what does not match"
+        assert committed.results[3] == Removed(2, more=False), "each write of a commit sees those before it"
+        assert [task.description for task in await store.listed()] == ["a", "d"], "RemoveMatching sees them too"
         await store.check()
 
     # ------------------------------------------------------------ what is no write

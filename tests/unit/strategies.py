@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from tasksvc import Change, Header, Kind, Record, Remembered, RetryKey, SortField, Task, TaskDraft, TaskQuery
+from tasksvc import Change, Header, Kind, Record, Remembered, Removed, RetryKey, SortField, Task, TaskDraft, TaskQuery
 from tasksvc.domain import METADATA_INTEGER_MAX, normalized_labels
 
 integers = st.integers(-METADATA_INTEGER_MAX, METADATA_INTEGER_MAX)
@@ -105,7 +105,7 @@ entries = st.one_of(
         Remembered,
         key=st.builds(RetryKey, texts, texts, texts),
         at=moments,
-        results=st.lists(st.none() | tasks | records, max_size=3).map(tuple),
+        results=st.lists(st.none() | tasks | records | st.builds(Removed, ids, st.booleans()), max_size=3).map(tuple),
     ),
     st.builds(Change, seq=ids, kind=st.sampled_from(Kind), at=moments, task_id=ids, task=st.none() | tasks),
 )

@@ -12,7 +12,7 @@ import pytest
 import strategies as some
 from hypothesis import given
 
-from tasksvc import Entry, Task, TaskDraft, codec
+from tasksvc import Entry, Record, Remembered, RetryKey, Task, TaskDraft, codec
 from tasksvc.domain import new_task
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -88,6 +88,28 @@ def test_what_is_no_item_of_a_dump_is_not_written_as_one(entry: Any) -> None:
 def test_what_is_no_result_of_a_write_is_not_kept_as_one(result: Any) -> None:
     with pytest.raises(AssertionError):
         codec.results_to_json([result])
+
+
+def test_results_that_the_first_version_kept_are_read() -> None:
+    """Without the kinds of results that came later."""
+    task = (
+        '{"id":1,"description":"x","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":["a"],'
+        '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+    )
+    kept = (
+        '{"remembered":[["scope","key","print"],"2026-11-24T15:00:00Z",[{"task":%s},null,{"record":["s","n",{},2]}]]}'
+    )
+
+    remembered = codec.entry_from_json(codec.loads(kept % task))
+
+    at = NOW.replace(microsecond=0)
+    results = (new_task(1, TaskDraft("x", labels=("a",)), at), None, Record("s", "n", {}, 2))
+    assert remembered == Remembered(RetryKey("scope", "key", "print"), at, results)
+
+
+def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'tusk' is no result of a write"):
+        codec.results_from_json([{"tusk": {}}])
 
 
 # ---------------------------------------------------------------- without orjson

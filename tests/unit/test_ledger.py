@@ -31,6 +31,8 @@ from tasksvc import (
     Record,
     RecordConflict,
     Remove,
+    Removed,
+    RemoveMatching,
     RetryKey,
     RetryKeyReused,
     Task,
@@ -187,16 +189,30 @@ def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: 
         assert (caught.value.current, caught.value.generation) == (ledger.tasks.get(1), "life")
 
 
-def test_a_conditional_removal_takes_what_matches_and_leaves_the_rest() -> None:
+def test_a_removal_by_a_query_takes_what_matches_and_leaves_the_rest() -> None:
     ledger = Ledger("life")
     do(ledger, Add(TaskDraft("done", done=True)), Add(TaskDraft("open")))
-    old = ledger.tasks.get(1)
 
-    only_if = TaskQuery(done=True)
-    decision = do(ledger, *(Remove(task_id, only_if=only_if) for task_id in (1, 2, 3)))
+    decision = do(ledger, RemoveMatching((1, 2, 3, 1), TaskQuery(done=True), more=True))
 
-    assert decision.committed.results == (old, None, None)
+    assert decision.committed.results == (Removed(1, more=True),)
+    assert [(change.kind, change.task_id) for change in decision.changes] == [(Kind.DELETED, 1)]
     assert ledger.tasks.keys() == {2}  # type: ignore[attr-defined]
+
+
+def test_a_removal_by_a_query_names_its_tasks() -> None:
+    names = named([Commit([RemoveMatching((1, 2), TaskQuery()), Remove(7)], NOW)])
+
+    assert names.task_ids == {1, 2, 7}
+
+
+def test_a_removal_by_a_query_is_never_before_the_last_change_of_its_task() -> None:
+    ledger = Ledger("life")
+    do(ledger, Add(MILK), at=LATER)
+
+    decision = do(ledger, RemoveMatching((1,), TaskQuery()), at=NOW)
+
+    assert decision.changes[0].at == LATER
 
 
 @given(some.patches, st.integers(0, 2))
@@ -364,7 +380,8 @@ WRITES = st.lists(
     st.one_of(
         st.builds(Add, some.drafts),
         st.builds(Patch, st.integers(1, 6), some.patches, EXPECTED),
-        st.builds(Remove, st.integers(1, 6), EXPECTED, st.none() | some.queries),
+        st.builds(Remove, st.integers(1, 6), EXPECTED),
+        st.builds(RemoveMatching, st.lists(st.integers(1, 6), max_size=4), some.queries, st.booleans()),
         st.builds(PutRecord, st.just("s"), st.sampled_from("ab"), some.json_objects),
         st.builds(DropRecord, st.just("s"), st.sampled_from("ab"), st.none() | st.integers(0, 2)),
     ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from tasksvc import (
     BEGINNING,
     Add,
+    Committed,
     Cursor,
     Expected,
     LedgerRepository,
@@ -18,6 +20,7 @@ from tasksvc import (
     Patch,
     PositionGone,
     Remove,
+    Removed,
     RetryKey,
     RetryKeyReused,
     SortField,
@@ -27,7 +30,7 @@ from tasksvc import (
     VersionConflict,
     usecases,
 )
-from tasksvc.usecases import Removed, Retention
+from tasksvc.usecases import CLOCK_STEP, KEY_HOURS, Retention
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -69,8 +72,9 @@ async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository:
 async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository) -> None:
     await usecases.create(repository, MILK, at=NOW)
 
-    patched = await usecases.patch(repository, 1, {"done": True}, at=LATER)
+    patched, replayed = await usecases.patch(repository, 1, {"done": True}, at=LATER)
 
+    assert not replayed
     assert (patched.task.done, patched.task.completed_at, patched.task.version) == (True, LATER, 2)
     assert await repository.get(1) == patched
 
@@ -132,10 +136,10 @@ async def test_removing_what_matches_takes_the_first_thousand_by_id(
     await fill(repository, 15, done=True)
     done = TaskQuery(done=True)
 
-    first = await usecases.remove_matching(repository, done, at=NOW)
+    first, _ = await usecases.remove_matching(repository, done, at=NOW)
     left = await repository.find(TaskQuery(), limit=100)
-    second = await usecases.remove_matching(repository, done, at=NOW)
-    third = await usecases.remove_matching(repository, done, at=NOW)
+    second, _ = await usecases.remove_matching(repository, done, at=NOW)
+    third, _ = await usecases.remove_matching(repository, done, at=NOW)
 
     assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
     assert (first, second, third) == (Removed(10, more=True), Removed(5, more=False), Removed(0, more=False))
@@ -153,10 +157,45 @@ async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -
     repository = Overtaken()
     await fill(repository, 3, done=True)
 
-    removed = await usecases.remove_matching(repository, TaskQuery(done=True), at=LATER)
+    removed, _ = await usecases.remove_matching(repository, TaskQuery(done=True), at=LATER)
 
     assert removed == Removed(1, more=False)
     assert (await repository.get(1)).task.done is False
+    await repository.close()
+
+
+async def test_changes_and_removals_that_are_repeated_with_their_key_are_done_once(
+    repository: LedgerRepository,
+) -> None:
+    await fill(repository, 3, done=True)
+    keys = [KEY._replace(value=str(n)) for n in range(3)]
+
+    for replayed in (False, True):
+        patched, patched_before = await usecases.patch(repository, 1, {"priority": 1}, at=NOW, retry=keys[0])
+        removed_before = await usecases.remove(repository, 2, at=NOW, retry=keys[1])
+        removed, matching_before = await usecases.remove_matching(
+            repository, TaskQuery(done=True, priority=0), at=NOW, retry=keys[2]
+        )
+        assert (patched.task.version, removed) == (2, Removed(1, more=False))
+        assert (patched_before, removed_before, matching_before) == (replayed, replayed, replayed)
+        await usecases.create(repository, TaskDraft("made meanwhile", done=True), at=NOW)
+
+
+async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_nothing_matches() -> None:
+    class Watched(LedgerRepository):
+        commits = 0
+
+        async def commit(self, *arguments: Any, **more: Any) -> Committed:
+            self.commits += 1
+            return await super().commit(*arguments, **more)
+
+    repository = Watched()
+
+    without = await usecases.remove_matching(repository, TaskQuery(), at=NOW)
+    with_key = await usecases.remove_matching(repository, TaskQuery(), at=NOW, retry=KEY)
+
+    assert without == with_key == (Removed(0, more=False), False)
+    assert repository.commits == 1
     await repository.close()
 
 
@@ -202,6 +241,18 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
         await repository.read_changes(BEGINNING, limit=10)
     assert not (await usecases.create(repository, MILK, at=at, retry=KEY._replace(value="expired")))[1]
     assert (await usecases.create(repository, MILK, at=at, retry=KEY))[1]
+
+
+@pytest.mark.parametrize("clock", [-CLOCK_STEP, timedelta(0), CLOCK_STEP])
+async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
+    repository: LedgerRepository, clock: timedelta
+) -> None:
+    """When it was used the clock was off by `clock`, and when old keys are dropped by as much the other way."""
+    await usecases.create(repository, MILK, at=NOW + clock, retry=KEY)
+
+    await usecases.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)
+
+    assert (await usecases.create(repository, MILK, at=NOW, retry=KEY))[1]
 
 
 async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: LedgerRepository) -> None:
