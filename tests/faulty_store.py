@@ -72,7 +72,7 @@ async def lies(sound: Method, *arguments: Any, **more: Any) -> Any:
         return given._replace(next=arguments[0], more=True)
     if isinstance(given, Page):
         return given._replace(next=more["after"] or given.next)
-    return replace(given, id=given.id + 1)
+    return given._replace(task=replace(given.task, id=given.task.id + 1))
 
 
 leaked: list[asyncio.Task[None]] = []
