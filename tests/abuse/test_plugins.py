@@ -88,7 +88,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 def is_named(caplog: pytest.LogCaptureFixture) -> bool:
     """Whether the log names the store of a fault."""
-    return any("faulty:" in record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+    return any("faulty" in record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
 
 
 CALLS = [
