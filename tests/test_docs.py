@@ -153,10 +153,12 @@ def test_a_store_of_a_newer_version_is_refused_in_the_words_of_the_page(kept: Pa
     assert refused.replace(f"{kept}/", "") == documented
 
 
-def test_every_page_is_in_the_index() -> None:
-    linked = set(re.findall(r"\]\(([a-z]+\.md)\)", Page.named("docs/index.md").text))
+def test_every_page_is_found_from_the_index_or_the_readme() -> None:
+    found = Page.named("docs/index.md").text + Page.named("README.md").text
 
-    assert linked == set(PAGES) - {"index.md"}
+    linked = set(re.findall(r"\]\((?:docs/)?([a-z]+\.md)", found))
+
+    assert set(PAGES) - linked == set()
 
 
 @pytest.mark.parametrize("name", PAGES)
