@@ -69,7 +69,8 @@ class Witness:
         """How a copy of the store in `file`, which no process has open, compares with what the clients know."""
         with tempfile.TemporaryDirectory() as folder:
             for part in file.parent.glob(f"{file.name}*"):
-                shutil.copy(part, folder)
+                if part.is_file():  # and not the socket of a service that was killed
+                    shutil.copy(part, folder)
             with closing(sqlite3.connect(Path(folder, file.name))) as store:
                 (intact,) = store.execute("PRAGMA integrity_check").fetchone()
                 tasks = dict(store.execute("SELECT id, description FROM tasks"))
