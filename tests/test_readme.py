@@ -136,8 +136,8 @@ def test_ci_runs_the_commands_of_the_start_as_they_are_printed() -> None:
     assert extracted[0].endswith(".venv/bin/tasksvc")
     assert extracted[1].endswith(".venv/bin/tox")
     script = (ROOT / ".ci" / "run").read_text()
-    assert 'stage start 300 .ci/start "$(readme_command 1)"' in script
-    assert 'stage tests 900 bash -c "$(readme_command 2)"' in script
+    assert 'stage start 600 .ci/start "$(readme_command 1)"' in script
+    assert 'stage tests 1200 bash -c "$(readme_command 2)"' in script
 
 
 def test_a_store_that_is_named_is_kept(tmp_path: Path) -> None:
