@@ -20,16 +20,19 @@ class InProcess:
         self.port = 0
         self.connections: set[server.Protocol] = set()
         """Those that are open, or not yet closed in full."""
+        self.connected = 0
+        """How many there have been."""
 
     @property
     def service(self) -> Service:
         return self._app[SERVICE]
 
     async def __aenter__(self) -> InProcess:
-        connections = self.connections
+        connections, running = self.connections, self
 
         class Watched(server.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                running.connected += 1
                 connections.add(self)
                 super().connection_made(transport)
 

@@ -8,10 +8,9 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from patience import PATIENCE_SECONDS
 from running_service import RunningService
 from wire import Connection, ask
-
-SETTLE_SECONDS = 10.0
 
 
 class Vitals(NamedTuple):
@@ -49,7 +48,7 @@ def megabytes_of(service: RunningService) -> float:
 
 async def leaked(service: RunningService, before: Vitals) -> dict[str, tuple[int, int]]:
     """What stays more than it was before, and how much each is: before, and now."""
-    end = time.monotonic() + SETTLE_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         now = await asyncio.to_thread(vitals_of, service)
         pairs = zip(Vitals._fields, before, now, strict=True)

@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse
+from patience import PATIENCE_SECONDS
 
 from api.calling import Api
-
-PATIENCE_SECONDS = 10.0
 
 
 class Event(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from unittest import mock
 
 import pytest
 
@@ -23,11 +24,10 @@ async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch, local: Server) -> Server:
+def impatient(local: Server) -> Iterator[Server]:
     """The same, with limits of time that a test can wait for."""
-    monkeypatch.setattr("tasksvc.api.body.BODY_SECONDS", 0.3)
-    monkeypatch.setattr("tasksvc.api.server.IDLE_SECONDS", 0.3)
-    return local
+    with mock.patch("tasksvc.api.body.BODY_SECONDS", 0.3), mock.patch("tasksvc.api.server.IDLE_SECONDS", 0.3):
+        yield local
 
 
 async def test_a_body_that_was_announced_is_asked_for(local: Server) -> None:

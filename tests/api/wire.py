@@ -8,17 +8,18 @@ import gc
 import json
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
+from unittest import mock
 
 from aiohttp import web
+from patience import FOREVER_SECONDS, PATIENCE_SECONDS
 
 from api.form import check_form
 from api.hostile import send
 from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
+from tasksvc.api import body as body_module
+from tasksvc.api import server as server_module
 from tasksvc.api.front import Front
 from tasksvc.api.server import Listener, serve
-
-PATIENCE_SECONDS = 8.0
-"""For an answer: less than a body may take, and less than a connection may be idle."""
 
 
 class Answer(NamedTuple):
@@ -116,7 +117,17 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def in_process() -> AsyncIterator[Server]:
-    """The service in this process."""
+    """The service in this process, which gives up nothing before a test does, unless that test makes it impatient."""
+    with (
+        mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
+        mock.patch.object(server_module, "IDLE_SECONDS", FOREVER_SECONDS),
+    ):
+        async with _serving() as server:
+            yield server
+
+
+@contextlib.asynccontextmanager
+async def _serving() -> AsyncIterator[Server]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     app = create_app("memory://", Options(guard=Guard(LOOPBACK_HOSTS)))
     serving = asyncio.create_task(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from patience import until
 from running_service import RunningService
 from wire import ask
 from witness import Witness
@@ -51,6 +52,8 @@ async def kill_again_and_again(folder: Path, dice: random.Random) -> Tally:
     with service:
         async with Witness(service.port, clients=CLIENTS) as witness:
             for _ in range(ROUNDS):
+                acknowledged = witness.acknowledged
+                await until(lambda: witness.acknowledged > acknowledged + 10)  # noqa: B023  # it is called at once
                 await asyncio.sleep(dice.uniform(0.0, 0.4))
                 await asyncio.to_thread(service.kill)
                 kills += 1

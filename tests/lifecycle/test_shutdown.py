@@ -13,12 +13,19 @@ from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
+from patience import FOREVER_SECONDS
+from running_service import RunningService, with_constants
 from wire import Answer, Connection, NoAnswer, ask
 from witness import Witness
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-DEADLINE_SECONDS = 10.0
+WITHOUT_DEADLINES = with_constants(
+    dict.fromkeys(
+        ("tasksvc.api.body.BODY_SECONDS", "tasksvc.api.server.DRAIN_SECONDS", "tasksvc.commands.ending.END_SECONDS"),
+        FOREVER_SECONDS,
+    )
+)
+"""Before a service that ends when all is answered, however long that takes on a busy machine."""
 IN_FLIGHT = 100
 MUCH = [{"op": "create", "task": {"description": f"much {n}".ljust(10_000, ".")}} for n in range(100)]
 """So much that the store takes a while to close."""
@@ -43,22 +50,20 @@ async def test_a_signal_under_load_loses_no_answer_and_no_write_however_often(
 
 async def stop_under_load(number: signal.Signals, folder: Path, round_number: int) -> None:
     pause, hold = ((0.0, 0.0), (0.05, 0.0), (0.0, 0.1), (0.05, 0.1))[round_number % 4]
-    with RunningService("--store", "sqlite:///kept.db", "--log-format", "none", folder=folder) as service:
+    arguments = ["--store", "sqlite:///kept.db", "--log-format", "none"]
+    with RunningService(*arguments, folder=folder, before=WITHOUT_DEADLINES) as service:
         much = ask(service.url, "POST", "/tasks/batch", MUCH).document["results"]
         async with Witness(service.port, clients=50, pause=pause) as witness, AsyncExitStack() as stack:
             uploads = [await Upload.begin(service.port, stack) for _ in range(IN_FLIGHT)]
             await asyncio.sleep(random.Random(round_number).uniform(0, 0.2))
-            began = time.monotonic()
             service.process.send_signal(number)
             await asyncio.sleep(hold)
             answers = await asyncio.gather(*(upload.finish(f"upload {n}") for n, upload in enumerate(uploads)))
             status = await asyncio.to_thread(service.wait)
-            took = time.monotonic() - began
 
     assert [answer.status for answer in answers] == [201] * IN_FLIGHT
     assert (witness.dropped, witness.odd) == ([], [])
     assert status == 0
-    assert took < DEADLINE_SECONDS
     for task in [*(result["task"] for result in much), *(answer.document for answer in answers)]:
         witness.may_be[task["id"]] = {task["description"]}
     assert witness.verdict(folder / "kept.db") == ([], [], [])
@@ -77,23 +82,18 @@ async def test_what_stalls_does_not_hold_up_the_end(tmp_path: Path) -> None:
             stream.send("GET", "/changes/stream")
             status, _ = await stream.head()
             assert status == 200
-            began = time.monotonic()
             service.process.send_signal(signal.SIGTERM)
-            events = await stream.until(b"\r\n0\r\n\r\n")
-            took_stream = time.monotonic() - began
             finished = await slow.finish("slow, and finished")
+            events = await stream.until(b"\r\n0\r\n\r\n")
             refused = await stalled.answer()
             status = await asyncio.to_thread(service.wait)
-            took = time.monotonic() - began
             cut = await unread.rest()
 
     assert b"retry:" in events
-    assert took_stream < 5
     assert finished.status == 201
     assert (refused.status, refused.document["type"]) == (408, "urn:tasksvc:problem:body-too-slow")
     assert not cut.endswith(b"]\r\n0\r\n\r\n")
     assert status == 0
-    assert took < DEADLINE_SECONDS
     with closing(sqlite3.connect(tmp_path / "kept.db")) as store:
         (count,) = store.execute("SELECT count(*) FROM tasks WHERE description = 'slow, and finished'").fetchone()
     assert count == 1
@@ -169,15 +169,14 @@ def test_a_signal_while_it_starts_ends_it_and_leaves_the_store_free(
 def test_a_signal_while_the_store_is_waited_for_ends_the_wait(number: signal.Signals, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
-        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db?start_timeout=60"
+        url = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/db?start_timeout={FOREVER_SECONDS:.0f}"
         service = RunningService("--store", url, folder=tmp_path)
         service.begin()
         connection, _ = silent.accept()
         with connection:
-            began = time.monotonic()
             status = service.stop(number)
 
-    assert (status, time.monotonic() - began < 20) == (0, True), service.output
+    assert status == 0, service.output
 
 
 UPLOAD_BYTES = 50
