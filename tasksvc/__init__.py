@@ -43,7 +43,7 @@ from tasksvc.errors import (
     WriteRefused,
 )
 from tasksvc.ledger import Decision, Ledger, named
-from tasksvc.query import Cursor, SortField, TaskQuery, select
+from tasksvc.query import Cursor, SortField, TaskQuery, fold_text, select
 from tasksvc.writes import (
     WHATEVER,
     Add,
@@ -133,6 +133,7 @@ __all__ = [
     "Write",
     "WriteRefused",
     "codec",
+    "fold_text",
     "hookimpl",
     "named",
     "new_generation",

@@ -6,9 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import normalize
 
 from tasksvc.domain import Task
+
+
+def fold_text(text: str) -> str:
+    """`text` in the form in which a search compares: casefolded, in Unicode's normal form C.
+
+    Canonically equivalent texts have the same form, whatever their case (Unicode standard, section
+    3.13).  It is normalized before too, since a combining iota that casefolding makes a letter of
+    would come to stand elsewhere; and afterwards, since what casefolding gives need not be normal.
+    """
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFC", text).casefold())
+
+
+_folded_q = lru_cache(64)(fold_text)
+"""The same for what is searched for, which is compared with many descriptions."""
 
 
 class SortField(StrEnum):
@@ -49,7 +67,7 @@ class TaskQuery:
     created_after: datetime | None = None
     updated_after: datetime | None = None
     q: str | None = None
-    """A substring of the description, both casefolded by str.casefold()."""
+    """A substring of the description, both as fold_text() gives them."""
     sort: SortField = SortField.ID
     descending: bool = False
 
@@ -66,7 +84,7 @@ class TaskQuery:
             and (self.due_after is None or (due is not None and due > self.due_after))
             and (self.created_after is None or task.created_at > self.created_after)
             and (self.updated_after is None or task.updated_at > self.updated_after)
-            and (self.q is None or self.q.casefold() in task.description.casefold())
+            and (self.q is None or _folded_q(self.q) in fold_text(task.description))
         )
 
     def value_of(self, task: Task) -> SortValue:

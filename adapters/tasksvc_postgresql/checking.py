@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
+from tasksvc import fold_text
 from tasksvc_postgresql.dumping import AT_ONCE, PATIENCE, STEP_TIMEOUT
 from tasksvc_postgresql.failures import in_our_words
 
@@ -34,7 +35,7 @@ async def check(connection: asyncpg.Connection, name: str) -> AsyncIterator[str]
         with in_our_words(name):
             rows = await cursor.fetch(AT_ONCE, timeout=STEP_TIMEOUT)
         for task_id, description, folded in rows:
-            if description.casefold() != folded:
+            if fold_text(description) != folded:
                 yield f"Task {task_id} is not found by its description as it should be. {_ADVICE}"
         if len(rows) < AT_ONCE:
             break

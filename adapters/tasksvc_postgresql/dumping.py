@@ -7,7 +7,7 @@ from typing import cast
 
 import asyncpg
 
-from tasksvc import Change, Entry, Header, Position, Record, Remembered, StoreNotEmpty, Task, new_generation
+from tasksvc import Change, Entry, Header, Position, Record, Remembered, StoreNotEmpty, Task, fold_text, new_generation
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.rows import (
@@ -109,7 +109,7 @@ async def _copy(session: Session, batch: Sequence[Entry]) -> None:
             await session.copy(
                 "tasks",
                 f"{TASK_COLUMNS}, folded",
-                [(*task_row(task), task.description.casefold()) for task in tasks],
+                [(*task_row(task), fold_text(task.description)) for task in tasks],
             )
             labels = [(label, task.id) for task in tasks for label in task.labels]
             await session.copy("task_labels", "label, id", labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tasksvc import Cursor, SortField, TaskQuery
+from tasksvc import Cursor, SortField, TaskQuery, fold_text
 from tasksvc_postgresql.rows import TASK_COLUMNS, bounded, micros
 
 Statement = tuple[str, list[Any]]
@@ -108,7 +108,7 @@ def _filtered(query: TaskQuery, values: _Values) -> tuple[list[str], list[str]]:
     if query.updated_after is not None:
         conditions.append(f"updated_at > {values.put(micros(query.updated_after))}")
     if query.q is not None:
-        conditions.append(f"strpos(folded, {values.put(query.q.casefold())}) > 0")
+        conditions.append(f"strpos(folded, {values.put(fold_text(query.q))}) > 0")
     return tables, conditions
 
 

@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
-from tasksvc import Change, Commit, Committed, Entry, Header, Ledger, Position, Record, Remembered, Task, named
+from tasksvc import (
+    Change,
+    Commit,
+    Committed,
+    Entry,
+    Header,
+    Ledger,
+    Position,
+    Record,
+    Remembered,
+    Task,
+    fold_text,
+    named,
+)
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
@@ -143,7 +156,7 @@ async def _add(session: Session, commits: Sequence[Commit]) -> Written:
     """Commits that only add tasks, in one round trip: the server counts on from where the log is."""
     from_zero = _decided(Ledger(""), commits)
     tasks = [entry.task for entry in from_zero.entries if isinstance(entry, Change) and entry.task is not None]
-    rows = [(*task_row(task)[:9], task.description.casefold()) for task in tasks]
+    rows = [(*task_row(task)[:9], fold_text(task.description)) for task in tasks]
     labels = [(label, task.id) for task in tasks for label in task.labels]
     ((generation, last_id, first, _),) = await session.write_alone(
         _ADD, len(tasks), *columns_of(rows, 10), *columns_of(labels, 2)
@@ -209,7 +222,7 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
                 assert_never(entry)
     if changes:
         left = {change.task_id: change.task for change in changes}
-        kept = [(*task_row(task), task.description.casefold()) for task in left.values() if task is not None]
+        kept = [(*task_row(task), fold_text(task.description)) for task in left.values() if task is not None]
         removed = [task_id for task_id, task in left.items() if task is None and task_id in found]
         labels_before = {(label, task_id) for task_id in left if task_id in found for label in found[task_id].labels}
         labels_after = {(label, task.id) for task in left.values() if task is not None for label in task.labels}

@@ -13,7 +13,7 @@ from functools import cache, partial
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
-from tasksvc import Cursor, SortField, TaskQuery
+from tasksvc import Cursor, SortField, TaskQuery, fold_text
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamped, is_storable, marks, microseconds, with_rows
 
 _HEAD: Final = "SELECT generation, max(floor, ifnull((SELECT max(seq) FROM changes), 0)), floor"
@@ -83,7 +83,7 @@ def _lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
 
 def contains(text: str, folded: str) -> bool:
     """What `q` asks of a description.  It is called from SQL, so that Python's rules decide."""
-    return folded in text.casefold()
+    return folded in fold_text(text)
 
 
 _COMPARISONS: Final = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
@@ -233,7 +233,7 @@ def _filtered(
         terms.append(also)
     if query.q is not None:
         terms.append("contains(description, ?)")
-        values.append(query.q.casefold())
+        values.append(fold_text(query.q))
     return source, terms, values
 
 

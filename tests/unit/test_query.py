@@ -6,13 +6,14 @@ import itertools
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import is_normalized, normalize
 
 import pytest
 import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, select
+from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, fold_text, select
 from tasksvc.domain import new_task
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
@@ -50,6 +51,34 @@ def test_a_condition_passes_what_fits_and_nothing_else(
 ) -> None:
     assert query.matches(task(**fitting))
     assert not query.matches(task(**other))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_canonically_equivalent_texts_find_each_other(text: str) -> None:
+    composed, decomposed = normalize("NFC", text), normalize("NFD", text)
+
+    assert fold_text(text) == fold_text(composed) == fold_text(decomposed)
+    for q, description in itertools.product((text, composed, decomposed), repeat=2):
+        assert TaskQuery(q=q).matches(task(description=description))
+
+
+def test_no_character_is_found_in_one_normal_form_or_case_alone() -> None:
+    differing = [
+        hex(ord(character))
+        for character in map(chr, [*range(0xD800), *range(0xE000, 0x110000)])
+        if not is_normalized("NFC", fold_text(character))
+        or fold_text(character) != fold_text(normalize("NFD", character))
+        or fold_text(character) != fold_text(character.casefold())
+    ]
+
+    assert differing == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("\u1fb4", "\u0391\u0301\u0345"), ("\u01f0", "J\u030c"), ("ẞ", "SS"), ("\u212b", "a\u030a")]
+)
+def test_what_casefolding_takes_apart_is_found_too(one: str, other: str) -> None:
+    assert fold_text(one) == fold_text(other)
 
 
 @given(some.lists_of_tasks, some.queries)
