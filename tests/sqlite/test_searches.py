@@ -67,7 +67,7 @@ async def test_everything_else_goes_on_beside_a_count(tmp_path: Path, gate: Gate
 
         async with asyncio.timeout(PATIENCE_SECONDS):
             await add(repository, "Straße, written meanwhile")
-            assert await repository.get(task.id) == task
+            assert (await repository.get(task.id)).task == task
             assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 2
         assert not counting.done()
         gate.open.set()
