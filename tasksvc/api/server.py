@@ -21,6 +21,7 @@ from aiohttp.http_exceptions import LineTooLong
 from tasksvc import unix_socket
 from tasksvc.api.answers import SERVER, Answer
 from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
+from tasksvc.api.pipelining import PipeliningHandler
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
 from tasksvc.errors import TasksvcError
@@ -28,7 +29,7 @@ from tasksvc.errors import TasksvcError
 IDLE_SECONDS = 15.0
 """A connection that sends no request for so long is closed, whatever it drips."""
 LINGER_SECONDS = 2.0
-"""How long the rest of a body that was refused is read and thrown away, so that the client sees the answer."""
+"""Seconds for which what a client still sends is read and thrown away, so that it sees the last answer."""
 DRAIN_SECONDS = 7.0
 """With what comes after it, an orderly end within ten seconds."""
 CLOSE_SECONDS = 0.5
@@ -58,12 +59,13 @@ _SENT = cast(web.StreamResponse, Answer(200, b"", b""))
 """Stands for an Answer that was sent, since aiohttp keeps it until the next request."""
 
 
-class Protocol(web.RequestHandler):
+class Protocol(PipeliningHandler):
     """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
         self._unsent, self._unsent_since = 0, 0.0
+        self._lost: asyncio.Future[None] | None = None
         super().connection_made(transport)
 
     def cut_if_stalled(self) -> None:
@@ -79,7 +81,8 @@ class Protocol(web.RequestHandler):
 
         aiohttp's own close() reads on, and throws away what it reads.
         """
-        if self._waiter is not None and not self._messages and self.transport is not None:
+        idle = self._waiter is not None and not self._messages
+        if self.transport is not None and (idle or self._lost is not None):
             self.transport.close()
 
     async def finish_response(
@@ -88,18 +91,26 @@ class Protocol(web.RequestHandler):
         if not isinstance(resp, Answer):
             if isinstance(resp, web.HTTPException):  # aiohttp's own, to a CONNECT
                 resp = problem_of(resp)
-            return await super().finish_response(request, resp, start_time)
-        transport = self.transport
+            if self._is_last(request):
+                resp.force_close()
+                if request._payload.exception() is not None:
+                    request._payload.feed_eof()  # else aiohttp reads it to its end, and logs what it meets
+            sent, reset = await super().finish_response(request, resp, start_time)
+            if not (reset or sent.keep_alive):
+                await self._linger()
+            return sent, reset
+        transport, message = self.transport, request._message
         if (
             transport is None
-            or self._upgraded
             or self._force_close
             or self._close
-            or not request.keep_alive
-            or request.version != HttpVersion11
-            or request.method == hdrs.METH_HEAD
+            or message.should_close
+            or message.upgrade
+            or message.version is not HttpVersion11
+            or message.method == hdrs.METH_HEAD
+            or not request._payload.is_eof()
         ):
-            return await super().finish_response(request, resp.response(), start_time)
+            return await self.finish_response(request, resp.response(), start_time)
         if len(resp.body) <= JOIN_BYTES:
             transport.write(resp.head() + resp.body)
         else:
@@ -111,6 +122,26 @@ class Protocol(web.RequestHandler):
             except ConnectionError:
                 return _SENT, True
         return _SENT, False
+
+    async def _linger(self) -> None:
+        """Waits until the client closes the connection too, and throws away what it still sends.
+
+        What comes to a connection that is closed resets it, and then the client may lose the answer that it has not
+        read yet (RFC 9112, section 9.6).
+        """
+        if self._wire.is_closing():
+            return
+        self._wire.write_eof()
+        self._close = True
+        self._resume_transport_reading()
+        self._lost = self._loop.create_future()
+        await asyncio.wait([self._lost], timeout=LINGER_SECONDS)
+        self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None

@@ -7,7 +7,7 @@ import socket
 import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
 
-from aiohttp import hdrs, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from tasksvc.api.answers import SERVER
 from tasksvc.api.caching import NO_STORE
@@ -55,6 +55,9 @@ class Stream:
         response = self.response
         response.headers.extend(headers)
         response.headers[hdrs.SERVER] = SERVER
+        # To HTTP/1.0 the end of the connection is that of the answer, which aiohttp forgets; an upgrade: pipelining.py.
+        if request.version < HttpVersion11 or request._message.upgrade:
+            response.force_close()
         try:
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:

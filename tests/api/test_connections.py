@@ -11,6 +11,8 @@ import pytest
 
 from api.hostile import chunked, framed, get, head, send
 from api.wire import Server, check, in_process, make_a_task
+from tasksvc.api import Options, TokenPolicy
+from tasksvc.tokens import new_secret
 
 pytestmark = pytest.mark.usefixtures("silence")
 
@@ -26,7 +28,11 @@ async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
 @pytest.fixture
 def impatient(local: Server) -> Iterator[Server]:
     """The same, with limits of time that a test can wait for."""
-    with mock.patch("tasksvc.api.body.BODY_SECONDS", 0.3), mock.patch("tasksvc.api.server.IDLE_SECONDS", 0.3):
+    with (
+        mock.patch("tasksvc.api.body.BODY_SECONDS", 0.3),
+        mock.patch("tasksvc.api.server.IDLE_SECONDS", 0.3),
+        mock.patch("tasksvc.api.pipelining.HEAD_SECONDS", 0.3),
+    ):
         yield local
 
 
@@ -56,7 +62,47 @@ async def test_a_body_that_was_announced_is_asked_for(local: Server) -> None:
     ids=[413, 415, 403, 405, 404, 422],
 )
 async def test_a_body_that_would_be_refused_is_not_asked_for(local: Server, sent: bytes, status: int) -> None:
-    check(await local.ask(sent), status)
+    async with local.connection() as connection:
+        await connection.send(sent)
+        answer = await connection.answer()
+
+        check(answer, status)
+        assert answer is not None
+        assert answer.headers["connection"] == "close", "the client may send the body after all, or not"
+        assert await connection.is_closed()
+
+
+@pytest.mark.parametrize("line", ["POST /tasks/ HTTP/1.1", "POST /tasks HTTP/1.1", "PATCH /tasks/1 HTTP/1.1"])
+async def test_a_body_without_a_token_is_not_asked_for(line: str) -> None:
+    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=new_secret())
+    async with in_process(options) as server:
+        answer = await server.ask(framed("Content-Length: 10", "Expect: 100-continue", body=b"", line=line))
+
+    check(answer, 401)
+    assert answer is not None
+    assert answer.headers["connection"] == "close"
+
+
+@pytest.mark.parametrize("target", ["/tasks/1", "/tasks/", "/docs", "/nowhere"])
+async def test_a_body_that_nobody_wants_is_not_asked_for(local: Server, target: str) -> None:
+    async with local.connection() as connection:
+        await connection.send(get(target, "Content-Length: 10", "Expect: 100-continue"))
+        answer = await connection.answer()
+
+        assert answer is not None
+        assert answer.status in (200, 404)
+        assert answer.headers["connection"] == "close"
+        assert await connection.is_closed()
+
+
+async def test_a_body_that_breaks_off_its_framing_is_refused_at_once(local: Server) -> None:
+    async with local.connection() as connection:
+        await connection.send(framed("Transfer-Encoding: chunked", body=b""))
+        await asyncio.sleep(0.05)  # as a packet of its own, or not
+        await connection.send(b"no length\r\n\r\n")
+
+        check(await connection.answer(), 400)
+        assert await connection.is_closed()
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])

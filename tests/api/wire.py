@@ -17,6 +17,7 @@ from api.form import check_form
 from api.hostile import send
 from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
 from tasksvc.api import body as body_module
+from tasksvc.api import pipelining as pipelining_module
 from tasksvc.api import server as server_module
 from tasksvc.api.front import Front
 from tasksvc.api.server import Listener, serve
@@ -116,20 +117,24 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def in_process() -> AsyncIterator[Server]:
-    """The service in this process, which gives up nothing before a test does, unless that test makes it impatient."""
+async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
+    """The service in this process, by default as on a machine of one's own.
+
+    It gives up nothing before a test does, unless that test makes it impatient.
+    """
     with (
         mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
         mock.patch.object(server_module, "IDLE_SECONDS", FOREVER_SECONDS),
+        mock.patch.object(pipelining_module, "HEAD_SECONDS", FOREVER_SECONDS),
     ):
-        async with _serving() as server:
+        async with _serving(options) as server:
             yield server
 
 
 @contextlib.asynccontextmanager
-async def _serving() -> AsyncIterator[Server]:
+async def _serving(options: Options | None) -> AsyncIterator[Server]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    app = create_app("memory://", Options(guard=Guard(LOOPBACK_HOSTS)))
+    app = create_app("memory://", options or Options(guard=Guard(LOOPBACK_HOSTS)))
     serving = asyncio.create_task(
         serve([Listener(app, "127.0.0.1", 0)], ready=lambda ports: ready.set_result(ports[0]))
     )
