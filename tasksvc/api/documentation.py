@@ -65,7 +65,7 @@ USUAL: Sequence[tuple[int, str, str]] = (
 
 They are documented once, as the response `default`, whose words are a table at the top of the description.
 """
-DEFAULT = "Problem"
+DEFAULT = "UsualError"
 """The name of that response among the components."""
 
 
@@ -145,11 +145,13 @@ def header(name: str, description: str, *, pattern: str) -> dict[str, Any]:
 
 
 def answers(
-    good: Mapping[int, Good], *refusals: Refusal, also: Mapping[int, Sequence[str]] | None = None
+    good: Mapping[int, Good], *refusals: Refusal, also: Mapping[int, Mapping[str, str]] | None = None
 ) -> dict[str, dict[str, Any]]:
     """The answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.
 
-    `refusals` are the errors that mean something particular; `also` names further media types of an answer.
+    `refusals` are the errors that mean something particular; `also` has further media types of an
+    answer, each with an example; their schema is the same, since JSON lines are described as the array of their values
+    (as in OpenAPI 3.2).
     """
     found: dict[str, dict[str, Any]] = {}
     for status, what in good.items():
@@ -160,8 +162,8 @@ def answers(
         if schema is not None:
             content = {"schema": {"type": "array", "items": schema[0]} if isinstance(schema, list) else schema}
             answer["content"] = {"application/json": content}
-            for media_type in (also or {}).get(status, ()):
-                answer["content"][media_type] = {"schema": {"type": "string"}}
+            for media_type, example in (also or {}).get(status, {}).items():
+                answer["content"][media_type] = {**content, "example": example}
         found[str(status)] = answer
     for refusal in refusals:
         found[str(refusal.status)] = {

@@ -44,6 +44,7 @@ from tasksvc.api.idempotency import IDEMPOTENCY_KEY, retry_key
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
     CONDITION,
+    TASK,
     Batch,
     BatchOut,
     CountOut,
@@ -76,6 +77,7 @@ IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * f
 IF_NONE_MATCH = header(
     "If-None-Match", "Entity tags that the client has; 304 if the task has one of them.", **CONDITION
 )
+EXAMPLE_LINES = "".join(codec.dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
 FILTER_NEEDED = "Name at least one filter. Without one, all tasks would go."
 NO_FILTER = Refusal(
     422,
@@ -194,7 +196,7 @@ class TaskHandlers:
             " that where it gets longer than a mebibyte."
             " With `Accept: application/x-ndjson` one task a line."
         ),
-        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: [NDJSON]}),
+        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}),
         query=ListQuery(),
     )
     async def list_tasks(self, request: web.Request) -> Answer | Stream:

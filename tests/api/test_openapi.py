@@ -105,7 +105,7 @@ async def test_every_error_is_described_as_usual_or_with_its_operations(document
 
 async def test_the_usual_errors_are_described_once(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
-        assert operation["responses"]["default"] == {"$ref": "#/components/responses/Problem"}, (path, method)
+        assert operation["responses"]["default"] == {"$ref": "#/components/responses/UsualError"}, (path, method)
 
 
 async def test_an_operation_lists_only_what_is_particular_to_it(document: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ async def test_an_operation_lists_only_what_is_particular_to_it(document: dict[s
 
 async def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> None:
     judge = validator(document, "#/components/schemas/Problem")
-    shared = document["components"]["responses"]["Problem"]
+    shared = document["components"]["responses"]["UsualError"]
     for path, method, operation in operations(document):
         for status, answer in {**operation["responses"], "default": shared}.items():
             if status >= "400":
