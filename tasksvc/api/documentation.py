@@ -38,6 +38,7 @@ VERSION_CONFLICT = Refusal(
 
 USUAL: Sequence[tuple[int, str, str]] = (
     (400, "malformed-request", "The body isn't valid JSON, or a header or the query string is malformed."),
+    (400, "token-in-query", "A token is in the query string: send it as Authorization: Bearer TOKEN."),
     (401, "unauthorized", "A valid token is needed."),
     (403, "forbidden", "The scope of the token doesn't include this."),
     (403, "foreign-origin", "A page of another origin must not write."),
