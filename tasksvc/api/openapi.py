@@ -16,7 +16,7 @@ from marshmallow import Schema, fields
 
 from tasksvc.api import schemas
 from tasksvc.api.documentation import DEFAULT, default_response, is_schema, usual_errors
-from tasksvc.domain import ID_MAX, LABELS_MAX
+from tasksvc.domain import ID_MAX
 from tasksvc.tokens import Scope
 
 TAGS = [
@@ -94,7 +94,8 @@ def _bounds(self: Any, field: fields.Field[Any], **kwargs: Any) -> dict[str, Any
     if isinstance(field, schemas.Whole | schemas.ShownWhole):
         return {"minimum": field.least, "maximum": field.most}
     if isinstance(field, schemas.Labels | schemas.QueryTexts):
-        return {"items": {"type": "string", **schemas.LABEL}, "maxItems": LABELS_MAX}
+        # No maxItems: at most 50 may be different, and a label that is repeated counts once.
+        return {"items": {"type": "string", **schemas.LABEL}}
     if isinstance(field, schemas.Metadata):
         # Anything: a schema for all JSON values would have to refer to itself, which most generators fail at.
         return {"additionalProperties": True}

@@ -265,7 +265,9 @@ class TaskIn(Strict):
         metadata=_described("When it is due: RFC 3339 with an offset; kept in UTC.", "2026-11-24T18:00:00+01:00"),
     )
     priority = Whole(0, domain.PRIORITY_MAX, metadata=_described("0 is none, 9 the most urgent."))
-    labels = Labels(metadata=_described("A set of up to 50 labels of 1 to 100 characters; kept sorted.", ["home"]))
+    labels = Labels(
+        metadata=_described("A set of up to 50 different labels of 1 to 100 characters; kept sorted.", ["home"])
+    )
     metadata = Metadata(
         metadata=_described("An object of yours: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
     )
@@ -287,7 +289,7 @@ class TaskPatch(Strict):
     done = Flag(allow_none=True, metadata=_described("Sets or clears completed_at too."))
     due_at = Moment(allow_none=True, metadata=_described("RFC 3339 with an offset."))
     priority = Whole(0, domain.PRIORITY_MAX, allow_none=True, metadata=_described("0 to 9."))
-    labels = Labels(allow_none=True, metadata=_described("Replaces the whole set."))
+    labels = Labels(allow_none=True, metadata=_described("Up to 50 different labels, which replace the whole set."))
     metadata = Metadata(allow_none=True, metadata=_described("Is merged into what is there, on every level."))
 
 
@@ -400,7 +402,7 @@ class FilterQuery(Query):
     done = QueryFlag(metadata=_described("Only what is done, or what is not."))
     label = QueryTexts(
         validate=_by(domain.labels_problem),
-        metadata=_described("Only what has this label; repeat it for several, which must all be there."),
+        metadata=_described("Only what has this label; repeat it for up to 50, which must all be there."),
     )
     priority = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority."))
     priority_min = QueryWhole(0, domain.PRIORITY_MAX, metadata=_described("Only this priority and higher."))

@@ -214,6 +214,17 @@ async def test_metadata_may_hold_any_json(document: dict[str, Any], api: Api, me
     assert answer.json["metadata"] == metadata
 
 
+async def test_a_label_that_is_repeated_counts_once_as_the_description_allows(
+    document: dict[str, Any], api: Api
+) -> None:
+    task = {"description": "x", "labels": ["home"] * 60}
+
+    answer = await api.post("/tasks/", task)
+
+    assert validator(document, "#/components/schemas/TaskIn").is_valid(task)
+    assert answer.json["labels"] == ["home"]
+
+
 @pytest.mark.parametrize(
     ("priority", "valid"),
     [
