@@ -8,6 +8,7 @@ in one piece by the protocol of server.py; anywhere else it becomes a web.Respon
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiohttp import hdrs, web
 from tasksvc import codec
 from tasksvc.api.caching import NO_CACHE, NO_STORE
 from tasksvc.api.conditions import etag, show_position
+from tasksvc.api.held_bytes import CountingConnection
 from tasksvc.domain import Position
 from tasksvc.ports import Found
 
@@ -24,6 +26,8 @@ NDJSON = "application/x-ndjson"
 CHANGE_SEQ = "X-Change-Seq"
 REPLAYED = "Idempotency-Replayed"
 SERVER = "tasksvc"
+CHUNK_BYTES = 64 * 1024
+"""Bytes of a body that are given to the connection at once.  A smaller body goes out together with its head."""
 
 _STATUS_LINES = {status: b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode()) for status in (200, 201)}
 
@@ -40,17 +44,54 @@ def _head(content_type: str, cache_control: str) -> bytes:
 _JSON_HEAD, _TASK_HEAD, _LINES_HEAD = _head(JSON, NO_STORE), _head(JSON, NO_CACHE), _head(NDJSON, NO_STORE)
 
 
+async def write_in_chunks(response: web.StreamResponse, connection: object, body: bytes, *, shared: bool) -> None:
+    """Writes `body` as fast as the client takes it; the transport never holds much of it.
+
+    `shared`: the body is kept anyway, so it doesn't count as held for this client.  Raises ConnectionError.
+    """
+    counting = connection if isinstance(connection, CountingConnection) else CountingConnection()
+    try:
+        for start in range(0, len(body), CHUNK_BYTES):
+            counting.unsent = 0 if shared else len(body) - start
+            await response.write(memoryview(body)[start : start + CHUNK_BYTES])
+    finally:
+        counting.unsent = 0
+
+
+class LargeResponse(web.Response):
+    """A response that is written in chunks; aiohttp's own is given to the transport whole."""
+
+    def __init__(
+        self, status: int, body: bytes, *, headers: Mapping[str, str] | None = None, shared: bool = False
+    ) -> None:
+        """`shared`: the body is kept for other answers too, so it takes no memory of its own."""
+        super().__init__(status=status, body=body, headers=headers)
+        self._content, self._shared = body, shared
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        self._request = request
+        return await super().prepare(request)
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        if self._request.method != hdrs.METH_HEAD:
+            await write_in_chunks(self, self._request.protocol, self._content, shared=self._shared)
+        await web.StreamResponse.write_eof(self)
+
+
 class Answer:
     """A complete answer."""
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "headers", "shared", "status")
 
     keep_alive = True
     """It is sent only where the connection goes on."""
 
-    def __init__(self, status: int, headers: bytes, body: bytes) -> None:
-        """`status`: 200 or 201; `headers`: lines, each with its CRLF, but not Content-Length, Date and Server."""
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status: int, headers: bytes, body: bytes, *, shared: bool = False) -> None:
+        """`status`: 200 or 201; `headers`: lines, each with its CRLF, but not Content-Length, Date and Server.
+
+        `shared`: the body is kept for other answers too, so it takes no memory of its own.
+        """
+        self.status, self.headers, self.body, self.shared = status, headers, body, shared
 
     def add(self, name: str, value: str) -> None:
         """Adds a header."""
@@ -62,8 +103,12 @@ class Answer:
 
     def response(self) -> web.Response:
         """The same as an ordinary response."""
+        response: web.Response
+        if len(self.body) > CHUNK_BYTES:
+            response = LargeResponse(self.status, self.body, shared=self.shared)
+        else:
+            response = web.Response(status=self.status, body=self.body)
         lines = self.headers.decode("latin-1").split("\r\n")[:-1]
-        response = web.Response(status=self.status, body=self.body)
         response.headers.clear()  # of the type that aiohttp assumes
         response.headers.extend([(name, value) for name, _, value in (line.partition(": ") for line in lines)])
         response.headers[hdrs.SERVER] = SERVER

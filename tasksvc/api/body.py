@@ -9,37 +9,89 @@ from contextlib import asynccontextmanager
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from tasksvc.api.held_bytes import CountingConnection, peer_of
 from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
+from tasksvc.api.upload_room import UploadRoom
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 BODY_SECONDS = 10.0
+SMALL_BYTES = 256 * 1024
+"""Bytes of a body that needs no room of its own: a connection buffers as much anyway."""
+HURRY_SECONDS = 1.0
+"""Between two looks for slow bodies while others wait for room."""
+
+
+class _Upload:
+    """A body that is on its way."""
+
+    def __init__(self, timeout: asyncio.Timeout, size: int) -> None:
+        """`size`: the bytes that it has, or may have."""
+        self.timeout, self._size = timeout, size
+        self._began = asyncio.get_running_loop().time()
+        self.received = 0
+
+    def is_late(self) -> bool:
+        """Whether it won't be complete in time unless it gets faster."""
+        elapsed = asyncio.get_running_loop().time() - self._began
+        return self.received < self._size * (elapsed - HURRY_SECONDS) / BODY_SECONDS
 
 
 class Uploads:
     """The bodies that are on their way."""
 
     def __init__(self) -> None:
-        self._timeouts: set[asyncio.Timeout] = set()
+        self._uploads: set[_Upload] = set()
         self._end = math.inf
+        self.room = UploadRoom()
+        self._hurrying: asyncio.TimerHandle | None = None
 
     def must_end_by(self, end: float) -> None:
         """From now on none takes longer than until `end`, by the clock of the event loop."""
         self._end = end
-        for timeout in self._timeouts:
-            when = timeout.when()
-            if when is not None and when > end and not timeout.expired():
-                timeout.reschedule(end)
+        for upload in self._uploads:
+            _end_by(upload.timeout, end)
 
     @asynccontextmanager
-    async def in_time(self) -> AsyncIterator[None]:
-        """Within it a body is read.  Raises TimeoutError."""
+    async def receiving(self, request: web.BaseRequest, size: int) -> AsyncIterator[_Upload]:
+        """Within it a body of up to `size` bytes is read.  Raises TimeoutError, and Overloaded before all.
+
+        A large body waits until there is room for it.  Its time begins then.
+        """
+        if size > SMALL_BYTES:
+            entering = self.room.enter(request, peer_of(request.remote), size)
+            self._hurry()
+            await entering
+            if isinstance(request.protocol, CountingConnection):
+                request.protocol.body_has_room = True
         async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_SECONDS, self._end)) as timeout:
-            self._timeouts.add(timeout)
+            upload = _Upload(timeout, size)
+            self._uploads.add(upload)
             try:
-                yield
+                yield upload
             finally:
-                self._timeouts.discard(timeout)
+                self._uploads.discard(upload)
+
+    def _hurry(self) -> None:
+        """Ends bodies that arrive too slowly, as long as others wait for their room."""
+        if self._hurrying is None:
+            self._hurrying = asyncio.get_running_loop().call_later(HURRY_SECONDS, self._end_late)
+
+    def _end_late(self) -> None:
+        self._hurrying = None
+        if not self.room.is_wanted:
+            return
+        now = asyncio.get_running_loop().time()
+        for upload in self._uploads:
+            if upload.is_late():
+                _end_by(upload.timeout, now)
+        self._hurry()
+
+
+def _end_by(timeout: asyncio.Timeout, end: float) -> None:
+    when = timeout.when()
+    if when is not None and when > end and not timeout.expired():
+        timeout.reschedule(end)
 
 
 async def read_body(request: web.Request, uploads: Uploads, *, types: Collection[str], limit: int) -> bytes:
@@ -91,19 +143,23 @@ def _check_coding(request: web.Request) -> None:
 
 async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
     parts = bytearray()
+    declared = request.content_length
     try:
-        async with uploads.in_time():
+        async with uploads.receiving(request, limit if declared is None else declared) as upload:
             async for chunk in request.content.iter_any():
                 parts += chunk
+                upload.received = len(parts)
                 if len(parts) > limit:
                     raise _too_large(limit)
+        return bytes(parts)
     except TimeoutError:
         raise BodyTooSlow(
             f"The body was not there in time: within {BODY_SECONDS:g} s, or before the service ended.", close=True
         ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise MalformedRequest("The body broke off, or is not sent as its headers say.", close=True) from None
-    return bytes(parts)
+    finally:
+        parts.clear()  # a traceback may keep this frame until the next garbage collection
 
 
 def _too_large(limit: int) -> BodyTooLarge:

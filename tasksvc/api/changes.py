@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 
@@ -30,12 +31,16 @@ LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
 )
 
+PAGES_AT_ONCE = 4
+"""Pages of the log that are put together at once, since each may take some megabytes."""
+
 
 class ChangeHandlers:
     """Everything below /changes."""
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
+        self._reading = asyncio.Semaphore(PAGES_AT_ONCE)
 
     @operation(
         "Read the change log",
@@ -49,7 +54,12 @@ class ChangeHandlers:
     )
     async def changes(self, request: web.Request) -> Answer:
         since = parse_position(request[QUERY]["since"], where="query", field="since")
-        left, size = request[QUERY]["limit"], 0
+        async with self._reading:
+            return encoded_answer(await self._page(since, request[QUERY]["limit"]))
+
+    async def _page(self, since: Position, limit: int) -> bytes:
+        """The body of an answer with at most `limit` changes after `since`."""
+        left, size = limit, 0
         taken: list[bytes] = []
         more = True
         while more and left and size < PAGE_BYTES:
@@ -63,12 +73,11 @@ class ChangeHandlers:
                 if size >= PAGE_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
                     since, more = Position(page.next.generation, change.seq), True
                     break
-        body = b'{"changes":[%b],"next":%b,"more":%b}\n' % (
+        return b'{"changes":[%b],"next":%b,"more":%b}\n' % (
             b",".join(taken),
             codec.dumps(show_position(since)),
             codec.dumps(more),
         )
-        return encoded_answer(body)
 
     @operation(
         "Follow the change log",

@@ -61,7 +61,7 @@ class Edge:
         """
         service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
         guard = self._guard if guarded else None
-        in_flight = service.in_flight
+        in_flight, room = service.in_flight, service.uploads.room
         administers = scope is Scope.ADMIN
 
         @functools.wraps(handler)
@@ -95,6 +95,7 @@ class Edge:
                     response = self._refuse(BrokenStore("The store was cancelled, and nobody had asked for that."))
             finally:
                 in_flight.leave(request)
+                room.leave(request)
             if isinstance(response, Answer):
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
                 for header in more:

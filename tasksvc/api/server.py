@@ -15,12 +15,15 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple, cast
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
 from tasksvc import unix_socket
-from tasksvc.api.answers import SERVER, Answer
+from tasksvc.api.answers import CHUNK_BYTES, SERVER, Answer
 from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
+from tasksvc.api.heap import trim_heap
+from tasksvc.api.held_bytes import CountingConnection, HeldBytes, peer_of
 from tasksvc.api.pipelining import PipeliningHandler
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
@@ -40,11 +43,17 @@ READ_BYTES = 32 * 1024
 """Of a body that nobody has taken yet; twice as much waits at the most, before no more is read."""
 UNSENT_BYTES = 128 * 1024
 """Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
-JOIN_BYTES = 64 * 1024
-"""Up to so many a body is copied, so that it goes out together with its head."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
+HEAD_MAX = 64 * 1024
+"""Bytes of a request's head that is received in several pieces.  aiohttp itself would take a megabyte."""
+UNCOUNTED_BYTES = 16 * 1024
+"""Bytes of an unfinished request that are not worth counting: most requests arrive whole."""
+UNFINISHED_BYTES = 16 * 2**20
+"""Bytes of all requests that have arrived in part.  Bodies of batches are bounded elsewhere."""
+WAITING_BYTES = 32 * 2**20
+"""Bytes of all answers that clients have yet to take."""
 BACKLOG = 1_024
 
 
@@ -59,14 +68,90 @@ _SENT = cast(web.StreamResponse, Answer(200, b"", b""))
 """Stands for an Answer that was sent, since aiohttp keeps it until the next request."""
 
 
-class Protocol(PipeliningHandler):
+class Bounds(NamedTuple):
+    """What the connections of a process may hold together."""
+
+    unfinished: HeldBytes
+    """Requests that have arrived in part."""
+    waiting: HeldBytes
+    """Answers that clients have yet to take."""
+
+
+class HeadTooLong(Exception):
+    """The head of a request has more than HEAD_MAX bytes."""
+
+
+class Protocol(CountingConnection, PipeliningHandler):
     """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
+
+    def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._unfinished, self._waiting_bytes = bounds
+        self._received = 0
+        """Bytes of the request that is received in part."""
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        """The body of the request that came last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
         self._unsent, self._unsent_since = 0, 0.0
         self._lost: asyncio.Future[None] | None = None
         super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._unfinished.release(self)
+        payload, self._payload = self._payload, EMPTY_PAYLOAD
+        if not payload.is_eof() and payload.exception() is None:
+            with contextlib.suppress(RuntimeError):  # somebody waits for more, so there is nothing
+                payload.read_nowait()  # nobody will read it, and a traceback may keep it for long
+        super().connection_lost(exc)
+
+    @property
+    def peer(self) -> str:
+        """Whose connection it is."""
+        address = self._wire.get_extra_info("peername")
+        return peer_of(address[0] if isinstance(address, tuple) else None)
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        self._wire.abort()
+
+    def data_received(self, data: bytes) -> None:
+        requests, in_head = self._request_count, self._payload.is_eof()
+        super().data_received(data)
+        if requests != self._request_count:  # at least one head is complete
+            self._payload = self._messages[-1][1]
+            self._received, in_head = 0, False
+        if self._payload.is_eof() and not in_head:  # the request is complete
+            self.body_has_room = False
+            if self._received:
+                self._received = 0
+                self._unfinished.release(self)
+        elif self.body_has_room:
+            self._unfinished.release(self)
+        elif not self._force_close:
+            self._received += len(data)
+            if in_head and self._received > HEAD_MAX:
+                self._refuse_head()
+            elif self._received > UNCOUNTED_BYTES:
+                self._unfinished.hold(self, self._received)
+
+    def _refuse_head(self) -> None:
+        """Answers what came before, then refuses this request, and reads no more."""
+        self._messages.append((_ErrInfo(status=431, exc=HeadTooLong(), message=""), EMPTY_PAYLOAD))
+        self._close = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _drain_helper(self) -> None:
+        """Waits until the client has taken most of what waits for it.  Raises ConnectionError."""
+        if not self._paused:
+            return await super()._drain_helper()
+        self._waiting_bytes.hold(self, self._wire.get_write_buffer_size() + self.unsent + len(self._uncut))
+        try:
+            await super()._drain_helper()
+        finally:
+            self._waiting_bytes.release(self)
 
     def cut_if_stalled(self) -> None:
         """Cuts the connection if its client has long taken nothing of what waits for it.  To be called now and then."""
@@ -109,13 +194,10 @@ class Protocol(PipeliningHandler):
             or message.version is not HttpVersion11
             or message.method == hdrs.METH_HEAD
             or not request._payload.is_eof()
+            or len(resp.body) > CHUNK_BYTES
         ):
             return await self.finish_response(request, resp.response(), start_time)
-        if len(resp.body) <= JOIN_BYTES:
-            transport.write(resp.head() + resp.body)
-        else:
-            transport.write(resp.head())
-            transport.write(resp.body)
+        transport.write(resp.head() + resp.body)
         if self._paused:  # a slow reader
             try:
                 await self._drain_helper()
@@ -147,7 +229,9 @@ class Protocol(PipeliningHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         response: web.Response
-        if isinstance(exc, LineTooLong):
+        if isinstance(exc, HeadTooLong):
+            response = problem(431, "header-too-long", f"The head of a request may have {HEAD_MAX:,} bytes.")
+        elif isinstance(exc, LineTooLong):
             status, name = (414, "target-too-long") if exc.args[1] == TARGET_MAX else (431, "header-too-long")
             response = problem(
                 status, name, f"The request target may have {TARGET_MAX:,} bytes, a header {HEADER_MAX:,}."
@@ -197,6 +281,7 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES))
         ports = []
         servers = []
         runners = []
@@ -206,7 +291,7 @@ async def serve(
             if not await _done_before(stop, runner.setup(), stopping):
                 return
             runners.append(runner)
-            server = await _listen(runner, listener.host, listener.port)
+            server = await _listen(runner, listener.host, listener.port, bounds)
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
@@ -215,9 +300,11 @@ async def serve(
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             runners.append(runner)
-            await _listen_privately(runner, admin_socket, stack)
+            await _listen_privately(runner, admin_socket, bounds, stack)
         cutting = asyncio.create_task(_cut_stalled_connections(runners))
         stack.callback(cutting.cancel)
+        trimming = asyncio.create_task(trim_heap())
+        stack.callback(trimming.cancel)
         # What is there now stays, so the garbage collector need not look at it again and again.
         gc.collect()
         gc.freeze()
@@ -285,7 +372,7 @@ class LocalProtocol(Protocol):
             self._wire.abort()
 
 
-async def _listen_privately(runner: web.AppRunner, path: Path, stack: AsyncExitStack) -> None:
+async def _listen_privately(runner: web.AppRunner, path: Path, bounds: Bounds, stack: AsyncExitStack) -> None:
     """Listens at `path` until `stack` ends, or logs why not."""
     try:
         listening = unix_socket.bind_private(path)
@@ -293,11 +380,12 @@ async def _listen_privately(runner: web.AppRunner, path: Path, stack: AsyncExitS
         log.warning("'tasksvc token --store' cannot ask this service: %s cannot be made: %s.", path, error)
         return
     stack.callback(path.unlink, missing_ok=True)  # before the store is closed, and another process makes its own
-    server = await asyncio.get_running_loop().create_unix_server(_factory(runner, LocalProtocol), sock=listening)
+    protocol = _factory(runner, LocalProtocol, bounds)
+    server = await asyncio.get_running_loop().create_unix_server(protocol, sock=listening)
     stack.callback(server.close)
 
 
-def _factory(runner: web.AppRunner, kind: type[Protocol]) -> Callable[[], Protocol]:
+def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Callable[[], Protocol]:
     """What makes a protocol for each connection."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
@@ -305,8 +393,9 @@ def _factory(runner: web.AppRunner, kind: type[Protocol]) -> Callable[[], Protoc
     def protocol() -> Protocol:
         return kind(
             manager,
+            bounds=bounds,
             loop=loop,
-            access_log=None,  # type: ignore[arg-type]  # aiohttp's own annotation forgets None
+            access_log=None,
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
@@ -318,14 +407,14 @@ def _factory(runner: web.AppRunner, kind: type[Protocol]) -> Callable[[], Protoc
     return protocol
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+async def _listen(runner: web.AppRunner, host: str, port: int, bounds: Bounds) -> asyncio.Server:
     manager = runner.server
     assert manager is not None
     front = runner.app.get(FRONT)
     if front is not None:
         manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
     loop = asyncio.get_running_loop()
-    protocol = _factory(runner, Protocol)
+    protocol = _factory(runner, Protocol, bounds)
     try:
         server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host

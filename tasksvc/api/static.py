@@ -6,6 +6,7 @@ import hashlib
 
 from aiohttp import hdrs, web
 
+from tasksvc.api.answers import LargeResponse
 from tasksvc.api.caching import NO_CACHE
 from tasksvc.api.conditions import conditions_of, is_current
 
@@ -15,7 +16,7 @@ class StaticContent:
 
     def __init__(self, body: bytes, content_type: str) -> None:
         self._body = body
-        self._headers = {
+        self._headers: dict[str, str] = {
             hdrs.CACHE_CONTROL: NO_CACHE,
             hdrs.CONTENT_TYPE: content_type,
             # Of the content, so that it's the same in every replica.
@@ -30,4 +31,4 @@ class StaticContent:
         if is_current(*conditions_of(request), self._headers[hdrs.ETAG]):
             kept = {name: self._headers[name] for name in (hdrs.CACHE_CONTROL, hdrs.ETAG)}
             return web.Response(status=304, headers=kept)
-        return web.Response(body=self._body, headers=self._headers)
+        return LargeResponse(200, self._body, headers=self._headers, shared=True)
