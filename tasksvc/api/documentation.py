@@ -56,7 +56,7 @@ USUAL: Sequence[tuple[int, str, str]] = (
     (422, "invalid-request", "A field isn't what is expected; `errors` lists each."),
     (422, "idempotency-key-reused", "The Idempotency-Key was used for another request."),
     (429, "too-many-requests", "Too many; Retry-After says when to try again."),
-    (431, "header-too-long", "A header is too long."),
+    (431, "header-too-long", "A header, or the head of the request, is too long."),
     (501, "unknown-transfer-coding", "The Transfer-Encoding isn't chunked."),
     (503, "store-unavailable", "Not done; Retry-After says when to try again."),
     (503, "outcome-unknown", "Perhaps done: read, or repeat it with its Idempotency-Key."),

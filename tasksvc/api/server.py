@@ -105,6 +105,8 @@ class Protocol(CountingConnection, PipeliningHandler):
             with contextlib.suppress(RuntimeError):  # somebody waits for more, so there is nothing
                 payload.read_nowait()  # nobody will read it, and a traceback may keep it for long
         super().connection_lost(exc)
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
 
     @property
     def peer(self) -> str:
@@ -219,11 +221,6 @@ class Protocol(CountingConnection, PipeliningHandler):
         self._lost = self._loop.create_future()
         await asyncio.wait([self._lost], timeout=LINGER_SECONDS)
         self.force_close()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        super().connection_lost(exc)
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(None)
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
