@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
 from tasksvc.api.app import Options, create_app
+from tasksvc.api.cors import ACCEPTED
 from tasksvc.api.guard import Guard
 
 NAMED = "https://app.example"
@@ -50,6 +51,31 @@ async def test_a_preflight_is_answered_for_a_named_origin_only(client: TestClien
     assert "PATCH" in named.headers["Access-Control-Allow-Methods"]
     assert "If-Match" in named.headers["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Methods" not in other.headers
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["traceparent,tracestate,baggage", "sentry-trace", "x-app-version, if-match", "x-!#$%&'*+.^_`|~09"],
+)
+async def test_a_named_origin_may_send_the_headers_that_its_pages_add(client: TestClient, asked: str) -> None:
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
+
+    answer = await client.options("/tasks/", headers={"Origin": NAMED, **preflight})
+
+    accepted = [name.strip().lower() for name in answer.headers["Access-Control-Allow-Headers"].split(",")]
+    assert {name.strip() for name in asked.split(",")} <= set(accepted)
+    assert {"authorization", "content-type", "if-match"} <= set(accepted)
+    assert len(accepted) == len(set(accepted))
+
+
+@pytest.mark.parametrize("asked", ["x y", "x;y", "a\x80b", ",", '"x"', "x" * 3_000, "*, x/y"])
+async def test_what_names_no_headers_is_not_given_back(client: TestClient, asked: str) -> None:
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
+
+    answer = await client.options("/tasks/", headers={"Origin": NAMED, **preflight})
+
+    accepted = answer.headers["Access-Control-Allow-Headers"]
+    assert accepted == ACCEPTED
 
 
 async def test_a_refusal_can_be_read_by_a_named_origin_too(client: TestClient) -> None:
