@@ -29,7 +29,7 @@ from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
 from tasksvc.errors import TasksvcError
 
-IDLE_SECONDS = 15.0
+IDLE_SECONDS = 75.0
 """A connection that sends no request for so long is closed, whatever it drips."""
 LINGER_SECONDS = 2.0
 """Seconds for which what a client still sends is read and thrown away, so that it sees the last answer."""
@@ -55,6 +55,8 @@ UNFINISHED_BYTES = 16 * 2**20
 WAITING_BYTES = 32 * 2**20
 """Bytes of all answers that clients have yet to take."""
 BACKLOG = 1_024
+ANY_IPV6 = "::"
+"""All addresses of the machine: those of IPv4 too, where the system can do both."""
 
 
 log = logging.getLogger("tasksvc")
@@ -69,12 +71,14 @@ _SENT = cast(web.StreamResponse, Answer(200, b"", b""))
 
 
 class Bounds(NamedTuple):
-    """What the connections of a process may hold together."""
+    """What the connections of a process may hold together, and for how long."""
 
     unfinished: HeldBytes
     """Requests that have arrived in part."""
     waiting: HeldBytes
     """Answers that clients have yet to take."""
+    idle_seconds: float
+    """How long each of them may be idle."""
 
 
 class HeadTooLong(Exception):
@@ -86,7 +90,7 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._unfinished, self._waiting_bytes = bounds
+        self._unfinished, self._waiting_bytes, _ = bounds
         self._received = 0
         """Bytes of the request that is received in part."""
         self._payload: StreamReader = EMPTY_PAYLOAD
@@ -259,6 +263,7 @@ async def serve(
     ready: Callable[[Sequence[int]], None],
     stopping: Callable[[], None] = lambda: None,
     stop_delay: float = 0.0,
+    idle_seconds: float | None = None,
     admin_socket: Path | None = None,
 ) -> None:
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
@@ -269,6 +274,7 @@ async def serve(
     load balancers can send elsewhere before connections are refused.
     At `admin_socket`, whose path is this process' as long as it has the store open, its user and root
     administer tokens without one; where it cannot be made, the log says so.
+    `idle_seconds`: how long a connection may be idle between two requests, instead of IDLE_SECONDS.
     Raises PortTaken, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -278,7 +284,8 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES))
+        idle = IDLE_SECONDS if idle_seconds is None else idle_seconds
+        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES), idle)
         ports = []
         servers = []
         runners = []
@@ -393,7 +400,7 @@ def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Cal
             bounds=bounds,
             loop=loop,
             access_log=None,
-            keepalive_timeout=IDLE_SECONDS,
+            keepalive_timeout=bounds.idle_seconds,
             lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
             max_field_size=HEADER_MAX,
@@ -413,7 +420,11 @@ async def _listen(runner: web.AppRunner, host: str, port: int, bounds: Bounds) -
     loop = asyncio.get_running_loop()
     protocol = _factory(runner, Protocol, bounds)
     try:
-        server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
+        if host == ANY_IPV6 and socket.has_dualstack_ipv6():
+            listening = socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+            server = await loop.create_server(protocol, sock=listening)
+        else:
+            server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         reason = getattr(error, "strerror", None) or str(error)
         raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error

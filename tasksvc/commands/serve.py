@@ -79,6 +79,7 @@ def _flags(environment: Mapping[str, str], refuse: Callable[[str], None] | None)
     flags.add("--streams", count, 1_000, "how many streams of changes it may keep open")
     flags.add("--body-max", count, 256 * 1024, "bytes that a body may have")
     flags.add("--batch-max", count, 8 * 1024 * 1024, "bytes that a batch may have")
+    flags.add("--keep-alive", seconds, None, "seconds that a connection may be idle: 75, longer than balancers keep it")
     flags.add("--stop-delay", seconds, 0, "seconds to go on after a signal with readiness off, for load balancers")
     flags.add("--admin-host", str, "127.0.0.1", "the address for --admin-port")
     flags.add("--admin-port", port, None, "a port for health and figures, which then are not on the public one")
@@ -134,6 +135,7 @@ async def _serve(settings: argparse.Namespace) -> None:
         ready=ready,
         stopping=stopping,
         stop_delay=settings.stop_delay,
+        idle_seconds=settings.keep_alive,
         admin_socket=admin_socket(announcer.store) if unix_socket.AVAILABLE else None,
     )
 
@@ -171,6 +173,8 @@ def _options(settings: argparse.Namespace) -> Options:
 
 
 def _url(host: str, port: int) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # every address of this machine, and no address to open in a browser
+        host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
