@@ -77,8 +77,8 @@ class Bounds(NamedTuple):
     """Requests that have arrived in part."""
     waiting: HeldBytes
     """Answers that clients have yet to take."""
-    idle_seconds: float
-    """How long each of them may be idle."""
+    idle_seconds: float | None
+    """How long each of them may be idle; None for IDLE_SECONDS."""
 
 
 class HeadTooLong(Exception):
@@ -284,8 +284,7 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        idle = IDLE_SECONDS if idle_seconds is None else idle_seconds
-        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES), idle)
+        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES), idle_seconds)
         ports = []
         servers = []
         runners = []
@@ -400,7 +399,7 @@ def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Cal
             bounds=bounds,
             loop=loop,
             access_log=None,
-            keepalive_timeout=bounds.idle_seconds,
+            keepalive_timeout=IDLE_SECONDS if bounds.idle_seconds is None else bounds.idle_seconds,
             lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
             max_field_size=HEADER_MAX,
