@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import tasksvc
@@ -45,6 +46,9 @@ def run(arguments: Sequence[str]) -> int:
         tell(f"tasksvc: {error}\n")
         return 1
     except KeyboardInterrupt:
+        # The interrupt may have come while the event loop was made; what is then left undone is no news.
+        sys.unraisablehook = lambda _: None
+        warnings.simplefilter("ignore")
         return 130
     return 0
 

@@ -26,7 +26,7 @@ SERVE = re.compile(r"^((?:[A-Z_]+=\S+ )*)tasksvc serve (.*)$")
 
 
 class Reader:
-    """Who does what a page says, in a folder of his own; a service that the page starts runs until the next one."""
+    """A reader who does what a page says, in a folder; a service that the page starts runs until the next one."""
 
     def __init__(self, folder: Path, replacing: dict[str, str] | None = None) -> None:
         """`replacing`: what is put in place of what commands name."""
