@@ -17,6 +17,8 @@ pytestmark = pytest.mark.browser
 
 SECONDS = 60
 """How long the page may take to show an answer."""
+HEIGHT_MAX = 2_000
+"""Pixels of "Make a task", which has 1,800 of them, and had 5,300 with each error written out."""
 OTHER_STATUSES = {
     "delete_tasks": (422, 422),  # no filter is filled in
     "delete_task": (204, 404),
@@ -96,6 +98,17 @@ async def test_what_is_optional_comes_empty(watched: Any, tmp_path: Path) -> Non
             await block.locator(".opblock-summary-control").click()
 
     assert filled == {}
+
+
+async def test_an_operation_is_not_buried_in_errors(watched: Any, tmp_path: Path) -> None:
+    with RunningService("--store", "memory://", folder=tmp_path) as service:
+        await watched.page.goto(f"{service.url}/docs")
+        block = watched.page.locator("#operations-tasks-create_task")
+        await block.locator(".opblock-summary-control").click()
+        await block.locator(".responses-wrapper .response").last.wait_for()
+        box = await block.bounding_box()
+
+    assert box["height"] < HEIGHT_MAX
 
 
 async def test_execute_shows_the_first_events_of_a_stream(watched: Any, tmp_path: Path) -> None:
