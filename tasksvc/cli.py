@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         tell(f"tasksvc: {error}\n")
         return 1
     except KeyboardInterrupt:
-        # The interrupt may have come while the event loop was made; what is then left undone is no news.
+        # An interrupt while asyncio creates its event loop leaves a coroutine that was never awaited; don't report it.
         sys.unraisablehook = lambda _: None
         warnings.simplefilter("ignore")
         return 130

@@ -16,7 +16,7 @@ from tasksvc.api.problems import TABLE, RequestError
 from tasksvc.api.schemas import BLANK
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
-"""Errors where there is no operation."""
+"""Errors outside every operation."""
 JSON_TYPES = {"null", "boolean", "integer", "number", "string", "array", "object"}
 DERIVED = re.compile(
     "(api|json|http)?(args?|arguments?|body|call|client|command|config|context|created|data|default|endpoint|errors?"
@@ -343,7 +343,7 @@ def schemas_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def types_of(schema: dict[str, Any]) -> list[str]:
-    """The types that a schema names; none for what is no schema, such as an example."""
+    """The types that a schema names; none for a value that isn't a schema, such as an example."""
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     return types if isinstance(types, list) and set(types) <= JSON_TYPES else []
