@@ -23,4 +23,4 @@ async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
 
 @hookimpl
 async def tasksvc_read(url: StoreURL) -> StoreReader:
-    return await open_to_read(settings_of(url))
+    return await open_to_read(settings_of(url, to_read=True))

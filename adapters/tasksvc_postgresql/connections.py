@@ -10,6 +10,7 @@ import asyncpg
 
 from tasksvc import StoreUnavailable
 from tasksvc_postgresql.failures import DRIVER_ERRORS, Failure, explained, is_answer
+from tasksvc_postgresql.greeting import READ_COMMITTED, Connection
 from tasksvc_postgresql.pool import Pool
 from tasksvc_postgresql.rows import Row
 from tasksvc_postgresql.settings import SERVER_SHARE, Settings
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 class Session:
     """A connection for one attempt at some work, and how far that has come."""
 
-    def __init__(self, connection: asyncpg.Connection, *, timeout: float | None = None) -> None:
+    def __init__(self, connection: Connection, *, timeout: float | None = None) -> None:
         """`timeout`: seconds for each statement, where the work as a whole has no deadline."""
         self._connection, self._timeout = connection, timeout
         self.committing = False
@@ -31,7 +32,12 @@ class Session:
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
         """The rows of a statement that writes nothing, or that is part of a transaction."""
+        begins = self._connection.is_pooled and not self._connection.is_in_transaction()
+        if begins:
+            await self.begin()
         rows: list[Any] = await self._connection.fetch(statement, *values, timeout=self._timeout)
+        if begins:
+            await self.execute("COMMIT")
         return rows
 
     async def execute(self, statements: str) -> None:
@@ -46,11 +52,20 @@ class Session:
 
     async def write_alone(self, statement: str, *values: Any) -> list[Any]:
         """The rows of a statement that writes and is a transaction of its own."""
-        rows: list[Any] = await self._committed(self._connection.fetch, statement, *values)
-        return rows
+        if self._connection.is_pooled:
+            await self.begin()
+            rows = await self.fetch(statement, *values)
+            await self.commit()
+            return rows
+        written: list[Any] = await self._committed(self._connection.fetch, statement, *values)
+        return written
+
+    async def begin(self, statements: str = "", *, mode: str = READ_COMMITTED) -> None:
+        """Begins a transaction with `statements`, in one round trip."""
+        await self.execute(f"{self._connection.begin(mode)}; {statements}")
 
     async def commit(self) -> None:
-        """Commits the transaction that execute() began."""
+        """Commits the transaction that begin() began."""
         await self._committed(self._connection.execute, "COMMIT")
 
     async def _committed(self, send: Callable[..., Awaitable[Any]], *statement: Any) -> Any:
@@ -65,7 +80,7 @@ class Session:
 class Connections:
     """What a store does at its server, one piece of work after another."""
 
-    def __init__(self, settings: Settings, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+    def __init__(self, settings: Settings, connect: Callable[[], Awaitable[Connection]]) -> None:
         self._settings = settings
         self._pool = Pool(connect, settings.pool_size)
         self._loop = asyncio.get_running_loop()
@@ -105,7 +120,7 @@ class Connections:
             await asyncio.sleep(pause)
 
     async def _do(
-        self, work: Callable[[Session], Awaitable[Result]], session: Session, connection: asyncpg.Connection
+        self, work: Callable[[Session], Awaitable[Result]], session: Session, connection: Connection
     ) -> Result:
         try:
             result = await work(session)
@@ -119,7 +134,7 @@ class Connections:
         self._pool.give_back(connection)
         return result
 
-    async def _roll_back(self, connection: asyncpg.Connection) -> None:
+    async def _roll_back(self, connection: Connection) -> None:
         """Ends the transaction of a connection that is sound otherwise."""
         try:
             if connection.is_in_transaction():

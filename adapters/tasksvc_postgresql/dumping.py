@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from typing import cast
-
-import asyncpg
 
 from tasksvc import Change, Entry, Header, Position, Record, Remembered, StoreNotEmpty, Task, fold_text, new_generation
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.greeting import SNAPSHOT, Connection
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -25,7 +24,7 @@ from tasksvc_postgresql.rows import (
     task_of,
     task_row,
 )
-from tasksvc_postgresql.writing import BEGIN, NOTIFY
+from tasksvc_postgresql.writing import LOCK, NOTIFY
 
 AT_ONCE = 1_000
 """Rows that are held in memory."""
@@ -36,12 +35,13 @@ STEP_TIMEOUT = 60.0
 # The other side may be slow, so a transaction may be idle for a while.
 PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
-_PARTS: Sequence[tuple[str, Callable[[Row], Entry]]] = (
-    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_of),
-    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", record_of),
-    (f"SELECT {RETRY_KEY_COLUMNS} FROM retry_keys ORDER BY scope, value", remembered_of),
-    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_of),
-)
+_PARTS: Mapping[str, tuple[str, Callable[[Row], Entry]]] = {
+    "all_tasks": (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_of),
+    "all_records": (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", record_of),
+    "all_retry_keys": (f"SELECT {RETRY_KEY_COLUMNS} FROM retry_keys ORDER BY scope, value", remembered_of),
+    "all_changes": (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_of),
+}
+"""For each cursor, what it reads, and what its rows are."""
 _EMPTY = """
     SELECT last_id = 0 AND seq = 0
         AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records) AND NOT EXISTS (SELECT FROM retry_keys)
@@ -53,26 +53,36 @@ _BEGIN_ANEW = f"""
 """
 
 
-async def dump(connection: asyncpg.Connection, name: str) -> AsyncIterator[Entry]:
+async def dump(connection: Connection, name: str) -> AsyncIterator[Entry]:
     """All that the store `name` holds, of one snapshot, a few rows at a time."""
+    session = Session(connection, timeout=STEP_TIMEOUT)
     with in_our_words(name):
-        await connection.transaction(isolation="repeatable_read", readonly=True).start()
-        await connection.execute(PATIENCE)
-        header = await connection.fetchrow("SELECT generation, last_id, seq, floor FROM header")
+        await session.begin(PATIENCE, mode=SNAPSHOT)
+        (header,) = await session.fetch("SELECT generation, last_id, seq, floor FROM header")
     yield Header(*header)
-    for statement, entry_of in _PARTS:
+    for cursor, (statement, entry_of) in _PARTS.items():
+        async for row in rows_of(session, name, statement, cursor=cursor):
+            yield entry_of(row)
+
+
+async def rows_of(session: Session, name: str, statement: str, *, cursor: str) -> AsyncIterator[Row]:
+    """The rows of a statement of the transaction, a few at a time.
+
+    `cursor` is a name that nothing else in the session has.  The driver's own cursors need a
+    prepared statement, which a pooler would leave to the next client.
+    """
+    with in_our_words(name):
+        await session.execute(f"DECLARE {cursor} NO SCROLL CURSOR FOR {statement}")
+    while True:
         with in_our_words(name):
-            cursor = await connection.cursor(statement, timeout=STEP_TIMEOUT)
-        while True:
-            with in_our_words(name):
-                rows = await cursor.fetch(AT_ONCE, timeout=STEP_TIMEOUT)
-            for row in rows:
-                yield entry_of(row)
-            if len(rows) < AT_ONCE:
-                break
+            rows = await session.fetch(f"FETCH {AT_ONCE} FROM {cursor}")
+        for row in rows:
+            yield row
+        if len(rows) < AT_ONCE:
+            break
 
 
-async def restore(connection: asyncpg.Connection, name: str, entries: AsyncIterable[Entry]) -> Position:
+async def restore(connection: Connection, name: str, entries: AsyncIterable[Entry]) -> Position:
     """Fills the store `name` in one transaction.  Gives where its log is then.
 
     Only what the server does is put in our words: `entries` may fail in its own.
@@ -80,7 +90,7 @@ async def restore(connection: asyncpg.Connection, name: str, entries: AsyncItera
     session = Session(connection, timeout=STEP_TIMEOUT)
     header = Header(new_generation(), 0, 0, 0)
     with in_our_words(name):
-        await session.execute(f"{BEGIN}; {PATIENCE}")
+        await session.begin(f"{LOCK}; {PATIENCE}")
         ((is_empty,),) = await session.fetch(_EMPTY)
     if not is_empty:
         raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")

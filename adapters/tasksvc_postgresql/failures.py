@@ -5,6 +5,7 @@ An error of asyncpg or of the operating system becomes an error of tasksvc here 
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -47,7 +48,20 @@ _REFUSED = (
     "42501",  # no permission
     "22023",  # the URL sets something to a wrong value
     "42704",  # or sets something that does not exist
+    "55000",  # the database takes no connections
+    "55P02",  # or something that can only be set before
 )
+_POOLER_REFUSED = (
+    "unsupported startup parameter",
+    "authentication failed",
+    "no such database",
+    "no such user",
+    "login rejected",
+    "SSL required",
+    "transaction blocks not allowed in statement pooling mode",
+)
+"""What PgBouncer says for good.  Its errors all have the same code, 08P01."""
+_STATEMENT_POOLING = "statement pooling"
 
 
 class Failure(NamedTuple):
@@ -110,8 +124,18 @@ def is_final(error: Exception) -> bool:
     """It makes no sense to try to connect again."""
     if isinstance(error, NoServer):
         return all(map(is_final, error.errors))
-    state = sqlstate(error) or ""
-    return isinstance(error, asyncpg.ClientConfigurationError | ValueError) or state.startswith(_REFUSED)
+    if isinstance(error, asyncpg.PostgresError) and any(words in str(error) for words in _POOLER_REFUSED):
+        return True
+    if isinstance(error, asyncpg.ClientConfigurationError | ssl.SSLCertVerificationError | ValueError):
+        return True
+    return (sqlstate(error) or "").startswith(_REFUSED)
+
+
+def advice(error: Exception) -> str:
+    """What to do about an error that is final."""
+    if _STATEMENT_POOLING in str(error):
+        return "Set pool_mode to session or transaction in PgBouncer, or connect to the server itself."
+    return "Correct the URL or the server."
 
 
 def sqlstate(error: Exception) -> str | None:

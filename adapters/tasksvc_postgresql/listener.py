@@ -6,16 +6,15 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
 from tasksvc import Position
 from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.writing import CHANNEL
 
 POLL = 1.0
 """Seconds that a wait lasts at the most while the server tells of changes, in case one is lost on the way."""
 POLL_DEAF = 0.1
-"""The same while there is no connection to listen on."""
+"""The same while there is no connection to listen on, or a pooler before the server."""
 HEARTBEAT = 5.0
 """Seconds after which a connection that says nothing is asked whether it still lives."""
 RECONNECT = 0.5
@@ -25,7 +24,7 @@ RECONNECT = 0.5
 class Listener:
     """Knows how far the log has come, as far as it was told."""
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], schema: str, timeout: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], schema: str, timeout: float) -> None:
         self._connect, self._schema, self._timeout = connect, schema, timeout
         self._head = Position("", 0)
         self._changed = asyncio.Event()
@@ -65,10 +64,14 @@ class Listener:
     async def _listen_forever(self) -> None:
         while True:
             with contextlib.suppress(*DRIVER_ERRORS):
-                await self._listen(await self._connect())
+                connection = await self._connect()
+                if connection.is_pooled:  # it would listen in a session that is not its own
+                    connection.terminate()
+                    return
+                await self._listen(connection)
             await asyncio.sleep(RECONNECT)
 
-    async def _listen(self, connection: asyncpg.Connection) -> None:
+    async def _listen(self, connection: Connection) -> None:
         """Until the connection is lost."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())

@@ -8,7 +8,8 @@ from importlib import resources
 
 from tasksvc import StoreRefused, new_generation
 from tasksvc_postgresql.connections import Session
-from tasksvc_postgresql.settings import Settings
+from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
+from tasksvc_postgresql.settings import Settings, quoted
 
 _logger = logging.getLogger(__name__)
 
@@ -32,13 +33,14 @@ async def migrate(session: Session, settings: Settings) -> None:
     Raises StoreRefused where the schema is newer, is not ours, or may not be made.
     """
     steps = migrations()
-    if await _number(session, settings, known=len(steps)) == len(steps):
+    if await _number(session, settings, SERVING, known=len(steps)) == len(steps):
         return
-    await session.execute("BEGIN; SET LOCAL statement_timeout = 0")
+    await session.begin("SET LOCAL statement_timeout = 0")
     await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", LOCKS, schema_number(settings.schema))
-    number = await _number(session, settings, known=len(steps))
+    number = await _number(session, settings, SERVING, known=len(steps))
     if number is None:
-        await session.execute(f"CREATE SCHEMA IF NOT EXISTS {settings.session['search_path']}")
+        if await may_make(session, settings):
+            await session.execute(f"CREATE SCHEMA {quoted(settings.schema)}")
         await session.execute("CREATE TABLE migrations (number bigint PRIMARY KEY, at timestamptz DEFAULT now())")
     for step, statements in enumerate(steps, start=1):
         if step > (number or 0):
@@ -54,7 +56,7 @@ async def migrate(session: Session, settings: Settings) -> None:
 async def require(session: Session, settings: Settings) -> None:
     """Raises StoreRefused where there is no schema that this version reads.  Makes and changes nothing."""
     known = len(migrations())
-    number = await _number(session, settings, known=known)
+    number = await _number(session, settings, READING, known=known)
     if number is None:
         raise StoreRefused(
             f"There is no store in the schema {settings.schema} of {settings.name}."
@@ -67,8 +69,11 @@ async def require(session: Session, settings: Settings) -> None:
         )
 
 
-async def _number(session: Session, settings: Settings, *, known: int) -> int | None:
-    """The number of the last migration that was done; None where there is nothing yet."""
+async def _number(session: Session, settings: Settings, needed: Privileges, *, known: int) -> int | None:
+    """The number of the last migration that was done; None where there is nothing yet.
+
+    Raises StoreRefused where the schema is newer, is not ours, or the role lacks one of `needed`.
+    """
     tables = await session.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = $1", settings.schema)
     names = {name for (name,) in tables}
     if not names:
@@ -78,6 +83,7 @@ async def _number(session: Session, settings: Settings, *, known: int) -> int | 
             f"The schema {settings.schema} of {settings.name} holds tables that are not tasksvc's."
             " Name a schema of its own with ?schema=NAME."
         )
+    await check_may(needed, session, settings)
     ((number,),) = await session.fetch("SELECT max(number) FROM migrations")
     if number > known:
         raise StoreRefused(

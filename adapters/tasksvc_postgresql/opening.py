@@ -6,11 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
 from tasksvc import StoreRefused
 from tasksvc_postgresql.connections import Session
-from tasksvc_postgresql.failures import DRIVER_ERRORS, is_final, reason
+from tasksvc_postgresql.failures import DRIVER_ERRORS, advice, is_final, reason
+from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
 
@@ -26,7 +25,7 @@ Ready = Callable[[Session, Settings], Awaitable[None]]
 """Sees to it that the schema can be used, or raises StoreRefused."""
 
 
-async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> asyncpg.Connection:
+async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> Connection:
     """A connection to a store that is ready.  Raises StoreRefused, with the reason, where it is not.
 
     A server that does not answer, or takes no writes, is waited for, up to the start timeout.
@@ -39,9 +38,7 @@ async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> as
             return await _try(servers, settings, make_ready)
         except DRIVER_ERRORS as error:
             if is_final(error):
-                raise StoreRefused(
-                    f"{settings.name} refuses: {reason(error)}. Correct the URL or the server."
-                ) from error
+                raise StoreRefused(f"{settings.name} refuses: {reason(error)}. {advice(error)}") from error
             if loop.time() + pause > end:
                 raise StoreRefused(
                     f"{settings.name} cannot be used, {settings.start_timeout:g} s after the first attempt:"
@@ -56,7 +53,7 @@ async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> as
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try(servers: Servers, settings: Settings, make_ready: Ready) -> asyncpg.Connection:
+async def _try(servers: Servers, settings: Settings, make_ready: Ready) -> Connection:
     connection = await servers.connect()
     try:
         if (encoding := connection.get_settings().server_encoding) != "UTF8":

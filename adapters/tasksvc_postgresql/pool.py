@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import asyncpg
-
 from tasksvc import StoreClosed
 from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.greeting import Connection
 
 
 class Pool:
@@ -19,11 +18,11 @@ class Pool:
     there for the network after a result is known.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], size: int) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
         self._connect, self._size = connect, size
         self._free = asyncio.Semaphore(size)
-        self._idle: list[asyncpg.Connection] = []
-        self._good: set[asyncpg.Connection] = set()
+        self._idle: list[Connection] = []
+        self._good: set[Connection] = set()
         """Those that were not expired."""
         self._closed = False
 
@@ -32,7 +31,7 @@ class Pool:
         """Whoever comes now has to wait."""
         return self._free.locked()
 
-    async def take(self) -> asyncpg.Connection:
+    async def take(self) -> Connection:
         """A connection that nobody else uses, until it is given back.  Raises StoreClosed."""
         self._check_open()
         await self._free.acquire()
@@ -50,7 +49,7 @@ class Pool:
         self._good.add(connection)
         return connection
 
-    def give_back(self, connection: asyncpg.Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Takes back a connection in the state of a new one, or one that is to be dropped."""
         if connection in self._good and not connection.is_closed() and not self._closed:
             self._idle.append(connection)
@@ -82,6 +81,6 @@ class Pool:
         if self._closed:
             raise StoreClosed("The store is closed.")
 
-    def _drop(self, connection: asyncpg.Connection) -> None:
+    def _drop(self, connection: Connection) -> None:
         self._good.discard(connection)
         connection.terminate()

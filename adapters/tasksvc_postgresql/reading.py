@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-import asyncpg
-
 from tasksvc import Entry, StoreReader
 from tasksvc_postgresql.checking import check
 from tasksvc_postgresql.dumping import dump
 from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.migrating import require
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.servers import Servers
@@ -33,12 +32,10 @@ class PostgresqlReader(StoreReader):
             return [problem async for problem in check(connection, self._name)]
 
     @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _connected(self) -> AsyncIterator[Connection]:
         with in_our_words(self._name):
             connection = await self._servers.connect()
         try:
-            with in_our_words(self._name):
-                await connection.execute("SET default_transaction_read_only = on")
             yield connection
         finally:
             connection.terminate()

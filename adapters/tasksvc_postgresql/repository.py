@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -35,6 +36,7 @@ from tasksvc_postgresql.checking import check
 from tasksvc_postgresql.connections import Connections, Session
 from tasksvc_postgresql.dumping import dump, restore
 from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.grouping import Grouping
 from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
@@ -47,10 +49,8 @@ from tasksvc_postgresql.settings import Settings
 from tasksvc_postgresql.sharing import Sharing
 from tasksvc_postgresql.writing import write
 
-_GREETING = """
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
-"""
-"""What is acknowledged must be on disk, whatever is the default of the server."""
+_logger = logging.getLogger(__name__)
+
 _TASKS = f"SELECT generation, {TASK_COLUMNS} FROM header, tasks WHERE id = ANY($1::bigint[])"
 _CHANGES = f"""
     SELECT generation, floor, header.seq, page.*
@@ -67,29 +67,18 @@ Answer = TypeVar("Answer")
 class PostgresqlRepository(TaskRepository):
     """Any number of these, in any number of processes, serve one schema."""
 
-    def __init__(self, servers: Servers, settings: Settings, first: asyncpg.Connection) -> None:
-        """`first`: a connection that is there already."""
+    def __init__(self, servers: Servers, settings: Settings) -> None:
         self._servers, self._settings = servers, settings
-        self._first: asyncpg.Connection | None = first
-        self._connections = Connections(settings, self._connect)
+        self._connections = Connections(settings, servers.connect)
         self._commits: Grouping[Commit, Committed] = Grouping(self._connections, self._write, weight=_weight)
         self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
         self._counts = Sharing(self._count, self._connections.deadline)
         self._scans = asyncio.Semaphore(settings.pool_size // 2)
         """Searches and counts read many tasks, so they get only some of the connections."""
-        self._transfers: set[asyncpg.Connection] = set()
+        self._transfers: set[Connection] = set()
         self._listener = Listener(servers.connect, settings.schema, settings.timeout)
         self._closed = False
-
-    async def _connect(self) -> asyncpg.Connection:
-        connection, self._first = self._first or await self._servers.connect(), None
-        try:
-            await connection.execute(_GREETING)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
 
     # ------------------------------------------------------------ writing
 
@@ -205,11 +194,11 @@ class PostgresqlRepository(TaskRepository):
             return [problem async for problem in check(connection, self._settings.name)]
 
     @contextlib.asynccontextmanager
-    async def _transfer(self) -> AsyncIterator[asyncpg.Connection]:
+    async def _transfer(self) -> AsyncIterator[Connection]:
         """A connection beside the pool, for work that takes long."""
         self._check_open()
         with in_our_words(self._settings.name):
-            connection = await self._connect()
+            connection = await self._servers.connect()
         self._transfers.add(connection)
         try:
             yield connection
@@ -252,7 +241,15 @@ def _weight(commit: Commit) -> int:
 async def open_postgresql(settings: Settings) -> PostgresqlRepository:
     """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
     servers = Servers(settings)
-    repository = PostgresqlRepository(servers, settings, await prepare(servers, settings, migrate))
+    connection = await prepare(servers, settings, migrate)
+    connection.terminate()
+    if connection.is_pooled:
+        _logger.warning(
+            "%s is reached through a connection pooler: statements are not prepared, and changes by other processes"
+            " are polled for. Connect to the server itself where you can, since each process has a pool of its own.",
+            settings.name,
+        )
+    repository = PostgresqlRepository(servers, settings)
     try:
         await repository.ping()
     except BaseException:

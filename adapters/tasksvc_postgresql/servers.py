@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import asyncpg
 
 from tasksvc_postgresql.failures import DRIVER_ERRORS, NoServer
+from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.settings import Host, Settings
 
+STATEMENTS = 100
+"""Prepared statements that a session keeps."""
 HEAD_START = 0.3
 """Seconds that a server has to itself before the next one is tried as well."""
 
@@ -20,12 +23,14 @@ class Servers:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._hosts = list(settings.hosts)
+        self._is_pooled = True
+        """The last connection was.  The first one is made as if, which does no harm where it is not."""
 
-    async def connect(self) -> asyncpg.Connection:
+    async def connect(self) -> Connection:
         """A new connection.  Raises NoServer, and TimeoutError after the timeout of a call."""
         failures: list[tuple[str, Exception]] = []
         hosts = iter(list(self._hosts))
-        racing: dict[asyncio.Task[asyncpg.Connection], Host] = {}
+        racing: dict[asyncio.Task[Connection], Host] = {}
         try:
             async with asyncio.timeout(self._settings.timeout):
                 while True:
@@ -47,22 +52,35 @@ class Servers:
         finally:
             await _abandon(list(racing))
 
-    def _start_next(self, hosts: Iterator[Host], racing: dict[asyncio.Task[asyncpg.Connection], Host]) -> None:
+    def _start_next(self, hosts: Iterator[Host], racing: dict[asyncio.Task[Connection], Host]) -> None:
         if (host := next(hosts, None)) is not None:
             racing[asyncio.create_task(self._connect_to(host))] = host
 
-    async def _connect_to(self, host: Host) -> asyncpg.Connection:
-        return await asyncpg.connect(
+    async def _connect_to(self, host: Host) -> Connection:
+        prepares = not self._is_pooled
+        connection: Connection = await asyncpg.connect(
             self._settings.dsn,
             **host,
-            server_settings=self._settings.session,
+            connection_class=Connection,
+            # A pooler would look for a prepared statement in a session that does not have it.
+            statement_cache_size=STATEMENTS if prepares else 0,
             timeout=self._settings.timeout,
             # For what asyncpg does of its own accord, such as closing; calls have a deadline.
             command_timeout=self._settings.timeout + 1,
         )
+        try:
+            await connection.greet(self._settings.session)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._is_pooled = connection.is_pooled
+        if self._is_pooled and prepares:
+            connection.terminate()
+            return await self._connect_to(host)
+        return connection
 
 
-async def _abandon(attempts: list[asyncio.Task[asyncpg.Connection]]) -> None:
+async def _abandon(attempts: list[asyncio.Task[Connection]]) -> None:
     """Cancels `attempts`, and drops the connections of those that succeeded meanwhile."""
     for attempt in attempts:
         attempt.cancel()

@@ -22,6 +22,23 @@ _RESERVED = ("pg_", "$")
 
 _TARGETS = ("read-write", "primary", "any", "read-only", "standby", "prefer-standby")
 _FILES = ("passfile", "sslrootcert", "sslcert", "sslkey", "sslcrl")
+_CONNECTING = (
+    "host",
+    "port",
+    "user",
+    "password",
+    "database",
+    "dbname",
+    "passfile",
+    "service",
+    "options",
+)
+_SECURING = (
+    *("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation"),
+    *("ssl_min_protocol_version", "ssl_max_protocol_version", "krbsrvname", "gsslib"),
+)
+_DRIVERS = frozenset((*_CONNECTING, *_SECURING, "target_session_attrs"))
+"""Parameters of a URL that asyncpg takes; all others it would hand on to the server while it connects."""
 
 Host = dict[str, str | int]
 """Where one server is, as asyncpg takes it: `host` and `port`, or neither for asyncpg's defaults."""
@@ -34,11 +51,14 @@ class Settings:
     name: str
     """The URL without its secrets, for messages."""
     dsn: str = field(repr=False)
-    """The URL without the adapter's own parameters, for asyncpg."""
+    """The URL with the parameters that are the driver's, for asyncpg."""
     hosts: tuple[Host, ...]
     """The servers to try.  The one that takes writes is used, unless the URL asks for another."""
     session: dict[str, str]
-    """What to set for each session at the server, beside what the URL sets."""
+    """What to set for each session at the server, by what the URL says and what the statements rely on.
+
+    It is set by a statement, since poolers refuse or drop most of what is set by connecting.
+    """
     schema: str
     """`?schema=`: where the tables are.  Each schema is a store of its own."""
     pool_size: int
@@ -49,8 +69,11 @@ class Settings:
     """`?start_timeout=`: seconds to wait for a server that does not answer when the store is opened."""
 
 
-def settings_of(url: StoreURL) -> Settings:
-    """Raises InvalidStoreURL, with one clear sentence that shows no secret."""
+def settings_of(url: StoreURL, *, to_read: bool = False) -> Settings:
+    """Raises InvalidStoreURL, with one clear sentence that shows no secret.
+
+    `to_read`: sessions can write nothing, and those that never could are taken.
+    """
     if "@" in url.netloc.rpartition("@")[0]:
         raise InvalidStoreURL(f"{url} has more than one @; write one that belongs to a user or password as %40.")
     try:
@@ -59,7 +82,8 @@ def settings_of(url: StoreURL) -> Settings:
         raise InvalidStoreURL(
             f"The parameters of {url} cannot be read; write them as ?name=value&name=value."
         ) from None
-    given.setdefault("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS", "read-write"))
+    target = "primary" if to_read else "read-write"
+    given.setdefault("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS", target))
     _check_target(url, given["target_session_attrs"])
     _check_files(url, given)
     schema = given.pop("schema", SCHEMA)
@@ -70,14 +94,16 @@ def settings_of(url: StoreURL) -> Settings:
     pool_size = int(_number(url, "pool_size", given.pop("pool_size", POOL_SIZE), at_least=2))
     timeout = _number(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
     start_timeout = _number(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
+    drivers = {name: text for name, text in given.items() if name in _DRIVERS}
+    asked = {name: text for name, text in given.items() if name not in _DRIVERS}
     scheme, netloc, path, _, _ = urlsplit(url.reveal())
     if path == "/":  # which the driver takes for a database without a name
         path = ""
     return Settings(
         name=str(url),
-        dsn=urlunsplit((scheme, netloc, path, urlencode(given), "")),
+        dsn=urlunsplit((scheme, netloc, path, urlencode(drivers), "")),
         hosts=_hosts(url, given),
-        session=_session(schema) | {name: text for name, text in _defaults(timeout).items() if name not in given},
+        session=_defaults(timeout) | asked | _session(schema, to_read),
         schema=schema,
         pool_size=pool_size,
         timeout=timeout,
@@ -113,12 +139,22 @@ def _number(url: StoreURL, name: str, text: str | float, *, at_least: float) -> 
     return number
 
 
-def _session(schema: str) -> dict[str, str]:
-    """What the statements rely on."""
+def _session(schema: str, to_read: bool) -> dict[str, str]:
+    """What the statements rely on, so the URL cannot change it.
+
+    Temporary tables of others who use the same session would go before ours if they were not named last.
+    """
     return {
-        "search_path": '"' + schema.replace('"', '""') + '"',
+        "search_path": f"{quoted(schema)}, pg_temp",
         "default_transaction_isolation": "read committed",
+        "synchronous_commit": "on",
+        **({"default_transaction_read_only": "on"} if to_read else {}),
     }
+
+
+def quoted(name: str) -> str:
+    """`name` as an identifier in SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _defaults(timeout: float) -> dict[str, str]:

@@ -46,7 +46,8 @@ CHANNEL = "tasksvc"
 
 NOTIFY = f"pg_notify('{CHANNEL}', seq || ' ' || generation || ' ' || current_schema())"
 
-BEGIN = "BEGIN; SELECT FROM header FOR UPDATE"
+LOCK = "SELECT FROM header FOR UPDATE"
+"""What a transaction that writes begins with, so that it sees all that those before it did."""
 
 _TASKS = f"""
     SELECT generation, last_id, seq, {TASK_COLUMNS} FROM header LEFT JOIN tasks ON id = ANY($1::bigint[])
@@ -141,7 +142,7 @@ async def write(session: Session, commits: Sequence[Commit]) -> Written:
     task_ids, retry_keys, record_names = named(commits)
     if not task_ids and not retry_keys and not record_names:
         return await _add(session, commits)
-    await session.execute(BEGIN)
+    await session.begin(LOCK)
     ledger, found = await _read(session, task_ids, retry_keys, record_names)
     written = _decided(ledger, commits)
     if written.entries:

@@ -33,6 +33,10 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
 
+    def lead_to(self, target: int) -> None:
+        """Leads new connections to another port."""
+        self._target = target
+
     def stall(self) -> None:
         """Passes nothing on any more, in neither direction; connections stay open, and new ones are taken."""
         self._flowing.clear()

@@ -98,7 +98,7 @@ async def test_an_answer_to_commit_that_is_lost_is_an_unknown_outcome_that_a_ret
     repository = await open_store(proxied_url, timeout=1.5)
     key = RetryKey("", "k", "f")
 
-    proxy.stall_answers(to=b"COMMIT")
+    proxy.stall_answers(to=b"COMMIT\0")
     with pytest.raises(OutcomeUnknown):
         await add(repository, retry=key)
     proxy.cut()

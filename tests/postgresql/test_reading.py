@@ -77,7 +77,7 @@ async def test_a_store_is_read_while_it_is_served(open_store: Open, store_url: s
 
 async def test_the_sessions_of_a_reader_cannot_write(open_store: Open, store_url: str, schema: str) -> None:
     await open_store(store_url)
-    reader = await open_to_read(settings_of(StoreURL(store_url)))
+    reader = await open_to_read(settings_of(StoreURL(store_url), to_read=True))
 
     async with reader._connected() as connection:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):

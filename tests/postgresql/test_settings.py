@@ -55,14 +55,28 @@ def test_a_path_without_a_name_leaves_the_database_to_others(text: str) -> None:
 
 
 def test_a_schema_is_quoted() -> None:
-    assert settings('postgresql://h/db?schema=a"b').session["search_path"] == '"a""b"'
+    assert settings('postgresql://h/db?schema=a"b').session["search_path"] == '"a""b", pg_temp'
 
 
 def test_the_url_cannot_change_what_the_statements_rely_on() -> None:
     found = settings("postgresql://h/db?search_path=public&statement_timeout=5s")
 
-    assert found.session["search_path"] == '"tasksvc"'
-    assert "statement_timeout" not in found.session, "it may change the rest"
+    assert found.session["search_path"] == '"tasksvc", pg_temp'
+    assert found.session["statement_timeout"] == "5s", "it may change the rest"
+
+
+def test_what_is_set_for_a_session_is_not_set_by_connecting() -> None:
+    found = settings("postgresql://h/db?sslmode=disable&search_path=public&statement_timeout=5s&work_mem=8MB")
+
+    assert found.dsn == "postgresql://h/db?sslmode=disable&target_session_attrs=read-write"
+    assert found.session["work_mem"] == "8MB"
+
+
+def test_a_reader_takes_sessions_that_cannot_write() -> None:
+    found = settings_of(StoreURL("postgresql://h/db"), to_read=True)
+
+    assert found.dsn.endswith("?target_session_attrs=primary")
+    assert found.session["default_transaction_read_only"] == "on"
 
 
 @pytest.mark.parametrize(
