@@ -205,3 +205,21 @@ def test_a_role_that_owns_nothing_serves_what_another_one_has_migrated(place: Pl
         changes = ask(service.url, "GET", "/changes?since=0")
 
     assert (created.status, updated.status, deleted.status, changes.status) == (201, 200, 200, 200)
+
+
+def test_a_role_that_may_only_read_exports_and_checks(place: Place, tmp_path: Path) -> None:
+    owner = place.url(f"postgresql://tasksvc:{ENCODED}@db.example/tasks")
+    assert opened(owner, place) == "up to date"
+    execute(place.server.url, "CREATE ROLE tasksvc_reader LOGIN PASSWORD 'reader'")
+    inside = place.server.url.replace("/postgres?", "/tasks?")
+    for statement in PAGE.section("Roles and schemas").blocks("sql")[1].strip().splitlines():
+        execute(inside, statement)
+    url = f"postgresql://tasksvc_reader:reader@localhost:{place.server.port}/tasks"
+
+    exported = run_tasksvc("export", "tasks.jsonl", "--store", url, folder=tmp_path)
+    checked = run_tasksvc("check", "--store", url, folder=tmp_path)
+    served = run_tasksvc("migrate", "--store", url, folder=tmp_path)
+
+    assert (exported.returncode, checked.returncode) == (0, 0)
+    assert served.returncode == 1
+    assert "The role tasksvc_reader lacks UPDATE on the table tasksvc.header" in served.stderr
