@@ -16,6 +16,9 @@ from tasksvc_sqlite.rows import Row
 BUSY_SECONDS: Final = 2.0
 """How long a statement waits while another program holds the file locked."""
 
+INTERRUPT_SECONDS: Final = 0.02
+"""Between two attempts to end a statement."""
+
 Result = TypeVar("Result")
 
 
@@ -65,9 +68,19 @@ class Reader:
         """Makes a pure function of two texts known to SQL.  Raises sqlite3.Error."""
         await self._connection.create_function(name, 2, function, deterministic=True)
 
-    async def interrupt(self) -> None:
-        """Ends the statement that runs now, which then raises StoreClosed."""
-        await self._connection.interrupt()
+    async def interrupt(self, work: Coroutine[Any, Any, None]) -> None:
+        """Ends the statements that `work` waits for, which then raise StoreClosed."""
+        await interrupt(self._connection, asyncio.ensure_future(work))
+
+
+async def interrupt(connection: aiosqlite.Connection, work: asyncio.Future[Any]) -> None:
+    """Returns when `work`, which waits for statements of `connection`, is done, since they are ended.
+
+    SQLite ends only a statement that runs.  One that was sent may still wait for its thread, so this is repeated.
+    """
+    while not work.done():
+        await connection.interrupt()
+        await asyncio.wait([work], timeout=INTERRUPT_SECONDS)
 
 
 async def to_its_end(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:

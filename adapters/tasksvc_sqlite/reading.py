@@ -18,7 +18,7 @@ import aiosqlite
 
 from tasksvc import Entry, StoreReader, StoreRefused, StoreUnavailable, new_generation
 from tasksvc_sqlite import transfer
-from tasksvc_sqlite.connection import connect
+from tasksvc_sqlite.connection import connect, interrupt
 from tasksvc_sqlite.failures import open_failure, read_failure
 from tasksvc_sqlite.schema import APPLICATION_ID, VERSION, script
 
@@ -111,8 +111,7 @@ async def _interruptible(connection: aiosqlite.Connection, sql: str, values: Seq
     try:
         await asyncio.wait([work])
     except asyncio.CancelledError:
-        await connection.interrupt()
-        await asyncio.wait([work])
+        await interrupt(connection, work)
         work.exception()  # retrieved, so that asyncio does not complain of it
         raise
     work.result()

@@ -91,9 +91,9 @@ class Reads:
     async def close(self) -> None:
         """Ends searches, and lets other reads finish."""
         self._closed = True
-        await self._searching.interrupt()
-        for group in (self._gets, self._lists, self._searches):
-            await group.close()
+        await self._searching.interrupt(self._searches.close())
+        await self._gets.close()
+        await self._lists.close()
 
     def statistics(self) -> dict[str, float]:
         """How many reads of each kind wait."""
