@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -38,6 +39,8 @@ from tasksvc.testing.samples import NOW
 
 PATIENCE = 120
 """Seconds after which a test gives up on a store that hangs."""
+_limit: ContextVar[asyncio.Timeout | None] = ContextVar("limit", default=None)
+"""Of the test that runs."""
 
 Error = TypeVar("Error", bound=Exception)
 
@@ -267,6 +270,12 @@ def on_store(
     return decorate
 
 
+def goes_on() -> None:
+    """Begins the PATIENCE of the test again, since a part of it is done: many parts may take their time."""
+    if (limit := _limit.get()) is not None:
+        limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+
+
 def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
     """Runs `coroutine` on a loop of its own, without a trace in the thread's event-loop policy."""
     __tracebackhide__ = True
@@ -274,7 +283,8 @@ def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
     async def outcome() -> Exception | None:
         __tracebackhide__ = True
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE) as limit:
+                _limit.set(limit)
                 await coroutine
         except Exception as error:
             return error
