@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 import pytest
-
-READY_SECONDS = 60.0
-STOP_SECONDS = 60.0
+from patience import PATIENCE_SECONDS, wait_until
 
 NGINX = """
-daemon off;
+{user}daemon off;
 pid nginx.pid;
 error_log stderr;
 events {{}}
@@ -29,41 +26,44 @@ http {{
 {sites}
 }}
 """
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+CADDY = """{{
+	admin off
+	auto_https disable_redirects
+	local_certs
+	skip_install_trust
+}}
+{sites}"""
+CADDY_AUTHORITY = ".local/share/caddy/pki/authorities/local/root.crt"
+"""In the folder of a Caddy: the certificate of the authority that it makes for names without a public one."""
 
 
 class ReverseProxy:
     """A proxy that listens from the start of the `with` block to its end."""
 
-    def __init__(self, command: list[str], *, folder: Path, port: int) -> None:
+    def __init__(self, command: list[str], *, folder: Path, port: int, variables: dict[str, str]) -> None:
         """`folder` is the working directory; `port` of 127.0.0.1 is one that it listens on."""
         self.port = port
         self._command, self._folder = command, folder
+        self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> ReverseProxy:
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
-        said = (self._folder / "proxy.log").open("wb")
-        with said:
-            self._process = subprocess.Popen(self._command, cwd=self._folder, env=environment, stdout=said, stderr=said)
-        end = time.monotonic() + READY_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.__exit__(None, None, None)
-                raise AssertionError(f"The proxy did not start: {(self._folder / 'proxy.log').read_text()}")
-            time.sleep(0.05)
+        with (self._folder / "proxy.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
+            )
+        try:
+            wait_until(self._listens)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
-    def _answers(self) -> bool:
+    def _listens(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"The proxy did not start: {(self._folder / 'proxy.log').read_text()}"
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=READY_SECONDS).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_SECONDS).close()
         except ConnectionRefusedError:
             return False
         return True
@@ -76,25 +76,30 @@ class ReverseProxy:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(STOP_SECONDS)
+                process.wait(PATIENCE_SECONDS)
             finally:
                 process.kill()
                 process.wait()
 
 
-def nginx(sites: str, *, folder: Path, port: int) -> ReverseProxy:
+def nginx(sites: str, *, folder: Path, port: int, variables: dict[str, str] | None = None) -> ReverseProxy:
     """nginx with `sites` in its `http` block, one of which listens on `port`."""
     program = _installed("nginx")
-    (folder / "nginx.conf").write_text(NGINX.format(sites=sites))
-    return ReverseProxy([program, "-p", str(folder), "-e", "stderr", "-c", "nginx.conf"], folder=folder, port=port)
+    user = "user root;\n" if os.geteuid() == 0 else ""  # the user for its workers can't enter the folders of tests
+    (folder / "nginx.conf").write_text(NGINX.format(user=user, sites=sites))
+    command = [program, "-p", str(folder), "-e", "stderr", "-c", "nginx.conf"]
+    return ReverseProxy(command, folder=folder, port=port, variables=variables or {})
 
 
-def caddy(sites: str, *, folder: Path, port: int) -> ReverseProxy:
-    """Caddy with `sites` as its Caddyfile, one of which listens on `port`."""
+def caddy(sites: str, *, folder: Path, port: int, variables: dict[str, str] | None = None) -> ReverseProxy:
+    """Caddy with `sites` as its Caddyfile, one of which listens on `port`; `variables` are for the Caddyfile."""
     program = _installed("caddy")
-    options = "{\n\tadmin off\n\tauto_https disable_redirects\n\tskip_install_trust\n}\n"
-    (folder / "Caddyfile").write_text(options + sites)
-    return ReverseProxy([program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"], folder=folder, port=port)
+    (folder / "Caddyfile").write_text(CADDY.format(sites=sites))
+    command = [program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
+    return ReverseProxy(command, folder=folder, port=port, variables=variables or {})
+
+
+PROXIES: dict[str, Callable[..., ReverseProxy]] = {"nginx": nginx, "caddy": caddy}
 
 
 def _installed(name: str) -> str:
@@ -102,10 +107,3 @@ def _installed(name: str) -> str:
     if program is None:
         pytest.skip(f"There is no {name}. Install it (Debian: apt-get install {name}).")
     return program
-
-
-def configuration(page: Path, language: str, mark: str) -> str:
-    """The block of a Markdown page that is in `language` and has `mark` in it."""
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    (found,) = [block for block in blocks if mark in block]
-    return str(found)

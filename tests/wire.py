@@ -16,6 +16,13 @@ from urllib.parse import urlsplit
 from patience import PATIENCE_SECONDS
 
 
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
 class Answer(NamedTuple):
     """An answer that came in full."""
 

@@ -11,8 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from reverse_proxies import free_port, nginx
+from reverse_proxies import nginx
 from running_service import RunningService
+from wire import free_port
 
 from tasksvc.api import create_app
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,10 +15,9 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from pages import Page
-from postgresql.server import free_port
-from wire import Answer
-
-from deployment.engine import until
+from patience import wait_until
+from reverse_proxies import CADDY_AUTHORITY, caddy, nginx
+from wire import Answer, free_port
 
 NAME = "tasks.example"
 EXAMPLES = "examples/deployment"
@@ -67,7 +64,7 @@ class _Here(HTTPSConnection):
 
 
 @contextlib.contextmanager
-def nginx(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
+def nginx_example(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
     """nginx.conf; below `prefix` with the location that the page shows."""
     port, plain = free_port(), free_port()
     certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
@@ -87,22 +84,12 @@ def nginx(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
         ("/etc/ssl/tasks.example", str(folder)),
     ):
         text = text.replace(old, new)
-    (folder / "tasksvc.conf").write_text(text)
-    temporary = "".join(
-        f"{what}_temp_path {folder}/{what};\n" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(
-        f"{user}pid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
-        f"http {{\naccess_log off;\n{temporary}include {folder}/tasksvc.conf;\n}}\n"
-    )
-    command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
-    with running(command, port, folder):
+    with nginx(text, folder=folder, port=port):
         yield Proxied(f"https://{NAME}:{port}{prefix}", certificate)
 
 
 @contextlib.contextmanager
-def caddy(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
+def caddy_example(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
     """Caddyfile; below `prefix` with the handler that the page shows."""
     port = free_port()
     where = f"127.0.0.1:{service_port}"
@@ -113,47 +100,15 @@ def caddy(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
         text = head + replaced(block, "127.0.0.1:8000", where) + "}\n"
     else:
         text = replaced(text, "tasksvc-1:8000 tasksvc-2:8000", where)
-    # Certificates of its own authority, which isn't installed on this machine.
-    options = (
-        f"{{\n\tlocal_certs\n\tskip_install_trust\n\tadmin off\n\tauto_https disable_redirects\n"
-        f"\tstorage file_system {folder}/storage\n}}\n"
-    )
-    (folder / "Caddyfile").write_text(options + text)
-    command = ["caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    certificate = folder / "storage/pki/authorities/local/root.crt"
-    with running(command, port, folder, TASKSVC_SITE=f"https://{NAME}:{port}"):
-        until(certificate.exists, "Caddy has a certificate")
+    certificate = folder / CADDY_AUTHORITY
+    with caddy(text, folder=folder, port=port, variables={"TASKSVC_SITE": f"https://{NAME}:{port}"}):
+        wait_until(certificate.exists)
         yield Proxied(f"https://{NAME}:{port}{prefix}", certificate)
 
 
-PROXIES = {"nginx": nginx, "caddy": caddy}
+EXAMPLES_OF = {"nginx": nginx_example, "caddy": caddy_example}
 
 
 def replaced(text: str, old: str, new: str) -> str:
     assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
     return text.replace(old, new)
-
-
-@contextlib.contextmanager
-def running(command: list[str], port: int, folder: Path, **variables: str) -> Iterator[None]:
-    """Runs `command` from when it listens on `port` to the end of the `with` block."""
-    program = shutil.which(command[0])
-    assert program is not None
-    environment = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *command[1:]], env={**environment, **variables}, stdout=log, stderr=log, cwd=folder
-        )
-
-    def listens() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-        return False
-
-    try:
-        until(listens, f"{command[0]} listens")
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)

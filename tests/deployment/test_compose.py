@@ -15,8 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pages import Page
-from postgresql.server import free_port
-from wire import ask
+from wire import ask, free_port
 
 from deployment.engine import Engine, until
 from tasksvc.tokens import is_well_formed

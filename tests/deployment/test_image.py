@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import pytest
 from pages import Page
-from postgresql.server import free_port
-from wire import ask
+from wire import ask, free_port
 
 from deployment.engine import Engine, until
 from tasksvc.tokens import is_well_formed

@@ -15,7 +15,7 @@ import pytest
 from running_service import RunningService
 
 from deployment.engine import until
-from deployment.proxies import NAME, PROXIES, Client, Proxied
+from deployment.proxies import EXAMPLES_OF, NAME, Client, Proxied
 from tasksvc.tokens import new_secret
 
 if TYPE_CHECKING:
@@ -39,11 +39,9 @@ class Walked(NamedTuple):
         return self.proxied.url
 
 
-@pytest.fixture(scope="module", params=[(proxy, prefix) for proxy in PROXIES for prefix in ("", "/todo")], ids=str)
+@pytest.fixture(scope="module", params=[(proxy, prefix) for proxy in EXAMPLES_OF for prefix in ("", "/todo")], ids=str)
 def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
     proxy, prefix = request.param
-    if shutil.which(proxy) is None:
-        pytest.skip(f"Debian: apt-get install {proxy}")
     folder = tmp_path_factory.mktemp(proxy)
     (folder / "admin-token").write_text(SECRET)
     arguments = ("--trusted-proxy", "127.0.0.1", "--allowed-host", NAME, "--log-format", "json")
@@ -51,7 +49,7 @@ def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     store = ("--store", "sqlite:///tasks.db")
     with (
         RunningService(*store, *arguments, folder=folder, environment=variables) as service,
-        PROXIES[proxy](service.port, folder, prefix) as proxied,
+        EXAMPLES_OF[proxy](service.port, folder, prefix) as proxied,
     ):
         yield Walked(service, proxied)
 

@@ -19,8 +19,9 @@ from typing import Any, Self
 
 import aiohttp
 import asyncpg
+from wire import free_port
 
-from postgresql.server import NOBODY, free_port, reachable
+from postgresql.server import NOBODY, reachable
 
 NODES = 3
 PATIENCE = 180.0

@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import asyncpg
+from wire import free_port
 
 NOBODY = 65534
 """PostgreSQL refuses to run as root, so root runs it as this user."""
@@ -46,13 +46,6 @@ def find_programs() -> Path | None:
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     found = shutil.which("postgres") or (installed[-1] if installed else None)
     return None if found is None else Path(found).resolve().parent
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 class Server:

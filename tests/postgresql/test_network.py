@@ -7,10 +7,11 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from wire import free_port
 
 from postgresql.conftest import Open
 from postgresql.proxy import Proxy
-from postgresql.server import Server, free_port
+from postgresql.server import Server
 from tasksvc import (
     BEGINNING,
     Add,
