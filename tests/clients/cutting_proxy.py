@@ -16,6 +16,8 @@ class CuttingProxy:
         self.port = 0
         self.lets_in = True
         """Whether a new connection is taken; otherwise it is broken at once."""
+        self.taken = 0
+        """Connections so far."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,6 +29,7 @@ class CuttingProxy:
         except ConnectionError:
             writer.transport.abort()
             return
+        self.taken += 1
         ends = {writer, there_writer}
         self._writers |= ends
         try:
