@@ -128,7 +128,7 @@ class Commits:
         changed = {entry.task_id: entry.task for entry in entries if type(entry) is Change}
         self._memory.commit_begins(changed)
         try:
-            await self._writer.write(to_do)
+            await self._writer.write(to_do, head=ledger.position if changed else None)
         except BaseException:
             self._memory.commit_fails()
             raise

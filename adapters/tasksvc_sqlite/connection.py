@@ -22,12 +22,14 @@ INTERRUPT_SECONDS: Final = 0.02
 Result = TypeVar("Result")
 
 
-async def connect(path: str, *, options: str = "mode=rwc") -> aiosqlite.Connection:
+async def connect(
+    path: str, *, options: str = "mode=rwc", native_connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+) -> aiosqlite.Connection:
     """A connection in autocommit mode, on a thread of its own.  Raises sqlite3.Error.
 
-    `options` are those of SQLite's own URIs.
+    `options` are those of SQLite's own URIs, and `native_connect` takes what sqlite3.connect() does.
     """
-    native = sqlite3.connect(
+    native = native_connect(
         f"{Path(path).as_uri()}?{options}",
         uri=True,
         timeout=BUSY_SECONDS,

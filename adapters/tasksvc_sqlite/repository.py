@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
+from functools import partial
+from typing import Any, Final
 
 import aiosqlite
 
@@ -32,14 +35,21 @@ from tasksvc_sqlite import transfer
 from tasksvc_sqlite.commits import Commits
 from tasksvc_sqlite.connection import Reader, connect, to_its_end
 from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite.high_water_mark import MarkingConnection
 from tasksvc_sqlite.lock import FileLock
 from tasksvc_sqlite.memory import Memory
 from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.reading import SQLiteReader
 from tasksvc_sqlite.reads import Reads
-from tasksvc_sqlite.schema import check_place, empty, inspect, prepare
+from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renew
 from tasksvc_sqlite.selection import contains
 from tasksvc_sqlite.writer import Writer
+
+_RENEWED: Final = (
+    "%s %s. It has a new generation now: clients that follow its changes start over, and older ETags don't match."
+)
+
+_logger = logging.getLogger(__name__)
 
 
 class SQLiteRepository(TaskRepository):
@@ -117,7 +127,9 @@ class SQLiteRepository(TaskRepository):
                 await to_its_end(self._look_again())
 
     async def _look_again(self) -> None:
-        self._memory.restore_ends(await self._writer.header())
+        header = await self._writer.header()
+        self._memory.restore_ends(header)
+        await self._writer.keep_mark(header)
 
     async def check(self) -> Sequence[str]:
         self._reads.check_open()
@@ -152,25 +164,33 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
     try:
         async with AsyncExitStack() as stack:
 
-            async def connected() -> aiosqlite.Connection:
-                connection = await connect(path)
+            async def connected(**options: Any) -> aiosqlite.Connection:
+                connection = await connect(path, **options)
                 stack.push_async_callback(connection.close)
                 return connection
 
-            stack.callback(FileLock(path).release)
+            lock = FileLock(path)
+            stack.callback(lock.release)
             await inspect(path)
             _make(path)
-            connection = await connected()  # the first, so the last to close, which is when SQLite checkpoints
-            await prepare(connection, path, scratch=scratch)
-            writer = Writer(connection, path)
+            # The first, so the last to close, which is when SQLite checkpoints.
+            connection = await connected(native_connect=partial(MarkingConnection, lock.mark))
+            is_new = await prepare(connection, path, scratch=scratch)
+            writer = Writer(connection, path, lock.mark)
             await writer.set_up()
+            header = await writer.header()
+            if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.seq))) is not None:
+                await renew(connection)
+                header = await writer.header()
+                _logger.warning(_RENEWED, path, doubt)
+            await writer.keep_mark(header)
             quick, lists, searches = [Reader(await connected(), path) for _ in range(3)]
             await searches.create_function("contains", contains)
-            memory = Memory(await writer.header())
+            memory = Memory(header)
             reads = Reads(memory, quick=quick, lists=lists, searches=searches)
             await reads.set_up()
             if scratch:
-                stack.push_async_callback(_empty, connection, path)
+                stack.push_async_callback(_empty, connection, path, writer)
             return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
     except sqlite3.Error as error:
         raise StoreRefused(open_failure(error, path)) from error
@@ -183,8 +203,9 @@ def _make(path: str) -> None:
         raise StoreRefused(f"{path} cannot be made: {error.strerror}. Make its folder writable.") from error
 
 
-async def _empty(connection: aiosqlite.Connection, path: str) -> None:
+async def _empty(connection: aiosqlite.Connection, path: str, writer: Writer) -> None:
     try:
         await empty(connection)
+        await writer.keep_mark(await writer.header())
     except sqlite3.Error as error:  # the scratch mark stays
         raise StoreUnavailable(f"{path} could not be emptied ({error}). The next start does it.") from error

@@ -36,6 +36,8 @@ SELECT generation,
 FROM store"""
 """The one row of the Header."""
 
+RENEW: Final = "UPDATE store SET generation = ?"
+
 HOLDS_SOMETHING: Final = """
 SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
   OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM retry_keys)
@@ -115,8 +117,11 @@ async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
         )
 
 
-async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> None:
-    """Makes of the file, which was inspected, a store of the present schema.  Raises StoreRefused, sqlite3.Error."""
+async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> bool:
+    """Makes of the file, which was inspected, a store of the present schema, and returns whether that is a new one.
+
+    Raises StoreRefused, sqlite3.Error.
+    """
     await _recognize(writer, path)  # again, since now its write-ahead log is read as well
     if scratch:
         await _check_scratch(writer, path)
@@ -127,20 +132,22 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
             " Put it on a local disk, or name another file."
         )
     await writer.execute_fetchall(f"PRAGMA synchronous = {'OFF' if scratch else 'FULL'}")
-    was_scratch = await _migrate(writer, path, scratch=scratch)
+    is_new, was_scratch = await _migrate(writer, path, scratch=scratch)
     if scratch:
         # Some builds overwrite with zeros what is deleted, and a scratch store need not pay for that.
         await writer.execute_fetchall("PRAGMA secure_delete = OFF")
         ((something,),) = await writer.execute_fetchall(HOLDS_SOMETHING)
         if something:
             await empty(writer)
+            is_new = True
     elif was_scratch:
         # What a scratch store wrote may not be on disk yet: a checkpoint sees to it.
         await writer.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
+    return is_new
 
 
-async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> bool:
-    """Brings the schema up to date, and sets the scratch mark; whether it had been set."""
+async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> tuple[bool, bool]:
+    """Brings the schema up to date, and sets the scratch mark; whether there was none, and whether it had been set."""
     await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
     ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
     for number in range(version + 1, VERSION + 1):
@@ -152,7 +159,12 @@ async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) ->
     await writer.execute_fetchall("COMMIT")
     if version != VERSION:
         _logger.info("%s: schema %d, %s.", path, VERSION, f"before {version}" if version else "new")
-    return bool(was_scratch)
+    return version == 0, bool(was_scratch)
+
+
+async def renew(writer: aiosqlite.Connection) -> None:
+    """Gives the store a new generation.  Raises sqlite3.Error."""
+    await writer.execute_fetchall(RENEW, (new_generation(),))
 
 
 async def empty(writer: aiosqlite.Connection) -> None:

@@ -15,9 +15,10 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import Header, OutcomeUnknown, StoreClosed, StoreUnavailable
+from tasksvc import Header, OutcomeUnknown, Position, StoreClosed, StoreUnavailable
 from tasksvc_sqlite.connection import BUSY_SECONDS
 from tasksvc_sqlite.failures import UNSTORABLE, is_locked, read_failure, write_failure
+from tasksvc_sqlite.high_water_mark import KEEP_MARK, HighWaterMark
 from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.schema import HEADER
 
@@ -39,8 +40,8 @@ class Writer:
     To take a turn raises a StoreUnavailable that says why nothing can be written, if so.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, path: str) -> None:
-        self._connection, self._path = connection, path
+    def __init__(self, connection: aiosqlite.Connection, path: str, mark: HighWaterMark) -> None:
+        self._connection, self._path, self._mark = connection, path, mark
         self._lock = asyncio.Lock()
         # Without its log it would lose what is committed, and without its lock it is not the only one.
         self._files = {file: os.stat(file) for file in (path, f"{path}-wal", f"{path}.lock")}
@@ -93,12 +94,19 @@ class Writer:
         ((generation, last_id, seq, floor),) = await self.rows(HEADER)
         return Header(generation, last_id, seq, floor)
 
-    async def write(self, statements: Sequence[Statement]) -> None:
+    async def keep_mark(self, header: Header) -> None:
+        """Notes beside the file how far its log goes.  Raises like rows()."""
+        await self.rows(KEEP_MARK, (header.generation, header.seq))
+
+    async def write(self, statements: Sequence[Statement], *, head: Position | None = None) -> None:
         """Does all of `statements` in one transaction, which is on disk when this returns.
+
+        `head` is the end of the log after it, where it moves.
 
         Raises StoreUnavailable, StoreFull and OutcomeUnknown, and one of UNSTORABLE where a value is;
         nothing was written then, but for OutcomeUnknown.
         """
+        self._mark.due = head
         if len(statements) == 1:  # a transaction in itself
             await self._do(statements)
         else:
@@ -121,6 +129,7 @@ class Writer:
 
     async def roll_back(self) -> None:
         """Ends the transaction, if one is open; nothing of it is left."""
+        self._mark.due = None
         with contextlib.suppress(sqlite3.Error):  # SQLite ends it by itself after some failures
             await self._execute("ROLLBACK")
 
