@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import asyncpg
 import pytest
-from postgresql.server import FAST, Server, with_parameters
+from postgresql.server import FAST, Server, memory, with_parameters
 
 from pooler.bouncer import Bouncer
 from tasksvc import TaskRepository
@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with Server(FAST) as server:
+    with Server(FAST, parent=memory()) as server:
         yield server
 
 
@@ -50,7 +50,8 @@ async def open_store(schema: str) -> AsyncIterator[Open]:
     opened: list[TaskRepository] = []
 
     async def open_one(url: str, **parameters: object) -> TaskRepository:
-        repository = await open_repository(with_parameters(url, schema=schema, timeout=PATIENCE, **parameters))
+        url = with_parameters(url, **({"schema": schema, "timeout": PATIENCE} | parameters))
+        repository = await open_repository(url)
         opened.append(repository)
         return repository
 

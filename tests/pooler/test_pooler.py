@@ -34,6 +34,8 @@ from tasksvc.usecases import Retention, now, prune_step
 
 pytestmark = pytest.mark.pooler
 
+HASTY = 1.0
+"""Seconds that a call has which is to fail."""
 IGNORED = "search_path,default_transaction_isolation,statement_timeout,idle_in_transaction_session_timeout,jit"
 """The startup parameters that operators let PgBouncer ignore, so that clients that send them are let in."""
 
@@ -84,7 +86,7 @@ async def use(repository: TaskRepository) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"ignore_startup_parameters": IGNORED}], ids=["plain", "ignoring"])
-@pytest.mark.parametrize(("mode", "size"), [("session", 20), ("transaction", 20), ("transaction", 1)])
+@pytest.mark.parametrize(("mode", "size"), [("session", 4), ("transaction", 20), ("transaction", 1)])
 async def test_a_store_is_served_and_found_again(
     mode: str,
     settings: dict[str, str],
@@ -109,6 +111,18 @@ async def test_a_store_is_served_and_found_again(
     places = await database.fetch("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'task_labels'")
     assert ("public",) not in map(tuple, places)
     assert (schema,) in map(tuple, places)
+
+
+async def test_the_log_says_that_a_pooler_stands_between(
+    bouncer: Bouncer, server: Server, open_store: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    await open_store(server.url)
+    assert "pooler" not in caplog.text
+
+    await open_store(bouncer.url())
+
+    assert "is reached through a connection pooler" in caplog.text
+    assert server.password not in caplog.text
 
 
 async def test_several_processes_share_the_sessions(bouncer: Bouncer, open_store: Open) -> None:
@@ -170,11 +184,12 @@ async def test_one_who_listens_at_the_server_hears_of_writes_through_the_pooler(
 async def test_a_server_and_a_pooler_that_restart_are_survived(open_store: Open) -> None:
     with Server() as server, Bouncer(server, pool_mode="transaction", server_login_retry=0.1) as bouncer:
         repository = await open_store(bouncer.url())
+        hasty = await open_store(bouncer.url(), timeout=HASTY)  # since PgBouncer lets its clients wait for the server
         await add(repository, "before")
 
         server.kill()
         with pytest.raises(StoreUnavailable):
-            await add(repository, "while it is away")
+            await add(hasty, "while it is away")
         server.start()
         await until_done(lambda: add(repository, "after the server"))
         bouncer.stop()
@@ -188,6 +203,7 @@ async def test_a_server_and_a_pooler_that_restart_are_survived(open_store: Open)
             "after the server",
             "after the pooler",
         ]
+        await hasty.close()
         await repository.close()
 
 

@@ -140,6 +140,11 @@ class Server:
         return False
 
     @property
+    def version(self) -> str:
+        """The number of the major version."""
+        return (self.data / "PG_VERSION").read_text().strip()
+
+    @property
     def pid(self) -> int:
         """Of the process that is the parent of all of the server's."""
         assert self._process is not None
@@ -212,7 +217,7 @@ def execute(url: str, statements: str) -> None:
         thread.submit(asyncio.run, connect_and_execute()).result()
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A folder in memory, which makes tables three times as fast, where there is one with room."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED else None
 
@@ -242,5 +247,5 @@ def given_or_temporary() -> Iterator[str]:
     if given := os.environ.get("TASKSVC_TEST_POSTGRESQL"):
         yield given
     else:
-        with Server(FAST, parent=_memory()) as server:
+        with Server(FAST, parent=memory()) as server:
             yield server.url

@@ -72,6 +72,10 @@ def test_the_page_has_what_is_tried_here() -> None:
     assert MODES == ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 
 
+def test_the_page_names_the_version_that_it_is_tested_with(place: Place) -> None:
+    assert f"tested with PostgreSQL {place.server.version}." in PAGE.text
+
+
 @pytest.mark.parametrize("documented", URLS)
 def test_a_url_of_the_page_opens_the_store(documented: str, place: Place) -> None:
     variables = {"PGSERVICEFILE": f"{place.folder}/services"}
