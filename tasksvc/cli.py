@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 import tasksvc
-from tasksvc.commands.output import prepare_streams, tell
+from tasksvc.commands.output import finish_streams, prepare_streams, tell
 from tasksvc.errors import TasksvcError
 
 COMMANDS = {
@@ -31,7 +31,10 @@ COMMANDS = {
 def main() -> None:
     """Runs the command of this process.  What the user can mend is one sentence and exit status 1."""
     prepare_streams()
-    sys.exit(run(sys.argv[1:]))
+    try:
+        sys.exit(run(sys.argv[1:]))
+    finally:
+        finish_streams()
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import TextIO
 
 from tasksvc.errors import TasksvcError
 
@@ -33,7 +34,7 @@ def say(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        _discard()
+        _discard(sys.stdout)
         raise OutputFailed(f"Standard output cannot be written: {error.strerror}.") from error
 
 
@@ -44,8 +45,18 @@ def tell(text: str) -> None:
         sys.stderr.flush()
 
 
-def _discard() -> None:
-    """Lets Python's own attempt to write what is left, at its end, succeed."""
+def finish_streams() -> None:
+    """Drops what could not be printed.  Python would try again at its end, and exit with status 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends what is left in `stream`, and whatever is written to it later, nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -135,6 +135,12 @@ def test_output_that_cannot_be_written_is_one_sentence(command: tuple[str, ...],
     assert done.stderr == "tasksvc: Standard output cannot be written: No space left on device.\n"
 
 
+def test_a_refusal_that_cannot_be_written_keeps_its_exit_status(tmp_path: Path) -> None:
+    done = closed("check", "--store", "sqlite:///missing.db", folder=tmp_path, redirection="2> /dev/full")
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
 def ask_when_it_answers(service: RunningService) -> Answer:
     """The list, once the service is ready, which it cannot say."""
     end = time.monotonic() + 60
