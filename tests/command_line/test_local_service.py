@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from other_users import as_user
 from running_service import RunningService, environment_with, run_tasksvc
 from wire import ask
 
@@ -149,14 +150,10 @@ def public_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def as_user(uid: int) -> tuple[str, ...]:
-    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups")
-
-
 def test_another_user_of_the_machine_cannot_open_it(public_folder: Path) -> None:
-    with RunningService(*STORE, folder=public_folder, before=as_user(4712)):
-        refused = run_tasksvc("token", "create", "mine", *STORE, folder=public_folder, before=as_user(4713))
-        own = run_tasksvc("token", "list", *STORE, folder=public_folder, before=as_user(4712))
+    with RunningService(*STORE, folder=public_folder, before=as_user(4712, group=4712)):
+        refused = run_tasksvc("token", "create", "mine", *STORE, folder=public_folder, before=as_user(4713, group=4713))
+        own = run_tasksvc("token", "list", *STORE, folder=public_folder, before=as_user(4712, group=4712))
 
     assert refused.returncode == 1
     assert "belongs to another user" in refused.stderr
@@ -164,14 +161,14 @@ def test_another_user_of_the_machine_cannot_open_it(public_folder: Path) -> None
 
 
 def test_another_user_cannot_open_it_even_if_its_file_is_opened_to_all(public_folder: Path) -> None:
-    with RunningService(*STORE, folder=public_folder, before=as_user(4712)):
+    with RunningService(*STORE, folder=public_folder, before=as_user(4712, group=4712)):
         (public_folder / "tasks.db.socket").chmod(0o777)
         script = (
             "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(30); s.connect('tasks.db.socket');"
             "s.sendall(b'GET /admin/tokens HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'); print(s.recv(100))"
         )
         done = subprocess.run(
-            [*as_user(4713), sys.executable, "-c", script],
+            [*as_user(4713, group=4713), sys.executable, "-c", script],
             cwd=public_folder,
             capture_output=True,
             text=True,
@@ -187,12 +184,12 @@ def test_a_socket_that_another_user_has_put_there_is_not_trusted(public_folder: 
         "os.chmod('tasks.db.socket', 0o777); s.listen(); print('listens', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [*as_user(4713), sys.executable, "-c", script],
+        [*as_user(4713, group=4713), sys.executable, "-c", script],
         cwd=public_folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as listening:  # fmt: skip
         assert listening.stdout is not None
         assert listening.stdout.readline() == "listens\n"
-        users = [run_tasksvc("token", "create", "x", *STORE, folder=public_folder, before=as_user(4712))]
+        users = [run_tasksvc("token", "create", "x", *STORE, folder=public_folder, before=as_user(4712, group=4712))]
         users.append(run_tasksvc("token", "create", "x", *STORE, folder=public_folder))
         listening.communicate("")
 
@@ -202,7 +199,7 @@ def test_a_socket_that_another_user_has_put_there_is_not_trusted(public_folder: 
 
 def test_root_may_ask_the_service_of_a_user_in_the_folder_of_that_user(public_folder: Path) -> None:
     os.chown(public_folder, 4712, 4712)
-    with RunningService(*STORE, folder=public_folder, before=as_user(4712)):
+    with RunningService(*STORE, folder=public_folder, before=as_user(4712, group=4712)):
         made = run_tasksvc("token", "create", "root", "--scope", "admin", *STORE, folder=public_folder)
 
     assert (made.returncode, is_well_formed(made.stdout.strip())) == (0, True)

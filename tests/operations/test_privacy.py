@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from other_users import as_user
 from running_service import RunningService, environment_with, run_tasksvc
 from wire import ask
 
@@ -161,18 +162,13 @@ def team_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def as_user(uid: int) -> tuple[str, ...]:
-    """Before a command: runs it as a user of GROUP."""
-    return ("setpriv", f"--reuid={uid}", f"--regid={GROUP}", "--clear-groups")
-
-
 def test_two_users_of_a_group_take_turns_at_a_store_that_is_shared(team_folder: Path) -> None:
     (team_folder / "tasks.db").touch()
     (team_folder / "tasks.db").chmod(0o660)
 
     statuses = []
     for uid in (4712, 4713, 4712):
-        with RunningService(*STORE, folder=team_folder, before=as_user(uid)) as service:
+        with RunningService(*STORE, folder=team_folder, before=as_user(uid, group=GROUP)) as service:
             statuses.append(ask(service.url, "POST", "/tasks/", {"description": "shared"}).status)
 
     assert statuses == [201, 201, 201]
@@ -183,21 +179,21 @@ def test_a_group_that_may_read_can_export_what_is_served(team_folder: Path) -> N
     (team_folder / "tasks.db").chmod(0o640)
     os.chown(team_folder / "tasks.db", 4712, GROUP)
 
-    with RunningService(*STORE, folder=team_folder, before=as_user(4712)):
-        exported = run_tasksvc("export", "-", *STORE, folder=team_folder, before=as_user(4713))
-        written = run_tasksvc("migrate", *STORE, folder=team_folder, before=as_user(4713))
+    with RunningService(*STORE, folder=team_folder, before=as_user(4712, group=GROUP)):
+        exported = run_tasksvc("export", "-", *STORE, folder=team_folder, before=as_user(4713, group=GROUP))
+        written = run_tasksvc("migrate", *STORE, folder=team_folder, before=as_user(4713, group=GROUP))
 
     assert exported.stdout.startswith('{"tasksvc":"export"'), exported.stderr
     assert (written.returncode, "cannot be" in written.stderr) == (1, True)
 
 
 def test_what_root_does_with_the_store_of_a_user_leaves_it_to_that_user(team_folder: Path) -> None:
-    with RunningService(*STORE, folder=team_folder, before=as_user(4712)):
+    with RunningService(*STORE, folder=team_folder, before=as_user(4712, group=GROUP)):
         pass
     (team_folder / "tasks.db.lock").unlink()
 
     done = run_tasksvc("token", "create", "someone", *STORE, folder=team_folder)
-    with RunningService(*STORE, folder=team_folder, before=as_user(4712)) as service:
+    with RunningService(*STORE, folder=team_folder, before=as_user(4712, group=GROUP)) as service:
         answer = ask(service.url, "GET", "/tasks/")
 
     assert (done.returncode, answer.status) == (0, 401)
