@@ -155,6 +155,7 @@ class Access:
                 log.warning("The token %s has ended, since the file that brought it brings it no longer.", token.name)
         if self._policy is TokenPolicy.NEVER or not keeps_tokens:
             return
+        self.by_token = False
         await self._look()
         if self._policy is TokenPolicy.ALWAYS and not self.by_token:
             raise NoTokens(
@@ -162,6 +163,16 @@ class Access:
                 " 'tasksvc token create NAME --scope admin --store URL', give one in TASKSVC_ADMIN_TOKEN_FILE,"
                 " or give --open to let everybody in who reaches the address."
             )
+
+    def token_made(self) -> None:
+        """Asks for tokens from now on, since this service has just made one."""
+        if self._policy is not TokenPolicy.NEVER:
+            self.by_token, self._look_at = True, math.inf
+
+    def token_revoked(self) -> None:
+        """Looks again at each token before its next request, since this service has just revoked one."""
+        for caller in self._callers.values():
+            caller.checked = -math.inf
 
     @property
     def asks(self) -> bool:
@@ -202,7 +213,6 @@ class Access:
 
     async def _look(self) -> None:
         """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
-        self.by_token = False
         async for _ in all_tokens(self._service.repository):
             self.by_token = True
             break

@@ -62,6 +62,7 @@ class TokenHandlers:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
         except TokenAlreadyMade as error:
             raise AlreadyMade(str(error), token_to_json(error.token)) from None
+        self._access.token_made()
         return json_answer({**token_to_json(token), "token": secret}, status=201)
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
@@ -72,7 +73,7 @@ class TokenHandlers:
     @operation(
         "Revoke a token",
         tag="admin",
-        description="It is refused within a second, and streams that it opened end.",
+        description="It is refused from now on, by other processes within a second, and streams that it opened end.",
         headers=[IDEMPOTENCY_KEY],
         responses=answers({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
     )
@@ -83,6 +84,7 @@ class TokenHandlers:
             replayed = await tokens.revoke_token(self._service.repository, name, at=usecases.now(), retry=retry)
         except TokenRefused as error:
             raise NoSuchToken(str(error)) from None
+        self._access.token_revoked()
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
 

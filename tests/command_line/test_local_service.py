@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from other_users import as_user
-from running_service import RunningService, environment_with, run_tasksvc
+from running_service import RunningService, environment_with, run_tasksvc, with_constants
 from wire import ask
 
 from tasksvc.tokens import is_well_formed
@@ -26,7 +26,8 @@ STORE = ("--store", "sqlite:///tasks.db")
 def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    with RunningService(*arguments, folder=tmp_path) as service:
+    long_after = with_constants({"tasksvc.api.access.FRESH_SECONDS": 1_000})
+    with RunningService(*arguments, folder=tmp_path, before=long_after) as service:
         made = run_tasksvc("token", "create", "root", "--scope", "admin", *STORE, folder=tmp_path)
         administered = ask(
             service.url, "GET", "/admin/tokens", headers={"Authorization": f"Bearer {made.stdout.strip()}"}
@@ -35,12 +36,14 @@ def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
         again = run_tasksvc("token", "create", "root", *STORE, folder=tmp_path)
         revoked = run_tasksvc("token", "revoke", "root", *STORE, folder=tmp_path)
         left = run_tasksvc("token", "list", *STORE, folder=tmp_path)
+        anonymous = ask(service.url, "GET", "/tasks/")
 
     assert is_well_formed(made.stdout.strip())
     assert [token["name"] for token in administered.document] == ["root"]
     assert listed.stdout.startswith("root  admin  made 20")
     assert (again.returncode, "There is a token root already." in again.stderr) == (1, True)
     assert (revoked.stdout, left.stdout) == ("The token root is revoked.\n", "")
+    assert anonymous.status == 401
 
 
 def test_the_socket_is_private_and_goes_with_the_service(tmp_path: Path) -> None:
