@@ -26,7 +26,8 @@ class Listener:
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], schema: str, timeout: float) -> None:
         self._connect, self._schema, self._timeout = connect, schema, timeout
-        self._head = Position("", 0)
+        self.head = Position("", 0)
+        """As far as the log was seen to go."""
         self._changed = asyncio.Event()
         self._is_listening = False
         self._closed = False
@@ -34,13 +35,13 @@ class Listener:
 
     def saw(self, head: Position) -> None:
         """Wakes who waits for a change, if `head` is news."""
-        if head.generation != self._head.generation or head.seq > self._head.seq:
-            self._head = head
+        if head.generation != self.head.generation or head.seq > self.head.seq:
+            self.head = head
             self._wake()
 
     async def wait(self, since: Position, *, timeout: float) -> None:
         """Returns when there may be a change after `since`, or when it is time to look."""
-        if self._closed or (self._head.generation == since.generation and self._head.seq > since.seq):
+        if self._closed or (self.head.generation == since.generation and self.head.seq > since.seq):
             return
         if self._task is None:  # nobody waited so far
             self._task = asyncio.create_task(self._listen_forever())

@@ -10,8 +10,6 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-import asyncpg
-
 from tasksvc import (
     ChangePage,
     Commit,
@@ -38,6 +36,7 @@ from tasksvc_postgresql.dumping import dump, restore
 from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.grouping import Grouping
+from tasksvc_postgresql.lineage import Lineage
 from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
 from tasksvc_postgresql.migrating import migrate
@@ -59,7 +58,6 @@ _CHANGES = f"""
 """
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
-_STATE = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean FROM header"
 
 Answer = TypeVar("Answer")
 
@@ -69,7 +67,8 @@ class PostgresqlRepository(TaskRepository):
 
     def __init__(self, servers: Servers, settings: Settings) -> None:
         self._servers, self._settings = servers, settings
-        self._connections = Connections(settings, servers.connect)
+        self._lineage = Lineage(settings)
+        self._connections = Connections(settings, self._connect)
         self._commits: Grouping[Commit, Committed] = Grouping(self._connections, self._write, weight=_weight)
         self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
@@ -79,6 +78,19 @@ class PostgresqlRepository(TaskRepository):
         self._transfers: set[Connection] = set()
         self._listener = Listener(servers.connect, settings.schema, settings.timeout)
         self._closed = False
+
+    async def _connect(self) -> Connection:
+        connection = await self._servers.connect()
+        try:
+            await self._check_state(Session(connection, timeout=self._settings.timeout))
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _check_state(self, session: Session) -> None:
+        """Raises what the driver does, and ReadOnlySQLTransactionError."""
+        self._listener.saw(await self._lineage.check(session, self._listener.head))
 
     # ------------------------------------------------------------ writing
 
@@ -209,11 +221,6 @@ class PostgresqlRepository(TaskRepository):
     async def ping(self) -> None:
         self._check_open()
         await self._connections.run(self._check_state)
-
-    async def _check_state(self, session: Session) -> None:
-        ((is_read_only,),) = await session.fetch(_STATE)
-        if is_read_only:
-            raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
 
     async def close(self) -> None:
         if self._closed:
