@@ -88,6 +88,11 @@ class Reader:
         self._service.start()
 
 
+def test_the_page_about_proxies_is_true(tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
+        assert reader.follow(Page.named("docs/proxies.md")) >= 8
+
+
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A folder with a store that has a task in it, and that nobody serves."""

@@ -15,13 +15,13 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from pages import Page
-from patience import wait_until
+from patience import PATIENCE_SECONDS, wait_until
 from reverse_proxies import CADDY_AUTHORITY, caddy, nginx
 from wire import Answer, free_port
 
 NAME = "tasks.example"
 EXAMPLES = "examples/deployment"
-SECTION = Page.named("docs/deployment.md").section("nginx or Caddy")
+SECTION = Page.named("docs/proxies.md").section("Below a path")
 
 
 class Proxied(NamedTuple):
@@ -102,8 +102,19 @@ def caddy_example(service_port: int, folder: Path, prefix: str) -> Iterator[Prox
         text = replaced(text, "tasksvc-1:8000 tasksvc-2:8000", where)
     certificate = folder / CADDY_AUTHORITY
     with caddy(text, folder=folder, port=port, variables={"TASKSVC_SITE": f"https://{NAME}:{port}"}):
-        wait_until(certificate.exists)
+        wait_until(lambda: certificate.exists() and _speaks_tls(port, certificate))
         yield Proxied(f"https://{NAME}:{port}{prefix}", certificate)
+
+
+def _speaks_tls(port: int, certificate: Path) -> bool:
+    """Whether the proxy has a certificate, which it asks its own authority for after it listens."""
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as plain:
+        try:
+            trust.wrap_socket(plain, server_hostname=NAME).close()
+        except ssl.SSLError:
+            return False
+    return True
 
 
 EXAMPLES_OF = {"nginx": nginx_example, "caddy": caddy_example}

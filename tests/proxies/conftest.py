@@ -6,34 +6,42 @@ from collections.abc import Iterator
 
 import pytest
 from clients.conftest import run_example
+from pages import Page
 from running_service import RunningService
 
 __all__ = ["run_example"]
 
-PREFIX = "/team/todo"
+PAGE = Page.named("docs/proxies.md").section("Below a path")
+PREFIX = "/todo"
 
 STRIPPING = {
     "nginx": """
+upstream tasksvc {{ server 127.0.0.1:{service}; }}
 server {{
     listen 127.0.0.1:{listen};
-    location /team/todo/ {{
-        proxy_pass http://127.0.0.1:{service}/;
-        proxy_set_header Host $http_host;
-    }}
+    proxy_set_header Host $http_host;
+    {block}
     location / {{ return 200; }}
 }}
 """,
     "caddy": """
 http://:{listen} {{
 	bind 127.0.0.1
-	handle_path /team/todo/* {{
-		reverse_proxy 127.0.0.1:{service}
-	}}
+	{block}
 	respond 200
 }}
 """,
 }
-"""By proxy: what strips PREFIX, and answers other paths with an empty 200."""
+"""By proxy: what strips PREFIX with the block that the page shows, and answers other paths with an empty 200."""
+
+
+def stripping(proxy: str, *, listen: int, service: int) -> str:
+    """The configuration of a proxy that strips PREFIX; the two ports are its own and the service's."""
+    (block,) = PAGE.blocks({"nginx": "nginx", "caddy": "caddyfile"}[proxy])
+    return STRIPPING[proxy].format(
+        listen=listen, service=service, block=block.replace("127.0.0.1:8000", f"127.0.0.1:{service}")
+    )
+
 
 KEEPING = {
     "nginx": """

@@ -13,7 +13,7 @@ from reverse_proxies import PROXIES
 from running_service import RunningService
 from wire import Answer, ask, free_port
 
-from proxies.conftest import PREFIX, STRIPPING
+from proxies.conftest import PREFIX, STRIPPING, stripping
 
 
 @pytest.fixture(scope="module", params=STRIPPING)
@@ -22,7 +22,7 @@ def base(
 ) -> Iterator[str]:
     """The URL of the service below the prefix, with a / at its end."""
     port = free_port()
-    sites = STRIPPING[request.param].format(listen=port, service=service.port)
+    sites = stripping(request.param, listen=port, service=service.port)
     with PROXIES[request.param](sites, folder=tmp_path_factory.mktemp(request.param), port=port):
         yield f"http://localhost:{port}{PREFIX}/"
 
