@@ -6,43 +6,129 @@ stand-ins in the folder `images`; `tasksvc` is built from the repository's own D
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from postgresql.server import find_programs
 
 from deployment.debian import NoMirror, make_root
-from deployment.engine import Engine
+from deployment.engine import Engine, daemon
+from deployment.surroundings import CONTROL_GROUPS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "deployment"
 IMAGES = Path(__file__).parent / "images"
-PROGRAMS = {"debootstrap": "debootstrap", "dockerd": "docker.io", "docker-compose": "docker-compose", "ip": "iproute2"}
+PROGRAMS = {
+    "busybox": "busybox-static",
+    "caddy": "caddy",
+    "debootstrap": "debootstrap",
+    "docker-compose": "docker-compose",
+    "dockerd": "docker.io",
+    "ip": "iproute2",
+}
 """Program and Debian's package."""
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """With an image of Debian."""
-    missing = [package for program, package in PROGRAMS.items() if shutil.which(program) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"This needs root and, on Debian: apt-get install {' '.join(missing or PROGRAMS.values())}")
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all processes in which the tests run."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+@pytest.fixture(scope="session")
+def engine(shared: Path) -> Iterator[Engine]:
+    """With an image of Debian.  The process that needs it first starts it, and ends it when the others are done."""
+    if (reason := why_not()) is not None:
+        leave_out(reason)
+    start, place, users = shared / "start", shared / "engine", shared / "users"
+    with ExitStack() as stack:
+        with locked(start):
+            if place.exists():
+                engine = Engine(Path(place.read_text()))
+                stack.enter_context(locked(users, fcntl.LOCK_SH))
+            else:
+                stack.enter_context(locked(Path(tempfile.gettempdir())))  # one engine on a machine
+                engine = stack.enter_context(daemon())
+                give_debian(engine)
+                place.write_text(str(engine.folder))
+                stack.callback(wait_for_others, start, place, users)
+        yield engine
+
+
+@contextmanager
+def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
+    """A lock among processes on a file or a folder, from the start of the `with` block to its end."""
+    if not path.exists():
+        path.touch()
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wait_for_others(start: Path, place: Path, users: Path) -> None:
+    """Lets no other process begin to use the engine, and waits for those that do."""
+    with locked(start):
+        place.unlink()
+    with locked(users):
+        pass
+
+
+def give_debian(engine: Engine) -> None:
+    """Makes the image that the Dockerfile begins with."""
     tag = _base_of(EXAMPLES / "Dockerfile")
     release = tag.removeprefix("debian:").removesuffix("-slim")
-    with tempfile.TemporaryDirectory(prefix="debian-") as folder:
-        try:
-            make_root(Path(folder), release)
-        except NoMirror as error:
-            pytest.skip(str(error))
-        with Engine() as engine:
-            engine.import_root(Path(folder), tag)
-            yield engine
+    root = engine.folder / "root"
+    try:
+        make_root(root, release)
+    except NoMirror as error:
+        leave_out(str(error))
+    engine.import_root(root, tag)
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def tag_of_tasksvc(engine: Engine, shared: Path) -> Iterator[None]:
+    """The image's name for one module alone, since all pages name it so."""
+    with locked(shared / "tasksvc"):
+        yield
+
+
+def why_not() -> str | None:
+    """Why containers can't run here; None where they can."""
+    if os.geteuid() != 0:
+        return "Containers need root."
+    if missing := [package for program, package in PROGRAMS.items() if shutil.which(program) is None]:
+        return f"Programs are missing. Debian: apt-get install {' '.join(missing)}"
+    for command, what in (
+        (["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], "mount file systems (CAP_SYS_ADMIN)"),
+        (["iptables", "--table", "nat", "--list-rules"], "change the rules of the network (CAP_NET_ADMIN)"),
+    ):
+        tried = subprocess.run(command, check=False, capture_output=True, text=True)
+        if tried.returncode != 0:
+            return f"Containers need the right to {what}, which root doesn't have here: {tried.stderr.strip()}"
+    if not os.access(CONTROL_GROUPS, os.W_OK) or os.statvfs(CONTROL_GROUPS).f_flag & os.ST_RDONLY:
+        return f"Containers need control groups, and {CONTROL_GROUPS} can't be written to."
+    return None
+
+
+def leave_out(reason: str) -> NoReturn:
+    """Skips the test, or fails it where TASKSVC_TEST_ALL says that this machine can run them all."""
+    if os.environ.get("TASKSVC_TEST_ALL"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _base_of(dockerfile: Path) -> str:
@@ -70,9 +156,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def caddy_image(engine: Engine) -> str:
-    """Caddy's."""
-    engine.build("caddy:2", IMAGES / "caddy" / "Dockerfile", IMAGES / "caddy")
+def caddy_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Caddy's, with the Caddy of this machine."""
+    context = tmp_path_factory.mktemp("caddy")
+    shutil.copy(IMAGES / "caddy" / "Dockerfile", context)
+    for program in ("caddy", "busybox"):
+        found = shutil.which(program)
+        assert found is not None
+        shutil.copy(found, context)
+    engine.build("caddy:2", context / "Dockerfile", context)
     return "caddy:2"
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+
+from deployment.surroundings import BRIDGE, CONTROL_GROUP, FOLDERS, surroundings
 
 START_SECONDS = 60.0
 BUILD_SECONDS = 540.0
 PATIENCE = 180.0
 """Seconds for containers to come up, on a machine that does much else."""
-BRIDGE = "docker0"
-"""What Docker calls the network of containers that name none."""
-ADDRESS = "172.29.240.1/24"
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
@@ -30,54 +27,16 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE
 
 
 class Engine:
-    """From the start of the `with` block to its end."""
+    """What a Docker daemon does, whose folder it is."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="docker-"))  # short, since sockets are in it
-        self._process: subprocess.Popen[bytes] | None = None
-        self._had_bridge = Path(f"/sys/class/net/{BRIDGE}").exists()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     @property
     def environment(self) -> dict[str, str]:
         """For programs that talk to it."""
         host = f"unix://{self.folder}/socket"
         return {**os.environ, "DOCKER_HOST": host, "DOCKER_CONFIG": str(self.folder), "DOCKER_BUILDKIT": "0"}
-
-    def __enter__(self) -> Self:
-        with (self.folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    "dockerd", "--host", f"unix://{self.folder}/socket", "--data-root", self.folder / "data",
-                    "--exec-root", self.folder / "run", "--pidfile", self.folder / "pid", "--bip", ADDRESS,
-                ],
-                stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
-        try:
-            until(self._answers, "the Docker daemon answers", seconds=START_SECONDS)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, (self.folder / "log").read_text()[-3_000:]
-        return self.run("docker", "version", check=False).returncode == 0
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        with contextlib.suppress(AssertionError):
-            if containers := self.docker("ps", "--all", "--quiet").split():
-                self.docker("rm", "--force", "--volumes", *containers)
-        self._process.terminate()
-        try:
-            self._process.wait(START_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if not self._had_bridge:
-            subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
-        shutil.rmtree(self.folder)
 
     def docker(self, *words: str, folder: Path | None = None, seconds: float = PATIENCE) -> str:
         """What a command of `docker` prints; fails where that fails."""
@@ -129,6 +88,16 @@ class Engine:
         finally:
             self.docker("rm", "--force", "--volumes", name)
 
+    def kill(self, container: str) -> None:
+        """Ends the first process of a container, as the kernel does where memory is short."""
+        pid = self.docker("inspect", "--format", "{{.State.Pid}}", container).strip()
+        self.run(*self.inside, "kill", "-KILL", pid)
+
+    @property
+    def inside(self) -> Sequence[str]:
+        """What stands before a command that runs among the processes of the daemon."""
+        return ("nsenter", f"--pid=/proc/{(self.folder / 'unshare').read_text()}/ns/pid_for_children")
+
     def health(self, container: str) -> str:
         """`starting`, `healthy` or `unhealthy`; or the state of a container that does not run."""
         state = "{{if .State.Running}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}"
@@ -138,3 +107,39 @@ class Engine:
         """What it wrote on both streams."""
         done = self.run("docker", "logs", container)
         return done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def daemon() -> Iterator[Engine]:
+    """A Docker daemon, which ends with these tests, however they end, and takes its mounts and processes with it."""
+    with surroundings() as folder:
+        engine = Engine(folder)
+        own_folders = "".join(f"mount -t tmpfs none {place}; " for place in FOLDERS)
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    "setpriv", "--pdeathsig", "KILL",
+                    "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                    "sh", "-ec", f'{own_folders}exec docker-init -- dockerd "$@"', "dockerd",
+                    "--host", f"unix://{folder}/socket", "--data-root", folder / "data", "--exec-root", folder / "run",
+                    "--pidfile", folder / "pid", "--bridge", BRIDGE, "--cgroup-parent", f"/{CONTROL_GROUP}",
+                    "--iptables=false", "--ip6tables=false", "--ip-forward=false",
+                ],
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        (folder / "unshare").write_text(str(process.pid))
+
+        def answers() -> bool:
+            assert process.poll() is None, (folder / "log").read_text()[-3_000:]
+            return engine.run("docker", "version", check=False).returncode == 0
+
+        try:
+            until(answers, "the Docker daemon answers", seconds=START_SECONDS)
+            yield engine
+            if containers := engine.docker("ps", "--all", "--quiet").split():
+                engine.docker("rm", "--force", "--volumes", *containers)
+        finally:
+            # The first of the daemon's processes, with which the kernel ends all others before it can be waited for.
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+            process.wait()

@@ -47,8 +47,8 @@ class Running(NamedTuple):
         return self.engine.run("docker-compose", *words, folder=self.folder).stdout
 
     def container(self, service: str) -> str:
-        """The name of the one that runs."""
-        return self.compose("ps", "--quiet", service).strip()
+        """The name of the one that runs, or ran last."""
+        return self.engine.run("bash", "-c", container_of(service)).stdout.strip()
 
     def health(self, service: str) -> str:
         return self.engine.health(self.container(service))
@@ -75,14 +75,22 @@ def follow(engine: Engine, steps: Sequence[str], folder: Path, where: str) -> li
     return engine.carry_out(written, folder)
 
 
+def container_of(service: str) -> str:
+    """A shell command that prints a service's container, a hundred times as fast as docker-compose does."""
+    labels = (f"service={service}", "oneoff=False")
+    return " ".join(("docker ps --all --quiet", *(f"--filter label=com.docker.compose.{label}" for label in labels)))
+
+
 def healthy(service: str) -> str:
     """A shell command that waits until a service is healthy."""
-    status = f"docker inspect --format '{{{{.State.Health.Status}}}}' $(docker-compose ps --quiet {service})"
+    status = f"docker inspect --format '{{{{.State.Health.Status}}}}' $({container_of(service)})"
     return f"until [ $({status}) = healthy ]; do sleep 0.5; done"
 
 
 @pytest.fixture(scope="module")
-def running(engine: Engine, clone: Path, caddy_image: str, postgres_image: str) -> Iterator[Running]:
+def running(
+    engine: Engine, clone: Path, caddy_image: str, postgres_image: str, tag_of_tasksvc: None
+) -> Iterator[Running]:
     where = f"127.0.0.1:{free_port()}"
     folder = clone / "examples" / "deployment"
     composed = folder / "compose.yaml"
@@ -149,7 +157,7 @@ def test_both_replicas_serve_and_log_where_a_request_comes_from(running: Running
 
     def clients(service: str) -> set[str]:
         lines = [json.loads(line) for line in logs(running, service).splitlines() if line.startswith("{")]
-        return {line["remote"] for line in lines if line.get("path") == "/tasks/"}
+        return {line["remote"] for line in lines if line.get("path", "").startswith("/tasks/")}
 
     until(lambda: all(clients(replica) for replica in REPLICAS), "both replicas have served")
     # The bridge between host and containers; the balancer's own address, or what a client claims, would be another.
@@ -171,9 +179,7 @@ def test_an_event_arrives_through_the_balancer_while_the_stream_is_open(running:
 
 
 def test_a_replica_that_dies_is_passed_over_and_comes_back(running: Running) -> None:
-    container = running.container("tasksvc-1")
-    pid = running.engine.docker("inspect", "--format", "{{.State.Pid}}", container).strip()
-    running.engine.run("kill", "-KILL", pid)
+    running.engine.kill(running.container("tasksvc-1"))
 
     shown = [ask(running.url, "GET", "/tasks/?limit=1", headers=running.headers).status for _ in range(20)]
     until(lambda: running.health("tasksvc-1") == "healthy", "the replica is back")
@@ -183,6 +189,9 @@ def test_a_replica_that_dies_is_passed_over_and_comes_back(running: Running) -> 
 
 class Writing(threading.Thread):
     """A client that makes tasks, one after another on one connection, and never tries twice."""
+
+    PAUSE_SECONDS = 0.01
+    """Between two tasks, so that machines with few cores get on with the upgrade."""
 
     def __init__(self, running: Running) -> None:
         super().__init__()
@@ -196,7 +205,7 @@ class Writing(threading.Thread):
         connection = HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         headers = self._running.headers | {"Content-Type": "application/json"}
         with contextlib.closing(connection):
-            while not self._done.is_set():
+            while not self._done.wait(self.PAUSE_SECONDS):
                 try:
                     connection.request("POST", "/tasks/", json.dumps({"description": "rolling"}), headers)
                     answer = connection.getresponse()
@@ -219,11 +228,13 @@ def test_replicas_are_replaced_one_by_one_without_a_failed_request(running: Runn
     before = [running.container(replica) for replica in REPLICAS]
     source = clone / "tasksvc" / "__init__.py"
     source.write_text(source.read_text() + '\n__newer__ = "yes"\n')
+    build, *steps = ROLLING
+    follow(running.engine, [build], clone, urlsplit(running.url).netloc)
     writers = [Writing(running) for _ in range(4)]
     for writer in writers:
         writer.start()
 
-    follow(running.engine, ROLLING, clone, urlsplit(running.url).netloc)
+    follow(running.engine, steps, clone, urlsplit(running.url).netloc)
     for writer in writers:
         writer.finish()
     after = [running.container(replica) for replica in REPLICAS]

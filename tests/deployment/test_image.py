@@ -30,7 +30,7 @@ class Running(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def running(engine: Engine, clone: Path) -> Iterator[Running]:
+def running(engine: Engine, clone: Path, tag_of_tasksvc: None) -> Iterator[Running]:
     where = f"127.0.0.1:{free_port()}"
     steps = [command.replace("127.0.0.1:8000", where) for command in STEPS[: START + 1]]
     printed = engine.carry_out(steps, clone)
