@@ -21,6 +21,7 @@ COMMANDS = {
     "check": "look for damage and contradictions in a store",
     "backup": "copy a store to a file, while it is served",
     "restore": "fill an empty store from a backup or an export",
+    "renew": "give a store that was put back a new generation",
     "copy": "copy a store to an empty one of whatever kind",
     "export": "write a store to a file of JSON lines",
     "import": "fill an empty store from an export",

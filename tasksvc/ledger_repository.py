@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
+from typing import Final, Literal
 
 from tasksvc.domain import Change, Position, Record, Task, new_generation
 from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
@@ -22,6 +23,8 @@ from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKe
 COUNTED_AT_ONCE = 1_000
 """Tasks that count() looks at between two turns of the event loop: about a millisecond."""
 
+_RENEWAL: Final = "renewal"
+
 
 class LedgerRepository(TaskRepository):
     """Everything that the port asks for, in memory."""
@@ -33,7 +36,7 @@ class LedgerRepository(TaskRepository):
         self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: GroupCommit[Commit | list[Entry], Committed] = GroupCommit(self._commit_group)
+        self._group: GroupCommit[Commit | list[Entry] | Literal["renewal"], Committed] = GroupCommit(self._commit_group)
         self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds
@@ -62,8 +65,10 @@ class LedgerRepository(TaskRepository):
     async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
         return await self._group(Commit(writes, at, retry))
 
-    async def _commit_group(self, units: Sequence[Commit | list[Entry]]) -> Sequence[Committed | Exception]:
-        """Commits, and dumps to restore."""
+    async def _commit_group(
+        self, units: Sequence[Commit | list[Entry] | Literal["renewal"]]
+    ) -> Sequence[Committed | Exception]:
+        """Commits, dumps to restore, and renewals of the generation."""
         outcomes: list[Committed | Exception] = []
         made: list[list[Entry]] = []
         ledger = self._ledger.draft()
@@ -72,6 +77,9 @@ class LedgerRepository(TaskRepository):
                 if isinstance(unit, Commit):
                     decision = ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
                     committed, entries = decision.committed, decision.entries()
+                elif unit == _RENEWAL:
+                    header = Header(new_generation(), ledger.last_id, ledger.seq, self.header.floor)
+                    committed, entries = Committed((), self._ledger.position), [header]
                 else:
                     if made or self.header[1:] != (0, 0, 0) or self._records or self._remembered:
                         raise StoreNotEmpty("This store holds something already. Restore into a new one.")
@@ -164,6 +172,10 @@ class LedgerRepository(TaskRepository):
         anew = new_generation()
         taken = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in entries]
         await self._group(taken)
+
+    async def renew(self) -> None:
+        self._check_has(Capability.DUMP)
+        await self._group(_RENEWAL)
 
     async def close(self) -> None:
         await self._group.close()

@@ -68,7 +68,7 @@ class Capability(StrEnum):
     PRUNE = "prune"
     """prune() drops what is old."""
     DUMP = "dump"
-    """dump() and restore()."""
+    """dump(), restore() and renew()."""
 
 
 class StoreReader(ABC):
@@ -101,7 +101,7 @@ class TaskRepository(StoreReader):
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
 
     A store has a generation: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied
-    or restored.  Another process may do that at any time, so the generation is never given apart:
+    or restored, and by renew().  Another process may do that at any time, so the generation is never given apart:
     it comes with what was read or written, out of the same snapshot or transaction.
     """
 
@@ -195,6 +195,14 @@ class TaskRepository(StoreReader):
         StoreNotEmpty.
         """
         raise Unsupported(f"{type(self).__name__} cannot be restored.")
+
+    async def renew(self) -> None:
+        """Gives the store a new generation, and changes nothing else.
+
+        For a store that was put back as it was earlier, where the adapter can't notice that by itself.
+        Positions and versions that were given before are of another generation from then on.
+        """
+        raise Unsupported(f"{type(self).__name__} cannot be given a new generation.")
 
     def statistics(self) -> Mapping[str, float]:
         """Figures for those who operate the service, by name in [a-z_]; none need be there."""

@@ -766,6 +766,20 @@ class RestoresItsGeneration(BrokenStore):
         await self._group([entry async for entry in entries])
 
 
+class RenewsNothing(BrokenStore):
+    caught_by = "test_a_renewed_store_has_a_new_generation_and_holds_the_same"
+
+    async def renew(self) -> None:
+        pass
+
+
+class RenewsInMemoryAlone(BrokenStore):
+    caught_by = "test_a_renewed_store_is_kept_over_a_reopening"
+
+    async def renew(self) -> None:
+        self.replay([self.header._replace(generation="another")])
+
+
 class RestoresInTurns(BrokenStore):
     caught_by = "test_a_cancelled_restore_is_whole_or_absent"
 

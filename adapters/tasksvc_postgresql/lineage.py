@@ -37,11 +37,15 @@ _STATE = f"""
     FROM header, (SELECT {_IS_READ_ONLY} AS is_read_only) AS server
 """
 _STATE_ALONE = f"SELECT {_IS_READ_ONLY}, generation, seq, lineage, lineage FROM header"
+_NOTE = "UPDATE header SET lineage = $1 WHERE lineage = ''"
 _RENEW = f"""
     WITH head AS (
         UPDATE header SET generation = $1, lineage = $2 WHERE generation = $3 AND lineage = $4 RETURNING *
     )
     SELECT {NOTIFY} FROM head
+"""
+_RENEW_ANYWAY = f"""
+    WITH head AS (UPDATE header SET generation = $1 RETURNING *) SELECT seq, {NOTIFY} FROM head
 """
 
 
@@ -66,9 +70,9 @@ class Lineage:
             is_behind = generation == seen.generation and seq < seen.seq
             if before == now and not is_behind:
                 return Position(generation, seq)
-            is_known = bool(before) or is_behind  # an earlier version noted no lineage
-            renewed = new_generation() if is_known else generation
-            if await session.write_alone(_RENEW, renewed, now, generation, before) and is_known:
+            if not before and not is_behind:  # a new store, or one of an earlier version
+                await session.write_alone(_NOTE, now)
+            elif await session.write_alone(_RENEW, new_generation(), now, generation, before):
                 _logger.warning(_RENEWED, self._name, _BEHIND.format(seq, seen.seq) if is_behind else _MOVED)
 
     async def _allowed(self, session: Session) -> str:
@@ -77,6 +81,13 @@ class Lineage:
         if not may:
             _logger.warning(_FORBIDDEN, self._name, ", ".join(_FUNCTIONS))
         return _STATE if may else _STATE_ALONE
+
+
+async def renew(session: Session) -> Position:
+    """Gives the store a new generation.  Returns the end of its log."""
+    generation = new_generation()
+    ((seq, _),) = await session.write_alone(_RENEW_ANYWAY, generation)
+    return Position(generation, seq)
 
 
 _MOVED = "was restored, moved to another server, or is served by a standby that was promoted"

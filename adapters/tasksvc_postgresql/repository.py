@@ -36,7 +36,7 @@ from tasksvc_postgresql.dumping import dump, restore
 from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.grouping import Grouping
-from tasksvc_postgresql.lineage import Lineage
+from tasksvc_postgresql.lineage import Lineage, renew
 from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
 from tasksvc_postgresql.migrating import migrate
@@ -200,6 +200,10 @@ class PostgresqlRepository(TaskRepository):
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         async with self._transfer() as connection:
             self._listener.saw(await restore(connection, self._settings.name, entries))
+
+    async def renew(self) -> None:
+        self._check_open()
+        self._listener.saw(await self._connections.run(renew))
 
     async def check(self) -> Sequence[str]:
         async with self._transfer() as connection:

@@ -41,7 +41,7 @@ from tasksvc_sqlite.memory import Memory
 from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.reading import SQLiteReader
 from tasksvc_sqlite.reads import Reads
-from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renew
+from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renewal
 from tasksvc_sqlite.selection import contains
 from tasksvc_sqlite.writer import Writer
 
@@ -118,11 +118,21 @@ class SQLiteRepository(TaskRepository):
             raise StoreClosed("The store is closed.") from error  # aiosqlite raised it of the connection
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        async with self._replacing():
+            await transfer.restore(self._writer, entries)
+
+    async def renew(self) -> None:
+        async with self._replacing():
+            await to_its_end(self._writer.write([renewal()]))
+
+    @contextlib.asynccontextmanager
+    async def _replacing(self) -> AsyncIterator[None]:
+        """A turn of the writer after which nothing is taken for known that was read before."""
         self._reads.check_open()
         async with self._writer:
             self._memory.restore_begins()
             try:
-                await transfer.restore(self._writer, entries)
+                yield
             finally:
                 await to_its_end(self._look_again())
 
@@ -180,7 +190,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             await writer.set_up()
             header = await writer.header()
             if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.seq))) is not None:
-                await renew(connection)
+                await connection.execute_fetchall(*renewal())
                 header = await writer.header()
                 _logger.warning(_RENEWED, path, doubt)
             await writer.keep_mark(header)

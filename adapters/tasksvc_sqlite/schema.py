@@ -14,6 +14,7 @@ import aiosqlite
 from tasksvc import StoreRefused, new_generation
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.failures import unwritable
+from tasksvc_sqlite.rows import Statement
 
 APPLICATION_ID: Final = int.from_bytes(b"task")
 VERSION: Final = 1
@@ -35,8 +36,6 @@ SELECT generation,
   floor
 FROM store"""
 """The one row of the Header."""
-
-RENEW: Final = "UPDATE store SET generation = ?"
 
 HOLDS_SOMETHING: Final = """
 SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
@@ -162,9 +161,9 @@ async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) ->
     return version == 0, bool(was_scratch)
 
 
-async def renew(writer: aiosqlite.Connection) -> None:
-    """Gives the store a new generation.  Raises sqlite3.Error."""
-    await writer.execute_fetchall(RENEW, (new_generation(),))
+def renewal() -> Statement:
+    """Gives the store a new generation."""
+    return Statement("UPDATE store SET generation = ?", (new_generation(),))
 
 
 async def empty(writer: aiosqlite.Connection) -> None:

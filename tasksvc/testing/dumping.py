@@ -148,6 +148,40 @@ class DumpingContract(StoreUnderTest):
         assert (await other.head()).generation == own, "positions carry the new generation"
 
     @on_store(Capability.DUMP)
+    async def test_a_renewed_store_has_a_new_generation_and_holds_the_same(self, store: Store) -> None:
+        await _fill(store)
+        head, found, before = await store.head(), await store.repository.get(2), await dumped(store)
+
+        await store.repository.renew()
+
+        own = await store.generation()
+        assert own != head.generation, "renew() gives a new generation"
+        assert without_generation(await dumped(store)) == without_generation(before), "renew() changes nothing else"
+        await raised(
+            PositionGone,
+            store.repository.read_changes(head, limit=1),
+            "a position from before the generation was renewed",
+        )
+        old = Expected(frozenset({found.version}))
+        error = await raised(VersionConflict, store.patch(found.task, expected=old), "a version from before that")
+        assert error.generation == own, "the error carries the generation that the store has now"
+        committed = await store.commit(Add(TaskDraft("another")))
+        assert committed.position == (own, head.seq + 1), "the log goes on with its numbers"
+        await store.check()
+
+    @on_store(Capability.DUMP, Capability.DURABLE)
+    async def test_a_renewed_store_is_kept_over_a_reopening(self, store: Store) -> None:
+        await _fill(store)
+        await store.repository.renew()
+        before = await dumped(store)
+
+        await store.reopen()
+
+        after = await dumped(store)
+        assert after[0] == before[0], "the generation of a renewed store is kept over a reopening"
+        assert without_generation(after) == without_generation(before), "all that it holds is kept over a reopening"
+
+    @on_store(Capability.DUMP)
     async def test_what_is_read_after_a_restore_is_of_the_new_generation(self, store: Store) -> None:
         await _fill(store)
         other = await store.another()

@@ -138,7 +138,9 @@ class LifecycleContract(StoreUnderTest):
         calls: dict[Capability, list[Callable[[], Awaitable[object]]]] = {
             Capability.RECORDS: [lambda: repository.record("s", "a"), lambda: repository.records("s", limit=1)],
             Capability.PRUNE: [lambda: repository.prune(log_before=NOW, log_keep=1, keys_before=NOW, limit=1)],
-            Capability.DUMP: [lambda: repository.restore(_nothing()), lambda: anext(repository.dump())],
+            Capability.DUMP: [
+                *(lambda: repository.restore(_nothing()), lambda: repository.renew(), lambda: anext(repository.dump()))
+            ],
         }
         for capability in calls.keys() - repository.capabilities:
             for call in calls[capability]:
@@ -174,6 +176,7 @@ class LifecycleContract(StoreUnderTest):
         if Capability.DUMP in repository.capabilities:
             calls["dump"] = lambda: anext(repository.dump())
             calls["restore"] = lambda: repository.restore(_nothing())
+            calls["renew"] = lambda: repository.renew()
         for name, call in calls.items():
             await raised(StoreClosed, call(), f"{name}() after close()")
 

@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from patience import PATIENCE_SECONDS
-from running_service import RunningService
+from running_service import RunningService, run_tasksvc
 from wire import Answer, ask
 
 STORE = ("--store", "sqlite:///tasks.db")
@@ -65,3 +65,38 @@ def test_a_client_goes_on_where_the_service_was_only_killed(tmp_path: Path) -> N
     assert (changes.status, stream, patched.status) == (200, 200, 200)
     assert [change["task"]["description"] for change in changes.document["changes"]] == ["another"]
     assert "new generation" not in service.output
+
+
+def test_what_no_service_can_notice_an_operator_says(tmp_path: Path) -> None:
+    volume, snapshot = tmp_path / "volume", tmp_path / "snapshot"
+    volume.mkdir()
+    with RunningService(*STORE, folder=volume) as service:
+        add(service, "first")
+        position = head_of(service)
+    shutil.copytree(volume, snapshot)  # with the lock and its mark
+    shutil.rmtree(volume)
+    snapshot.rename(volume)
+
+    renewed = run_tasksvc("renew", *STORE, folder=volume)
+
+    with service:
+        changes = ask(service.url, "GET", f"/changes?since={position}")
+        tasks = ask(service.url, "GET", "/tasks/")
+    assert (renewed.returncode, renewed.stderr) == (0, "")
+    assert renewed.stdout == "sqlite:///tasks.db has a new generation, so clients that follow its changes start over.\n"
+    assert changes.status == 410
+    assert [task["description"] for task in tasks.document] == ["first"]
+
+
+def test_a_store_that_is_not_there_or_is_served_is_not_renewed(tmp_path: Path) -> None:
+    missing = run_tasksvc("renew", *STORE, folder=tmp_path)
+    made = list(tmp_path.iterdir())
+    with RunningService(*STORE, folder=tmp_path) as service:
+        position = head_of(service)
+        served = run_tasksvc("renew", *STORE, folder=tmp_path)
+        changes = ask(service.url, "GET", f"/changes?since={position}")
+
+    assert (missing.returncode, made) == (1, [])
+    assert "There is no store in" in missing.stderr
+    assert (served.returncode, changes.status) == (1, 200)
+    assert "is in use already" in served.stderr
