@@ -27,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("postgresql")
 
 
+@pytest.fixture(autouse=True)
+def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop of a busy machine is held up now and then, and tests of the log aren't about that."""
+    monkeypatch.setattr("tasksvc.api.watchdog.LATE_SECONDS", 3_600.0)
+
+
 class LeftBehind:
     """Clears away what a failed test left open, before the next test is blamed for it.
 

