@@ -9,6 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from heads import generation_of
 
 from sqlite.stores import opened, process, raw, url_of
 from tasksvc import BEGINNING, Task
@@ -66,6 +67,7 @@ async def all_tasks(file: Path) -> list[Task]:
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path, rounds: int) -> None:
     file = tmp_path / "tasks.db"
     acknowledged: set[str] = set()
+    generations: set[str] = set()
     randomly = random.Random(rounds)
 
     for number in range(rounds):
@@ -79,6 +81,8 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
             acknowledged.update(lines, more)
 
         tasks = await all_tasks(file)
+        async with opened(file) as repository:
+            generations.add(await generation_of(repository))
 
         kept = [task.description for task in tasks]
         assert acknowledged <= set(kept)
@@ -93,3 +97,4 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
             assert filler == 70 * many, "a commit is there as a whole, or not at all"
 
     assert len(acknowledged) > 10 * rounds
+    assert len(generations) == 1, "a kill makes no other store of it"
