@@ -13,6 +13,8 @@ from broken_stores import BROKEN, BrokenStore, HealthyStore
 from tasksvc import TaskRepository, TasksvcError
 from tasksvc.testing import TaskRepositoryContract
 
+pytestmark = pytest.mark.slow
+
 
 class Contract(TaskRepositoryContract):
     """The kit, on a store of `broken_stores`."""

@@ -14,6 +14,8 @@ from patience import PATIENCE_SECONDS
 
 from tasksvc.testing import TaskRepositoryContract
 
+pytestmark = pytest.mark.slow
+
 MODULE = """
 from tasksvc.testing import TaskRepositoryContract
 

@@ -15,6 +15,8 @@ from running_service import RunningService
 
 from abuse.vitals import megabytes_of
 
+pytestmark = pytest.mark.slow
+
 GROWTH_MEGABYTES = 100
 """What all of them together may cost.  Where nothing is bounded, each kind costs more."""
 HEAD = "Host: localhost\r\n"

@@ -19,6 +19,8 @@ from wire import Connection, ask
 
 from abuse.vitals import LiveClient, leaked, vitals_of
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 32
 """Clients that hang up at the same time."""
 

@@ -18,7 +18,7 @@ from wire import Connection, NoAnswer, ask
 
 from abuse.vitals import LiveClient, leaked, megabytes_of, vitals_of
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
 PATIENT = with_constants(
     dict.fromkeys(

@@ -18,6 +18,8 @@ from abuse.in_process import InProcess
 from abuse.vitals import LiveClient
 from tasksvc.api import server, streaming, tasks
 
+pytestmark = pytest.mark.slow
+
 STALL_SECONDS = 1.0
 """Instead of half a minute."""
 TASKS, BYTES = 600, 9_500

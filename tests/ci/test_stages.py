@@ -13,6 +13,8 @@ from typing import NamedTuple
 import pytest
 from running_service import unmeasured
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BASH = shutil.which("bash") or "bash"
 

@@ -14,11 +14,14 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
+import pytest
 from patience import PATIENCE_SECONDS
 from running_service import RunningService
 
 from clients.conftest import Run, start_example
 from clients.cutting_proxy import CuttingProxy
+
+pytestmark = pytest.mark.slow
 
 CUTS = 8
 KILLS = 3

@@ -13,6 +13,8 @@ from wire import Answer, ask
 
 from faults.conftest import Disk
 
+pytestmark = pytest.mark.slow
+
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 
 

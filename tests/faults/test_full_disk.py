@@ -8,6 +8,8 @@ from wire import Answer, ask
 
 from faults.conftest import Disk
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 2_000
 """Writes of 10 kB that do not fit."""
 

@@ -19,7 +19,7 @@ from tasksvc import transfer
 from tasksvc.commands.open_stores import opened_to_read
 from tasksvc.store_url import StoreURL
 
-pytestmark = pytest.mark.usefixtures("tracing")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
 
 ERRORS = ("EIO", "ENOSPC")
 SAMPLE = 5

@@ -15,6 +15,8 @@ from patience import FOREVER_SECONDS
 from running_service import RunningService, run_tasksvc, with_constants
 from wire import Connection, NoAnswer, ask
 
+pytestmark = pytest.mark.slow
+
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 WRITERS = 300
 """More than share a transaction."""

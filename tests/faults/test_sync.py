@@ -10,7 +10,7 @@ from wire import ask
 
 from faults.tracer import STORE_CALLS, Call, Trace
 
-pytestmark = pytest.mark.usefixtures("tracing")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
 
 WRITES = [
     ("POST", "/tasks/", {"description": "one"}),

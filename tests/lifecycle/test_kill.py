@@ -14,6 +14,8 @@ from running_service import RunningService
 from wire import ask
 from witness import Witness
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 10
 """Kills under load that one store goes through, beside those while it starts."""
 CLIENTS = 16

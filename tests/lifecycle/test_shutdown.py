@@ -18,6 +18,8 @@ from running_service import RunningService, with_constants
 from wire import Answer, Connection, NoAnswer, ask
 from witness import Witness
 
+pytestmark = pytest.mark.slow
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WITHOUT_DEADLINES = with_constants(
     dict.fromkeys(
