@@ -23,6 +23,8 @@ from tasksvc.api.access import TokenPolicy
 from tasksvc.api.app import Options
 from tasksvc.tokens import new_secret
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 0.5
 """Seconds, instead of half a minute."""
 CREATE = ("POST", "/tasks/", {"description": "x"})

@@ -11,6 +11,8 @@ import pytest
 from running_service import RunningService, run_tasksvc
 from wire import ask
 
+pytestmark = pytest.mark.slow
+
 KEPT = ("--store", "sqlite:///tasks.db")
 """The very file that is scratch where no store is named."""
 

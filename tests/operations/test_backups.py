@@ -22,6 +22,8 @@ from tasksvc import Header, PositionGone, StoreRefused, Task, TaskQuery
 from tasksvc.plugins import open_repository
 from tasksvc.transfer import summarize
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def store_url(new_url: NewURL) -> str:

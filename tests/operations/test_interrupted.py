@@ -20,6 +20,8 @@ from operations.contents import fill_with_many
 from tasksvc.plugins import open_repository
 from tasksvc.transfer import Summary, summarize
 
+pytestmark = pytest.mark.slow
+
 TASKS = 5_000
 SHARES = (0.5, 0.7, 0.9)
 """Of the time that a command takes here and now, after which it is killed; the first is spent on starting Python."""
