@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -11,15 +12,15 @@ from running_service import run_tasksvc
 from operations.conftest import NewURL
 
 
-@pytest.mark.parametrize(("kind", "schema"), [("sqlite", 1), ("postgresql", 2)])
-def test_a_store_is_made_once(kind: str, schema: int, new_url: NewURL, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_store_is_made_once(kind: str, new_url: NewURL, tmp_path: Path) -> None:
     url = new_url(kind)
 
     first = run_tasksvc("migrate", "--store", url, folder=tmp_path)
     second = run_tasksvc("migrate", folder=tmp_path, environment={"TASKSVC_STORE": url})
 
     made, ready = first.stdout.splitlines()
-    assert made.endswith(f": schema {schema}, new.")
+    assert re.search(r": schema \d+, new\.$", made)
     assert ready == second.stdout.strip()
     assert ready.endswith(" is up to date.")
     assert (first.returncode, second.returncode, first.stderr, second.stderr) == (0, 0, "", "")
