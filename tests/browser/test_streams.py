@@ -44,10 +44,21 @@ async def create(service: RunningService, description: str) -> None:
 
 
 async def received(page: Any) -> Callable[[], int]:
-    """Counts the bytes that the page's requests bring from now on."""
+    """Counts the bytes that the scripts of the page receive from now on."""
+    streams: set[str] = set()
     counts: list[int] = []
+
+    def begins(event: Any) -> None:
+        if event["type"] in ("EventSource", "Fetch"):  # and not the icon that the browser looks for
+            streams.add(event["requestId"])
+
+    def comes(event: Any) -> None:
+        if event["requestId"] in streams:
+            counts.append(event["dataLength"])
+
     session = await page.context.new_cdp_session(page)
-    session.on("Network.dataReceived", lambda event: counts.append(event["dataLength"]))
+    session.on("Network.responseReceived", begins)
+    session.on("Network.dataReceived", comes)
     await session.send("Network.enable")
     return lambda: sum(counts)
 
