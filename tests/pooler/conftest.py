@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
-from postgresql.server import FAST, Server, memory, with_parameters
+from postgresql.repositories import Open, repositories
+from postgresql.server import FAST, Server, memory
 
 from pooler.bouncer import Bouncer
-from tasksvc import TaskRepository
-from tasksvc.plugins import open_repository
 
-PATIENCE = 20.0
-"""Seconds that a call has, since the machine may be busy."""
 MODES = ("session", "transaction")
 """Of pooling, that a store works with."""
-
-Open = Callable[..., Awaitable[TaskRepository]]
-"""Opens the repository of a URL, to which parameters can be added."""
 
 _numbers = itertools.count(1)
 
@@ -47,17 +41,8 @@ def schema() -> str:
 @pytest.fixture
 async def open_store(schema: str) -> AsyncIterator[Open]:
     """Opens repositories of the schema, which are closed when the test ends."""
-    opened: list[TaskRepository] = []
-
-    async def open_one(url: str, **parameters: object) -> TaskRepository:
-        url = with_parameters(url, **({"schema": schema, "timeout": PATIENCE} | parameters))
-        repository = await open_repository(url)
-        opened.append(repository)
-        return repository
-
-    yield open_one
-    for repository in opened:
-        await repository.close()
+    async with repositories(schema=schema) as open_one:
+        yield open_one
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from postgresql.repositories import PATIENCE
 from postgresql.server import Server, execute, with_parameters
 
 from pooler.bouncer import Bouncer
-from pooler.conftest import PATIENCE
 from tasksvc import TaskRepository
 from tasksvc.testing import TaskRepositoryContract
 

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 from postgresql.proxy import Proxy
+from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, with_parameters
 
 from pooler.bouncer import Bouncer
-from pooler.conftest import PATIENCE, Open
 from tasksvc import (
     BEGINNING,
     Add,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import asyncpg
 import pytest
 
+from postgresql.repositories import Open, repositories
 from postgresql.server import Server, given_or_temporary, with_parameters
-from tasksvc import TaskRepository
-from tasksvc.plugins import open_repository
 
 _numbers = itertools.count(1)
 
@@ -41,26 +40,11 @@ def store_url(server_url: str, schema: str) -> str:
     return with_parameters(server_url, schema=schema)
 
 
-PATIENCE = 20.0
-"""Seconds that a call has where a test is not about time, since the machine may be busy."""
-
-Open = Callable[..., Awaitable[TaskRepository]]
-"""Opens the repository of a URL, to which parameters can be added; calls have `PATIENCE` if no timeout is."""
-
-
 @pytest.fixture
 async def open_store() -> AsyncIterator[Open]:
     """Opens repositories that are closed when the test ends."""
-    opened: list[TaskRepository] = []
-
-    async def open_one(url: str, **parameters: object) -> TaskRepository:
-        repository = await open_repository(with_parameters(url, **({"timeout": PATIENCE} | parameters)))
-        opened.append(repository)
-        return repository
-
-    yield open_one
-    for repository in opened:
-        await repository.close()
+    async with repositories() as open_one:
+        yield open_one
 
 
 @pytest.fixture

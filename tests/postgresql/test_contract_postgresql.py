@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tasksvc_postgresql.repository import PostgresqlRepository
 
-from postgresql.conftest import PATIENCE
+from postgresql.repositories import PATIENCE
 from postgresql.server import execute, with_parameters
 from tasksvc import Capability, TaskRepository
 from tasksvc.testing import TaskRepositoryContract

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from heads import generation_of
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from tasksvc import (
     Add,
     Change,

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tasksvc_postgresql.settings import TIMEOUT
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from postgresql.server import Server
 from postgresql.test_outages import BOUND, Load, whole_log
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from wire import free_port
 
-from postgresql.conftest import Open
 from postgresql.proxy import Proxy
+from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
     BEGINNING,

@@ -11,7 +11,7 @@ from heads import generation_of
 from tasksvc_postgresql.migrating import LOCKS, migrations, schema_number
 from wire import free_port
 
-from postgresql.conftest import PATIENCE, Open
+from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, with_parameters
 from tasksvc import Add, StoreRefused, StoreUnavailable, TaskDraft
 from tasksvc.plugins import open_repository

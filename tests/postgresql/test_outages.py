@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import BEGINNING, Add, Change, RetryKey, StoreUnavailable, Task, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.usecases import now

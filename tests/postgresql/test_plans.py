@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
 
 LIMIT = 50

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
     Add,

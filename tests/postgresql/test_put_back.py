@@ -14,7 +14,7 @@ import pytest
 from heads import generation_of
 from tasksvc_postgresql.settings import TIMEOUT
 
-from postgresql.conftest import PATIENCE, Open
+from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, execute, with_parameters
 from tasksvc import (
     Add,

@@ -8,7 +8,7 @@ from tasksvc_postgresql import migrating
 from tasksvc_postgresql.reading import open_to_read
 from tasksvc_postgresql.settings import settings_of
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from tasksvc import Add, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
 from tasksvc.plugins import open_reader
 from tasksvc.usecases import now

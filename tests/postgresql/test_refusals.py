@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tasksvc_postgresql.failures import DRIVER_ERRORS
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
     BEGINNING,

@@ -16,7 +16,7 @@ from heads import generation_of
 from pytest_aiohttp import AiohttpClient
 from tasksvc_postgresql import listener
 
-from postgresql.conftest import PATIENCE, Open
+from postgresql.repositories import PATIENCE, Open
 from postgresql.server import with_parameters
 from tasksvc import (
     BEGINNING,

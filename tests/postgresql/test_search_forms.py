@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from postgresql.conftest import Open
+from postgresql.repositories import Open
 from tasksvc import Add, TaskDraft, TaskQuery
 from tasksvc.usecases import now
 
