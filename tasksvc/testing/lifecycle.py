@@ -139,7 +139,9 @@ class LifecycleContract(StoreUnderTest):
             Capability.RECORDS: [lambda: repository.record("s", "a"), lambda: repository.records("s", limit=1)],
             Capability.PRUNE: [lambda: repository.prune(log_before=NOW, log_keep=1, keys_before=NOW, limit=1)],
             Capability.DUMP: [
-                *(lambda: repository.restore(_nothing()), lambda: repository.renew(), lambda: anext(repository.dump()))
+                lambda: repository.restore(_nothing()),
+                lambda: repository.renew(),
+                lambda: anext(repository.dump()),
             ],
         }
         for capability in calls.keys() - repository.capabilities:
