@@ -77,7 +77,7 @@ class HighWaterMark:
     def doubt(self, head: Position) -> str | None:
         """Returns why a store whose log ends at `head` may not be the one that was served here last, as a clause.
 
-        Returns None where there is no doubt.
+        Returns None if it is that store, as far as the mark shows.
         """
         mark = self.read()
         if mark is None:
