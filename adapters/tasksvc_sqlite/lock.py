@@ -1,4 +1,4 @@
-"""An operating-system lock that lets one process serve a file."""
+"""Operating-system locks that let one process serve a file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from tasksvc_sqlite.private import NO_FOLLOW, PRIVATE, share
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
+    LOCKS_STORES: Final = False
+    """Here a lock would keep SQLite out as well."""
+
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
+    LOCKS_STORES: Final = True
+    """flock() and the locks of SQLite, which are those of fcntl(), don't know each other."""
+
     def _lock(descriptor: int) -> None:
         # flock() belongs to the descriptor, so it also keeps a second one of this process out.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_served: Final[set[tuple[int, int]]] = set()
+"""Device and inode of each file that this process has locked."""
 
 
 class FileLock:
@@ -31,6 +41,9 @@ class FileLock:
         """Locks `path` through the file `path`.lock, which stays and holds the mark.  Raises StoreRefused."""
         file = f"{path}.lock"
         is_new = not os.path.lexists(file)
+        self._path = path
+        self._inode: tuple[int, int] | None = None
+        self._store: int | None = None
         try:
             # A symbolic link isn't followed: somebody else may have put it there.
             self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | NO_FOLLOW, PRIVATE)
@@ -49,6 +62,39 @@ class FileLock:
         share(self._descriptor, path)
         self.mark: Final = HighWaterMark(self._descriptor, is_new=is_new)
 
+    def lock_store(self) -> None:
+        """Locks the file of the store too, since hard links and bind mounts give it further names.
+
+        Call it before SQLite opens the file, and release() after SQLite has closed it: POSIX drops the locks
+        that SQLite holds when any descriptor of the file is closed in the same process.  Raises StoreInUse.
+        """
+        if not LOCKS_STORES:
+            return
+        status = os.stat(self._path)
+        inode = status.st_dev, status.st_ino
+        if inode in _served:
+            raise self._is_served_by_another_name()
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | NO_FOLLOW)
+        except OSError:  # SQLite will say why
+            return
+        try:
+            _lock(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise self._is_served_by_another_name() from error
+        self._store, self._inode = descriptor, inode
+        _served.add(inode)
+
+    def _is_served_by_another_name(self) -> StoreInUse:
+        return StoreInUse(
+            f"{self._path} is in use already, by another of its names (a hard link or a bind mount)."
+            " One process serves a file: stop the other one, or name another file."
+        )
+
     def release(self) -> None:
         """Lets others in."""
+        if self._store is not None and self._inode is not None:
+            _served.discard(self._inode)
+            os.close(self._store)
         os.close(self._descriptor)

@@ -183,6 +183,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             stack.callback(lock.release)
             await inspect(path)
             _make(path)
+            lock.lock_store()
             # The first, so the last to close, which is when SQLite checkpoints.
             connection = await connected(native_connect=partial(MarkingConnection, lock.mark))
             is_new = await prepare(connection, path, scratch=scratch)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,9 @@ import pytest
 from patience import PATIENCE_SECONDS
 
 from sqlite.stores import add, descriptions, open_and_close, opened, process, raw, url_of
-from tasksvc import StoreRefused
+from tasksvc import StoreInUse, StoreRefused
+
+CAN_MOUNT = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("unshare") is not None
 
 SERVE = """
 import asyncio, sys
@@ -24,6 +28,14 @@ async def serve():
     print("serving", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 asyncio.run(serve())
+"""
+
+LEAVE_WAL = """
+import sqlite3, sys
+try:
+    sqlite3.connect(sys.argv[1], timeout=0).execute("PRAGMA journal_mode = DELETE")
+except sqlite3.OperationalError as error:
+    print(error)
 """
 
 
@@ -85,6 +97,56 @@ async def test_a_file_is_the_same_by_each_of_its_names(tmp_path: Path) -> None:
         for name in ("link.db", "folder/tasks.db", "folder/link.db"):
             with pytest.raises(StoreRefused, match="in use already"):
                 await open_and_close(tmp_path / name)
+
+
+async def test_a_second_process_that_comes_by_a_hard_link_is_refused(tmp_path: Path) -> None:
+    file, link = tmp_path / "tasks.db", tmp_path / "link.db"
+    with served(file):
+        os.link(file, link)
+
+        with pytest.raises(StoreInUse, match="another of its names") as refusal:
+            await open_and_close(link)
+
+    assert str(link) in str(refusal.value)
+    async with opened(file) as repository:
+        assert await descriptions(repository) == ["of the first process"]
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root can mount")
+def test_a_second_process_that_comes_by_a_bind_mount_is_refused(tmp_path: Path) -> None:
+    file, mount = tmp_path / "tasks.db", tmp_path / "mount.db"
+    mount.touch()
+    words = (
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        'mount --bind "$1" "$2"; shift 2; exec "$@"',
+        "sh",
+        str(file),
+        str(mount),
+    )
+    with served(file), process(SERVE, url_of(mount), "kept", before=words) as second:
+        said, complaint = second.communicate("", timeout=PATIENCE_SECONDS)
+
+    assert said == ""
+    assert "another of its names" in complaint
+
+
+async def test_a_refusal_by_another_name_leaves_the_locks_of_sqlite(tmp_path: Path) -> None:
+    file = tmp_path / "tasks.db"
+    async with opened(file) as repository:
+        await add(repository, "first")
+        os.link(file, tmp_path / "link.db")
+        with pytest.raises(StoreInUse, match="another of its names"):
+            await open_and_close(tmp_path / "link.db")
+
+        with process(LEAVE_WAL, str(file)) as other:
+            said = (await asyncio.to_thread(other.communicate, timeout=PATIENCE_SECONDS))[0]
+
+        assert said == "database is locked\n"
+        await add(repository, "second")
+        assert await descriptions(repository) == ["first", "second"]
 
 
 async def test_a_process_that_was_killed_holds_no_lock(tmp_path: Path) -> None:
