@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from tasksvc.errors import TasksvcError
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
+"""What a file system answers that has no hard links, such as FAT."""
 
 
 class FileRefused(TasksvcError):
@@ -34,8 +38,7 @@ def new_file(path: Path) -> Iterator[Path]:
     try:
         yield partial
         _sync(partial)
-        _check_free(path)
-        partial.rename(path)
+        _name(partial, path)
         if os.name != "nt":  # which cannot sync a folder
             _sync(path.parent)
     except OSError as error:
@@ -46,7 +49,24 @@ def new_file(path: Path) -> Iterator[Path]:
 
 def _check_free(path: Path) -> None:
     if os.path.lexists(path):
-        raise FileRefused(f"{path} is there already. Name another file, or remove it first.")
+        raise _taken(path)
+
+
+def _name(partial: Path, path: Path) -> None:
+    """Gives the file the name `path`, unless something else has it.  Raises FileRefused."""
+    try:
+        os.link(partial, path)  # which, other than rename(), replaces nothing
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _check_free(path)
+        partial.rename(path)
+
+
+def _taken(path: Path) -> FileRefused:
+    return FileRefused(f"{path} is there already. Name another file, or remove it first.")
 
 
 def _sync(path: Path) -> None:

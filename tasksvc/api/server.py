@@ -257,6 +257,13 @@ class Listener(NamedTuple):
     """0 for a free one."""
 
 
+def _ending_signals() -> list[signal.Signals]:
+    """SIGTERM, SIGINT, and SIGHUP, which comes when the terminal is closed, unless nohup has it ignored."""
+    hang_up = getattr(signal, "SIGHUP", None)  # absent on Windows
+    ends = [signal.SIGTERM, signal.SIGINT]
+    return ends if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*ends, hang_up]
+
+
 async def serve(
     listeners: Sequence[Listener],
     *,
@@ -266,7 +273,7 @@ async def serve(
     idle_seconds: float | None = None,
     admin_socket: Path | None = None,
 ) -> None:
-    """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM or SIGINT.
+    """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM, SIGINT or SIGHUP.
 
     Then what is in flight finishes.  `ready` is called with the ports once requests are taken, and
     `stopping` when the signal has come.  One that comes while the application starts ends that.
@@ -280,7 +287,7 @@ async def serve(
     app = listeners[0].app
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ending_signals():
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:

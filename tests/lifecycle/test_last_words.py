@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import socket
 import sqlite3
 from collections.abc import Sequence
@@ -41,6 +42,25 @@ def test_it_says_how_many_tasks_are_kept_or_that_none_are(
         service.stop()
 
     assert last_words(service.output) == expected
+
+
+def test_a_terminal_that_is_closed_ends_the_service_in_order(tmp_path: Path) -> None:
+    with RunningService(folder=tmp_path, before=("env", "--default-signal=HUP")) as service:
+        ask(service.url, "POST", "/tasks/", {"description": "x"})
+        status = service.stop(signal.SIGHUP)
+
+    assert status == 0
+    assert last_words(service.output) == "The scratch store sqlite:///tasks.db was emptied."
+
+
+def test_a_terminal_that_is_closed_does_not_end_a_service_that_ignores_it(tmp_path: Path) -> None:
+    with RunningService(folder=tmp_path, before=("env", "--ignore-signal=HUP")) as service:
+        service.process.send_signal(signal.SIGHUP)
+        answers = [ask(service.url, "POST", "/tasks/", {"description": "x"}) for _ in range(3)]
+        status = service.stop()
+
+    assert [answer.status for answer in answers] == [201] * 3
+    assert status == 0
 
 
 def test_a_start_that_fails_after_the_store_was_opened_says_it_too(tmp_path: Path) -> None:

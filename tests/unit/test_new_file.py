@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +54,45 @@ def test_a_file_that_came_meanwhile_is_not_written_over(tmp_path: Path) -> None:
 
     assert (tmp_path / "new").read_text() == "theirs"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_one_of_many_that_write_the_same_file_at_once_gets_the_name(tmp_path: Path) -> None:
+    writers = 8
+    all_wrote = threading.Barrier(writers)
+
+    def write(number: int) -> int | None:
+        try:
+            with new_file(tmp_path / "new") as partial:
+                partial.write_text(str(number))
+                all_wrote.wait()
+        except FileRefused:
+            return None
+        return number
+
+    for _ in range(20):
+        with ThreadPoolExecutor(writers) as pool:
+            outcomes = [number for number in pool.map(write, range(writers)) if number is not None]
+
+        assert outcomes == [int((tmp_path / "new").read_text())]
+        assert [path.name for path in tmp_path.iterdir()] == ["new"]
+        (tmp_path / "new").unlink()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_disk_without_hard_links_is_written_to_as_well(
+    taken: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        if taken:
+            target.write_text("theirs")
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr("os.link", no_links)
+
+    with pytest.raises(FileRefused) if taken else contextlib.nullcontext(), new_file(tmp_path / "new") as partial:
+        partial.write_text("ours")
+
+    assert (tmp_path / "new").read_text() == ("theirs" if taken else "ours")
 
 
 def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
