@@ -24,6 +24,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.proxies import Proxies
 from tasksvc.api.redaction import redacted
+from tasksvc.background_stream import in_background
 
 LogFormat = Literal["text", "json"]
 FLUSH_SECONDS = 0.25
@@ -56,14 +57,13 @@ Seen = tuple[float, str, str | None, str, str, str, int, float]
 
 
 class RequestLog:
-    """Writes a line for each request, a batch at a time."""
+    """Writes a line for each request, a batch at a time, and never waits for it."""
 
     def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
+        """`stream`: standard error where none is given."""
         self._show = _as_json if form == "json" else _as_text
-        self._formatter = LogFormatter(form)
-        self._stream = stream or sys.stderr
+        self._stream = in_background(stream or sys.stderr, LogFormatter(form).note)
         self._waiting: list[Seen] = []
-        self._lost = 0
 
     def add(self, seen: Seen) -> None:
         """Takes in a request, which is written within FLUSH_SECONDS."""
@@ -75,24 +75,10 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was taken.  A log that cannot be written is no reason to fail the requests that are in it."""
+        """Writes what was taken."""
         waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        lines = [self._show(*seen) for seen in waiting]
-        if self._lost:
-            lines.insert(0, self._note(f"Lines of this log that could not be written: {self._lost}"))
-        try:
-            self._stream.write("".join(lines))
-            self._stream.flush()
-            self._lost = 0
-        except (OSError, ValueError):  # a full disk, a pipe that nobody reads, a stream that is closed
-            self._lost += len(waiting)
-
-    def _note(self, message: str) -> str:
-        record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, None, None)
-        in_nobodys_name = contextvars.Context()  # the batch may be written while a request is answered
-        return in_nobodys_name.run(self._formatter.format, record) + "\n"
+        if waiting:
+            self._stream.write("".join([self._show(*seen) for seen in waiting]))
 
 
 _second = 0
@@ -160,6 +146,13 @@ class LogFormatter(logging.Formatter):
             }
             return json.dumps(line)
         return f"{_time(record.created)} {record.levelname} {record.name}: {message} [{request_id.get()}]"
+
+    def note(self, lost: int) -> str:
+        """The line in place of `lost` lines that could not be written."""
+        message = "Lines of this log that could not be written: %d"
+        record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, (lost,), None)
+        in_nobodys_name = contextvars.Context()  # and not in that of a request that is answered meanwhile
+        return in_nobodys_name.run(self.format, record) + "\n"
 
 
 class Durations:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 
+from tasksvc.background_stream import BackgroundStream
+
 END_SECONDS = 25.0
+LOG_SECONDS = 2.0
+"""Seconds that the end waits for its line in the log.  Another thread may hold the log up for ever."""
 
 log = logging.getLogger("tasksvc")
 
@@ -20,5 +25,13 @@ def end_by_force(*, after: float) -> None:
 
 def _end() -> None:
     threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
-    log.error("The service did not end within %g s, so it ends now. Threads: %s.", END_SECONDS, ", ".join(threads))
+    saying = threading.Thread(target=_say, args=[threads], daemon=True)
+    saying.start()
+    saying.join(LOG_SECONDS)
     os._exit(1)
+
+
+def _say(threads: list[str]) -> None:
+    log.error("The service did not end within %g s, so it ends now. Threads: %s.", END_SECONDS, ", ".join(threads))
+    if isinstance(sys.stderr, BackgroundStream):
+        sys.stderr.drain(LOG_SECONDS)

@@ -11,6 +11,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from tasksvc.background_stream import in_background
+
 if TYPE_CHECKING:
     from tasksvc.api.observer import LogFormat
 
@@ -30,12 +32,16 @@ def set_up(form: LogFormat) -> None:
     """Sends the log to standard error in this form.
 
     As JSON, so is everything else that this process would write there: Python's warnings and the
-    errors that nobody caught, in whatever thread.
+    errors that nobody caught, in whatever thread.  Nothing in this process waits for standard output
+    and standard error any more.
     """
     from tasksvc.api.observer import LogFormatter
 
+    formatter = LogFormatter(form)
+    sys.stdout = in_background(sys.stdout, formatter.note)
+    sys.stderr = in_background(sys.stderr, formatter.note)
     handler = _Handler() if form == "json" else logging.StreamHandler()
-    handler.setFormatter(LogFormatter(form))
+    handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     if form == "json":
         logging.captureWarnings(True)

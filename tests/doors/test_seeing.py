@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import errno
+import asyncio
+import contextlib
 import io
 import json
 import logging
+import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from patience import LOOK_SECONDS, PATIENCE_SECONDS
 from pytest_aiohttp import AiohttpClient
 
 from doors.conftest import Doors
 from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
 from tasksvc.api.observer import FLUSH_LINES, LogFormatter, RequestLog, request_id
 from tasksvc.api.proxies import InvalidProxy, Proxies
+from tasksvc.background_stream import BackgroundStream
 
 
 def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:
@@ -69,49 +75,71 @@ async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None
     assert len(lines_of(log, stream)) == 1
 
 
-class FullDisk(io.StringIO):
-    """A file of the log that takes nothing for a while."""
+class Fifo:
+    """A log whose reader leaves, and comes back."""
 
-    full = True
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self._path = path
+        self.come()
+        self.stream = open(path, "w")  # noqa: SIM115
 
-    def write(self, text: str) -> int:
-        if self.full:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return super().write(text)
+    def come(self) -> None:
+        self._reader = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def leave(self) -> None:
+        os.close(self._reader)
+
+    async def lines(self, log: RequestLog, count: int) -> list[str]:
+        """The next `count` lines."""
+        log.flush()
+        found = ""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while found.count("\n") < count:
+                await asyncio.sleep(LOOK_SECONDS)
+                with contextlib.suppress(BlockingIOError):
+                    found += os.read(self._reader, 2**16).decode()
+        return found.splitlines()
 
 
-async def test_a_log_that_cannot_be_written_fails_no_request_and_says_so_later(aiohttp_client: AiohttpClient) -> None:
-    log = RequestLog("text", stream := FullDisk())
+@pytest.fixture
+def fifo(tmp_path: Path) -> Iterator[Fifo]:
+    fifo = Fifo(tmp_path / "log")
+    yield fifo
+    fifo.stream.close()
+    fifo.leave()
+
+
+async def test_a_log_that_cannot_be_written_fails_no_request_and_says_so_later(
+    aiohttp_client: AiohttpClient, fifo: Fifo
+) -> None:
+    log = RequestLog("text", fifo.stream)
     client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+    stream = log._stream
+    assert isinstance(stream, BackgroundStream)
 
+    fifo.leave()
     statuses = [(await client.post("/tasks/", json={"description": "x"})).status for _ in range(FLUSH_LINES + 1)]
     log.flush()
-    stream.full = False
+    await asyncio.to_thread(stream.drain, PATIENCE_SECONDS)
+    fifo.come()
     await client.get("/tasks/1")
-    note, line = lines_of(log, stream)
+    note, line = await fifo.lines(log, 2)
 
     assert set(statuses) == {201}
     assert f"WARNING tasksvc: Lines of this log that could not be written: {FLUSH_LINES + 1}" in note
     assert "GET /tasks/1 200" in line
 
 
-async def test_in_the_json_form_a_gap_in_the_log_is_a_document_too(aiohttp_client: AiohttpClient) -> None:
-    log = RequestLog("json", stream := FullDisk())
-    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
-
-    await client.get("/tasks/1")
-    log.flush()
-    stream.full = False
-    await client.get("/tasks/2")
+def test_a_gap_in_the_log_is_a_document_in_nobodys_name_where_the_log_is_json() -> None:
     token = request_id.set("of-whoever-comes-when-it-is-written")
     try:
-        note, line = map(json.loads, lines_of(log, stream))
+        note = json.loads(LogFormatter("json").note(1))
     finally:
         request_id.reset(token)
 
     assert note["request_id"] == "-"
     assert (note["level"], note["message"]) == ("WARNING", "Lines of this log that could not be written: 1")
-    assert line["path"] == "/tasks/2"
 
 
 def test_other_lines_carry_the_id_of_their_request() -> None:

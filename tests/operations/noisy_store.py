@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import warnings
 from pathlib import Path
@@ -20,6 +21,14 @@ class NoisyRepository(LedgerRepository):
 
     async def commit(self, *args: object, **more: object) -> Committed:
         raise LookupError("a commit\nthat fails")
+
+
+class StuckRepository(LedgerRepository):
+    """Leaves a thread that keeps the process from ending."""
+
+    async def close(self) -> None:
+        threading.Thread(target=threading.Event().wait, name="a-thread-that-hangs").start()
+        await super().close()
 
 
 class EndOfTheProcess(BaseException):
@@ -43,6 +52,8 @@ async def fail_later(what: str) -> None:
 async def tasksvc_open(url: StoreURL) -> TaskRepository:
     if url.netloc == "crash":
         raise EndOfTheProcess("nobody catches this\nin one line")
+    if url.netloc == "stuck":
+        return StuckRepository()
     warnings.warn("a warning", stacklevel=1)
     thread = threading.Thread(target=fail, args=["a thread that fails"])
     thread.start()
@@ -60,9 +71,10 @@ async def tasksvc_open(url: StoreURL) -> TaskRepository:
     return NoisyRepository()
 
 
-def install(site: Path) -> None:
-    """Makes this module the adapter of noisy: stores for a Python that finds the folder `site` and this one's."""
+def install(site: Path) -> dict[str, str]:
+    """Makes this module the adapter of noisy: stores for a Python with these variables of the environment."""
     metadata = site / "noisy_store-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy-store\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nnoisy = noisy_store\n")
+    return {"PYTHONPATH": os.pathsep.join([str(site), str(Path(__file__).parent)])}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -76,9 +75,8 @@ def test_the_variable_says_the_same_as_the_flag(tmp_path: Path) -> None:
 
 
 def test_what_python_and_asyncio_and_a_failing_request_say_is_json(tmp_path: Path) -> None:
-    noisy_store.install(tmp_path / "site")
-    path = os.pathsep.join([str(tmp_path / "site"), str(Path(noisy_store.__file__).parent)])
-    with RunningService("--store", "noisy://", *JSON, folder=tmp_path, environment={"PYTHONPATH": path}) as service:
+    environment = noisy_store.install(tmp_path / "site")
+    with RunningService("--store", "noisy://", *JSON, folder=tmp_path, environment=environment) as service:
         answer = ask(service.url, "POST", "/tasks/", {"description": "x"})
         service.stop()
 
@@ -91,10 +89,9 @@ def test_what_python_and_asyncio_and_a_failing_request_say_is_json(tmp_path: Pat
 
 
 def test_an_error_that_nobody_catches_ends_the_process_in_json(tmp_path: Path) -> None:
-    noisy_store.install(tmp_path / "site")
-    path = os.pathsep.join([str(tmp_path / "site"), str(Path(noisy_store.__file__).parent)])
+    environment = noisy_store.install(tmp_path / "site")
 
-    status, line = refusal("--store", "noisy://crash", *JSON, folder=tmp_path, environment={"PYTHONPATH": path})
+    status, line = refusal("--store", "noisy://crash", *JSON, folder=tmp_path, environment=environment)
 
     assert status == 1
     assert line["level"] == "CRITICAL"
