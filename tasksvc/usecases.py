@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from tasksvc.domain import Task, TaskDraft
 from tasksvc.ports import Found, Page, TaskRepository
@@ -16,6 +16,8 @@ KEY_HOURS = 24
 """Hours for which a retry key is good at least: all that is promised about it, in every place."""
 CLOCK_STEP = timedelta(days=1)
 """How far off the clock may be when a key is used, and in the other direction later, without breaking that."""
+Shown = TypeVar("Shown")
+"""What is made of a page."""
 REMOVE_MATCHING_MAX = 1_000
 """Tasks that one call of remove_matching() removes at the most."""
 
@@ -95,22 +97,28 @@ async def remove_matching(
 async def walk(
     repository: TaskRepository,
     query: TaskQuery,
+    show: Callable[[Page], Shown],
     *,
     after: Cursor | None = None,
     page_size: int,
     cut: Callable[[Page, TaskQuery], Page] = lambda page, query: page,
-) -> AsyncGenerator[Page, None]:
-    """The whole list, page by page; one page at least.  `cut` may shorten a page, and so those that follow."""
+) -> AsyncGenerator[Shown, None]:
+    """The whole list, page by page, as `show` makes it; one page at least.
+
+    `cut` may shorten a page, and so those that follow.
+    """
     size = page_size
     while True:
         page = cut(await repository.find(query, after=after, limit=size), query)
         size = min(page_size, 2 * len(page.tasks) or 1)
-        yield page
-        if page.next is None:
+        shown, reached = show(page), page.next
+        del page  # which would be kept until somebody asks for the next one
+        yield shown
+        if reached is None:
             return
-        if page.next == after:
+        if reached == after:
             raise RuntimeError("The store gave a page that leads to itself.")
-        after = page.next
+        after = reached
 
 
 @dataclass(frozen=True)

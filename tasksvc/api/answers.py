@@ -8,7 +8,7 @@ in one piece by the protocol of server.py; anywhere else it becomes a web.Respon
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from tasksvc import codec
 from tasksvc.api.caching import NO_CACHE, NO_STORE
 from tasksvc.api.conditions import etag, show_position
-from tasksvc.api.held_bytes import CountingConnection
+from tasksvc.api.held_bytes import kept_for
 from tasksvc.domain import Position
 from tasksvc.ports import Found
 
@@ -44,18 +44,21 @@ def _head(content_type: str, cache_control: str) -> bytes:
 _JSON_HEAD, _TASK_HEAD, _LINES_HEAD = _head(JSON, NO_STORE), _head(JSON, NO_CACHE), _head(NDJSON, NO_STORE)
 
 
-async def write_in_chunks(response: web.StreamResponse, connection: object, body: bytes, *, shared: bool) -> None:
-    """Writes `body` as fast as the client takes it; the transport never holds much of it.
+async def write_in_chunks(
+    request: web.BaseRequest,
+    response: web.StreamResponse,
+    body: bytes | memoryview,
+    before_each: Callable[[], None] = lambda: None,
+) -> None:
+    """Writes `body` as part of the answer to `request`, as fast as the client takes it.
 
-    `shared`: the body is kept anyway, so it doesn't count as held for this client.  Raises ConnectionError.
+    `before_each` is called before each chunk.  The transport may keep the whole of a memoryview as
+    long as it has a chunk of it.  Raises ConnectionError.
     """
-    counting = connection if isinstance(connection, CountingConnection) else CountingConnection()
-    try:
-        for start in range(0, len(body), CHUNK_BYTES):
-            counting.unsent = 0 if shared else len(body) - start
-            await response.write(memoryview(body)[start : start + CHUNK_BYTES])
-    finally:
-        counting.unsent = 0
+    for start in range(0, len(body), CHUNK_BYTES):
+        before_each()
+        await response.write(body[start : start + CHUNK_BYTES])
+        await request.writer.drain()  # which write() itself does only after some chunks
 
 
 class LargeResponse(web.Response):
@@ -66,16 +69,18 @@ class LargeResponse(web.Response):
     ) -> None:
         """`shared`: the body is kept for other answers too, so it takes no memory of its own."""
         super().__init__(status=status, body=body, headers=headers)
-        self._content, self._shared = body, shared
+        self._content = memoryview(body) if shared else body
+        self._kept = 0 if shared else len(body)
 
     async def prepare(self, request: web.BaseRequest) -> Any:
         self._request = request
         return await super().prepare(request)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        if self._request.method != hdrs.METH_HEAD:
-            await write_in_chunks(self, self._request.protocol, self._content, shared=self._shared)
-        await web.StreamResponse.write_eof(self)
+        with kept_for(self._request.protocol, self._kept):
+            if self._request.method != hdrs.METH_HEAD:
+                await write_in_chunks(self._request, self, self._content)
+            await web.StreamResponse.write_eof(self)
 
 
 class Answer:

@@ -81,6 +81,7 @@ class DocsPages:
         assert found.submodule_search_locations is not None
         self._folder = Path(found.submodule_search_locations[0])
         self._assets: dict[str, StaticContent] = {}
+        self._reading = asyncio.Lock()
 
     async def swagger(self, request: web.Request) -> web.StreamResponse:
         """Swagger UI."""
@@ -105,7 +106,9 @@ class DocsPages:
         if name not in ASSETS:
             raise NoSuchPath("There is no such file.")
         if name not in self._assets:
-            self._assets[name] = await asyncio.to_thread(self._read, name)
+            async with self._reading:  # or each of many requests at once would have a copy of its own
+                if name not in self._assets:
+                    self._assets[name] = await asyncio.to_thread(self._read, name)
         # No FileResponse, whose errors, of ranges for instance, are no problem documents.
         return self._assets[name].response(request)
 

@@ -7,7 +7,8 @@ them would hold whatever memory there is.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -26,9 +27,22 @@ class CountingConnection:
     """A connection that counts what it holds for its client."""
 
     unsent = 0
-    """Bytes of the answer under way that the transport wasn't given yet."""
+    """Bytes that are kept for the answer under way, besides those that the transport has."""
     body_has_room = False
     """Whether the body that is being received is counted elsewhere."""
+
+
+@contextmanager
+def kept_for(connection: object, size: int) -> Iterator[None]:
+    """Meanwhile `size` bytes are kept for the answer under way, until the client has taken all of them."""
+    if not isinstance(connection, CountingConnection):  # of a server that isn't ours
+        yield
+        return
+    connection.unsent = size
+    try:
+        yield
+    finally:
+        connection.unsent = 0
 
 
 class HeldBytes:
@@ -41,8 +55,11 @@ class HeldBytes:
     def __init__(self, limit: int) -> None:
         """`limit`: bytes, over all connections."""
         self._limit = limit
-        self._sizes: dict[Holder, int] = {}
-        """By connection, the one that has waited longest first."""
+        self._peers: dict[Holder, str] = {}
+        self._sizes: dict[str, dict[Holder, int]] = {}
+        """By peer and connection, the one that has waited longest first."""
+        self._totals: dict[str, int] = {}
+        """By peer."""
         self.total = 0
 
     def hold(self, holder: Holder, size: int) -> None:
@@ -50,23 +67,29 @@ class HeldBytes:
 
         Closes connections, `holder` maybe among them, until the limit is kept.
         """
-        self.total += size - self._sizes.get(holder, 0)
-        self._sizes[holder] = size
+        peer = self._peers.get(holder)
+        if peer is None:
+            peer = self._peers[holder] = holder.peer
+        sizes = self._sizes.setdefault(peer, {})
+        growth = size - sizes.get(holder, 0)
+        sizes[holder] = size
+        self._totals[peer] = self._totals.get(peer, 0) + growth
+        self.total += growth
         while self.total > self._limit:
-            victim = self._victim()
+            victim = next(iter(self._sizes[max(self._totals, key=self._totals.__getitem__)]))
             self.release(victim)
             victim.abort()
 
     def release(self, holder: Holder) -> None:
         """`holder` holds nothing any more."""
-        self.total -= self._sizes.pop(holder, 0)
-
-    def _victim(self) -> Holder:
-        by_peer: Counter[str] = Counter()
-        for holder, size in self._sizes.items():
-            by_peer[holder.peer] += size
-        ((greediest, _),) = by_peer.most_common(1)
-        return next(holder for holder in self._sizes if holder.peer == greediest)
+        peer = self._peers.pop(holder, None)
+        if peer is None:
+            return
+        size = self._sizes[peer].pop(holder)
+        self.total -= size
+        self._totals[peer] -= size
+        if not self._sizes[peer]:
+            del self._sizes[peer], self._totals[peer]
 
 
 def peer_of(address: str | None) -> str:

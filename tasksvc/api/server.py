@@ -41,6 +41,8 @@ LOOK_SECONDS = 5.0
 """Between two looks for clients that take nothing."""
 READ_BYTES = 32 * 1024
 """Of a body that nobody has taken yet; twice as much waits at the most, before no more is read."""
+BUFFERED_BYTES = 16 * 1024
+"""Of an answer that a connection keeps for a client that doesn't take it, before that is counted and waited for."""
 UNSENT_BYTES = 128 * 1024
 """Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
 TARGET_MAX = 8_000
@@ -66,8 +68,9 @@ class PortTaken(TasksvcError):
     """The address cannot be listened on."""
 
 
-_SENT = cast(web.StreamResponse, Answer(200, b"", b""))
-"""Stands for an Answer that was sent, since aiohttp keeps it until the next request."""
+_SENT, _LAST = cast(web.StreamResponse, Answer(200, b"", b"")), web.Response()
+"""Stand for an answer that was sent, since aiohttp keeps what it's given until the next request."""
+_LAST.force_close()
 
 
 class Bounds(NamedTuple):
@@ -98,6 +101,7 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
+        self._wire.set_write_buffer_limits(BUFFERED_BYTES)
         self._unsent, self._unsent_since = 0, 0.0
         self._lost: asyncio.Future[None] | None = None
         super().connection_made(transport)
@@ -187,9 +191,11 @@ class Protocol(CountingConnection, PipeliningHandler):
                 if request._payload.exception() is not None:
                     request._payload.feed_eof()  # else aiohttp reads it to its end, and logs what it meets
             sent, reset = await super().finish_response(request, resp, start_time)
-            if not (reset or sent.keep_alive):
+            if sent.keep_alive:
+                return _SENT, reset
+            if not reset:
                 await self._linger()
-            return sent, reset
+            return _LAST, reset
         transport, message = self.transport, request._message
         if (
             transport is None

@@ -9,14 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from tasksvc.api.answers import SERVER
+from tasksvc.api.answers import SERVER, write_in_chunks
 from tasksvc.api.caching import NO_STORE
+from tasksvc.api.held_bytes import kept_for
 from tasksvc.api.problems import log
 from tasksvc.api.redaction import redacted
 from tasksvc.errors import StoreUnavailable
 
-WRITE_BYTES = 64 * 1024
-"""As much is given to the connection at once, and then it is waited until most of that is gone."""
 STALL_SECONDS = 30.0
 """A client that takes nothing for so long is cut off."""
 PIECE_SECONDS = 30.0
@@ -61,7 +60,7 @@ class Stream:
         try:
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
-                await self._send_pieces()
+                await self._send_pieces(request)
             await response.write_eof()
         except BaseException as error:
             if request.transport is not None:
@@ -77,17 +76,21 @@ class Stream:
                 self._closed()
         return response
 
-    async def _send_pieces(self) -> None:
+    async def _send_pieces(self, request: web.Request) -> None:
         """Raises ConnectionError, also where the client takes nothing, and what the making of a piece raises."""
         now = asyncio.get_running_loop().time
         asked_store = True
         try:
             async with asyncio.timeout(PIECE_SECONDS) as patience:
+
+                def wait_for_client() -> None:
+                    patience.reschedule(now() + STALL_SECONDS)
+
                 async for piece in self._pieces:
                     asked_store = False
-                    for start in range(0, len(piece), WRITE_BYTES):
-                        patience.reschedule(now() + STALL_SECONDS)
-                        await self.response.write(piece[start : start + WRITE_BYTES])
+                    with kept_for(request.protocol, len(piece)):
+                        await write_in_chunks(request, self.response, piece, wait_for_client)
+                    del piece  # while the next one is made
                     asked_store = True
                     patience.reschedule(now() + PIECE_SECONDS)
         except TimeoutError:

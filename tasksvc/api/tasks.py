@@ -215,7 +215,8 @@ class TaskHandlers:
             page = _cut(page, query)
             answer = show(page)
         if limit is None and page.next is not None:
-            rest = usecases.walk(repository, query, after=page.next, page_size=STREAM_PAGE, cut=_cut)
+            show_rest = _as_lines if lines else _as_members
+            rest = usecases.walk(repository, query, show_rest, after=page.next, page_size=STREAM_PAGE, cut=_cut)
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             return Stream(NDJSON if lines else JSON, pieces, headers)
@@ -355,15 +356,22 @@ def _cut(page: Page, query: TaskQuery) -> Page:
     return page
 
 
-async def _lines(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
+def _as_members(page: Page) -> bytes:
+    """What continues a JSON array that isn't empty."""
+    return b"," + codec.dumps(page.tasks)[1:-1] if page.tasks else b""
+
+
+async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield first
-    async for page in others:
-        yield _as_lines(page)
+    del first  # slow clients are many, and each piece takes memory
+    async for piece in others:
+        yield piece
 
 
-async def _array(first: bytes, others: AsyncIterator[Page]) -> AsyncGenerator[bytes, None]:
-    yield first.removesuffix(b"]\n")
-    async for page in others:
-        if page.tasks:
-            yield b"," + codec.dumps(page.tasks)[1:-1]
+async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    first = first.removesuffix(b"]\n")
+    yield first
+    del first
+    async for piece in others:
+        yield piece
     yield b"]\n"

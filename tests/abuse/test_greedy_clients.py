@@ -27,6 +27,12 @@ KINDS: dict[str, tuple[int, Callable[[int], str]]] = {
     "reads no page": (150, lambda number: f"GET /tasks/?limit={300 + number} HTTP/1.1\r\n{HEAD}\r\n"),
     "reads no page, with HTTP/1.0": (150, lambda number: f"GET /tasks/?limit={300 + number} HTTP/1.0\r\n{HEAD}\r\n"),
     "reads no change": (150, lambda number: f"GET /changes?since=0&limit={300 + number} HTTP/1.1\r\n{HEAD}\r\n"),
+    "reads no list": (300, lambda number: f"GET /tasks/ HTTP/1.1\r\n{HEAD}\r\n"),
+    "reads no JSON lines": (300, lambda number: f"GET /tasks/ HTTP/1.1\r\n{HEAD}Accept: application/x-ndjson\r\n\r\n"),
+    "follows the changes and reads none": (
+        500,
+        lambda number: f"GET /changes/stream?since=0 HTTP/1.1\r\n{HEAD}\r\n",
+    ),
     "reads none of many small answers": (100, lambda number: f"GET /tasks/{number + 1} HTTP/1.1\r\n{HEAD}\r\n" * 300),
     "finishes no head": (
         150,
