@@ -158,9 +158,10 @@ def description_problem(text: str) -> str | None:
 
 def labels_problem(labels: Sequence[str]) -> str | None:
     """Up to LABELS_MAX different labels of 1 to LABEL_MAX characters, storable."""
-    if len(set(labels)) > LABELS_MAX:
+    different = dict.fromkeys(labels)
+    if len(different) > LABELS_MAX:
         return f"Must have at most {LABELS_MAX} different labels."
-    for label in labels:
+    for label in different:
         if not 1 <= len(label) <= LABEL_MAX:
             return f"Each label must have 1 to {LABEL_MAX} characters."
         if not is_storable_text(label):

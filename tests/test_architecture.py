@@ -32,6 +32,7 @@ CORE = {
     "store_url": {"errors"},
     "ports": {"errors", "domain", "query", "writes"},
     "ledger": {"errors", "domain", "writes", "codec"},
+    "turns": set(),
     "group_commit": {"errors"},
     "ledger_repository": {"errors", "domain", "query", "writes", "ports", "ledger", "group_commit"},
     "hookspecs": {"ports", "store_url"},

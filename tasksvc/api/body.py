@@ -44,6 +44,8 @@ class Uploads:
         self._uploads: set[_Upload] = set()
         self._end = math.inf
         self.room = UploadRoom()
+        self.processing = asyncio.Lock()
+        """Held while a large batch is decoded and checked: one after the other, so that others wait for one alone."""
         self._hurrying: asyncio.TimerHandle | None = None
 
     def must_end_by(self, end: float) -> None:

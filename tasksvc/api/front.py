@@ -14,10 +14,11 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 from tasksvc.api.answers import Answer
 from tasksvc.api.body import JSON, Uploads, read_body
 from tasksvc.api.edge import Edge
+from tasksvc.api.json_input import LARGE_BYTES
 from tasksvc.api.problems import problem
 from tasksvc.api.schemas import TaskIn
 from tasksvc.api.tasks import TaskHandlers
-from tasksvc.api.validation import load_body
+from tasksvc.api.validation import load_body, load_large_body
 from tasksvc.domain import TaskDraft
 from tasksvc.query import TaskQuery
 from tasksvc.tokens import Scope
@@ -68,7 +69,8 @@ class Front:
 
     async def _read_and_create(self, request: web.Request) -> Answer:
         raw = await read_body(request, self._uploads, types=(JSON,), limit=self._body_max)
-        return await self._handlers.create(request, _draft(raw), raw)
+        draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
+        return await self._handlers.create(request, draft, raw)
 
 
 def _refuse_version(request: web.BaseRequest) -> web.Response:

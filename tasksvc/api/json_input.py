@@ -25,22 +25,41 @@ def parse_json(raw: bytes) -> Any:
     Raises MalformedRequest for anything that is not JSON in UTF-8, for NaN and Infinity, for a name
     that an object has twice, for nesting past DEPTH_MAX, and for integers past the parser.
     """
+    value = decode_json(raw)
+    check_depth(value)
+    return value
+
+
+def decode_json(raw: bytes) -> Any:
+    """As parse_json(), but leaves check_depth() to the caller."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        raise MalformedRequest(f"The body is not UTF-8, at byte {error.start}.") from None
+        raise not_utf8(error.start) from None
     try:
         if len(raw) < LARGE_BYTES:
-            value = _decode(text)
-        else:
-            with _no_collection():
-                value = _decode(text)
+            return DECODER.decode(text)
+        with _no_collection():
+            return DECODER.decode(text)
     except RecursionError:
-        raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.") from None
+        raise too_deep() from None
     except ValueError as error:  # of the decoder, and of int() for thousands of digits
-        raise MalformedRequest(f"The body is not valid JSON: {error}") from None
-    _check_depth(value)
-    return value
+        raise invalid_json(str(error)) from None
+
+
+def not_utf8(place: int) -> MalformedRequest:
+    """The error of a body whose byte at `place` is not of UTF-8."""
+    return MalformedRequest(f"The body is not UTF-8, at byte {place}.")
+
+
+def too_deep() -> MalformedRequest:
+    """The error of a body that is nested too deep."""
+    return MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")
+
+
+def invalid_json(reason: str) -> MalformedRequest:
+    """The error of a body that is not JSON, or is ambiguous."""
+    return MalformedRequest(f"The body is not valid JSON: {reason}")
 
 
 @contextmanager
@@ -67,15 +86,17 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON number")
 
 
-_decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse).decode
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+"""Of strict JSON, but for its depth.  Raises ValueError, and RecursionError."""
 
 
 _NESTING = {dict, list}
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any, most: int = DEPTH_MAX) -> None:
+    """Raises MalformedRequest for nesting past `most` levels."""
     level = [value] if type(value) in _NESTING else []
-    for _ in range(DEPTH_MAX):
+    for _ in range(most):
         if not level:
             return
         level = [
@@ -85,4 +106,4 @@ def _check_depth(value: Any) -> None:
             if type(below) in _NESTING
         ]
     if level:
-        raise MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")
+        raise too_deep()

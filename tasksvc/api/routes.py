@@ -64,7 +64,9 @@ class Routes:
         self._path(router, "/tasks", many, body_max=body_max, documented=False)
         self._path(router, "/tasks/{id}", one, types=(JSON, MERGE_PATCH), body_max=body_max)
         self._path(router, "/tasks/count", {"GET": (tasks.count_tasks, Scope.READ)})
-        self._path(router, "/tasks/batch", {"POST": (tasks.batch, Scope.WRITE)}, body_max=batch_max)
+        self._path(
+            router, "/tasks/batch", {"POST": (tasks.batch, Scope.WRITE)}, body_max=batch_max, operation_max=body_max
+        )
         self._path(router, "/changes", {"GET": (changes.changes, Scope.READ)})
         self._path(router, "/changes/stream", {"GET": (changes.stream, Scope.READ)})
         self._path(
@@ -118,6 +120,7 @@ class Routes:
         *,
         types: tuple[str, ...] = (JSON,),
         body_max: int = BODY_MAX,
+        operation_max: int = BODY_MAX,
         documented: bool = True,
         guarded: bool = True,
     ) -> None:
@@ -126,7 +129,7 @@ class Routes:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
         for method, (handler, scope) in methods.items():
-            expectation = Expectation(handler, types=types, body_max=body_max)
+            expectation = Expectation(handler, types=types, body_max=body_max, operation_max=operation_max)
             self._route(resource, method, handler, expectation, scope, guarded=guarded)
             if documented and method != "HEAD":
                 self._operations.append(Operation(path, method, handler, types, scope))

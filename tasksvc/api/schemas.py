@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
@@ -189,6 +190,13 @@ class Strict(Schema):
         unknown = Unknown(self.noun, list(self.fields), self.set_by_service)
         self.error_messages = {**self.error_messages, "unknown": unknown}
 
+    def load(self, data: Any, **kwargs: Any) -> Any:
+        """As marshmallow has it, which takes long over thousands of unknown members: some of them are enough."""
+        if isinstance(data, dict) and len(data) > len(self.fields) + ERRORS_MAX:
+            unknown = islice((name for name in data if name not in self.fields), ERRORS_MAX)
+            data = {name: data[name] for name in (*self.fields.keys() & data.keys(), *unknown)}
+        return super().load(data, **kwargs)
+
 
 class Query(Strict):
     """A query string.  Refuses parameters that it does not know."""
@@ -324,30 +332,58 @@ _OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpd
 
 
 class Batch(Schema):
-    """An array of operations, each of one of three kinds."""
+    """An array of operations, each of one of three kinds, which is loaded one operation at a time."""
 
     def load(self, data: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """The operations, each loaded by the schema of its `op`.  Raises ValidationError, by index."""
-        if not isinstance(data, list) or not 1 <= len(data) <= BATCH_MAX:
-            raise ValidationError(f"Must be an array of 1 to {BATCH_MAX:,} operations.")
-        loaded: list[dict[str, Any]] = []
-        wrong: dict[str, Any] = {}
-        for index, item in enumerate(data):
-            if len(wrong) == ERRORS_MAX:
-                break
-            kind = item.get("op") if isinstance(item, dict) else None
-            schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
-            if schema is None:
-                question = did_you_mean(kind, _OPERATIONS) if isinstance(kind, str) and len(wrong) < 10 else ""
-                wrong[str(index)] = {"op": [f"Must be create, update or delete.{question}"]}
-                continue
-            try:
-                loaded.append(schema.load(item))
-            except ValidationError as error:
-                wrong[str(index)] = error.messages
-        if wrong:
-            raise ValidationError(wrong)
-        return loaded
+        operations = Operations()
+        for item in data if isinstance(data, list) else ():
+            operations.add(item)
+        return operations.loaded()
+
+
+class Operations:
+    """The operations of a batch, each loaded by the schema of its `op`."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._loaded: list[dict[str, Any]] = []
+        self._wrong: dict[str, Any] = {}
+
+    def add(self, item: Any) -> None:
+        """Loads the next one.  Raises ValidationError where there are too many; what else is wrong, loaded() says."""
+        index = self._count
+        self._count += 1
+        if self._count > BATCH_MAX:
+            raise _wrong_count()
+        if len(self._wrong) == ERRORS_MAX:
+            return
+        kind = item.get("op") if isinstance(item, dict) else None
+        schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
+        if schema is None:
+            question = did_you_mean(kind, _OPERATIONS) if isinstance(kind, str) and len(self._wrong) < 10 else ""
+            self._wrong[str(index)] = {"op": [f"Must be create, update or delete.{question}"]}
+            return
+        try:
+            loaded = schema.load(item)
+        except ValidationError as error:
+            self._wrong[str(index)] = error.messages
+            self._loaded.clear()  # which nobody will need
+        else:
+            if not self._wrong:
+                self._loaded.append(loaded)
+
+    def loaded(self) -> list[dict[str, Any]]:
+        """All of them.  Raises ValidationError, by index."""
+        if not self._count:
+            raise _wrong_count()
+        if self._wrong:
+            raise ValidationError(self._wrong)
+        return self._loaded
+
+
+def _wrong_count() -> ValidationError:
+    return ValidationError(f"Must be an array of 1 to {BATCH_MAX:,} operations.")
 
 
 # ---------------------------------------------------------------- tokens

@@ -16,11 +16,20 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from tasksvc.api.body import JSON, Uploads, read_body
-from tasksvc.api.json_input import parse_json
-from tasksvc.api.problems import ERRORS_MAX, FieldError, InvalidRequest, MalformedRequest, TokenInQuery
+from tasksvc.api.json_input import DEPTH_MAX, LARGE_BYTES, check_depth, decode_json, parse_json
+from tasksvc.api.json_items import Items, ItemTooLong, first_character
+from tasksvc.api.problems import (
+    ERRORS_MAX,
+    BodyTooLarge,
+    FieldError,
+    InvalidRequest,
+    MalformedRequest,
+    TokenInQuery,
+)
 from tasksvc.api.redaction import names_token
-from tasksvc.api.schemas import NoQuery, QueryTexts
+from tasksvc.api.schemas import Batch, NoQuery, Operations, QueryTexts
 from tasksvc.api.suggestions import Unknown
+from tasksvc.turns import Turns
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 """The loaded body."""
@@ -47,15 +56,19 @@ class Expectation:
         *,
         types: tuple[str, ...] = (JSON,),
         body_max: int = BODY_MAX,
+        operation_max: int = BODY_MAX,
         any_query: bool = False,
     ) -> None:
-        """`types`: media types of the body; `body_max`: its size in bytes; `any_query`: parameters do not matter."""
+        """`types`: media types of the body; `body_max`: its size in bytes; `any_query`: parameters do not matter.
+
+        `operation_max`: bytes of each operation, where the body is a batch.
+        """
         schemas: dict[str, Schema] = {item["location"]: item["schema"] for item in getattr(handler, "__schemas__", ())}
         self._body = schemas.get("json")
         self._query = schemas.get("querystring", NoQuery())
         self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryTexts)}
         self._any_query = any_query
-        self.types, self.body_max = types, body_max
+        self.types, self.body_max, self.operation_max = types, body_max, operation_max
 
     async def check(self, request: web.Request, uploads: Uploads) -> None:
         """Loads the query string and the body into the request.  Raises RequestError."""
@@ -63,7 +76,13 @@ class Expectation:
             request[QUERY] = self._load_query(request)
         if self._body is not None:
             raw = request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
-            request[BODY] = load_body(self._body, raw)
+            if len(raw) < LARGE_BYTES:
+                request[BODY] = load_body(self._body, raw)
+            elif isinstance(self._body, Batch):
+                async with uploads.processing:
+                    request[BODY] = await load_batch(raw, operation_max=self.operation_max)
+            else:
+                request[BODY] = await load_large_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
         _check_escapes(request.raw_path.partition("?")[2])
@@ -103,9 +122,56 @@ def _is_utf8(text: bytes) -> bool:
 
 def load_body(schema: Schema, raw: bytes) -> Any:
     """What `schema` makes of the JSON in `raw`.  Raises RequestError."""
-    document = parse_json(raw)
+    return _load(schema, parse_json(raw))
+
+
+async def load_large_body(schema: Schema, raw: bytes) -> Any:
+    """As load_body(), in steps between which others have their turn."""
+    turns = Turns()
+    document = decode_json(raw)
+    await turns.next()
+    check_depth(document)
+    await turns.next()
+    return _load(schema, document)
+
+
+def _load(schema: Schema, document: Any) -> Any:
     try:
         return schema.load(document)
+    except ValidationError as error:
+        raise InvalidRequest(list(field_errors("body", error))) from None
+
+
+async def load_batch(raw: bytes, *, operation_max: int) -> list[dict[str, Any]]:
+    """As load_body() of a Batch, one operation at a time, between which others have their turn.
+
+    The rest isn't looked at of what has too many operations, or is a large object and no array.
+    """
+    first = first_character(raw)
+    if first != b"[" and (first != b"{" or len(raw) <= operation_max):
+        loaded: list[dict[str, Any]] = await load_large_body(Batch(), raw)
+        return loaded
+    operations, turns = Operations(), Turns()
+    deep: MalformedRequest | None = None
+    number = 0
+    try:
+        for item in Items(raw, item_max=operation_max) if first == b"[" else ():
+            await turns.next()
+            try:
+                check_depth(item, DEPTH_MAX - 1)
+            except MalformedRequest as error:  # unless the rest is not even JSON
+                deep = error
+            await turns.next()
+            operations.add(None if deep else item)
+            del item
+            number += 1
+        if deep is not None:
+            raise deep
+        return operations.loaded()
+    except ItemTooLong:
+        raise BodyTooLarge(
+            f"An operation of a batch may have {operation_max:,} bytes; operation {number}, counted from 0, has more."
+        ) from None
     except ValidationError as error:
         raise InvalidRequest(list(field_errors("body", error))) from None
 

@@ -127,12 +127,19 @@ def json_bodies() -> Iterator[Hostile]:
         for name, body in anywhere:
             yield Hostile(f"{line}: {name}", send(body, line=line), 400)
     yield Hostile(
-        "batch: a name twice after 100,000 others",
+        "batch: a name twice after 20,000 others",
         send(
-            '[{"op":"create","task":{' + "".join(f'"{n}":0,' for n in range(100_000)) + '"x":0,"x":0}}]',
+            '[{"op":"create","task":{' + "".join(f'"{n}":0,' for n in range(20_000)) + '"x":0,"x":0}}]',
             line="POST /tasks/batch HTTP/1.1",
         ),
         400,
+    )
+    yield Hostile(
+        "batch: one operation of a mebibyte",
+        send(
+            '[{"op":"create","task":{' + "".join(f'"{n}":0,' for n in range(100_000)), line="POST /tasks/batch HTTP/1.1"
+        ),
+        413,
     )
     yield Hostile(
         "batch: 400,000 unknown names",

@@ -154,6 +154,41 @@ async def test_a_batch_may_have_eight_mebibytes(api: Api) -> None:
     assert len((await api.get("/tasks/")).json) == 1000
 
 
+async def test_an_operation_may_have_as_many_bytes_as_a_body(api: Api) -> None:
+    def padded(size: int) -> str:
+        operation = json.dumps(create())
+        return operation[:-1] + " " * (size - len(operation)) + "}"
+
+    just = await api("POST", "/tasks/batch", JSON, f"[{padded(262_144)},{padded(262_144)}]".encode())
+    over = await api("POST", "/tasks/batch", JSON, f"[{padded(262_144)},{padded(262_145)}]".encode())
+
+    assert (just.status, over.status, over.problem) == (200, 413, "body-too-large")
+    assert "operation 1, counted from 0" in over.json["detail"]
+    assert len((await api.get("/tasks/")).json) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("[" + "{}," * 30_000 + "{}", 422),  # for it has more than a thousand operations, whatever follows
+        ("[" + '{"op":"create"}, ' * 5_000 + "]", 422),
+        ('{"a":"' + "x" * 300_000, 422),
+        ('{"a":"' + "x" * 100_000, 400),
+        ('"' + "x" * 300_000, 400),
+        ("[" + json.dumps(create("x" * 9_000)) + "," + " " * 100_000 + "]", 400),
+        ("[" + "[" * 100 + "]" * 100 + " " * 100_000 + "]", 400),
+        ("[" + "[" * 100 + "]" * 100 + " " * 100_000 + "x", 400),
+        ("[" + " " * 100_000 + "]", 422),
+    ],
+    ids=case_id,
+)
+async def test_a_large_body_that_is_no_batch_is_refused(api: Api, body: str, status: int) -> None:
+    answer = await api("POST", "/tasks/batch", JSON, body.encode())
+
+    assert answer.status == status
+    assert (await api.get("/tasks/")).json == []
+
+
 async def test_a_batch_that_makes_no_new_version_logs_nothing(api: Api) -> None:
     await api.new()
     head = await api.position()

@@ -1,0 +1,91 @@
+"""Large JSON arrays, item by item."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from tasksvc.api import json_items
+from tasksvc.api.json_input import parse_json
+from tasksvc.api.json_items import Items, ItemTooLong, first_character
+from tasksvc.api.problems import MalformedRequest
+
+ARRAYS = (
+    '[1, 2.5e3 ,{"a":[1,true,"\\ud83d\\ude00x\U0001f600"]},\n null,false, -0.5, "é\\n", [[],{}], -1e-7]\n',
+    " [ ] ",
+    '[{"a":1,"b":[{}]},{"a":1,"a":2}]',
+    '["\\u00e9", "\\\\", "a\\"b"]',
+    "[12345,NaN,-Infinity,0.1]",
+)
+BYTES = b'[]{},:"\\u0129.eE+-tfnN \n\xc3\xa9\xf0\x80'
+
+edits = some.lists(
+    some.tuples(some.sampled_from(["replace", "insert", "delete"]), some.integers(0, 100), some.sampled_from(BYTES)),
+    max_size=3,
+)
+
+
+def edited(raw: bytes, changes: list[tuple[str, int, int]]) -> bytes:
+    result = bytearray(raw)
+    for kind, place, byte in changes:
+        place %= len(result) + 1
+        result[place : place + (kind != "insert")] = b"" if kind == "delete" else bytes([byte])
+    return bytes(result)
+
+
+def outcome(parse: Any) -> str:
+    try:
+        return repr(parse())
+    except MalformedRequest as error:
+        return str(error)
+
+
+@given(array=some.sampled_from(ARRAYS), changes=edits, piece=some.sampled_from([1, 2, 5, 17, 40, 65_536]))
+def test_items_are_taken_and_refused_as_the_whole_is(
+    array: str, changes: list[tuple[str, int, int]], piece: int
+) -> None:
+    raw = edited(array.encode(), changes)
+    if first_character(raw) != b"[":
+        return
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_items, "PIECE_BYTES", piece)
+        by_items = outcome(lambda: list(Items(raw, item_max=1_000)))
+
+    assert by_items == outcome(lambda: parse_json(raw))
+
+
+@pytest.mark.parametrize(
+    "item", ['"' + "x" * 98 + '"', "[" + "1," * 48 + "10]", '"' + "é" * 49 + '"', "1" * 100], ids=lambda item: item[:3]
+)
+@pytest.mark.parametrize("piece", [8, 64, 65_536])
+def test_an_item_may_have_just_so_many_bytes(item: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_items, "PIECE_BYTES", piece)
+    raw = f"[0, {item} , 2]".encode()
+    size = len(item.encode())
+
+    just = list(Items(raw, item_max=size))
+    with pytest.raises(ItemTooLong):
+        list(Items(raw, item_max=size - 1))
+
+    assert just == parse_json(raw)
+
+
+@pytest.mark.parametrize("tail", ["", "]", ", 2]", "x", "\\ud83d"])
+def test_what_follows_an_item_that_is_too_long_is_not_looked_at(tail: str) -> None:
+    raw = ("[" + "[" + "1," * 200_000 + tail).encode()
+
+    with pytest.raises(ItemTooLong):
+        list(Items(raw, item_max=100_000))
+
+
+def test_a_place_is_told_as_the_decoder_of_the_whole_tells_it() -> None:
+    raw = ("[" + ',\n"é\U0001f600"' * 20_000 + " x]").replace("[,", "[", 1).encode()
+
+    by_items, whole = outcome(lambda: list(Items(raw, item_max=1_000))), outcome(lambda: parse_json(raw))
+
+    assert by_items == whole
+    assert "line 20001 column" in whole
