@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from tasksvc import codec
 from tasksvc.checking import inconsistencies
@@ -21,6 +21,7 @@ from tasksvc.domain import Change, Record, Task
 from tasksvc.errors import StoreUnavailable, TasksvcError
 from tasksvc.ports import StoreReader, TaskRepository
 from tasksvc.query import TaskQuery
+from tasksvc.well_formed import malformed
 from tasksvc.writes import Entry, Header, Remembered
 
 FORMAT: Final = 1
@@ -33,6 +34,7 @@ _LINE_MAX: Final = 2**28
 _REPORT_EVERY: Final = 1_000
 """Entries."""
 
+_T = TypeVar("_T")
 Progress = Callable[[str, float], None]
 """Is told what is being done, and what share of that, from 0 to 1."""
 
@@ -97,14 +99,32 @@ async def export_to(file: BinaryIO, source: StoreReader, *, progress: Progress =
 
 
 async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
-    """Raises BadExport where `file`, which is read from its start, is not what was exported."""
+    """Raises BadExport where `file` isn't what was exported, or where that is nothing that a store can hold.
+
+    It is read from its start, twice: first for its checksum, so that a file that was cut or changed
+    isn't taken for one that contradicts itself.
+    """
     size = file.seek(0, os.SEEK_END)
-    count = 0
-    async for _ in _entry_lines(file):
-        count += 1
-        if count % _REPORT_EVERY == 0:
-            progress("verifying", file.tell() / size)
-            await asyncio.sleep(0)
+
+    async def lines(before: float) -> AsyncIterator[bytes]:
+        count = 0
+        async with _closing(_entry_lines(file)) as found:
+            async for line in found:
+                yield line
+                count += 1
+                if count % _REPORT_EVERY == 0:
+                    progress("verifying", before + file.tell() / size / 2)
+                    await asyncio.sleep(0)
+
+    async def entries() -> AsyncIterator[Entry]:
+        async for line in lines(0.5):
+            yield _entry(line)
+
+    async for _ in lines(0):
+        pass
+    async with _closing(entries()) as passing:
+        async for problem in inconsistencies(passing):
+            raise BadExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
 
 
 async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progress = silent) -> Summary:
@@ -155,7 +175,7 @@ async def _fill(target: TaskRepository, entries: AsyncIterable[Entry], step: str
 
 
 @asynccontextmanager
-async def _closing(entries: AsyncIterable[Entry]) -> AsyncIterator[AsyncIterable[Entry]]:
+async def _closing(entries: AsyncIterable[_T]) -> AsyncIterator[AsyncIterable[_T]]:
     """Closes a generator at once where it is not read to its end, and not when somebody collects it."""
     try:
         yield entries
@@ -180,11 +200,20 @@ def _entry(line: bytes) -> Entry:
         value: dict[str, Any] = codec.loads(line)
         if "header" in value:
             value["header"]["generation"] = ""  # which restore() replaces
-        return codec.entry_from_json(value)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadExport(
-            "The export holds a line that this version cannot read. Use the version that wrote it."
-        ) from error
+        entry = codec.entry_from_json(value)
+        problem = malformed(entry)
+        is_whole = codec.entry_to_json(entry) == value
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unreadable() from error
+    if problem is not None:
+        raise BadExport(f"The export holds what no store can keep: {problem}")
+    if not is_whole:  # it has members that would be lost
+        raise _unreadable()
+    return entry
+
+
+def _unreadable() -> BadExport:
+    return BadExport("The export holds a line that this version cannot read. Use the version that wrote it.")
 
 
 def _last_line(entries: int, checksum: str) -> bytes:

@@ -40,7 +40,8 @@ CORE = {
     "usecases": {"domain", "query", "writes", "ports"},
     "tokens": {"errors", "domain", "writes", "ports"},
     "checking": {"domain", "writes", "codec"},
-    "transfer": {"errors", "domain", "query", "writes", "codec", "ports", "checking"},
+    "transfer": {"errors", "domain", "query", "writes", "codec", "ports", "checking", "well_formed"},
+    "well_formed": {"domain", "writes"},
     "new_file": {"errors"},
     "unix_socket": set(),
     "background_stream": set(),
@@ -48,7 +49,8 @@ CORE = {
 """What each module of the core may import of the others.  A new module finds its place here."""
 
 AUTHOR_API = CORE.keys() - {
-    "plugins", "usecases", "tokens", "checking", "transfer", "new_file", "unix_socket", "background_stream",
+    "plugins", "usecases", "tokens", "checking", "transfer", "new_file", "unix_socket",
+    "background_stream", "well_formed",
 }  # fmt: skip
 """What `tasksvc` itself may import, since it gives it to those who write an adapter."""
 

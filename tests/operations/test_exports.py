@@ -9,7 +9,10 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from heads import generation_of
@@ -17,7 +20,7 @@ from running_service import environment_with, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
-from tasksvc import StoreReader, codec
+from tasksvc import Add, StoreReader, TaskDraft, codec
 from tasksvc.plugins import open_repository
 from tasksvc.transfer import BadExport, export_to, import_from, verify
 
@@ -156,6 +159,76 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
         await import_from(io.BytesIO(export), target)
 
     assert await contents(target) == empty
+
+
+# ---------------------------------------------------------------- what somebody has made
+
+
+def with_checksum(lines: Sequence[bytes]) -> bytes:
+    """An export of `lines`, whatever they are."""
+    end = {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
+    return b"".join([b'{"tasksvc":"export","format":1}\n', *lines, codec.dumps(end), b"\n"])
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each place in a JSON value: what it is in, and its name or index there."""
+    for name, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield value, name
+        if isinstance(item, dict | list):
+            yield from places(item)
+
+
+STRANGE: Sequence[Any] = (
+    None, True, -1, 0, 2**53, 2**63 - 1, 2**63, 1.5, "", "x", "\0", "2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00",
+    "9999-12-31T23:59:59-14:00", [], ["b", "a"], ["a", "a"], [7], {}, {"more": 1}, {"\0": 1},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "rounds"), [("memory", 200), ("sqlite", 60)])
+async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_works(
+    kind: str, rounds: int, export: bytes, new_url: NewURL, open_store: Open
+) -> None:
+    chosen = random.Random(rounds)
+    taken = 0
+    for _ in range(rounds):
+        entries = [json.loads(line) for line in export.splitlines()[1:-1]]
+        within, name = chosen.choice(list(places(chosen.choice(entries))))
+        within[name] = chosen.choice(STRANGE)
+        lines = [codec.dump_line(entry) for entry in entries]
+        try:
+            await verify(io.BytesIO(with_checksum(lines)))
+        except BadExport:
+            continue
+        taken += 1
+        target = await open_store(new_url(kind))
+
+        await import_from(io.BytesIO(with_checksum(lines)), target)
+
+        assert await exported(target) == with_checksum(lines)
+        await target.commit([Add(TaskDraft("x"))], at=datetime.now(UTC))
+    assert 0 < taken < rounds / 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"last_id":32', '"last_id":9223372036854775807', "what no store can keep: last_id must be an integer from 0"),
+        ('"description":"alpha"', '"description":7', "what no store can keep: description must be text"),
+        ('"seq":36', '"seq":37', "contradicts itself: The log ends with 36, and its head is 37."),
+        ('"done":false', '"done":false,"more":1', "a line that this version cannot read"),
+    ],
+)
+def test_a_made_up_file_makes_no_store(old: str, new: str, reason: str, export: bytes, tmp_path: Path) -> None:
+    lines = export.decode().replace(old, new, 1).encode().splitlines(keepends=True)[1:-1]
+    (tmp_path / "tasks.jsonl").write_bytes(with_checksum(lines))
+
+    done = run_tasksvc("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("tasksvc: The export ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["tasks.jsonl"]
 
 
 # ---------------------------------------------------------------- the commands
