@@ -94,6 +94,13 @@ async def back_up(path: str, copy: str) -> None:
             await connection.execute_fetchall("UPDATE store SET generation = ?, scratch = 0", (new_generation(),))
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{path} could not be copied: {error}.") from error
+    finally:
+        _remove_journal(copy)
+
+
+def _remove_journal(path: str) -> None:
+    """Removes what SQLite leaves beside a file that it could not fill."""
+    Path(f"{path}-journal").unlink(missing_ok=True)
 
 
 @asynccontextmanager

@@ -51,6 +51,8 @@ class Options:
 
     guard: Guard | None = None
     """Against the browser."""
+    operations_guard: Guard | None = None
+    """The same before the figures on a port of their own."""
     tokens: TokenPolicy = TokenPolicy.NEVER
     admin_token: str | None = None
     """The secret of a token that may administer, which is put into the store if it is not there."""
@@ -103,7 +105,8 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app[FRONT] = Front(handlers.tasks, edge, service.uploads, body_max=options.body_max)
     routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
     app[OPERATIONS] = web.Application()
-    routes.add_only_operations_to(app[OPERATIONS].router)
+    apart = Edge(service, access, observer, guard=options.operations_guard)
+    Routes(handlers, apart, None, tasksvc.__version__).add_only_operations_to(app[OPERATIONS].router)
     app[ADMINISTRATION] = web.Application(client_max_size=2**62)
     routes.add_only_tokens_to(app[ADMINISTRATION].router)
 

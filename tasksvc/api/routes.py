@@ -104,13 +104,12 @@ class Routes:
         self._nowhere(router)
 
     def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
-        """`scope` is what the figures need; without one they are for operators only, who come by any name."""
+        """`scope` is what the figures need; None where only operators reach them."""
         operating = self._handlers.operations
         # Probes name the address of what they probe, and what they learn is no secret.
         self._path(router, "/health/live", {"GET": (operating.live, None)}, documented=documented, guarded=False)
         self._path(router, "/health/ready", {"GET": (operating.ready, None)}, documented=documented, guarded=False)
-        guarded = scope is not None
-        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented, guarded=guarded)
+        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented)
 
     def _path(
         self,

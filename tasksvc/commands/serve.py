@@ -152,13 +152,16 @@ def _options(settings: argparse.Namespace) -> Options:
     tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
     hosts = set(settings.allowed_host)
     proxies = Proxies(settings.trusted_proxy) if settings.trusted_proxy else None
+    advice = Advice(*ADVICE)
     return Options(
         guard=Guard(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
             settings.cors_origin,
             proxies=proxies,
-            advice=Advice(*ADVICE),
+            advice=advice,
         ),
+        # On other addresses probes and Prometheus come by whatever address they find.
+        operations_guard=Guard(LOOPBACK_HOSTS | hosts, advice=advice) if is_loopback(settings.admin_host) else None,
         tokens=TokenPolicy.NEVER if settings.open else tokens,
         admin_token=None if settings.admin_token_file is None else token_in(settings.admin_token_file),
         allowance=Allowance(settings.rate, settings.burst, settings.streams),

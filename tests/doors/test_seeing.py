@@ -17,6 +17,8 @@ import pytest
 from aiohttp import web
 from patience import LOOK_SECONDS, PATIENCE_SECONDS
 from pytest_aiohttp import AiohttpClient
+from running_service import RunningService
+from wire import ask
 
 from doors.conftest import Doors
 from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
@@ -194,6 +196,20 @@ async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: A
 
     assert public == [404, 404]
     assert private == [200, 200, 200, 404]
+
+
+@pytest.mark.parametrize(("address", "expected"), [("127.0.0.1", 421), ("0.0.0.0", 200)])  # noqa: S104
+def test_a_page_that_has_its_name_resolve_to_this_machine_gets_no_figures(
+    address: str, expected: int, tmp_path: Path
+) -> None:
+    with RunningService("--admin-port", "0", "--admin-host", address, folder=tmp_path) as service:
+        admin = "http://127.0.0.1:" + re.findall(r"Admin  \S+:(\d+)/", service.output)[0]
+
+        own = ask(admin, "GET", "/metrics")
+        foreign = ask(admin, "GET", "/metrics", headers={"Host": "rebound.example"})
+        probe = ask(admin, "GET", "/health/ready", headers={"Host": "10.0.0.7:9000"})
+
+    assert (own.status, foreign.status, probe.status) == (200, expected, 200)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from running_service import RunningService, run_tasksvc
 from wire import Answer, ask
@@ -110,3 +112,15 @@ def test_a_scratch_store_on_a_full_disk_refuses_writes_too(disk: Disk) -> None:
         assert refused.status == 507
         assert held(service) == kept
         assert service.stop() == 0
+
+
+def test_a_backup_to_a_full_disk_leaves_nothing(disk: Disk, tmp_path: Path) -> None:
+    with RunningService("--store", "sqlite:///tasks.db", folder=tmp_path) as service:
+        for _ in range(6):
+            ask(service.url, "POST", "/tasks/batch", [{"op": "create", "task": {"description": "x" * 10_000}}] * 100)
+
+        done = run_tasksvc("backup", str(disk.folder / "saved.db"), "--store", "sqlite:///tasks.db", folder=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "tasks.db could not be copied: database or disk is full." in done.stderr
+    assert list(disk.folder.iterdir()) == []
