@@ -6,10 +6,12 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from time import monotonic
 
 from aiohttp import HttpVersion11, hdrs, web
 
 from tasksvc.api.held_bytes import CountingConnection, peer_of
+from tasksvc.api.held_time import HeldTime
 from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
 from tasksvc.api.upload_room import UploadRoom
 
@@ -18,23 +20,55 @@ MERGE_PATCH = "application/merge-patch+json"
 BODY_SECONDS = 10.0
 SMALL_BYTES = 256 * 1024
 """Bytes of a body that needs no room of its own: a connection buffers as much anyway."""
+MOMENT_SECONDS = 0.001
+"""What is left of a body's time and isn't worth waiting for."""
 HURRY_SECONDS = 1.0
 """Between two looks for slow bodies while others wait for room."""
 
 
 class _Upload:
-    """A body that is on its way."""
+    """A body that is on its way.
 
-    def __init__(self, timeout: asyncio.Timeout, size: int) -> None:
+    Its time doesn't pass while the event loop is held: what the client sent may lie in the socket then.
+    """
+
+    def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime) -> None:
         """`size`: the bytes that it has, or may have."""
-        self.timeout, self._size = timeout, size
-        self._began = asyncio.get_running_loop().time()
+        self._timeout, self._size, self._held = timeout, size, held
+        self._began, self._held_before = monotonic(), held.seconds()
+        self._end = math.inf
         self.received = 0
+        held.watch()
+        self._timer = self._look_at(self._began + BODY_SECONDS)
+
+    def close(self) -> None:
+        """It is here, or given up."""
+        self._timer.cancel()
+        self._held.unwatch()
+
+    def _elapsed(self) -> float:
+        return monotonic() - self._began - (self._held.seconds() - self._held_before)
 
     def is_late(self) -> bool:
         """Whether it won't be complete in time unless it gets faster."""
-        elapsed = asyncio.get_running_loop().time() - self._began
-        return self.received < self._size * (elapsed - HURRY_SECONDS) / BODY_SECONDS
+        return self.received < self._size * (self._elapsed() - HURRY_SECONDS) / BODY_SECONDS
+
+    def end_by(self, end: float) -> None:
+        """It takes no longer than until `end`, by monotonic()."""
+        self._end = min(self._end, end)
+        if end < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._look_at(end)
+
+    def _look_at(self, when: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        left = min(BODY_SECONDS - self._elapsed(), self._end - monotonic())
+        if left > MOMENT_SECONDS:
+            self._timer = self._look_at(monotonic() + left)
+        elif not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 class Uploads:
@@ -43,16 +77,17 @@ class Uploads:
     def __init__(self) -> None:
         self._uploads: set[_Upload] = set()
         self._end = math.inf
+        self._held = HeldTime()
         self.room = UploadRoom()
         self.processing = asyncio.Lock()
         """Held while a large batch is decoded and checked: one after the other, so that others wait for one alone."""
         self._hurrying: asyncio.TimerHandle | None = None
 
     def must_end_by(self, end: float) -> None:
-        """From now on none takes longer than until `end`, by the clock of the event loop."""
+        """From now on none takes longer than until `end`, by monotonic()."""
         self._end = end
         for upload in self._uploads:
-            _end_by(upload.timeout, end)
+            upload.end_by(end)
 
     @asynccontextmanager
     async def receiving(self, request: web.BaseRequest, size: int) -> AsyncIterator[_Upload]:
@@ -66,13 +101,15 @@ class Uploads:
             await entering
             if isinstance(request.protocol, CountingConnection):
                 request.protocol.body_has_room = True
-        async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + BODY_SECONDS, self._end)) as timeout:
-            upload = _Upload(timeout, size)
+        async with asyncio.timeout(None) as timeout:
+            upload = _Upload(timeout, size, self._held)
+            upload.end_by(self._end)
             self._uploads.add(upload)
             try:
                 yield upload
             finally:
                 self._uploads.discard(upload)
+                upload.close()
 
     def _hurry(self) -> None:
         """Ends bodies that arrive too slowly, as long as others wait for their room."""
@@ -83,17 +120,10 @@ class Uploads:
         self._hurrying = None
         if not self.room.is_wanted:
             return
-        now = asyncio.get_running_loop().time()
         for upload in self._uploads:
             if upload.is_late():
-                _end_by(upload.timeout, now)
+                upload.end_by(monotonic())
         self._hurry()
-
-
-def _end_by(timeout: asyncio.Timeout, end: float) -> None:
-    when = timeout.when()
-    if when is not None and when > end and not timeout.expired():
-        timeout.reschedule(end)
 
 
 async def read_body(request: web.Request, uploads: Uploads, *, types: Collection[str], limit: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from unittest import mock
 
@@ -122,6 +123,20 @@ async def test_a_body_that_drips_is_waited_for_only_so_long(impatient: Server, f
 
     check(answer, 408)
     assert closed
+
+
+@pytest.mark.parametrize("size", [100, 60_000])
+async def test_a_body_is_not_late_that_lay_in_the_socket_while_the_loop_was_held(impatient: Server, size: int) -> None:
+    body = b'{"description":"x"}'.ljust(size)
+    async with impatient.connection() as connection:
+        await connection.send(framed(f"Content-Length: {size}", "Expect: 100-continue", body=b""))
+        await connection.answer()
+        await connection.send(body)
+        time.sleep(1.0)  # noqa: ASYNC251  # which holds the loop of the service, since it is this one
+
+        answer = await connection.answer()
+
+    check(answer, 201)
 
 
 @pytest.mark.parametrize(
