@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +14,15 @@ import pytest
 from tasksvc.api.json_input import parse_json
 from tasksvc.api.problems import RequestError
 from tasksvc.api.validation import BODY_MAX, load_batch
+
+
+@pytest.fixture(autouse=True)
+def frozen() -> Iterator[None]:
+    """As in the service, the garbage collector doesn't look at what was there before."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 class Turns(NamedTuple):
