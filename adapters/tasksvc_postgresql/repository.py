@@ -46,6 +46,7 @@ from tasksvc_postgresql.rows import CHANGE_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS
 from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
 from tasksvc_postgresql.sharing import Sharing
+from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 from tasksvc_postgresql.writing import write
 
 _logger = logging.getLogger(__name__)
@@ -253,7 +254,11 @@ async def open_postgresql(settings: Settings) -> PostgresqlRepository:
     """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
     servers = Servers(settings)
     connection = await prepare(servers, settings, migrate)
-    connection.terminate()
+    try:
+        with in_our_words(settings.name):
+            await warn_of_asynchronous_standbys(Session(connection, timeout=settings.timeout), settings.name)
+    finally:
+        connection.terminate()
     if connection.is_pooled:
         _logger.warning(
             "%s is reached through a connection pooler: statements are not prepared, and changes by other processes"

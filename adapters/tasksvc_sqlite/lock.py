@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Final
@@ -30,6 +31,8 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_TAKEN: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+"""What the system answers where somebody else has the lock."""
 _served: Final[set[tuple[int, int]]] = set()
 """Device and inode of each file that this process has locked."""
 
@@ -38,7 +41,10 @@ class FileLock:
     """Held from its making until release(), or until the process ends, however it ends."""
 
     def __init__(self, path: str) -> None:
-        """Locks `path` through the file `path`.lock, which stays and holds the mark.  Raises StoreRefused."""
+        """Locks `path` through the file `path`.lock, which stays and holds the mark.
+
+        Raises StoreInUse and StoreRefused.
+        """
         file = f"{path}.lock"
         is_new = not os.path.lexists(file)
         self._path = path
@@ -56,6 +62,8 @@ class FileLock:
             _lock(self._descriptor)
         except OSError as error:
             os.close(self._descriptor)
+            if error.errno not in _TAKEN:
+                raise self._has_no_locks(error) from error
             raise StoreInUse(
                 f"{path} is in use already. One process serves a file: stop the other one, or name another file."
             ) from error
@@ -66,7 +74,9 @@ class FileLock:
         """Locks the file of the store too, since hard links and bind mounts give it further names.
 
         Call it before SQLite opens the file, and release() after SQLite has closed it: POSIX drops the locks
-        that SQLite holds when any descriptor of the file is closed in the same process.  Raises StoreInUse.
+        that SQLite holds when any descriptor of the file is closed in the same process.
+
+        Raises StoreInUse and StoreRefused.
         """
         if not LOCKS_STORES:
             return
@@ -82,9 +92,16 @@ class FileLock:
             _lock(descriptor)
         except OSError as error:
             os.close(descriptor)
+            if error.errno not in _TAKEN:
+                raise self._has_no_locks(error) from error
             raise self._is_served_by_another_name() from error
         self._store, self._inode = descriptor, inode
         _served.add(inode)
+
+    def _has_no_locks(self, error: OSError) -> StoreRefused:
+        return StoreRefused(
+            f"{self._path} cannot be locked: {error.strerror}. Put the store on a file system that has locks."
+        )
 
     def _is_served_by_another_name(self) -> StoreInUse:
         return StoreInUse(

@@ -35,6 +35,7 @@ from tasksvc_sqlite import transfer
 from tasksvc_sqlite.commits import Commits
 from tasksvc_sqlite.connection import Reader, connect, to_its_end
 from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite.file_system import check_file_system
 from tasksvc_sqlite.high_water_mark import MarkingConnection
 from tasksvc_sqlite.lock import FileLock
 from tasksvc_sqlite.memory import Memory
@@ -171,6 +172,7 @@ class SQLiteRepository(TaskRepository):
 async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
     """The store in the file `path`, which is absolute and free of symbolic links.  Raises StoreRefused."""
     check_place(path)
+    check_file_system(path)
     try:
         async with AsyncExitStack() as stack:
 
