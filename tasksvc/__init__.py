@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tasksvc import codec
 from tasksvc.domain import (
     BEGINNING,
+    TASK_BYTES,
     Change,
     Kind,
     Position,
@@ -17,6 +18,7 @@ from tasksvc.domain import (
     Task,
     TaskDraft,
     Version,
+    json_size,
     new_generation,
 )
 from tasksvc.errors import (
@@ -43,7 +45,7 @@ from tasksvc.errors import (
     WriteRefused,
 )
 from tasksvc.ledger import Decision, Ledger, named
-from tasksvc.query import Cursor, SortField, TaskQuery, fold_text, select
+from tasksvc.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
 from tasksvc.writes import (
     WHATEVER,
     Add,
@@ -74,6 +76,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BEGINNING",
+    "TASK_BYTES",
     "WHATEVER",
     "Add",
     "Capability",
@@ -133,8 +136,10 @@ __all__ = [
     "Write",
     "WriteRefused",
     "codec",
+    "fitting",
     "fold_text",
     "hookimpl",
+    "json_size",
     "named",
     "new_generation",
     "select",

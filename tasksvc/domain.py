@@ -30,6 +30,8 @@ METADATA_DEPTH: Final = 32
 METADATA_INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that every JSON parser keeps exact (RFC 8259, section 6)."""
 ID_MAX: Final = 2**63 - 1
+TASK_BYTES: Final = 250
+"""Bytes that json_size() counts for what hardly varies: numbers, times, and the names of the fields."""
 
 
 class TaskDraft(NamedTuple):
@@ -83,6 +85,27 @@ class Change(NamedTuple):
     task_id: int
     task: Task | None
     """As this change left it; None for a deletion."""
+
+
+def json_size(task: Task | None) -> int:
+    """Returns about how many bytes `task` has as JSON: TASK_BYTES and those of its description, labels and metadata.
+
+    The description is counted in UTF-8; the labels and the metadata as compact JSON in UTF-8, so as 2 if empty.
+    None stands for the task of a deletion, which has TASK_BYTES.
+    """
+    if task is None:
+        return TASK_BYTES
+    labels = _compact_size(task.labels) if task.labels else 2
+    metadata = _compact_size(task.metadata) if task.metadata else 2
+    return TASK_BYTES + _utf8_size(task.description) + labels + metadata
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _compact_size(value: JSONObject | Sequence[str]) -> int:
+    return _utf8_size(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 class Position(NamedTuple):
@@ -198,7 +221,7 @@ def metadata_problem(metadata: JSONObject) -> str | None:
                 return f"An integer in it must lie within ±{METADATA_INTEGER_MAX:,}."
         level = below
         depth += 1
-    size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    size = _compact_size(metadata)
     if size > METADATA_MAX:
         return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has {size:,}."
     return None

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
-from tasksvc.domain import Change, Position, Record, Task, new_generation
+from tasksvc.domain import Change, Position, Record, Task, json_size, new_generation
 from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
 from tasksvc.group_commit import GroupCommit
 from tasksvc.ledger import Ledger
 from tasksvc.ports import Capability, ChangePage, Found, Page, TaskRepository, seq_of
-from tasksvc.query import Cursor, TaskQuery, select
+from tasksvc.query import Cursor, TaskQuery, fitting, select
 from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
 
 COUNTED_AT_ONCE = 1_000
@@ -109,9 +109,11 @@ class LedgerRepository(TaskRepository):
             raise TaskNotFound(task_id)
         return Found(task, self._ledger.generation)
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
         self._check_open()
-        return Page(*select(self._tasks.values(), query, after, limit), self._ledger.position)
+        return Page(*select(self._tasks.values(), query, after, limit, max_bytes), self._ledger.position)
 
     async def count(self, query: TaskQuery) -> int:
         self._check_open()
@@ -123,11 +125,13 @@ class LedgerRepository(TaskRepository):
             found += sum(map(query.matches, tasks[start : start + COUNTED_AT_ONCE]))
         return found
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
         generation, _, head, floor = self.header
         start = seq_of(since, generation=generation, floor=floor, head=head)
         changes = self._log[start - floor : start - floor + limit]
+        if max_bytes is not None:
+            changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
         end = start + len(changes)
         return ChangePage(changes, Position(generation, end), end < head)
 

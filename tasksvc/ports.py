@@ -131,8 +131,14 @@ class TaskRepository(StoreReader):
         """The task as it is.  Raises TaskNotFound, for any integer at all."""
 
     @abstractmethod
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        """At most `limit` (1 to 1,000) tasks of `query` after the place `after`, as `select()` defines them."""
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        """At most `limit` (1 to 1,000) tasks of `query` after the place `after`, as `select()` defines them.
+
+        With `max_bytes` the page ends before the task with which its tasks would come to more, each counted as
+        `json_size()` says; but it has at least one task, if there is any.  A store fetches little more than it gives.
+        """
 
     @abstractmethod
     async def count(self, query: TaskQuery) -> int:
@@ -143,8 +149,11 @@ class TaskRepository(StoreReader):
         """
 
     @abstractmethod
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         """Changes after `since`, in order, at most `limit`; it may give fewer, but none only at the head.
+
+        With `max_bytes` the page ends before the change with which the tasks in it would come to more, each counted
+        as `json_size()` says; but it has at least one change, if there is any.
 
         The log is numbered 1, 2, 3, ... without gaps in the order in which commits become visible:
         who has seen N never later finds a change below N.  BEGINNING stands for the start.
@@ -153,11 +162,13 @@ class TaskRepository(StoreReader):
         prune(), or beyond the head.
         """
 
-    async def changes(self, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+    async def changes(
+        self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
+    ) -> ChangePage:
         """read_changes(), waiting up to `wait` seconds for the first one."""
         end = time.monotonic() + wait
         while True:
-            page = await self.read_changes(since, limit=limit)
+            page = await self.read_changes(since, limit=limit, max_bytes=max_bytes)
             left = end - time.monotonic()
             if page.changes or left <= 0:
                 return page

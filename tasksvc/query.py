@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import normalize
 
-from tasksvc.domain import Task
+from tasksvc.domain import Task, json_size
 
 
 def fold_text(text: str) -> str:
@@ -108,9 +108,11 @@ class TaskQuery:
 
 
 def select(
-    tasks: Iterable[Task], query: TaskQuery, after: Cursor | None, limit: int
+    tasks: Iterable[Task], query: TaskQuery, after: Cursor | None, limit: int, max_bytes: int | None = None
 ) -> tuple[list[Task], Cursor | None]:
     """The first `limit` tasks of `query` after the place `after`, and the next place, if there is more.
+
+    With `max_bytes` only as many of them as fitting() says.
 
     This is what the find() of every store must equal; a store that holds its tasks in memory may
     call it.
@@ -122,4 +124,17 @@ def select(
     nulls.sort(key=lambda task: task.id, reverse=query.descending)
     ordered = known + nulls
     page = ordered[:limit]
-    return page, query.cursor(page[-1]) if len(ordered) > limit else None
+    if max_bytes is not None:
+        page = page[: fitting(map(json_size, page), max_bytes)]
+    return page, query.cursor(page[-1]) if len(ordered) > len(page) else None
+
+
+def fitting(sizes: Iterable[int], max_bytes: int) -> int:
+    """Returns how many of the first `sizes` come to at most `max_bytes` together, but at least 1 if there is any."""
+    total = count = 0
+    for size in sizes:
+        total += size
+        if count and total > max_bytes:
+            break
+        count += 1
+    return count

@@ -19,7 +19,9 @@ CLOCK_STEP = timedelta(days=1)
 Shown = TypeVar("Shown")
 """What is made of a page."""
 REMOVE_MATCHING_MAX = 1_000
-"""Tasks that one call of remove_matching() removes at the most."""
+"""Tasks that one call of remove_matching() removes at most."""
+REMOVE_MATCHING_BYTES = 8 * 1024 * 1024
+"""JSON bytes of all tasks that one call removes, since they are read first; only very large tasks reach this."""
 
 
 def now() -> datetime:
@@ -80,12 +82,12 @@ async def batch(
 async def remove_matching(
     repository: TaskRepository, query: TaskQuery, *, at: datetime, retry: RetryKey | None = None
 ) -> tuple[Removed, bool]:
-    """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction.
+    """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction; fewer if they are very large.
 
     A task that stops matching before the transaction is left alone.  Gives what was removed, and
     whether it is what the retry key removed before.
     """
-    page = await repository.find(query, limit=REMOVE_MATCHING_MAX)
+    page = await repository.find(query, limit=REMOVE_MATCHING_MAX, max_bytes=REMOVE_MATCHING_BYTES)
     if not page.tasks and retry is None:
         return Removed(0, more=False), False
     # Also where nothing matches now: the key may have been used, or is to be remembered.
@@ -101,16 +103,14 @@ async def walk(
     *,
     after: Cursor | None = None,
     page_size: int,
-    cut: Callable[[Page, TaskQuery], Page] = lambda page, query: page,
+    max_bytes: int,
 ) -> AsyncGenerator[Shown, None]:
     """The whole list, page by page, as `show` makes it; one page at least.
 
-    `cut` may shorten a page, and so those that follow.
+    A page has the bounds of TaskRepository.find().
     """
-    size = page_size
     while True:
-        page = cut(await repository.find(query, after=after, limit=size), query)
-        size = min(page_size, 2 * len(page.tasks) or 1)
+        page = await repository.find(query, after=after, limit=page_size, max_bytes=max_bytes)
         shown, reached = show(page), page.next
         del page  # which would be kept until somebody asks for the next one
         yield shown

@@ -45,7 +45,10 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
+    codec,
+    fitting,
     hookimpl,
+    json_size,
 )
 
 DISKS: dict[str, list[list[Entry]]] = {}
@@ -449,8 +452,10 @@ class SortsFoundTasks(BrokenStore):
     def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
         raise NotImplementedError
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        page = await super().find(query, after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
         return page._replace(tasks=self.order(page.tasks, query))
 
 
@@ -483,8 +488,10 @@ class RepeatsATask(BrokenStore):
 
     caught_by = "test_every_order_is_walked_without_gap_or_repeat"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        page = await super().find(query, after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
         if page.next is None or limit == 1:
             return page
         return page._replace(next=query.cursor(page.tasks[-2]))
@@ -495,17 +502,64 @@ class SkipsByCount(BrokenStore):
 
     caught_by = "test_a_walk_meets_what_stays_once_while_others_write"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
         start = 0 if after is None else after.id
-        page = await super().find(query, limit=start + limit)
+        page = await super().find(query, limit=start + limit, max_bytes=max_bytes)
         return page._replace(tasks=page.tasks[start:], next=page.next and Cursor(None, start + limit))
+
+
+class BoundsNoBytes(BrokenStore):
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(query, after=after, limit=limit)
+
+
+class CountsCharactersForBytes(BrokenStore):
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit)
+        if max_bytes is None or not page.tasks:
+            return page
+        count = fitting((len(str(codec.task_to_json(task))) for task in page.tasks), max_bytes)
+        return page._replace(tasks=page.tasks[:count], next=query.cursor(page.tasks[count - 1]))
+
+
+class EndsWhereTheBytesEnd(BrokenStore):
+    """It takes a page with fewer tasks than were asked for as the last one."""
+
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        return page if len(page.tasks) == limit else page._replace(next=None)
+
+
+class GoesOnThoughTheBytesJustFit(BrokenStore):
+    caught_by = "test_a_page_whose_bytes_just_fit_is_the_last"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(query, after=after, limit=limit, max_bytes=max_bytes and max_bytes - 1)
 
 
 class SearchesInLowerCase(BrokenStore):
     caught_by = "test_search_folds_case_as_python_does"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        page = await super().find(dataclasses.replace(query, q=None), after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(dataclasses.replace(query, q=None), after=after, limit=limit, max_bytes=max_bytes)
         needle = (query.q or "").lower()
         return page._replace(tasks=[task for task in page.tasks if needle in task.description.lower()])
 
@@ -513,16 +567,20 @@ class SearchesInLowerCase(BrokenStore):
 class SearchesWithWildcards(BrokenStore):
     caught_by = "test_search_takes_every_character_literally"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
         q = None if query.q is None else query.q.strip("%_")
-        return await super().find(dataclasses.replace(query, q=q), after=after, limit=limit)
+        return await super().find(dataclasses.replace(query, q=q), after=after, limit=limit, max_bytes=max_bytes)
 
 
 class TellsALaterPosition(BrokenStore):
     caught_by = "test_pages_beside_writers_are_snapshots"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        page = await super().find(query, after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
         for _ in range(5):
             await asyncio.sleep(0)
         return page._replace(position=self._ledger.position)
@@ -560,8 +618,12 @@ class PassesOverThePriority(BrokenStore):
 
     caught_by = "test_filter_by_priority"
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        return await super().find(dataclasses.replace(query, priority=None), after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(
+            dataclasses.replace(query, priority=None), after=after, limit=limit, max_bytes=max_bytes
+        )
 
 
 # ---------------------------------------------------------------- the log
@@ -573,8 +635,8 @@ class ChangesTheLog(BrokenStore):
     def change(self, changes: Sequence[Change]) -> Sequence[Change]:
         raise NotImplementedError
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        page = await super().read_changes(since, limit=limit)
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
         return page._replace(changes=self.change(page.changes))
 
 
@@ -608,8 +670,10 @@ class LeavesGapsInTheLog(BrokenStore):
 class TakesAnyPosition(BrokenStore):
     caught_by = "test_a_position_that_is_not_of_this_log_is_gone"
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        return await super().read_changes(since._replace(generation=self._ledger.generation), limit=limit)
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        return await super().read_changes(
+            since._replace(generation=self._ledger.generation), limit=limit, max_bytes=max_bytes
+        )
 
 
 class MissesAChange(BrokenStore):
@@ -617,8 +681,8 @@ class MissesAChange(BrokenStore):
 
     caught_by = "test_a_reader_of_the_log_sees_every_change_once_and_in_order"
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        page = await super().read_changes(since, limit=limit)
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
         await asyncio.sleep(0)
         return page._replace(next=self._ledger.position)
 
@@ -626,8 +690,10 @@ class MissesAChange(BrokenStore):
 class DoesNotWait(BrokenStore):
     caught_by = "test_a_waiting_reader_is_woken_by_a_change"
 
-    async def changes(self, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
-        return await self.read_changes(since, limit=limit)
+    async def changes(
+        self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
+    ) -> ChangePage:
+        return await self.read_changes(since, limit=limit, max_bytes=max_bytes)
 
 
 class IsEveryStore(BrokenStore):
@@ -638,11 +704,28 @@ class IsEveryStore(BrokenStore):
         self._ledger.generation = "0"
 
 
+class BoundsNoBytesOfTheLog(BrokenStore):
+    caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        return await super().read_changes(since, limit=limit)
+
+
+class GivesNoChangeThatIsTooLarge(BrokenStore):
+    caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+        if max_bytes is not None and page.changes and json_size(page.changes[0].task) > max_bytes:
+            return ChangePage((), since, more=True)
+        return page
+
+
 class StandsStill(BrokenStore):
     caught_by = "test_pages_of_the_log_join_up"
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        page = await super().read_changes(since, limit=limit)
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
         return page._replace(next=Position(self._ledger.generation, since.seq))
 
 

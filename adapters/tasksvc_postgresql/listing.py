@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tasksvc import Cursor, SortField, TaskQuery, fold_text
+from tasksvc import TASK_BYTES, Cursor, SortField, TaskQuery, fold_text
 from tasksvc_postgresql.rows import TASK_COLUMNS, bounded, micros
 
 Statement = tuple[str, list[Any]]
 
 _LAST, _FIRST = 2**63 - 1, 1 - 2**63
 """What stands for a null in an index, so that it comes last in both directions."""
+_JSON_SIZES = "octet_length(description) + octet_length(labels::text) + octet_length(metadata::text)"
+_SIZE = f"({TASK_BYTES} + coalesce({_JSON_SIZES}, 0))"
+"""json_size() of a row of tasks or changes."""
 
 
 class Listing(NamedTuple):
@@ -20,16 +23,33 @@ class Listing(NamedTuple):
     query: TaskQuery
     after: Cursor | None
     limit: int
+    max_bytes: int | None
+
+
+def bounded_rows(rows: str, order: str) -> str:
+    """The statement `rows`, whose order is `order`, with the column `running`: the sum of json_size() up to the row.
+
+    It ends after the first row where the sum is more than $1, and not before the second row.
+    """
+    return f"""
+        SELECT * FROM (
+            SELECT *, sum({_SIZE}) OVER so_far AS running, row_number() OVER so_far AS number FROM ({rows}) few
+            WINDOW so_far AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
+        ) summed WHERE running - {_SIZE} <= $1 OR number = 2
+    """
 
 
 def listing_statement(listing: Listing) -> Statement:
     """Statement and values for the header and `limit` + 1 tasks, in one snapshot.
 
-    Each row has the generation and seq of the header, and the columns of a task, null where there
-    is none at all.
+    Each row has the generation and seq of the header, the sum of the sizes of the tasks up to this one,
+    and the columns of a task, null where there is none at all.  With `max_bytes` there is at most one task more
+    than how_many() says.
     """
-    query, after, limit = listing
+    query, after, limit, max_bytes = listing
     values = _Values()
+    if max_bytes is not None:
+        values.put(max_bytes)
     tables, conditions = _filtered(query, values)
 
     order = ["tasks.id"]
@@ -58,8 +78,21 @@ def listing_statement(listing: Listing) -> Statement:
         )
     )
     outer = ", ".join(key + direction for key in keys)
-    statement = f"SELECT generation, seq, {TASK_COLUMNS} FROM header LEFT JOIN ({page}) page ON true ORDER BY {outer}"
+    running = "0"
+    if max_bytes is not None:
+        page, running = bounded_rows(page, outer), "running"
+    statement = (
+        f"SELECT generation, seq, {running}, {TASK_COLUMNS}"
+        f" FROM header LEFT JOIN ({page}) page ON true ORDER BY {outer}"
+    )
     return statement, values.all
+
+
+def how_many(sums: Sequence[int], limit: int, max_bytes: int | None) -> int:
+    """Returns how many of the first `limit` rows a page has, given the sum of the sizes up to each row."""
+    if max_bytes is not None and len(sums) > 1 and sums[-1] > max_bytes:
+        return len(sums) - 1
+    return min(len(sums), limit)
 
 
 def counting_statement(query: TaskQuery) -> Statement:

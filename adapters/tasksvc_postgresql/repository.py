@@ -38,7 +38,7 @@ from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.grouping import Grouping
 from tasksvc_postgresql.lineage import Lineage, renew
 from tasksvc_postgresql.listener import Listener
-from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
+from tasksvc_postgresql.listing import Listing, bounded_rows, counting_statement, how_many, listing_statement
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.pruning import prune
@@ -52,11 +52,14 @@ from tasksvc_postgresql.writing import write
 _logger = logging.getLogger(__name__)
 
 _TASKS = f"SELECT generation, {TASK_COLUMNS} FROM header, tasks WHERE id = ANY($1::bigint[])"
+_SOME_CHANGES = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $2 ORDER BY seq LIMIT $3"
 _CHANGES = f"""
-    SELECT generation, floor, header.seq, page.*
-    FROM header LEFT JOIN (SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2) page ON true
+    SELECT generation, floor, header.seq, running, {CHANGE_COLUMNS.replace("seq", "page.seq", 1)}
+    FROM header LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq")}) page ON true
     ORDER BY page.seq
 """
+_UNBOUNDED = 2**62
+"""Bytes.  More than any page has."""
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
 
@@ -113,9 +116,11 @@ class PostgresqlRepository(TaskRepository):
         found = {row[1]: Found(task_of(row[1:]), row[0]) for row in await session.fetch(_TASKS, wanted)}
         return [found.get(task_id) or TaskNotFound(task_id) for task_id in task_ids]
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
         self._check_open()
-        return await self._finds(Listing(query, after, limit))
+        return await self._finds(Listing(query, after, limit, max_bytes))
 
     async def _find(self, listing: Listing, deadline: float) -> Page:
         work = partial(self._list, listing)
@@ -138,8 +143,9 @@ class PostgresqlRepository(TaskRepository):
     async def _list(self, listing: Listing, session: Session) -> Page:
         statement, values = listing_statement(listing)
         rows = await session.fetch(statement, *values)
-        tasks = [task_of(row[2:]) for row in rows[: listing.limit] if row[2] is not None]
-        following = listing.query.cursor(tasks[-1]) if len(rows) > listing.limit else None
+        count = how_many([row[2] for row in rows], listing.limit, listing.max_bytes)
+        tasks = [task_of(row[3:]) for row in rows[:count] if row[3] is not None]
+        following = listing.query.cursor(tasks[-1]) if len(rows) > count else None
         generation, seq = rows[0][:2]
         return Page(tasks, following, Position(generation, seq))
 
@@ -156,15 +162,16 @@ class PostgresqlRepository(TaskRepository):
 
         return await self._scan(work, deadline)
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
-        return await self._connections.run(partial(self._read_changes, since, limit))
+        return await self._connections.run(partial(self._read_changes, since, limit, max_bytes))
 
-    async def _read_changes(self, since: Position, limit: int, session: Session) -> ChangePage:
-        rows = await session.fetch(_CHANGES, bounded(since.seq), limit)
+    async def _read_changes(self, since: Position, limit: int, max_bytes: int | None, session: Session) -> ChangePage:
+        rows = await session.fetch(_CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, bounded(since.seq), limit)
         generation, floor, head = rows[0][:3]
         start = seq_of(since, generation=generation, floor=floor, head=head)
-        changes = [change_of(row[3:]) for row in rows if row[3] is not None]
+        count = how_many([row[3] for row in rows], limit, max_bytes)
+        changes = [change_of(row[4:]) for row in rows[:count] if row[4] is not None]
         end = changes[-1].seq if changes else start
         return ChangePage(changes, Position(generation, end), end < head)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiosqlite
 
 from tasksvc_sqlite.failures import read_failure
-from tasksvc_sqlite.rows import Row
+from tasksvc_sqlite.rows import Row, Statement
 
 BUSY_SECONDS: Final = 2.0
 """How long a statement waits while another program holds the file locked."""
@@ -66,6 +67,24 @@ class Reader:
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
 
+    async def page(
+        self, statement: Statement, *, size: Callable[[Row], int], max_bytes: int | None
+    ) -> tuple[Row, list[Row], bool]:
+        """Returns the first row, those after it, and whether there are more than these.
+
+        `max_bytes` bounds the sum of the sizes of those after the first, except that there is at least one.  Hardly
+        more than that is fetched.  Raises StoreUnavailable.
+        """
+        if max_bytes is None:
+            head, *rows = await self.rows(*statement)
+            return head, rows, False
+        try:
+            # By itself aiosqlite hands rows from thread to thread one by one, or all of them.
+            execute: Callable[..., Awaitable[tuple[Row, list[Row], bool]]] = self._connection._execute
+            return await execute(_page, self._connection._conn, statement, size, max_bytes)
+        except sqlite3.Error as error:
+            raise read_failure(error, self._path) from error
+
     async def create_function(self, name: str, function: Callable[[str, str], bool]) -> None:
         """Makes a pure function of two texts known to SQL.  Raises sqlite3.Error."""
         await self._connection.create_function(name, 2, function, deterministic=True)
@@ -73,6 +92,21 @@ class Reader:
     async def interrupt(self, work: Coroutine[Any, Any, None]) -> None:
         """Ends the statements that `work` waits for, which then raise StoreClosed."""
         await interrupt(self._connection, asyncio.ensure_future(work))
+
+
+def _page(
+    connection: sqlite3.Connection, statement: Statement, size: Callable[[Row], int], max_bytes: int
+) -> tuple[Row, list[Row], bool]:
+    rows: list[Row] = []
+    total = 0
+    with closing(connection.execute(*statement)) as cursor:
+        head = cursor.fetchone()
+        for row in cursor:
+            total += size(row)
+            if rows and total > max_bytes:
+                return head, rows, True
+            rows.append(row)
+    return head, rows, False
 
 
 async def interrupt(connection: aiosqlite.Connection, work: asyncio.Future[Any]) -> None:

@@ -32,14 +32,14 @@ from tasksvc_sqlite.rows import (
     Statement,
     clamped,
     is_storable,
+    size_of_change,
+    size_of_task,
     to_change,
     to_record,
     to_task,
 )
 from tasksvc_sqlite.selection import count, is_indexed, lookups, page, with_head
 
-_CHANGES_MAX: Final = 256
-"""Changes of one page, which bounds its memory."""
 _SCANS_MAX: Final = 64
 """Pages and counts that wait while the store is searched for another one; one more is refused."""
 
@@ -53,6 +53,7 @@ class _Asked(NamedTuple):
     query: TaskQuery
     after: Cursor | None
     limit: int
+    max_bytes: int | None
 
 
 class _Counted(NamedTuple):
@@ -133,10 +134,10 @@ class Reads:
 
     # ------------------------------------------------------------ lists
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int) -> Page:
+    async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int, max_bytes: int | None) -> Page:
         """As the port says."""
         self.check_open()
-        asked = _Asked(query, after, limit)
+        asked = _Asked(query, after, limit, max_bytes)
         if (remembered := self._memory.pages.get(asked)) is not None:
             return remembered
         return cast(Page, await self._shared(self._lists if is_indexed(query) else self._searches, asked))
@@ -164,10 +165,11 @@ class Reads:
 
     async def _read_page(self, reader: Reader, asked: _Asked) -> Page:
         calm = self._memory.pages.calm
-        query, after, limit = asked
-        (generation, head, *_), *rows = await reader.rows(*page(query, after, limit + 1))
+        query, after, limit, max_bytes = asked
+        statement = page(query, after, limit + 1)
+        (generation, head, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
         tasks = list(map(to_task, rows[:limit]))
-        following = query.cursor(tasks[-1]) if len(rows) > limit else None
+        following = query.cursor(tasks[-1]) if more or len(rows) > limit else None
         found = Page(tasks, following, Position(generation, head))
         self._memory.pages.put(asked, found, since=calm)
         return found
@@ -181,14 +183,16 @@ class Reads:
 
     # ------------------------------------------------------------ the log and the records
 
-    async def changes(self, since: Position, *, limit: int) -> ChangePage:
+    async def changes(self, since: Position, *, limit: int, max_bytes: int | None) -> ChangePage:
         """As the port says of read_changes()."""
         self.check_open()
         if since == self._memory.position:
             return ChangePage((), since, more=False)
         log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamped(since.seq),))
-        statement = with_head(CHANGE_COLUMNS, [log], min(limit, _CHANGES_MAX))
-        (generation, head, floor, *_), *rows = await self._quick.rows(*statement)
+        statement = with_head(CHANGE_COLUMNS, [log], limit)
+        (generation, head, floor, *_), rows, _ = await self._quick.page(
+            statement, size=size_of_change, max_bytes=max_bytes
+        )
         end = seq_of(since, generation=generation, floor=floor, head=head) + len(rows)
         return ChangePage(list(map(to_change, rows)), Position(generation, end), more=end < head)
 

@@ -73,14 +73,16 @@ class SQLiteRepository(TaskRepository):
     async def get(self, task_id: int) -> Found:
         return await self._reads.get(task_id)
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-        return await self._reads.find(query, after=after, limit=limit)
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await self._reads.find(query, after=after, limit=limit, max_bytes=max_bytes)
 
     async def count(self, query: TaskQuery) -> int:
         return await self._reads.count(query)
 
-    async def read_changes(self, since: Position, *, limit: int) -> ChangePage:
-        return await self._reads.changes(since, limit=limit)
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        return await self._reads.changes(since, limit=limit, max_bytes=max_bytes)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         self._reads.check_open()

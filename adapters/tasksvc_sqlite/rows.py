@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, assert_never, cast
 
-from tasksvc import Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec
+from tasksvc import TASK_BYTES, Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec
 from tasksvc_sqlite.failures import UNREADABLE, damage
 
 INTEGER_MAX: Final = 2**63 - 1
@@ -186,6 +186,21 @@ def to_task(row: Row) -> Task:
         )
     except UNREADABLE as error:
         raise damage(f"Task {task_id}", error) from error
+
+
+def size_of_task(row: Row) -> int:
+    """Returns json_size() of the task of a row of TASK_COLUMNS."""
+    description, labels, metadata = row[2], row[7], row[8]
+    try:
+        text = description + labels + metadata
+        return TASK_BYTES + (len(text) if text.isascii() else len(text.encode()))
+    except UNREADABLE:  # as to_task() will say
+        return TASK_BYTES
+
+
+def size_of_change(row: Row) -> int:
+    """Returns json_size() of the task of a row of CHANGE_COLUMNS."""
+    return TASK_BYTES if row[1] == Kind.DELETED else size_of_task(row[3:])
 
 
 def to_change(row: Row) -> Change:

@@ -24,7 +24,7 @@ from tasksvc.domain import Position
 READ_LIMIT = 100
 """Changes fetched at once for a page of the log."""
 PAGE_BYTES = 1024 * 1024
-"""After which a page of the log ends."""
+"""About how many bytes a page of the log may have."""
 HEARTBEAT_SECONDS = 15.0
 
 LAST_EVENT_ID = header(
@@ -59,20 +59,17 @@ class ChangeHandlers:
 
     async def _page(self, since: Position, limit: int) -> bytes:
         """The body of an answer with at most `limit` changes after `since`."""
-        left, size = limit, 0
+        left, room = limit, PAGE_BYTES
         taken: list[bytes] = []
         more = True
-        while more and left and size < PAGE_BYTES:
-            page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT))
+        while more and left and room > 0:
+            page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT), max_bytes=room)
             check_changes(page, since)
             since, more = page.next, page.more
             for change in page.changes:
                 position = show_position(Position(page.next.generation, change.seq))
                 taken.append(encoded := codec.dumps(change_to_json(change, position)))
-                left, size = left - 1, size + len(encoded)
-                if size >= PAGE_BYTES and change.seq < page.next.seq:  # the rest of this page comes with the next
-                    since, more = Position(page.next.generation, change.seq), True
-                    break
+                left, room = left - 1, room - len(encoded)
         return b'{"changes":[%b],"next":%b,"more":%b}\n' % (
             b",".join(taken),
             codec.dumps(show_position(since)),

@@ -26,7 +26,7 @@ WINDOW_BYTES = 4 * 1024 * 1024
 READ_LIMIT = 100
 """Changes read from the store at once."""
 PIECE_BYTES = 256 * 1024
-"""After which a piece of a stream ends."""
+"""After which a piece of a stream ends, and about what is read from the store at once."""
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 END_SECONDS = 0.5
@@ -139,12 +139,9 @@ class Feed:
         return b"".join(events), Position(since.generation, since.seq + len(events))
 
     async def _from_store(self, since: Position) -> tuple[bytes, Position]:
-        page = await self._repository.read_changes(since, limit=READ_LIMIT)
+        page = await self._repository.read_changes(since, limit=READ_LIMIT, max_bytes=PIECE_BYTES)
         check_changes(page, since)
-        events = _fitting(event_of(change, page.next.generation) for change in page.changes)
-        if len(events) < len(page.changes):  # the rest comes with the next piece
-            return b"".join(events), Position(page.next.generation, page.changes[len(events) - 1].seq)
-        return b"".join(events), page.next
+        return b"".join(event_of(change, page.next.generation) for change in page.changes), page.next
 
     async def close(self) -> None:
         """Ends all streams."""
@@ -171,7 +168,9 @@ class Feed:
         assert self._head is not None
         try:
             while True:
-                page = await self._repository.changes(self._head, limit=READ_LIMIT, wait=WAIT_SECONDS)
+                page = await self._repository.changes(
+                    self._head, limit=READ_LIMIT, max_bytes=PIECE_BYTES, wait=WAIT_SECONDS
+                )
                 check_changes(page, self._head)
                 if page.changes:
                     self._append([event_of(change, page.next.generation) for change in page.changes])

@@ -68,7 +68,7 @@ from tasksvc.writes import Add, Patch, Remove, Write
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
 PAGE_BYTES = 1024 * 1024
-"""After which a page of the list, and a piece of one that is streamed, ends: so much waits for a slow client."""
+"""About how many bytes a page of a list may have, and a piece of a streamed list: so much waits for a slow client."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
@@ -192,8 +192,8 @@ class TaskHandlers:
         "List tasks",
         tag="tasks",
         description=(
-            "All that match, or with `limit` a page of them, which a Link header leads on from. A page ends before"
-            " that where it gets longer than a mebibyte."
+            "All that match, or with `limit` a page of them, which a Link header leads on from. A page of large tasks"
+            " ends earlier, after about a mebibyte."
             " With `Accept: application/x-ndjson` one task a line."
         ),
         responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}),
@@ -208,15 +208,13 @@ class TaskHandlers:
         """Shows a list, or a page of it."""
         lines = _prefers_lines(joined(request, hdrs.ACCEPT))
         repository = self._service.repository
-        page = await repository.find(query, after=after, limit=limit or STREAM_PAGE)
-        show = _lines_answer if lines else self._pages.answer
-        answer = show(page)
-        if len(answer.body) > PAGE_BYTES:
-            page = _cut(page, query)
-            answer = show(page)
+        page = await repository.find(query, after=after, limit=limit or STREAM_PAGE, max_bytes=PAGE_BYTES)
+        answer = _lines_answer(page) if lines else self._pages.answer(page)
         if limit is None and page.next is not None:
             show_rest = _as_lines if lines else _as_members
-            rest = usecases.walk(repository, query, show_rest, after=page.next, page_size=STREAM_PAGE, cut=_cut)
+            rest = usecases.walk(
+                repository, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=PAGE_BYTES
+            )
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             return Stream(NDJSON if lines else JSON, pieces, headers)
@@ -240,8 +238,9 @@ class TaskHandlers:
         "Delete tasks by a filter",
         tag="tasks",
         description=(
-            "At most 1,000, by id, in one transaction. At least one filter must be given: without one, nothing is"
-            " deleted and the answer is 422. Where `more` is true, send it again with a new Idempotency-Key."
+            "At most 1,000, by id, in one transaction; fewer if they are very large. At least one filter must be given:"
+            " without one, nothing is deleted and the answer is 422. Where `more` is true, send it again with a new"
+            " Idempotency-Key."
         ),
         headers=[IDEMPOTENCY_KEY],
         responses=answers({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
@@ -344,16 +343,6 @@ def _as_lines(page: Page) -> bytes:
 
 def _lines_answer(page: Page) -> Answer:
     return page_answer(_as_lines(page), page.position, lines=True)
-
-
-def _cut(page: Page, query: TaskQuery) -> Page:
-    """`page` up to the task with which it reaches PAGE_BYTES."""
-    size = 0
-    for number, task in enumerate(page.tasks, 1):
-        size += len(codec.dumps(task))
-        if size >= PAGE_BYTES and number < len(page.tasks):
-            return Page(page.tasks[:number], query.cursor(task), page.position)
-    return page
 
 
 def _as_members(page: Page) -> bytes:

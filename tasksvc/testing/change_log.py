@@ -6,7 +6,19 @@ import asyncio
 import string
 import time
 
-from tasksvc import BEGINNING, Add, Change, Kind, Patch, Position, PositionGone, Remove, TaskDraft, TaskNotFound
+from tasksvc import (
+    BEGINNING,
+    Add,
+    Change,
+    Kind,
+    Patch,
+    Position,
+    PositionGone,
+    Remove,
+    TaskDraft,
+    TaskNotFound,
+    json_size,
+)
 from tasksvc.testing.samples import FULL, NOW, exact, later
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
@@ -81,6 +93,29 @@ class ChangeLogContract(StoreUnderTest):
             assert 1 <= len(page.changes) <= size, "a page has at most `limit` changes, and some where there are some"
             assert page.more == (len(page.changes) < 10), "`more` tells whether there are more by now"
             assert page.next.seq == len(page.changes), "one reads on after the last change of the page"
+
+    @on_store()
+    async def test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it(
+        self, store: Store
+    ) -> None:
+        tasks = await store.add_all([TaskDraft("語" * (1 + 40 * n), metadata={"n": "x" * n}) for n in range(12)])
+        await store.commit(*(Remove(task.id) for task in tasks[::3]))
+        whole = await store.log()
+
+        for max_bytes in (1, 900, 4_000, 10**9):
+            met: list[Change] = []
+            more = True
+            since = BEGINNING
+            while more:
+                page = await store.repository.read_changes(since, limit=100, max_bytes=max_bytes)
+                assert page.changes, f"a page has at least one change where there is one, max_bytes={max_bytes}"
+                assert len(page.changes) == 1 or sum(json_size(each.task) for each in page.changes) <= max_bytes, (
+                    f"a page of several changes has at most max_bytes={max_bytes}"
+                )
+                assert page.next.seq == page.changes[-1].seq, "one reads on after the last change of the page"
+                met += page.changes
+                since, more = page.next, page.more
+            assert met == whole, f"such pages join up to the whole log, max_bytes={max_bytes}"
 
     @on_store()
     async def test_the_log_is_read_from_any_position(self, store: Store) -> None:

@@ -21,6 +21,7 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     fold_text,
+    json_size,
     select,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later, queries, steady, varied
@@ -29,6 +30,11 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 def ids(tasks: Sequence[Task]) -> list[int]:
     return [task.id for task in tasks]
+
+
+def _ids_and_place(selected: tuple[Sequence[Task], Cursor | None]) -> tuple[list[int], Cursor | None]:
+    tasks, place = selected
+    return ids(tasks), place
 
 
 async def _expect(store: Store, query: TaskQuery, wanted: list[int], rule: str) -> None:
@@ -249,6 +255,45 @@ class ReadingContract(StoreUnderTest):
         assert second.next is not None, "there are more tasks, so there is a next place"
         third = await store.repository.find(TaskQuery(), after=second.next, limit=3)
         assert (ids(second.tasks), ids(third.tasks), third.next) == ([4, 5, 6], [7], None), "pages join up"
+
+    @on_store()
+    async def test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it(self, store: Store) -> None:
+        drafts = [
+            TaskDraft(
+                "xé語😀"[n % 4] * (1 + 7 * n * n % 400),
+                due_at=later(n % 5) if n % 2 else None,
+                priority=n % 3,
+                labels=("語" * n, 'a "quoted" label') if n % 3 else (),
+                metadata={"note": ["é" * n, {"n": n}]} if n % 5 else {},
+            )
+            for n in range(40)
+        ]
+        tasks = await store.add_all(drafts)
+
+        for sort, descending, max_bytes in itertools.product(SortField, (False, True), (1, 700, 3_000, 10**9)):
+            query = TaskQuery(sort=sort, descending=descending)
+            met: list[int] = []
+            after = None
+            while True:
+                page = await store.repository.find(query, after=after, limit=11, max_bytes=max_bytes)
+                assert (ids(page.tasks), page.next) == _ids_and_place(select(tasks, query, after, 11, max_bytes)), (
+                    f"a page ends before the task with which it has more than max_bytes={max_bytes}: {query}"
+                )
+                met += ids(page.tasks)
+                if (after := page.next) is None:
+                    break
+            assert met == ids(select(tasks, query, None, 100)[0]), f"such pages join up to the whole list: {query}"
+
+    @on_store()
+    async def test_a_page_whose_bytes_just_fit_is_the_last(self, store: Store) -> None:
+        tasks = await store.add_all([TaskDraft("語" * 100)] * 3)
+        size = sum(map(json_size, tasks))
+
+        just = await store.repository.find(TaskQuery(), limit=3, max_bytes=size)
+        less = await store.repository.find(TaskQuery(), limit=3, max_bytes=size - 1)
+
+        assert (ids(just.tasks), just.next) == ([1, 2, 3], None), "a page may have all of max_bytes"
+        assert (ids(less.tasks), less.next) == ([1, 2], Cursor(2, 2)), "a page has at most max_bytes"
 
     @on_store()
     async def test_a_page_that_just_fits_is_the_last(self, store: Store) -> None:

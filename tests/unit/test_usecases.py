@@ -13,7 +13,6 @@ from tasksvc import (
     BEGINNING,
     Add,
     Committed,
-    Cursor,
     Expected,
     LedgerRepository,
     Page,
@@ -153,8 +152,8 @@ async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -
     class Overtaken(LedgerRepository):
         """Somebody is always faster."""
 
-        async def find(self, query: TaskQuery, *, after: Cursor | None = None, limit: int) -> Page:
-            page = await super().find(query, after=after, limit=limit)
+        async def find(self, query: TaskQuery, **options: Any) -> Page:
+            page = await super().find(query, **options)
             await self.commit([Patch(1, {"done": False}), Remove(2)], at=NOW)
             return page
 
@@ -210,7 +209,8 @@ async def test_a_walk_gives_the_whole_list_page_by_page(
     await fill(repository, count)
     newest_first = TaskQuery(sort=SortField.ID, descending=True)
 
-    walked = [page async for page in usecases.walk(repository, newest_first, _whole, page_size=4)]
+    rest = usecases.walk(repository, newest_first, _whole, page_size=4, max_bytes=10**6)
+    walked = [page async for page in rest]
 
     assert [len(page.tasks) for page in walked] == pages
     assert [task.id for page in walked for task in page.tasks] == list(range(count, 0, -1))
@@ -220,7 +220,8 @@ async def test_a_walk_can_start_at_a_place(repository: LedgerRepository) -> None
     await fill(repository, 5)
     first = await repository.find(TaskQuery(), limit=2)
 
-    walked = [page async for page in usecases.walk(repository, TaskQuery(), _whole, after=first.next, page_size=100)]
+    rest = usecases.walk(repository, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
+    walked = [page async for page in rest]
 
     assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]
 
