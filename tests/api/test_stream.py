@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -325,10 +326,10 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
     monkeypatch.setattr("tasksvc.api.feed.READ_LIMIT", 1)
     read = MemoryRepository.read_changes
 
-    async def pruning(self: MemoryRepository, since: Position, *, limit: int) -> ChangePage:
+    async def pruning(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
         if since.seq == 3:
             await self.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
-        return await read(self, since, limit=limit)
+        return await read(self, since, **page)
 
     monkeypatch.setattr(MemoryRepository, "read_changes", pruning)
     async with events(api, since="0") as stream:
@@ -349,10 +350,10 @@ async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     healthy = MemoryRepository.changes
     failures = iter([StoreUnavailable("The disk is on fire."), RuntimeError("nobody expected this")])
 
-    async def failing(self: MemoryRepository, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+    async def failing(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
         for failure in failures:
             raise failure
-        return await healthy(self, since, limit=limit, wait=wait)
+        return await healthy(self, since, **page)
 
     monkeypatch.setattr(MemoryRepository, "changes", failing)
     async with events(api) as stream:
@@ -396,7 +397,7 @@ async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new
     repository = api.client.app[SERVICE].repository
     asleep = asyncio.Event()
 
-    async def hang(self: MemoryRepository, since: Position, *, limit: int, wait: float = 0) -> ChangePage:
+    async def hang(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
         asleep.set()
         await asyncio.sleep(3_600)
         raise AssertionError("It was cancelled long before.")
