@@ -66,6 +66,7 @@ from tasksvc.writes import (
 )
 
 if TYPE_CHECKING:
+    from tasksvc.deciding import decide_all
     from tasksvc.group_commit import GroupCommit
     from tasksvc.hookspecs import hookimpl
     from tasksvc.ledger_repository import LedgerRepository
@@ -136,6 +137,7 @@ __all__ = [
     "Write",
     "WriteRefused",
     "codec",
+    "decide_all",
     "fitting",
     "fold_text",
     "hookimpl",
@@ -147,6 +149,7 @@ __all__ = [
 ]
 
 _WHEN_USED = {
+    "deciding": {"decide_all"},
     "group_commit": {"GroupCommit"},
     "hookspecs": {"hookimpl"},
     "ledger_repository": {"LedgerRepository"},

@@ -192,6 +192,11 @@ def labels_problem(labels: Sequence[str]) -> str | None:
     return None
 
 
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+"""What most values are, since it takes a while to find out whether one is a Mapping."""
+
+
 def metadata_problem(metadata: JSONObject) -> str | None:
     """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
     level: list[Any] = [metadata]
@@ -199,18 +204,19 @@ def metadata_problem(metadata: JSONObject) -> str | None:
     while level:
         below: list[Any] = []
         for value in level:
-            if isinstance(value, Mapping | list | tuple):
+            kind = type(value)
+            if kind in _CONTAINERS or (kind not in _SCALARS and isinstance(value, Mapping | list | tuple)):
                 if depth > METADATA_DEPTH:
                     return f"Must be at most {METADATA_DEPTH} levels deep."
                 values += len(value)
                 if values > METADATA_MAX:  # each is a byte at least, and looking at them all could take long
                     return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has more."
-                if isinstance(value, Mapping):
+                if isinstance(value, list | tuple):
+                    below += value
+                elif value:
                     if not all(map(is_storable_text, value)):
                         return "A name in it must not hold U+0000 or a lone surrogate."
                     below += value.values()
-                else:
-                    below += value
             elif isinstance(value, str):
                 if not is_storable_text(value):
                     return "A text in it must not hold U+0000 or a lone surrogate."
@@ -294,5 +300,5 @@ def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
 def _same(old: Any, new: Any) -> bool:
     """Equal as JSON is: 1, 1.0 and true are equal in Python, and are not here."""
     if isinstance(old, Mapping):
-        return json.dumps(old, sort_keys=True) == json.dumps(new, sort_keys=True)
+        return json.dumps(dict(old), sort_keys=True) == json.dumps(dict(new), sort_keys=True)
     return bool(old == new)

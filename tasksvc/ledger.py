@@ -6,7 +6,7 @@ what the writes answer and what they change.  The store persists that in one tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
@@ -171,17 +171,48 @@ class Ledger:
         Raises the WriteRefused of the first write that breaks a rule, with its index, or
         RetryKeyReused.
         """
-        if retry is not None and (first := self.remembered.get((retry.scope, retry.value))) is not None:
-            if first.key.fingerprint != retry.fingerprint:
-                raise RetryKeyReused
-            return Decision(Committed(first.results, self.position, replayed=True))
+        if retry is not None and (replayed := self._replayed(retry)) is not None:
+            return replayed
         if len(writes) == 1 and type(write := writes[0]) is Add:  # most of all commits, so without the rest
             task = new_task(self.last_id + 1, write.draft, at)
-            changes: Sequence[Change] = (Change(self.seq + 1, Kind.CREATED, at, task.id, task),)
-            results: Sequence[Result] = (task,)
-            records: Sequence[Record] = ()
-        else:
-            results, changes, records = _Deciding(self, at).all(writes)
+            changes = (Change(self.seq + 1, Kind.CREATED, at, task.id, task),)
+            return self._decision((task,), changes, (), at, retry)
+        steps = self.steps(writes, at=at, retry=retry)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                decision: Decision = end.value
+                return decision
+
+    def steps(
+        self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None
+    ) -> Generator[None, None, Decision]:
+        """As decide(), in steps of one write: a commit of many may take a second."""
+        if retry is not None and (replayed := self._replayed(retry)) is not None:
+            return replayed
+        deciding = _Deciding(self, at, many=len(writes) > FEW)
+        for index, write in enumerate(writes):
+            deciding.add(index, write)
+            yield
+        return self._decision(tuple(deciding.results), deciding.changes, deciding.records(), at, retry)
+
+    def _replayed(self, retry: RetryKey) -> Decision | None:
+        first = self.remembered.get((retry.scope, retry.value))
+        if first is None:
+            return None
+        if first.key.fingerprint != retry.fingerprint:
+            raise RetryKeyReused
+        return Decision(Committed(first.results, self.position, replayed=True))
+
+    def _decision(
+        self,
+        results: Sequence[Result],
+        changes: Sequence[Change],
+        records: Sequence[Record],
+        at: datetime,
+        retry: RetryKey | None,
+    ) -> Decision:
         return Decision(
             Committed(results, Position(self.generation, self.seq + len(changes))),
             changes,
@@ -217,29 +248,33 @@ class Ledger:
 class _Deciding:
     """One commit being decided: each write sees those before it."""
 
-    def __init__(self, ledger: Ledger, at: datetime) -> None:
-        self._at = at
+    def __init__(self, ledger: Ledger, at: datetime, *, many: bool) -> None:
+        """`many`: there are more than FEW writes, so what they patch is counted and takes little memory."""
+        self._at, self._many = at, many
         self._generation, self._last_id, self._seq = ledger.generation, ledger.last_id, ledger.seq
         self._tasks: _Draft[int, Task] = _Draft(ledger.tasks)
         self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
-        self._changes: list[Change] = []
+        self._patched = 0
+        """Bytes of JSON."""
+        self.results: list[Result] = []
+        self.changes: list[Change] = []
 
-    def all(self, writes: Sequence[Write]) -> tuple[Sequence[Result], Sequence[Change], Sequence[Record]]:
-        results: list[Result] = []
-        patched = 0
-        for index, write in enumerate(writes):
-            try:
-                result = self._one(write)
-                if len(writes) > FEW and isinstance(write, Patch):
-                    patched += len(codec.dumps(result))
-                    if patched > PATCHED_MAX:
-                        raise CommitTooLarge(PATCHED_MAX)
-                results.append(result)
-            except WriteRefused as error:
-                error.index = index
-                raise
-        records = [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
-        return tuple(results), self._changes, records
+    def add(self, index: int, write: Write) -> None:
+        """Decides the write that has this index.  Raises WriteRefused."""
+        try:
+            result = self._one(write)
+            if self._many and isinstance(write, Patch):
+                self._patched += len(codec.dumps(result))
+                if self._patched > PATCHED_MAX:
+                    raise CommitTooLarge(PATCHED_MAX)
+            self.results.append(result)
+        except WriteRefused as error:
+            error.index = index
+            raise
+
+    def records(self) -> Sequence[Record]:
+        """As they are then; version 0 for one that is dropped."""
+        return [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
 
     def _one(self, write: Write) -> Result:
         match write:
@@ -255,6 +290,8 @@ class _Deciding:
                 self._expect(old, expected)
                 task = revised(old, fields, self._at)
                 if task is not old:
+                    if self._many:
+                        task.metadata = codec.packed(task.metadata)  # nobody has seen it yet
                     self._log(Kind.UPDATED, task.updated_at, task_id, task)
                 return task
             case Remove(task_id, expected):
@@ -300,4 +337,4 @@ class _Deciding:
     def _log(self, kind: Kind, at: datetime, task_id: int, task: Task | None) -> None:
         self._seq += 1
         self._tasks.written[task_id] = task
-        self._changes.append(Change(self._seq, kind, at, task_id, task))
+        self.changes.append(Change(self._seq, kind, at, task_id, task))

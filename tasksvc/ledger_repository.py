@@ -12,12 +12,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
+from tasksvc.deciding import decide
 from tasksvc.domain import Change, Position, Record, Task, json_size, new_generation
 from tasksvc.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
 from tasksvc.group_commit import GroupCommit
 from tasksvc.ledger import Ledger
 from tasksvc.ports import Capability, ChangePage, Found, Page, TaskRepository, seq_of
 from tasksvc.query import Cursor, TaskQuery, fitting, select
+from tasksvc.turns import Turns
 from tasksvc.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
 
 COUNTED_AT_ONCE = 1_000
@@ -71,11 +73,11 @@ class LedgerRepository(TaskRepository):
         """Commits, dumps to restore, and renewals of the generation."""
         outcomes: list[Committed | Exception] = []
         made: list[list[Entry]] = []
-        ledger = self._ledger.draft()
+        ledger, turns = self._ledger.draft(), Turns()
         for unit in units:
             try:
                 if isinstance(unit, Commit):
-                    decision = ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
+                    decision = await decide(ledger, unit, turns)
                     committed, entries = decision.committed, decision.entries()
                 elif unit == _RENEWAL:
                     header = Header(new_generation(), ledger.last_id, ledger.seq, self.header.floor)

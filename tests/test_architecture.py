@@ -33,8 +33,12 @@ CORE = {
     "ports": {"errors", "domain", "query", "writes"},
     "ledger": {"errors", "domain", "writes", "codec"},
     "turns": set(),
+    "deciding": {"ledger", "writes", "turns"},
     "group_commit": {"errors"},
-    "ledger_repository": {"errors", "domain", "query", "writes", "ports", "ledger", "group_commit"},
+    "ledger_repository": {
+        *("errors", "domain", "query", "writes", "ports", "ledger", "group_commit"),
+        *("deciding", "turns"),
+    },
     "hookspecs": {"ports", "store_url"},
     "plugins": {"errors", "ports", "store_url", "hookspecs"},
     "usecases": {"domain", "query", "writes", "ports"},

@@ -20,6 +20,7 @@ from tasksvc import (
     Record,
     Remembered,
     Task,
+    decide_all,
     fold_text,
     named,
 )
@@ -144,7 +145,7 @@ async def write(session: Session, commits: Sequence[Commit]) -> Written:
         return await _add(session, commits)
     await session.begin(LOCK)
     ledger, found = await _read(session, task_ids, retry_keys, record_names)
-    written = _decided(ledger, commits)
+    written = await _decided(ledger, commits)
     if written.entries:
         await _persist(session, written.entries, found, ledger)
         await session.commit()
@@ -155,30 +156,19 @@ async def write(session: Session, commits: Sequence[Commit]) -> Written:
 
 async def _add(session: Session, commits: Sequence[Commit]) -> Written:
     """Commits that only add tasks, in one round trip: the server counts on from where the log is."""
-    from_zero = _decided(Ledger(""), commits)
+    from_zero = await _decided(Ledger(""), commits)
     tasks = [entry.task for entry in from_zero.entries if isinstance(entry, Change) and entry.task is not None]
     rows = [(*task_row(task)[:9], fold_text(task.description)) for task in tasks]
     labels = [(label, task.id) for task in tasks for label in task.labels]
     ((generation, last_id, first, _),) = await session.write_alone(
         _ADD, len(tasks), *columns_of(rows, 10), *columns_of(labels, 2)
     )
-    return _decided(Ledger(generation, last_id=last_id, seq=first), commits)
+    return await _decided(Ledger(generation, last_id=last_id, seq=first), commits)
 
 
-def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
+async def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
     """What the ledger, which is brought up to date, says to `commits`."""
-    outcomes: list[Committed | Exception] = []
-    entries: list[Entry] = []
-    for writes, at, retry in commits:
-        try:
-            decision = ledger.decide(writes, at=at, retry=retry)
-        except Exception as error:  # whatever it is, it is this commit's alone
-            outcomes.append(error)
-        else:
-            made = decision.entries()
-            ledger.apply(made)
-            entries += made
-            outcomes.append(decision.committed)
+    outcomes, entries = await decide_all(ledger, commits)
     return Written(outcomes, entries, ledger.position)
 
 

@@ -14,10 +14,10 @@ from tasksvc import (
     Ledger,
     Record,
     Remembered,
-    RepositoryError,
     RetryKey,
     Task,
     Write,
+    decide_all,
     named,
 )
 from tasksvc_sqlite.connection import to_its_end
@@ -76,18 +76,7 @@ class Commits:
         self._count += len(commits)
         self._groups += 1
         ledger = await self._ledger_for(commits)
-        outcomes: list[Committed | Exception] = []
-        entries: list[Entry] = []
-        for writes, at, retry in commits:
-            try:
-                decision = ledger.decide(writes, at=at, retry=retry)
-            except RepositoryError as error:
-                outcomes.append(error)
-            else:
-                made = decision.entries()
-                ledger.apply(made)
-                entries += made
-                outcomes.append(decision.committed)
+        outcomes, entries = await decide_all(ledger, commits)
         if entries:
             await self._persist(entries, ledger)
         return outcomes

@@ -44,5 +44,6 @@ def retry_key(
     asked = f"{request.method} {target}"
     if any(condition is not None for condition in conditions):
         asked += f" if {conditions!r}"
-    fingerprint = hashlib.sha256(b"%b\n%b" % (asked.encode("utf-8", "backslashreplace"), raw)).hexdigest()
-    return RetryKey(access.caller_of(request).retry_scope, given[0], fingerprint)
+    fingerprint = hashlib.sha256(asked.encode("utf-8", "backslashreplace") + b"\n")
+    fingerprint.update(raw)
+    return RetryKey(access.caller_of(request).retry_scope, given[0], fingerprint.hexdigest())

@@ -16,6 +16,7 @@ from tasksvc.api.answers import (
     NDJSON,
     REPLAYED,
     Answer,
+    encoded_answer,
     json_answer,
     page_answer,
     task_answer,
@@ -63,7 +64,8 @@ from tasksvc.domain import ID_MAX, Task, TaskDraft, Version
 from tasksvc.errors import VersionConflict, WriteRefused
 from tasksvc.ports import Page
 from tasksvc.query import Cursor, TaskQuery
-from tasksvc.writes import Add, Patch, Remove, Write
+from tasksvc.turns import Turns
+from tasksvc.writes import Add, Patch, Remove, Result, Write
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
@@ -273,20 +275,24 @@ class TaskHandlers:
     async def batch(self, request: web.Request) -> Answer:
         check_untagged(*conditions_of(request))
         operations = request[BODY]
-        writes = list(map(_write, operations))
         retry = retry_key(request, self._access, "/tasks/batch", request[RAW])
+        request[RAW] = b""  # nobody needs it any more, and it may be large
+        turns = Turns()
+        writes = []
+        for asked in operations:
+            writes.append(_write(asked))
+            await turns.next()
         try:
             committed = await usecases.batch(self._service.repository, writes, at=usecases.now(), retry=retry)
         except WriteRefused as error:
             raise BatchRefused(error) from error
+        del writes
         generation = committed.position.generation
-        results = [
-            {"op": operation["op"], "id": task.id, "etag": etag(Version(generation, task.version)), "task": task}
-            if isinstance(task, Task)
-            else {"op": operation["op"], "id": operation["id"], "etag": None, "task": None}
-            for operation, task in zip(operations, committed.results, strict=True)
-        ]
-        answer = json_answer({"results": results})
+        shown = []
+        for asked, result in zip(operations, committed.results, strict=True):
+            shown.append(_shown(asked, result, generation))
+            await turns.next()
+        answer = encoded_answer(b'{"results":[%b]}\n' % b",".join(shown))
         if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -330,6 +336,14 @@ def _write(operation: dict[str, Any]) -> Write:
             return Remove(operation["id"], expected)
         case op:
             raise ValueError(f"{op!r} is no operation of a batch.")
+
+
+def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
+    """What became of one operation of a batch, as JSON."""
+    if isinstance(result, Task):
+        tag = etag(Version(generation, result.version))
+        return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
+    return codec.dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})
 
 
 def _next_link(request: web.Request, cursor: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import given
 
-from tasksvc import Capability, TaskDraft
+from tasksvc import Capability, TaskDraft, codec
 from tasksvc.testing.samples import (
     FIRST_MOMENT,
     LAST_MOMENT,
@@ -162,6 +162,17 @@ class ValuesContract(StoreUnderTest):
         )
         assert [repr(number) for number in kept["floats"]] == [repr(number) for number in floats], "floats stay floats"
         assert [type(value) for value in kept["truth"]] == [bool, bool], "true and false are no numbers"
+
+    @on_store()
+    async def test_metadata_may_be_a_mapping_that_is_no_dict(self, store: Store) -> None:
+        metadata: dict[str, Any] = {"z": 1.0, "a": [None, {"y": "\u00e9"}], "n": 2**53 - 1}
+        task = await store.add(metadata=codec.packed(metadata))
+        await store.patch(task, metadata=codec.packed({"z": None, "b": {"c": []}}))
+
+        kept = await store.get(task.id)
+
+        wanted = {"a": metadata["a"], "n": metadata["n"], "b": {"c": []}}
+        assert json.dumps(dict(kept.metadata)) == json.dumps(wanted), "a Mapping that is no dict is kept, and patched"
 
     @on_store()
     async def test_any_metadata_is_kept(self, store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 import sys
@@ -31,6 +32,34 @@ def without_orjson() -> Any:
 
 
 standard = without_orjson()
+
+
+@pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
+def test_a_packed_object_equals_what_it_was_made_of(codec: Any) -> None:
+    value = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
+
+    packed = codec.packed(value)
+
+    assert packed == value
+    assert dict(packed) == value
+    assert list(packed) == ["b", "a"]
+    assert (packed["a"], packed.get("d"), len(packed), bool(packed)) == (value["a"], None, 2, True)
+    assert repr(packed) == repr(value)
+    assert codec.packed(packed) is packed
+    assert codec.packed({}) == {}
+
+
+@pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
+def test_a_packed_object_has_the_json_of_what_it_was_made_of(codec: Any) -> None:
+    metadata = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
+    task = new_task(1, TaskDraft("x", metadata=metadata), NOW)
+
+    packed = dataclasses.replace(task, metadata=codec.packed(metadata))
+
+    assert codec.dumps(packed) == codec.dumps(task)
+    assert codec.dump_line([packed]) == codec.dump_line([task])
+    assert codec.task_to_json(packed) == codec.task_to_json(task)
+    assert codec.dumps(codec.results_to_json([packed])) == codec.dumps(codec.results_to_json([task]))
 
 
 def test_the_platform_of_these_tests_has_both_codecs() -> None:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -112,6 +113,16 @@ def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -
 
     assert "it has more" in str(metadata_problem({"a": Counted([1] * METADATA_MAX)}))
     assert Counted.looked_at == 0
+
+
+def test_a_patch_may_be_of_mappings_that_are_no_dicts() -> None:
+    task = new_task(1, TaskDraft("x", metadata=MappingProxyType({"a": 1, "b": {"c": 2}})), NOW)
+
+    same = revised(task, {"metadata": MappingProxyType({"a": 1})}, NOW)
+    changed = revised(task, {"metadata": MappingProxyType({"a": None, "b": {"d": 3}})}, NOW)
+
+    assert same is task
+    assert changed.metadata == {"b": {"c": 2, "d": 3}}
 
 
 def test_metadata_of_any_depth_is_refused_without_recursion() -> None:

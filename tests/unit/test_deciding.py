@@ -1,0 +1,78 @@
+"""Deciding commits on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+from unittest import mock
+
+from tasksvc import Ledger, Patch, Task, TaskDraft, TaskNotFound, decide_all
+from tasksvc.domain import new_task
+from tasksvc.writes import Add, Commit, Remove, RetryKey
+
+NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
+
+
+def ledger() -> Ledger:
+    task = new_task(1, TaskDraft("x", metadata={"m": [{}] * 3}), NOW)
+    return Ledger("g", last_id=1, seq=1, tasks={1: task})
+
+
+async def test_commits_are_decided_as_one_by_one() -> None:
+    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+    commits = [
+        Commit([Add(TaskDraft("a"))], NOW),
+        Commit(patches, NOW, RetryKey("", "k", "f")),
+        Commit([Add(TaskDraft("b")), Remove(99)], NOW),
+        Commit(patches, NOW, RetryKey("", "k", "f")),
+        Commit([Remove(1), Remove(2)], NOW),
+    ]
+    together, alone = ledger(), ledger()
+
+    decided = await decide_all(together, commits)
+
+    outcomes: list[Any] = []
+    for commit in commits:
+        try:
+            decision = alone.decide(*commit[:1], at=commit.at, retry=commit.retry)
+        except TaskNotFound as error:
+            outcomes.append(error.index)
+        else:
+            alone.apply(decision.entries())
+            outcomes.append(decision.committed)
+    told = [outcome.index if isinstance(outcome, TaskNotFound) else outcome for outcome in decided.outcomes]
+    assert told == outcomes
+    assert together.position == alone.position
+    assert len(decided.entries) == 1 + 101 + 2
+
+
+async def test_others_have_their_turn_meanwhile() -> None:
+    turns_of_others = 0
+
+    async def others() -> None:
+        nonlocal turns_of_others
+        while True:
+            await asyncio.sleep(0)
+            turns_of_others += 1
+
+    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+    with mock.patch("tasksvc.turns.TURN_SECONDS", 0.0):
+        counting = asyncio.create_task(others())
+        await decide_all(ledger(), [Commit(patches, NOW)])
+        counting.cancel()
+
+    assert turns_of_others >= 99
+
+
+async def test_what_many_patches_make_is_kept_as_text() -> None:
+    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+
+    decided = await decide_all(ledger(), [Commit(patches, NOW)])
+
+    (committed,) = decided.outcomes
+    assert not isinstance(committed, Exception)
+    last = committed.results[-1]
+    assert isinstance(last, Task)
+    assert last.metadata == {"m": [{}] * 3, **{str(number): number for number in range(100)}}
+    assert not any(isinstance(result.metadata, dict) for result in committed.results if isinstance(result, Task))
