@@ -96,7 +96,7 @@ def json_size(task: Task | None) -> int:
     if task is None:
         return TASK_BYTES
     labels = _compact_size(task.labels) if task.labels else 2
-    metadata = _compact_size(task.metadata) if task.metadata else 2
+    metadata = _compact_size(dict(task.metadata)) if task.metadata else 2
     return TASK_BYTES + _utf8_size(task.description) + labels + metadata
 
 
