@@ -40,7 +40,7 @@ class Allowance:
     burst: int = 100
     """Requests at once, where there is a rate."""
     streams: int = 1_000
-    """Streams of changes at once."""
+    """Answers at once that are sent piece by piece: streams of changes, and lists that aren't paged."""
 
 
 class TokenPolicy(Enum):
@@ -57,7 +57,7 @@ class NoTokens(TasksvcError):
 
 
 class Caller:
-    """Somebody with a token; or everybody together, where no tokens are asked for."""
+    """Somebody with a token; or everybody at one address, where no token is asked for."""
 
     def __init__(self, token: Token | None, allowance: Allowance) -> None:
         self.token = token
@@ -110,10 +110,11 @@ class Caller:
         )
 
     def open_stream(self) -> None:
-        """Counts a stream, which close_stream() ends.  Raises TooManyRequests."""
+        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests."""
         if self._streams >= self._allowance.streams:
             raise TooManyRequests(
-                f"At most {self._allowance.streams} streams at once are allowed. Close one.",
+                f"At most {self._allowance.streams} streams and lists at once are allowed."
+                " Read one to its end, or close one.",
                 headers={"Retry-After": "1"},
             )
         self._streams += 1
@@ -133,7 +134,8 @@ class Access:
     def __init__(self, service: Service, policy: TokenPolicy, allowance: Allowance) -> None:
         self._service, self._policy, self._allowance = service, policy, allowance
         self._callers: dict[str, Caller] = {}
-        self._everybody = Caller(None, allowance)
+        self._strangers: dict[str, Caller] = {}
+        """Those without a token, by peer."""
         self.by_token = policy is TokenPolicy.ALWAYS
         """Whether a token is asked for."""
         self._look_at = math.inf
@@ -184,7 +186,7 @@ class Access:
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
-        caller = await self._who(request) if await self._asks_for_token() else self._everybody
+        caller = await self._who(request) if await self._asks_for_token() else self._stranger(request)
         if caller.scope < needed:
             raise Forbidden(f"This needs a token with the scope {needed}.")
         caller.count_request()
@@ -192,7 +194,18 @@ class Access:
 
     def caller_of(self, request: web.BaseRequest) -> Caller:
         """Who sent a request that was admitted."""
-        return request.get(CALLER) or self._everybody
+        return request.get(CALLER) or self._stranger(request)
+
+    @property
+    def counts_strangers(self) -> bool:
+        """Whether count_stranger() has anything to do."""
+        return self._allowance.rate is not None
+
+    def count_stranger(self, request: web.BaseRequest) -> Caller:
+        """Counts a request that needs no token for the address that it comes from.  Raises TooManyRequests."""
+        stranger = self._stranger(request)
+        stranger.count_request()
+        return stranger
 
     async def is_still_admitted(self, caller: Caller) -> bool:
         """Whether the token of a long-lived request is still good."""
@@ -217,6 +230,15 @@ class Access:
             self.by_token = True
             break
         self._look_at = math.inf if self.by_token else time.monotonic() + FRESH_SECONDS
+
+    def _stranger(self, request: web.BaseRequest) -> Caller:
+        peer = self._service.peers.of(request.remote, request.headers)
+        stranger = self._strangers.get(peer)
+        if stranger is None:
+            if len(self._strangers) >= REMEMBERED:
+                del self._strangers[next(iter(self._strangers))]
+            stranger = self._strangers[peer] = Caller(None, self._allowance)
+        return stranger
 
     async def _who(self, request: web.BaseRequest) -> Caller:
         callers = self._callers

@@ -17,6 +17,7 @@ from tasksvc.api.front import Front
 from tasksvc.api.guard import Guard
 from tasksvc.api.observer import Observer, RequestLog
 from tasksvc.api.operations import OperationsHandlers
+from tasksvc.api.peers import Peers
 from tasksvc.api.proxies import Proxies
 from tasksvc.api.routes import BATCH_BODY_MAX, Handlers, Routes
 from tasksvc.api.service import Service
@@ -87,7 +88,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)
 
-    service = Service(open_store, options.retention, scheme=url.partition(":")[0])
+    service = Service(open_store, options.retention, scheme=url.partition(":")[0], peers=Peers(options.proxies))
     observer = Observer(options.request_log, options.proxies)
     access = Access(service, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None

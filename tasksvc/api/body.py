@@ -10,8 +10,9 @@ from time import monotonic
 
 from aiohttp import HttpVersion11, hdrs, web
 
-from tasksvc.api.held_bytes import CountingConnection, peer_of
+from tasksvc.api.held_bytes import CountingConnection
 from tasksvc.api.held_time import HeldTime
+from tasksvc.api.peers import Peers
 from tasksvc.api.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
 from tasksvc.api.upload_room import UploadRoom
 
@@ -74,7 +75,9 @@ class _Upload:
 class Uploads:
     """The bodies that are on their way."""
 
-    def __init__(self) -> None:
+    def __init__(self, peers: Peers) -> None:
+        """`peers` tells whose a body is."""
+        self._peers = peers
         self._uploads: set[_Upload] = set()
         self._end = math.inf
         self._held = HeldTime()
@@ -96,7 +99,7 @@ class Uploads:
         A large body waits until there is room for it.  Its time begins then.
         """
         if size > SMALL_BYTES:
-            entering = self.room.enter(request, peer_of(request.remote), size)
+            entering = self.room.enter(request, self._peers.of(request.remote, request.headers), size)
             self._hurry()
             await entering
             if isinstance(request.protocol, CountingConnection):

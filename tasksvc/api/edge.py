@@ -22,7 +22,7 @@ from tasksvc.api.problems import problem_of
 from tasksvc.api.service import Service
 from tasksvc.api.streaming import Stream
 from tasksvc.api.trust import BrokenStore
-from tasksvc.api.validation import Expectation
+from tasksvc.api.validation import BODY, RAW, Expectation
 from tasksvc.domain import Version
 from tasksvc.errors import StoreUnavailable, VersionConflict
 from tasksvc.tokens import Scope
@@ -53,16 +53,19 @@ class Edge:
         self._service, self._access, self._observer = service, access, observer
         self._guard, self._cors = guard, cors
 
-    def enclose(self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True) -> Enclosed:
+    def enclose(
+        self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True, counted: bool = False
+    ) -> Enclosed:
         """`handler`, which now never raises.
 
         `scope`: what it needs, None for nothing; `route`: its name in figures; `guarded`: whether the
-        browser's guard stands before it.
+        browser's guard stands before it; `counted`: whether a request counts for its address, if there's no scope.
         """
         service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
         guard = self._guard if guarded else None
         in_flight, room = service.in_flight, service.uploads.room
         administers = scope is Scope.ADMIN
+        counted = counted and scope is None and access.counts_strangers
 
         @functools.wraps(handler)
         async def answer(request: web.Request, *known: Any) -> web.StreamResponse | Answer:
@@ -81,6 +84,8 @@ class Edge:
                     who = request[CALLER] = await access.admit(request, scope)
                     caller = who.name
                     more += who.limit_headers()
+                elif counted:
+                    more += access.count_stranger(request).limit_headers()
                 response = await handler(request, *known)
                 if isinstance(response, Stream):
                     response = await self._send(request, response, (("X-Request-ID", name), *more))
@@ -134,7 +139,14 @@ class Edge:
         return response
 
     def wrap(
-        self, handler: Handler, expectation: Expectation, scope: Scope | None, route: str, *, guarded: bool
+        self,
+        handler: Handler,
+        expectation: Expectation,
+        scope: Scope | None,
+        route: str,
+        *,
+        guarded: bool,
+        counted: bool = False,
     ) -> Wrapped:
         """`handler`, whose request is now validated, as a handler for a router."""
         uploads = self._service.uploads
@@ -143,11 +155,13 @@ class Edge:
             await expectation.check(request, uploads)
             return await handler(request)
 
-        enclosed = self.enclose(validated, scope, route, guarded=guarded)
+        enclosed = self.enclose(validated, scope, route, guarded=guarded, counted=counted)
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
             response = await enclosed(request)
+            for key in (BODY, RAW):  # aiohttp keeps the request until the next one
+                request.pop(key, None)
             return response.response() if isinstance(response, Answer) else response
 
         return answer

@@ -6,7 +6,6 @@ them would hold whatever memory there is.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -17,7 +16,7 @@ class Holder(Protocol):
 
     @property
     def peer(self) -> str:
-        """Whose it is, as peer_of() names them."""
+        """Whose it is, as Peers names them."""
 
     def abort(self) -> None:
         """Closes it at once, and frees what it holds."""
@@ -67,9 +66,10 @@ class HeldBytes:
 
         Closes connections, `holder` maybe among them, until the limit is kept.
         """
-        peer = self._peers.get(holder)
-        if peer is None:
-            peer = self._peers[holder] = holder.peer
+        peer = holder.peer
+        if self._peers.get(holder) != peer:  # a proxy's connections are for one client after the other
+            self.release(holder)
+            self._peers[holder] = peer
         sizes = self._sizes.setdefault(peer, {})
         growth = size - sizes.get(holder, 0)
         sizes[holder] = size
@@ -90,13 +90,3 @@ class HeldBytes:
         self._totals[peer] -= size
         if not self._sizes[peer]:
             del self._sizes[peer], self._totals[peer]
-
-
-def peer_of(address: str | None) -> str:
-    """Whom an address counts for: an IPv6 address counts for its /64 network, which one host can have to itself."""
-    if address is None or ":" not in address:
-        return address or ""
-    try:
-        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return address

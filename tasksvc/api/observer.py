@@ -202,7 +202,9 @@ class Observer:
         method = request.method
         self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
-            remote = request.remote if self._proxies is None else self._proxies.client_of(request)
+            remote = (
+                request.remote if self._proxies is None else self._proxies.client_of(request.remote, request.headers)
+            )
             if remote is not None and remote.startswith(MAPPED):
                 remote = remote[len(MAPPED) :]
             self._log.add((time.time(), name, remote, caller, method, request.raw_path, status, seconds))

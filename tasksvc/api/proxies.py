@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from aiohttp import hdrs, web
 
@@ -27,6 +27,15 @@ _ESCAPED = re.compile(r"\\(.)")
 
 class InvalidProxy(TasksvcError):
     """A proxy is named by its address, or by a network."""
+
+
+class Headers(Protocol):
+    """The headers of a request."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def getall(self, key: str, default: list[str], /) -> list[str]:
+        """The values of a header, whose name may be in any case."""
 
 
 class Asked(NamedTuple):
@@ -57,18 +66,18 @@ class Proxies:
             raise InvalidProxy(f"A trusted proxy is an address or a network: {error}.") from None
         self._known: dict[str, bool] = {}
 
-    def client_of(self, request: web.BaseRequest) -> str | None:
+    def client_of(self, peer: str | None, headers: Headers) -> str | None:
         """The address of the client: the nearest to the service that isn't a trusted proxy's.
 
-        It's a canonical IP address, whatever came in a header.
+        `peer` is the address at the other end of the connection, and `headers` came over it.  The
+        client's is a canonical IP address, whatever came in a header.
         """
-        peer = request.remote
         if peer is None or not self._trusts(peer):
             return peer
-        if _uses_forwarded(request):
-            return self._outermost(peer, request)[0]
+        if _uses_forwarded(headers):
+            return self._outermost(peer, headers)[0]
         client = peer
-        for hop in reversed(_listed(request, _FOR)):
+        for hop in reversed(_listed(headers, _FOR)):
             address = address_in(hop)
             if address is None:
                 break
@@ -79,21 +88,21 @@ class Proxies:
 
     def asked(self, request: web.BaseRequest) -> Asked:
         """What the client asked for; nothing if the request doesn't come from a trusted proxy."""
-        peer = request.remote
+        peer, headers = request.remote, request.headers
         if peer is None or not self._trusts(peer):
             return _NOTHING
-        if _uses_forwarded(request):
-            pairs = self._outermost(peer, request)[1]
+        if _uses_forwarded(headers):
+            pairs = self._outermost(peer, headers)[1]
             return Asked(_scheme(pairs.get("proto")), pairs.get("host") or None)
         # Of a list, only the last is of the proxy itself, and the others are what its client sent.
-        scheme, host, port = (next(reversed(_listed(request, name)), None) for name in (_PROTO, _HOST, _PORT))
+        scheme, host, port = (next(reversed(_listed(headers, name)), None) for name in (_PROTO, _HOST, _PORT))
         number = int(port) if port is not None and _PORT_TEXT(port) else None
         return Asked(_scheme(scheme), host, number if number is not None and number <= PORT_MAX else None)
 
-    def _outermost(self, peer: str, request: web.BaseRequest) -> tuple[str, dict[str, str]]:
+    def _outermost(self, peer: str, headers: Headers) -> tuple[str, dict[str, str]]:
         """The client, and the element of Forwarded that the trusted proxy nearest to it wrote."""
         client, pairs = peer, dict[str, str]()
-        for pairs in reversed(_elements(", ".join(request.headers.getall(hdrs.FORWARDED)))):
+        for pairs in reversed(_elements(", ".join(headers.getall(hdrs.FORWARDED, [])))):
             address = address_in(pairs.get("for", ""))
             if address is None:
                 break
@@ -140,14 +149,13 @@ def address_in(node: str) -> str | None:
     return str(mapped or found)
 
 
-def _uses_forwarded(request: web.BaseRequest) -> bool:
-    headers = request.headers
+def _uses_forwarded(headers: Headers) -> bool:
     return hdrs.FORWARDED in headers and not any(name in headers for name in (_FOR, _HOST, _PROTO, _PORT))
 
 
-def _listed(request: web.BaseRequest, name: str) -> list[str]:
+def _listed(headers: Headers, name: str) -> list[str]:
     """The elements of a list header, without empty ones (RFC 9110, section 5.6.1)."""
-    return [text for part in ",".join(request.headers.getall(name, ())).split(",") if (text := part.strip())]
+    return [text for part in ",".join(headers.getall(name, [])).split(",") if (text := part.strip())]
 
 
 def _scheme(text: str | None) -> str | None:

@@ -86,7 +86,7 @@ class Routes:
             ("/docs/assets/{name}", pages.asset),
             ("/openapi.json", self._openapi),
         ):
-            self._path(router, path, {"GET": (handler, None)}, documented=False)
+            self._path(router, path, {"GET": (handler, None)}, documented=False, counted=True)
         self._nowhere(router)
 
     def add_only_operations_to(self, router: web.UrlDispatcher) -> None:
@@ -122,6 +122,7 @@ class Routes:
         operation_max: int = BODY_MAX,
         documented: bool = True,
         guarded: bool = True,
+        counted: bool = False,
     ) -> None:
         resource = router.add_resource(path)
         if "GET" in methods:
@@ -129,7 +130,7 @@ class Routes:
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
         for method, (handler, scope) in methods.items():
             expectation = Expectation(handler, types=types, body_max=body_max, operation_max=operation_max)
-            self._route(resource, method, handler, expectation, scope, guarded=guarded)
+            self._route(resource, method, handler, expectation, scope, guarded=guarded, counted=counted)
             if documented and method != "HEAD":
                 self._operations.append(Operation(path, method, handler, types, scope))
 
@@ -156,8 +157,9 @@ class Routes:
         scope: Scope | None,
         *,
         guarded: bool = True,
+        counted: bool = False,
     ) -> None:
-        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical, guarded=guarded)
+        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical, guarded=guarded, counted=counted)
         resource.add_route(method, wrapped, expect_handler=_expect)
 
     def _nowhere(self, router: web.UrlDispatcher) -> None:

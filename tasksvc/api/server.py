@@ -16,14 +16,16 @@ from time import monotonic
 from typing import Any, NamedTuple, cast
 
 from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader, hdrs, web
-from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
 from tasksvc import unix_socket
 from tasksvc.api.answers import CHUNK_BYTES, SERVER, Answer
 from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
+from tasksvc.api.heads import memory_of
 from tasksvc.api.heap import trim_heap
-from tasksvc.api.held_bytes import CountingConnection, HeldBytes, peer_of
+from tasksvc.api.held_bytes import CountingConnection, HeldBytes
+from tasksvc.api.peers import Peers
 from tasksvc.api.pipelining import PipeliningHandler
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.streaming import STALL_SECONDS
@@ -50,10 +52,17 @@ HEADER_MAX = 8_192
 """Bytes."""
 HEAD_MAX = 64 * 1024
 """Bytes of a request's head that is received in several pieces.  aiohttp itself would take a megabyte."""
-UNCOUNTED_BYTES = 16 * 1024
-"""Bytes of an unfinished request that are not worth counting: most requests arrive whole."""
-UNFINISHED_BYTES = 16 * 2**20
-"""Bytes of all requests that have arrived in part.  Bodies of batches are bounded elsewhere."""
+GLANCE_BYTES = 1_024
+"""Bytes since a connection was idle up to which they aren't looked at: most requests are alone, small, and whole."""
+UNCOUNTED_BYTES = 8 * 1024
+"""Bytes that a connection may keep of requests before they count."""
+REQUESTS_BYTES = 16 * 2**20
+"""Bytes that all connections keep of requests: unfinished ones, those that wait, and the heads of the last ones.
+
+Bodies of batches are bounded elsewhere.
+"""
+QUEUE_MAX = 8
+"""Requests of a connection that are read before the one that is being answered is done."""
 WAITING_BYTES = 32 * 2**20
 """Bytes of all answers that clients have yet to take."""
 BACKLOG = 1_024
@@ -74,14 +83,14 @@ _LAST.force_close()
 
 
 class Bounds(NamedTuple):
-    """What the connections of a process may hold together, and for how long."""
+    """What the connections of a process may hold together."""
 
-    unfinished: HeldBytes
-    """Requests that have arrived in part."""
-    waiting: HeldBytes
+    requests: HeldBytes
+    """What is kept of requests."""
+    answers: HeldBytes
     """Answers that clients have yet to take."""
-    idle_seconds: float | None
-    """How long each of them may be idle; None for IDLE_SECONDS."""
+    peers: Peers
+    """Whose each connection is."""
 
 
 class HeadTooLong(Exception):
@@ -93,11 +102,18 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._unfinished, self._waiting_bytes, _ = bounds
+        self._requests_held, self._answers_held, self._peers = bounds
+        self._max_msg_queue_size, self._msg_queue_resume_size = QUEUE_MAX, QUEUE_MAX // 2
         self._received = 0
         """Bytes of the request that is received in part."""
+        self._arrived = 0
+        """Bytes that came since the connection was idle."""
+        self._counts = False
+        """Whether what is kept of its requests counts."""
+        self._message: Any = None
+        """The head of the request that came last."""
         self._payload: StreamReader = EMPTY_PAYLOAD
-        """The body of the request that came last."""
+        """Its body."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
@@ -107,7 +123,9 @@ class Protocol(CountingConnection, PipeliningHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._unfinished.release(self)
+        self._requests_held.release(self)
+        self._messages.clear()  # the request that is being answered may go on for long
+        self._uncut = self._message_tail = b""
         payload, self._payload = self._payload, EMPTY_PAYLOAD
         if not payload.is_eof() and payload.exception() is None:
             with contextlib.suppress(RuntimeError):  # somebody waits for more, so there is nothing
@@ -118,9 +136,10 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     @property
     def peer(self) -> str:
-        """Whose connection it is."""
+        """Whose connection it is, or whose request came last over that of a proxy."""
         address = self._wire.get_extra_info("peername")
-        return peer_of(address[0] if isinstance(address, tuple) else None)
+        headers = getattr(self._message, "headers", None)  # what could not be read has none
+        return self._peers.of(address[0] if isinstance(address, tuple) else None, headers)
 
     def abort(self) -> None:
         """Closes the connection at once."""
@@ -128,23 +147,39 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     def data_received(self, data: bytes) -> None:
         requests, in_head = self._request_count, self._payload.is_eof()
+        if self._waiter is not None and in_head and not self._received and not self._messages:
+            self._arrived = 0
         super().data_received(data)
+        self._arrived += len(data)
         if requests != self._request_count:  # at least one head is complete
-            self._payload = self._messages[-1][1]
+            self._message, self._payload = self._messages[-1]
+            if isinstance(self._message, _ErrInfo):
+                self._message = _without_data(self._message)
+                self._messages[-1] = self._message, self._payload
             self._received, in_head = 0, False
         if self._payload.is_eof() and not in_head:  # the request is complete
             self.body_has_room = False
-            if self._received:
-                self._received = 0
-                self._unfinished.release(self)
-        elif self.body_has_room:
-            self._unfinished.release(self)
+            self._received = 0
         elif not self._force_close:
             self._received += len(data)
             if in_head and self._received > HEAD_MAX:
                 self._refuse_head()
-            elif self._received > UNCOUNTED_BYTES:
-                self._unfinished.hold(self, self._received)
+        if self._arrived > GLANCE_BYTES or self._counts:
+            self._count_requests()
+
+    def _count_requests(self) -> None:
+        """Counts what the connection keeps of requests, aiohttp the last one until the next one comes."""
+        size = len(self._uncut) + len(self._message_tail) + sum(memory_of(message) for message, _ in self._messages)
+        if self._message is not None:
+            size += memory_of(self._message)
+        if not self.body_has_room:
+            size += self._received
+        if size > UNCOUNTED_BYTES and not self._wire.is_closing():
+            self._counts = True
+            self._requests_held.hold(self, size)
+        elif self._counts:
+            self._counts = False
+            self._requests_held.release(self)
 
     def _refuse_head(self) -> None:
         """Answers what came before, then refuses this request, and reads no more."""
@@ -157,11 +192,11 @@ class Protocol(CountingConnection, PipeliningHandler):
         """Waits until the client has taken most of what waits for it.  Raises ConnectionError."""
         if not self._paused:
             return await super()._drain_helper()
-        self._waiting_bytes.hold(self, self._wire.get_write_buffer_size() + self.unsent + len(self._uncut))
+        self._answers_held.hold(self, self._wire.get_write_buffer_size() + self.unsent)
         try:
             await super()._drain_helper()
         finally:
-            self._waiting_bytes.release(self)
+            self._answers_held.release(self)
 
     def cut_if_stalled(self) -> None:
         """Cuts the connection if its client has long taken nothing of what waits for it.  To be called now and then."""
@@ -183,6 +218,8 @@ class Protocol(CountingConnection, PipeliningHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        if self._counts:
+            self._count_requests()
         if not isinstance(resp, Answer):
             if isinstance(resp, web.HTTPException):  # aiohttp's own, to a CONNECT
                 resp = problem_of(resp)
@@ -263,6 +300,12 @@ class Listener(NamedTuple):
     """0 for a free one."""
 
 
+def _without_data(error: _ErrInfo) -> _ErrInfo:
+    """An error of the parser, without what was read: its traceback and its text would keep that until it's answered."""
+    exc = LineTooLong(b"", error.exc.args[1]) if isinstance(error.exc, LineTooLong) else BadHttpMessage("")
+    return _ErrInfo(status=error.status, exc=exc, message="")
+
+
 def _ending_signals() -> list[signal.Signals]:
     """SIGTERM, SIGINT, and SIGHUP, which comes when the terminal is closed, unless nohup has it ignored."""
     hang_up = getattr(signal, "SIGHUP", None)  # absent on Windows
@@ -297,7 +340,7 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        bounds = Bounds(HeldBytes(UNFINISHED_BYTES), HeldBytes(WAITING_BYTES), idle_seconds)
+        bounds = Bounds(HeldBytes(REQUESTS_BYTES), HeldBytes(WAITING_BYTES), app[SERVICE].peers)
         ports = []
         servers = []
         runners = []
@@ -307,7 +350,7 @@ async def serve(
             if not await _done_before(stop, runner.setup(), stopping):
                 return
             runners.append(runner)
-            server = await _listen(runner, listener.host, listener.port, bounds)
+            server = await _listen(listener.host, listener.port, _factory(runner, Protocol, bounds, idle_seconds))
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
@@ -316,7 +359,7 @@ async def serve(
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             runners.append(runner)
-            await _listen_privately(runner, admin_socket, bounds, stack)
+            await _listen_privately(admin_socket, _factory(runner, LocalProtocol, bounds, idle_seconds), stack)
         cutting = asyncio.create_task(_cut_stalled_connections(runners))
         stack.callback(cutting.cancel)
         trimming = asyncio.create_task(trim_heap())
@@ -388,7 +431,7 @@ class LocalProtocol(Protocol):
             self._wire.abort()
 
 
-async def _listen_privately(runner: web.AppRunner, path: Path, bounds: Bounds, stack: AsyncExitStack) -> None:
+async def _listen_privately(path: Path, protocol: Callable[[], Protocol], stack: AsyncExitStack) -> None:
     """Listens at `path` until `stack` ends, or logs why not."""
     try:
         listening = unix_socket.bind_private(path)
@@ -396,15 +439,19 @@ async def _listen_privately(runner: web.AppRunner, path: Path, bounds: Bounds, s
         log.warning("'tasksvc token --store' cannot ask this service: %s cannot be made: %s.", path, error)
         return
     stack.callback(path.unlink, missing_ok=True)  # before the store is closed, and another process makes its own
-    protocol = _factory(runner, LocalProtocol, bounds)
     server = await asyncio.get_running_loop().create_unix_server(protocol, sock=listening)
     stack.callback(server.close)
 
 
-def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Callable[[], Protocol]:
-    """What makes a protocol for each connection."""
+def _factory(
+    runner: web.AppRunner, kind: type[Protocol], bounds: Bounds, idle_seconds: float | None
+) -> Callable[[], Protocol]:
+    """What makes a protocol for each connection, which may be idle for `idle_seconds`, by default IDLE_SECONDS."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
+    front = runner.app.get(FRONT)
+    if front is not None:
+        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
 
     def protocol() -> Protocol:
         return kind(
@@ -412,7 +459,7 @@ def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Cal
             bounds=bounds,
             loop=loop,
             access_log=None,
-            keepalive_timeout=IDLE_SECONDS if bounds.idle_seconds is None else bounds.idle_seconds,
+            keepalive_timeout=IDLE_SECONDS if idle_seconds is None else idle_seconds,
             lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
             max_field_size=HEADER_MAX,
@@ -423,14 +470,8 @@ def _factory(runner: web.AppRunner, kind: type[Protocol], bounds: Bounds) -> Cal
     return protocol
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, bounds: Bounds) -> asyncio.Server:
-    manager = runner.server
-    assert manager is not None
-    front = runner.app.get(FRONT)
-    if front is not None:
-        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
+async def _listen(host: str, port: int, protocol: Callable[[], Protocol]) -> asyncio.Server:
     loop = asyncio.get_running_loop()
-    protocol = _factory(runner, Protocol, bounds)
     try:
         if host == ANY_IPV6 and socket.has_dualstack_ipv6():
             listening = socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tasksvc.api.body import Uploads
 from tasksvc.api.feed import Feed
 from tasksvc.api.in_flight import InFlight
+from tasksvc.api.peers import Peers
 from tasksvc.api.watchdog import Watchdog
 from tasksvc.errors import RepositoryError, StoreClosed
 from tasksvc.ports import Capability, TaskRepository
@@ -49,16 +50,22 @@ class Service:
     """Opened on startup, stopped on shutdown, and both once."""
 
     def __init__(
-        self, open_store: Callable[[], Awaitable[TaskRepository]], retention: Retention, *, scheme: str
+        self,
+        open_store: Callable[[], Awaitable[TaskRepository]],
+        retention: Retention,
+        *,
+        scheme: str,
+        peers: Peers | None = None,
     ) -> None:
-        """`scheme` is that of the store's URL: its name in the log."""
+        """`scheme` is that of the store's URL: its name in the log; `peers` tells clients apart."""
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
         self._repository: TaskRepository | None = None
         self._feed: Feed | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme)
         self._drained_by = math.inf
-        self.uploads = Uploads()
+        self.peers = peers or Peers()
+        self.uploads = Uploads(self.peers)
         self.in_flight = InFlight(scheme)
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""

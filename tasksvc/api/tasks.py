@@ -219,7 +219,9 @@ class TaskHandlers:
             )
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
-            return Stream(NDJSON if lines else JSON, pieces, headers)
+            caller = self._access.caller_of(request)
+            caller.open_stream()
+            return Stream(NDJSON if lines else JSON, pieces, headers, closed=caller.close_stream)
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer

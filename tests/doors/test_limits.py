@@ -8,6 +8,8 @@ from pytest_aiohttp import AiohttpClient
 
 from tasksvc.api.access import Allowance, TokenPolicy
 from tasksvc.api.app import SERVICE, Options, create_app
+from tasksvc.api.proxies import Proxies
+from tasksvc.api.tasks import STREAM_PAGE
 from tasksvc.tokens import Scope, create_token, new_secret
 from tasksvc.usecases import now
 
@@ -74,6 +76,65 @@ async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_cl
     assert again.status == 200
     again.close()
     second.close()
+
+
+async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_client: AiohttpClient) -> None:
+    client = await client_with(aiohttp_client, Options(allowance=Allowance(streams=1)))
+    batch = [{"op": "create", "task": {"description": "one of many"}}] * (STREAM_PAGE + 1)
+    await client.post("/tasks/batch", json=batch)
+    whole = [await client.get("/tasks/") for _ in range(3)]
+    for answer in whole:
+        await answer.read()
+    stream = await client.get("/changes/stream")
+
+    refused, page = await client.get("/tasks/"), await client.get("/tasks/?limit=1000")
+
+    assert [answer.status for answer in whole] == [200, 200, 200]
+    assert (stream.status, refused.status, page.status) == (200, 429, 200)
+    assert refused.headers["Retry-After"] == "1"
+    stream.close()
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/assets/redoc.js", "/openapi.json"])
+async def test_the_docs_count_for_the_address_that_asks_for_them(aiohttp_client: AiohttpClient, path: str) -> None:
+    root = new_secret()
+    options = Options(
+        tokens=TokenPolicy.ALWAYS,
+        admin_token=root,
+        allowance=Allowance(rate=0.01, burst=2),
+        proxies=Proxies(["127.0.0.1"]),
+    )
+    client = await client_with(aiohttp_client, options)
+
+    answers = [
+        await client.get(path, headers={"X-Forwarded-For": address})
+        for address in ("203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2")
+    ]
+    by_token = await client.get("/tasks/", headers={"Authorization": f"Bearer {root}"})
+
+    assert [answer.status for answer in answers] == [200, 200, 429, 200]
+    assert int(answers[2].headers["Retry-After"]) > 0
+    assert by_token.status == 200
+
+
+async def test_health_is_never_refused_for_being_asked_often(aiohttp_client: AiohttpClient) -> None:
+    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=0.01, burst=1)))
+
+    statuses = [(await client.get(path)).status for path in ("/health/live", "/health/ready") for _ in range(3)]
+
+    assert statuses == [200] * 6
+
+
+async def test_without_tokens_each_address_is_a_caller(aiohttp_client: AiohttpClient) -> None:
+    options = Options(allowance=Allowance(rate=0.01, burst=1), proxies=Proxies(["127.0.0.1"]))
+    client = await client_with(aiohttp_client, options)
+
+    statuses = [
+        (await client.get("/tasks/", headers={"X-Forwarded-For": address})).status
+        for address in ("203.0.113.1", "203.0.113.1", "203.0.113.2")
+    ]
+
+    assert statuses == [200, 429, 200]
 
 
 async def test_the_size_of_bodies_can_be_set(aiohttp_client: AiohttpClient) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tasksvc.api.held_bytes import HeldBytes, peer_of
+from tasksvc.api.held_bytes import HeldBytes
 
 
 class Connection:
@@ -85,17 +83,16 @@ def test_a_released_connection_holds_nothing_however_often_it_is_released() -> N
     assert held.total == 0
 
 
-@pytest.mark.parametrize(
-    ("address", "peer"),
-    [
-        ("203.0.113.7", "203.0.113.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("not:an:address", "not:an:address"),
-        ("", ""),
-        (None, ""),
-    ],
-)
-def test_a_peer_is_an_ipv4_address_or_an_ipv6_network(address: str | None, peer: str) -> None:
-    assert peer_of(address) == peer
+def test_a_connection_counts_for_whom_it_was_last_used_by() -> None:
+    held = HeldBytes(100)
+    shared, others = Connection("first client of a proxy"), Connection("others")
+    held.hold(shared, 40)
+    held.hold(others, 30)
+    shared.peer = "others"
+
+    held.hold(shared, 25)
+    held.hold(Connection("new"), 46)
+
+    assert others.closed
+    assert not shared.closed
+    assert held.total == 71

@@ -1,0 +1,21 @@
+"""How much memory the parsed heads of requests take."""
+
+from __future__ import annotations
+
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import _ErrInfo
+
+REQUEST_BYTES = 2_048
+"""Bytes that a request takes besides its headers."""
+HEADER_BYTES = 256
+"""Bytes that a header takes besides its text, which is there twice: as it came, and decoded."""
+
+
+def memory_of(message: RawRequestMessage | _ErrInfo) -> int:
+    """About as many bytes as the head of a request takes; 0 for what isn't a request."""
+    if isinstance(message, _ErrInfo):
+        return 0
+    size = REQUEST_BYTES + 2 * len(message.path) + HEADER_BYTES * len(message.raw_headers)
+    for name, value in message.raw_headers:
+        size += 2 * (len(name) + len(value))
+    return size
