@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from tasksvc.domain import Task, TaskDraft
 from tasksvc.ports import Found, Page, TaskRepository
@@ -79,6 +79,14 @@ async def batch(
     return await repository.commit(writes, at=at, retry=retry)
 
 
+class Find(Protocol):
+    """TaskRepository.find(), or what stands before it."""
+
+    async def __call__(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page: ...
+
+
 async def remove_matching(
     repository: TaskRepository, query: TaskQuery, *, at: datetime, retry: RetryKey | None = None
 ) -> tuple[Removed, bool]:
@@ -97,7 +105,7 @@ async def remove_matching(
 
 
 async def walk(
-    repository: TaskRepository,
+    find: Find,
     query: TaskQuery,
     show: Callable[[Page], Shown],
     *,
@@ -110,7 +118,7 @@ async def walk(
     A page has the bounds of TaskRepository.find().
     """
     while True:
-        page = await repository.find(query, after=after, limit=page_size, max_bytes=max_bytes)
+        page = await find(query, after=after, limit=page_size, max_bytes=max_bytes)
         shown, reached = show(page), page.next
         del page  # which would be kept until somebody asks for the next one
         yield shown

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
 from tasksvc.api.redaction import names_token
 from tasksvc.api.service import Service
-from tasksvc.errors import TasksvcError
+from tasksvc.errors import Overloaded, TasksvcError
 from tasksvc.ports import Capability
 from tasksvc.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
 from tasksvc.usecases import now
@@ -134,6 +134,8 @@ class Access:
     def __init__(self, service: Service, policy: TokenPolicy, allowance: Allowance) -> None:
         self._service, self._policy, self._allowance = service, policy, allowance
         self._callers: dict[str, Caller] = {}
+        self._streams = 0
+        """Of all callers."""
         self._strangers: dict[str, Caller] = {}
         """Those without a token, by peer."""
         self.by_token = policy is TokenPolicy.ALWAYS
@@ -195,6 +197,20 @@ class Access:
     def caller_of(self, request: web.BaseRequest) -> Caller:
         """Who sent a request that was admitted."""
         return request.get(CALLER) or self._stranger(request)
+
+    def open_stream(self, caller: Caller) -> None:
+        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests, Overloaded."""
+        if self._streams >= self._service.shares.streams:
+            raise Overloaded(
+                f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
+            )
+        caller.open_stream()
+        self._streams += 1
+
+    def close_stream(self, caller: Caller) -> None:
+        """One that open_stream() counted has ended."""
+        caller.close_stream()
+        self._streams -= 1
 
     @property
     def counts_strangers(self) -> bool:

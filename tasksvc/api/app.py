@@ -15,6 +15,7 @@ from tasksvc.api.docs import DocsPages
 from tasksvc.api.edge import Edge
 from tasksvc.api.front import Front
 from tasksvc.api.guard import Guard
+from tasksvc.api.memory_shares import shares_of
 from tasksvc.api.observer import Observer, RequestLog
 from tasksvc.api.operations import OperationsHandlers
 from tasksvc.api.peers import Peers
@@ -71,6 +72,8 @@ class Options:
     operations: bool = True
     """Whether health and figures are served beside the tasks."""
     retention: Retention = field(default_factory=Retention)
+    memory_limit: int | None = None
+    """Bytes that the process may occupy, which bounds what clients can make it keep; None for no limit."""
     drain_seconds: float = 10.0
     """How long the shutdown waits for requests in flight."""
 
@@ -88,7 +91,13 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)
 
-    service = Service(open_store, options.retention, scheme=url.partition(":")[0], peers=Peers(options.proxies))
+    service = Service(
+        open_store,
+        options.retention,
+        scheme=url.partition(":")[0],
+        peers=Peers(options.proxies),
+        shares=shares_of(options.memory_limit),
+    )
     observer = Observer(options.request_log, options.proxies)
     access = Access(service, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None

@@ -75,13 +75,13 @@ class _Upload:
 class Uploads:
     """The bodies that are on their way."""
 
-    def __init__(self, peers: Peers) -> None:
-        """`peers` tells whose a body is."""
+    def __init__(self, peers: Peers, room: int) -> None:
+        """`peers` tells whose a body is; `room`: bytes for all large ones together."""
         self._peers = peers
         self._uploads: set[_Upload] = set()
         self._end = math.inf
         self._held = HeldTime()
-        self.room = UploadRoom()
+        self.room = UploadRoom(room)
         self.processing = asyncio.Lock()
         """Held while a large batch is decoded and checked: one after the other, so that others wait for one alone."""
         self._hurrying: asyncio.TimerHandle | None = None

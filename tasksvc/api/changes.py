@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from aiohttp import web
 
@@ -98,13 +99,13 @@ class ChangeHandlers:
         # While it can still be answered that the position is gone, or the store broken.
         start = await self._service.feed.start(since)
         caller = self._access.caller_of(request)
-        caller.open_stream()
+        self._access.open_stream(caller)
         return Stream(
             "text/event-stream",
             self._events(start, caller),
             [("X-Accel-Buffering", "no")],
             lasting=True,
-            closed=caller.close_stream,
+            closed=partial(self._access.close_stream, caller),
         )
 
     async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:

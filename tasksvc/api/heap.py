@@ -11,37 +11,63 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
+LOOK_SECONDS = 2.0
+"""Between two looks at the size of the process."""
 TRIM_SECONDS = 20.0
-"""Between two trims."""
+"""Between two trims of a process that doesn't grow."""
+MAPPED_BYTES = 128 * 1024
+"""Bytes from which a block of memory is one of its own, which goes back to the system as soon as it's freed.
+
+That is glibc's default, but without this it rises with the blocks that were freed, up to 32 MiB.
+"""
+ARENAS = 2
+"""Heaps for all threads.  glibc would give each thread its own, and each keeps what a burst used."""
 GROWTH_BYTES = 16 * 2**20
 """Growth of the process since its start below which a trim isn't worth its milliseconds."""
 
 _STATM = Path("/proc/self/statm")
 
 
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+"""Of glibc's malloc.h."""
+
+
+def keep_little() -> None:
+    """Makes the C library give large blocks back at once.  To be called before there are threads."""
+    libc = _glibc()
+    if libc is not None:
+        libc.mallopt(_M_MMAP_THRESHOLD, MAPPED_BYTES)
+        libc.mallopt(_M_ARENA_MAX, ARENAS)
+
+
 async def trim_heap() -> None:
     """Trims the heap now and then while the process is larger than now, until it is cancelled."""
-    trim = _malloc_trim()
-    if trim is None:
+    libc = _glibc()
+    if libc is None:
         return
-    limit = _resident_bytes() + GROWTH_BYTES
+    limit = grown = _resident_bytes() + GROWTH_BYTES
+    trim_at = 0.0
     while True:
-        await asyncio.sleep(TRIM_SECONDS)
-        if _resident_bytes() > limit:
+        await asyncio.sleep(LOOK_SECONDS)
+        resident = _resident_bytes()
+        if resident > grown or (resident > limit and monotonic() >= trim_at):
             gc.collect()  # connections that ended with an error are in cycles with its traceback
-            await asyncio.to_thread(trim, 0)
+            await asyncio.to_thread(libc.malloc_trim, 0)
+            grown, trim_at = _resident_bytes() + GROWTH_BYTES, monotonic() + TRIM_SECONDS
 
 
-def _malloc_trim() -> Callable[[int], int] | None:
+def _glibc() -> ctypes.CDLL | None:
     if sys.platform != "linux" or not _STATM.exists():
         return None
     try:
-        return ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):  # another C library, such as musl
+        libc = ctypes.CDLL(None)
+        libc.malloc_trim, libc.mallopt  # noqa: B018  # AttributeError in another C library, such as musl
+    except (OSError, AttributeError):
         return None
+    return libc
 
 
 def _resident_bytes() -> int:

@@ -56,15 +56,8 @@ GLANCE_BYTES = 1_024
 """Bytes since a connection was idle up to which they aren't looked at: most requests are alone, small, and whole."""
 UNCOUNTED_BYTES = 8 * 1024
 """Bytes that a connection may keep of requests before they count."""
-REQUESTS_BYTES = 16 * 2**20
-"""Bytes that all connections keep of requests: unfinished ones, those that wait, and the heads of the last ones.
-
-Bodies of batches are bounded elsewhere.
-"""
 QUEUE_MAX = 8
 """Requests of a connection that are read before the one that is being answered is done."""
-WAITING_BYTES = 32 * 2**20
-"""Bytes of all answers that clients have yet to take."""
 BACKLOG = 1_024
 ANY_IPV6 = "::"
 """All addresses of the machine: those of IPv4 too, where the system can do both."""
@@ -104,6 +97,8 @@ class Protocol(CountingConnection, PipeliningHandler):
         super().__init__(*arguments, **options)
         self._requests_held, self._answers_held, self._peers = bounds
         self._max_msg_queue_size, self._msg_queue_resume_size = QUEUE_MAX, QUEUE_MAX // 2
+        self._is_broken = False
+        """Whether what came isn't HTTP, so that what follows can't be read; to find that out again takes long."""
         self._received = 0
         """Bytes of the request that is received in part."""
         self._arrived = 0
@@ -146,6 +141,8 @@ class Protocol(CountingConnection, PipeliningHandler):
         self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_broken:
+            return
         requests, in_head = self._request_count, self._payload.is_eof()
         if self._waiter is not None and in_head and not self._received and not self._messages:
             self._arrived = 0
@@ -154,6 +151,7 @@ class Protocol(CountingConnection, PipeliningHandler):
         if requests != self._request_count:  # at least one head is complete
             self._message, self._payload = self._messages[-1]
             if isinstance(self._message, _ErrInfo):
+                self._is_broken = True
                 self._message = _without_data(self._message)
                 self._messages[-1] = self._message, self._payload
             self._received, in_head = 0, False
@@ -340,7 +338,8 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        bounds = Bounds(HeldBytes(REQUESTS_BYTES), HeldBytes(WAITING_BYTES), app[SERVICE].peers)
+        shares = app[SERVICE].shares
+        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[SERVICE].peers)
         ports = []
         servers = []
         runners = []

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tasksvc.api.body import Uploads
 from tasksvc.api.feed import Feed
 from tasksvc.api.in_flight import InFlight
+from tasksvc.api.memory_shares import MemoryShares
 from tasksvc.api.peers import Peers
 from tasksvc.api.watchdog import Watchdog
 from tasksvc.errors import RepositoryError, StoreClosed
@@ -55,17 +56,21 @@ class Service:
         retention: Retention,
         *,
         scheme: str,
-        peers: Peers | None = None,
+        peers: Peers,
+        shares: MemoryShares,
     ) -> None:
-        """`scheme` is that of the store's URL: its name in the log; `peers` tells clients apart."""
+        """`scheme` is that of the store's URL: its name in the log; `peers` tells clients apart.
+
+        `shares`: of the memory, which clients can make the service take.
+        """
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
         self._repository: TaskRepository | None = None
         self._feed: Feed | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme)
         self._drained_by = math.inf
-        self.peers = peers or Peers()
-        self.uploads = Uploads(self.peers)
+        self.peers, self.shares = peers, shares
+        self.uploads = Uploads(peers, shares.bodies)
         self.in_flight = InFlight(scheme)
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -42,6 +43,7 @@ from tasksvc.api.documentation import (
 )
 from tasksvc.api.encoded import EncodedPages, EncodedTasks
 from tasksvc.api.idempotency import IDEMPOTENCY_KEY, retry_key
+from tasksvc.api.pages_at_once import PagesAtOnce
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.schemas import (
     CONDITION,
@@ -94,7 +96,7 @@ class TaskHandlers:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        self._tasks, self._pages = EncodedTasks(), EncodedPages()
+        self._tasks, self._pages, self._pages_at_once = EncodedTasks(), EncodedPages(), PagesAtOnce()
 
     # ------------------------------------------------------------ one task
 
@@ -209,19 +211,17 @@ class TaskHandlers:
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
         lines = _prefers_lines(joined(request, hdrs.ACCEPT))
-        repository = self._service.repository
-        page = await repository.find(query, after=after, limit=limit or STREAM_PAGE, max_bytes=PAGE_BYTES)
+        find = partial(self._pages_at_once.find, self._service.repository)
+        page = await find(query, after=after, limit=limit or STREAM_PAGE, max_bytes=PAGE_BYTES)
         answer = _lines_answer(page) if lines else self._pages.answer(page)
         if limit is None and page.next is not None:
             show_rest = _as_lines if lines else _as_members
-            rest = usecases.walk(
-                repository, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=PAGE_BYTES
-            )
+            rest = usecases.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=PAGE_BYTES)
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             caller = self._access.caller_of(request)
-            caller.open_stream()
-            return Stream(NDJSON if lines else JSON, pieces, headers, closed=caller.close_stream)
+            self._access.open_stream(caller)
+            return Stream(NDJSON if lines else JSON, pieces, headers, closed=partial(self._access.close_stream, caller))
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer

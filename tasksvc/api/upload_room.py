@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from tasksvc.errors import Overloaded
 
-ROOM_BYTES = 32 * 2**20
-"""Bytes of all large bodies together, from the first byte until the request is answered."""
 WAIT_SECONDS = 15.0
 """Seconds that a request waits for room, before any of its body is read."""
 
@@ -31,8 +29,8 @@ class UploadRoom:
     bodies keep out somebody else's single one.
     """
 
-    def __init__(self, room: int = ROOM_BYTES) -> None:
-        """`room`: bytes."""
+    def __init__(self, room: int) -> None:
+        """`room`: bytes of all bodies together; a larger one counts as that many."""
         self._room = room
         self._places: dict[int, _Place] = {}
         """By the identity of the request."""

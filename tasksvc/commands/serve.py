@@ -102,8 +102,10 @@ def log_format(text: str) -> str:
 
 async def _serve(settings: argparse.Namespace) -> None:
     from tasksvc.api.app import ACCESS, OPERATIONS, SCRATCH_STORE, SERVICE, create_app
+    from tasksvc.api.heap import keep_little
     from tasksvc.api.server import Listener, serve
 
+    keep_little()
     app = create_app(settings.store, _options(settings))
     listeners = [Listener(app, settings.host, settings.port)]
     if settings.admin_port is not None:
@@ -144,6 +146,7 @@ def _options(settings: argparse.Namespace) -> Options:
     from tasksvc.api.access import Allowance, TokenPolicy
     from tasksvc.api.app import Options
     from tasksvc.api.guard import LOOPBACK_HOSTS, Advice, Guard
+    from tasksvc.api.memory_shares import memory_limit
     from tasksvc.api.observer import RequestLog
     from tasksvc.api.proxies import Proxies
 
@@ -171,6 +174,7 @@ def _options(settings: argparse.Namespace) -> Options:
         request_log=None if settings.log_format == "none" else RequestLog(settings.log_format),
         proxies=proxies,
         operations=settings.admin_port is None,
+        memory_limit=memory_limit(),
         retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),
     )
 

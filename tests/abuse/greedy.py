@@ -32,7 +32,7 @@ from abuse.vitals import megabytes_of
 
 BATCHES, BATCH_TASKS, TASK_BYTES = 6, 500, 8_000
 SEND_SECONDS = 20.0
-"""After which a client sends no more: the service doesn't take it."""
+"""After which a client sends and reads no more: the service doesn't take it, or doesn't answer."""
 STAY_SECONDS = 10.0
 AFTER_SECONDS = 60.0
 CLOSED_SECONDS = 0.005
@@ -108,15 +108,15 @@ def fill(service: RunningService) -> None:
         assert ask(service.url, "POST", "/tasks/batch", batch).status == 200
 
 
-async def play(port: int, kind: Kind, number: int, connections: list[socket.socket]) -> None:
-    """Does what the client `number` does, and leaves its connection open in `connections`."""
+async def play(port: int, kind: Kind, number: int, connections: list[socket.socket], seconds: float) -> None:
+    """Does what the client `number` does, for so long, and leaves its connection open in `connections`."""
     loop = asyncio.get_running_loop()
     connection = socket.socket()
     connection.setblocking(False)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     connections.append(connection)
     with contextlib.suppress(OSError, TimeoutError):
-        async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(seconds):
             await loop.sock_connect(connection, ("127.0.0.1", port))
             await loop.sock_sendall(connection, kind.sends(number))
             taken = 0
@@ -124,23 +124,23 @@ async def play(port: int, kind: Kind, number: int, connections: list[socket.sock
                 taken += len(data)
 
 
-async def play_all(port: int, kind: Kind, clients: int) -> list[socket.socket]:
-    """The connections of so many clients, when each has done what it does."""
+async def play_all(port: int, kind: Kind, clients: int, seconds: float = SEND_SECONDS) -> list[socket.socket]:
+    """The connections of so many clients, when each has done what it does or is out of time."""
     connections: list[socket.socket] = []
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(number: int) -> None:
         async with slots:
-            await play(port, kind, number, connections)
+            await play(port, kind, number, connections, seconds)
 
     await asyncio.gather(*map(one, range(clients)))
     return connections
 
 
 @contextlib.contextmanager
-def clients(port: int, kind: Kind, count: int) -> Iterator[list[socket.socket]]:
-    """So many clients, which stay connected meanwhile."""
-    connections = asyncio.run(play_all(port, kind, count))
+def clients(port: int, kind: Kind, count: int, seconds: float) -> Iterator[list[socket.socket]]:
+    """So many clients, which stay connected meanwhile; each sends and reads for at most `seconds`."""
+    connections = asyncio.run(play_all(port, kind, count, seconds))
     try:
         yield connections
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from patience import PATIENCE_SECONDS
 from running_service import RunningService
 from wire import ask
 
+from abuse.cgroup import Cgroup, NoCgroups
 from abuse.greedy import KINDS, Kind, clients, fill
 from abuse.vitals import megabytes_of
 
@@ -23,6 +25,9 @@ COUNTS = {"idle": 900, "asset": 100, "body": 600, "stream": 500, "small-answers"
 """How many clients there are of some kinds.  Where nothing is bounded, most cost more than GROWTH_MEGABYTES."""
 COUNT = 200
 """How many of the others."""
+SEND_SECONDS = 3.0
+"""For which a client that the service doesn't listen to tries to send."""
+LIMIT = 128 * 2**20
 
 
 @pytest.fixture
@@ -46,12 +51,37 @@ def peak_megabytes(service: RunningService, *, seconds: float) -> float:
 def test_many_greedy_clients_cost_little_memory_and_others_are_served(service: RunningService, kind: str) -> None:
     before = megabytes_of(service)
 
-    with clients(service.port, KINDS[kind], COUNTS.get(kind, COUNT)):
+    with clients(service.port, KINDS[kind], COUNTS.get(kind, COUNT), SEND_SECONDS):
         peak = peak_megabytes(service, seconds=1)
         answer = ask(service.url, "GET", "/tasks/1")
 
     assert answer.status == 200
     assert peak - before < GROWTH_MEGABYTES
+
+
+@pytest.fixture(scope="module")
+def small_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that may occupy LIMIT bytes."""
+    with ExitStack() as stack:
+        try:
+            group = stack.enter_context(Cgroup(LIMIT))
+        except NoCgroups as error:
+            pytest.skip(str(error))
+        arguments = ("--store", "sqlite:///tasks.db", "--log-format", "none")
+        folder = tmp_path_factory.mktemp("small")
+        running = stack.enter_context(RunningService(*arguments, folder=folder, before=group.command))
+        fill(running)
+        yield running
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_process_with_little_memory_survives_them_all_and_serves(small_service: RunningService, kind: str) -> None:
+    with clients(small_service.port, KINDS[kind], COUNTS.get(kind, COUNT), SEND_SECONDS):
+        made = ask(small_service.url, "POST", "/tasks/", {"description": "made beside them"})
+        shown = ask(small_service.url, "GET", "/tasks/1")
+
+    assert (made.status, shown.status) == (201, 200)
+    assert small_service.process.poll() is None
 
 
 def test_behind_a_trusted_proxy_one_client_does_not_cost_another_its_connection(tmp_path: Path) -> None:
@@ -69,7 +99,7 @@ def test_behind_a_trusted_proxy_one_client_does_not_cost_another_its_connection(
         socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE_SECONDS) as modest,
     ):
         modest.sendall(upload("203.0.113.1", len(body)) + body[:-1])
-        with clients(service.port, greedy, 150):
+        with clients(service.port, greedy, 150, SEND_SECONDS):
             modest.sendall(body[-1:])
             status = modest.recv(2**16)[:12]
 

@@ -16,7 +16,7 @@ from wire import Connection
 
 from abuse.in_process import InProcess
 from abuse.vitals import LiveClient
-from tasksvc.api import server, streaming, tasks
+from tasksvc.api import memory_shares, server, streaming, tasks
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
         monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
     monkeypatch.setattr(server, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(tasks, "PAGE_BYTES", 2 * TASKS * BYTES)
-    monkeypatch.setattr(server, "WAITING_BYTES", 100 * TASKS * BYTES)  # or the service would close some of them
+    monkeypatch.setattr(memory_shares, "ANSWERS_BYTES", 100 * TASKS * BYTES)  # or it would close some of them
     async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as service:
         async with Connection(service.port) as client:
             batch = [{"op": "create", "task": {"description": "x" * BYTES}} for _ in range(TASKS)]

@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from tasksvc.api import memory_shares
 from tasksvc.api.access import Allowance, TokenPolicy
 from tasksvc.api.app import SERVICE, Options, create_app
 from tasksvc.api.proxies import Proxies
@@ -93,6 +94,22 @@ async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_cli
     assert (stream.status, refused.status, page.status) == (200, 429, 200)
     assert refused.headers["Retry-After"] == "1"
     stream.close()
+
+
+async def test_streams_of_all_callers_are_counted_too(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_shares, "STREAMS", 2)
+    client = await client_with(aiohttp_client, Options(proxies=Proxies(["127.0.0.1"])))
+    streams = [
+        await client.get("/changes/stream", headers={"X-Forwarded-For": address})
+        for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3")
+    ]
+
+    assert [stream.status for stream in streams] == [200, 200, 503]
+    assert int(streams[2].headers["Retry-After"]) > 0
+    for stream in streams:
+        stream.close()
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/assets/redoc.js", "/openapi.json"])

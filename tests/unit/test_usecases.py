@@ -209,7 +209,7 @@ async def test_a_walk_gives_the_whole_list_page_by_page(
     await fill(repository, count)
     newest_first = TaskQuery(sort=SortField.ID, descending=True)
 
-    rest = usecases.walk(repository, newest_first, _whole, page_size=4, max_bytes=10**6)
+    rest = usecases.walk(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [len(page.tasks) for page in walked] == pages
@@ -220,7 +220,7 @@ async def test_a_walk_can_start_at_a_place(repository: LedgerRepository) -> None
     await fill(repository, 5)
     first = await repository.find(TaskQuery(), limit=2)
 
-    rest = usecases.walk(repository, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
+    rest = usecases.walk(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]

@@ -1,0 +1,59 @@
+"""How much memory clients can make the process keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasksvc.api.memory_shares import OWN_BYTES, MemoryShares, memory_limit, shares_of
+
+MEGABYTE = 2**20
+
+
+def cgroups(folder: Path, own: str, limits: dict[str, str]) -> tuple[Path, Path]:
+    """What stands for /proc/self/cgroup, and for the folder where groups are mounted, with `limits` by file."""
+    (folder / "cgroup").write_text(own)
+    for name, limit in limits.items():
+        file = folder / "mounted" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{limit}\n")
+    return folder / "cgroup", folder / "mounted"
+
+
+@pytest.mark.parametrize(
+    ("own", "limits", "expected"),
+    [
+        ("0::/\n", {"memory.max": "134217728"}, 128 * MEGABYTE),
+        ("0::/\n", {"memory.max": "max"}, None),
+        ("0::/a/b\n", {"a/b/memory.max": "max", "a/memory.max": "1000"}, 1_000),
+        ("0::/a/b\n", {"a/b/memory.max": "900", "a/memory.max": "1000"}, 900),
+        ("0::/seen/outside\n", {"memory.max": "1000"}, 1_000),
+        ("5:cpu:/\n4:memory:/a\n0::/\n", {"memory/a/memory.limit_in_bytes": "1000"}, 1_000),
+        ("4:cpu,memory:/a\n", {"memory/memory.limit_in_bytes": "1000"}, 1_000),
+        ("4:memory:/\n", {"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+        ("0::/\n", {}, None),
+    ],
+)
+def test_the_limit_is_the_least_of_the_groups_of_the_process(
+    tmp_path: Path, own: str, limits: dict[str, str], expected: int | None
+) -> None:
+    assert memory_limit(*cgroups(tmp_path, own, limits)) == expected
+
+
+def test_where_there_are_no_groups_there_is_no_limit(tmp_path: Path) -> None:
+    assert memory_limit(tmp_path / "absent", tmp_path) is None
+
+
+@pytest.mark.parametrize("megabytes", [64, 96, 128, 192, 256, 512])
+def test_what_clients_can_take_fits_into_the_limit(megabytes: int) -> None:
+    limit, most = megabytes * MEGABYTE, shares_of(None)
+
+    shares = shares_of(limit)
+
+    assert all(0 < share <= large for share, large in zip(shares, most, strict=True))
+    assert sum(shares[:3]) <= max(limit - OWN_BYTES, limit // 8)
+
+
+def test_much_memory_changes_nothing() -> None:
+    assert shares_of(2**34) == shares_of(None) == MemoryShares(16 * MEGABYTE, 32 * MEGABYTE, 32 * MEGABYTE, 10_000)
