@@ -131,5 +131,6 @@ def _settle(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> No
         return
     if isinstance(outcome, Exception):
         future.set_exception(outcome)
+        future.exception()  # or asyncio would log it where nobody waits for it any more
     else:
         future.set_result(outcome)

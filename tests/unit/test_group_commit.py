@@ -499,3 +499,29 @@ async def test_a_group_runs_in_nobodys_name() -> None:
     assert await GroupCommit(run)("unit") == "unit"
 
     assert seen == ["nobody"]
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(units: Sequence[int]) -> Sequence[int]:
+        await asyncio.sleep(0)
+        raise StoreClosed("The store is closed.")
+
+    group: GroupCommit[int, int] = GroupCommit(fail)
+    waiting = [asyncio.create_task(shielded(group(number))) for number in range(3)]
+    await asyncio.sleep(0)
+
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    await group.close()
+    del task
+    waiting.clear()
+    gc.collect()
+
+    assert caplog.text == ""
+
+
+async def shielded(future: asyncio.Future[int]) -> int:
+    return await asyncio.shield(future)

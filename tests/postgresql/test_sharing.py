@@ -1,0 +1,33 @@
+"""Calls that ask for the same at the same time are answered together."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import pytest
+from tasksvc_postgresql.sharing import Sharing
+
+from tasksvc import StoreClosed
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(key: int, deadline: float) -> int:
+        await asyncio.sleep(0)
+        raise StoreClosed("The store is closed.")
+
+    shared: Sharing[int, int] = Sharing(fail, lambda: 0.0)
+    waiting = [asyncio.create_task(shared(7)) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    await shared.close()
+    del task
+    waiting.clear()
+    gc.collect()
+
+    assert caplog.text == ""
