@@ -66,7 +66,7 @@ from tasksvc.writes import (
 )
 
 if TYPE_CHECKING:
-    from tasksvc.deciding import decide_all
+    from tasksvc.deciding import decide_all, load_results
     from tasksvc.group_commit import GroupCommit
     from tasksvc.hookspecs import hookimpl
     from tasksvc.ledger_repository import LedgerRepository
@@ -142,6 +142,7 @@ __all__ = [
     "fold_text",
     "hookimpl",
     "json_size",
+    "load_results",
     "named",
     "new_generation",
     "select",
@@ -149,7 +150,7 @@ __all__ = [
 ]
 
 _WHEN_USED = {
-    "deciding": {"decide_all"},
+    "deciding": {"decide_all", "load_results"},
     "group_commit": {"GroupCommit"},
     "hookspecs": {"hookimpl"},
     "ledger_repository": {"LedgerRepository"},

@@ -105,7 +105,7 @@ def packed(value: JSONObject) -> JSONObject:
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A JSON object with the fields of `task`, in their order."""
+    """A JSON object with the fields of `task`, in their order, for dumps()."""
     return {
         "id": task.id,
         "description": task.description,
@@ -114,7 +114,7 @@ def task_to_json(task: Task) -> dict[str, Any]:
         "due_at": _time(task.due_at),
         "priority": task.priority,
         "labels": list(task.labels),
-        "metadata": dict(task.metadata),
+        "metadata": task.metadata if isinstance(task.metadata, EncodedObject) else dict(task.metadata),
         "created_at": _time(task.created_at),
         "updated_at": _time(task.updated_at),
         "version": task.version,
@@ -160,6 +160,24 @@ def _result_to_json(result: Result) -> Any:
 def results_from_json(values: Sequence[Any]) -> tuple[Result, ...]:
     """The results that results_to_json() wrote."""
     return tuple(map(_result_from_json, values))
+
+
+def iterate_results(text: str) -> Iterator[Result]:
+    """Yields the results whose results_to_json() was dumped as `text`, one at a time, their metadata packed.
+
+    Raises ValueError, LookupError and others where it is not what was dumped.
+    """
+    place = 1
+    while text[place] != "]":
+        value, place = _decode(text, place)
+        result = _result_from_json(value)
+        if isinstance(result, Task):
+            result.metadata = packed(result.metadata)
+        yield result
+        place += text[place] == ","
+
+
+_decode = json.JSONDecoder().raw_decode
 
 
 def _result_from_json(value: Mapping[str, Any] | None) -> Result:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from tasksvc import codec
 from tasksvc.ledger import Decision, Ledger
 from tasksvc.turns import Turns
-from tasksvc.writes import Commit, Committed, Entry
+from tasksvc.writes import Commit, Committed, Entry, Result
+
+LARGE_TEXT = 64 * 1024
+"""Characters of results that are decoded in turns: a batch of 8 MiB has as many."""
 
 
 class Decided(NamedTuple):
@@ -54,3 +58,18 @@ async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
             decision: Decision = end.value
             return decision
         await turns.next()
+
+
+async def load_results(text: str) -> Sequence[Result]:
+    """The results of a retry key, whose codec.results_to_json() was dumped as `text`.
+
+    Lets others have their turn.  Raises as codec.iterate_results() does.
+    """
+    if len(text) < LARGE_TEXT:
+        return codec.results_from_json(codec.loads(text))
+    results = []
+    turns = Turns()
+    for result in codec.iterate_results(text):
+        results.append(result)
+        await turns.next()
+    return tuple(results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -13,9 +13,9 @@ from tasksvc.query import TaskQuery
 class Expected(NamedTuple):
     """Which versions the caller accepts, as If-Match and If-None-Match say it (RFC 9110, section 13.1)."""
 
-    any_of: frozenset[Version] | None = None
+    any_of: Set[Version] | None = None
     """One of these; None accepts every version.  A version of another generation never matches."""
-    none_of: frozenset[Version] = frozenset()
+    none_of: Set[Version] = frozenset()
 
     def admits(self, version: Version) -> bool:
         """Whether a task at `version` may be written."""

@@ -33,7 +33,7 @@ CORE = {
     "ports": {"errors", "domain", "query", "writes"},
     "ledger": {"errors", "domain", "writes", "codec"},
     "turns": set(),
-    "deciding": {"ledger", "writes", "turns"},
+    "deciding": {"ledger", "writes", "codec", "turns"},
     "group_commit": {"errors"},
     "ledger_repository": {
         *("errors", "domain", "query", "writes", "ports", "ledger", "group_commit"),

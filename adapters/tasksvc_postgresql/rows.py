@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasksvc import Change, Kind, Record, Remembered, RetryKey, Task, codec
+from tasksvc import Change, Kind, Record, Remembered, RetryKey, Task, codec, load_results
 
 Row = Sequence[Any]
 
@@ -109,6 +109,12 @@ def remembered_of(row: Row) -> Remembered:
     """The retry key of its columns, with what its commit did."""
     scope, value, fingerprint, at, results = row
     return Remembered(RetryKey(scope, value, fingerprint), moment(at), codec.results_from_json(codec.loads(results)))
+
+
+async def load_remembered(row: Row) -> Remembered:
+    """As remembered_of(), and lets others have their turn: the results of a batch can have 8 MiB."""
+    scope, value, fingerprint, at, results = row
+    return Remembered(RetryKey(scope, value, fingerprint), moment(at), await load_results(results))
 
 
 def columns_of(rows: Iterable[Row], count: int) -> list[Sequence[Any]]:

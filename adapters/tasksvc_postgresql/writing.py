@@ -34,9 +34,9 @@ from tasksvc_postgresql.rows import (
     bounded,
     change_row,
     columns_of,
+    load_remembered,
     record_of,
     record_row,
-    remembered_of,
     retry_key_row,
     task_of,
     task_row,
@@ -185,7 +185,7 @@ async def _read(
     remembered: dict[_Name, Remembered] = {}
     if retry_keys:
         for row in await session.fetch(_RETRY_KEYS, *columns_of(retry_keys, 2)):
-            remembered[row[0], row[1]] = remembered_of(row)
+            remembered[row[0], row[1]] = await load_remembered(row)
     records: dict[_Name, Record] = {}
     if record_names:
         for row in await session.fetch(_RECORDS, *columns_of(record_names, 2)):

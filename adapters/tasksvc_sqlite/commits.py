@@ -30,10 +30,10 @@ from tasksvc_sqlite.rows import (
     REMEMBERED_COLUMNS,
     TASK_COLUMNS,
     Statement,
+    load_remembered,
     microseconds,
     statements,
     to_record,
-    to_remembered,
     to_task,
 )
 from tasksvc_sqlite.selection import lookups
@@ -98,7 +98,7 @@ class Commits:
                 tasks[row[0]] = to_task(row)
         for statement in lookups(REMEMBERED_COLUMNS, "retry_keys", ("scope", "value"), list(retry_keys)):
             for row in await self._writer.rows(*statement):
-                remembered[row[0], row[1]] = to_remembered(row)
+                remembered[row[0], row[1]] = await load_remembered(row)
         for statement in lookups(RECORD_COLUMNS, "records", ("space", "name"), list(record_names)):
             for row in await self._writer.rows(*statement):
                 records[row[0], row[1]] = to_record(row)

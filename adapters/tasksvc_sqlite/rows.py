@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, assert_never, cast
 
-from tasksvc import TASK_BYTES, Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec
+from tasksvc import TASK_BYTES, Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec, load_results
 from tasksvc_sqlite.failures import UNREADABLE, damage
 
 INTEGER_MAX: Final = 2**63 - 1
@@ -64,7 +64,7 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
                 assert_never(entry)
-    return [*_appends(changes), *others, *inserts("retry_keys", REMEMBERED_COLUMNS, remembered)]
+    return [*_appends(changes), *others, *with_rows(_remember, remembered)]
 
 
 def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
@@ -87,7 +87,7 @@ def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
     return [
         *inserts("tasks", TASK_COLUMNS, rows[Task]),
         *inserts("records", RECORD_COLUMNS, rows[Record]),
-        *inserts("retry_keys", REMEMBERED_COLUMNS, rows[Remembered]),
+        *with_rows(_remember, rows[Remembered]),
         *inserts("changes", CHANGE_COLUMNS, rows[Change]),
     ]
 
@@ -119,6 +119,14 @@ def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
 @cache
 def _insert(table: str, columns: str, rows: int) -> str:
     return f"INSERT INTO {table} ({columns}) VALUES {marks(columns.count(',') + 1, rows)}"
+
+
+@cache
+def _remember(rows: int) -> str:
+    values = ", ".join(
+        ["(?, ?, ?, ?, CAST(? AS TEXT))"] * rows
+    )  # of bytes, since Python's text can take four times that
+    return f"INSERT INTO retry_keys ({REMEMBERED_COLUMNS}) VALUES {values}"
 
 
 def _is_plain(change: Change) -> bool:
@@ -160,7 +168,7 @@ def _record(record: Record) -> Row:
 
 def _remembered(remembered: Remembered) -> Row:
     key, at, results = remembered
-    return (*key, microseconds(at), codec.dumps(codec.results_to_json(results)).decode())
+    return (*key, microseconds(at), codec.dumps(codec.results_to_json(results)))
 
 
 # ---------------------------------------------------------------- and back
@@ -223,6 +231,16 @@ def to_record(row: Row) -> Record:
         return Record(space, name, codec.loads(value), version)
     except UNREADABLE as error:
         raise damage(f"The record {name!r} of {space!r}", error) from error
+
+
+async def load_remembered(row: Row) -> Remembered:
+    """As to_remembered(), and lets others have their turn: the results of a batch can have 8 MiB."""
+    scope, value, fingerprint, at, results = row
+    key = RetryKey(scope, value, fingerprint)
+    try:
+        return Remembered(key, _moment(at), await load_results(results))
+    except UNREADABLE as error:
+        raise damage("A retry key", error) from error
 
 
 def to_remembered(row: Row) -> Remembered:

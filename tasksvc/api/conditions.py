@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from aiohttp import hdrs, web
 
@@ -17,6 +17,9 @@ _EACH = re.compile(r'(W/)?"([^"]*)"').findall
 _NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
 _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
+
+LISTED_MAX = 1_000
+"""Characters of a condition that is parsed at once."""
 
 CONDITION = "* or entity tags in double quotes, with commas between"
 
@@ -84,8 +87,38 @@ def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
         raise ConditionFailed("If-None-Match: * asks that nothing be here, and something is. Leave it out.")
 
 
-def _versions(header: str, *, weak: bool) -> frozenset[Version]:
+def _versions(header: str, *, weak: bool) -> Set[Version]:
     """The versions that a list of tags names."""
+    if len(header) > LISTED_MAX:
+        return _Listed(header, weak=weak)
+    return _parsed(header, weak=weak)
+
+
+class _Listed(Set[Version]):
+    """The versions that a long list of tags names, kept as its text: as objects, they take twenty times as much."""
+
+    def __init__(self, header: str, *, weak: bool) -> None:
+        _check_tags(header)
+        self._header, self._weak = header, weak
+
+    def __contains__(self, version: object) -> bool:
+        if not isinstance(version, Version):
+            return False
+        tag, start = etag(version), 0
+        while (start := self._header.find(tag, start)) >= 0:
+            if self._weak or not self._header.endswith("W/", 0, start):
+                return True
+            start += len(tag)
+        return False
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(_parsed(self._header, weak=self._weak))
+
+    def __len__(self) -> int:
+        return len(_parsed(self._header, weak=self._weak))
+
+
+def _parsed(header: str, *, weak: bool) -> frozenset[Version]:
     found = set()
     for tag in _tags(header, weak=weak):
         generation, _, number = tag.rpartition(".")
@@ -96,9 +129,13 @@ def _versions(header: str, *, weak: bool) -> frozenset[Version]:
 
 def _tags(header: str, *, weak: bool) -> Iterator[str]:
     """What a list of tags has between the quotes.  A weak tag counts in a weak comparison only."""
+    _check_tags(header)
+    return (tag for weakness, tag in _EACH(header) if weak or not weakness)
+
+
+def _check_tags(header: str) -> None:
     if not _TAGS(header):
         raise MalformedRequest(f"If-Match and If-None-Match take {CONDITION}.")
-    return (tag for weakness, tag in _EACH(header) if weak or not weakness)
 
 
 def show_position(position: Position) -> str:

@@ -290,11 +290,12 @@ class TaskHandlers:
             raise BatchRefused(error) from error
         del writes
         generation = committed.position.generation
-        shown = []
+        shown = [b'{"results":[']
         for asked, result in zip(operations, committed.results, strict=True):
-            shown.append(_shown(asked, result, generation))
+            shown += _shown(asked, result, generation), b","
             await turns.next()
-        answer = encoded_answer(b'{"results":[%b]}\n' % b",".join(shown))
+        shown[-1] = b"]}\n"
+        answer = encoded_answer(b"".join(shown))
         if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer

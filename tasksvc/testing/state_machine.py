@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,7 +116,7 @@ class StoreMachine(RuleBasedStateMachine):
     def _expected(self, drawn: Expected) -> Expected:
         """`drawn` with the generation of the store in place of OWN."""
 
-        def own(versions: frozenset[Version]) -> frozenset[Version]:
+        def own(versions: Iterable[Version]) -> frozenset[Version]:
             return frozenset(Version(generation or self.model.generation, number) for generation, number in versions)
 
         return Expected(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))

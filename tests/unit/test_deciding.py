@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
-from tasksvc import Ledger, Patch, Task, TaskDraft, TaskNotFound, decide_all
+import pytest
+
+from tasksvc import Ledger, Patch, Record, Task, TaskDraft, TaskNotFound, codec, decide_all, deciding, load_results
 from tasksvc.domain import new_task
-from tasksvc.writes import Add, Commit, Remove, RetryKey
+from tasksvc.writes import Add, Commit, Remove, Removed, Result, RetryKey
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
@@ -76,3 +78,23 @@ async def test_what_many_patches_make_is_kept_as_text() -> None:
     assert isinstance(last, Task)
     assert last.metadata == {"m": [{}] * 3, **{str(number): number for number in range(100)}}
     assert not any(isinstance(result.metadata, dict) for result in committed.results if isinstance(result, Task))
+
+
+@pytest.mark.parametrize("large", [0, 10**6])
+@pytest.mark.parametrize("count", [0, 1, 3])
+async def test_results_are_loaded_as_they_were_kept(large: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "LARGE_TEXT", large)
+    task = new_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
+    kept: list[Result] = [task, None, Removed(3, more=True), Record("s", "n", {"a": [1]}, 2)]
+
+    loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode())
+
+    assert list(loaded) == kept * count
+
+
+@pytest.mark.parametrize("text", ["", "[", "[null", "[null,", '[{"task":{}}]', "[7]", "[null null]"])
+async def test_damaged_results_are_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deciding, "LARGE_TEXT", 0)
+
+    with pytest.raises((ValueError, LookupError, AttributeError)):
+        await load_results(text)
