@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from time import monotonic
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
 
 from tasksvc.api.held_bytes import CountingConnection
 from tasksvc.api.held_time import HeldTime
@@ -146,7 +146,7 @@ async def read_body(request: web.Request, uploads: Uploads, *, types: Collection
         _check_coding(request)
     content = request.content
     if content.is_eof():  # it is all there already: nothing to wait for, so no timer
-        raw = content.read_nowait()
+        raw = _whole(content)
     else:
         declared = request.content_length
         if declared is not None and declared > limit:
@@ -176,6 +176,14 @@ def _check_coding(request: web.Request) -> None:
         raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 
 
+def _whole(content: StreamReader) -> bytes:
+    """A body that has arrived."""
+    try:
+        return content.read_nowait()
+    except (web.RequestPayloadError, ConnectionError):
+        raise _broken_off() from None
+
+
 async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
     parts = bytearray()
     declared = request.content_length
@@ -192,9 +200,13 @@ async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
             f"The body was not there in time: within {BODY_SECONDS:g} s, or before the service ended.", close=True
         ) from None
     except (web.RequestPayloadError, ConnectionError):
-        raise MalformedRequest("The body broke off, or is not sent as its headers say.", close=True) from None
+        raise _broken_off() from None
     finally:
         parts.clear()  # a traceback may keep this frame until the next garbage collection
+
+
+def _broken_off() -> MalformedRequest:
+    return MalformedRequest("The body broke off, or is not sent as its headers say.", close=True)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

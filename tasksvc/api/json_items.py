@@ -18,8 +18,8 @@ SEAM: Final = 16
 """Characters at the end of a piece in which a token may be cut off; the longest, two escaped surrogates, has 12."""
 SEAM_BYTES: Final = 4 * SEAM
 
+_SPACES: Final = b" \t\n\r"
 _SPACE = re.compile(r"[ \t\n\r]*").match
-_FIRST = re.compile(rb"[ \t\n\r]*([^ \t\n\r])").match
 
 
 class ItemTooLong(Exception):
@@ -28,8 +28,7 @@ class ItemTooLong(Exception):
 
 def first_character(raw: bytes) -> bytes:
     """The first byte that is no space: by it one knows what kind of value the JSON in `raw` is, if it is JSON."""
-    found = _FIRST(raw)
-    return b"" if found is None else found[1]
+    return raw[:SEAM].lstrip(_SPACES)[:1] or raw.translate(None, _SPACES)[:1]  # the fastest for many spaces
 
 
 class Items:

@@ -8,7 +8,7 @@ from collections import deque
 from tasksvc.ports import Page, TaskRepository
 from tasksvc.query import Cursor, TaskQuery
 
-AT_ONCE = 8
+AT_ONCE = 4
 """Pages, each of which may take some megabytes until it's shown."""
 
 

@@ -72,7 +72,9 @@ from tasksvc.writes import Add, Patch, Remove, Result, Write
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
 PAGE_BYTES = 1024 * 1024
-"""About how many bytes a page of a list may have, and a piece of a streamed list: so much waits for a slow client."""
+"""About how many bytes a page of a list may have."""
+STREAM_BYTES = 256 * 1024
+"""The same for a piece of a list that is streamed: so much waits for a slow client."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
@@ -212,11 +214,12 @@ class TaskHandlers:
         """Shows a list, or a page of it."""
         lines = _prefers_lines(joined(request, hdrs.ACCEPT))
         find = partial(self._pages_at_once.find, self._service.repository)
-        page = await find(query, after=after, limit=limit or STREAM_PAGE, max_bytes=PAGE_BYTES)
+        limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
+        page = await find(query, after=after, limit=limits[0], max_bytes=limits[1])
         answer = _lines_answer(page) if lines else self._pages.answer(page)
         if limit is None and page.next is not None:
             show_rest = _as_lines if lines else _as_members
-            rest = usecases.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=PAGE_BYTES)
+            rest = usecases.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES)
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             caller = self._access.caller_of(request)

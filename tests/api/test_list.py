@@ -224,7 +224,8 @@ async def test_pages_lead_from_one_to_the_next(api: Api) -> None:
 async def test_a_page_ends_where_it_gets_too_long_and_leads_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(api, 30)
     whole = (await api.get("/tasks/")).json
-    monkeypatch.setattr(tasks, "PAGE_BYTES", 2_000)
+    for name in ("PAGE_BYTES", "STREAM_BYTES"):
+        monkeypatch.setattr(tasks, name, 2_000)
 
     for accept in ("*/*", "application/x-ndjson"):
         page = await api.get("/tasks/?limit=30&sort=-priority", Accept=accept)
@@ -242,7 +243,7 @@ async def test_what_waits_for_a_client_that_reads_nothing_is_one_piece_however_l
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(api, 2 * STREAM_PAGE, "x" * 500)
-    monkeypatch.setattr(tasks, "PAGE_BYTES", 5_000)
+    monkeypatch.setattr(tasks, "STREAM_BYTES", 5_000)
     pieces: list[int] = []
     write = aiohttp.web.StreamResponse.write
 
