@@ -32,7 +32,7 @@ LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
 )
 
-PAGES_AT_ONCE = 4
+PAGES_AT_ONCE = 2
 """Pages of the log that are put together at once, since each may take some megabytes."""
 
 
