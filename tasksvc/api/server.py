@@ -28,6 +28,7 @@ from tasksvc.api.held_bytes import CountingConnection, HeldBytes
 from tasksvc.api.peers import Peers
 from tasksvc.api.pipelining import PipeliningHandler
 from tasksvc.api.problems import problem, problem_of
+from tasksvc.api.read_turns import ReadTurns
 from tasksvc.api.streaming import STALL_SECONDS
 from tasksvc.errors import TasksvcError
 
@@ -52,6 +53,8 @@ HEADER_MAX = 8_192
 """Bytes."""
 HEAD_MAX = 64 * 1024
 """Bytes of a request's head that is received in several pieces.  aiohttp itself would take a megabyte."""
+TURN_BYTES = 64 * 1024
+"""Bytes that came at once, which take the time of some small requests; then other connections have their turn."""
 GLANCE_BYTES = 1_024
 """Bytes since a connection was idle up to which they aren't looked at: most requests are alone, small, and whole."""
 UNCOUNTED_BYTES = 8 * 1024
@@ -84,6 +87,8 @@ class Bounds(NamedTuple):
     """Answers that clients have yet to take."""
     peers: Peers
     """Whose each connection is."""
+    turns: ReadTurns
+    """For those that send much."""
 
 
 class HeadTooLong(Exception):
@@ -95,7 +100,9 @@ class Protocol(CountingConnection, PipeliningHandler):
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._requests_held, self._answers_held, self._peers = bounds
+        self._requests_held, self._answers_held, self._peers, self._turns = bounds
+        self._awaits_turn = False
+        """Whether it isn't read from for the sake of others."""
         self._max_msg_queue_size, self._msg_queue_resume_size = QUEUE_MAX, QUEUE_MAX // 2
         self._is_broken = False
         """Whether what came isn't HTTP, so that what follows can't be read; to find that out again takes long."""
@@ -141,6 +148,10 @@ class Protocol(CountingConnection, PipeliningHandler):
         self._wire.abort()
 
     def data_received(self, data: bytes) -> None:
+        if len(data) >= TURN_BYTES and not self._awaits_turn:
+            self._awaits_turn = True
+            self._pause_transport_reading()
+            self._turns.wait(self)
         if self._is_broken:
             return
         requests, in_head = self._request_count, self._payload.is_eof()
@@ -164,6 +175,16 @@ class Protocol(CountingConnection, PipeliningHandler):
                 self._refuse_head()
         if self._arrived > GLANCE_BYTES or self._counts:
             self._count_requests()
+
+    def read_on(self) -> None:
+        """Is read from again, unless aiohttp has paused that."""
+        self._awaits_turn = False
+        if self._close or not (self._reading_paused or self._buffer_paused):
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._awaits_turn:
+            super()._resume_transport_reading()
 
     def _count_requests(self) -> None:
         """Counts what the connection keeps of requests, aiohttp the last one until the next one comes."""
@@ -339,7 +360,7 @@ async def serve(
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         shares = app[SERVICE].shares
-        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[SERVICE].peers)
+        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[SERVICE].peers, ReadTurns())
         ports = []
         servers = []
         runners = []
