@@ -55,6 +55,8 @@ class GroupCommit(Generic[Unit, Outcome]):
         if self._closed:
             raise StoreClosed("The store is closed.")
         if len(self._queue) >= self._waiting:
+            self._queue = [waiting for waiting in self._queue if not waiting[1].done()]  # the rest was cancelled
+        if len(self._queue) >= self._waiting:
             raise Overloaded(f"{self._waiting:,} calls wait for the store already. Try again soon.")
         if self._loop is None:  # looked up once, since each look asks the kernel for the process id
             self._loop = asyncio.get_running_loop()

@@ -1,10 +1,11 @@
 """TaskRepository: the contract between the service and a store.
 
-The docstrings are the contract, and `tasksvc.testing` checks it.  Three rules hold for all methods:
+The docstrings are the contract, and `tasksvc.testing` checks it.  Four rules hold for all methods:
 
 * A write is atomic whatever cancels it: wholly there or not at all, and never in another's
   transaction.  When it returns it is on disk (a scratch store is exempt).
 * A read sees every write that was acknowledged before the read was called.
+* A read that is cancelled ends in the store too, soon: what it held there is free for others.
 * What goes wrong in the store comes out as a StoreUnavailable or one of its kinds, never as an
   error of the driver.
 """
@@ -17,12 +18,15 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from tasksvc.domain import BEGINNING, Change, Position, Record, Task, Version
 from tasksvc.errors import PositionGone, Unsupported
 from tasksvc.query import Cursor, TaskQuery
 from tasksvc.writes import Committed, Entry, RetryKey, Write
+
+_ALL: Final = TaskQuery()
+_ALL_DESCENDING: Final = TaskQuery(descending=True)
 
 
 class Found(NamedTuple):
@@ -139,6 +143,14 @@ class TaskRepository(StoreReader):
         With `max_bytes` the page ends before the task with which its tasks would come to more, each counted as
         `json_size()` says; but it has at least one task, if there is any.  A store fetches little more than it gives.
         """
+
+    def needs_scan(self, query: TaskQuery) -> bool:
+        """Whether find() may have to look at many more tasks than it gives, as no index has just these in their order.
+
+        The service lets its callers take turns at such searches, as at count().  The answer must cost hardly anything.
+        By default it's True for whatever isn't the list of all tasks by id.
+        """
+        return query != _ALL and query != _ALL_DESCENDING
 
     @abstractmethod
     async def count(self, query: TaskQuery) -> int:

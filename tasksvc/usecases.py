@@ -88,14 +88,19 @@ class Find(Protocol):
 
 
 async def remove_matching(
-    repository: TaskRepository, query: TaskQuery, *, at: datetime, retry: RetryKey | None = None
+    repository: TaskRepository,
+    query: TaskQuery,
+    *,
+    at: datetime,
+    retry: RetryKey | None = None,
+    find: Find | None = None,
 ) -> tuple[Removed, bool]:
     """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction; fewer if they are very large.
 
     A task that stops matching before the transaction is left alone.  Gives what was removed, and
-    whether it is what the retry key removed before.
+    whether it is what the retry key removed before.  `find` looks for them; by default it's that of the repository.
     """
-    page = await repository.find(query, limit=REMOVE_MATCHING_MAX, max_bytes=REMOVE_MATCHING_BYTES)
+    page = await (find or repository.find)(query, limit=REMOVE_MATCHING_MAX, max_bytes=REMOVE_MATCHING_BYTES)
     if not page.tasks and retry is None:
         return Removed(0, more=False), False
     # Also where nothing matches now: the key may have been used, or is to be remembered.

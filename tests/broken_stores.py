@@ -586,6 +586,28 @@ class TellsALaterPosition(BrokenStore):
         return page._replace(position=self._ledger.position)
 
 
+class FinishesWhatNobodyWaitsFor(BrokenStore):
+    """Its searches take turns, and one that is cancelled keeps its place."""
+
+    caught_by = "test_cancelled_searches_leave_the_store_to_others"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        waiting = vars(self).setdefault("waiting", set())
+        if len(waiting) > 64:
+            raise StoreUnavailable("Too many searches wait.")
+        search = asyncio.ensure_future(self._search(query, after, limit))
+        waiting.add(search)
+        search.add_done_callback(waiting.discard)
+        return await asyncio.shield(search)
+
+    async def _search(self, query: TaskQuery, after: Cursor | None, limit: int) -> Page:
+        async with vars(self).setdefault("lane", asyncio.Lock()):
+            await asyncio.sleep(0.001)
+            return await super().find(query, after=after, limit=limit)
+
+
 class CountsAPage(BrokenStore):
     caught_by = "test_a_count_goes_beyond_a_page"
 

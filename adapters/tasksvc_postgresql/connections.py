@@ -84,6 +84,7 @@ class Connections:
         self._settings = settings
         self._pool = Pool(connect, settings.pool_size)
         self._loop = asyncio.get_running_loop()
+        self._settling: set[asyncio.Task[None]] = set()
 
     def deadline(self) -> float:
         """When a call that comes in now has to end, on the clock of the loop."""
@@ -105,10 +106,10 @@ class Connections:
             session: Session | None = None
             has_time = self.left(deadline) > SERVER_SHARE
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(deadline) as patience:
                     connection = await self._pool.take()
                     session = Session(connection)
-                    return await self._do(work, session, connection)
+                    return await self._do(work, session, connection, patience)
             except DRIVER_ERRORS as error:
                 failure = self._explained(error, session)
                 # Where the server had the time to give up by itself and was silent, its other connections hang too.
@@ -120,13 +121,19 @@ class Connections:
             await asyncio.sleep(pause)
 
     async def _do(
-        self, work: Callable[[Session], Awaitable[Result]], session: Session, connection: Connection
+        self,
+        work: Callable[[Session], Awaitable[Result]],
+        session: Session,
+        connection: Connection,
+        patience: asyncio.Timeout,
     ) -> Result:
         try:
             result = await work(session)
         except BaseException as error:
             if isinstance(error, Exception) and (is_answer(error) or not isinstance(error, DRIVER_ERRORS)):
                 await self._roll_back(connection)
+            elif isinstance(error, asyncio.CancelledError) and not patience.expired():
+                self._calm_down(connection)
             else:
                 connection.terminate()
                 self._pool.give_back(connection)
@@ -146,6 +153,27 @@ class Connections:
         finally:
             self._pool.give_back(connection)
 
+    def _calm_down(self, connection: Connection) -> None:
+        """Gives the connection back as soon as the server has ended what was cancelled, which asyncpg has asked it to.
+
+        A connection that is dropped at once would leave the server at work.
+        """
+        task = self._loop.create_task(self._settle(connection))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    async def _settle(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                # asyncpg sends it when the server has heard of the cancellation, which may end this at most.
+                await connection.execute("SELECT")
+                if connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")
+        except DRIVER_ERRORS:
+            connection.terminate()
+        finally:
+            self._pool.give_back(connection)
+
     def _explained(self, error: Exception, session: Session | None) -> Failure:
         if session is None and isinstance(error, TimeoutError) and self._pool.is_exhausted:
             told = f"All {self._settings.pool_size} connections to {self._settings.name} are in use. Try again soon."
@@ -154,4 +182,6 @@ class Connections:
 
     async def close(self) -> None:
         """Waits for the work at hand, but not for long, and drops all connections."""
+        if self._settling:
+            await asyncio.wait(self._settling)
         await self._pool.close(timeout=self._settings.timeout)

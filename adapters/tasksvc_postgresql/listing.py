@@ -95,6 +95,40 @@ def how_many(sums: Sequence[int], limit: int, max_bytes: int | None) -> int:
     return min(len(sums), limit)
 
 
+def is_indexed(query: TaskQuery) -> bool:
+    """Whether an index has just the tasks of `query`, in its order."""
+    if query.q is not None:
+        return False
+    filters = {name for name, value in _filters(query) if value is not None}
+    if query.sort is not SortField.ID:
+        return not query.labels and filters <= _OWN_FILTERS[query.sort]
+    if query.labels:
+        return len(query.labels) == 1 and not filters
+    return not filters or filters in ({"done"}, {"priority"})
+
+
+def _filters(query: TaskQuery) -> tuple[tuple[str, object], ...]:
+    return (
+        ("done", query.done),
+        ("priority", query.priority),
+        ("priority_min", query.priority_min),
+        ("priority_max", query.priority_max),
+        ("due_before", query.due_before),
+        ("due_after", query.due_after),
+        ("created_after", query.created_after),
+        ("updated_after", query.updated_after),
+    )
+
+
+_OWN_FILTERS = {
+    SortField.PRIORITY: {"priority", "priority_min", "priority_max"},
+    SortField.DUE_AT: {"due_before", "due_after"},
+    SortField.CREATED_AT: {"created_after"},
+    SortField.UPDATED_AT: {"updated_after"},
+}
+"""For each order, the filters that its index serves too."""
+
+
 def counting_statement(query: TaskQuery) -> Statement:
     """Statement and values for the number of tasks, in one row."""
     values = _Values()

@@ -38,7 +38,14 @@ from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.grouping import Grouping
 from tasksvc_postgresql.lineage import Lineage, renew
 from tasksvc_postgresql.listener import Listener
-from tasksvc_postgresql.listing import Listing, bounded_rows, counting_statement, how_many, listing_statement
+from tasksvc_postgresql.listing import (
+    Listing,
+    bounded_rows,
+    counting_statement,
+    how_many,
+    is_indexed,
+    listing_statement,
+)
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.pruning import prune
@@ -124,9 +131,12 @@ class PostgresqlRepository(TaskRepository):
 
     async def _find(self, listing: Listing, deadline: float) -> Page:
         work = partial(self._list, listing)
-        if listing.query.q is None:
+        if is_indexed(listing.query):
             return await self._connections.run(work, deadline=deadline)
         return await self._scan(work, deadline)
+
+    def needs_scan(self, query: TaskQuery) -> bool:
+        return not is_indexed(query)
 
     async def _scan(self, work: Callable[[Session], Awaitable[Answer]], deadline: float) -> Answer:
         """What `work` gives, which reads many tasks."""

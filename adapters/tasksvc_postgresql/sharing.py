@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from typing import Generic, TypeVar
@@ -14,8 +15,8 @@ Value = TypeVar("Value")
 class Sharing(Generic[Key, Value]):
     """Runs what is asked for once for all who asked before it started.
 
-    So each answer is as fresh as if its caller had run it alone.  A caller that is cancelled
-    cancels nothing.
+    So each answer is as fresh as if its caller had run it alone.  When all of its callers are cancelled,
+    so is what runs for them.
     """
 
     def __init__(self, run: Callable[[Key, float], Awaitable[Value]], deadline: Callable[[], float]) -> None:
@@ -23,6 +24,7 @@ class Sharing(Generic[Key, Value]):
         self._run, self._deadline = run, deadline
         self._waiting: dict[Key, asyncio.Task[Value]] = {}
         self._running: dict[Key, asyncio.Task[Value]] = {}
+        self._callers: Counter[asyncio.Task[Value]] = Counter()
 
     async def __call__(self, key: Key) -> Value:
         task = self._waiting.get(key)
@@ -30,7 +32,15 @@ class Sharing(Generic[Key, Value]):
             task = asyncio.create_task(self._run_in_turn(key, self._running.get(key), self._deadline()))
             task.add_done_callback(partial(self._forget, key))
             self._waiting[key] = task
-        return await asyncio.shield(task)
+        self._callers[task] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._callers[task] -= 1
+            if not self._callers[task]:
+                del self._callers[task]
+                self._forget(key, task)  # whoever comes now must not find it cancelled
+                task.cancel()
 
     async def _run_in_turn(self, key: Key, before: asyncio.Task[Value] | None, deadline: float) -> Value:
         if before is None:

@@ -89,9 +89,9 @@ class Reader:
         """Makes a pure function of two texts known to SQL.  Raises sqlite3.Error."""
         await self._connection.create_function(name, 2, function, deterministic=True)
 
-    async def interrupt(self, work: Coroutine[Any, Any, None]) -> None:
+    async def interrupt(self, work: asyncio.Future[Any]) -> None:
         """Ends the statements that `work` waits for, which then raise StoreClosed."""
-        await interrupt(self._connection, asyncio.ensure_future(work))
+        await interrupt(self._connection, work)
 
 
 def _page(

@@ -62,6 +62,16 @@ class _Counted(NamedTuple):
     query: TaskQuery
 
 
+class _Reading:
+    """A page or a count that somebody waits for."""
+
+    def __init__(self, answer: asyncio.Future[Page | int]) -> None:
+        self.answer = answer
+        """Cancelled when nobody waits any more."""
+        self.callers = 0
+        """How many wait."""
+
+
 _Lane = GroupCommit[_Asked | _Counted, Page | int]
 """Pages and counts that take turns at one connection."""
 
@@ -73,10 +83,11 @@ class Reads:
         """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest, and counts."""
         self._memory, self._quick, self._searching = memory, quick, searches
         self._readers = (quick, lists, searches)
-        self._asked: dict[_Asked | _Counted, asyncio.Future[Page | int]] = {}
+        self._asked: dict[_Asked | _Counted, _Reading] = {}
+        """Those that have not begun."""
         self._gets: GroupCommit[int, Found | None] = GroupCommit(self._get_group)
         self._lists: _Lane = GroupCommit(partial(self._read, lists), group=1)
-        self._searches: _Lane = GroupCommit(partial(self._read, searches), group=1, waiting=_SCANS_MAX)
+        self._searches: _Lane = GroupCommit(self._search, group=1, waiting=_SCANS_MAX)
         self._closed = False
 
     async def set_up(self) -> None:
@@ -92,7 +103,7 @@ class Reads:
     async def close(self) -> None:
         """Ends searches, and lets other reads finish."""
         self._closed = True
-        await self._searching.interrupt(self._searches.close())
+        await self._searching.interrupt(asyncio.ensure_future(self._searches.close()))
         await self._gets.close()
         await self._lists.close()
 
@@ -148,20 +159,43 @@ class Reads:
         return cast(int, await self._shared(self._searches, _Counted(query)))
 
     async def _shared(self, lane: _Lane, asked: _Asked | _Counted) -> Page | int:
-        """The answer of a reading that others may share, who asked for the same before it started."""
+        """The answer of a reading that others may share, who asked for the same before it started.
+
+        It ends when all of them are cancelled.
+        """
         if (reading := self._asked.get(asked)) is None:
-            reading = self._asked[asked] = lane(asked)
-        return await asyncio.shield(reading)
+            reading = self._asked[asked] = _Reading(lane(asked))
+        reading.callers += 1
+        try:
+            return await asyncio.shield(reading.answer)
+        finally:
+            reading.callers -= 1
+            if not reading.callers and not reading.answer.done():
+                reading.answer.cancel()
+                if self._asked.get(asked) is reading:
+                    del self._asked[asked]
 
     async def _read(self, reader: Reader, units: Sequence[_Asked | _Counted]) -> Sequence[Page | int]:
         (asked,) = units
         del self._asked[asked]  # who asks from now on must see what is committed until then
+        return [await self._answer(reader, asked)]
+
+    async def _search(self, units: Sequence[_Asked | _Counted]) -> Sequence[Page | int]:
+        (asked,) = units
+        wanted = self._asked.pop(asked).answer
+        search = asyncio.ensure_future(self._answer(self._searching, asked))
+        await asyncio.wait((wanted, search), return_when=asyncio.FIRST_COMPLETED)
+        if not search.done():  # nobody waits for it any more
+            await self._searching.interrupt(search)
+        return [search.result()]
+
+    async def _answer(self, reader: Reader, asked: _Asked | _Counted) -> Page | int:
         self.check_open()
         match asked:
             case _Asked():
-                return [await self._read_page(reader, asked)]
+                return await self._read_page(reader, asked)
             case _Counted(query):
-                return [await self._read_count(reader, query)]
+                return await self._read_count(reader, query)
 
     async def _read_page(self, reader: Reader, asked: _Asked) -> Page:
         calm = self._memory.pages.calm

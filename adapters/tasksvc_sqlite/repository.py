@@ -43,7 +43,7 @@ from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.reading import SQLiteReader
 from tasksvc_sqlite.reads import Reads
 from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renewal
-from tasksvc_sqlite.selection import contains
+from tasksvc_sqlite.selection import contains, is_indexed
 from tasksvc_sqlite.writer import Writer
 
 _RENEWED: Final = (
@@ -77,6 +77,9 @@ class SQLiteRepository(TaskRepository):
         self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
     ) -> Page:
         return await self._reads.find(query, after=after, limit=limit, max_bytes=max_bytes)
+
+    def needs_scan(self, query: TaskQuery) -> bool:
+        return not is_indexed(query)
 
     async def count(self, query: TaskQuery) -> int:
         return await self._reads.count(query)

@@ -27,6 +27,9 @@ from tasksvc.domain import Version
 from tasksvc.errors import StoreUnavailable, VersionConflict
 from tasksvc.tokens import Scope
 
+CLIENT_LEFT = 499
+"""The status in the log and the figures of a request whose client didn't wait for the answer, as nginx has it."""
+
 Handler = Callable[..., Awaitable[web.StreamResponse | Answer | Stream]]
 """Takes a request, and for some what is known of it already."""
 Enclosed = Callable[..., Awaitable[web.StreamResponse | Answer]]
@@ -93,7 +96,8 @@ class Edge:
                 response = self._refuse(error)
             except asyncio.CancelledError:
                 if in_flight.pardon(request):
-                    response = self._refuse(too_late(request))
+                    left = request.transport is None
+                    response = web.Response(status=CLIENT_LEFT) if left else self._refuse(too_late(request))
                 elif _is_cancelled():
                     raise
                 else:

@@ -17,17 +17,15 @@ from tasksvc.api.edge import Edge
 from tasksvc.api.json_input import LARGE_BYTES
 from tasksvc.api.problems import problem
 from tasksvc.api.schemas import TaskIn
-from tasksvc.api.tasks import TaskHandlers
+from tasksvc.api.tasks import ALL_TASKS, TaskHandlers
 from tasksvc.api.validation import load_body, load_large_body
 from tasksvc.domain import TaskDraft
-from tasksvc.query import TaskQuery
 from tasksvc.tokens import Scope
 
 # The common body, which needs neither a JSON parser nor a schema: one member, no escapes.
 _COMMON = re.compile(
     rb'[ \t\r\n]*\{[ \t\r\n]*"description"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]{1,2500})"[ \t\r\n]*\}[ \t\r\n]*'
 ).fullmatch
-_EVERYTHING = TaskQuery()
 _TASK_IN = TaskIn()
 
 VERSIONS = (HttpVersion11, HttpVersion10)
@@ -60,7 +58,7 @@ class Front:
                     if rest.isdecimal() and len(rest) <= 18 and rest[0] != "0" and rest.isascii():
                         return await show(request, int(rest))
                     if not rest:
-                        return await show_list(request, _EVERYTHING)
+                        return await show_list(request, ALL_TASKS)
                 elif method == "POST" and not rest:
                     return await create(request)
             return await application(request)

@@ -1,7 +1,7 @@
 """The requests that are being answered, and an end for those that nobody waits for, or in vain.
 
-A store may hang, and the client of a stream may leave while there is nothing to send.  All are
-looked at once a second, since a timer for each request costs more than a small answer does.
+A store may hang, and a client may leave while it waits for an answer, or while a stream has nothing to
+send.  All are looked at once a second, since a timer for each request costs more than a small answer does.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ class InFlight:
         # By id, since aiohttp's requests have no hash, and finding out the current task costs more than all this.
         self._waiting: dict[int, tuple[web.BaseRequest, float]] = {}
         """Those whose answer has not begun, and since when they are here; the oldest first."""
-        self._lists = 0
+        self._lists: dict[int, web.BaseRequest] = {}
+        """Those whose answer is sent piece by piece to its end."""
         self._streams: dict[int, web.BaseRequest] = {}
-        """Those whose answer is sent piece by piece: to its end, or until somebody ends it."""
+        """Those whose answer is sent piece by piece until somebody ends it."""
         self._given_up: dict[int, float] = {}
         self._emptied: asyncio.Event | None = None
         self.write_given_up_at = float("-inf")
@@ -45,7 +46,7 @@ class InFlight:
 
     def __len__(self) -> int:
         """How many there are that come to an end: all but lasting streams."""
-        return len(self._waiting) + self._lists
+        return len(self._waiting) + len(self._lists)
 
     def enter(self, request: web.BaseRequest, since: float) -> None:
         """From now on `request` is being answered."""
@@ -63,18 +64,13 @@ class InFlight:
     def sending(self, request: web.BaseRequest, *, lasting: bool) -> Iterator[None]:
         """Meanwhile its answer is sent piece by piece."""
         waiting = self._waiting.pop(id(request))
-        if lasting:
-            self._streams[id(request)] = request
-        else:
-            self._lists += 1
+        sending = self._streams if lasting else self._lists
+        sending[id(request)] = request
         self._tell()
         try:
             yield
         finally:
-            if lasting:
-                del self._streams[id(request)]
-            else:
-                self._lists -= 1
+            del sending[id(request)]
             self._waiting[id(request)] = waiting
 
     async def empty(self) -> None:
@@ -90,15 +86,19 @@ class InFlight:
     # ------------------------------------------------------------ giving up
 
     def look(self) -> None:
-        """Gives up requests that take too long, and streams whose client has left.  To be called now and then."""
+        """Gives up requests that take too long, and reads whose client has left.  To be called now and then.
+
+        A write whose client has left goes on, since nobody could tell what became of it.
+        """
         now = perf_counter()
-        late = []
+        late, reads = [], []
         for request, since in self._waiting.values():
-            if now - since < REQUEST_SECONDS:
-                break
-            late.append(request)
+            if now - since >= REQUEST_SECONDS:
+                late.append(request)
+            elif request.method in SAFE_METHODS:
+                reads.append(request)
         self._give_up_late(late)
-        for request in self._streams.values():
+        for request in (*reads, *self._lists.values(), *self._streams.values()):
             if request.transport is None and id(request) not in self._given_up:
                 self._give_up(request)
 

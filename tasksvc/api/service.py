@@ -14,6 +14,7 @@ from tasksvc.api.feed import Feed
 from tasksvc.api.in_flight import InFlight
 from tasksvc.api.memory_shares import MemoryShares
 from tasksvc.api.peers import Peers
+from tasksvc.api.searches import Searches
 from tasksvc.api.watchdog import Watchdog
 from tasksvc.errors import RepositoryError, StoreClosed
 from tasksvc.ports import Capability, TaskRepository
@@ -71,6 +72,7 @@ class Service:
         self._drained_by = math.inf
         self.peers, self.shares = peers, shares
         self.uploads = Uploads(peers, shares.bodies)
+        self.searches = Searches()
         self.in_flight = InFlight(scheme)
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""

@@ -76,6 +76,9 @@ PAGE_BYTES = 1024 * 1024
 STREAM_BYTES = 256 * 1024
 """The same for a piece of a list that is streamed: so much waits for a slow client."""
 
+ALL_TASKS = TaskQuery()
+"""The most frequent list.  Every store has it at hand."""
+
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
 
@@ -213,7 +216,7 @@ class TaskHandlers:
     ) -> Answer | Stream:
         """Shows a list, or a page of it."""
         lines = _prefers_lines(joined(request, hdrs.ACCEPT))
-        find = partial(self._pages_at_once.find, self._service.repository)
+        find = self._find_for(request, query)
         limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
         page = await find(query, after=after, limit=limits[0], max_bytes=limits[1])
         answer = _lines_answer(page) if lines else self._pages.answer(page)
@@ -229,6 +232,21 @@ class TaskHandlers:
             answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
         return answer
 
+    def _find_for(self, request: web.Request, query: TaskQuery) -> usecases.Find:
+        """Returns what reads pages of `query`, each when it's its turn among all pages, and among searches if it is one."""
+        repository = self._service.repository
+        read = partial(self._pages_at_once.find, repository)
+        if query is ALL_TASKS or not repository.needs_scan(query):
+            return read
+        searches, caller = self._service.searches, self._access.caller_of(request)
+
+        async def search(
+            query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+        ) -> Page:
+            return await searches.run(caller, partial(read, query, after=after, limit=limit, max_bytes=max_bytes))
+
+        return search
+
     @operation(
         "Count tasks",
         tag="tasks",
@@ -237,7 +255,8 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> Answer:
-        count = await self._service.repository.count(request[QUERY])
+        counting = partial(self._service.repository.count, request[QUERY])
+        count = await self._service.searches.run(self._access.caller_of(request), counting)
         check_count(count)
         return json_answer({"count": count})
 
@@ -262,7 +281,7 @@ class TaskHandlers:
         filters = request.raw_path.partition("?")[2]
         retry = retry_key(request, self._access, f"/tasks/?{filters}", conditions=conditions)
         removed, replayed = await usecases.remove_matching(
-            self._service.repository, query, at=usecases.now(), retry=retry
+            self._service.repository, query, at=usecases.now(), retry=retry, find=self._find_for(request, query)
         )
         answer = json_answer({"deleted": removed.tasks, "more": removed.more})
         if replayed:

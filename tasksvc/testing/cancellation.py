@@ -18,9 +18,11 @@ from tasksvc import (
     PutRecord,
     Remove,
     RetryKey,
+    SortField,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    select,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
 from tasksvc.testing.store import Store, StoreUnderTest, goes_on, on_store
@@ -296,6 +298,30 @@ class CancellationContract(StoreUnderTest):
                 assert await store.listed() == tasks, "the next read has its own answer"
         await _next_commit(store)
         await store.check()
+
+    @on_store()
+    async def test_cancelled_searches_leave_the_store_to_others(self, store: Store) -> None:
+        tasks = await store.add_all(varied(30))
+        repository = store.repository
+        query = TaskQuery(q="a", sort=SortField.PRIORITY)
+        wanted, _ = select(tasks, query, None, 100)
+
+        for turns in TURNS:
+            searches: list[asyncio.Future[object]] = []
+            for n in range(60):
+                searches.append(asyncio.ensure_future(repository.find(TaskQuery(q=f"{n}"), limit=10)))
+                searches.append(asyncio.ensure_future(repository.count(TaskQuery(q=f"{n}"))))
+                searches.append(
+                    asyncio.ensure_future(repository.find(TaskQuery(done=True, labels=(f"{n}",)), limit=10))
+                )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            for search in searches:
+                search.cancel()
+            page, count = await asyncio.gather(repository.find(query, limit=100), repository.count(query))
+
+            assert (list(page.tasks), count) == (wanted, len(wanted)), "the next search has its own answer"
+            await asyncio.gather(*searches, return_exceptions=True)
 
     @on_store(Capability.DUMP)
     async def test_a_dump_that_is_left_half_way_does_no_harm(self, store: Store) -> None:
