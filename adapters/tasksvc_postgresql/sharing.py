@@ -55,7 +55,7 @@ class Sharing(Generic[Key, Value]):
         for tasks in (self._waiting, self._running):
             if tasks.get(key) is task:
                 del tasks[key]
-        if not task.cancelled():
+        if task.done() and not task.cancelled():
             task.exception()  # or asyncio would log it where nobody waits for it any more
 
     async def close(self) -> None:

@@ -233,7 +233,7 @@ class TaskHandlers:
         return answer
 
     def _find_for(self, request: web.Request, query: TaskQuery) -> usecases.Find:
-        """Returns what reads pages of `query`, each when it's its turn among all pages, and among searches if it is one."""
+        """Returns what reads pages of `query`, each in its turn: among all pages, and among searches if it is one."""
         repository = self._service.repository
         read = partial(self._pages_at_once.find, repository)
         if query is ALL_TASKS or not repository.needs_scan(query):
