@@ -10,7 +10,7 @@ import pytest
 from patience import PATIENCE_SECONDS
 
 from postgresql.repositories import Open
-from tasksvc import Add, SortField, StoreUnavailable, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import Add, SortField, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.usecases import now
 
 Search = Callable[[TaskRepository, str], Awaitable[object]]
@@ -106,16 +106,3 @@ async def test_connections_of_cancelled_searches_are_used_again(
     assert (await locked.count(TaskQuery())) == 1
     used = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tasksvc' AND query LIKE '%tasks%'"
     assert await database.fetchval(used) <= 4
-
-
-async def test_a_search_that_the_server_ends_for_its_time_says_what_to_do(
-    store_url: str, open_store: Open, schema: str, database: asyncpg.Connection, search: Search
-) -> None:
-    repository = await open_store(store_url, timeout=0.5)
-    await database.execute(f"BEGIN; LOCK TABLE {schema}.tasks IN ACCESS EXCLUSIVE MODE")
-
-    with pytest.raises(StoreUnavailable, match=r"took too long.*Try again, or ask for less"):
-        await search(repository, "x")
-
-    assert await waiting_at_server(database, schema) == 0
-    await database.execute("COMMIT")
