@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from typing import cast
 
-from tasksvc import Change, Entry, Header, Position, Record, Remembered, StoreNotEmpty, Task, fold_text, new_generation
+from tasksvc import (
+    Change,
+    Entry,
+    Header,
+    Position,
+    Record,
+    Remembered,
+    StoreNotEmpty,
+    Task,
+    fold_text,
+    json_size,
+    new_generation,
+)
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.failures import in_our_words
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
@@ -26,8 +38,12 @@ from tasksvc_postgresql.rows import (
 )
 from tasksvc_postgresql.writing import LOCK, NOTIFY
 
-AT_ONCE = 1_000
-"""Rows that are held in memory."""
+FETCHED_AT_ONCE = 100
+"""Rows, each of which may have 75 KB, that are held in memory."""
+COPIED_AT_ONCE = 1_000
+"""Entries that are held in memory, if they are small."""
+COPIED_BYTES = 2**20
+"""JSON bytes of their tasks after which no more is held."""
 
 STEP_TIMEOUT = 60.0
 """Seconds that one step may take; sorting a large table is one."""
@@ -75,10 +91,10 @@ async def rows_of(session: Session, name: str, statement: str, *, cursor: str) -
         await session.execute(f"DECLARE {cursor} NO SCROLL CURSOR FOR {statement}")
     while True:
         with in_our_words(name):
-            rows = await session.fetch(f"FETCH {AT_ONCE} FROM {cursor}")
+            rows = await session.fetch(f"FETCH {FETCHED_AT_ONCE} FROM {cursor}")
         for row in rows:
             yield row
-        if len(rows) < AT_ONCE:
+        if len(rows) < FETCHED_AT_ONCE:
             break
 
 
@@ -95,20 +111,31 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Entr
     if not is_empty:
         raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")
     batch: list[Entry] = []
+    size = 0
     async for entry in entries:
         if isinstance(entry, Header):
             header = entry._replace(generation=header.generation)
-        elif len(batch) == AT_ONCE or (batch and type(batch[0]) is not type(entry)):
+            continue
+        if batch and (len(batch) == COPIED_AT_ONCE or size > COPIED_BYTES or type(batch[0]) is not type(entry)):
             with in_our_words(name):
                 await _copy(session, batch)
-            batch = [entry]
-        else:
-            batch.append(entry)
+            batch, size = [], 0
+        batch.append(entry)
+        size += _size(entry)
     with in_our_words(name, lambda: session.committing):
         await _copy(session, batch)
         await session.fetch(_BEGIN_ANEW, *header)
         await session.commit()
     return Position(header.generation, header.seq)
+
+
+def _size(entry: Entry) -> int:
+    match entry:
+        case Task():
+            return json_size(entry)
+        case Change():
+            return json_size(entry.task)
+    return 0
 
 
 async def _copy(session: Session, batch: Sequence[Entry]) -> None:

@@ -26,8 +26,8 @@ from tasksvc_sqlite.rows import (
 from tasksvc_sqlite.schema import HEADER, HOLDS_SOMETHING
 from tasksvc_sqlite.writer import Writer
 
-_AT_ONCE: Final = 256
-"""Entries."""
+_AT_ONCE: Final = 64
+"""Entries held in memory, each of which may have 75 KB.  More at once would hardly be faster."""
 
 _KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
     (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", to_task),
