@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from tasksvc.ledger_repository import LedgerRepository
     from tasksvc.ports import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, seq_of
     from tasksvc.store_url import StoreURL
+    from tasksvc.turns import in_turns
 
 __version__ = "0.1.0"
 
@@ -141,6 +142,7 @@ __all__ = [
     "fitting",
     "fold_text",
     "hookimpl",
+    "in_turns",
     "json_size",
     "load_results",
     "named",
@@ -156,6 +158,7 @@ _WHEN_USED = {
     "ledger_repository": {"LedgerRepository"},
     "ports": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "seq_of"},
     "store_url": {"StoreURL"},
+    "turns": {"in_turns"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""
 

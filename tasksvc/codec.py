@@ -61,6 +61,10 @@ else:
         raise TypeError(f"{type(value).__name__} has no JSON form.")
 
 
+PLAIN_MAX = 1_024
+"""Characters of the text of an object that load_object() leaves a dict."""
+
+
 class EncodedObject(Mapping[str, Any]):
     """A JSON object that is kept as its text, and decoded each time it is looked into.
 
@@ -102,6 +106,12 @@ class EncodedObject(Mapping[str, Any]):
 def packed(value: JSONObject) -> JSONObject:
     """An equal object that takes no more memory than its text does."""
     return EncodedObject(dumps(value)) if value and not isinstance(value, EncodedObject) else value
+
+
+def load_object(text: str) -> JSONObject:
+    """The object that was dumped as `text`; packed, where it is large."""
+    value: dict[str, Any] = loads(text)
+    return packed(value) if len(text) > PLAIN_MAX else value
 
 
 def task_to_json(task: Task) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def task_of(row: Row) -> Task:
         None if due is None else moment(due),
         priority,
         () if labels == "[]" else tuple(codec.loads(labels)),
-        {} if metadata == "{}" else codec.loads(metadata),
+        {} if metadata == "{}" else codec.load_object(metadata),
         moment(created),
         moment(updated),
         version,

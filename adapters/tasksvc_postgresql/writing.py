@@ -22,6 +22,7 @@ from tasksvc import (
     Task,
     decide_all,
     fold_text,
+    in_turns,
     named,
 )
 from tasksvc_postgresql.connections import Session
@@ -181,7 +182,7 @@ async def _read(
     """
     rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if bounded(task_id) == task_id])
     generation, last_id, seq = rows[0][:3]
-    found = {row[3]: task_of(row[3:]) for row in rows if row[3] is not None}
+    found = {task.id: task for task in await in_turns(task_of, [row[3:] for row in rows if row[3] is not None])}
     remembered: dict[_Name, Remembered] = {}
     if retry_keys:
         for row in await session.fetch(_RETRY_KEYS, *columns_of(retry_keys, 2)):

@@ -18,6 +18,7 @@ from tasksvc import (
     Task,
     Write,
     decide_all,
+    in_turns,
     named,
 )
 from tasksvc_sqlite.connection import to_its_end
@@ -94,8 +95,8 @@ class Commits:
             elif 0 < task_id <= INTEGER_MAX:
                 missing.append((task_id,))
         for statement in lookups(TASK_COLUMNS, "tasks", ("id",), missing):
-            for row in await self._writer.rows(*statement):
-                tasks[row[0]] = to_task(row)
+            for task in await in_turns(to_task, await self._writer.rows(*statement)):
+                tasks[task.id] = task
         for statement in lookups(REMEMBERED_COLUMNS, "retry_keys", ("scope", "value"), list(retry_keys)):
             for row in await self._writer.rows(*statement):
                 remembered[row[0], row[1]] = await load_remembered(row)

@@ -164,5 +164,8 @@ class RecentPages:
 
 def size_of(task: Task) -> int:
     """About as many bytes as `task` takes in memory, and rather too many."""
-    metadata = 32 * len(codec.dumps(task.metadata)) if task.metadata else 0
+    if isinstance(task.metadata, codec.EncodedObject):
+        metadata = len(task.metadata.encoded)
+    else:
+        metadata = 32 * len(codec.dumps(task.metadata)) if task.metadata else 0
     return 700 + getsizeof(task.description) + 160 * len(task.labels) + metadata

@@ -18,6 +18,7 @@ from tasksvc import (
     StoreClosed,
     TaskNotFound,
     TaskQuery,
+    in_turns,
     seq_of,
 )
 from tasksvc_sqlite.connection import Reader
@@ -202,7 +203,7 @@ class Reads:
         query, after, limit, max_bytes = asked
         statement = page(query, after, limit + 1)
         (generation, head, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
-        tasks = list(map(to_task, rows[:limit]))
+        tasks = await in_turns(to_task, rows[:limit])
         following = query.cursor(tasks[-1]) if more or len(rows) > limit else None
         found = Page(tasks, following, Position(generation, head))
         self._memory.pages.put(asked, found, since=calm)
@@ -228,7 +229,7 @@ class Reads:
             statement, size=size_of_change, max_bytes=max_bytes
         )
         end = seq_of(since, generation=generation, floor=floor, head=head) + len(rows)
-        return ChangePage(list(map(to_change, rows)), Position(generation, end), more=end < head)
+        return ChangePage(await in_turns(to_change, rows), Position(generation, end), more=end < head)
 
     async def record(self, space: str, name: str) -> Record | None:
         """As the port says."""

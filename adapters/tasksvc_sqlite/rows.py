@@ -187,7 +187,7 @@ def to_task(row: Row) -> Task:
             None if due_at is None else _moment(due_at),
             priority,
             () if labels == "[]" else tuple(codec.loads(labels)),
-            _NO_METADATA if metadata == "{}" else codec.loads(metadata),
+            _NO_METADATA if metadata == "{}" else codec.load_object(metadata),
             _moment(created_at),
             _moment(updated_at),
             version,

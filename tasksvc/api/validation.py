@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -40,6 +41,8 @@ QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 
 BODY_MAX = 256 * 1024
 """Bytes."""
+SMALL_BATCH_BYTES = 8 * 1024
+"""A batch of fewer bytes takes no more than some milliseconds."""
 EXPLAINED_MAX = 10
 """Unknown names of a request about which more is said than that they are unknown: finding the nearest takes time."""
 
@@ -76,10 +79,11 @@ class Expectation:
             request[QUERY] = self._load_query(request)
         if self._body is not None:
             raw = request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
-            if len(raw) < LARGE_BYTES:
+            is_batch = isinstance(self._body, Batch)
+            if len(raw) < (SMALL_BATCH_BYTES if is_batch else LARGE_BYTES):
                 request[BODY] = load_body(self._body, raw)
-            elif isinstance(self._body, Batch):
-                async with uploads.processing:
+            elif is_batch:
+                async with uploads.processing if len(raw) >= LARGE_BYTES else nullcontext():
                     request[BODY] = await load_batch(raw, operation_max=self.operation_max)
             else:
                 request[BODY] = await load_large_body(self._body, raw)

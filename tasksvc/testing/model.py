@@ -140,7 +140,10 @@ class Model:
 def _canonical(task: Task) -> tuple[object, ...]:
     """`task` in a form whose parts are equal where JSON values are: 1, 1.0 and true are not."""
     values = vars(task)
-    return (json.dumps(values["metadata"], sort_keys=True), *(values[name] for name in values if name != "metadata"))
+    return (
+        json.dumps(dict(values["metadata"]), sort_keys=True),
+        *(values[name] for name in values if name != "metadata"),
+    )
 
 
 def _merged(target: Any, patch: Any) -> Any:

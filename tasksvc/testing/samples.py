@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +39,7 @@ def steady(max_examples: int, *, steps: int = 50) -> settings:
 
 def exact(task: Task) -> str:
     """All that a task says, where 1, 1.0 and true differ and the order of names in metadata counts."""
-    return json.dumps(codec.task_to_json(task))
+    return codec.dumps(codec.task_to_json(task)).decode()
 
 
 FULL = TaskDraft(
