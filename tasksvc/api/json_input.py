@@ -39,7 +39,7 @@ def decode_json(raw: bytes) -> Any:
     try:
         if len(raw) < LARGE_BYTES:
             return DECODER.decode(text)
-        with _no_collection():
+        with no_collection():
             return DECODER.decode(text)
     except RecursionError:
         raise too_deep() from None
@@ -63,7 +63,8 @@ def invalid_json(reason: str) -> MalformedRequest:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
+    """Meanwhile the garbage collector doesn't look at what is decoded, which it would do again and again."""
     collects = gc.isenabled()
     gc.disable()
     try:

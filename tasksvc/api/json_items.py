@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any, Final, NoReturn
 
-from tasksvc.api.json_input import DECODER, invalid_json, not_utf8, too_deep
+from tasksvc.api.json_input import DECODER, invalid_json, no_collection, not_utf8, too_deep
 
 PIECE_BYTES: Final = 64 * 1024
 """Bytes that are decoded at once.  Only an item that is longer needs more."""
@@ -94,7 +95,8 @@ class Items:
         size, most = PIECE_BYTES, self._item_max + 2 * SEAM_BYTES
         while True:
             try:
-                value, end = DECODER.raw_decode(self._piece, place)
+                with no_collection() if size > PIECE_BYTES else nullcontext():
+                    value, end = DECODER.raw_decode(self._piece, place)
             except json.JSONDecodeError as error:
                 is_cut = error.msg.startswith("Unterminated string") or error.pos + SEAM >= len(self._piece)
                 if self._is_last or not is_cut:
