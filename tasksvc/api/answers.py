@@ -55,10 +55,13 @@ async def write_in_chunks(
     `before_each` is called before each chunk.  The transport may keep the whole of a memoryview as
     long as it has a chunk of it.  Raises ConnectionError.
     """
-    for start in range(0, len(body), CHUNK_BYTES):
-        before_each()
-        await response.write(body[start : start + CHUNK_BYTES])
-        await request.writer.drain()  # which write() itself does only after some chunks
+    try:
+        for start in range(0, len(body), CHUNK_BYTES):
+            before_each()
+            await response.write(body[start : start + CHUNK_BYTES])
+            await request.writer.drain()  # which write() itself does only after some chunks
+    finally:
+        del body  # a traceback may keep this frame until the next garbage collection
 
 
 class LargeResponse(web.Response):
@@ -78,9 +81,12 @@ class LargeResponse(web.Response):
 
     async def write_eof(self, data: bytes = b"") -> None:
         with kept_for(self._request.protocol, self._kept):
-            if self._request.method != hdrs.METH_HEAD:
-                await write_in_chunks(self._request, self, self._content)
-            await web.StreamResponse.write_eof(self)
+            try:
+                if self._request.method != hdrs.METH_HEAD:
+                    await write_in_chunks(self._request, self, self._content)
+                await web.StreamResponse.write_eof(self)
+            finally:
+                self._content, self.body = b"", None  # as there
 
 
 class Answer:

@@ -25,7 +25,7 @@ WINDOW_EVENTS = 1_000
 WINDOW_BYTES = 4 * 1024 * 1024
 READ_LIMIT = 100
 """Changes read from the store at once."""
-PIECE_BYTES = 256 * 1024
+PIECE_BYTES = 64 * 1024
 """After which a piece of a stream ends, and about what is read from the store at once."""
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
 """Between two looks at the size of the process."""
 TRIM_SECONDS = 20.0
 """Between two trims of a process that doesn't grow."""
@@ -27,6 +27,8 @@ ARENAS = 2
 """Heaps for all threads.  glibc would give each thread its own, and each keeps what a burst used."""
 GROWTH_BYTES = 16 * 2**20
 """Growth of the process since its start below which a trim isn't worth its milliseconds."""
+REGROWTH_BYTES = 8 * 2**20
+"""Growth since the last trim that makes the next one due at once."""
 
 _STATM = Path("/proc/self/statm")
 
@@ -56,7 +58,7 @@ async def trim_heap() -> None:
         if resident > grown or (resident > limit and monotonic() >= trim_at):
             gc.collect()  # connections that ended with an error are in cycles with its traceback
             await asyncio.to_thread(libc.malloc_trim, 0)
-            grown, trim_at = _resident_bytes() + GROWTH_BYTES, monotonic() + TRIM_SECONDS
+            grown, trim_at = _resident_bytes() + REGROWTH_BYTES, monotonic() + TRIM_SECONDS
 
 
 def _glibc() -> ctypes.CDLL | None:

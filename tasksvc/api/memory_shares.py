@@ -15,7 +15,7 @@ STREAMS = 10_000
 """Streams and whole lists of all callers at once."""
 STREAM_BYTES = 16 * 1024
 """Bytes that a stream takes while it has nothing to send."""
-OWN_BYTES = 88 * 2**20
+OWN_BYTES = 104 * 2**20
 """Bytes that the process itself takes: code, tasks that it remembers, and what requests need that are answered."""
 LEAST_SHARE = 8
 """What is shared out is this part of the limit at least, though OWN_BYTES may be more than the rest."""

@@ -10,6 +10,8 @@ from tasksvc.query import Cursor, TaskQuery
 
 AT_ONCE = 4
 """Pages, each of which may take some megabytes until it's shown."""
+SMALL_PAGE = 100
+"""Tasks up to which a page isn't large, unless it has been cut for its bytes."""
 
 
 class PagesAtOnce:
@@ -34,9 +36,15 @@ class PagesAtOnce:
         else:
             await self._turn()
         try:
-            return await repository.find(query, after=after, limit=limit, max_bytes=max_bytes)
-        finally:
+            page = await repository.find(query, after=after, limit=limit, max_bytes=max_bytes)
+        except BaseException:
             self._leave()
+            raise
+        if len(page.tasks) <= SMALL_PAGE and (page.next is None or len(page.tasks) == limit):
+            self._leave()
+        else:  # it may be one that the store remembers; so there aren't hundreds in a turn of the event loop either
+            asyncio.get_running_loop().call_soon(self._leave)
+        return page
 
     async def _turn(self) -> None:
         turn = asyncio.get_running_loop().create_future()

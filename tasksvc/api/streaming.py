@@ -88,9 +88,11 @@ class Stream:
 
                 async for piece in self._pieces:
                     asked_store = False
-                    with kept_for(request.protocol, len(piece)):
-                        await write_in_chunks(request, self.response, piece, wait_for_client)
-                    del piece  # while the next one is made
+                    try:
+                        with kept_for(request.protocol, len(piece)):
+                            await write_in_chunks(request, self.response, piece, wait_for_client)
+                    finally:
+                        del piece  # while the next one is made, or as long as a traceback keeps this frame
                     asked_store = True
                     patience.reschedule(now() + PIECE_SECONDS)
         except TimeoutError:

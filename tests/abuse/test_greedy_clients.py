@@ -76,6 +76,7 @@ def small_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningS
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_process_with_little_memory_survives_them_all_and_serves(small_service: RunningService, kind: str) -> None:
+    assert small_service.process.poll() is None, small_service.output
     with clients(small_service.port, KINDS[kind], COUNTS.get(kind, COUNT), SEND_SECONDS):
         made = ask(small_service.url, "POST", "/tasks/", {"description": "made beside them"})
         shown = ask(small_service.url, "GET", "/tasks/1")
