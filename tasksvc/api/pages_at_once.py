@@ -8,8 +8,8 @@ from collections import deque
 from tasksvc.ports import Page, TaskRepository
 from tasksvc.query import Cursor, TaskQuery
 
-AT_ONCE = 4
-"""Pages, each of which may take some megabytes until it's shown."""
+AT_ONCE = 8
+"""Pages, each of which may take a mebibyte or two until it's shown; more than the searches that may run at once."""
 SMALL_PAGE = 100
 """Tasks up to which a page isn't large, unless it has been cut for its bytes."""
 
