@@ -42,7 +42,7 @@ from tasksvc_sqlite.rows import (
 from tasksvc_sqlite.selection import count, is_indexed, lookups, page, with_head
 
 _SCANS_MAX: Final = 64
-"""Pages and counts that wait while the store is searched for another one; one more is refused."""
+"""Pages and counts that wait while many tasks are looked at for another one; one more is refused."""
 
 _TRIAL: Final = "SELECT 1 FROM store"
 _FOUND_COLUMNS: Final = f"(SELECT generation FROM store), {TASK_COLUMNS}"
@@ -80,15 +80,20 @@ _Lane = GroupCommit[_Asked | _Counted, Page | int]
 class Reads:
     """Reads that wait share a statement; one that takes long holds up only its like."""
 
-    def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, searches: Reader) -> None:
-        """`quick` finds by number and name, `lists` what an index has in order, `searches` the rest, and counts."""
-        self._memory, self._quick, self._searching = memory, quick, searches
-        self._readers = (quick, lists, searches)
+    def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, scans: Reader, searches: Reader) -> None:
+        """`quick` finds by number and name, and `lists` what an index has in order.
+
+        `searches` looks into descriptions, which takes the longest, and `scans` does the rest.
+        """
+        self._memory, self._quick = memory, quick
+        self._readers = (quick, lists, scans, searches)
         self._asked: dict[_Asked | _Counted, _Reading] = {}
         """Those that have not begun."""
         self._gets: GroupCommit[int, Found | None] = GroupCommit(self._get_group)
         self._lists: _Lane = GroupCommit(partial(self._read, lists), group=1)
-        self._searches: _Lane = GroupCommit(self._search, group=1, waiting=_SCANS_MAX)
+        self._scans: _Lane = GroupCommit(partial(self._scan, scans), group=1, waiting=_SCANS_MAX)
+        self._searches: _Lane = GroupCommit(partial(self._scan, searches), group=1, waiting=_SCANS_MAX)
+        self._scanning = ((scans, self._scans), (searches, self._searches))
         self._closed = False
 
     async def set_up(self) -> None:
@@ -102,9 +107,10 @@ class Reads:
             raise StoreClosed("The store is closed.")
 
     async def close(self) -> None:
-        """Ends searches, and lets other reads finish."""
+        """Ends scans and searches, and lets other reads finish."""
         self._closed = True
-        await self._searching.interrupt(asyncio.ensure_future(self._searches.close()))
+        for reader, lane in self._scanning:
+            await reader.interrupt(asyncio.ensure_future(lane.close()))
         await self._gets.close()
         await self._lists.close()
 
@@ -113,6 +119,7 @@ class Reads:
         return {
             "gets_waiting": self._gets.waiting,
             "lists_waiting": self._lists.waiting,
+            "scans_waiting": self._scans.waiting,
             "searches_waiting": self._searches.waiting,
         }
 
@@ -152,12 +159,16 @@ class Reads:
         asked = _Asked(query, after, limit, max_bytes)
         if (remembered := self._memory.pages.get(asked)) is not None:
             return remembered
-        return cast(Page, await self._shared(self._lists if is_indexed(query) else self._searches, asked))
+        return cast(Page, await self._shared(self._lists if is_indexed(query) else self._lane_of(query), asked))
 
     async def count(self, query: TaskQuery) -> int:
         """As the port says."""
         self.check_open()
-        return cast(int, await self._shared(self._searches, _Counted(query)))
+        return cast(int, await self._shared(self._lane_of(query), _Counted(query)))
+
+    def _lane_of(self, query: TaskQuery) -> _Lane:
+        """For what has to look at many tasks."""
+        return self._scans if query.q is None else self._searches
 
     async def _shared(self, lane: _Lane, asked: _Asked | _Counted) -> Page | int:
         """The answer of a reading that others may share, who asked for the same before it started.
@@ -181,14 +192,14 @@ class Reads:
         del self._asked[asked]  # who asks from now on must see what is committed until then
         return [await self._answer(reader, asked)]
 
-    async def _search(self, units: Sequence[_Asked | _Counted]) -> Sequence[Page | int]:
+    async def _scan(self, reader: Reader, units: Sequence[_Asked | _Counted]) -> Sequence[Page | int]:
         (asked,) = units
         wanted = self._asked.pop(asked).answer
-        search = asyncio.ensure_future(self._answer(self._searching, asked))
-        await asyncio.wait((wanted, search), return_when=asyncio.FIRST_COMPLETED)
-        if not search.done():  # nobody waits for it any more
-            await self._searching.interrupt(search)
-        return [search.result()]
+        scan = asyncio.ensure_future(self._answer(reader, asked))
+        await asyncio.wait((wanted, scan), return_when=asyncio.FIRST_COMPLETED)
+        if not scan.done():  # nobody waits for it any more
+            await reader.interrupt(scan)
+        return [scan.result()]
 
     async def _answer(self, reader: Reader, asked: _Asked | _Counted) -> Page | int:
         self.check_open()

@@ -202,10 +202,10 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
                 header = await writer.header()
                 _logger.warning(_RENEWED, path, doubt)
             await writer.keep_mark(header)
-            quick, lists, searches = [Reader(await connected(), path) for _ in range(3)]
+            quick, lists, scans, searches = [Reader(await connected(), path) for _ in range(4)]
             await searches.create_function("contains", contains)
             memory = Memory(header)
-            reads = Reads(memory, quick=quick, lists=lists, searches=searches)
+            reads = Reads(memory, quick=quick, lists=lists, scans=scans, searches=searches)
             await reads.set_up()
             if scratch:
                 stack.push_async_callback(_empty, connection, path, writer)

@@ -19,7 +19,7 @@ from tasksvc.api.upload_room import UploadRoom
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 BODY_SECONDS = 10.0
-SMALL_BYTES = 256 * 1024
+SMALL_BYTES = 64 * 1024
 """Bytes of a body that needs no room of its own: a connection buffers as much anyway."""
 MOMENT_SECONDS = 0.001
 """What is left of a body's time and isn't worth waiting for."""

@@ -13,8 +13,8 @@ SEARCH_SECONDS = 10.0
 """Seconds that a search may take, the wait for its turn included; then it is refused with 503."""
 RETRY_SECONDS = 5.0
 """Seconds after which a search that was refused is worth trying again."""
-AT_ONCE = 4
-"""Searches that the store does at once.  Each of them is of another caller."""
+AT_ONCE = 2
+"""Searches of a kind that the store does at once.  Each of them is of another caller."""
 WAITING_MAX = 64
 """Searches of one caller that may wait; one more is refused with 503."""
 

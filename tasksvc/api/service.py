@@ -72,7 +72,7 @@ class Service:
         self._drained_by = math.inf
         self.peers, self.shares = peers, shares
         self.uploads = Uploads(peers, shares.bodies)
-        self.searches = Searches()
+        self._searches, self._scans = Searches(), Searches()
         self.in_flight = InFlight(scheme)
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""
@@ -98,6 +98,13 @@ class Service:
         if self._feed is None:
             raise StoreClosed("The service is not running.")
         return self._feed
+
+    def searches_like(self, query: TaskQuery) -> Searches:
+        """The searches that take turns with `query`.
+
+        Those that look into descriptions take the longest, so they hold up each other only.
+        """
+        return self._scans if query.q is None else self._searches
 
     async def start(self) -> None:
         """Opens the store.  Raises what open_repository() raises."""

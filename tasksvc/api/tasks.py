@@ -238,7 +238,7 @@ class TaskHandlers:
         read = partial(self._pages_at_once.find, repository)
         if query is ALL_TASKS or not repository.needs_scan(query):
             return read
-        searches, caller = self._service.searches, self._access.caller_of(request)
+        searches, caller = self._service.searches_like(query), self._access.caller_of(request)
 
         async def search(
             query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
@@ -255,8 +255,9 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> Answer:
-        counting = partial(self._service.repository.count, request[QUERY])
-        count = await self._service.searches.run(self._access.caller_of(request), counting)
+        query = request[QUERY]
+        counting = partial(self._service.repository.count, query)
+        count = await self._service.searches_like(query).run(self._access.caller_of(request), counting)
         check_count(count)
         return json_answer({"count": count})
 

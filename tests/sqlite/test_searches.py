@@ -86,7 +86,7 @@ async def test_a_count_that_reads_every_task_without_a_search_holds_up_no_list(t
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert len((await repository.find(TaskQuery(done=True), limit=9)).tasks) == 1
         assert not any(counting.done() for counting in counts)
-        assert repository.statistics()["searches_waiting"] == 2
+        assert repository.statistics()["scans_waiting"] == 2
         gate.open.set()
 
         assert await asyncio.gather(search, *counts)
