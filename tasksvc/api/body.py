@@ -103,7 +103,7 @@ class Uploads:
             self._hurry()
             await entering
             if isinstance(request.protocol, CountingConnection):
-                request.protocol.body_has_room = True
+                request.protocol.let_body_in()
         async with asyncio.timeout(None) as timeout:
             upload = _Upload(timeout, size, self._held)
             upload.end_by(self._end)

@@ -30,6 +30,10 @@ class CountingConnection:
     body_has_room = False
     """Whether the body that is being received is counted elsewhere."""
 
+    def let_body_in(self) -> None:
+        """From now on the body that is being received is counted elsewhere."""
+        self.body_has_room = True
+
 
 @contextmanager
 def kept_for(connection: object, size: int) -> Iterator[None]:

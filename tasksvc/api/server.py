@@ -48,6 +48,10 @@ BUFFERED_BYTES = 16 * 1024
 """Of an answer that a connection keeps for a client that doesn't take it, before that is counted and waited for."""
 UNSENT_BYTES = 128 * 1024
 """Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
+UNREAD_BYTES = 32 * 1024
+"""Of requests that the system takes for a connection before they are read.  Much of that is read at once from each."""
+UNREAD_BODY_BYTES = 256 * 1024
+"""The same of a body that has room, so that a client far away isn't slowed down."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
@@ -143,6 +147,17 @@ class Protocol(CountingConnection, PipeliningHandler):
         headers = getattr(self._message, "headers", None)  # what could not be read has none
         return self._peers.of(address[0] if isinstance(address, tuple) else None, headers)
 
+    def let_body_in(self) -> None:
+        super().let_body_in()
+        self._let_wait(UNREAD_BODY_BYTES)
+
+    def _let_wait(self, size: int) -> None:
+        """Makes the system take up to about `size` bytes before they are read."""
+        wire = self._wire.get_extra_info("socket")
+        if wire is not None:
+            with contextlib.suppress(OSError):  # it is closed
+                wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
     def abort(self) -> None:
         """Closes the connection at once."""
         self._wire.abort()
@@ -167,7 +182,9 @@ class Protocol(CountingConnection, PipeliningHandler):
                 self._messages[-1] = self._message, self._payload
             self._received, in_head = 0, False
         if self._payload.is_eof() and not in_head:  # the request is complete
-            self.body_has_room = False
+            if self.body_has_room:
+                self.body_has_room = False
+                self._let_wait(UNREAD_BYTES)
             self._received = 0
         elif not self._force_close:
             self._received += len(data)
@@ -501,7 +518,8 @@ async def _listen(host: str, port: int, protocol: Callable[[], Protocol]) -> asy
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         reason = getattr(error, "strerror", None) or str(error)
         raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        for listening in server.sockets:  # whose connections take it over
+    for listening in server.sockets:  # whose connections take these over
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     return server

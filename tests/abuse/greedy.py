@@ -133,8 +133,18 @@ async def play_all(port: int, kind: Kind, clients: int, seconds: float = SEND_SE
         async with slots:
             await play(port, kind, number, connections, seconds)
 
-    await asyncio.gather(*map(one, range(clients)))
+    try:
+        await asyncio.gather(*map(one, range(clients)))
+    except BaseException:
+        close(connections)
+        raise
     return connections
+
+
+def close(connections: list[socket.socket]) -> None:
+    """Closes all of them."""
+    for connection in connections:
+        connection.close()
 
 
 @contextlib.contextmanager
@@ -144,8 +154,7 @@ def clients(port: int, kind: Kind, count: int, seconds: float) -> Iterator[list[
     try:
         yield connections
     finally:
-        for connection in connections:
-            connection.close()
+        close(connections)
 
 
 # ------------------------------------------------------------ measuring
@@ -208,8 +217,7 @@ async def measure(service: RunningService, name: str, count: int, after_seconds:
     here.send(None)
     seconds = sorted(await asyncio.to_thread(here.recv))
     other.join()
-    for connection in connections:
-        connection.close()
+    close(connections)
     await asyncio.sleep(after_seconds)
     after = megabytes_of(service)
     slowest = seconds[len(seconds) * 99 // 100] * 1000

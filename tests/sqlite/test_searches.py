@@ -12,7 +12,7 @@ import pytest
 from patience import PATIENCE_SECONDS, until
 
 from sqlite.stores import NOW, add, add_all, opened, url_of
-from tasksvc import BEGINNING, Add, Overloaded, StoreClosed, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import BEGINNING, Add, Overloaded, SortField, StoreClosed, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
 
 
@@ -75,21 +75,25 @@ async def test_everything_else_goes_on_beside_a_count(tmp_path: Path, gate: Gate
         assert await counting == 1, "it sees the snapshot in which it began"
 
 
-async def test_a_count_that_reads_every_task_without_a_search_holds_up_no_list(tmp_path: Path, gate: Gate) -> None:
-    """Since all counts go where searches go."""
+async def test_lists_and_counts_that_look_into_no_description_wait_for_no_search(tmp_path: Path, gate: Gate) -> None:
+    """Neither those that an index has in order, nor those that read every task."""
     async with opened(tmp_path / "tasks.db") as repository:
         await add(repository, done=True)
         search = asyncio.ensure_future(repository.find(TaskQuery(q="x"), limit=9))
         await asyncio.to_thread(gate.reached.wait, PATIENCE_SECONDS)
-        counts = [asyncio.ensure_future(repository.count(TaskQuery(done=done))) for done in (True, None)]
 
         async with asyncio.timeout(PATIENCE_SECONDS):
-            assert len((await repository.find(TaskQuery(done=True), limit=9)).tasks) == 1
-        assert not any(counting.done() for counting in counts)
-        assert repository.statistics()["scans_waiting"] == 2
+            counts = [await repository.count(TaskQuery(done=done)) for done in (True, None)]
+            lists = [
+                await repository.find(TaskQuery(done=True, sort=sort), limit=9)
+                for sort in (SortField.ID, SortField.UPDATED_AT)
+            ]
+        assert not search.done()
         gate.open.set()
+        await search
 
-        assert await asyncio.gather(search, *counts)
+    assert counts == [1, 1]
+    assert [len(page.tasks) for page in lists] == [1, 1]
 
 
 async def test_the_same_count_asked_for_at_once_is_done_once(tmp_path: Path, gate: Gate) -> None:
