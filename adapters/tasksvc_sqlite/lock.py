@@ -33,6 +33,7 @@ else:
 
 _TAKEN: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 """What the system answers where somebody else has the lock."""
+_BY_ANOTHER_NAME: Final = "in use already, by another of its names (a hard link or a bind mount)"
 _served: Final[set[tuple[int, int]]] = set()
 """Device and inode of each file that this process has locked."""
 
@@ -58,15 +59,7 @@ class FileLock:
                 f"{path} cannot be locked, since {file} cannot be written: {error.strerror}."
                 " Make its folder writable, or name another file."
             ) from error
-        try:
-            _lock(self._descriptor)
-        except OSError as error:
-            os.close(self._descriptor)
-            if error.errno not in _TAKEN:
-                raise self._has_no_locks(error) from error
-            raise StoreInUse(
-                f"{path} is in use already. One process serves a file: stop the other one, or name another file."
-            ) from error
+        self._take(self._descriptor, "in use already")
         share(self._descriptor, path)
         self.mark: Final = HighWaterMark(self._descriptor, is_new=is_new)
 
@@ -83,30 +76,30 @@ class FileLock:
         status = os.stat(self._path)
         inode = status.st_dev, status.st_ino
         if inode in _served:
-            raise self._is_served_by_another_name()
+            raise self._in_use(_BY_ANOTHER_NAME)
         try:
             descriptor = os.open(self._path, os.O_RDONLY | NO_FOLLOW)
         except OSError:  # SQLite will say why
             return
+        self._take(descriptor, _BY_ANOTHER_NAME)
+        self._store, self._inode = descriptor, inode
+        _served.add(inode)
+
+    def _take(self, descriptor: int, how: str) -> None:
+        """Locks a file, or closes it and raises StoreInUse, which says `how` it is used, or StoreRefused."""
         try:
             _lock(descriptor)
         except OSError as error:
             os.close(descriptor)
-            if error.errno not in _TAKEN:
-                raise self._has_no_locks(error) from error
-            raise self._is_served_by_another_name() from error
-        self._store, self._inode = descriptor, inode
-        _served.add(inode)
+            if error.errno in _TAKEN:
+                raise self._in_use(how) from error
+            raise StoreRefused(
+                f"{self._path} cannot be locked: {error.strerror}. Put the store on a file system that has locks."
+            ) from error
 
-    def _has_no_locks(self, error: OSError) -> StoreRefused:
-        return StoreRefused(
-            f"{self._path} cannot be locked: {error.strerror}. Put the store on a file system that has locks."
-        )
-
-    def _is_served_by_another_name(self) -> StoreInUse:
+    def _in_use(self, how: str) -> StoreInUse:
         return StoreInUse(
-            f"{self._path} is in use already, by another of its names (a hard link or a bind mount)."
-            " One process serves a file: stop the other one, or name another file."
+            f"{self._path} is {how}. One process serves a file: stop the other one, or name another file."
         )
 
     def release(self) -> None:
