@@ -249,3 +249,15 @@ def given_or_temporary() -> Iterator[str]:
     else:
         with Server(FAST, parent=memory()) as server:
             yield server.url
+
+
+@contextlib.contextmanager
+def standby_of(primary: Server) -> Iterator[Server]:
+    """A standby that follows `primary`; it is asynchronous unless the primary is configured otherwise."""
+    standby = Server()
+    try:
+        standby.copy_of(primary)
+        standby.start()
+        yield standby
+    finally:
+        standby.__exit__()

@@ -11,7 +11,7 @@ import pytest
 from tasksvc_postgresql.settings import TIMEOUT
 
 from postgresql.repositories import Open
-from postgresql.server import Server
+from postgresql.server import Server, standby_of
 from postgresql.test_outages import BOUND, Load, whole_log
 
 pytestmark = pytest.mark.soak
@@ -25,14 +25,9 @@ def primary() -> Iterator[Server]:
 
 @pytest.fixture
 def standby(primary: Server) -> Iterator[Server]:
-    server = Server()
-    try:
-        server.copy_of(primary)
-        server.start()
+    with standby_of(primary) as server:
         primary.reload(synchronous_standby_names="standby")
         yield server
-    finally:
-        server.__exit__()
 
 
 async def until_synchronous(primary: Server) -> None:

@@ -15,7 +15,7 @@ from heads import generation_of
 from tasksvc_postgresql.settings import TIMEOUT
 
 from postgresql.repositories import PATIENCE, Open
-from postgresql.server import Server, execute, with_parameters
+from postgresql.server import Server, execute, standby_of, with_parameters
 from tasksvc import (
     Add,
     Expected,
@@ -169,11 +169,8 @@ def primary() -> Iterator[Server]:
 
 
 async def test_a_standby_that_is_promoted_has_a_new_generation(primary: Server, open_store: Open) -> None:
-    standby = Server()
-    try:
-        before = await serve(primary.url, 1)
-        standby.copy_of(primary)
-        standby.start()
+    before = await serve(primary.url, 1)
+    with standby_of(primary) as standby:
         repository = await open_store(primary.tcp_url(primary.port, standby.port), timeout=TIMEOUT)
         assert await generation_of(repository) == before.position.generation
         primary.kill()
@@ -191,8 +188,6 @@ async def test_a_standby_that_is_promoted_has_a_new_generation(primary: Server, 
         assert await generation_of(repository) != before.position.generation
         with pytest.raises(PositionGone):
             await repository.read_changes(before.position, limit=1)
-    finally:
-        standby.__exit__()
 
 
 async def test_a_server_that_is_recovered_to_an_earlier_moment_has_a_new_generation(primary: Server) -> None:

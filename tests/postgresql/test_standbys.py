@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from postgresql.repositories import Open
-from postgresql.server import Server
+from postgresql.server import Server, standby_of
 
 WARNING = "has asynchronous standbys (1). One that is promoted may lack writes that were acknowledged."
 
@@ -22,13 +22,8 @@ def primary() -> Iterator[Server]:
 
 @pytest.fixture
 def standby(primary: Server) -> Iterator[Server]:
-    server = Server()
-    try:
-        server.copy_of(primary)
-        server.start()
+    with standby_of(primary) as server:
         yield server
-    finally:
-        server.__exit__()
 
 
 async def until_it_streams(admin: asyncpg.Connection, sync_state: str) -> None:
