@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from tasksvc.api.proxies import Headers, Proxies, address_in
+
+KNOWN_MAX = 1_024
+"""Addresses whose peers are cached: the network of an IPv6 address takes longer to find than a small answer."""
 
 
 class Peers:
@@ -24,6 +28,7 @@ class Peers:
         return peer_at(address)
 
 
+@lru_cache(KNOWN_MAX)
 def peer_at(address: str | None) -> str:
     """Whom an address counts for: an IPv6 address counts for its /64 network, which one host can have to itself.
 
