@@ -123,9 +123,8 @@ def _insert(table: str, columns: str, rows: int) -> str:
 
 @cache
 def _remember(rows: int) -> str:
-    values = ", ".join(
-        ["(?, ?, ?, ?, CAST(? AS TEXT))"] * rows
-    )  # of bytes, since Python's text can take four times that
+    # The results are bound as bytes, since as Python's text they can take four times the memory.
+    values = ", ".join(["(?, ?, ?, ?, CAST(? AS TEXT))"] * rows)
     return f"INSERT INTO retry_keys ({REMEMBERED_COLUMNS}) VALUES {values}"
 
 

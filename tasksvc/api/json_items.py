@@ -80,7 +80,7 @@ class Items:
         return self._offset + len(self._piece[:place].encode())
 
     def _skip_space(self, place: int) -> int:
-        """The place of the next character that is no space, or the end.  It may be in another piece."""
+        """Skips whitespace from `place` on, and returns where it ends.  That may be in a later piece."""
         while True:
             found = _SPACE(self._piece, place)
             assert found is not None
@@ -91,7 +91,7 @@ class Items:
             place = 0
 
     def _decode(self, place: int) -> tuple[Any, int]:
-        """The value at `place`, and the place behind it.  It may be in another piece."""
+        """Decodes the value at `place`, and returns it and where it ends.  That may be in a later piece."""
         size, most = PIECE_BYTES, self._item_max + 2 * SEAM_BYTES
         while True:
             try:

@@ -58,7 +58,7 @@ class Report(soak.Report):
     """That were abandoned."""
     batches: int = 0
     megabytes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """That the service has occupied at the most, by the kind of the greedy clients that were there."""
+    """The most memory that the service occupied, by the kind of greedy clients that were connected."""
 
 
 class Siege:
