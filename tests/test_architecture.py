@@ -60,8 +60,7 @@ AUTHOR_API = CORE.keys() - {
 
 OUTSIDE_CORE = {
     "api": CORE.keys() | {"", "api"},
-    "commands": CORE.keys() | {"", "api", "commands"},
-    "cli": {"", "commands", "errors"},
+    "cli": CORE.keys() | {"", "api", "cli"},
     "__main__": {"cli"},
     "testing": {"", "codec", "hookspecs", "plugins", "testing"},
 }
@@ -72,7 +71,7 @@ LIBRARIES = {
     "hookspecs": {"pluggy"},
     "plugins": {"pluggy"},
     "api": {"aiohttp", "aiohttp_apispec", "apispec", "marshmallow", "prometheus_client", "webargs"},
-    "commands": {"aiohttp", "uvloop", "watchfiles"},
+    "cli": {"aiohttp", "uvloop", "watchfiles"},
     "testing": {"hypothesis", "pytest"},
 }
 """What each may import that is neither ours nor in the standard library.  Others may nothing."""

@@ -20,7 +20,7 @@ from urllib.request import Request, urlopen
 import pytest
 from running_service import RunningService, run_tasksvc
 
-from tasksvc.cli import COMMANDS
+from tasksvc.cli.main import COMMANDS
 from tasksvc.testing import TaskRepositoryContract
 
 ROOT = Path(__file__).parents[1]

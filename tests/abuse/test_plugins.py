@@ -335,8 +335,8 @@ async def test_a_list_that_leads_in_a_circle_is_broken_off(serve: Serve) -> None
 IMPATIENT = """
 import sys
 from tasksvc import cli
-from tasksvc.commands import ending
-ending.END_SECONDS = 1.5
+from tasksvc.cli import process
+process.END_SECONDS = 1.5
 del sys.argv[1:4]  # python -m tasksvc
 cli.main()
 """

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tasksvc import cli
+from tasksvc.cli.main import run
 
 
 class Done(NamedTuple):
@@ -32,7 +32,7 @@ class CommandLine:
         self._monkeypatch.setattr("os.environ", {"COLUMNS": "80", **(environment or {})})
         self._capture.readouterr()
         try:
-            status = cli.run(arguments)
+            status = run(arguments)
         except SystemExit as end:  # argparse ends the process
             status = end.code if isinstance(end.code, int) else 1
         return Done(status, *self._capture.readouterr())

@@ -12,7 +12,7 @@ import pytest
 from running_service import run_tasksvc
 
 from command_line.running import CommandLine
-from tasksvc.cli import COMMANDS
+from tasksvc.cli.main import COMMANDS
 
 
 def test_python_m_tasksvc_and_the_script_are_the_same(tmp_path: Path) -> None:
@@ -84,6 +84,6 @@ def test_an_interrupted_command_ends_with_the_status_of_a_signal(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tasksvc.commands.stores.installed_stores", interrupted)
+    monkeypatch.setattr("tasksvc.cli.commands.stores.installed_stores", interrupted)
 
     assert tasksvc("stores") == (130, "", "")

@@ -11,7 +11,7 @@ from running_service import RunningService
 from wire import ask
 
 from command_line.running import CommandLine
-from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate
+from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate
 
 
 def parsed(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:

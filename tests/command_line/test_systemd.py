@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from running_service import RunningService
 
-from tasksvc.commands.systemd import notify
+from tasksvc.cli.process import notify
 
 
 @pytest.fixture(params=["in a folder", "abstract"])

@@ -16,7 +16,7 @@ from wire import ask
 from faults.script import SCRIPT, State, repeat_creations, run_script, shown
 from faults.tracer import STORE_CALLS, Trace
 from tasksvc import transfer
-from tasksvc.commands.open_stores import opened_to_read
+from tasksvc.cli.stores import opened_to_read
 from tasksvc.store_url import StoreURL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]

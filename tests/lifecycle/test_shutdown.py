@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WITHOUT_DEADLINES = with_constants(
     dict.fromkeys(
-        ("tasksvc.api.body.BODY_SECONDS", "tasksvc.api.server.DRAIN_SECONDS", "tasksvc.commands.ending.END_SECONDS"),
+        ("tasksvc.api.body.BODY_SECONDS", "tasksvc.api.server.DRAIN_SECONDS", "tasksvc.cli.process.END_SECONDS"),
         FOREVER_SECONDS,
     )
 )

@@ -14,7 +14,7 @@ import pytest
 from running_service import environment_with
 
 from operations.contents import fill_with_many
-from tasksvc.commands.progress import progress_bar
+from tasksvc.cli.progress import progress_bar
 from tasksvc.plugins import open_repository
 
 

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 
 import tasksvc
-from tasksvc.commands.output import OutputFailed, say
+from tasksvc.cli.output import OutputFailed, say
 from tasksvc.store_url import StoreURL
 
 log = logging.getLogger("tasksvc")

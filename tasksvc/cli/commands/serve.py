@@ -13,12 +13,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tasksvc import unix_socket
-from tasksvc.commands.announcing import Announcer
-from tasksvc.commands.ending import end_by_force
-from tasksvc.commands.flags import Flags, count, days, host_name, origin, port, rate, seconds
-from tasksvc.commands.logs import set_up, wants_json
-from tasksvc.commands.systemd import notify
-from tasksvc.commands.token_file import token_in
+from tasksvc.cli.announcing import Announcer
+from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate, seconds
+from tasksvc.cli.logs import set_up, wants_json
+from tasksvc.cli.process import notify, set_exit_deadline
+from tasksvc.cli.token_file import token_in
 from tasksvc.errors import TasksvcError
 from tasksvc.plugins import admin_socket
 from tasksvc.store_url import StoreURL
@@ -130,7 +129,7 @@ async def _serve(settings: argparse.Namespace) -> None:
 
     def stopping() -> None:
         notify("STOPPING=1")
-        end_by_force(after=settings.stop_delay)
+        set_exit_deadline(after=settings.stop_delay)
 
     await serve(
         listeners,

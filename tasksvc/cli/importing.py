@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import BinaryIO
 
 from tasksvc import transfer
-from tasksvc.commands.open_stores import opened, opened_to_read
-from tasksvc.commands.progress import progress_bar
+from tasksvc.cli.progress import progress_bar
+from tasksvc.cli.stores import opened, opened_to_read
 from tasksvc.errors import StoreNotEmpty
 from tasksvc.new_file import FileRefused
 from tasksvc.ports import TaskRepository

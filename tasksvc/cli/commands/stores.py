@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.output import say
 from tasksvc.plugins import installed_stores
 
 

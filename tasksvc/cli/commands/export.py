@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tasksvc import transfer
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, in_words, opened_to_read, store_of
-from tasksvc.commands.output import say, tell
-from tasksvc.commands.progress import progress_bar
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.output import say, tell
+from tasksvc.cli.progress import progress_bar
+from tasksvc.cli.stores import add_store, in_words, opened_to_read, store_of
 from tasksvc.new_file import FileRefused, new_file
 from tasksvc.store_url import StoreURL
 from tasksvc.transfer import Summary

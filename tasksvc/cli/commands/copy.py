@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from tasksvc.commands.filling import fill_from_store
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import in_words
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.importing import fill_from_store
+from tasksvc.cli.output import say
+from tasksvc.cli.stores import in_words
 from tasksvc.store_url import StoreURL
 
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, store_of
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.output import say
+from tasksvc.cli.stores import add_store, store_of
 from tasksvc.new_file import new_file
 from tasksvc.plugins import back_up
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from tasksvc import transfer
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, opened_to_read, store_of
-from tasksvc.commands.output import say
-from tasksvc.commands.progress import progress_bar
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.output import say
+from tasksvc.cli.progress import progress_bar
+from tasksvc.cli.stores import add_store, opened_to_read, store_of
 from tasksvc.errors import TasksvcError
 from tasksvc.store_url import StoreURL
 

@@ -7,9 +7,9 @@ import logging
 import sys
 from collections.abc import Mapping, Sequence
 
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, opened, store_of
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.output import say
+from tasksvc.cli.stores import add_store, opened, store_of
 from tasksvc.store_url import StoreURL
 
 

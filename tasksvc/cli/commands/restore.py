@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from tasksvc.commands.filling import file_to_read, fill_from_export, fill_from_store
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, in_words, store_of
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.importing import file_to_read, fill_from_export, fill_from_store
+from tasksvc.cli.output import say
+from tasksvc.cli.stores import add_store, in_words, store_of
 from tasksvc.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.new_file import FileRefused
 from tasksvc.plugins import recognize_backup

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tasksvc.commands.flags import Flags
+from tasksvc.cli.arguments import Flags
 from tasksvc.errors import TasksvcError
 from tasksvc.plugins import open_reader, open_repository
 from tasksvc.ports import StoreReader, TaskRepository

@@ -1,4 +1,4 @@
-"""tasksvc import: fills an empty store from an export."""  # noqa: N999  (it has the name of its command)
+"""tasksvc import: fills an empty store from an export."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from tasksvc.commands.filling import file_to_read, fill_from_export
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.open_stores import add_store, in_words, store_of
-from tasksvc.commands.output import say
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.importing import file_to_read, fill_from_export
+from tasksvc.cli.output import say
+from tasksvc.cli.stores import add_store, in_words, store_of
 from tasksvc.new_file import FileRefused
 
 

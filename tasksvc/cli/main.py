@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 import tasksvc
-from tasksvc.commands.output import finish_streams, prepare_streams, tell
+from tasksvc.cli.output import finish_streams, prepare_streams, tell
 from tasksvc.errors import TasksvcError
 
 COMMANDS = {
@@ -26,7 +26,7 @@ COMMANDS = {
     "export": "write a store to a file of JSON lines",
     "import": "fill an empty store from an export",
 }
-"""Each is a module of tasksvc.commands."""
+"""Each is a module of tasksvc.cli.commands; that of `import` is import_."""
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments = ["serve", *arguments]
     command = _parser().parse_args(arguments[:1]).command
     try:
-        module = importlib.import_module(f"tasksvc.commands.{command}")
+        module = importlib.import_module(f"tasksvc.cli.commands.{command}".replace(".import", ".import_"))
         module.run(arguments[1:], os.environ)
     except TasksvcError as error:
         tell(f"tasksvc: {error}\n")

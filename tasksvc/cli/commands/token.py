@@ -22,10 +22,10 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 from tasksvc import tokens, unix_socket
-from tasksvc.commands.flags import Flags
-from tasksvc.commands.local_service import connection_to
-from tasksvc.commands.output import say, tell
-from tasksvc.commands.token_file import token_in
+from tasksvc.cli.arguments import Flags
+from tasksvc.cli.local_service import connection_to
+from tasksvc.cli.output import say, tell
+from tasksvc.cli.token_file import token_in
 from tasksvc.errors import StoreInUse, TasksvcError
 from tasksvc.new_file import new_file
 from tasksvc.plugins import admin_socket, open_repository
