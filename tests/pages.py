@@ -7,6 +7,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+MARKDOWN = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("*.md", "docs/*.md", "examples/*/*.md", ".github/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+"""The paths of all pages in the repository."""
 
 
 class Page:
