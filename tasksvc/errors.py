@@ -34,6 +34,35 @@ class StoreInUse(StoreRefused):
     """Another process serves the store, and one at a time may."""
 
 
+class StoreIsKept(StoreRefused):
+    """The store holds kept tasks and was to be opened as a scratch store, which would empty it."""
+
+
+class SchemaOutdated(StoreRefused):
+    """The store's schema is older than this version reads, and a reader migrates nothing."""
+
+
+# ---------------------------------------------------------------- before the service takes requests
+
+
+class NoTokens(TasksvcError):
+    """The service asks for tokens, and its store has none."""
+
+    def __init__(self, message: str, *, keeps_tokens: bool) -> None:
+        """`keeps_tokens`: whether the store can keep tokens at all."""
+        super().__init__(message)
+        self.keeps_tokens = keeps_tokens
+
+
+class PortTaken(TasksvcError):
+    """The service can't listen on an address, which another process uses or this machine doesn't have."""
+
+    def __init__(self, host: str, port: int, reason: str, *, index: int) -> None:
+        """`index`: which of the service's listeners it was, counted from 0."""
+        super().__init__(f"Cannot listen on {host}:{port}: {reason}.")
+        self.host, self.port, self.index = host, port, index
+
+
 # ---------------------------------------------------------------- a write that breaks a rule
 
 
@@ -119,6 +148,10 @@ class PositionGone(RepositoryError):
 
 class Unsupported(RepositoryError):
     """The store declares that it lacks this capability."""
+
+
+class BackupsUnsupported(Unsupported):
+    """The adapter makes no backups."""
 
 
 class StoreNotEmpty(RepositoryError):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from tasksvc import hookspecs
-from tasksvc.errors import PluginError, TasksvcError, Unsupported
+from tasksvc.errors import BackupsUnsupported, PluginError, TasksvcError
 from tasksvc.ports import StoreReader, TaskRepository
 from tasksvc.store_url import StoreURL
 
@@ -58,14 +58,12 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
 async def back_up(url: str | StoreURL, file: Path) -> None:
     """Copies the store that `url` names to `file`, which is there and empty, and not yet on disk when this returns.
 
-    Raises Unsupported where the adapter makes no backups, and what open_repository() raises.
+    Raises BackupsUnsupported where the adapter makes no backups, and what open_repository() raises.
     """
     url = StoreURL(url) if isinstance(url, str) else url
     hook = _load(url.scheme, _claims()).hook
     if not hook.tasksvc_backup.get_hookimpls():
-        raise Unsupported(
-            f"The adapter for {url.scheme}: makes no backups. Use the means of its database, or: tasksvc export."
-        )
+        raise BackupsUnsupported(f"The adapter for {url.scheme}: makes no backups. Use the means of its database.")
     await _given(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
 
 

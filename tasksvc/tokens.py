@@ -32,7 +32,7 @@ _BROUGHT = "brought-tokens"
 """Of the records by scope, which each process writes that changes the tokens brought by a file."""
 _TRIES = 100
 """Commits that other processes may come before."""
-_MALFORMED = "This is no token of tasksvc, or it was cut or mistyped. Make one with: tasksvc token new"
+_MALFORMED = "This isn't a token of tasksvc, or it was cut or mistyped. Make a new one."
 _NO_VERSION = -1
 """No record is at this version, so that a write which expects it is always refused."""
 _NO_SUCH_TOKEN = "There is no token of that name."  # noqa: S105

@@ -286,7 +286,7 @@ async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
     if first != _FIRST_LINE:
         if first.startswith(OPENING):
             raise BadExport("The export has a format that this version does not know. Use the version that wrote it.")
-        raise BadExport("This is no export. Name a file that tasksvc export has written.")
+        raise BadExport("This isn't an export of tasksvc. Name another file.")
     count, checksum = 0, hashlib.sha256()
     line = file.readline(_LINE_MAX)
     while following := file.readline(_LINE_MAX):

@@ -20,6 +20,7 @@ from running_service import unmeasured
 
 import tasksvc
 from tasksvc import hookspecs
+from tasksvc.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -224,6 +225,46 @@ def test_the_plugin_authors_api_is_all_there_and_sorted() -> None:
         sorted(tasksvc.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == tasksvc.__all__
     )
     assert [name for name in tasksvc.__all__ if not hasattr(tasksvc, name)] == []
+
+
+# ---------------------------------------------------------------- messages
+
+ADVICE = re.compile(
+    r"(?<![\w-])--[a-z][a-z-]+|TASKSVC_|\b[Tt]asksvc (?:--|(?:{})\b)".format("|".join(COMMANDS)),
+)
+"""A flag, a variable, or a command: what only somebody at a command line can use."""
+
+
+def literals(tree: ast.Module) -> Iterator[ast.Constant]:
+    """The string literals of a module, those within f-strings too, but not its docstrings."""
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node
+
+
+@pytest.mark.parametrize("module", [*(name for name in TASKSVC if place(name) != "cli"), *ADAPTERS])
+def test_no_message_below_the_command_line_names_a_flag_a_variable_or_a_command(module: str) -> None:
+    """An application that embeds the service, and a client, have neither; `tasksvc.cli.advice` adds them."""
+    tree = (TASKSVC | ADAPTERS)[module]
+
+    assert [f"line {node.lineno}: {node.value}" for node in literals(tree) if ADVICE.search(str(node.value))] == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["Name it with --store.", "Set TASKSVC_STORE.", "Run tasksvc migrate first.", "'tasksvc --help' tells", "--open"],
+)
+def test_the_reader_of_messages_finds_advice_within_expressions_and_not_in_docstrings(message: str) -> None:
+    code = f'''
+def f(x):
+    """{message}"""
+    raise E(f"{{x}} is wrong. {message}" if x else "no -- flag, a--b, tasksvc 0.1")
+'''
+
+    found = [node for node in literals(ast.parse(code)) if ADVICE.search(str(node.value))]
+
+    assert [str(node.value) for node in found] == [f" is wrong. {message}"]
 
 
 # ---------------------------------------------------------------- hooks

@@ -6,7 +6,7 @@ asyncpg's, such as `sslmode`, or settings of the session at the server.
 
 from __future__ import annotations
 
-from tasksvc import StoreReader, StoreRefused, StoreURL, TaskRepository, hookimpl
+from tasksvc import StoreIsKept, StoreReader, StoreURL, TaskRepository, hookimpl
 from tasksvc_postgresql.reading import open_to_read
 from tasksvc_postgresql.repository import open_postgresql
 from tasksvc_postgresql.settings import settings_of
@@ -15,9 +15,7 @@ from tasksvc_postgresql.settings import settings_of
 @hookimpl
 async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
     if scratch:
-        raise StoreRefused(
-            f"{url} is on a server, where tasks are kept, so it cannot be a scratch store, which is emptied."
-        )
+        raise StoreIsKept(f"{url} is on a server, where tasks are kept, so it isn't opened as a scratch store.")
     return await open_postgresql(settings_of(url))
 
 

@@ -6,7 +6,7 @@ import logging
 import zlib
 from importlib import resources
 
-from tasksvc import StoreRefused, new_generation
+from tasksvc import SchemaOutdated, StoreRefused, new_generation
 from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
 from tasksvc_postgresql.settings import Settings, quoted
@@ -54,7 +54,10 @@ async def migrate(session: Session, settings: Settings) -> None:
 
 
 async def require(session: Session, settings: Settings) -> None:
-    """Raises StoreRefused where there is no schema that this version reads.  Makes and changes nothing."""
+    """Checks that there is a schema that this version reads.  Makes and changes nothing.
+
+    Raises SchemaOutdated, StoreRefused.
+    """
     known = len(migrations())
     number = await _number(session, settings, READING, known=known)
     if number is None:
@@ -63,9 +66,9 @@ async def require(session: Session, settings: Settings) -> None:
             " Name one that is there, with ?schema=NAME."
         )
     if number < known:
-        raise StoreRefused(
+        raise SchemaOutdated(
             f"The schema {settings.schema} of {settings.name} is of an older version:"
-            f" it is at {number}, and this version reads {known}. Run 'tasksvc migrate --store URL' first."
+            f" it is at {number}, and this version reads {known}. Migrate it first."
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import Entry, StoreReader, StoreRefused, StoreUnavailable, new_generation
+from tasksvc import Entry, SchemaOutdated, StoreReader, StoreRefused, StoreUnavailable, new_generation
 from tasksvc_sqlite import transfer
 from tasksvc_sqlite.connection import connect, interrupt
 from tasksvc_sqlite.failures import open_failure, read_failure
@@ -55,7 +55,7 @@ class SQLiteReader(StoreReader):
 
 
 async def open_to_read(path: str) -> SQLiteReader:
-    """The store in the file `path`.  Raises StoreRefused."""
+    """Opens the store in the file `path` for reading.  Raises SchemaOutdated, StoreRefused."""
     _check_there(path)
     try:
         async with _connected(path) as connection:
@@ -67,10 +67,10 @@ async def open_to_read(path: str) -> SQLiteReader:
     if application_id != APPLICATION_ID:
         raise StoreRefused(f"{path} is no store of tasksvc. Name another file.")
     if version != VERSION:
-        raise StoreRefused(
-            f"The schema of {path} is version {version}, and this tasksvc reads {VERSION}."
-            f" {'Run tasksvc migrate' if version < VERSION else 'Upgrade tasksvc'} first."
-        )
+        found = f"The schema of {path} is version {version}, and this tasksvc reads {VERSION}."
+        if version < VERSION:
+            raise SchemaOutdated(f"{found} Migrate it first.")
+        raise StoreRefused(f"{found} Upgrade tasksvc first.")
     return SQLiteReader(path)
 
 

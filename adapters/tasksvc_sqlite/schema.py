@@ -11,7 +11,7 @@ from typing import Final
 
 import aiosqlite
 
-from tasksvc import StoreRefused, new_generation
+from tasksvc import StoreIsKept, StoreRefused, new_generation
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.failures import unwritable
 from tasksvc_sqlite.rows import Statement
@@ -104,16 +104,13 @@ async def _recognize(connection: aiosqlite.Connection, path: str) -> None:
 
 
 async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
-    """Raises StoreRefused where the file holds what is kept."""
+    """Raises StoreIsKept where the file holds what is kept."""
     ((application_id,),) = await writer.execute_fetchall("PRAGMA application_id")
     if application_id != APPLICATION_ID:  # a new file
         return
     ((marked,),) = await writer.execute_fetchall("SELECT scratch FROM store")
     if not marked:
-        raise StoreRefused(
-            f"{path} holds tasks that are kept, so it is not taken as a scratch store, which is emptied."
-            " Name it with --store to serve them, or start in another folder."
-        )
+        raise StoreIsKept(f"{path} holds tasks that are kept, so it isn't opened as a scratch store, which is emptied.")
 
 
 async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> bool:

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
 from tasksvc.api.redaction import names_token
 from tasksvc.api.service import Service
-from tasksvc.errors import Overloaded, TasksvcError
+from tasksvc.errors import NoTokens, Overloaded
 from tasksvc.ports import Capability
 from tasksvc.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
 from tasksvc.usecases import now
@@ -50,10 +50,6 @@ class TokenPolicy(Enum):
     IF_ANY = "if any"
     """Where the store holds some."""
     ALWAYS = "always"
-
-
-class NoTokens(TasksvcError):
-    """Tokens are asked for, and there are none."""
 
 
 class Caller:
@@ -151,8 +147,8 @@ class Access:
         keeps_tokens = Capability.RECORDS in repository.capabilities
         if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
             raise NoTokens(
-                f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store,"
-                " or give --open and no token to let everybody in who reaches the address."
+                f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store.",
+                keeps_tokens=False,
             )
         if keeps_tokens and (admin_token is not None or self._policy is not TokenPolicy.NEVER):
             for token in await ensure_token(repository, admin_token, Scope.ADMIN, at=now()):
@@ -162,11 +158,7 @@ class Access:
         self.by_token = False
         await self._look()
         if self._policy is TokenPolicy.ALWAYS and not self.by_token:
-            raise NoTokens(
-                "Tokens are needed here, and the store has none. Make one with"
-                " 'tasksvc token create NAME --scope admin --store URL', give one in TASKSVC_ADMIN_TOKEN_FILE,"
-                " or give --open to let everybody in who reaches the address."
-            )
+            raise NoTokens("Tokens are needed here, and the store has none.", keeps_tokens=True)
 
     def token_made(self) -> None:
         """Asks for tokens from now on, since this service has just made one."""

@@ -30,7 +30,7 @@ from tasksvc.api.pipelining import PipeliningHandler
 from tasksvc.api.problems import problem, problem_of
 from tasksvc.api.read_turns import ReadTurns
 from tasksvc.api.streaming import STALL_SECONDS
-from tasksvc.errors import TasksvcError
+from tasksvc.errors import PortTaken
 
 IDLE_SECONDS = 75.0
 """A connection that sends no request for so long is closed, whatever it drips."""
@@ -71,10 +71,6 @@ ANY_IPV6 = "::"
 
 
 log = logging.getLogger("tasksvc")
-
-
-class PortTaken(TasksvcError):
-    """The address cannot be listened on."""
 
 
 _SENT, _LAST = cast(web.StreamResponse, Answer(200, b"", b"")), web.Response()
@@ -381,13 +377,13 @@ async def serve(
         ports = []
         servers = []
         runners = []
-        for listener in listeners:
+        for index, listener in enumerate(listeners):
             runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
             stack.push_async_callback(runner.cleanup)
             if not await _done_before(stop, runner.setup(), stopping):
                 return
             runners.append(runner)
-            server = await _listen(listener.host, listener.port, _factory(runner, Protocol, bounds, idle_seconds))
+            server = await _listen(index, listener, _factory(runner, Protocol, bounds, idle_seconds))
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
@@ -473,7 +469,7 @@ async def _listen_privately(path: Path, protocol: Callable[[], Protocol], stack:
     try:
         listening = unix_socket.bind_private(path)
     except OSError as error:
-        log.warning("'tasksvc token --store' cannot ask this service: %s cannot be made: %s.", path, error)
+        log.warning("Tokens can't be administered without one here: %s cannot be made: %s.", path, error)
         return
     stack.callback(path.unlink, missing_ok=True)  # before the store is closed, and another process makes its own
     server = await asyncio.get_running_loop().create_unix_server(protocol, sock=listening)
@@ -507,7 +503,8 @@ def _factory(
     return protocol
 
 
-async def _listen(host: str, port: int, protocol: Callable[[], Protocol]) -> asyncio.Server:
+async def _listen(index: int, listener: Listener, protocol: Callable[[], Protocol]) -> asyncio.Server:
+    host, port = listener.host, listener.port
     loop = asyncio.get_running_loop()
     try:
         if host == ANY_IPV6 and socket.has_dualstack_ipv6():
@@ -517,7 +514,7 @@ async def _listen(host: str, port: int, protocol: Callable[[], Protocol]) -> asy
             server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         reason = getattr(error, "strerror", None) or str(error)
-        raise PortTaken(f"Cannot listen on {host}:{port}: {reason}. Choose another with --host or --port.") from error
+        raise PortTaken(host, port, reason, index=index) from error
     for listening in server.sockets:  # whose connections take these over
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):

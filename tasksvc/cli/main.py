@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Sequence
 
 import tasksvc
+from tasksvc.cli.advice import with_advice
 from tasksvc.cli.output import finish_streams, prepare_streams, tell
 from tasksvc.errors import TasksvcError
 
@@ -47,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         module = importlib.import_module(f"tasksvc.cli.commands.{command}".replace(".import", ".import_"))
         module.run(arguments[1:], os.environ)
     except TasksvcError as error:
-        tell(f"tasksvc: {error}\n")
+        tell(f"tasksvc: {with_advice(error)}\n")
         return 1
     except KeyboardInterrupt:
         # An interrupt while asyncio creates its event loop leaves a coroutine that was never awaited; don't report it.

@@ -136,7 +136,7 @@ def test_a_file_that_is_there_is_not_written_over(store_url: str, tmp_path: Path
         ("sqlite:///text.db", "{folder}/text.db is no SQLite database. Name another file."),
         (
             "memory://",
-            "The adapter for memory: makes no backups. Use the means of its database, or: tasksvc export.",
+            "The adapter for memory: makes no backups. Use the means of its database. Or run 'tasksvc export FILE'.",
         ),
     ],
 )

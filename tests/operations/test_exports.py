@@ -130,8 +130,8 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        (b"", "This is no export. Name a file that tasksvc export has written."),
-        (b"SQLite format 3\0", "This is no export. Name a file that tasksvc export has written."),
+        (b"", "This isn't an export of tasksvc. Name another file."),
+        (b"SQLite format 3\0", "This isn't an export of tasksvc. Name another file."),
         (
             b'{"tasksvc":"export","format":2}\n{"more":1}\n',
             "The export has a format that this version does not know. Use the version that wrote it.",

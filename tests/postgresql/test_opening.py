@@ -72,7 +72,7 @@ async def test_both_schemes_name_the_same_store(open_store: Open, store_url: str
 async def test_a_scratch_store_is_refused(store_url: str, schema: str, database: asyncpg.Connection) -> None:
     told = await refusal(store_url, scratch=True)
 
-    assert "cannot be a scratch store" in told
+    assert "isn't opened as a scratch store" in told
     assert not await database.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema)
 
 

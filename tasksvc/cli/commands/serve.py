@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tasksvc import unix_socket
+from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate, seconds
 from tasksvc.cli.logs import set_up, wants_json
@@ -48,7 +49,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     try:
         _run(arguments, environment, refuse=log.error)
     except TasksvcError as error:
-        log.error("%s", error)
+        log.error("%s", with_advice(error))
         raise SystemExit(1) from None
 
 

@@ -124,7 +124,7 @@ def test_an_import_from_a_closed_stream_is_refused_as_no_export(tmp_path: Path) 
     done = closed("import", "-", "--store", "sqlite:///tasks.db", folder=tmp_path, redirection="<&-")
 
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "is no export" in done.stderr
+    assert "isn't an export" in done.stderr
 
 
 @pytest.mark.parametrize("command", [("stores",), ("token", "new")])

@@ -10,7 +10,7 @@ import pytest
 from running_service import RunningService
 from wire import ask
 
-from command_line.running import CommandLine
+from commands.running import CommandLine
 from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from command_line.running import CommandLine
+from commands.running import CommandLine
 
 
 @pytest.fixture

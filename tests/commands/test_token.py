@@ -13,7 +13,7 @@ import pytest
 from running_service import RunningService
 from wire import ask
 
-from command_line.running import CommandLine, Done
+from commands.running import CommandLine, Done
 from tasksvc.tokens import is_well_formed, new_secret
 
 STORE = ("--store", "sqlite:///tasks.db")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from running_service import run_tasksvc
 
-from command_line.running import CommandLine
+from commands.running import CommandLine
 from tasksvc.cli.main import COMMANDS
 
 
