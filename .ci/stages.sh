@@ -98,9 +98,13 @@ report() { # prints the times, what pytest said last, and the verdict; succeeds 
     echo 'all passed'
 }
 
-readme_command() { # N: what the Nth block of sh in the README tells to run
-    awk -v wanted="$1" '
+page_command() { # PAGE N: what the Nth block of sh in a page tells to run
+    awk -v wanted="$2" '
         /^```sh$/ { block++; inside = 1; next }
         /^```$/ { inside = 0 }
-        inside && block == wanted' README.md
+        inside && block == wanted' "$1"
+}
+
+readme_command() { # N: what the Nth block of sh in the README tells to run
+    page_command README.md "$1"
 }

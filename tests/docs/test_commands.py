@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import re
 import sqlite3
+import stat
 import subprocess
 import sys
 import tomllib
@@ -214,6 +217,38 @@ def test_a_store_with_an_older_file_is_logged_in_the_words_of_the_page(tmp_path:
         pass
 
     assert documented.strip().replace("80", "1").replace("120", "2") in service.output.replace(f"{tmp_path}/", "")
+
+
+def test_a_group_shares_a_store_as_the_page_says(tmp_path: Path) -> None:
+    section = Page.named("docs/operations.md").section("File permissions")
+    group = grp.getgrgid(os.getgid()).gr_name
+
+    with Reader(tmp_path, {"/srv/": f"{tmp_path}/", "-g team": f"-g {group}"}) as reader:
+        assert reader.follow(section) == 3
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tasks").iterdir()}
+
+    assert modes.pop("tasks.db.socket", 0o600) == 0o600
+    assert set(modes.values()) == {0o660}
+
+
+# ---------------------------------------------------------------- clients
+
+
+@pytest.mark.parametrize(("name", "count"), [("docs/clients.md", 1), ("docs/streaming.md", 1)])
+def test_the_commands_for_clients_work(name: str, count: int, tmp_path: Path) -> None:
+    places = {"curl -N": "curl -N -m 1", "https://tasks.example": "http://127.0.0.1:8000"}
+
+    with Reader(tmp_path, places) as reader:
+        reader.serve("--store", "memory://")
+
+        assert reader.follow(Page.named(name)) == count
+
+
+def test_the_password_of_a_url_is_encoded_as_the_page_says(tmp_path: Path) -> None:
+    with Reader(tmp_path) as reader:
+        sessions = Page.named("docs/postgresql.md").section("The URL").blocks("console")
+
+        assert sum(reader.follow(Page(f"```console\n{session}```")) for session in sessions) == 1
 
 
 # ---------------------------------------------------------------- embedding

@@ -39,10 +39,11 @@ def test_a_link_leads_to_a_page_and_a_heading(name: str) -> None:
     assert broken == []
 
 
-def test_the_paths_that_the_architecture_names_exist() -> None:
-    text = (DOCS / "architecture.md").read_text("utf-8")
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_the_paths_that_a_page_names_exist(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
 
-    named = re.findall(r"`((?:tasksvc|adapters|tests|examples|benchmarks)/[\w./]*)`", text)
+    named = re.findall(r"`((?:tasksvc|adapters|tests|examples|benchmarks|docs)/[\w./]*)`", text)
 
     assert len(named) >= 15
     assert [path for path in named if not (ROOT / path).exists()] == []
