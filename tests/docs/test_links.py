@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import DOCS, MARKDOWN, ROOT
+from pages import DOCS, MARKDOWN, ROOT, Page
 
 LINK = re.compile(r"(?<!!)\]\(([^)\s]+)\)")
 
@@ -39,11 +39,25 @@ def test_a_link_leads_to_a_page_and_a_heading(name: str) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "docs/architecture.md"])
-def test_the_paths_that_a_page_names_exist(name: str) -> None:
-    text = (ROOT / name).read_text("utf-8")
+PATH = re.compile(r"(?<![\w/.-])(?:tasksvc|adapters|tests|examples|benchmarks|docs|\.ci)/[\w./]*[\w/]")
+INLINE_CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 
-    named = re.findall(r"`((?:tasksvc|adapters|tests|examples|benchmarks|docs)/[\w./]*)`", text)
 
-    assert len(named) >= 15
-    assert [path for path in named if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_a_path_that_a_page_names_exists(name: str) -> None:
+    codes = INLINE_CODE.findall((ROOT / name).read_text("utf-8"))
+
+    named = {path for code in codes for path in PATH.findall(code)}
+
+    folders = (ROOT, (ROOT / name).parent)
+    assert {path for path in named if not any((folder / path).exists() for folder in folders)} == set()
+
+
+def test_paths_are_found() -> None:
+    names = ("CONTRIBUTING.md", "docs/architecture.md", "docs/reliability.md")
+
+    found = [
+        {path for code in INLINE_CODE.findall(Page.named(name).text) for path in PATH.findall(code)} for name in names
+    ]
+
+    assert all(len(paths) >= 15 for paths in found)
