@@ -32,7 +32,7 @@ LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
 )
 
-PAGES_AT_ONCE = 2
+PAGES_MAX = 2
 """Pages of the log that are put together at once, since each may take some megabytes."""
 
 
@@ -41,7 +41,7 @@ class ChangeHandlers:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        self._reading = asyncio.Semaphore(PAGES_AT_ONCE)
+        self._reading = asyncio.Semaphore(min(PAGES_MAX, service.shares.pages))
 
     @operation(
         "Read the change log",

@@ -14,9 +14,8 @@ from tasksvc.ports import Found, Page
 
 TASKS = 4_096
 TASK_BYTES = 2_048
-PAGES = 8
-PAGE_BYTES = 256 * 1024
-"""What is larger is encoded each time."""
+PAGES_BYTES = 2 * 2**20
+"""Bytes of all pages together; a larger one is encoded each time."""
 
 
 class EncodedTasks:
@@ -43,16 +42,32 @@ class EncodedPages:
     """Answers that show one page."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Page, bytes, bytes]] = {}
+        self._known: dict[tuple[int, bool], tuple[Page, bytes, bytes]] = {}
+        """By the identity of the page, and whether it is shown as JSON lines."""
+        self._size = 0
+        """Bytes of what is encoded."""
 
-    def answer(self, page: Page) -> Answer:
-        """The answer that shows the tasks of `page` as a JSON array."""
-        known = self._known.get(id(page))
+    def answer(self, page: Page, *, lines: bool) -> Answer:
+        """The answer that shows the tasks of `page` as a JSON array, or as JSON lines."""
+        key = id(page), lines
+        known = self._known.get(key)
         if known is not None and known[0] is page:
             return Answer(200, known[1], known[2])
-        answer = page_answer(codec.dump_line(page.tasks), page.position)
-        if len(answer.body) <= PAGE_BYTES:
-            while len(self._known) >= PAGES:
-                del self._known[next(iter(self._known))]
-            self._known[id(page)] = page, answer.headers, answer.body
+        body = as_lines(page) if lines else codec.dump_line(page.tasks)
+        answer = page_answer(body, page.position, lines=lines)
+        if len(answer.body) <= PAGES_BYTES:
+            self._forget(key)
+            self._size += len(answer.body)
+            while self._size > PAGES_BYTES:
+                self._forget(next(iter(self._known)))
+            self._known[key] = page, answer.headers, answer.body
         return answer
+
+    def _forget(self, key: tuple[int, bool]) -> None:
+        if (known := self._known.pop(key, None)) is not None:
+            self._size -= len(known[2])
+
+
+def as_lines(page: Page) -> bytes:
+    """The tasks of `page` as JSON lines."""
+    return b"".join(codec.dump_line(task) for task in page.tasks)

@@ -15,6 +15,10 @@ STREAMS = 10_000
 """Streams and whole lists of all callers at once."""
 STREAM_BYTES = 16 * 1024
 """Bytes that a stream takes while it has nothing to send."""
+PAGES = 8
+"""Pages that are read at once, but for searches."""
+READ_PAGE_BYTES = 2 * 2**20
+"""Bytes that a page takes until it's shown."""
 OWN_BYTES = 104 * 2**20
 """Bytes that the process itself takes: code, tasks that it remembers, and what requests need that are answered."""
 LEAST_SHARE = 8
@@ -33,18 +37,21 @@ class MemoryShares(NamedTuple):
     """Bytes, as REQUESTS_BYTES, ANSWERS_BYTES and BODIES_BYTES."""
     streams: int
     """As STREAMS."""
+    pages: int
+    """As PAGES."""
 
 
 def shares_of(limit: int | None) -> MemoryShares:
     """The shares of a process that may occupy `limit` bytes; None for no limit."""
     if limit is None:
-        return MemoryShares(REQUESTS_BYTES, ANSWERS_BYTES, BODIES_BYTES, STREAMS)
+        return MemoryShares(REQUESTS_BYTES, ANSWERS_BYTES, BODIES_BYTES, STREAMS, PAGES)
     left = max(limit - OWN_BYTES, limit // LEAST_SHARE)
     return MemoryShares(
         min(REQUESTS_BYTES, left // 8),
         min(ANSWERS_BYTES, left // 4),
         min(BODIES_BYTES, left // 4),
         min(STREAMS, left // 4 // STREAM_BYTES),
+        max(1, min(PAGES, left // 8 // READ_PAGE_BYTES)),
     )
 
 

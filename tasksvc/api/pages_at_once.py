@@ -3,23 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from typing import NamedTuple
 
 from tasksvc.ports import Page, TaskRepository
 from tasksvc.query import Cursor, TaskQuery
 
-AT_ONCE = 8
-"""Pages, each of which may take a mebibyte or two until it's shown; more than the searches that may run at once."""
 SMALL_PAGE = 100
 """Tasks up to which a page isn't large, unless it has been cut for its bytes."""
 
 
-class PagesAtOnce:
-    """Reads pages of a store, AT_ONCE of them at a time, in the order in which they were asked for."""
+class _Asked(NamedTuple):
+    """A page that is asked for."""
 
-    def __init__(self) -> None:
-        self._free = AT_ONCE
-        self._waiting: deque[asyncio.Future[None]] = deque()
+    query: TaskQuery
+    after: Cursor | None
+    limit: int
+    max_bytes: int | None
+
+
+class _Turn:
+    """The requests that read the same page at once."""
+
+    def __init__(self, asked: _Asked) -> None:
+        self.asked = asked
+        self.requests = 0
+        """Those that wait for it and those that read."""
+        self.begun = asyncio.Event()
+
+
+class PagesAtOnce:
+    """Reads pages of a store, so many at a time, in the order in which they were asked for.
+
+    Requests that wait for the same page have one turn together, in which the store may answer all of them
+    with one read.
+    """
+
+    def __init__(self, free: int) -> None:
+        """`free`: pages that may be read at once."""
+        self._free = free
+        self._waiting: dict[_Asked, _Turn] = {}
 
     async def find(
         self,
@@ -31,35 +53,37 @@ class PagesAtOnce:
         max_bytes: int | None = None,
     ) -> Page:
         """TaskRepository.find(), when it's its turn.  The caller shows the page before it waits for anything else."""
-        if self._free:
-            self._free -= 1
-        else:
-            await self._turn()
+        turn = self._join(_Asked(query, after, limit, max_bytes))
         try:
+            await turn.begun.wait()
             page = await repository.find(query, after=after, limit=limit, max_bytes=max_bytes)
         except BaseException:
-            self._leave()
+            self._leave(turn)
             raise
         if len(page.tasks) <= SMALL_PAGE and (page.next is None or len(page.tasks) == limit):
-            self._leave()
+            self._leave(turn)
         else:  # it may be one that the store remembers; so there aren't hundreds in a turn of the event loop either
-            asyncio.get_running_loop().call_soon(self._leave)
+            asyncio.get_running_loop().call_soon(self._leave, turn)
         return page
 
-    async def _turn(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if not turn.cancelled():  # it had come in the same moment
-                self._leave()
-            raise
+    def _join(self, asked: _Asked) -> _Turn:
+        if self._free:  # then nothing waits
+            self._free -= 1
+            turn = _Turn(asked)
+            turn.begun.set()
+        else:
+            turn = self._waiting.get(asked) or self._waiting.setdefault(asked, _Turn(asked))
+        turn.requests += 1
+        return turn
 
-    def _leave(self) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+    def _leave(self, turn: _Turn) -> None:
+        turn.requests -= 1
+        if turn.requests:
+            return
+        if not turn.begun.is_set():
+            del self._waiting[turn.asked]
+        elif self._waiting:
+            following = self._waiting.pop(next(iter(self._waiting)))
+            following.begun.set()
+        else:
+            self._free += 1

@@ -19,7 +19,6 @@ from tasksvc.api.answers import (
     Answer,
     encoded_answer,
     json_answer,
-    page_answer,
     task_answer,
 )
 from tasksvc.api.caching import NO_CACHE
@@ -41,7 +40,7 @@ from tasksvc.api.documentation import (
     header,
     operation,
 )
-from tasksvc.api.encoded import EncodedPages, EncodedTasks
+from tasksvc.api.encoded import EncodedPages, EncodedTasks, as_lines
 from tasksvc.api.idempotency import IDEMPOTENCY_KEY, retry_key
 from tasksvc.api.pages_at_once import PagesAtOnce
 from tasksvc.api.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
@@ -101,7 +100,11 @@ class TaskHandlers:
 
     def __init__(self, service: Service, access: Access) -> None:
         self._service, self._access = service, access
-        self._tasks, self._pages, self._pages_at_once = EncodedTasks(), EncodedPages(), PagesAtOnce()
+        self._tasks, self._pages, self._pages_at_once = (
+            EncodedTasks(),
+            EncodedPages(),
+            PagesAtOnce(service.shares.pages),
+        )
 
     # ------------------------------------------------------------ one task
 
@@ -219,9 +222,9 @@ class TaskHandlers:
         find = self._find_for(request, query)
         limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
         page = await find(query, after=after, limit=limits[0], max_bytes=limits[1])
-        answer = _lines_answer(page) if lines else self._pages.answer(page)
+        answer = self._pages.answer(page, lines=lines)
         if limit is None and page.next is not None:
-            show_rest = _as_lines if lines else _as_members
+            show_rest = as_lines if lines else _as_members
             rest = usecases.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES)
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
@@ -233,17 +236,17 @@ class TaskHandlers:
         return answer
 
     def _find_for(self, request: web.Request, query: TaskQuery) -> usecases.Find:
-        """Returns what reads pages of `query`, each in its turn: among all pages, and among searches if it is one."""
+        """Returns what reads pages of `query`, each in its turn: among all lists, or among searches if it is one."""
         repository = self._service.repository
-        read = partial(self._pages_at_once.find, repository)
         if query is ALL_TASKS or not repository.needs_scan(query):
-            return read
+            return partial(self._pages_at_once.find, repository)
         searches, caller = self._service.searches_like(query), self._access.caller_of(request)
 
         async def search(
             query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
         ) -> Page:
-            return await searches.run(caller, partial(read, query, after=after, limit=limit, max_bytes=max_bytes))
+            find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
+            return await searches.run(caller, find)
 
         return search
 
@@ -375,14 +378,6 @@ def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
 def _next_link(request: web.Request, cursor: str) -> str:
     """A query alone: relative to the request's URL (RFC 8288, section 3.2), below whatever path a proxy put it."""
     return f'<?{request.rel_url.update_query(after=cursor).raw_query_string}>; rel="next"'
-
-
-def _as_lines(page: Page) -> bytes:
-    return b"".join(codec.dump_line(task) for task in page.tasks)
-
-
-def _lines_answer(page: Page) -> Answer:
-    return page_answer(_as_lines(page), page.position, lines=True)
 
 
 def _as_members(page: Page) -> bytes:

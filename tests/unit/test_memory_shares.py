@@ -56,4 +56,4 @@ def test_what_clients_can_take_fits_into_the_limit(megabytes: int) -> None:
 
 
 def test_much_memory_changes_nothing() -> None:
-    assert shares_of(2**34) == shares_of(None) == MemoryShares(16 * MEGABYTE, 32 * MEGABYTE, 32 * MEGABYTE, 10_000)
+    assert shares_of(2**34) == shares_of(None) == MemoryShares(16 * MEGABYTE, 32 * MEGABYTE, 32 * MEGABYTE, 10_000, 8)

@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tasksvc import BEGINNING, Cursor, LedgerRepository, Page, TaskQuery
-from tasksvc.api.pages_at_once import AT_ONCE, PagesAtOnce
+from tasksvc.api.pages_at_once import PagesAtOnce
+
+AT_ONCE = 4
 
 
 class SlowRepository(LedgerRepository):
@@ -46,7 +48,7 @@ async def settle() -> None:
 
 
 async def test_no_more_pages_are_read_at_once_than_may_be_and_each_has_its_turn(slow: SlowRepository) -> None:
-    pages = PagesAtOnce()
+    pages = PagesAtOnce(AT_ONCE)
     asking = ask(pages, slow, AT_ONCE + 3)
     await settle()
     assert slow.asked == list(range(1, AT_ONCE + 1))
@@ -62,7 +64,7 @@ async def test_no_more_pages_are_read_at_once_than_may_be_and_each_has_its_turn(
 
 
 async def test_what_is_cancelled_takes_no_turn_and_gives_its_own_to_the_next(slow: SlowRepository) -> None:
-    pages = PagesAtOnce()
+    pages = PagesAtOnce(AT_ONCE)
     reading = ask(pages, slow, AT_ONCE)
     waiting = ask(pages, slow, 2, first=100)
     await settle()
@@ -81,3 +83,41 @@ async def test_what_is_cancelled_takes_no_turn_and_gives_its_own_to_the_next(slo
     for _ in again:
         slow.may_answer.release()
     await asyncio.gather(*again)
+
+
+async def test_requests_that_wait_for_the_same_page_have_one_turn_together(slow: SlowRepository) -> None:
+    pages = PagesAtOnce(AT_ONCE)
+    reading = ask(pages, slow, AT_ONCE)
+    same = [asyncio.create_task(pages.find(slow, TaskQuery(), limit=100)) for _ in range(50)]
+    other = ask(pages, slow, 1, first=101)
+    await settle()
+
+    same[0].cancel()
+    slow.may_answer.release()
+    await settle()
+    assert slow.asked[AT_ONCE:] == [100] * 49
+
+    for _ in range(AT_ONCE - 1 + 49):
+        slow.may_answer.release()
+    await asyncio.gather(*reading, *same[1:])
+    await settle()
+    assert slow.asked[AT_ONCE + 49 :] == [101]
+    slow.may_answer.release()
+    await asyncio.gather(*other)
+
+
+async def test_a_page_that_everybody_stopped_waiting_for_is_not_read(slow: SlowRepository) -> None:
+    pages = PagesAtOnce(1)
+    (reading,) = ask(pages, slow, 1)
+    waiting = [asyncio.create_task(pages.find(slow, TaskQuery(), limit=100)) for _ in range(3)]
+    await settle()
+
+    for request in waiting:
+        request.cancel()
+    slow.may_answer.release()
+    await reading
+    (following,) = ask(pages, slow, 1, first=5)
+    slow.may_answer.release()
+    await following
+
+    assert slow.asked == [1, 5]
