@@ -7,21 +7,9 @@ adapter is done.  Applications that embed the service use `tasksvc.api.create_ap
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tasksvc import codec
-from tasksvc.domain import (
-    BEGINNING,
-    TASK_BYTES,
-    Change,
-    Kind,
-    Position,
-    Record,
-    Task,
-    TaskDraft,
-    Version,
-    json_size,
-    new_generation,
-)
-from tasksvc.errors import (
+from tasksvc.domain import codec
+from tasksvc.domain.change import BEGINNING, Change, Kind, Position, new_generation
+from tasksvc.domain.errors import (
     CommitTooLarge,
     InvalidStoreURL,
     InvalidTask,
@@ -46,9 +34,11 @@ from tasksvc.errors import (
     VersionConflict,
     WriteRefused,
 )
-from tasksvc.ledger import Decision, Ledger, named
-from tasksvc.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
-from tasksvc.writes import (
+from tasksvc.domain.ledger import Decision, Ledger, named
+from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
+from tasksvc.domain.record import Record
+from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
+from tasksvc.domain.writes import (
     WHATEVER,
     Add,
     Commit,
@@ -68,13 +58,13 @@ from tasksvc.writes import (
 )
 
 if TYPE_CHECKING:
-    from tasksvc.deciding import decide_all, load_results
-    from tasksvc.group_commit import GroupCommit
-    from tasksvc.hookspecs import hookimpl
-    from tasksvc.ledger_repository import LedgerRepository
-    from tasksvc.ports import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, seq_of
-    from tasksvc.store_url import StoreURL
-    from tasksvc.turns import in_turns
+    from tasksvc.ports.hookspecs import hookimpl
+    from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, seq_of
+    from tasksvc.ports.store_url import StoreURL
+    from tasksvc.stores.batcher import GroupCommit
+    from tasksvc.stores.deciding import decide_all, load_results
+    from tasksvc.stores.in_memory import LedgerRepository
+    from tasksvc.stores.turns import in_turns
 
 __version__ = "0.1.0"
 
@@ -156,13 +146,13 @@ __all__ = [
 ]
 
 _WHEN_USED = {
-    "deciding": {"decide_all", "load_results"},
-    "group_commit": {"GroupCommit"},
-    "hookspecs": {"hookimpl"},
-    "ledger_repository": {"LedgerRepository"},
-    "ports": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "seq_of"},
-    "store_url": {"StoreURL"},
-    "turns": {"in_turns"},
+    "ports.hookspecs": {"hookimpl"},
+    "ports.store": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "seq_of"},
+    "ports.store_url": {"StoreURL"},
+    "stores.batcher": {"GroupCommit"},
+    "stores.deciding": {"decide_all", "load_results"},
+    "stores.in_memory": {"LedgerRepository"},
+    "stores.turns": {"in_turns"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""
 

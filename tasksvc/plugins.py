@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 import pluggy
 
-from tasksvc import hookspecs
-from tasksvc.errors import BackupsUnsupported, PluginError, TasksvcError
-from tasksvc.ports import StoreReader, TaskRepository
-from tasksvc.store_url import StoreURL
+from tasksvc.domain.errors import BackupsUnsupported, PluginError, TasksvcError
+from tasksvc.ports import hookspecs
+from tasksvc.ports.store import StoreReader, TaskRepository
+from tasksvc.ports.store_url import StoreURL
 
 
 class InstalledStore(NamedTuple):

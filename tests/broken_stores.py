@@ -45,11 +45,11 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
-    codec,
     fitting,
     hookimpl,
     json_size,
 )
+from tasksvc.domain import codec
 
 DISKS: dict[str, list[list[Entry]]] = {}
 """What was persisted, by the path in the URL of the store."""

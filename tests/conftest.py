@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of a busy machine is held up now and then, and tests of the log aren't about that."""
-    monkeypatch.setattr("tasksvc.api.watchdog.LATE_SECONDS", 3_600.0)
+    monkeypatch.setattr("tasksvc.application.watchdog.LATE_SECONDS", 3_600.0)
 
 
 class LeftBehind:

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, field
 
 from aiohttp import web
 
 import tasksvc
-from tasksvc.api.access import Access, Allowance, TokenPolicy
-from tasksvc.api.changes import ChangeHandlers
-from tasksvc.api.cors import Cors
-from tasksvc.api.docs import DocsPages
-from tasksvc.api.edge import Edge
-from tasksvc.api.front import Front
-from tasksvc.api.guard import Guard
-from tasksvc.api.memory_shares import shares_of
-from tasksvc.api.observer import Observer, RequestLog
-from tasksvc.api.operations import OperationsHandlers
-from tasksvc.api.peers import Peers
-from tasksvc.api.proxies import Proxies
-from tasksvc.api.routes import BATCH_BODY_MAX, Handlers, Routes
-from tasksvc.api.service import Service
-from tasksvc.api.tasks import TaskHandlers
-from tasksvc.api.token_admin import TokenHandlers
-from tasksvc.api.validation import BODY_MAX
+from tasksvc.api.handlers.changes import ChangeHandlers
+from tasksvc.api.handlers.health import OperationsHandlers
+from tasksvc.api.handlers.tasks import TaskHandlers
+from tasksvc.api.handlers.tokens import TokenHandlers
+from tasksvc.api.observability.observer import Observer
+from tasksvc.api.openapi.docs_pages import DocsPages
+from tasksvc.api.options import SCRATCH_STORE, Options
+from tasksvc.api.pipeline.auth import Access
+from tasksvc.api.pipeline.cors import Cors
+from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api.pipeline.peers import Peers
+from tasksvc.api.pipeline.pipeline import Edge
+from tasksvc.api.routes import Handlers, Routes
+from tasksvc.api.runtime import Service
+from tasksvc.application.memory_shares import shares_of
 from tasksvc.plugins import open_repository
-from tasksvc.ports import TaskRepository
-from tasksvc.usecases import Retention
+from tasksvc.ports.store import TaskRepository
 
-SCRATCH_STORE = "sqlite:///tasks.db"
-"""The store of those who name none: emptied on shutdown."""
 SERVICE: web.AppKey[Service] = web.AppKey("tasksvc", Service)
 """Where an application keeps its service."""
 ACCESS: web.AppKey[Access] = web.AppKey("tasksvc-access", Access)
@@ -41,41 +35,6 @@ OPERATIONS: web.AppKey[web.Application] = web.AppKey("tasksvc-operations", web.A
 """Health and figures as an application of their own, for another port."""
 ADMINISTRATION: web.AppKey[web.Application] = web.AppKey("tasksvc-administration", web.Application)
 """The administration of tokens, which asks for none: for a socket that nobody else can open."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an application behaves.
-
-    By default it is open to everybody who reaches it, and checks neither Host nor Origin: an
-    application that embeds the service has middlewares of its own for that.
-    """
-
-    guard: Guard | None = None
-    """Against the browser."""
-    operations_guard: Guard | None = None
-    """The same before the figures on a port of their own."""
-    tokens: TokenPolicy = TokenPolicy.NEVER
-    admin_token: str | None = None
-    """The secret of a token that may administer, which is put into the store if it is not there."""
-    allowance: Allowance = field(default_factory=Allowance)
-    """How much each caller may do."""
-    cors_origins: frozenset[str] = frozenset()
-    """Origins whose pages may use the API."""
-    body_max: int = BODY_MAX
-    batch_max: int = BATCH_BODY_MAX
-    """The same for batches.  Both in bytes."""
-    request_log: RequestLog | None = None
-    """Where a line for each request goes."""
-    proxies: Proxies | None = None
-    """Whose word is taken for where a request comes from."""
-    operations: bool = True
-    """Whether health and figures are served beside the tasks."""
-    retention: Retention = field(default_factory=Retention)
-    memory_limit: int | None = None
-    """Bytes that the process may occupy, which bounds what clients can make it keep; None for no limit."""
-    drain_seconds: float = 10.0
-    """How long the shutdown waits for requests in flight."""
 
 
 def create_app(store: str | None = None, options: Options | None = None) -> web.Application:

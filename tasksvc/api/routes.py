@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
-from tasksvc import codec
-from tasksvc.api.body import JSON, MERGE_PATCH
-from tasksvc.api.changes import ChangeHandlers
-from tasksvc.api.cors import Cors
-from tasksvc.api.docs import DocsPages
-from tasksvc.api.edge import Edge, Handler
-from tasksvc.api.openapi import Operation, describe
-from tasksvc.api.operations import OperationsHandlers
-from tasksvc.api.problems import NoSuchPath, WrongMethod
-from tasksvc.api.static import StaticContent
-from tasksvc.api.tasks import TaskHandlers
-from tasksvc.api.token_admin import TokenHandlers
-from tasksvc.api.validation import BODY_MAX, Expectation
-from tasksvc.tokens import Scope
+from tasksvc.api.handlers.changes import ChangeHandlers
+from tasksvc.api.handlers.health import OperationsHandlers
+from tasksvc.api.handlers.tasks import TaskHandlers
+from tasksvc.api.handlers.tokens import TokenHandlers
+from tasksvc.api.openapi.docs_pages import DocsPages
+from tasksvc.api.openapi.spec import Operation, describe
+from tasksvc.api.pipeline.cors import Cors
+from tasksvc.api.pipeline.pipeline import Edge, Handler
+from tasksvc.api.requests.body import JSON, MERGE_PATCH
+from tasksvc.api.requests.validation import BODY_MAX, Expectation
+from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
+from tasksvc.api.responses.static_content import StaticContent
+from tasksvc.application.tokens import Scope
+from tasksvc.domain import codec
 
 BATCH_BODY_MAX = 8 * 1024 * 1024
 """Bytes."""

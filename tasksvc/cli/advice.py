@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasksvc.errors import BackupsUnsupported, NoTokens, PortTaken, SchemaOutdated, StoreIsKept, TasksvcError
+from tasksvc.domain.errors import BackupsUnsupported, NoTokens, PortTaken, SchemaOutdated, StoreIsKept, TasksvcError
 
 OPEN = "give --open to let everybody in who reaches the address."
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tasksvc
 from tasksvc.cli.output import OutputFailed, say
-from tasksvc.store_url import StoreURL
+from tasksvc.ports.store_url import StoreURL
 
 log = logging.getLogger("tasksvc")
 

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import BinaryIO
 
-from tasksvc import transfer
+from tasksvc.application import transfer
+from tasksvc.application.transfer import Summary
 from tasksvc.cli.progress import progress_bar
 from tasksvc.cli.stores import opened, opened_to_read
-from tasksvc.errors import StoreNotEmpty
-from tasksvc.new_file import FileRefused
-from tasksvc.ports import TaskRepository
-from tasksvc.store_url import StoreURL
-from tasksvc.transfer import Summary
+from tasksvc.domain.errors import StoreNotEmpty
+from tasksvc.ports.store import TaskRepository
+from tasksvc.ports.store_url import StoreURL
+from tasksvc.stores.atomic_file import FileRefused
 
 
 async def fill_from_store(source_url: StoreURL, target_url: StoreURL) -> Summary:

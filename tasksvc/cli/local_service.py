@@ -7,8 +7,8 @@ import os
 import socket
 from pathlib import Path
 
-from tasksvc import unix_socket
-from tasksvc.errors import TasksvcError
+from tasksvc.api.server import unix_socket
+from tasksvc.domain.errors import TasksvcError
 
 
 class LocalServiceRefused(TasksvcError):

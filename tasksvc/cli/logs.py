@@ -11,10 +11,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from tasksvc.background_stream import in_background
+from tasksvc.api.observability.background_stream import in_background
 
 if TYPE_CHECKING:
-    from tasksvc.api.observer import LogFormat
+    from tasksvc.api.observability.access_log import LogFormat
 
 log = logging.getLogger("tasksvc")
 
@@ -35,7 +35,7 @@ def set_up(form: LogFormat) -> None:
     errors that nobody caught, in whatever thread.  Nothing in this process waits for standard output
     and standard error any more.
     """
-    from tasksvc.api.observer import LogFormatter
+    from tasksvc.api.observability.access_log import LogFormatter
 
     formatter = LogFormatter(form)
     sys.stdout = in_background(sys.stdout, formatter.note)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import tasksvc
 from tasksvc.cli.advice import with_advice
 from tasksvc.cli.output import finish_streams, prepare_streams, tell
-from tasksvc.errors import TasksvcError
+from tasksvc.domain.errors import TasksvcError
 
 COMMANDS = {
     "serve": "run the service (what tasksvc does without a command)",

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TextIO
 
-from tasksvc.errors import TasksvcError
+from tasksvc.domain.errors import TasksvcError
 
 
 class OutputFailed(TasksvcError):

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 
-from tasksvc.background_stream import BackgroundStream
+from tasksvc.api.observability.background_stream import BackgroundStream
 
 END_SECONDS = 25.0
 """Seconds after the delay of a stop until the process ends by force: below the 30 s that Kubernetes waits."""

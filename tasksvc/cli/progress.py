@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tasksvc.transfer import Progress, silent
+from tasksvc.application.transfer import Progress, silent
 
 WIDTH = 30
 """Characters of the bar."""

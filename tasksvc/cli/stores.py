@@ -6,12 +6,12 @@ import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tasksvc.application.transfer import Summary
 from tasksvc.cli.arguments import Flags
-from tasksvc.errors import TasksvcError
+from tasksvc.domain.errors import TasksvcError
 from tasksvc.plugins import open_reader, open_repository
-from tasksvc.ports import StoreReader, TaskRepository
-from tasksvc.store_url import StoreURL
-from tasksvc.transfer import Summary
+from tasksvc.ports.store import StoreReader, TaskRepository
+from tasksvc.ports.store_url import StoreURL
 
 
 class StoreNotNamed(TasksvcError):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tasksvc.errors import TasksvcError
-from tasksvc.tokens import is_well_formed
+from tasksvc.application.tokens import is_well_formed
+from tasksvc.domain.errors import TasksvcError
 
 
 class TokenFileRefused(TasksvcError):

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from tasksvc import Add, Capability, Entry, Header, Patch, PutRecord, Remove, Unsupported
-from tasksvc.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.plugins import back_up, open_reader, recognizes_backup
+from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.testing.dumping import dumped, without_generation
 from tasksvc.testing.samples import FULL, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store

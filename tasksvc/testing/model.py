@@ -1,4 +1,4 @@
-"""A store in plain dicts, written apart from `tasksvc.ledger`, so that a fault in one shows in the other."""
+"""A store in plain dicts, written apart from `tasksvc.domain.ledger`, so that a fault in one shows in the other."""
 
 from __future__ import annotations
 

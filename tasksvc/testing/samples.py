@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tasksvc import SortField, Task, TaskDraft, TaskQuery, codec
+from tasksvc import SortField, Task, TaskDraft, TaskQuery
+from tasksvc.domain import codec
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, UTC)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)

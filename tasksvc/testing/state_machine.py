@@ -34,9 +34,9 @@ from tasksvc import (
     TaskQuery,
     Version,
     Write,
-    codec,
     select,
 )
+from tasksvc.domain import codec
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe, queries, steady
 from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest

@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis import given
 
-from tasksvc import Capability, TaskDraft, codec
+from tasksvc import Capability, TaskDraft
+from tasksvc.domain import codec
 from tasksvc.testing.samples import (
     FIRST_MOMENT,
     LAST_MOMENT,

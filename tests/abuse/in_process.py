@@ -7,9 +7,10 @@ import signal
 from types import TracebackType
 from unittest import mock
 
-from tasksvc.api import server
-from tasksvc.api.app import SERVICE, Options, create_app
-from tasksvc.api.service import Service
+from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.options import Options
+from tasksvc.api.runtime import Service
+from tasksvc.api.server import http_protocol, listener
 
 
 class InProcess:
@@ -18,7 +19,7 @@ class InProcess:
     def __init__(self, store: str, options: Options | None = None) -> None:
         self._app = create_app(store, options)
         self.port = 0
-        self.connections: set[server.Protocol] = set()
+        self.connections: set[http_protocol.Protocol] = set()
         """Those that are open, or not yet closed in full."""
         self.connected = 0
         """How many there have been."""
@@ -30,7 +31,7 @@ class InProcess:
     async def __aenter__(self) -> InProcess:
         connections, running = self.connections, self
 
-        class Watched(server.Protocol):
+        class Watched(http_protocol.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 running.connected += 1
                 connections.add(self)
@@ -40,11 +41,11 @@ class InProcess:
                 connections.discard(self)
                 super().connection_lost(exc)
 
-        self._watching = mock.patch.object(server, "Protocol", Watched)
+        self._watching = mock.patch.object(listener, "Protocol", Watched)
         self._watching.start()
         ports: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        listeners = [server.Listener(self._app, "127.0.0.1", 0)]
-        self._serving = asyncio.create_task(server.serve(listeners, ready=lambda found: ports.set_result(found[0])))
+        listeners = [listener.Listener(self._app, "127.0.0.1", 0)]
+        self._serving = asyncio.create_task(listener.serve(listeners, ready=lambda found: ports.set_result(found[0])))
         await asyncio.wait([ports, self._serving], return_when=asyncio.FIRST_COMPLETED)
         if self._serving.done():
             await self._serving

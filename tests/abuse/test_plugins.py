@@ -18,10 +18,14 @@ from running_service import RunningService
 from wire import Answer, Connection
 
 from abuse.in_process import InProcess
-from tasksvc.api import feed, in_flight, operations, service, streaming, watchdog
-from tasksvc.api.access import TokenPolicy
-from tasksvc.api.app import Options
-from tasksvc.tokens import new_secret
+from tasksvc.api import runtime
+from tasksvc.api.handlers import health
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline import in_flight
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.api.responses import feed, streaming
+from tasksvc.application import watchdog
+from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.slow
 
@@ -53,10 +57,10 @@ def serve(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     monkeypatch.setattr(in_flight, "REQUEST_SECONDS", PATIENCE)
     monkeypatch.setattr(in_flight, "GRACE_SECONDS", PATIENCE)
     monkeypatch.setattr(streaming, "PIECE_SECONDS", PATIENCE)
-    monkeypatch.setattr(service, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(service, "CLOSE_SECONDS", PATIENCE)
-    monkeypatch.setattr(service, "PRUNE_SECONDS", 0.1)
-    monkeypatch.setattr(operations, "READY_SECONDS", PATIENCE)
+    monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(runtime, "CLOSE_SECONDS", PATIENCE)
+    monkeypatch.setattr(runtime, "PRUNE_SECONDS", 0.1)
+    monkeypatch.setattr(health, "READY_SECONDS", PATIENCE)
     monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(watchdog, "LATE_SECONDS", 0.3)
     monkeypatch.setattr(feed, "RETRY_SECONDS", 0.1)
@@ -131,7 +135,7 @@ async def test_what_an_adapter_does_wrong_is_one_request_and_a_line_in_the_log(
 async def test_an_adapter_that_cannot_give_tokens_lets_nobody_in(
     serve: Serve, caplog: pytest.LogCaptureFixture, method: str, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", -1.0)
     root = new_secret()
     path = {"record": "/tasks/", "records": "/admin/tokens"}[method]
     async with serve(method, fault, Options(tokens=TokenPolicy.ALWAYS, admin_token=root)) as running:
@@ -266,7 +270,7 @@ async def test_requests_that_hang_get_an_answer_when_the_service_ends(serve: Ser
 async def test_a_store_that_hangs_while_it_is_opened_is_named(
     installed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "OPEN_SECONDS", 0.1)
+    monkeypatch.setattr(runtime, "OPEN_SECONDS", 0.1)
     opening = asyncio.create_task(InProcess("faulty://open/hangs").__aenter__())
     await until(lambda: is_named(caplog))
     opening.cancel()

@@ -16,8 +16,9 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
 
 from abuse.in_process import InProcess
 from tasksvc import Add, TaskDraft
-from tasksvc.api import searches, service
-from tasksvc.usecases import now
+from tasksvc.api import runtime
+from tasksvc.application import searches
+from tasksvc.application.clock import now
 
 TASKS = 600
 HERE, THERE = "127.0.0.1", "127.0.0.2"
@@ -59,7 +60,7 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Looking]:
 @pytest.fixture
 async def running(tmp_path: Path, looking: Looking, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InProcess]:
     """A service that soon notices that a client has left."""
-    monkeypatch.setattr(service, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(searches, "SEARCH_SECONDS", FOREVER_SECONDS)
     async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as running:
         await running.service.repository.commit([Add(TaskDraft("a task", priority=3))] * TASKS, at=now())

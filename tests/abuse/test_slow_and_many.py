@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 PATIENT = with_constants(
     dict.fromkeys(
         (
-            "tasksvc.api.body.BODY_SECONDS",
-            "tasksvc.api.server.IDLE_SECONDS",
-            "tasksvc.api.server.STALL_SECONDS",
-            "tasksvc.api.streaming.STALL_SECONDS",
+            "tasksvc.api.requests.body.BODY_SECONDS",
+            "tasksvc.api.server.listener.IDLE_SECONDS",
+            "tasksvc.api.server.http_protocol.STALL_SECONDS",
+            "tasksvc.api.responses.streaming.STALL_SECONDS",
         ),
         FOREVER_SECONDS,
     )

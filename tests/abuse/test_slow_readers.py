@@ -16,7 +16,10 @@ from wire import Connection
 
 from abuse.in_process import InProcess
 from abuse.vitals import LiveClient
-from tasksvc.api import memory_shares, server, streaming, tasks
+from tasksvc.api.handlers import tasks
+from tasksvc.api.responses import streaming
+from tasksvc.api.server import http_protocol, listener
+from tasksvc.application import memory_shares
 
 pytestmark = pytest.mark.slow
 
@@ -35,9 +38,9 @@ STREAM = "/changes/stream?since=0"
 @pytest.fixture
 async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InProcess]:
     """A service that loses patience soon, and answers more than the system keeps for a connection."""
-    for module in (server, streaming):
+    for module in (http_protocol, streaming):
         monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
-    monkeypatch.setattr(server, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(tasks, "PAGE_BYTES", 2 * TASKS * BYTES)
     monkeypatch.setattr(memory_shares, "ANSWERS_BYTES", 100 * TASKS * BYTES)  # or it would close some of them
     async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as service:
@@ -112,7 +115,7 @@ async def test_who_takes_slowly_gets_everything(running: InProcess, path: str) -
 
 
 async def test_others_go_on_beside_those_who_take_nothing(running: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (server, streaming):
+    for module in (http_protocol, streaming):
         monkeypatch.setattr(module, "STALL_SECONDS", FOREVER_SECONDS)
     before = running.connected
     connections = [await ask(running.port, path) for path in (PAGE, LIST, STREAM) for _ in range(10)]
@@ -129,7 +132,7 @@ async def test_others_go_on_beside_those_who_take_nothing(running: InProcess, mo
 async def test_a_stream_that_stalls_is_cut_off_and_never_leaves_out_a_change(
     running: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "STALL_SECONDS", FOREVER_SECONDS)
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", FOREVER_SECONDS)
     monkeypatch.setattr(streaming, "STALL_SECONDS", FOREVER_SECONDS)
     loop = asyncio.get_running_loop()
     connection = await ask(running.port, STREAM)
@@ -137,7 +140,7 @@ async def test_a_stream_that_stalls_is_cut_off_and_never_leaves_out_a_change(
     while len(received) < TASKS * BYTES / 4:
         received += await loop.sock_recv(connection, 2**20)
 
-    monkeypatch.setattr(server, "STALL_SECONDS", STALL_SECONDS)
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", STALL_SECONDS)
     assert await gone(running)
 
     with contextlib.suppress(ConnectionError):

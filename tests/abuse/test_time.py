@@ -12,12 +12,13 @@ from urllib.parse import urljoin
 import pytest
 from wire import Answer, Connection
 
-import tasksvc.usecases
 from abuse.in_process import InProcess
-from tasksvc.api.access import TokenPolicy
-from tasksvc.api.app import Options
-from tasksvc.tokens import new_secret
-from tasksvc.usecases import Retention, now, prune_step
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application import clock as clock_module
+from tasksvc.application.clock import now
+from tasksvc.application.retention import Retention, prune_step
+from tasksvc.application.tokens import new_secret
 
 DAY = timedelta(days=1)
 JUMPS = [DAY, -DAY, -2 * DAY, 2 * DAY, timedelta(0)]
@@ -42,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + clock.ahead
 
-    monkeypatch.setattr(tasksvc.usecases, "datetime", Shifted)
+    monkeypatch.setattr(clock_module, "datetime", Shifted)
     monkeypatch.setattr(time, "time", lambda: true_time() + clock.ahead.total_seconds())
     return clock
 
@@ -208,7 +209,7 @@ async def test_a_token_expires_by_the_clock_and_a_limit_does_not(tmp_path: Path,
 async def test_no_timeout_waits_for_the_wall_clock(
     running: InProcess, client: Connection, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.body.BODY_SECONDS", 1.0)
+    monkeypatch.setattr("tasksvc.api.requests.body.BODY_SECONDS", 1.0)
     began = time.monotonic()
     async with Connection(running.port) as slow, Connection(running.port) as waiting:
         slow.send_head("POST", "/tasks/", 100)

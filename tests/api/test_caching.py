@@ -14,9 +14,9 @@ from api.conftest import connect
 from api.form import check_form
 from tasksvc import StoreFull
 from tasksvc.api import Options, TokenPolicy
-from tasksvc.api.access import Allowance
 from tasksvc.api.app import OPERATIONS, create_app
-from tasksvc.tokens import new_secret
+from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.application.tokens import new_secret
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
 

@@ -10,8 +10,9 @@ import pytest
 
 from api.calling import Answer, Api
 from tasksvc.api import SERVICE
-from tasksvc.api.changes import PAGE_BYTES
-from tasksvc.usecases import Retention, now, prune_step
+from tasksvc.api.handlers.changes import PAGE_BYTES
+from tasksvc.application.clock import now
+from tasksvc.application.retention import Retention, prune_step
 
 
 async def read_on(api: Api, since: str, limit: int = 100) -> tuple[list[dict[str, Any]], str]:

@@ -13,7 +13,8 @@ import pytest
 from api.hostile import chunked, framed, get, head, send
 from api.wire import Server, check, in_process, make_a_task
 from tasksvc.api import Options, TokenPolicy
-from tasksvc.tokens import new_secret
+from tasksvc.api.server import http_protocol, listener
+from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.usefixtures("silence")
 
@@ -21,7 +22,8 @@ pytestmark = pytest.mark.usefixtures("silence")
 @pytest.fixture
 async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     """The service in this process."""
-    monkeypatch.setattr("tasksvc.api.server.LINGER_SECONDS", 0.3)
+    for module in (http_protocol, listener):
+        monkeypatch.setattr(module, "LINGER_SECONDS", 0.3)
     async with in_process() as server:
         yield server
 
@@ -30,9 +32,9 @@ async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
 def impatient(local: Server) -> Iterator[Server]:
     """The same, with limits of time that a test can wait for."""
     with (
-        mock.patch("tasksvc.api.body.BODY_SECONDS", 0.3),
-        mock.patch("tasksvc.api.server.IDLE_SECONDS", 0.3),
-        mock.patch("tasksvc.api.pipelining.HEAD_SECONDS", 0.3),
+        mock.patch("tasksvc.api.requests.body.BODY_SECONDS", 0.3),
+        mock.patch("tasksvc.api.server.listener.IDLE_SECONDS", 0.3),
+        mock.patch("tasksvc.api.server.pipelining.HEAD_SECONDS", 0.3),
     ):
         yield local
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api.hostile import get, head, send
 from api.wire import Answer, in_process, route_everything
-from tasksvc.api.front import Front
+from tasksvc.api.pipeline.fast_path import Front
 
 REQUESTS = [
     get("/tasks/"),

@@ -12,8 +12,8 @@ from pytest_aiohttp.plugin import AiohttpClient
 from api.calling import JSON, Answer, Api
 from api.conftest import connect
 from tasksvc.api import LOOPBACK_HOSTS, Guard, Options
-from tasksvc.api.guard import NOTED_MAX, Advice
-from tasksvc.api.proxies import Proxies
+from tasksvc.api.pipeline.origin_check import NOTED_MAX, Advice
+from tasksvc.api.pipeline.trusted_proxies import Proxies
 
 BODY = b'{"description": "x"}'
 

@@ -39,7 +39,7 @@ async def test_a_service_whose_store_does_not_answer_is_not_ready(api: Api, monk
         await asyncio.Event().wait()
 
     monkeypatch.setattr(MemoryRepository, "ping", hanging)
-    monkeypatch.setattr("tasksvc.api.operations.READY_SECONDS", 0.05)
+    monkeypatch.setattr("tasksvc.api.handlers.health.READY_SECONDS", 0.05)
 
     answer = await api.get("/health/ready")
 

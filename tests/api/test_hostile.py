@@ -11,7 +11,7 @@ from running_service import RunningService
 
 from api.hostile import HOSTILE, Hostile, get
 from api.wire import Server, check, in_process, make_a_task, route_everything
-from tasksvc.api.front import Front
+from tasksvc.api.pipeline.fast_path import Front
 
 pytestmark = pytest.mark.usefixtures("silence")
 

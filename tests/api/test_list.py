@@ -19,9 +19,10 @@ from unit import strategies as some
 
 from api.calling import Api, lines_of, next_page
 from tasksvc import Add, Page, Patch, SortField, StoreUnavailable, TaskDraft, TaskQuery, TaskRepository, select
-from tasksvc.api import SERVICE, tasks
-from tasksvc.api.tasks import STREAM_PAGE
-from tasksvc.codec import task_to_json
+from tasksvc.api import SERVICE
+from tasksvc.api.handlers import tasks
+from tasksvc.api.handlers.tasks import STREAM_PAGE
+from tasksvc.domain.codec import task_to_json
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
 
@@ -189,7 +190,7 @@ async def test_a_client_that_leaves_half_way_leaves_nothing_behind(api: Api, cap
 async def test_a_client_that_reads_nothing_blocks_nobody_and_is_cut_off(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.streaming.STALL_SECONDS", 0.5)
+    monkeypatch.setattr("tasksvc.api.responses.streaming.STALL_SECONDS", 0.5)
     await fill(api, 10_000, "x" * 2_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
     writer.write(b"GET /tasks/ HTTP/1.1\r\nHost: localhost\r\n\r\n")

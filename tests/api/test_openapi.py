@@ -12,8 +12,8 @@ import openapi_spec_validator
 import pytest
 
 from api.calling import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
-from tasksvc.api.problems import TABLE, RequestError
-from tasksvc.api.schemas import BLANK
+from tasksvc.api.responses.problems import TABLE, RequestError
+from tasksvc.api.schemas.tasks import BLANK
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
 """Errors outside every operation."""

@@ -15,7 +15,7 @@ from running_service import RunningService
 from api.calling import case_id
 from api.hostile import chunked, framed, get, head, send
 from api.wire import Answer, Connection, Server, check, in_process
-from tasksvc.api.tasks import STREAM_PAGE
+from tasksvc.api.handlers.tasks import STREAM_PAGE
 
 pytestmark = pytest.mark.usefixtures("silence")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from running_service import RunningService
 
-from tasksvc.tokens import new_secret
+from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.slow
 

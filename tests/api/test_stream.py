@@ -23,8 +23,9 @@ from api.calling import JSON, Api
 from api.conftest import connect
 from api.reading import Event, Events, events
 from tasksvc import Add, ChangePage, Entry, Position, StoreUnavailable, TaskDraft
-from tasksvc.api import SERVICE, feed
-from tasksvc.usecases import now
+from tasksvc.api import SERVICE
+from tasksvc.api.responses import feed
+from tasksvc.application.clock import now
 
 
 def seqs(taken: list[Event]) -> list[int]:
@@ -187,7 +188,7 @@ async def test_head_opens_no_stream(api: Api) -> None:
 
 
 async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.05)
 
     async with events(api) as stream:
         lines = [await stream.line() for _ in range(4)]
@@ -201,8 +202,8 @@ async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.Monk
 async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(
     any_api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.feed.WINDOW_EVENTS", 20)
-    monkeypatch.setattr("tasksvc.api.feed.READ_LIMIT", 7)
+    monkeypatch.setattr("tasksvc.api.responses.feed.WINDOW_EVENTS", 20)
+    monkeypatch.setattr("tasksvc.api.responses.feed.READ_LIMIT", 7)
     api = any_api
     await api.many([{"description": str(n)} for n in range(100)])
 
@@ -254,7 +255,7 @@ async def test_a_hundred_streams_see_a_change_at_once(
 
 @pytest.mark.parametrize("patience", [0.5, FOREVER_SECONDS], ids=["is cut off", "holds up nobody"])
 async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.streaming.STALL_SECONDS", patience)
+    monkeypatch.setattr("tasksvc.api.responses.streaming.STALL_SECONDS", patience)
     batch = json.dumps([{"op": "create", "task": {"description": "x" * 9_000}}] * 400).encode()
     assert api.client.app is not None
     feed = api.client.app[SERVICE].feed
@@ -278,7 +279,7 @@ async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatc
 
 
 async def test_a_client_that_leaves_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.05)
     assert api.client.app is not None
     feed = api.client.app[SERVICE].feed
     async with events(api):
@@ -323,7 +324,7 @@ async def test_a_stream_goes_on_over_a_restart(aiohttp_client: AiohttpClient, tm
 async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fell behind what is left, so it is disconnected; coming back, it is told to sync anew."""
     await api.many([{"description": str(n)} for n in range(10)])
-    monkeypatch.setattr("tasksvc.api.feed.READ_LIMIT", 1)
+    monkeypatch.setattr("tasksvc.api.responses.feed.READ_LIMIT", 1)
     read = MemoryRepository.read_changes
 
     async def pruning(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
@@ -346,7 +347,7 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
 async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.feed.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("tasksvc.api.responses.feed.RETRY_SECONDS", 0.05)
     healthy = MemoryRepository.changes
     failures = iter([StoreUnavailable("The disk is on fire."), RuntimeError("nobody expected this")])
 

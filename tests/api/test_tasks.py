@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.calling import JSON, Api, case_id
-from tasksvc.domain import parse_timestamp
+from tasksvc.domain.rules import parse_timestamp
 
 DEFAULTS: dict[str, Any] = {
     "done": False,

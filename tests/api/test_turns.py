@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tasksvc.api.json_input import parse_json
-from tasksvc.api.problems import RequestError
-from tasksvc.api.validation import BODY_MAX, load_batch
-from tasksvc.turns import TURN_SECONDS
+from tasksvc.api.requests.strict_json import parse_json
+from tasksvc.api.requests.validation import BODY_MAX, load_batch
+from tasksvc.api.responses.problems import RequestError
+from tasksvc.stores.turns import TURN_SECONDS
 
 
 @pytest.fixture(autouse=True)

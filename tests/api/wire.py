@@ -16,11 +16,11 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS
 from api.form import check_form
 from api.hostile import send
 from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
-from tasksvc.api import body as body_module
-from tasksvc.api import pipelining as pipelining_module
-from tasksvc.api import server as server_module
-from tasksvc.api.front import Front
-from tasksvc.api.server import Listener, serve
+from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api.requests import body as body_module
+from tasksvc.api.server import listener
+from tasksvc.api.server import pipelining as pipelining_module
+from tasksvc.api.server.listener import Listener, serve
 
 
 class Answer(NamedTuple):
@@ -124,7 +124,7 @@ async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
     """
     with (
         mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
-        mock.patch.object(server_module, "IDLE_SECONDS", FOREVER_SECONDS),
+        mock.patch.object(listener, "IDLE_SECONDS", FOREVER_SECONDS),
         mock.patch.object(pipelining_module, "HEAD_SECONDS", FOREVER_SECONDS),
     ):
         async with _serving(options) as server:

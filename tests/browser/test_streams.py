@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from clients.cutting_proxy import CuttingProxy
 from running_service import RunningService
 
-from tasksvc.tokens import new_secret
+from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.browser
 

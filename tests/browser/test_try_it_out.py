@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from running_service import RunningService
 
-from tasksvc.tokens import new_secret
+from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,7 @@ import pytest
 
 from tasksvc import SchemaOutdated, StoreIsKept, StoreRefused, TasksvcError
 from tasksvc.cli.advice import with_advice
-from tasksvc.errors import BackupsUnsupported, NoTokens, PortTaken
+from tasksvc.domain.errors import BackupsUnsupported, NoTokens, PortTaken
 
 
 @pytest.mark.parametrize(

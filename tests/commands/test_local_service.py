@@ -17,7 +17,7 @@ from other_users import as_user
 from running_service import RunningService, environment_with, run_tasksvc, with_constants
 from wire import ask
 
-from tasksvc.tokens import is_well_formed
+from tasksvc.application.tokens import is_well_formed
 
 STORE = ("--store", "sqlite:///tasks.db")
 
@@ -26,7 +26,7 @@ STORE = ("--store", "sqlite:///tasks.db")
 def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    long_after = with_constants({"tasksvc.api.access.FRESH_SECONDS": 1_000})
+    long_after = with_constants({"tasksvc.api.pipeline.auth.FRESH_SECONDS": 1_000})
     with RunningService(*arguments, folder=tmp_path, before=long_after) as service:
         made = run_tasksvc("token", "create", "root", "--scope", "admin", *STORE, folder=tmp_path)
         administered = ask(

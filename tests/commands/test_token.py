@@ -14,7 +14,7 @@ from running_service import RunningService
 from wire import ask
 
 from commands.running import CommandLine, Done
-from tasksvc.tokens import is_well_formed, new_secret
+from tasksvc.application.tokens import is_well_formed, new_secret
 
 STORE = ("--store", "sqlite:///tasks.db")
 AMBIGUOUS = "Name the store with --store, or the service that serves it with --url."

@@ -12,7 +12,7 @@ from pages import Page
 from wire import ask, free_port
 
 from deployment.engine import Engine, until
-from tasksvc.tokens import is_well_formed
+from tasksvc.application.tokens import is_well_formed
 
 pytestmark = pytest.mark.deployment
 

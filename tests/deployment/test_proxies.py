@@ -16,7 +16,7 @@ from running_service import RunningService
 
 from deployment.engine import until
 from deployment.proxies import EXAMPLES_OF, NAME, Client, Proxied
-from tasksvc.tokens import new_secret
+from tasksvc.application.tokens import new_secret
 
 if TYPE_CHECKING:
     from playwright.async_api import Page as BrowserPage

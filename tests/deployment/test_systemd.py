@@ -14,7 +14,7 @@ from pages import Page
 
 from deployment.conftest import EXAMPLES, IMAGES
 from deployment.engine import BUILD_SECONDS, Engine, until
-from tasksvc.tokens import is_well_formed
+from tasksvc.application.tokens import is_well_formed
 
 pytestmark = pytest.mark.deployment
 

@@ -19,7 +19,7 @@ from running_service import RunningService, run_tasksvc
 from wire import ask, free_port
 
 from docs.reader import BIN, Reader, needs_curl, run_shell, wait_for_port
-from tasksvc.usecases import KEY_HOURS
+from tasksvc.application.retention import KEY_HOURS
 
 pytestmark = needs_curl
 

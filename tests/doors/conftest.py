@@ -8,10 +8,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc.api.access import TokenPolicy
-from tasksvc.api.app import SERVICE, Options, create_app
-from tasksvc.tokens import Scope, create_token, new_secret
-from tasksvc.usecases import now
+from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, create_token, new_secret
 
 
 class Doors(NamedTuple):

@@ -8,8 +8,8 @@ import pytest
 
 from doors.conftest import Doors
 from tasksvc.api.app import SERVICE
-from tasksvc.tokens import Scope, create_token, new_secret, revoke_token
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, create_token, new_secret, revoke_token
 
 PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
 """The operations that need no token.  All others must say in the description what they need."""
@@ -88,7 +88,7 @@ async def test_the_scheme_is_written_in_any_case(doors: Doors) -> None:
 
 
 async def test_a_token_that_is_revoked_ends_at_once(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 1_000.0)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 1_000.0)
     headers = doors.headers("read")
     assert (await doors.client.get("/tasks/", headers=headers)).status == 200
 
@@ -101,7 +101,7 @@ async def test_a_token_that_is_revoked_ends_at_once(doors: Doors, monkeypatch: p
 async def test_a_token_that_another_process_revokes_ends_with_the_next_look(
     doors: Doors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
     headers = doors.headers("read")
     assert (await doors.client.get("/tasks/", headers=headers)).status == 200
 
@@ -111,8 +111,8 @@ async def test_a_token_that_another_process_revokes_ends_with_the_next_look(
 
 
 async def test_a_stream_ends_when_its_token_is_revoked(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.changes.FRESH_SECONDS", 0.02)
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("tasksvc.api.handlers.changes.FRESH_SECONDS", 0.02)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
     stream = await doors.client.get("/changes/stream", headers=doors.headers("read"))
     await stream.content.readuntil(b"\n\n")
 

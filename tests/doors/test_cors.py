@@ -6,9 +6,10 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc.api.app import Options, create_app
-from tasksvc.api.cors import ACCEPTED
-from tasksvc.api.guard import Guard
+from tasksvc.api.app import create_app
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.cors import ACCEPTED
+from tasksvc.api.pipeline.origin_check import Guard
 
 NAMED = "https://app.example"
 

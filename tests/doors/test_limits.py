@@ -6,13 +6,15 @@ import pytest
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc.api import memory_shares
-from tasksvc.api.access import Allowance, TokenPolicy
-from tasksvc.api.app import SERVICE, Options, create_app
-from tasksvc.api.proxies import Proxies
-from tasksvc.api.tasks import STREAM_PAGE
-from tasksvc.tokens import Scope, create_token, new_secret
-from tasksvc.usecases import now
+from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.handlers.tasks import STREAM_PAGE
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.application import memory_shares
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, create_token, new_secret
 
 
 async def client_with(aiohttp_client: AiohttpClient, options: Options) -> TestClient:
@@ -37,7 +39,7 @@ async def test_what_was_used_up_comes_back_with_time(
     aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1_000.0]
-    monkeypatch.setattr("tasksvc.api.access.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.time.monotonic", lambda: clock[0])
     client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=2, burst=2)))
     assert [(await client.get("/tasks/")).status for _ in range(3)] == [200, 200, 429]
 

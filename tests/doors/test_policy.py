@@ -9,12 +9,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
+from tasksvc.domain.errors import NoTokens
 
 from tasksvc import Capability, LedgerRepository, Record, StoreUnavailable, TaskRepository
-from tasksvc.api.access import NoTokens, TokenPolicy
-from tasksvc.api.app import Options, create_app
-from tasksvc.tokens import Scope, create_token
-from tasksvc.usecases import now
+from tasksvc.api.app import create_app
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, create_token
 
 
 class WatchedRepository(LedgerRepository):
@@ -46,7 +48,7 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> WatchedRepository:
 @pytest.fixture
 def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """For an application that starts after this."""
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ async def test_it_is_closed_from_the_next_look_on_and_stays_so(
 async def test_the_store_is_not_asked_with_every_request(
     client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.access.FRESH_SECONDS", 1_000.0)
+    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 1_000.0)
     await asyncio.sleep(0.6)  # so that what was found at the start is old
     repository.looks = 0
 
@@ -113,7 +115,7 @@ async def test_nobody_is_let_in_while_it_cannot_be_told(client: TestClient, repo
 async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
     client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.changes.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.02)
     stream = await client.get("/changes/stream")
     await stream.content.readuntil(b"\n\n")
 

@@ -21,10 +21,12 @@ from running_service import RunningService
 from wire import ask
 
 from doors.conftest import Doors
-from tasksvc.api.app import OPERATIONS, SERVICE, Options, create_app
-from tasksvc.api.observer import FLUSH_LINES, LogFormatter, RequestLog, request_id
-from tasksvc.api.proxies import InvalidProxy, Proxies
-from tasksvc.background_stream import BackgroundStream
+from tasksvc.api.app import OPERATIONS, SERVICE, create_app
+from tasksvc.api.observability.access_log import FLUSH_LINES, LogFormatter, RequestLog
+from tasksvc.api.observability.background_stream import BackgroundStream
+from tasksvc.api.observability.request_id import request_id
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.trusted_proxies import InvalidProxy, Proxies
 
 
 def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:

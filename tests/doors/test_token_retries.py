@@ -10,9 +10,9 @@ import pytest
 from aiohttp import ClientResponse
 
 from doors.conftest import Doors
-from tasksvc import tokens, usecases
 from tasksvc.api.app import SERVICE
-from tasksvc.tokens import Scope
+from tasksvc.application import clock, tokens
+from tasksvc.application.tokens import Scope
 
 REPLAYED = "Idempotency-Replayed"
 BODY = {"name": "reporting", "scope": "read"}
@@ -80,7 +80,7 @@ async def test_a_repetition_that_comes_after_the_token_has_expired_is_answered_s
 ) -> None:
     soon = datetime.now().astimezone() + timedelta(minutes=5)
     first = await make(doors, expires_at=soon.isoformat())
-    monkeypatch.setattr(usecases, "now", lambda: soon + timedelta(minutes=5))
+    monkeypatch.setattr(clock, "now", lambda: soon + timedelta(minutes=5))
 
     again = await make(doors, expires_at=soon.isoformat())
     new = await make(doors, "k9", name="another", expires_at=soon.isoformat())
@@ -132,7 +132,7 @@ async def test_a_revocation_that_is_repeated_spares_the_next_token_of_that_name(
     await make(doors)
     await revoke(doors)
     repository = doors.client.app[SERVICE].repository
-    await tokens.create_token(repository, "reporting", Scope.READ, at=usecases.now())
+    await tokens.create_token(repository, "reporting", Scope.READ, at=clock.now())
 
     again = await revoke(doors)
 

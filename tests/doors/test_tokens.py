@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import LedgerRepository, PutRecord, Record, TaskRepository
-from tasksvc.plugins import open_repository
-from tasksvc.tokens import (
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import (
     Scope,
     TokenRefused,
     all_tokens,
@@ -23,7 +23,7 @@ from tasksvc.tokens import (
     new_secret,
     revoke_token,
 )
-from tasksvc.usecases import now
+from tasksvc.plugins import open_repository
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
-from tasksvc.api.access import TokenPolicy
-from tasksvc.api.app import Options, create_app
-from tasksvc.api.observer import LogFormat, RequestLog
-from tasksvc.api.redaction import redacted
-from tasksvc.tokens import new_secret
+from tasksvc.api.app import create_app
+from tasksvc.api.observability.access_log import LogFormat, RequestLog
+from tasksvc.api.observability.redaction import redacted
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.tokens import new_secret
 
 SECRET = new_secret()
 

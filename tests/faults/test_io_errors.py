@@ -15,9 +15,9 @@ from wire import ask
 
 from faults.script import SCRIPT, State, repeat_creations, run_script, shown
 from faults.tracer import STORE_CALLS, Trace
-from tasksvc import transfer
+from tasksvc.application import transfer
 from tasksvc.cli.stores import opened_to_read
-from tasksvc.store_url import StoreURL
+from tasksvc.ports.store_url import StoreURL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
 

@@ -12,7 +12,7 @@ import pytest
 from running_service import RunningService, run_tasksvc
 
 from generators.running import CLIENTS, HERE, Service, run
-from tasksvc.tokens import new_secret
+from tasksvc.application.tokens import new_secret
 
 LAST_ID = 5_000_000_000
 """Of the store, before a test: beyond 2^32, and below 2^53."""

@@ -16,10 +16,11 @@ import pytest
 from running_service import RunningService, run_tasksvc
 from wire import ask
 
-from tasksvc.api.access import TokenPolicy
-from tasksvc.api.app import OPERATIONS, Options, create_app
-from tasksvc.api.server import Listener, serve
-from tasksvc.errors import TasksvcError
+from tasksvc.api.app import OPERATIONS, create_app
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.api.server.listener import Listener, serve
+from tasksvc.domain.errors import TasksvcError
 
 Arrange = Callable[[Path, int], list[str]]
 """Prepares a folder, given a port that is taken; and gives the arguments that cannot work there."""

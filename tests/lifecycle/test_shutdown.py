@@ -23,7 +23,11 @@ pytestmark = pytest.mark.slow
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 WITHOUT_DEADLINES = with_constants(
     dict.fromkeys(
-        ("tasksvc.api.body.BODY_SECONDS", "tasksvc.api.server.DRAIN_SECONDS", "tasksvc.cli.process.END_SECONDS"),
+        (
+            "tasksvc.api.requests.body.BODY_SECONDS",
+            "tasksvc.api.server.listener.DRAIN_SECONDS",
+            "tasksvc.cli.process.END_SECONDS",
+        ),
         FOREVER_SECONDS,
     )
 )

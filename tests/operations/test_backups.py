@@ -19,8 +19,8 @@ from running_service import RunningService, environment_with, run_tasksvc, unmea
 from operations.conftest import NewURL, Open
 from operations.contents import contents, fill
 from tasksvc import Header, PositionGone, StoreRefused, Task, TaskQuery
+from tasksvc.application.transfer import summarize
 from tasksvc.plugins import open_repository
-from tasksvc.transfer import summarize
 
 pytestmark = pytest.mark.slow
 

@@ -16,11 +16,11 @@ from running_service import RunningService, run_tasksvc
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
 from tasksvc import Add, Change, Entry, Header, Kind, Patch, Record, Remembered, StoreRefused, Task, TaskDraft
-from tasksvc.checking import inconsistencies
-from tasksvc.domain import new_task
+from tasksvc.application.consistency import inconsistencies
+from tasksvc.application.transfer import check
+from tasksvc.domain.task import new_task
 from tasksvc.plugins import open_reader, open_repository
 from tasksvc.testing.samples import NOW
-from tasksvc.transfer import check
 
 
 async def problems_of(url: str) -> list[str]:

@@ -13,9 +13,9 @@ from running_service import RunningService, run_tasksvc
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import KEY, contents, fill
 from tasksvc import Add, Entry, LedgerRepository, PositionGone, StoreNotEmpty, Task, TaskDraft, TaskQuery
+from tasksvc.application.transfer import CopyDiffers, SameStore, copy, summarize
 from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW
-from tasksvc.transfer import CopyDiffers, SameStore, copy, summarize
 
 
 @pytest.mark.parametrize(("source_kind", "target_kind"), list(itertools.product(KINDS, KINDS)))

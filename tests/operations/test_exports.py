@@ -20,9 +20,10 @@ from running_service import environment_with, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
-from tasksvc import Add, StoreReader, TaskDraft, codec
+from tasksvc import Add, StoreReader, TaskDraft
+from tasksvc.application.transfer import BadExport, export_to, import_from, verify
+from tasksvc.domain import codec
 from tasksvc.plugins import open_repository
-from tasksvc.transfer import BadExport, export_to, import_from, verify
 
 
 async def exported(reader: StoreReader) -> bytes:

@@ -17,8 +17,8 @@ from running_service import environment_with
 
 from operations.conftest import NewURL
 from operations.contents import fill_with_many
+from tasksvc.application.transfer import Summary, summarize
 from tasksvc.plugins import open_repository
-from tasksvc.transfer import Summary, summarize
 
 pytestmark = pytest.mark.slow
 

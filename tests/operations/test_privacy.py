@@ -15,7 +15,7 @@ from other_users import as_user
 from running_service import RunningService, environment_with, run_tasksvc
 from wire import ask
 
-from tasksvc.tokens import is_well_formed
+from tasksvc.application.tokens import is_well_formed
 
 STORE = ("--store", "sqlite:///tasks.db")
 BESIDE_THE_STORE = ["tasks.db", "tasks.db-shm", "tasks.db-wal", "tasks.db.lock"]

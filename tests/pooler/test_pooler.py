@@ -29,8 +29,9 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
 )
+from tasksvc.application.clock import now
+from tasksvc.application.retention import Retention, prune_step
 from tasksvc.plugins import open_reader, open_repository
-from tasksvc.usecases import Retention, now, prune_step
 
 pytestmark = pytest.mark.pooler
 

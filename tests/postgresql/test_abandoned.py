@@ -11,7 +11,7 @@ from patience import PATIENCE_SECONDS
 
 from postgresql.repositories import Open
 from tasksvc import Add, SortField, TaskDraft, TaskQuery, TaskRepository
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 Search = Callable[[TaskRepository, str], Awaitable[object]]
 

@@ -26,7 +26,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
 )
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 
 async def fill(repository: TaskRepository, count: int) -> None:

@@ -24,7 +24,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
 )
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 BOUND = 10.0
 """Seconds for a call that should end within two."""

@@ -14,8 +14,8 @@ from wire import free_port
 from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, with_parameters
 from tasksvc import Add, StoreRefused, StoreUnavailable, TaskDraft
+from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
-from tasksvc.usecases import now
 
 
 async def refusal(url: str, *, scratch: bool = False) -> str:

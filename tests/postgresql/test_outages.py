@@ -11,7 +11,7 @@ import pytest
 from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import BEGINNING, Add, Change, RetryKey, StoreUnavailable, Task, TaskDraft, TaskQuery, TaskRepository
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 BOUND = 10.0
 """Seconds for a call that should end within two."""

@@ -26,8 +26,9 @@ from tasksvc import (
     TaskDraft,
     TaskRepository,
 )
+from tasksvc.application.clock import now
+from tasksvc.application.retention import Retention, prune_step
 from tasksvc.plugins import open_reader, open_repository
-from tasksvc.usecases import Retention, now, prune_step
 
 
 class Role:

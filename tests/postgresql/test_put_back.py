@@ -29,8 +29,8 @@ from tasksvc import (
     Version,
     VersionConflict,
 )
+from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
-from tasksvc.usecases import now
 
 
 class Seen(NamedTuple):

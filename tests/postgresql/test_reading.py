@@ -10,8 +10,8 @@ from tasksvc_postgresql.settings import settings_of
 
 from postgresql.repositories import Open
 from tasksvc import Add, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
+from tasksvc.application.clock import now
 from tasksvc.plugins import open_reader
-from tasksvc.usecases import now
 
 MIGRATION = "CREATE TABLE new (n int)"
 

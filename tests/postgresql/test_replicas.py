@@ -37,7 +37,7 @@ from tasksvc import (
     VersionConflict,
 )
 from tasksvc.api import create_app
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 WRITER = Path(__file__).with_name("writer.py")
 

@@ -6,7 +6,7 @@ import asyncpg
 
 from postgresql.repositories import Open
 from tasksvc import Add, TaskDraft, TaskQuery
-from tasksvc.usecases import now
+from tasksvc.application.clock import now
 
 
 async def test_tasks_of_an_older_schema_are_found_in_every_normal_form_after_the_migration(

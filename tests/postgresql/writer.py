@@ -12,8 +12,8 @@ import random
 import sys
 
 from tasksvc import Add, Patch, TaskDraft
+from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
-from tasksvc.usecases import now
 
 
 async def main(url: str, writers: int, commits: int) -> None:

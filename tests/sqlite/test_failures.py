@@ -35,7 +35,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
 )
-from tasksvc.errors import PositionGone
+from tasksvc.domain.errors import PositionGone
 from tasksvc.testing import failing_files
 
 HUGE = 10**30

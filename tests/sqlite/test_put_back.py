@@ -19,7 +19,7 @@ from tasksvc_sqlite.high_water_mark import HighWaterMark
 from sqlite.stores import NOW, add, descriptions, open_and_close, opened, url_of
 from tasksvc import Expected, Patch, Position, PositionGone, TaskQuery, TaskRepository, VersionConflict
 from tasksvc.plugins import back_up, open_reader
-from tasksvc.store_url import StoreURL
+from tasksvc.ports.store_url import StoreURL
 
 PARTS = ("", "-wal", "-shm")
 """What the files of a store that SQLite makes end with."""

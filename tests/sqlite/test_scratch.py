@@ -89,7 +89,7 @@ async def test_a_kept_file_is_never_taken_as_scratch(tmp_path: Path) -> None:
     async with opened(file) as repository:
         await add(repository, "kept")
 
-    with pytest.raises(StoreRefused, match="--store") as refusal:
+    with pytest.raises(StoreRefused, match="holds tasks that are kept") as refusal:
         await open_and_close(file, scratch=True)
 
     assert str(file) in str(refusal.value)

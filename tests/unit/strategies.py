@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from tasksvc import Change, Header, Kind, Record, Remembered, Removed, RetryKey, SortField, Task, TaskDraft, TaskQuery
-from tasksvc.domain import METADATA_INTEGER_MAX, normalized_labels
+from tasksvc.domain.rules import METADATA_INTEGER_MAX, normalized_labels
 
 integers = st.integers(-METADATA_INTEGER_MAX, METADATA_INTEGER_MAX)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)

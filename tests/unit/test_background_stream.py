@@ -13,7 +13,7 @@ from typing import TextIO
 import pytest
 from patience import PATIENCE_SECONDS, wait_until
 
-from tasksvc.background_stream import PENDING_BYTES, BackgroundStream, in_background
+from tasksvc.api.observability.background_stream import PENDING_BYTES, BackgroundStream, in_background
 
 NOTE = "{} are lost\n".format
 LINE = "x" * 4095 + "\n"

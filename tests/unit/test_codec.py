@@ -13,15 +13,16 @@ import pytest
 import strategies as some
 from hypothesis import given
 
-from tasksvc import Entry, Record, Remembered, RetryKey, Task, TaskDraft, codec
-from tasksvc.domain import new_task
+from tasksvc import Entry, Record, Remembered, RetryKey, Task, TaskDraft
+from tasksvc.domain import codec
+from tasksvc.domain.task import new_task
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
 
 def without_orjson() -> Any:
     """The codec as it is on a platform that has no orjson."""
-    spec = importlib.util.find_spec("tasksvc.codec")
+    spec = importlib.util.find_spec("tasksvc.domain.codec")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

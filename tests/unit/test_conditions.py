@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tasksvc.api import conditions
-from tasksvc.api.conditions import expected_by
-from tasksvc.domain import Version
+from tasksvc.api.requests import etags
+from tasksvc.api.requests.etags import expected_by
+from tasksvc.domain.task import Version
 
 GENERATIONS = ("a", "b", "xa", "a.1", "W/a")
 
@@ -21,7 +21,7 @@ lists = some.builds(str.join, some.sampled_from([",", ", ", " ,,\t"]), some.list
 
 @given(lists)
 def test_a_long_list_admits_what_a_short_one_does(text: str) -> None:
-    padding = ' , "other"' * conditions.LISTED_MAX
+    padding = ' , "other"' * etags.LISTED_MAX
     versions = [Version(generation, number) for generation in GENERATIONS for number in (1, 2, 11)]
 
     for_match, long_for_match = expected_by(text, None), expected_by(text + padding, None)

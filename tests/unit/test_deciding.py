@@ -9,9 +9,11 @@ from unittest import mock
 
 import pytest
 
-from tasksvc import Ledger, Patch, Record, Task, TaskDraft, TaskNotFound, codec, decide_all, deciding, load_results
-from tasksvc.domain import new_task
-from tasksvc.writes import Add, Commit, Remove, Removed, Result, RetryKey
+from tasksvc import Ledger, Patch, Record, Task, TaskDraft, TaskNotFound, decide_all, load_results
+from tasksvc.domain import codec
+from tasksvc.domain.task import new_task
+from tasksvc.domain.writes import Add, Commit, Remove, Removed, Result, RetryKey
+from tasksvc.stores import deciding
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
@@ -59,7 +61,7 @@ async def test_others_have_their_turn_meanwhile() -> None:
             turns_of_others += 1
 
     patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
-    with mock.patch("tasksvc.turns.TURN_SECONDS", 0.0):
+    with mock.patch("tasksvc.stores.turns.TURN_SECONDS", 0.0):
         counting = asyncio.create_task(others())
         await decide_all(ledger(), [Commit(patches, NOW)])
         counting.cancel()

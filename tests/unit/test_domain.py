@@ -17,21 +17,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import InvalidTask, Task, TaskDraft
-from tasksvc.domain import (
+from tasksvc.domain.change import new_generation
+from tasksvc.domain.rules import (
     METADATA_DEPTH,
     METADATA_INTEGER_MAX,
     METADATA_MAX,
     description_problem,
     is_storable_text,
     labels_problem,
-    merge_patch,
     metadata_problem,
-    new_generation,
-    new_task,
     normalized_labels,
     parse_timestamp,
-    revised,
 )
+from tasksvc.domain.task import merge_patch, new_task, revised
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

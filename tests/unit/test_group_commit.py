@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import GroupCommit, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
-from tasksvc.group_commit import LINGER_SECONDS, LINGER_TURNS
+from tasksvc.stores.batcher import LINGER_SECONDS, LINGER_TURNS
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for something has failed."""
@@ -108,7 +108,7 @@ async def after_company() -> Store:
 
 
 async def test_in_company_a_group_waits_for_those_who_come_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.group_commit.perf_counter", lambda: 0.0)  # however slow the machine is
+    monkeypatch.setattr("tasksvc.stores.batcher.perf_counter", lambda: 0.0)  # however slow the machine is
     store = await after_company()
 
     futures = []
@@ -135,7 +135,7 @@ async def test_in_company_a_group_starts_when_nobody_comes() -> None:
 async def test_in_company_a_group_starts_in_time_whoever_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     store = await after_company()
     times = itertools.count(0.0, LINGER_SECONDS / 4)
-    monkeypatch.setattr("tasksvc.group_commit.perf_counter", times.__next__)
+    monkeypatch.setattr("tasksvc.stores.batcher.perf_counter", times.__next__)
 
     futures = []
     for unit in range(3, 13):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasksvc.api.held_bytes import HeldBytes
+from tasksvc.api.server.held_bytes import HeldBytes
 
 
 class Connection:

@@ -8,7 +8,7 @@ import time
 import pytest
 from patience import until
 
-from tasksvc.api.held_time import BEAT_SECONDS, HeldTime
+from tasksvc.api.server.held_time import BEAT_SECONDS, HeldTime
 
 HOLD_SECONDS = 0.4
 

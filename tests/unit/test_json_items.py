@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tasksvc.api import json_items
-from tasksvc.api.json_input import parse_json
-from tasksvc.api.json_items import Items, ItemTooLong, first_character
-from tasksvc.api.problems import MalformedRequest
+from tasksvc.api.requests import json_items
+from tasksvc.api.requests.json_items import Items, ItemTooLong, first_character
+from tasksvc.api.requests.strict_json import parse_json
+from tasksvc.api.responses.problems import MalformedRequest
 
 ARRAYS = (
     '[1, 2.5e3 ,{"a":[1,true,"\\ud83d\\ude00x\U0001f600"]},\n null,false, -0.5, "é\\n", [[],{}], -1e-7]\n',

@@ -44,11 +44,18 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
-    codec,
     named,
 )
-from tasksvc.domain import DESCRIPTION_MAX, LABEL_MAX, LABELS_MAX, METADATA_MAX, metadata_problem, normalized_labels
-from tasksvc.ledger import FEW, PATCHED_MAX
+from tasksvc.domain import codec
+from tasksvc.domain.ledger import FEW, PATCHED_MAX
+from tasksvc.domain.rules import (
+    DESCRIPTION_MAX,
+    LABEL_MAX,
+    LABELS_MAX,
+    METADATA_MAX,
+    metadata_problem,
+    normalized_labels,
+)
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tasksvc.api.memory_shares import OWN_BYTES, MemoryShares, memory_limit, shares_of
+from tasksvc.application.memory_shares import OWN_BYTES, MemoryShares, memory_limit, shares_of
 
 MEGABYTE = 2**20
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tasksvc.new_file import FileRefused, new_file
+from tasksvc.stores.atomic_file import FileRefused, new_file
 
 
 def test_it_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:

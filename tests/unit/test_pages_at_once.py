@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tasksvc import BEGINNING, Cursor, LedgerRepository, Page, TaskQuery
-from tasksvc.api.pages_at_once import PagesAtOnce
+from tasksvc.application.pages_at_once import PagesAtOnce
 
 AT_ONCE = 4
 

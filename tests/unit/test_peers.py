@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from multidict import CIMultiDict
 
-from tasksvc.api.peers import Peers, peer_at
-from tasksvc.api.proxies import Proxies
+from tasksvc.api.pipeline.peers import Peers, peer_at
+from tasksvc.api.pipeline.trusted_proxies import Proxies
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from running_service import unmeasured
 
 from tasksvc import LedgerRepository, StoreRefused, StoreURL, Unsupported
-from tasksvc.errors import PluginError
+from tasksvc.domain.errors import PluginError
 from tasksvc.plugins import (
     InstalledStore,
     Recognized,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, fold_text, select
-from tasksvc.domain import new_task
+from tasksvc.domain.task import new_task
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
 

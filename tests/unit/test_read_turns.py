@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tasksvc.api.read_turns import ReadTurns
+from tasksvc.api.server.read_turns import ReadTurns
 
 
 class Reader:

@@ -8,9 +8,9 @@ import random
 import pytest
 from patience import PATIENCE_SECONDS
 
-from tasksvc.api import searches
-from tasksvc.api.searches import AT_ONCE, WAITING_MAX, Searches
-from tasksvc.errors import Overloaded, StoreUnavailable
+from tasksvc.application import searches
+from tasksvc.application.searches import AT_ONCE, WAITING_MAX, Searches
+from tasksvc.domain.errors import Overloaded, StoreUnavailable
 
 
 class Store:

@@ -8,9 +8,9 @@ from unittest import mock
 
 import pytest
 
-from tasksvc.api import upload_room
-from tasksvc.api.upload_room import UploadRoom
-from tasksvc.errors import Overloaded
+from tasksvc.api.requests import upload_room
+from tasksvc.api.requests.upload_room import UploadRoom
+from tasksvc.domain.errors import Overloaded
 
 
 class Request:

@@ -27,9 +27,9 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     VersionConflict,
-    usecases,
 )
-from tasksvc.usecases import CLOCK_STEP, KEY_HOURS, Retention
+from tasksvc.application import clock, retention, tasks
+from tasksvc.application.retention import CLOCK_STEP, KEY_HOURS, Retention
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -53,29 +53,29 @@ async def fill(repository: LedgerRepository, count: int, *, done: bool = False) 
 
 
 def test_now_is_in_utc() -> None:
-    assert usecases.now().tzinfo is UTC
+    assert clock.now().tzinfo is UTC
 
 
 async def test_a_task_is_created_at_the_time_of_the_call(repository: LedgerRepository) -> None:
-    made, replayed = await usecases.create(repository, MILK, at=NOW)
+    made, replayed = await tasks.create(repository, MILK, at=NOW)
 
     assert (made.task.description, made.task.created_at, replayed) == ("buy milk", NOW, False)
     assert await repository.get(made.task.id) == made
 
 
 async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: LedgerRepository) -> None:
-    made = await asyncio.gather(*(usecases.create(repository, MILK, at=NOW, retry=KEY) for _ in range(20)))
+    made = await asyncio.gather(*(tasks.create(repository, MILK, at=NOW, retry=KEY) for _ in range(20)))
 
     assert [found.task.id for found, _ in made] == [1] * 20
     assert [replayed for _, replayed in made].count(False) == 1
     with pytest.raises(RetryKeyReused):
-        await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(fingerprint="another"))
+        await tasks.create(repository, MILK, at=NOW, retry=KEY._replace(fingerprint="another"))
 
 
 async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository) -> None:
-    await usecases.create(repository, MILK, at=NOW)
+    await tasks.create(repository, MILK, at=NOW)
 
-    patched, replayed = await usecases.patch(repository, 1, {"done": True}, at=LATER)
+    patched, replayed = await tasks.patch(repository, 1, {"done": True}, at=LATER)
 
     assert not replayed
     assert (patched.task.done, patched.task.completed_at, patched.task.version) == (True, LATER, 2)
@@ -83,11 +83,11 @@ async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository
 
 
 async def test_of_many_patches_that_expect_one_version_one_is_done(repository: LedgerRepository) -> None:
-    made, _ = await usecases.create(repository, MILK, at=NOW)
+    made, _ = await tasks.create(repository, MILK, at=NOW)
     expected = Expected(any_of=frozenset({made.version}))
 
     outcomes = await asyncio.gather(
-        *(usecases.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
+        *(tasks.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
         return_exceptions=True,
     )
 
@@ -95,10 +95,10 @@ async def test_of_many_patches_that_expect_one_version_one_is_done(repository: L
 
 
 async def test_concurrent_patches_of_different_fields_are_all_kept(repository: LedgerRepository) -> None:
-    await usecases.create(repository, MILK, at=NOW)
+    await tasks.create(repository, MILK, at=NOW)
 
     await asyncio.gather(
-        *(usecases.patch(repository, 1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
+        *(tasks.patch(repository, 1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
     )
 
     task = (await repository.get(1)).task
@@ -107,24 +107,24 @@ async def test_concurrent_patches_of_different_fields_are_all_kept(repository: L
 
 
 async def test_a_removed_task_is_gone(repository: LedgerRepository) -> None:
-    made, _ = await usecases.create(repository, MILK, at=NOW)
+    made, _ = await tasks.create(repository, MILK, at=NOW)
 
     with pytest.raises(VersionConflict):
-        await usecases.remove(repository, 1, at=NOW, expected=Expected(none_of=frozenset({made.version})))
-    await usecases.remove(repository, 1, at=NOW)
+        await tasks.remove(repository, 1, at=NOW, expected=Expected(none_of=frozenset({made.version})))
+    await tasks.remove(repository, 1, at=NOW)
 
     with pytest.raises(TaskNotFound):
-        await usecases.remove(repository, 1, at=NOW)
+        await tasks.remove(repository, 1, at=NOW)
 
 
 async def test_a_batch_is_done_wholly_or_not_at_all(repository: LedgerRepository) -> None:
     with pytest.raises(TaskNotFound) as caught:
-        await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True}), Remove(9)], at=NOW, retry=KEY)
+        await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True}), Remove(9)], at=NOW, retry=KEY)
     assert caught.value.index == 2
     assert (await repository.find(TaskQuery(), limit=10)).position.seq == 0
 
-    committed = await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=NOW, retry=KEY)
-    again = await usecases.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=LATER, retry=KEY)
+    committed = await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=NOW, retry=KEY)
+    again = await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=LATER, retry=KEY)
 
     assert (committed.replayed, again.replayed) == (False, True)
     assert committed.results == again.results
@@ -134,15 +134,15 @@ async def test_a_batch_is_done_wholly_or_not_at_all(repository: LedgerRepository
 async def test_removing_what_matches_takes_the_first_thousand_by_id(
     repository: LedgerRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(usecases, "REMOVE_MATCHING_MAX", 10)
+    monkeypatch.setattr(tasks, "REMOVE_MATCHING_MAX", 10)
     await fill(repository, 2)
     await fill(repository, 15, done=True)
     done = TaskQuery(done=True)
 
-    first, _ = await usecases.remove_matching(repository, done, at=NOW)
+    first, _ = await tasks.remove_matching(repository, done, at=NOW)
     left = await repository.find(TaskQuery(), limit=100)
-    second, _ = await usecases.remove_matching(repository, done, at=NOW)
-    third, _ = await usecases.remove_matching(repository, done, at=NOW)
+    second, _ = await tasks.remove_matching(repository, done, at=NOW)
+    third, _ = await tasks.remove_matching(repository, done, at=NOW)
 
     assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
     assert (first, second, third) == (Removed(10, more=True), Removed(5, more=False), Removed(0, more=False))
@@ -160,7 +160,7 @@ async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -
     repository = Overtaken()
     await fill(repository, 3, done=True)
 
-    removed, _ = await usecases.remove_matching(repository, TaskQuery(done=True), at=LATER)
+    removed, _ = await tasks.remove_matching(repository, TaskQuery(done=True), at=LATER)
 
     assert removed == Removed(1, more=False)
     assert (await repository.get(1)).task.done is False
@@ -174,14 +174,14 @@ async def test_changes_and_removals_that_are_repeated_with_their_key_are_done_on
     keys = [KEY._replace(value=str(n)) for n in range(3)]
 
     for replayed in (False, True):
-        patched, patched_before = await usecases.patch(repository, 1, {"priority": 1}, at=NOW, retry=keys[0])
-        removed_before = await usecases.remove(repository, 2, at=NOW, retry=keys[1])
-        removed, matching_before = await usecases.remove_matching(
+        patched, patched_before = await tasks.patch(repository, 1, {"priority": 1}, at=NOW, retry=keys[0])
+        removed_before = await tasks.remove(repository, 2, at=NOW, retry=keys[1])
+        removed, matching_before = await tasks.remove_matching(
             repository, TaskQuery(done=True, priority=0), at=NOW, retry=keys[2]
         )
         assert (patched.task.version, removed) == (2, Removed(1, more=False))
         assert (patched_before, removed_before, matching_before) == (replayed, replayed, replayed)
-        await usecases.create(repository, TaskDraft("made meanwhile", done=True), at=NOW)
+        await tasks.create(repository, TaskDraft("made meanwhile", done=True), at=NOW)
 
 
 async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_nothing_matches() -> None:
@@ -194,8 +194,8 @@ async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_not
 
     repository = Watched()
 
-    without = await usecases.remove_matching(repository, TaskQuery(), at=NOW)
-    with_key = await usecases.remove_matching(repository, TaskQuery(), at=NOW, retry=KEY)
+    without = await tasks.remove_matching(repository, TaskQuery(), at=NOW)
+    with_key = await tasks.remove_matching(repository, TaskQuery(), at=NOW, retry=KEY)
 
     assert without == with_key == (Removed(0, more=False), False)
     assert repository.commits == 1
@@ -209,7 +209,7 @@ async def test_a_walk_gives_the_whole_list_page_by_page(
     await fill(repository, count)
     newest_first = TaskQuery(sort=SortField.ID, descending=True)
 
-    rest = usecases.walk(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
+    rest = tasks.walk(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [len(page.tasks) for page in walked] == pages
@@ -220,22 +220,22 @@ async def test_a_walk_can_start_at_a_place(repository: LedgerRepository) -> None
     await fill(repository, 5)
     first = await repository.find(TaskQuery(), limit=2)
 
-    rest = usecases.walk(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
+    rest = tasks.walk(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]
 
 
 async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: LedgerRepository) -> None:
-    retention = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
+    policy = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
     for n in range(5):
-        await usecases.create(repository, MILK, at=NOW, retry=KEY._replace(value=str(n)))
-    await usecases.create(repository, MILK, at=NOW + timedelta(days=1), retry=KEY._replace(value="expired"))
-    await usecases.create(repository, MILK, at=NOW + timedelta(days=2), retry=KEY)
+        await tasks.create(repository, MILK, at=NOW, retry=KEY._replace(value=str(n)))
+    await tasks.create(repository, MILK, at=NOW + timedelta(days=1), retry=KEY._replace(value="expired"))
+    await tasks.create(repository, MILK, at=NOW + timedelta(days=2), retry=KEY)
     at = NOW + timedelta(days=2, seconds=1)
 
     steps = 1
-    while await usecases.prune_step(repository, retention, at=at, limit=2):
+    while await retention.prune_step(repository, policy, at=at, limit=2):
         steps += 1
 
     assert steps == 3
@@ -244,8 +244,8 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
     assert len((await repository.read_changes(page.position._replace(seq=5), limit=10)).changes) == 2
     with pytest.raises(PositionGone):
         await repository.read_changes(BEGINNING, limit=10)
-    assert not (await usecases.create(repository, MILK, at=at, retry=KEY._replace(value="expired")))[1]
-    assert (await usecases.create(repository, MILK, at=at, retry=KEY))[1]
+    assert not (await tasks.create(repository, MILK, at=at, retry=KEY._replace(value="expired")))[1]
+    assert (await tasks.create(repository, MILK, at=at, retry=KEY))[1]
 
 
 @pytest.mark.parametrize("clock", [-CLOCK_STEP, timedelta(0), CLOCK_STEP])
@@ -253,17 +253,17 @@ async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
     repository: LedgerRepository, clock: timedelta
 ) -> None:
     """When it was used the clock was off by `clock`, and when old keys are dropped by as much the other way."""
-    await usecases.create(repository, MILK, at=NOW + clock, retry=KEY)
+    await tasks.create(repository, MILK, at=NOW + clock, retry=KEY)
 
-    await usecases.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)
+    await retention.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)
 
-    assert (await usecases.create(repository, MILK, at=NOW, retry=KEY))[1]
+    assert (await tasks.create(repository, MILK, at=NOW, retry=KEY))[1]
 
 
 async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: LedgerRepository) -> None:
     await fill(repository, 10)
 
-    more = await usecases.prune_step(repository, Retention(log_keep=3), at=NOW)
+    more = await retention.prune_step(repository, Retention(log_keep=3), at=NOW)
 
     position = (await repository.find(TaskQuery(), limit=1)).position
     assert not more

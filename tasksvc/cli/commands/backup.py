@@ -9,8 +9,8 @@ from pathlib import Path
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import add_store, store_of
-from tasksvc.new_file import new_file
 from tasksvc.plugins import back_up
+from tasksvc.stores.atomic_file import new_file
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

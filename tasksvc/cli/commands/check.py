@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from tasksvc import transfer
+from tasksvc.application import transfer
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.output import say
 from tasksvc.cli.progress import progress_bar
 from tasksvc.cli.stores import add_store, opened_to_read, store_of
-from tasksvc.errors import TasksvcError
-from tasksvc.store_url import StoreURL
+from tasksvc.domain.errors import TasksvcError
+from tasksvc.ports.store_url import StoreURL
 
 SHOWN = 100
 """Problems at the most."""

@@ -9,7 +9,7 @@ from tasksvc.cli.arguments import Flags
 from tasksvc.cli.importing import fill_from_store
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import in_words
-from tasksvc.store_url import StoreURL
+from tasksvc.ports.store_url import StoreURL
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from tasksvc import transfer
+from tasksvc.application import transfer
+from tasksvc.application.transfer import Summary
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.output import say, tell
 from tasksvc.cli.progress import progress_bar
 from tasksvc.cli.stores import add_store, in_words, opened_to_read, store_of
-from tasksvc.new_file import FileRefused, new_file
-from tasksvc.store_url import StoreURL
-from tasksvc.transfer import Summary
+from tasksvc.ports.store_url import StoreURL
+from tasksvc.stores.atomic_file import FileRefused, new_file
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

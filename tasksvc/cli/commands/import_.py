@@ -14,7 +14,7 @@ from tasksvc.cli.arguments import Flags
 from tasksvc.cli.importing import file_to_read, fill_from_export
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import add_store, in_words, store_of
-from tasksvc.new_file import FileRefused
+from tasksvc.stores.atomic_file import FileRefused
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import add_store, opened, opened_to_read, store_of
-from tasksvc.store_url import StoreURL
+from tasksvc.ports.store_url import StoreURL
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

@@ -7,15 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from tasksvc.application.transfer import OPENING
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.importing import file_to_read, fill_from_export, fill_from_store
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import add_store, in_words, store_of
-from tasksvc.hookspecs import BACKUP_HEAD_BYTES
-from tasksvc.new_file import FileRefused
 from tasksvc.plugins import recognize_backup
-from tasksvc.store_url import StoreURL
-from tasksvc.transfer import OPENING
+from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
+from tasksvc.ports.store_url import StoreURL
+from tasksvc.stores.atomic_file import FileRefused
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:

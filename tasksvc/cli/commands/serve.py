@@ -12,20 +12,20 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tasksvc import unix_socket
+from tasksvc.api.server import unix_socket
+from tasksvc.application.retention import Retention
 from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate, seconds
 from tasksvc.cli.logs import set_up, wants_json
 from tasksvc.cli.process import notify, set_exit_deadline
 from tasksvc.cli.token_file import token_in
-from tasksvc.errors import TasksvcError
+from tasksvc.domain.errors import TasksvcError
 from tasksvc.plugins import admin_socket
-from tasksvc.store_url import StoreURL
-from tasksvc.usecases import Retention
+from tasksvc.ports.store_url import StoreURL
 
 if TYPE_CHECKING:
-    from tasksvc.api.app import Options
+    from tasksvc.api.options import Options
 
 ADVICE = (
     "If clients use this name, allow it with --allowed-host.",
@@ -101,9 +101,10 @@ def log_format(text: str) -> str:
 
 
 async def _serve(settings: argparse.Namespace) -> None:
-    from tasksvc.api.app import ACCESS, OPERATIONS, SCRATCH_STORE, SERVICE, create_app
-    from tasksvc.api.heap import keep_little
-    from tasksvc.api.server import Listener, serve
+    from tasksvc.api.app import ACCESS, OPERATIONS, SERVICE, create_app
+    from tasksvc.api.options import SCRATCH_STORE
+    from tasksvc.api.server.listener import Listener, serve
+    from tasksvc.application.heap import keep_little
 
     keep_little()
     app = create_app(settings.store, _options(settings))
@@ -143,12 +144,13 @@ async def _serve(settings: argparse.Namespace) -> None:
 
 
 def _options(settings: argparse.Namespace) -> Options:
-    from tasksvc.api.access import Allowance, TokenPolicy
-    from tasksvc.api.app import Options
-    from tasksvc.api.guard import LOOPBACK_HOSTS, Advice, Guard
-    from tasksvc.api.memory_shares import memory_limit
-    from tasksvc.api.observer import RequestLog
-    from tasksvc.api.proxies import Proxies
+    from tasksvc.api.observability.access_log import RequestLog
+    from tasksvc.api.options import Options
+    from tasksvc.api.pipeline.auth import TokenPolicy
+    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Advice, Guard
+    from tasksvc.api.pipeline.rate_limit import Allowance
+    from tasksvc.api.pipeline.trusted_proxies import Proxies
+    from tasksvc.application.memory_shares import memory_limit
 
     local = is_loopback(settings.host)
     exposed = not local or settings.allowed_host or settings.trusted_proxy

@@ -21,18 +21,19 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
-from tasksvc import tokens, unix_socket
+from tasksvc.api.server import unix_socket
+from tasksvc.application import tokens
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope
 from tasksvc.cli.arguments import Flags
 from tasksvc.cli.local_service import connection_to
 from tasksvc.cli.output import say, tell
 from tasksvc.cli.token_file import token_in
-from tasksvc.errors import StoreInUse, TasksvcError
-from tasksvc.new_file import new_file
+from tasksvc.domain.errors import StoreInUse, TasksvcError
 from tasksvc.plugins import admin_socket, open_repository
-from tasksvc.ports import TaskRepository
-from tasksvc.store_url import StoreURL
-from tasksvc.tokens import Scope
-from tasksvc.usecases import now
+from tasksvc.ports.store import TaskRepository
+from tasksvc.ports.store_url import StoreURL
+from tasksvc.stores.atomic_file import new_file
 
 HTTP_SECONDS = 10.0
 _DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])").fullmatch

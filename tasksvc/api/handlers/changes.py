@@ -1,0 +1,132 @@
+"""What the service answers about the change log, with the documentation of each operation."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from functools import partial
+
+from aiohttp import web
+
+from tasksvc.api.openapi.decorators import POSITION_GONE, answers, header, operation
+from tasksvc.api.pipeline.auth import FRESH_SECONDS, Access, Caller
+from tasksvc.api.requests.positions import parse_position, show_position
+from tasksvc.api.requests.validation import QUERY
+from tasksvc.api.responses.feed import change_to_json
+from tasksvc.api.responses.raw import Answer, encoded_answer
+from tasksvc.api.responses.streaming import Stream
+from tasksvc.api.runtime import Service
+from tasksvc.api.schemas.changes import ChangesOut
+from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
+from tasksvc.application.contract_checks import check_changes
+from tasksvc.domain import codec
+from tasksvc.domain.change import Position
+
+READ_LIMIT = 100
+"""Changes fetched at once for a page of the log."""
+PAGE_BYTES = 1024 * 1024
+"""About how many bytes a page of the log may have."""
+HEARTBEAT_SECONDS = 15.0
+
+LAST_EVENT_ID = header(
+    "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
+)
+
+PAGES_MAX = 2
+"""Pages of the log that are put together at once, since each may take some megabytes."""
+
+
+class ChangeHandlers:
+    """Everything below /changes."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        self._reading = asyncio.Semaphore(min(PAGES_MAX, service.shares.pages))
+
+    @operation(
+        "Read the change log",
+        tag="changes",
+        description=(
+            "Pass `next`, or the `position` of a change, as the following request's `since` to see every change"
+            " exactly once."
+        ),
+        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, POSITION_GONE),
+        query=ChangesQuery(),
+    )
+    async def changes(self, request: web.Request) -> Answer:
+        since = parse_position(request[QUERY]["since"], where="query", field="since")
+        async with self._reading:
+            return encoded_answer(await self._page(since, request[QUERY]["limit"]))
+
+    async def _page(self, since: Position, limit: int) -> bytes:
+        """The body of an answer with at most `limit` changes after `since`."""
+        left, room = limit, PAGE_BYTES
+        taken: list[bytes] = []
+        more = True
+        while more and left and room > 0:
+            page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT), max_bytes=room)
+            check_changes(page, since)
+            since, more = page.next, page.more
+            for change in page.changes:
+                position = show_position(Position(page.next.generation, change.seq))
+                taken.append(encoded := codec.dumps(change_to_json(change, position)))
+                left, room = left - 1, room - len(encoded)
+        return b'{"changes":[%b],"next":%b,"more":%b}\n' % (
+            b",".join(taken),
+            codec.dumps(show_position(since)),
+            codec.dumps(more),
+        )
+
+    @operation(
+        "Follow the change log",
+        tag="changes",
+        description=(
+            "Server-Sent Events, one for each change, whose id is its position. The id at which the stream starts comes"
+            " first, without data. A client that comes back with Last-Event-ID gets what it missed, and goes on live."
+            " The answer doesn't end, so Swagger UI shows what comes within two seconds of the first bytes."
+        ),
+        headers=[LAST_EVENT_ID],
+        produces="text/event-stream",
+        responses=answers({200: ("Events.", None, [])}, POSITION_GONE),
+        query=StreamQuery(),
+    )
+    async def stream(self, request: web.Request) -> Stream:
+        since = None
+        if (last := request.headers.get("Last-Event-ID")) is not None:
+            since = parse_position(last, where="header", field="Last-Event-ID")
+        elif (named := request[QUERY].get("since")) is not None:
+            since = parse_position(named, where="query", field="since")
+        # While it can still be answered that the position is gone, or the store broken.
+        start = await self._service.feed.start(since)
+        caller = self._access.caller_of(request)
+        self._access.open_stream(caller)
+        return Stream(
+            "text/event-stream",
+            self._events(start, caller),
+            [("X-Accel-Buffering", "no")],
+            lasting=True,
+            closed=partial(self._access.close_stream, caller),
+        )
+
+    async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
+        """The stream's body: an id, then events, and comments in between, until the caller may see no more.
+
+        A client that is cut off before its first event comes back with the id that came first (HTML
+        standard, section 9.2.6).  Comments end no block, since some clients make an event of a block
+        without data.
+        """
+        # A token may be revoked meanwhile, so it is looked at as often as for single requests.
+        tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
+        yield b"retry: 1000\nid: %b\n\n" % show_position(start).encode()
+        silent_since = time.monotonic()
+        async for piece in self._service.feed.events(start, tick):
+            if not await self._access.is_still_admitted(caller):
+                return
+            if piece:
+                yield piece
+            elif time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                yield b":\n"
+            else:
+                continue
+            silent_since = time.monotonic()

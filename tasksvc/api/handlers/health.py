@@ -1,0 +1,74 @@
+"""What the service answers to those who operate it: health and figures."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.observability.metrics import exposition
+from tasksvc.api.observability.observer import Observer
+from tasksvc.api.openapi.decorators import Refusal, answers, operation
+from tasksvc.api.responses.problems import problem
+from tasksvc.api.responses.raw import Answer, json_answer
+from tasksvc.api.runtime import Service
+from tasksvc.api.schemas.problems import HealthOut
+from tasksvc.domain.errors import StoreUnavailable
+
+READY_SECONDS = 2.0
+"""How long the store may take to say that it is well."""
+STUCK_SECONDS = 30.0
+"""How long a store that left a write without an answer is not trusted."""
+NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After when to ask again.")
+
+
+class OperationsHandlers:
+    """/health and /metrics."""
+
+    def __init__(self, service: Service, observer: Observer) -> None:
+        self._service, self._observer = service, observer
+
+    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
+    async def live(self, request: web.Request) -> Answer:
+        return json_answer({"status": "ok"})
+
+    @operation(
+        "Can it serve?",
+        tag="health",
+        description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
+        responses=answers({200: ("It can.", HealthOut, [])}, NOT_READY),
+    )
+    async def ready(self, request: web.Request) -> Answer | web.Response:
+        if self._service.leaving:
+            return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
+        if perf_counter() - self._service.in_flight.write_given_up_at < STUCK_SECONDS:
+            return problem(503, "not-ready", "The store left a write without an answer.", headers={"Retry-After": "5"})
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._service.repository.ping()
+        except (StoreUnavailable, TimeoutError) as error:
+            detail = str(error) or "The store does not answer."
+            return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
+        return json_answer({"status": "ok"})
+
+    @operation(
+        "Figures",
+        tag="health",
+        description="Requests, durations, the store and the feed, for Prometheus.",
+        produces="text/plain",
+        responses=answers({200: ("The figures.", None, [])}),
+    )
+    async def metrics(self, request: web.Request) -> web.Response:
+        service = self._service
+        gauges = {
+            "requests_in_flight": ("Requests that are being answered.", float(len(service.in_flight))),
+            "feed_streams": ("Streams of changes that are open.", float(service.feed.streams)),
+            "event_loop_tasks": ("Tasks of the event loop.", float(len(asyncio.all_tasks()))),
+            **{
+                f"store_{name}": ("Of the store, by its own account.", float(value))
+                for name, value in service.repository.statistics().items()
+            },
+        }
+        body, content_type = exposition(self._observer.figures, gauges)
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})

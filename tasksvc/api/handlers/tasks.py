@@ -1,0 +1,378 @@
+"""What the service answers about tasks, operation by operation, with the documentation of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, answers, header, operation
+from tasksvc.api.pipeline.auth import Access
+from tasksvc.api.requests.cursors import show_cursor
+from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, expected_by, is_known, joined
+from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, retry_key
+from tasksvc.api.requests.positions import show_position
+from tasksvc.api.requests.validation import BODY, QUERY, RAW
+from tasksvc.api.responses.cache import EncodedPages, EncodedTasks, as_lines
+from tasksvc.api.responses.cache_control import NO_CACHE
+from tasksvc.api.responses.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
+from tasksvc.api.responses.raw import (
+    CHANGE_SEQ,
+    JSON,
+    NDJSON,
+    REPLAYED,
+    Answer,
+    encoded_answer,
+    json_answer,
+    task_answer,
+)
+from tasksvc.api.responses.streaming import Stream
+from tasksvc.api.runtime import Service
+from tasksvc.api.schemas.queries import FilterQuery, ListQuery
+from tasksvc.api.schemas.tasks import CONDITION, TASK, Batch, BatchOut, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
+from tasksvc.application import clock, tasks
+from tasksvc.application.contract_checks import check_count, check_task
+from tasksvc.application.pages_at_once import PagesAtOnce
+from tasksvc.domain import codec
+from tasksvc.domain.errors import VersionConflict, WriteRefused
+from tasksvc.domain.query import Cursor, TaskQuery
+from tasksvc.domain.rules import ID_MAX
+from tasksvc.domain.task import Task, TaskDraft, Version
+from tasksvc.domain.writes import Add, Patch, Remove, Result, Write
+from tasksvc.ports.store import Page
+from tasksvc.stores.turns import Turns
+
+STREAM_PAGE = 250
+"""Tasks fetched at once for a list that is streamed."""
+PAGE_BYTES = 1024 * 1024
+"""About how many bytes a page of a list may have."""
+STREAM_BYTES = 256 * 1024
+"""The same for a piece of a list that is streamed: so much waits for a slow client."""
+
+ALL_TASKS = TaskQuery()
+"""The most frequent list.  Every store has it at hand."""
+
+_TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
+_WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
+
+IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
+IF_NONE_MATCH = header(
+    "If-None-Match", "Entity tags that the client has; 304 if the task has one of them.", **CONDITION
+)
+EXAMPLE_LINES = "".join(codec.dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
+FILTER_NEEDED = "Name at least one filter. Without one, all tasks would go."
+NO_FILTER = Refusal(
+    422,
+    "invalid-request",
+    "No filter is given, or a field isn't what is expected; `errors` lists each.",
+    {"errors": [{"in": "query", "field": "", "message": FILTER_NEEDED}]},
+)
+
+
+class TaskHandlers:
+    """Everything below /tasks/."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+        self._tasks, self._pages, self._pages_at_once = (
+            EncodedTasks(),
+            EncodedPages(),
+            PagesAtOnce(service.shares.pages),
+        )
+
+    # ------------------------------------------------------------ one task
+
+    @operation(
+        "Make a task",
+        tag="tasks",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers(
+            {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
+        ),
+        body=TaskIn(),
+    )
+    async def create_task(self, request: web.Request) -> Answer:
+        below = "" if request.path.endswith("/") else "tasks/"
+        return await self.create(request, request[BODY], request[RAW], below=below)
+
+    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes, *, below: str = "") -> Answer:
+        """Creates the task of `draft`, which came as the body `raw`.
+
+        `below` leads from the request's URL to those of tasks, so that Location needs no path: a
+        proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
+        """
+        check_untagged(*conditions_of(request))
+        retry = retry_key(request, self._access, "/tasks/", raw)
+        made, replayed = await tasks.create(self._service.repository, draft, at=clock.now(), retry=retry)
+        answer = task_answer(made, status=201)
+        answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
+        if replayed:
+            answer.add(REPLAYED, "true")
+        return answer
+
+    @operation(
+        "Show a task",
+        tag="tasks",
+        headers=[IF_NONE_MATCH, IF_MATCH],
+        responses=answers(
+            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, NO_SUCH_TASK, VERSION_CONFLICT
+        ),
+    )
+    async def get_task(self, request: web.Request) -> Answer | web.Response:
+        return await self.show(request, _task_id(request))
+
+    async def show(self, request: web.Request, task_id: int) -> Answer | web.Response:
+        """Shows a task."""
+        found = await self._service.repository.get(task_id)
+        check_task(found.task, task_id)
+        if_match, if_none_match = conditions_of(request)
+        if if_match is not None and not expected_by(if_match, None).admits(found.version):
+            raise VersionConflict(*found)
+        if if_none_match is not None and is_known(if_none_match, found.version):
+            return web.Response(status=304, headers={hdrs.CACHE_CONTROL: NO_CACHE, hdrs.ETAG: etag(found.version)})
+        return self._tasks.answer(found)
+
+    @operation(
+        "Change a task",
+        tag="tasks",
+        description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=answers(
+            {200: ("The task as it then is.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT
+        ),
+        body=TaskPatch(),
+    )
+    async def patch_task(self, request: web.Request) -> Answer:
+        repository = self._service.repository
+        conditions = conditions_of(request)
+        expected = expected_by(*conditions)
+        task_id = _task_id(request)
+        retry = retry_key(request, self._access, f"/tasks/{task_id}", request[RAW], conditions)
+        patched, replayed = await tasks.patch(
+            repository, task_id, request[BODY], at=clock.now(), expected=expected, retry=retry
+        )
+        check_task(patched.task, task_id)
+        answer = task_answer(patched)
+        if replayed:
+            answer.add(REPLAYED, "true")
+        return answer
+
+    @operation(
+        "Delete a task",
+        tag="tasks",
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=answers({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+    )
+    async def delete_task(self, request: web.Request) -> web.StreamResponse:
+        repository = self._service.repository
+        conditions = conditions_of(request)
+        expected = expected_by(*conditions)
+        task_id = _task_id(request)
+        retry = retry_key(request, self._access, f"/tasks/{task_id}", conditions=conditions)
+        replayed = await tasks.remove(repository, task_id, at=clock.now(), expected=expected, retry=retry)
+        return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
+
+    # ------------------------------------------------------------ many tasks
+
+    @operation(
+        "List tasks",
+        tag="tasks",
+        description=(
+            "All that match, or with `limit` a page of them, which a Link header leads on from. A page of large tasks"
+            " ends earlier, after about a mebibyte."
+            " With `Accept: application/x-ndjson` one task a line."
+        ),
+        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}),
+        query=ListQuery(),
+    )
+    async def list_tasks(self, request: web.Request) -> Answer | Stream:
+        return await self.show_list(request, *request[QUERY])
+
+    async def show_list(
+        self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
+    ) -> Answer | Stream:
+        """Shows a list, or a page of it."""
+        lines = _prefers_lines(joined(request, hdrs.ACCEPT))
+        find = self._find_for(request, query)
+        limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
+        page = await find(query, after=after, limit=limits[0], max_bytes=limits[1])
+        answer = self._pages.answer(page, lines=lines)
+        if limit is None and page.next is not None:
+            show_rest = as_lines if lines else _as_members
+            rest = tasks.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES)
+            pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
+            headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
+            caller = self._access.caller_of(request)
+            self._access.open_stream(caller)
+            return Stream(NDJSON if lines else JSON, pieces, headers, closed=partial(self._access.close_stream, caller))
+        if page.next is not None:
+            answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
+        return answer
+
+    def _find_for(self, request: web.Request, query: TaskQuery) -> tasks.Find:
+        """Returns what reads pages of `query`, each in its turn: among all lists, or among searches if it is one."""
+        repository = self._service.repository
+        if query is ALL_TASKS or not repository.needs_scan(query):
+            return partial(self._pages_at_once.find, repository)
+        searches, caller = self._service.searches_like(query), self._access.caller_of(request)
+
+        async def search(
+            query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+        ) -> Page:
+            find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
+            return await searches.run(caller, find)
+
+        return search
+
+    @operation(
+        "Count tasks",
+        tag="tasks",
+        description="How many tasks match, without listing them. It takes the filters of the list.",
+        responses=answers({200: ("How many there are.", CountOut, [])}),
+        query=FilterQuery(),
+    )
+    async def count_tasks(self, request: web.Request) -> Answer:
+        query = request[QUERY]
+        counting = partial(self._service.repository.count, query)
+        count = await self._service.searches_like(query).run(self._access.caller_of(request), counting)
+        check_count(count)
+        return json_answer({"count": count})
+
+    @operation(
+        "Delete tasks by a filter",
+        tag="tasks",
+        description=(
+            "At most 1,000, by id, in one transaction; fewer if they are very large. At least one filter must be given:"
+            " without one, nothing is deleted and the answer is 422. Where `more` is true, send it again with a new"
+            " Idempotency-Key."
+        ),
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
+        query=FilterQuery(),
+    )
+    async def delete_tasks(self, request: web.Request) -> Answer:
+        conditions = conditions_of(request)
+        check_untagged(*conditions)
+        query = request[QUERY]
+        if query == TaskQuery():
+            raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
+        filters = request.raw_path.partition("?")[2]
+        retry = retry_key(request, self._access, f"/tasks/?{filters}", conditions=conditions)
+        removed, replayed = await tasks.remove_matching(
+            self._service.repository, query, at=clock.now(), retry=retry, find=self._find_for(request, query)
+        )
+        answer = json_answer({"deleted": removed.tasks, "more": removed.more})
+        if replayed:
+            answer.add(REPLAYED, "true")
+        return answer
+
+    @operation(
+        "Do several things at once",
+        tag="tasks",
+        description="All or nothing, in one transaction; each operation sees those before it.",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        body=Batch(),
+    )
+    async def batch(self, request: web.Request) -> Answer:
+        check_untagged(*conditions_of(request))
+        operations = request[BODY]
+        retry = retry_key(request, self._access, "/tasks/batch", request[RAW])
+        request[RAW] = b""  # nobody needs it any more, and it may be large
+        turns = Turns()
+        writes = []
+        for asked in operations:
+            writes.append(_write(asked))
+            await turns.next()
+        try:
+            committed = await tasks.batch(self._service.repository, writes, at=clock.now(), retry=retry)
+        except WriteRefused as error:
+            raise BatchRefused(error) from error
+        del writes
+        generation = committed.position.generation
+        shown = [b'{"results":[']
+        for asked, result in zip(operations, committed.results, strict=True):
+            shown += _shown(asked, result, generation), b","
+            await turns.next()
+        shown[-1] = b"]}\n"
+        answer = encoded_answer(b"".join(shown))
+        if committed.replayed:
+            answer.add(REPLAYED, "true")
+        return answer
+
+
+def _task_id(request: web.Request) -> int:
+    """The id in the path.  Raises NoSuchTask for what is no canonical positive integer below 2^63."""
+    text = request.match_info["id"]
+    if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
+        raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
+    return task_id
+
+
+def _prefers_lines(accept: str | None) -> bool:
+    """Whether an Accept header names JSON lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
+    if accept is None or accept == "*/*":
+        return False
+    weights = {JSON: 0.0, NDJSON: 0.0}
+    for named in accept.lower().split(","):
+        media_type, *parameters = (part.strip() for part in named.split(";"))
+        if media_type in weights:
+            weight = next((text.removeprefix("q=") for text in parameters if text.startswith("q=")), "1")
+            weights[media_type] = float(weight) if _WEIGHT(weight) else 0.0
+    return 0.0 < weights[NDJSON] >= weights[JSON]
+
+
+def _joined(request: web.Request, name: str) -> str | None:
+    """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
+    lines = request.headers.getall(name, ())
+    return ", ".join(lines) if lines else None
+
+
+def _write(operation: dict[str, Any]) -> Write:
+    expected = expected_by(operation.get("if_match"), None)
+    match operation["op"]:
+        case "create":
+            return Add(operation["task"])
+        case "update":
+            return Patch(operation["id"], operation["patch"], expected)
+        case "delete":
+            return Remove(operation["id"], expected)
+        case op:
+            raise ValueError(f"{op!r} is no operation of a batch.")
+
+
+def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
+    """What became of one operation of a batch, as JSON."""
+    if isinstance(result, Task):
+        tag = etag(Version(generation, result.version))
+        return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
+    return codec.dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})
+
+
+def _next_link(request: web.Request, cursor: str) -> str:
+    """A query alone: relative to the request's URL (RFC 8288, section 3.2), below whatever path a proxy put it."""
+    return f'<?{request.rel_url.update_query(after=cursor).raw_query_string}>; rel="next"'
+
+
+def _as_members(page: Page) -> bytes:
+    """What continues a JSON array that isn't empty."""
+    return b"," + codec.dumps(page.tasks)[1:-1] if page.tasks else b""
+
+
+async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    yield first
+    del first  # slow clients are many, and each piece takes memory
+    async for piece in others:
+        yield piece
+
+
+async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    first = first.removesuffix(b"]\n")
+    yield first
+    del first
+    async for piece in others:
+        yield piece
+    yield b"]\n"

@@ -1,0 +1,98 @@
+"""What the service answers to those who administer tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from tasksvc.api.openapi.decorators import Refusal, answers, operation
+from tasksvc.api.pipeline.auth import Access
+from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, retry_key
+from tasksvc.api.requests.validation import BODY, RAW
+from tasksvc.api.responses.problems import AlreadyMade, FieldError, InvalidRequest, NoSuchToken
+from tasksvc.api.responses.raw import REPLAYED, Answer, json_answer
+from tasksvc.api.runtime import Service
+from tasksvc.api.schemas.tokens import TOKEN, TokenIn, TokenMade, TokenOut
+from tasksvc.application import clock, tokens
+from tasksvc.application.tokens import Token, TokenAlreadyMade, TokenRefused
+
+NO_ADMIN = Refusal(403, "forbidden", "The token hasn't the scope admin, or the service is open to everybody.")
+NO_SUCH_TOKEN = Refusal(404, "token-not-found", "There is no such token.")
+ALREADY_MADE = Refusal(
+    409, "token-already-made", "The Idempotency-Key made this token before; its secret isn't kept.", {"token": TOKEN}
+)
+NAME_TAKEN = Refusal(
+    422,
+    "invalid-request",
+    "Another token has the name, or a field isn't what is expected; `errors` lists each.",
+    {"errors": [{"in": "body", "field": "name", "message": "There is a token of this name."}]},
+)
+
+
+class TokenHandlers:
+    """Everything below /admin/tokens."""
+
+    def __init__(self, service: Service, access: Access) -> None:
+        self._service, self._access = service, access
+
+    @operation(
+        "Make a token",
+        tag="admin",
+        description=(
+            "The answer holds its secret, which isn't kept: this is the only time that it is shown. With an"
+            " Idempotency-Key a repetition makes no second token, and is answered 409."
+        ),
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({201: ("The token.", TokenMade, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
+        body=TokenIn(),
+    )
+    async def create_token(self, request: web.Request) -> Answer:
+        asked = request[BODY]
+        try:
+            secret, token = await tokens.create_token(
+                self._service.repository,
+                asked["name"],
+                tokens.Scope.named(asked["scope"]),
+                at=clock.now(),
+                expires_at=asked["expires_at"],
+                retry=retry_key(request, self._access, "/admin/tokens", request[RAW]),
+            )
+        except TokenRefused as error:
+            raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
+        except TokenAlreadyMade as error:
+            raise AlreadyMade(str(error), token_to_json(error.token)) from None
+        self._access.token_made()
+        return json_answer({**token_to_json(token), "token": secret}, status=201)
+
+    @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
+    async def list_tokens(self, request: web.Request) -> Answer:
+        found = [token_to_json(token) async for token in tokens.all_tokens(self._service.repository)]
+        return json_answer(sorted(found, key=lambda token: str(token["name"])))
+
+    @operation(
+        "Revoke a token",
+        tag="admin",
+        description="It is refused from now on, by other processes within a second, and streams that it opened end.",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
+    )
+    async def revoke_token(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        retry = retry_key(request, self._access, f"/admin/tokens/{name}")
+        try:
+            replayed = await tokens.revoke_token(self._service.repository, name, at=clock.now(), retry=retry)
+        except TokenRefused as error:
+            raise NoSuchToken(str(error)) from None
+        self._access.token_revoked()
+        return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
+
+
+def token_to_json(token: Token) -> dict[str, Any]:
+    """A token as it is listed, without its hash."""
+    return {
+        "name": token.name,
+        "scope": str(token.scope),
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+    }

@@ -1,0 +1,36 @@
+"""What is recorded of each request: a line in the log, and metrics over all of them."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.observability.access_log import MAPPED, RequestLog
+from tasksvc.api.observability.metrics import Figures
+from tasksvc.api.pipeline.trusted_proxies import Proxies
+
+
+class Observer:
+    """Sees every request."""
+
+    def __init__(self, log: RequestLog | None, proxies: Proxies | None) -> None:
+        self.figures = Figures()
+        self._log, self._proxies = log, proxies
+
+    def saw(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
+        """Takes in one request that was answered."""
+        method = request.method
+        self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
+        if self._log is not None:
+            remote = (
+                request.remote if self._proxies is None else self._proxies.client_of(request.remote, request.headers)
+            )
+            if remote is not None and remote.startswith(MAPPED):
+                remote = remote[len(MAPPED) :]
+            self._log.add((time.time(), name, remote, caller, method, request.raw_path, status, seconds))
+
+    def close(self) -> None:
+        """Writes what is left."""
+        if self._log is not None:
+            self._log.flush()

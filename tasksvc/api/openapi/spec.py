@@ -1,0 +1,202 @@
+"""OpenAPI 3.1 out of the handlers' aiohttp-apispec decorators and their marshmallow schemas.
+
+aiohttp-apispec itself writes Swagger 2.0, and changes the decorated handlers while it does, so that
+a second application in one process gets a broken description.  This reads them only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from string import Formatter
+from typing import Any, NamedTuple
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+from marshmallow.fields import Field
+
+from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
+from tasksvc.api.schemas import fields, tasks, tokens
+from tasksvc.application.tokens import Scope
+from tasksvc.domain.rules import ID_MAX
+
+TAGS = [
+    {"name": "tasks", "description": "Tasks, one by one and many at once."},
+    {"name": "changes", "description": "The change log: all that ever happens to tasks, in order."},
+    {"name": "admin", "description": "Tokens, for those with the scope admin."},
+    {"name": "health", "description": "For those who operate the service."},
+]
+DESCRIPTION = """Tasks over REST.
+
+Reads carry entity tags, writes take conditions and retry keys, and the change log tells all that happened, in order.
+
+Every error is a problem document (RFC 9457). Its `type` is `urn:tasksvc:problem:` and a name that doesn't change. An
+operation lists the errors that mean something particular there; it can answer with these too, as far as they apply:
+
+"""
+
+
+SECURITY = "Where the service asks for tokens. Scopes are read, write and admin, and each includes those before it."
+
+
+class Operation(NamedTuple):
+    """One documented operation."""
+
+    path: str
+    method: str
+    handler: Any
+    types: tuple[str, ...]
+    """Media types of its body."""
+    scope: Scope | None
+    """What it needs; None for nothing."""
+
+
+def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
+    """The OpenAPI document of `operations`, which are served beside it, below whatever path that is."""
+    plugin = MarshmallowPlugin()
+    spec = APISpec(
+        title="tasksvc",
+        version=version,
+        openapi_version="3.1.0",
+        plugins=[plugin],
+        info={"description": DESCRIPTION + usual_errors(), "license": {"name": "MIT", "identifier": "MIT"}},
+        # Relative to the address of the document, whatever path a proxy has put it below.
+        servers=[{"url": ".", "description": "The service that this description comes from."}],
+        tags=TAGS,
+    )
+    assert plugin.converter is not None
+    for field, json_type in _TYPES.items():
+        plugin.map_to_openapi_type(field, *json_type)  # type: ignore[no-untyped-call]
+    plugin.converter.add_attribute_function(_bounds)  # type: ignore[no-untyped-call]
+    _add_batch_item(spec)
+    spec.components.response(DEFAULT, default_response())
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "description": SECURITY})
+    for operation in operations:
+        spec.path(path=operation.path, operations={operation.method.lower(): _operation(operation)})
+    return spec.to_dict()
+
+
+_TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
+    fields.Text: ("string", None),
+    fields.Flag: ("boolean", None),
+    fields.Whole: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
+    fields.Moment: ("string", "date-time"),
+    tasks.Labels: ("array", None),
+    tasks.Metadata: ("object", None),
+    fields.QueryFlag: ("boolean", None),
+    fields.QueryWhole: ("integer", "int64"),
+    fields.ShownWhole: ("integer", "int64"),
+    fields.QueryTexts: ("array", None),
+}
+
+
+def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
+    """What the fields of `schemas` say of their values."""
+    if isinstance(field, fields.Whole | fields.ShownWhole):
+        return {"minimum": field.least, "maximum": field.most}
+    if isinstance(field, tasks.Labels | fields.QueryTexts):
+        # No maxItems: at most 50 may be different, and a label that is repeated counts once.
+        return {"items": {"type": "string", **tasks.LABEL}}
+    if isinstance(field, tasks.Metadata):
+        # Anything: a schema for all JSON values would have to refer to itself, which most generators fail at.
+        return {"additionalProperties": True}
+    return {}
+
+
+_EXAMPLES: dict[type[Schema], dict[str, Any]] = {
+    tasks.TaskIn: tasks.EXAMPLE_TASK,
+    tasks.TaskPatch: {"done": True},
+    tokens.TokenIn: {"name": "reporting", "scope": "read"},
+}
+
+
+_BATCH_ITEM = "#/components/schemas/BatchItemIn"
+_BATCH_EXAMPLES = {
+    # Swagger UI fills in the first, which must work on every store.
+    "create": {
+        "summary": "Make two tasks",
+        "value": [
+            {"op": "create", "task": {"description": "Water the plants"}},
+            {"op": "create", "task": {"description": "Feed the cat", "priority": 5}},
+        ],
+    },
+    "update": {
+        "summary": "Make a task and change another",
+        "value": [
+            {"op": "create", "task": {"description": "Water the plants"}},
+            {"op": "update", "id": 1, "patch": {"done": True}},
+        ],
+    },
+}
+
+
+_BATCH_KINDS = {"create": tasks.BatchCreate, "update": tasks.BatchUpdate, "delete": tasks.BatchDelete}
+
+
+def _add_batch_item(spec: APISpec) -> None:
+    """Adds the schema of one operation of a batch, whose `op` names its kind."""
+    references = {}
+    for op, kind in _BATCH_KINDS.items():
+        spec.components.schema(kind.__name__, schema=kind)
+        references[op] = f"#/components/schemas/{kind.__name__}"
+    union = [{"$ref": reference} for reference in references.values()]
+    item = {"oneOf": union, "discriminator": {"propertyName": "op", "mapping": references}}
+    spec.components.schema(_BATCH_ITEM.rpartition("/")[2], item)
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    """One operation.  Schemas stay in it, for apispec to resolve."""
+    path, _, handler, types, scope = operation
+    data = handler.__apispec__
+    found: dict[str, Any] = {
+        "operationId": handler.__name__,
+        "tags": data["tags"],
+        "summary": data["summary"],
+        "parameters": [_path_parameter(name) for _, name, _, _ in Formatter().parse(path) if name],
+    }
+    if "description" in data:
+        found["description"] = data["description"]
+    if scope is not None:
+        found["security"] = [{"token": [str(scope)]}]
+    responses = data["responses"]
+    found["responses"] = {status: _answer(responses[status], data["produces"]) for status in sorted(responses)}
+    found["responses"]["default"] = DEFAULT
+    found["parameters"] += [dict(parameter) for parameter in data["parameters"]]
+    for item in data["schemas"]:
+        if item["location"] == "querystring":
+            found["parameters"].append({"in": "query", "schema": type(item["schema"])})
+        else:
+            body = _body(item["schema"])
+            found["requestBody"] = {"required": True, "content": dict.fromkeys(types, body)}
+    return found
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    if name == "id":
+        schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX}
+        return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
+    schema = {"type": "string", **tokens.TOKEN_NAME}
+    return {"in": "path", "name": name, "required": True, "schema": schema, "example": tokens.EXAMPLE_NAME}
+
+
+def _body(schema: Schema) -> dict[str, Any]:
+    if isinstance(schema, tasks.Batch):
+        items = {"type": "array", "minItems": 1, "maxItems": tasks.BATCH_MAX, "items": {"$ref": _BATCH_ITEM}}
+        return {"schema": items, "examples": _BATCH_EXAMPLES}
+    return {"schema": type(schema), "example": _EXAMPLES[type(schema)]}
+
+
+def _answer(answer: dict[str, Any], produces: list[str]) -> dict[str, Any]:
+    """A copy, since apispec resolves schemas in place."""
+    copied = {**answer}
+    if "content" in answer:
+        copied["content"] = {
+            kind: {**media, "schema": _schema(media["schema"])} for kind, media in answer["content"].items()
+        }
+    elif produces != ["application/json"]:
+        copied["content"] = {kind: {"schema": {"type": "string"}} for kind in produces}
+    return copied
+
+
+def _schema(schema: Any) -> Any:
+    return schema if is_schema(schema) else {**schema}

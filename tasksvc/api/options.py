@@ -1,0 +1,52 @@
+"""The options of an application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tasksvc.api.observability.access_log import RequestLog
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.api.pipeline.origin_check import Guard
+from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.requests.validation import BODY_MAX
+from tasksvc.api.routes import BATCH_BODY_MAX
+from tasksvc.application.retention import Retention
+
+SCRATCH_STORE = "sqlite:///tasks.db"
+"""The store of those who name none: emptied on shutdown."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an application behaves.
+
+    By default it is open to everybody who reaches it, and checks neither Host nor Origin: an
+    application that embeds the service has middlewares of its own for that.
+    """
+
+    guard: Guard | None = None
+    """Against the browser."""
+    operations_guard: Guard | None = None
+    """The same before the figures on a port of their own."""
+    tokens: TokenPolicy = TokenPolicy.NEVER
+    admin_token: str | None = None
+    """The secret of a token that may administer, which is put into the store if it is not there."""
+    allowance: Allowance = field(default_factory=Allowance)
+    """How much each caller may do."""
+    cors_origins: frozenset[str] = frozenset()
+    """Origins whose pages may use the API."""
+    body_max: int = BODY_MAX
+    batch_max: int = BATCH_BODY_MAX
+    """The same for batches.  Both in bytes."""
+    request_log: RequestLog | None = None
+    """Where a line for each request goes."""
+    proxies: Proxies | None = None
+    """Whose word is taken for where a request comes from."""
+    operations: bool = True
+    """Whether health and figures are served beside the tasks."""
+    retention: Retention = field(default_factory=Retention)
+    memory_limit: int | None = None
+    """Bytes that the process may occupy, which bounds what clients can make it keep; None for no limit."""
+    drain_seconds: float = 10.0
+    """How long the shutdown waits for requests in flight."""

@@ -1,0 +1,268 @@
+"""Authentication with bearer tokens and what a token may do (RFC 6750)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from enum import Enum
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.observability.redaction import names_token
+from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.api.responses.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
+from tasksvc.api.runtime import Service
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
+from tasksvc.domain.errors import NoTokens, Overloaded
+from tasksvc.ports.store import Capability
+
+log = logging.getLogger("tasksvc")
+
+FRESH_SECONDS = 0.5
+"""How long a token is believed without another look at the store, so that one that is revoked ends within a second.
+
+As long as there are no tokens, that is believed for the same time.
+"""
+REMEMBERED = 10_000
+"""Callers whose state is kept."""
+BEARER = "bearer "
+
+
+class TokenPolicy(Enum):
+    """Whether tokens are asked for."""
+
+    NEVER = "never"
+    IF_ANY = "if any"
+    """Where the store holds some."""
+    ALWAYS = "always"
+
+
+class Caller:
+    """Somebody with a token; or everybody at one address, where no token is asked for."""
+
+    def __init__(self, token: Token | None, allowance: Allowance) -> None:
+        self.token = token
+        self.checked = time.monotonic()
+        """When the token was last seen in the store."""
+        self._allowance = allowance
+        self._left = float(allowance.burst)
+        self._counted = self.checked
+        self._streams = 0
+
+    @property
+    def scope(self) -> Scope:
+        """What they may do.  Nobody administers a service that is open to everybody."""
+        return Scope.WRITE if self.token is None else self.token.scope
+
+    @property
+    def name(self) -> str:
+        """For the log."""
+        return "-" if self.token is None else self.token.name
+
+    @property
+    def retry_scope(self) -> str:
+        """Of their retry keys."""
+        return "" if self.token is None else self.token.hash
+
+    def count_request(self) -> None:
+        """Raises TooManyRequests."""
+        rate, burst = self._allowance.rate, self._allowance.burst
+        if rate is None:
+            return
+        moment = time.monotonic()
+        self._left = min(float(burst), self._left + (moment - self._counted) * rate)
+        self._counted = moment
+        if self._left < 1:
+            wait = math.ceil((1 - self._left) / rate)
+            raise TooManyRequests(
+                f"At most {rate:g} requests a second are allowed, {burst} at once. Try again in {wait} s.",
+                headers={"Retry-After": str(wait), **dict(self.limit_headers())},
+            )
+        self._left -= 1
+
+    def limit_headers(self) -> tuple[tuple[str, str], ...]:
+        """How much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
+        rate, burst = self._allowance.rate, self._allowance.burst
+        if rate is None:
+            return ()
+        return (
+            ("RateLimit-Policy", f'"requests";q={burst};w={math.ceil(burst / rate)}'),
+            ("RateLimit", f'"requests";r={int(self._left)};t={math.ceil((burst - self._left) / rate)}'),
+        )
+
+    def open_stream(self) -> None:
+        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests."""
+        if self._streams >= self._allowance.streams:
+            raise TooManyRequests(
+                f"At most {self._allowance.streams} streams and lists at once are allowed."
+                " Read one to its end, or close one.",
+                headers={"Retry-After": "1"},
+            )
+        self._streams += 1
+
+    def close_stream(self) -> None:
+        """A stream has ended."""
+        self._streams -= 1
+
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+"""Who sent a request."""
+
+
+class Access:
+    """Admits requests."""
+
+    def __init__(self, service: Service, policy: TokenPolicy, allowance: Allowance) -> None:
+        self._service, self._policy, self._allowance = service, policy, allowance
+        self._callers: dict[str, Caller] = {}
+        self._streams = 0
+        """Of all callers."""
+        self._strangers: dict[str, Caller] = {}
+        """Those without a token, by peer."""
+        self.by_token = policy is TokenPolicy.ALWAYS
+        """Whether a token is asked for."""
+        self._look_at = math.inf
+        """When the store has to be asked, once more, whether it holds a token by now."""
+        self._looking: asyncio.Future[None] | None = None
+
+    async def start(self, admin_token: str | None = None) -> None:
+        """Decides whether tokens are asked for, once the store is open, and keeps `admin_token`.  Raises NoTokens."""
+        self._callers = {}
+        repository = self._service.repository
+        keeps_tokens = Capability.RECORDS in repository.capabilities
+        if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
+            raise NoTokens(
+                f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store.",
+                keeps_tokens=False,
+            )
+        if keeps_tokens and (admin_token is not None or self._policy is not TokenPolicy.NEVER):
+            for token in await ensure_token(repository, admin_token, Scope.ADMIN, at=now()):
+                log.warning("The token %s has ended, since the file that brought it brings it no longer.", token.name)
+        if self._policy is TokenPolicy.NEVER or not keeps_tokens:
+            return
+        self.by_token = False
+        await self._look()
+        if self._policy is TokenPolicy.ALWAYS and not self.by_token:
+            raise NoTokens("Tokens are needed here, and the store has none.", keeps_tokens=True)
+
+    def token_made(self) -> None:
+        """Asks for tokens from now on, since this service has just made one."""
+        if self._policy is not TokenPolicy.NEVER:
+            self.by_token, self._look_at = True, math.inf
+
+    def token_revoked(self) -> None:
+        """Looks again at each token before its next request, since this service has just revoked one."""
+        for caller in self._callers.values():
+            caller.checked = -math.inf
+
+    @property
+    def asks(self) -> bool:
+        """Whether admit() has anything to do but for administration."""
+        return self.by_token or self._allowance.rate is not None or time.monotonic() >= self._look_at
+
+    async def admit(self, request: web.BaseRequest, needed: Scope) -> Caller:
+        """Who sent `request`, if they may do what needs this scope.
+
+        Raises Unauthorized, Forbidden, TooManyRequests.
+        """
+        caller = await self._who(request) if await self._asks_for_token() else self._stranger(request)
+        if caller.scope < needed:
+            raise Forbidden(f"This needs a token with the scope {needed}.")
+        caller.count_request()
+        return caller
+
+    def caller_of(self, request: web.BaseRequest) -> Caller:
+        """Who sent a request that was admitted."""
+        return request.get(CALLER) or self._stranger(request)
+
+    def open_stream(self, caller: Caller) -> None:
+        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests, Overloaded."""
+        if self._streams >= self._service.shares.streams:
+            raise Overloaded(
+                f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
+            )
+        caller.open_stream()
+        self._streams += 1
+
+    def close_stream(self, caller: Caller) -> None:
+        """One that open_stream() counted has ended."""
+        caller.close_stream()
+        self._streams -= 1
+
+    @property
+    def counts_strangers(self) -> bool:
+        """Whether count_stranger() has anything to do."""
+        return self._allowance.rate is not None
+
+    def count_stranger(self, request: web.BaseRequest) -> Caller:
+        """Counts a request that needs no token for the address that it comes from.  Raises TooManyRequests."""
+        stranger = self._stranger(request)
+        stranger.count_request()
+        return stranger
+
+    async def is_still_admitted(self, caller: Caller) -> bool:
+        """Whether the token of a long-lived request is still good."""
+        if caller.token is None:
+            return not await self._asks_for_token()
+        return await self._is_good(caller, caller.token)
+
+    async def _asks_for_token(self) -> bool:
+        """Whether a token is asked for, as it is now.
+
+        Where nobody could tell lately, everybody waits for the answer, and nobody is let in without one.
+        """
+        if time.monotonic() >= self._look_at:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.ensure_future(self._look())
+            await asyncio.shield(self._looking)  # which others may share
+        return self.by_token
+
+    async def _look(self) -> None:
+        """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
+        async for _ in all_tokens(self._service.repository):
+            self.by_token = True
+            break
+        self._look_at = math.inf if self.by_token else time.monotonic() + FRESH_SECONDS
+
+    def _stranger(self, request: web.BaseRequest) -> Caller:
+        peer = self._service.peers.of(request.remote, request.headers)
+        stranger = self._strangers.get(peer)
+        if stranger is None:
+            if len(self._strangers) >= REMEMBERED:
+                del self._strangers[next(iter(self._strangers))]
+            stranger = self._strangers[peer] = Caller(None, self._allowance)
+        return stranger
+
+    async def _who(self, request: web.BaseRequest) -> Caller:
+        callers = self._callers
+        given = request.headers.getall(hdrs.AUTHORIZATION, ())
+        if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
+            if any(map(names_token, request.query)):
+                raise TokenInQuery
+            raise Unauthorized
+        secret = given[0][len(BEARER) :].strip()
+        if not is_well_formed(secret):
+            raise Unauthorized
+        secret_hash = hash_of(secret)
+        caller = callers.get(secret_hash)
+        if caller is None or caller.token is None:
+            token = await find_token(self._service.repository, secret_hash)
+            if token is None or not token.is_valid(now()):
+                raise Unauthorized
+            while len(callers) >= REMEMBERED:
+                del callers[next(iter(callers))]
+            caller = callers[secret_hash] = callers.get(secret_hash) or Caller(token, self._allowance)
+        elif not await self._is_good(caller, caller.token):
+            callers.pop(secret_hash, None)
+            raise Unauthorized
+        return caller
+
+    async def _is_good(self, caller: Caller, token: Token) -> bool:
+        if time.monotonic() - caller.checked > FRESH_SECONDS:
+            if await find_token(self._service.repository, token.hash) != token:
+                return False
+            caller.checked = time.monotonic()
+        return token.is_valid(now())

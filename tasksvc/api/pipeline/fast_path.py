@@ -1,0 +1,87 @@
+"""The three requests that are most of all traffic, without the application's router.
+
+They mean the same as through the router, which takes everything else; a test compares the two.
+Finding a route, its match info and its query string costs as much as answering a small GET does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import HttpVersion10, HttpVersion11, web
+
+from tasksvc.api.handlers.tasks import ALL_TASKS, TaskHandlers
+from tasksvc.api.pipeline.pipeline import Edge
+from tasksvc.api.requests.body import JSON, Uploads, read_body
+from tasksvc.api.requests.strict_json import LARGE_BYTES
+from tasksvc.api.requests.validation import load_body, load_large_body
+from tasksvc.api.responses.problems import problem
+from tasksvc.api.responses.raw import Answer
+from tasksvc.api.schemas.tasks import TaskIn
+from tasksvc.application.tokens import Scope
+from tasksvc.domain.task import TaskDraft
+
+# The common body, which needs neither a JSON parser nor a schema: one member, no escapes.
+_COMMON = re.compile(
+    rb'[ \t\r\n]*\{[ \t\r\n]*"description"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]{1,2500})"[ \t\r\n]*\}[ \t\r\n]*'
+).fullmatch
+_TASK_IN = TaskIn()
+
+VERSIONS = (HttpVersion11, HttpVersion10)
+"""Of HTTP.  aiohttp reads 0.9 and 2.0 as well, and answers as if it spoke them."""
+
+Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | Answer]]
+
+
+class Front:
+    """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
+
+    def __init__(self, handlers: TaskHandlers, edge: Edge, uploads: Uploads, *, body_max: int) -> None:
+        """`body_max`: bytes."""
+        self._handlers, self._uploads, self._body_max = handlers, uploads, body_max
+        self._show = edge.enclose(handlers.show, Scope.READ, "/tasks/{id}")
+        self._show_list = edge.enclose(handlers.show_list, Scope.READ, "/tasks/")
+        self._create = edge.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
+
+    def before(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
+        """A handler of all requests, of which `application` gets those that are not hot."""
+        show, show_list, create = self._show, self._show_list, self._create
+
+        async def dispatch(request: web.BaseRequest) -> web.StreamResponse | Answer:
+            if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
+                return _refuse_version(request)
+            path, method = request.raw_path, request.method
+            if path.startswith("/tasks/"):
+                rest = path[7:]
+                if method == "GET":
+                    if rest.isdecimal() and len(rest) <= 18 and rest[0] != "0" and rest.isascii():
+                        return await show(request, int(rest))
+                    if not rest:
+                        return await show_list(request, ALL_TASKS)
+                elif method == "POST" and not rest:
+                    return await create(request)
+            return await application(request)
+
+        return dispatch
+
+    async def _read_and_create(self, request: web.Request) -> Answer:
+        raw = await read_body(request, self._uploads, types=(JSON,), limit=self._body_max)
+        draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
+        return await self._handlers.create(request, draft, raw)
+
+
+def _refuse_version(request: web.BaseRequest) -> web.Response:
+    request._version = HttpVersion11  # which the answer bears too
+    response = problem(505, "version-not-supported", "This service speaks HTTP/1.1 and HTTP/1.0.")
+    response.force_close()
+    return response
+
+
+def _draft(raw: bytes) -> TaskDraft:
+    if (common := _COMMON(raw)) is not None:
+        description = common[1].decode("utf-8", "replace")
+        if "\ufffd" not in description and not description.isspace():
+            return TaskDraft(description)
+    draft: TaskDraft = load_body(_TASK_IN, raw)
+    return draft

@@ -1,0 +1,45 @@
+"""Whom what a connection does counts for, where nothing better is known of its client than its address."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import lru_cache
+
+from tasksvc.api.pipeline.trusted_proxies import Headers, Proxies, address_in
+
+KNOWN_MAX = 1_024
+"""Addresses whose peers are cached: the network of an IPv6 address takes longer to find than a small answer."""
+
+
+class Peers:
+    """Tells clients apart by their addresses, also behind trusted proxies."""
+
+    def __init__(self, proxies: Proxies | None = None) -> None:
+        self._proxies = proxies
+
+    def of(self, address: str | None, headers: Headers | None) -> str:
+        """The peer at the other end of a connection.
+
+        `address` is that end's, None for a Unix socket; `headers` are those of the request that came
+        last, None where none came yet: then a proxy counts for itself.
+        """
+        if self._proxies is not None and headers is not None:
+            address = self._proxies.client_of(address, headers)
+        return peer_at(address)
+
+
+@lru_cache(KNOWN_MAX)
+def peer_at(address: str | None) -> str:
+    """Whom an address counts for: an IPv6 address counts for its /64 network, which one host can have to itself.
+
+    IPv4 that was mapped into IPv6, as a socket for both shows it, counts as IPv4.
+    """
+    if address is None or ":" not in address:
+        return address or ""
+    address = address_in(address) or address
+    if ":" not in address:
+        return address
+    try:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    except ValueError:
+        return address

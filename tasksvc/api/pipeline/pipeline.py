@@ -1,0 +1,177 @@
+"""What happens to every request before and after its handler."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from tasksvc.api.observability.observer import Observer
+from tasksvc.api.observability.request_id import id_for, request_id
+from tasksvc.api.pipeline.auth import CALLER, Access
+from tasksvc.api.pipeline.cors import Cors
+from tasksvc.api.pipeline.in_flight import too_late
+from tasksvc.api.pipeline.origin_check import Guard
+from tasksvc.api.requests.etags import etag
+from tasksvc.api.requests.validation import BODY, RAW, Expectation
+from tasksvc.api.responses.cache_control import NO_STORE
+from tasksvc.api.responses.problems import problem_of
+from tasksvc.api.responses.raw import SERVER, Answer
+from tasksvc.api.responses.streaming import Stream
+from tasksvc.api.runtime import Service
+from tasksvc.application.contract_checks import BrokenStore
+from tasksvc.application.tokens import Scope
+from tasksvc.domain.errors import StoreUnavailable, VersionConflict
+from tasksvc.domain.task import Version
+
+CLIENT_LEFT = 499
+"""The status in the log and the figures of a request whose client didn't wait for the answer, as nginx has it."""
+
+Handler = Callable[..., Awaitable[web.StreamResponse | Answer | Stream]]
+"""Takes a request, and for some what is known of it already."""
+Enclosed = Callable[..., Awaitable[web.StreamResponse | Answer]]
+Headers = tuple[tuple[str, str], ...]
+Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Edge:
+    """Wraps handlers: guards, admits, validates, turns every error into a problem, and sees what was answered.
+
+    It is no middleware, since a handler that is wrapped once costs less than a middleware that is
+    looked up for each request.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        access: Access,
+        observer: Observer,
+        *,
+        guard: Guard | None = None,
+        cors: Cors | None = None,
+    ) -> None:
+        self._service, self._access, self._observer = service, access, observer
+        self._guard, self._cors = guard, cors
+
+    def enclose(
+        self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True, counted: bool = False
+    ) -> Enclosed:
+        """`handler`, which now never raises.
+
+        `scope`: what it needs, None for nothing; `route`: its name in figures; `guarded`: whether the
+        browser's guard stands before it; `counted`: whether a request counts for its address, if there's no scope.
+        """
+        service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
+        guard = self._guard if guarded else None
+        in_flight, room = service.in_flight, service.uploads.room
+        administers = scope is Scope.ADMIN
+        counted = counted and scope is None and access.counts_strangers
+
+        @functools.wraps(handler)
+        async def answer(request: web.Request, *known: Any) -> web.StreamResponse | Answer:
+            began = perf_counter()
+            name = id_for(request)
+            request_id.set(name)
+            caller = "-"
+            more: Headers = ()
+            in_flight.enter(request, began)
+            try:
+                if cors is not None:
+                    more = cors.headers(request)
+                if guard is not None:
+                    guard.check(request)
+                if scope is not None and (access.asks or administers):
+                    who = request[CALLER] = await access.admit(request, scope)
+                    caller = who.name
+                    more += who.limit_headers()
+                elif counted:
+                    more += access.count_stranger(request).limit_headers()
+                response = await handler(request, *known)
+                if isinstance(response, Stream):
+                    response = await self._send(request, response, (("X-Request-ID", name), *more))
+            except Exception as error:
+                response = self._refuse(error)
+            except asyncio.CancelledError:
+                if in_flight.pardon(request):
+                    left = request.transport is None
+                    response = web.Response(status=CLIENT_LEFT) if left else self._refuse(too_late(request))
+                elif _is_cancelled():
+                    raise
+                else:
+                    response = self._refuse(BrokenStore("The store was cancelled, and nobody had asked for that."))
+            finally:
+                in_flight.leave(request)
+                room.leave(request)
+            if isinstance(response, Answer):
+                response.headers += b"X-Request-ID: %b\r\n" % name.encode()
+                for header in more:
+                    response.add(*header)
+                if service.draining:
+                    response = response.response()
+                    response.force_close()
+            elif not response.prepared:
+                response.headers.extend((("X-Request-ID", name), *more))
+                response.headers[hdrs.SERVER] = SERVER
+                response.headers["X-Content-Type-Options"] = "nosniff"
+                response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
+                if service.draining:
+                    response.force_close()
+            saw(request, route, response.status, perf_counter() - began, name, caller)
+            return response
+
+        return answer
+
+    async def _send(self, request: web.Request, stream: Stream, headers: Headers) -> web.StreamResponse:
+        in_flight = self._service.in_flight
+        with in_flight.sending(request, lasting=stream.lasting):
+            try:
+                return await stream.send(request, headers)
+            except asyncio.CancelledError:
+                if not in_flight.pardon(request):
+                    raise
+                return stream.response
+
+    def _refuse(self, error: Exception) -> web.Response:
+        response = problem_of(error, scheme=self._service.scheme)
+        if isinstance(error, VersionConflict):
+            response.headers[hdrs.ETAG] = etag(Version(error.generation, error.current.version))
+        elif isinstance(error, StoreUnavailable):
+            self._observer.figures.store_errors[type(error).__name__] += 1
+        return response
+
+    def wrap(
+        self,
+        handler: Handler,
+        expectation: Expectation,
+        scope: Scope | None,
+        route: str,
+        *,
+        guarded: bool,
+        counted: bool = False,
+    ) -> Wrapped:
+        """`handler`, whose request is now validated, as a handler for a router."""
+        uploads = self._service.uploads
+
+        async def validated(request: web.Request) -> web.StreamResponse | Answer | Stream:
+            await expectation.check(request, uploads)
+            return await handler(request)
+
+        enclosed = self.enclose(validated, scope, route, guarded=guarded, counted=counted)
+
+        @functools.wraps(handler)
+        async def answer(request: web.Request) -> web.StreamResponse:
+            response = await enclosed(request)
+            for key in (BODY, RAW):  # aiohttp keeps the request until the next one
+                request.pop(key, None)
+            return response.response() if isinstance(response, Answer) else response
+
+        return answer
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and bool(task.cancelling())

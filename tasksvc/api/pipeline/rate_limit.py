@@ -1,0 +1,17 @@
+"""How many requests and streams a caller may have (RFC 6585)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much each caller may do."""
+
+    rate: float | None = None
+    """Requests a second; None for any number."""
+    burst: int = 100
+    """Requests at once, where there is a rate."""
+    streams: int = 1_000
+    """Answers at once that are sent piece by piece: streams of changes, and lists that aren't paged."""

@@ -1,0 +1,213 @@
+"""Reading a request's body: of the right type, bounded in size and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
+
+from tasksvc.api.pipeline.peers import Peers
+from tasksvc.api.requests.upload_room import UploadRoom
+from tasksvc.api.responses.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
+from tasksvc.api.server.held_bytes import CountingConnection
+from tasksvc.api.server.held_time import HeldTime
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+BODY_SECONDS = 10.0
+SMALL_BYTES = 64 * 1024
+"""Bytes of a body that needs no room of its own: a connection buffers as much anyway."""
+MOMENT_SECONDS = 0.001
+"""What is left of a body's time and isn't worth waiting for."""
+HURRY_SECONDS = 1.0
+"""Between two looks for slow bodies while others wait for room."""
+
+
+class _Upload:
+    """A body that is on its way.
+
+    Its time doesn't pass while the event loop is held: what the client sent may lie in the socket then.
+    """
+
+    def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime) -> None:
+        """`size`: the bytes that it has, or may have."""
+        self._timeout, self._size, self._held = timeout, size, held
+        self._began, self._held_before = monotonic(), held.seconds()
+        self._end = math.inf
+        self.received = 0
+        held.watch()
+        self._timer = self._look_at(self._began + BODY_SECONDS)
+
+    def close(self) -> None:
+        """It is here, or given up."""
+        self._timer.cancel()
+        self._held.unwatch()
+
+    def _elapsed(self) -> float:
+        return monotonic() - self._began - (self._held.seconds() - self._held_before)
+
+    def is_late(self) -> bool:
+        """Whether it won't be complete in time unless it gets faster."""
+        return self.received < self._size * (self._elapsed() - HURRY_SECONDS) / BODY_SECONDS
+
+    def end_by(self, end: float) -> None:
+        """It takes no longer than until `end`, by monotonic()."""
+        self._end = min(self._end, end)
+        if end < self._timer.when():
+            self._timer.cancel()
+            self._timer = self._look_at(end)
+
+    def _look_at(self, when: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        left = min(BODY_SECONDS - self._elapsed(), self._end - monotonic())
+        if left > MOMENT_SECONDS:
+            self._timer = self._look_at(monotonic() + left)
+        elif not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+
+class Uploads:
+    """The bodies that are on their way."""
+
+    def __init__(self, peers: Peers, room: int) -> None:
+        """`peers` tells whose a body is; `room`: bytes for all large ones together."""
+        self._peers = peers
+        self._uploads: set[_Upload] = set()
+        self._end = math.inf
+        self._held = HeldTime()
+        self.room = UploadRoom(room)
+        self.processing = asyncio.Lock()
+        """Held while a large batch is decoded and checked: one after the other, so that others wait for one alone."""
+        self._hurrying: asyncio.TimerHandle | None = None
+
+    def must_end_by(self, end: float) -> None:
+        """From now on none takes longer than until `end`, by monotonic()."""
+        self._end = end
+        for upload in self._uploads:
+            upload.end_by(end)
+
+    @asynccontextmanager
+    async def receiving(self, request: web.BaseRequest, size: int) -> AsyncIterator[_Upload]:
+        """Within it a body of up to `size` bytes is read.  Raises TimeoutError, and Overloaded before all.
+
+        A large body waits until there is room for it.  Its time begins then.
+        """
+        if size > SMALL_BYTES:
+            entering = self.room.enter(request, self._peers.of(request.remote, request.headers), size)
+            self._hurry()
+            await entering
+            if isinstance(request.protocol, CountingConnection):
+                request.protocol.let_body_in()
+        async with asyncio.timeout(None) as timeout:
+            upload = _Upload(timeout, size, self._held)
+            upload.end_by(self._end)
+            self._uploads.add(upload)
+            try:
+                yield upload
+            finally:
+                self._uploads.discard(upload)
+                upload.close()
+
+    def _hurry(self) -> None:
+        """Ends bodies that arrive too slowly, as long as others wait for their room."""
+        if self._hurrying is None:
+            self._hurrying = asyncio.get_running_loop().call_later(HURRY_SECONDS, self._end_late)
+
+    def _end_late(self) -> None:
+        self._hurrying = None
+        if not self.room.is_wanted:
+            return
+        for upload in self._uploads:
+            if upload.is_late():
+                upload.end_by(monotonic())
+        self._hurry()
+
+
+async def read_body(request: web.Request, uploads: Uploads, *, types: Collection[str], limit: int) -> bytes:
+    """The body, whole.  `limit` is in bytes.
+
+    A client that waits for a word to send it (RFC 9110, section 10.1.1) gets that once all else is well.
+
+    Raises UnsupportedBody, UnknownCoding, BodyTooLarge (at once where the length was declared), BodyTooSlow,
+    MalformedRequest.
+    """
+    headers = request.headers
+    if headers.get(hdrs.CONTENT_TYPE) not in types:
+        _check_type(request, types)
+    if hdrs.CONTENT_ENCODING in headers:
+        raise UnsupportedBody("Send the body without a Content-Encoding.", close=True)
+    if hdrs.TRANSFER_ENCODING in headers:
+        _check_coding(request)
+    content = request.content
+    if content.is_eof():  # it is all there already: nothing to wait for, so no timer
+        raw = _whole(content)
+    else:
+        declared = request.content_length
+        if declared is not None and declared > limit:
+            raise _too_large(limit)
+        if headers.get(hdrs.EXPECT, "").lower() == "100-continue" and request.version >= HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # what was written is no part of the answer
+        raw = await _collect(request, uploads, limit)
+    if len(raw) > limit:
+        raise _too_large(limit)
+    return raw
+
+
+def _check_type(request: web.Request, types: Collection[str]) -> None:
+    given = request.headers.getall(hdrs.CONTENT_TYPE, [])
+    if len(given) != 1 or request.content_type not in types:
+        raise UnsupportedBody(f"Send the body as {' or '.join(types)}.", close=True)
+    charset = request.charset
+    if charset is not None and charset.lower() not in ("utf-8", "utf8"):
+        raise UnsupportedBody("Send the body in UTF-8.", close=True)
+
+
+def _check_coding(request: web.Request) -> None:
+    """aiohttp undoes the chunks, and leaves any other coding in the body."""
+    codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING))
+    if codings.strip().lower() not in ("", "chunked"):
+        raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
+
+
+def _whole(content: StreamReader) -> bytes:
+    """A body that has arrived."""
+    try:
+        return content.read_nowait()
+    except (web.RequestPayloadError, ConnectionError):
+        raise _broken_off() from None
+
+
+async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
+    parts = bytearray()
+    declared = request.content_length
+    try:
+        async with uploads.receiving(request, limit if declared is None else declared) as upload:
+            async for chunk in request.content.iter_any():
+                parts += chunk
+                upload.received = len(parts)
+                if len(parts) > limit:
+                    raise _too_large(limit)
+        return bytes(parts)
+    except TimeoutError:
+        raise BodyTooSlow(
+            f"The body was not there in time: within {BODY_SECONDS:g} s, or before the service ended.", close=True
+        ) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise _broken_off() from None
+    finally:
+        parts.clear()  # a traceback may keep this frame until the next garbage collection
+
+
+def _broken_off() -> MalformedRequest:
+    return MalformedRequest("The body broke off, or is not sent as its headers say.", close=True)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body may have at most {limit:,} bytes.", close=True)

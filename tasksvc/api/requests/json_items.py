@@ -1,0 +1,173 @@
+"""A large JSON array from outside, item by item, as strictly as json_input.py.
+
+The array is never in memory as a whole: as Python's objects, JSON can be thirty times as large as its text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any, Final, NoReturn
+
+from tasksvc.api.requests.strict_json import DECODER, invalid_json, no_collection, not_utf8, too_deep
+
+PIECE_BYTES: Final = 64 * 1024
+"""Bytes that are decoded at once.  Only an item that is longer needs more."""
+SEAM: Final = 16
+"""Characters at the end of a piece in which a token may be cut off; the longest, two escaped surrogates, has 12."""
+SEAM_BYTES: Final = 4 * SEAM
+
+_SPACES: Final = b" \t\n\r"
+_SPACE = re.compile(r"[ \t\n\r]*").match
+
+
+class ItemTooLong(Exception):
+    """An item has more bytes than are taken."""
+
+
+def first_character(raw: bytes) -> bytes:
+    """The first byte that is no space: by it one knows what kind of value the JSON in `raw` is, if it is JSON."""
+    return raw[:SEAM].lstrip(_SPACES)[:1] or raw.translate(None, _SPACES)[:1]  # the fastest for many spaces
+
+
+class Items:
+    """Iterates over the items of the JSON array in `raw`, whose first_character() is a bracket.
+
+    Raises MalformedRequest for what parse_json() refuses, with the same message, when it gets there.  To check the
+    depth of an item is left to the caller.  Raises ItemTooLong.
+    """
+
+    def __init__(self, raw: bytes, *, item_max: int) -> None:
+        """`item_max`: bytes that an item may have."""
+        self._raw, self._item_max = raw, item_max
+        self._offset = 0
+        """Of the piece, in bytes."""
+        self._piece = ""
+        self._is_last = False
+        """Whether the piece ends where `raw` does."""
+
+    def __iter__(self) -> Iterator[Any]:
+        _check_utf8(self._raw)
+        self._take(self._raw.index(b"[") + 1, PIECE_BYTES)
+        place = self._skip_space(0)
+        if not self._piece.startswith("]", place):
+            while True:
+                value, place = self._decode(place)
+                yield value
+                del value  # so that there is one at a time
+                place = self._skip_space(place)
+                if self._piece.startswith("]", place):
+                    break
+                if not self._piece.startswith(",", place):
+                    self._fail("Expecting ',' delimiter", place)
+                comma = self._offset, self._piece, place
+                place = self._skip_space(place + 1)
+                if self._piece.startswith("]", place) and _TRAILING_COMMA is not None:
+                    self._offset, self._piece, place = comma
+                    self._fail(_TRAILING_COMMA, place)
+        place = self._skip_space(place + 1)
+        if place < len(self._piece):
+            self._fail("Extra data", place)
+
+    def _take(self, offset: int, size: int) -> None:
+        """Goes on with the piece of `size` bytes at `offset`, or a few more, so that it ends with a character."""
+        end = _end_of_character(self._raw, offset + size)
+        self._offset, self._piece, self._is_last = offset, self._raw[offset:end].decode(), end == len(self._raw)
+
+    def _byte_at(self, place: int) -> int:
+        return self._offset + len(self._piece[:place].encode())
+
+    def _skip_space(self, place: int) -> int:
+        """Skips whitespace from `place` on, and returns where it ends.  That may be in a later piece."""
+        while True:
+            found = _SPACE(self._piece, place)
+            assert found is not None
+            place = found.end()
+            if place < len(self._piece) or self._is_last:
+                return place
+            self._take(self._byte_at(place), PIECE_BYTES)
+            place = 0
+
+    def _decode(self, place: int) -> tuple[Any, int]:
+        """Decodes the value at `place`, and returns it and where it ends.  That may be in a later piece."""
+        size, most = PIECE_BYTES, self._item_max + 2 * SEAM_BYTES
+        while True:
+            try:
+                with no_collection() if size > PIECE_BYTES else nullcontext():
+                    value, end = DECODER.raw_decode(self._piece, place)
+            except json.JSONDecodeError as error:
+                is_cut = error.msg.startswith("Unterminated string") or error.pos + SEAM >= len(self._piece)
+                if self._is_last or not is_cut:
+                    self._fail(error.msg, error.pos)
+            except RecursionError:
+                raise too_deep() from None
+            except ValueError as error:
+                raise invalid_json(str(error)) from None
+            else:
+                if self._is_last or end + SEAM < len(self._piece):  # otherwise a number may go on
+                    self._check_length(place, end)
+                    return value, end
+                del value
+            if place == 0:
+                if size >= most:
+                    raise ItemTooLong
+                size = min(4 * size, most)
+            self._take(self._byte_at(place), size)
+            place = 0
+
+    def _check_length(self, place: int, end: int) -> None:
+        may_be_longer = 4 * (end - place) > self._item_max
+        if may_be_longer and len(self._piece[place:end].encode()) > self._item_max:
+            raise ItemTooLong
+
+    def _fail(self, reason: str, place: int) -> NoReturn:
+        """Raises MalformedRequest with the words of the standard library's decoder."""
+        end = self._byte_at(place)
+        line_start = self._raw.rfind(b"\n", 0, end) + 1
+        line = self._raw.count(b"\n", 0, end) + 1
+        column = _characters(self._raw, line_start, end) + 1
+        raise invalid_json(f"{reason}: line {line} column {column} (char {_characters(self._raw, 0, end)})")
+
+
+def _trailing_comma() -> str | None:
+    """What the decoder says of a comma before the end, where it looks at that; from Python 3.13 on."""
+    try:
+        DECODER.decode("[0,]")
+    except json.JSONDecodeError as error:
+        return error.msg if error.pos == len("[0") else None
+    raise AssertionError
+
+
+_TRAILING_COMMA: Final = _trailing_comma()
+
+
+def _pieces(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """`raw` from `start` to `end`, in pieces that end with a character, with the offset of each."""
+    while start < end:
+        piece_end = min(end, _end_of_character(raw, start + PIECE_BYTES))
+        yield start, raw[start:piece_end]
+        start = piece_end
+
+
+def _end_of_character(raw: bytes, end: int) -> int:
+    """`end`, or where the character ends that has bytes on both sides of it."""
+    if end >= len(raw):
+        return len(raw)
+    for _ in range(3):
+        if end < len(raw) and raw[end] & 0xC0 == 0x80:
+            end += 1
+    return end
+
+
+def _check_utf8(raw: bytes) -> None:
+    for offset, piece in _pieces(raw, 0, len(raw)):
+        try:
+            piece.decode()
+        except UnicodeDecodeError as error:
+            raise not_utf8(offset + error.start) from None
+
+
+def _characters(raw: bytes, start: int, end: int) -> int:
+    return sum(len(piece.decode()) for _, piece in _pieces(raw, start, end))

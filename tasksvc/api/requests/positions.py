@@ -1,0 +1,31 @@
+"""Positions in the change log, as clients see and send them."""
+
+from __future__ import annotations
+
+import re
+
+from tasksvc.api.responses.problems import FieldError, InvalidRequest
+from tasksvc.domain.change import BEGINNING, Position
+
+_NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
+_POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
+
+
+def show_position(position: Position) -> str:
+    """A position as clients see it: opaque."""
+    return f"{position.generation}-{position.seq}"
+
+
+def parse_position(text: str, *, where: str, field: str) -> Position:
+    """What show_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
+    if text == "0":
+        return BEGINNING
+    if (match := _POSITION(text)) is None:
+        message = (
+            "Must be 0, or a position that the service gave: the `position` of a change, a `next`, an event's id,"
+            " or an X-Change-Seq."
+        )
+        if _NUMBER(text):
+            message = f"{text} is the `seq` of a change; take its `position` instead. {message}"
+        raise InvalidRequest([FieldError(where, field, message)])
+    return Position(match[1], int(match[2]))

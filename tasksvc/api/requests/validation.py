@@ -1,0 +1,210 @@
+"""Checks a request against the schemas that its handler's aiohttp-apispec decorators name.
+
+aiohttp-apispec has a middleware for that, which fails in an application under a prefix, takes a
+wrong content type for an empty body, and answers hostile JSON with a 500.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+from marshmallow import Schema, ValidationError
+
+from tasksvc.api.observability.redaction import names_token
+from tasksvc.api.requests.body import JSON, Uploads, read_body
+from tasksvc.api.requests.json_items import Items, ItemTooLong, first_character
+from tasksvc.api.requests.strict_json import DEPTH_MAX, LARGE_BYTES, check_depth, decode_json, parse_json
+from tasksvc.api.requests.suggestions import Unknown
+from tasksvc.api.responses.problems import (
+    ERRORS_MAX,
+    BodyTooLarge,
+    FieldError,
+    InvalidRequest,
+    MalformedRequest,
+    TokenInQuery,
+)
+from tasksvc.api.schemas.fields import QueryTexts
+from tasksvc.api.schemas.queries import NoQuery
+from tasksvc.api.schemas.tasks import Batch, Operations
+from tasksvc.stores.turns import Turns
+
+BODY: web.RequestKey[Any] = web.RequestKey("body", object)
+"""The loaded body."""
+RAW: web.RequestKey[bytes] = web.RequestKey("raw", bytes)
+"""The body as it came."""
+QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
+"""The loaded query string."""
+
+BODY_MAX = 256 * 1024
+"""Bytes."""
+SMALL_BATCH_BYTES = 8 * 1024
+"""A batch of fewer bytes takes no more than some milliseconds."""
+EXPLAINED_MAX = 10
+"""Unknown names of a request about which more is said than that they are unknown: finding the nearest takes time."""
+
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+
+
+class Expectation:
+    """What one handler expects of a request."""
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        *,
+        types: tuple[str, ...] = (JSON,),
+        body_max: int = BODY_MAX,
+        operation_max: int = BODY_MAX,
+        any_query: bool = False,
+    ) -> None:
+        """`types`: media types of the body; `body_max`: its size in bytes; `any_query`: parameters do not matter.
+
+        `operation_max`: bytes of each operation, where the body is a batch.
+        """
+        schemas: dict[str, Schema] = {item["location"]: item["schema"] for item in getattr(handler, "__schemas__", ())}
+        self._body = schemas.get("json")
+        self._query = schemas.get("querystring", NoQuery())
+        self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryTexts)}
+        self._any_query = any_query
+        self.types, self.body_max, self.operation_max = types, body_max, operation_max
+
+    async def check(self, request: web.Request, uploads: Uploads) -> None:
+        """Loads the query string and the body into the request.  Raises RequestError."""
+        if not self._any_query:
+            request[QUERY] = self._load_query(request)
+        if self._body is not None:
+            raw = request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
+            is_batch = isinstance(self._body, Batch)
+            if len(raw) < (SMALL_BATCH_BYTES if is_batch else LARGE_BYTES):
+                request[BODY] = load_body(self._body, raw)
+            elif is_batch:
+                async with uploads.processing if len(raw) >= LARGE_BYTES else nullcontext():
+                    request[BODY] = await load_batch(raw, operation_max=self.operation_max)
+            else:
+                request[BODY] = await load_large_body(self._body, raw)
+
+    def _load_query(self, request: web.Request) -> Any:
+        _check_escapes(request.raw_path.partition("?")[2])
+        given = request.query
+        values: dict[str, Any] = {}
+        repeated = []
+        for name in given:
+            if name in values:
+                continue
+            if names_token(name):
+                raise TokenInQuery
+            texts = given.getall(name)
+            values[name] = texts if name in self._repeatable else texts[0]
+            if len(texts) > 1 and name not in self._repeatable:
+                repeated.append(FieldError("query", name, "Must be given once."))
+        if repeated:
+            raise InvalidRequest(repeated)
+        try:
+            return self._query.load(values)
+        except ValidationError as error:
+            raise InvalidRequest(list(field_errors("query", error))) from None
+
+
+def _check_escapes(query: str) -> None:
+    """Raises MalformedRequest where escapes are not of UTF-8, which would else stand for themselves."""
+    if "%" in query and (_BROKEN_ESCAPE(query) or not _is_utf8(unquote_to_bytes(query))):
+        raise MalformedRequest("The query string is not UTF-8 in percent-encoding (RFC 3986, section 2).")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def load_body(schema: Schema, raw: bytes) -> Any:
+    """What `schema` makes of the JSON in `raw`.  Raises RequestError."""
+    return _load(schema, parse_json(raw))
+
+
+async def load_large_body(schema: Schema, raw: bytes) -> Any:
+    """As load_body(), in steps between which others have their turn."""
+    turns = Turns()
+    document = decode_json(raw)
+    await turns.next()
+    check_depth(document)
+    await turns.next()
+    return _load(schema, document)
+
+
+def _load(schema: Schema, document: Any) -> Any:
+    try:
+        return schema.load(document)
+    except ValidationError as error:
+        raise InvalidRequest(list(field_errors("body", error))) from None
+
+
+async def load_batch(raw: bytes, *, operation_max: int) -> list[dict[str, Any]]:
+    """As load_body() of a Batch, one operation at a time, between which others have their turn.
+
+    The rest isn't looked at of what has too many operations, or is a large object and no array.
+    """
+    first = first_character(raw)
+    if first != b"[" and (first != b"{" or len(raw) <= operation_max):
+        loaded: list[dict[str, Any]] = await load_large_body(Batch(), raw)
+        return loaded
+    operations, turns = Operations(), Turns()
+    deep: MalformedRequest | None = None
+    number = 0
+    try:
+        for item in Items(raw, item_max=operation_max) if first == b"[" else ():
+            await turns.next()
+            try:
+                check_depth(item, DEPTH_MAX - 1)
+            except MalformedRequest as error:  # unless the rest is not even JSON
+                deep = error
+            await turns.next()
+            operations.add(None if deep else item)
+            del item
+            number += 1
+        if deep is not None:
+            raise deep
+        return operations.loaded()
+    except ItemTooLong:
+        raise BodyTooLarge(
+            f"An operation of a batch may have {operation_max:,} bytes; operation {number}, counted from 0, has more."
+        ) from None
+    except ValidationError as error:
+        raise InvalidRequest(list(field_errors("body", error))) from None
+
+
+def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
+    """The first of marshmallow's messages, flat, each with the path to its field."""
+    explained = iter(range(EXPLAINED_MAX))
+    for path, name, message in islice(_flat("", "", error.messages), ERRORS_MAX):
+        if isinstance(message, Unknown) and next(explained, None) is not None:
+            message = message.about(name)
+        yield FieldError(where, printable(path), str(message))
+
+
+def _flat(path: str, name: str, messages: Any) -> Iterator[tuple[str, str, str]]:
+    """The path to a field, its own name, and a message."""
+    if isinstance(messages, Mapping):
+        for inner, below in messages.items():
+            # marshmallow's name for what concerns the whole of an object
+            if inner == "_schema":
+                yield from _flat(path, name, below)
+            else:
+                yield from _flat(f"{path}.{inner}" if path else str(inner), str(inner), below)
+    else:
+        for message in messages:
+            yield path, name, message
+
+
+def printable(text: str) -> str:
+    """`text` from a client, cut, and with what JSON cannot hold escaped."""
+    return text[:200].encode("utf-8", "backslashreplace").decode()

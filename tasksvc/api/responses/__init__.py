@@ -1,0 +1,1 @@
+"""Making responses: bytes, streams, problems."""

@@ -1,0 +1,73 @@
+"""What was encoded lately, in case it is asked for again.
+
+Tasks and pages never change once they are made, so what encoded one encodes it always: an entry
+counts only for the very object that it was made of, which the store gives again as long as that is
+what it holds.
+"""
+
+from __future__ import annotations
+
+from tasksvc.api.responses.raw import Answer, page_answer, task_answer
+from tasksvc.domain import codec
+from tasksvc.domain.task import Task
+from tasksvc.ports.store import Found, Page
+
+TASKS = 4_096
+TASK_BYTES = 2_048
+PAGES_BYTES = 2 * 2**20
+"""Bytes of all pages together; a larger one is encoded each time."""
+
+
+class EncodedTasks:
+    """Answers that show one task."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Task, str, bytes, bytes]] = {}
+
+    def answer(self, found: Found) -> Answer:
+        """The answer that shows the task that was found."""
+        task, generation = found
+        known = self._known.get(task.id)
+        if known is not None and known[0] is task and known[1] == generation:
+            return Answer(200, known[2], known[3])
+        answer = task_answer(found)
+        if len(answer.body) <= TASK_BYTES:
+            if len(self._known) >= TASKS:
+                self._known.clear()
+            self._known[task.id] = task, generation, answer.headers, answer.body
+        return answer
+
+
+class EncodedPages:
+    """Answers that show one page."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, bool], tuple[Page, bytes, bytes]] = {}
+        """By the identity of the page, and whether it is shown as JSON lines."""
+        self._size = 0
+        """Bytes of what is encoded."""
+
+    def answer(self, page: Page, *, lines: bool) -> Answer:
+        """The answer that shows the tasks of `page` as a JSON array, or as JSON lines."""
+        key = id(page), lines
+        known = self._known.get(key)
+        if known is not None and known[0] is page:
+            return Answer(200, known[1], known[2])
+        body = as_lines(page) if lines else codec.dump_line(page.tasks)
+        answer = page_answer(body, page.position, lines=lines)
+        if len(answer.body) <= PAGES_BYTES:
+            self._forget(key)
+            self._size += len(answer.body)
+            while self._size > PAGES_BYTES:
+                self._forget(next(iter(self._known)))
+            self._known[key] = page, answer.headers, answer.body
+        return answer
+
+    def _forget(self, key: tuple[int, bool]) -> None:
+        if (known := self._known.pop(key, None)) is not None:
+            self._size -= len(known[2])
+
+
+def as_lines(page: Page) -> bytes:
+    """The tasks of `page` as JSON lines."""
+    return b"".join(codec.dump_line(task) for task in page.tasks)

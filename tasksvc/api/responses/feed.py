@@ -1,0 +1,195 @@
+"""The live feed: one reader of the change log for all streams of this process.
+
+A window holds the newest events, encoded once.  A stream that is within the window takes its
+events from there; one that is behind reads the store until it has caught up.  So every stream sees
+every change once and in order, and a slow one costs no more memory than the piece that it is taking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
+
+from tasksvc.api.requests.positions import show_position
+from tasksvc.application.contract_checks import check_changes
+from tasksvc.domain import codec
+from tasksvc.domain.change import Change, Position
+from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed
+from tasksvc.domain.query import TaskQuery
+from tasksvc.ports.store import TaskRepository
+
+WINDOW_EVENTS = 1_000
+WINDOW_BYTES = 4 * 1024 * 1024
+READ_LIMIT = 100
+"""Changes read from the store at once."""
+PIECE_BYTES = 64 * 1024
+"""After which a piece of a stream ends, and about what is read from the store at once."""
+WAIT_SECONDS = 30.0
+RETRY_SECONDS = 1.0
+END_SECONDS = 0.5
+"""How long the reader may take to end."""
+
+log = logging.getLogger("tasksvc")
+
+
+def change_to_json(change: Change, position: str) -> dict[str, object]:
+    """A change as clients see it.  `position` is the text that reads on after it."""
+    return {
+        "seq": change.seq,
+        "position": position,
+        "type": change.kind.value,
+        "task_id": change.task_id,
+        "task": change.task,
+        "at": change.at,
+    }
+
+
+def event_of(change: Change, generation: str) -> bytes:
+    """A change as a Server-Sent Event (HTML standard, section 9.2)."""
+    position = show_position(Position(generation, change.seq))
+    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change, position)))
+
+
+def _fitting(events: Iterable[bytes]) -> list[bytes]:
+    """The first of `events`, one at least, until they make a piece."""
+    taken, size = [], 0
+    for event in events:
+        taken.append(event)
+        size += len(event)
+        if size >= PIECE_BYTES:
+            break
+    return taken
+
+
+class Feed:
+    """What is new in a store, for any number of streams."""
+
+    def __init__(self, repository: TaskRepository, *, scheme: str) -> None:
+        """`scheme` is that of the store, for the log."""
+        self._repository, self._scheme = repository, scheme
+        self._window: deque[bytes] = deque()
+        self._bytes = 0
+        self._head: Position | None = None
+        """Of the last event in the window; None while nobody reads the log."""
+        self._news = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._closed = False
+        self.streams = 0
+        """How many are open."""
+
+    async def start(self, since: Position | None) -> Position:
+        """The position at which a stream after `since` starts; without `since`, where the log ends now.
+
+        Raises PositionGone, StoreUnavailable; StoreClosed once the feed is closed.
+        """
+        if self._closed:
+            raise StoreClosed("The service is shutting down.")
+        if since is None:  # not the reader's own position, which may be behind or of an earlier generation
+            since = await self._end_of_log()
+        page = await self._repository.read_changes(since, limit=1)
+        check_changes(page, since)
+        return Position(page.next.generation, since.seq)
+
+    async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
+        """Events after `since`, several in a piece, as they come; b"" where there was none for `heartbeat` seconds.
+
+        Ends when the feed is closed.  Raises PositionGone, at the first step or where the stream
+        fell so far behind that the log was pruned.
+        """
+        self.streams += 1
+        try:
+            await self._start_reader()
+            while not self._closed:
+                news = self._news  # before anything is looked at, so that nothing that comes later is missed
+                piece, since = self._from_window(since) or await self._from_store(since)
+                if piece:
+                    yield piece
+                    continue
+                try:
+                    async with asyncio.timeout(heartbeat):
+                        await news.wait()
+                except TimeoutError:
+                    yield b""
+        finally:
+            self.streams -= 1
+
+    async def _start_reader(self) -> None:
+        """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
+        if self._reader is None:
+            head = await self._end_of_log()
+            if self._reader is None:  # nobody else was faster
+                self._head = head
+                self._reader = asyncio.create_task(self._read())
+
+    async def _end_of_log(self) -> Position:
+        return (await self._repository.find(TaskQuery(), limit=1)).position
+
+    def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
+        """The next events after `since`, and where they end; None where the store has to be asked."""
+        head = self._head
+        if head is None or since.generation != head.generation:
+            return None
+        start = len(self._window) - (head.seq - since.seq)
+        if not 0 <= start <= len(self._window):
+            return None
+        events = _fitting(islice(self._window, start, start + READ_LIMIT))
+        return b"".join(events), Position(since.generation, since.seq + len(events))
+
+    async def _from_store(self, since: Position) -> tuple[bytes, Position]:
+        page = await self._repository.read_changes(since, limit=READ_LIMIT, max_bytes=PIECE_BYTES)
+        check_changes(page, since)
+        return b"".join(event_of(change, page.next.generation) for change in page.changes), page.next
+
+    async def close(self) -> None:
+        """Ends all streams."""
+        self._closed = True
+        self._wake()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader], timeout=END_SECONDS)
+            self._reader = None
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                await self._read_on()
+            except RepositoryError as error:
+                log.warning("The change log cannot be read: %s", error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:
+                log.error("The %s: store failed to give its change log.", self._scheme, exc_info=error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _read_on(self) -> None:
+        """Puts what comes next into the window, and what comes after that."""
+        assert self._head is not None
+        try:
+            while True:
+                page = await self._repository.changes(
+                    self._head, limit=READ_LIMIT, max_bytes=PIECE_BYTES, wait=WAIT_SECONDS
+                )
+                check_changes(page, self._head)
+                if page.changes:
+                    self._append([event_of(change, page.next.generation) for change in page.changes])
+                    self._head = page.next
+                    self._wake()
+        except PositionGone:  # the store began a new life under us: let the streams find out
+            head = await self._end_of_log()
+            if head == self._head:
+                raise
+            self._window.clear()
+            self._bytes, self._head = 0, head
+            self._wake()
+
+    def _append(self, events: Sequence[bytes]) -> None:
+        self._window.extend(events)
+        self._bytes += sum(map(len, events))
+        while len(self._window) > WINDOW_EVENTS or self._bytes > WINDOW_BYTES:
+            self._bytes -= len(self._window.popleft())
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

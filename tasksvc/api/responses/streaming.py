@@ -1,0 +1,109 @@
+"""Answers that are sent piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncGenerator, Callable, Iterable
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from tasksvc.api.observability.redaction import redacted
+from tasksvc.api.responses.cache_control import NO_STORE
+from tasksvc.api.responses.problems import log
+from tasksvc.api.responses.raw import SERVER, write_in_chunks
+from tasksvc.api.server.held_bytes import kept_for
+from tasksvc.domain.errors import StoreUnavailable
+
+STALL_SECONDS = 30.0
+"""A client that takes nothing for so long is cut off."""
+PIECE_SECONDS = 30.0
+"""A store that gives nothing for so long is not waited for any more."""
+
+
+class Stream:
+    """An answer of unknown length."""
+
+    def __init__(
+        self,
+        content_type: str,
+        pieces: AsyncGenerator[bytes, None],
+        headers: Iterable[tuple[str, str]] = (),
+        *,
+        lasting: bool = False,
+        closed: Callable[[], None] | None = None,
+    ) -> None:
+        """`lasting`: it goes on until somebody ends it, so a shutdown does not wait; `closed`: called at its end."""
+        self.lasting, self._closed = lasting, closed
+        self._pieces = pieces
+        self.response = web.StreamResponse(
+            headers={
+                hdrs.CONTENT_TYPE: content_type,
+                "X-Content-Type-Options": "nosniff",
+                hdrs.CACHE_CONTROL: NO_STORE,
+            }
+        )
+        self.response.headers.extend(headers)
+
+    async def send(self, request: web.Request, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
+        """Sends it with further `headers`, as fast as the client takes it.
+
+        Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
+        """
+        response = self.response
+        response.headers.extend(headers)
+        response.headers[hdrs.SERVER] = SERVER
+        # To HTTP/1.0 the end of the connection is that of the answer, which aiohttp forgets; an upgrade: pipelining.py.
+        if request.version < HttpVersion11 or request._message.upgrade:
+            response.force_close()
+        try:
+            await response.prepare(request)
+            if request.method != hdrs.METH_HEAD:
+                await self._send_pieces(request)
+            await response.write_eof()
+        except BaseException as error:
+            if request.transport is not None:
+                _break(request.transport)
+            if not isinstance(error, Exception):
+                raise
+            if not isinstance(error, ConnectionError):
+                target = redacted(request.raw_path)
+                log.error("The answer to %s %s broke off.", request.method, target, exc_info=error)
+        finally:
+            await self._pieces.aclose()
+            if self._closed is not None:
+                self._closed()
+        return response
+
+    async def _send_pieces(self, request: web.Request) -> None:
+        """Raises ConnectionError, also where the client takes nothing, and what the making of a piece raises."""
+        now = asyncio.get_running_loop().time
+        asked_store = True
+        try:
+            async with asyncio.timeout(PIECE_SECONDS) as patience:
+
+                def wait_for_client() -> None:
+                    patience.reschedule(now() + STALL_SECONDS)
+
+                async for piece in self._pieces:
+                    asked_store = False
+                    try:
+                        with kept_for(request.protocol, len(piece)):
+                            await write_in_chunks(request, self.response, piece, wait_for_client)
+                    finally:
+                        del piece  # while the next one is made, or as long as a traceback keeps this frame
+                    asked_store = True
+                    patience.reschedule(now() + PIECE_SECONDS)
+        except TimeoutError:
+            if asked_store:
+                raise StoreUnavailable("The store did not answer in time.") from None
+            raise ConnectionError("The client took nothing for too long.") from None
+
+
+def _break(transport: asyncio.Transport) -> None:
+    """Ends a connection with a reset: to a client of HTTP/1.0 an orderly end would be the end of the answer."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

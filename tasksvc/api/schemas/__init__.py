@@ -1,0 +1,1 @@
+"""Schemas of what clients send and see."""

@@ -1,0 +1,44 @@
+"""Health, and problems (RFC 9457)."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields
+
+from tasksvc.api.schemas.fields import Shown, ShownWhole, described
+from tasksvc.api.schemas.tasks import BATCH_MAX, TaskOut
+from tasksvc.api.schemas.tokens import TokenOut
+
+
+class HealthOut(Shown):
+    """All is well."""
+
+    status = fields.String(metadata={"enum": ["ok"]})
+
+
+class FieldProblem(Shown):
+    """What is wrong with one field."""
+
+    field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
+    field = fields.String(metadata={"example": "description"})
+    message = fields.String(metadata=described("What is expected.", "This field is required."))
+
+
+class Problem(Schema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String(
+        required=True, metadata=described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request")
+    )
+    title = fields.String(required=True, metadata={"example": "Unprocessable Content"})
+    status = ShownWhole(400, 599, required=True, metadata={"example": 422})
+    detail = fields.String(required=True, metadata=described("For people."))
+    errors = fields.List(fields.Nested(FieldProblem), metadata=described("Of a 422: what is wrong with each field."))
+    index = ShownWhole(
+        0, BATCH_MAX - 1, metadata=described("Of a batch: the operation that was refused, counted from 0.")
+    )
+    current = fields.Nested(TaskOut, metadata=described("Of a 412: the task as it is."))
+    outcome = fields.String(
+        metadata={"enum": ["not-done", "unknown"], "description": "Of a 503 or 507: whether the write may be there."}
+    )
+    token = fields.Nested(TokenOut, metadata=described("Of a 409: the token that was made before."))
+    resync = fields.String(metadata=described("Of a 410: how to go on."))

@@ -1,0 +1,125 @@
+"""Query parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import post_load
+
+from tasksvc.api.requests.cursors import parse_cursor
+from tasksvc.api.schemas.fields import (
+    Choice,
+    Moment,
+    Query,
+    QueryFlag,
+    QueryTexts,
+    QueryWhole,
+    Text,
+    checked_by,
+    described,
+)
+from tasksvc.api.schemas.tasks import STORABLE
+from tasksvc.domain import rules
+from tasksvc.domain.query import Cursor, SortField, TaskQuery
+
+LIMIT_MAX = 1_000
+CHANGES_LIMIT = 100
+"""Changes on a page, where none is named."""
+POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$"}
+EXAMPLE_POSITION = "5d2f0c9a7b1e4c3d-1"
+
+
+# ---------------------------------------------------------------- query strings
+
+
+class NoQuery(Query):
+    """No parameters."""
+
+
+class FilterQuery(Query):
+    """Which tasks."""
+
+    done = QueryFlag(metadata=described("Only what is done, or what is not."))
+    label = QueryTexts(
+        validate=checked_by(rules.labels_problem),
+        metadata=described("Only what has this label; repeat it for up to 50, which must all be there."),
+    )
+    priority = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority."))
+    priority_min = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority and higher."))
+    priority_max = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority and lower."))
+    due_before = Moment(metadata=described("Only what is due before."))
+    due_after = Moment(metadata=described("Only what is due after."))
+    created_after = Moment(metadata=described("Only what was created after."))
+    updated_after = Moment(metadata=described("Only what was updated after."))
+    q = Text(
+        validate=checked_by(rules.text_problem),
+        metadata=described(
+            "Only what has this in its description, whatever the case.",
+            minLength=1,
+            maxLength=rules.DESCRIPTION_MAX,
+            pattern=STORABLE,
+        ),
+    )
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> Any:
+        labels = data.pop("label", ())
+        return TaskQuery(labels=labels, **data)
+
+
+class ListQuery(FilterQuery):
+    """Which tasks, in which order, and which page of them."""
+
+    sort = Text(
+        validate=Choice(sign + name for name in SortField for sign in ("", "-")),
+        metadata=described("The order; - for descending.  Nulls come last, ties go by id."),
+    )
+    limit = QueryWhole(1, LIMIT_MAX, metadata=described("Asks for a page of at most so many; without it, all come."))
+    after = Text(
+        metadata=described("Where the page begins, from the Link of the one before.", pattern="^[0-9A-Za-z_-]+$")
+    )
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, Cursor | None, int | None]:
+        limit, after, sort = data.pop("limit", None), data.pop("after", None), data.pop("sort", "id")
+        query = TaskQuery(
+            labels=data.pop("label", ()),
+            sort=SortField(sort.removeprefix("-")),
+            descending=sort.startswith("-"),
+            **data,
+        )
+        return query, None if after is None else parse_cursor(after, query), limit
+
+
+class ChangesQuery(Query):
+    """Which part of the change log."""
+
+    since = Text(
+        metadata=described(
+            f"A position that the service gave, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it, the"
+            " beginning.",
+            **POSITION,
+        ),
+    )
+    limit = QueryWhole(
+        1,
+        LIMIT_MAX,
+        metadata=described(f"At most this many changes, {CHANGES_LIMIT} without it; there may be fewer."),
+    )
+
+    @post_load
+    def with_defaults(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        # No load_default, which the description would show: Swagger UI fills defaults in, and clients send them.
+        return {"since": "0", "limit": CHANGES_LIMIT, **data}
+
+
+class StreamQuery(Query):
+    """Where a stream begins."""
+
+    since = Text(
+        metadata=described(
+            f"A position to go on from, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it and"
+            " Last-Event-ID, the stream begins now.",
+            **POSITION,
+        )
+    )

@@ -1,0 +1,50 @@
+"""Tokens, as clients send and see them."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from tasksvc.api.schemas.fields import Choice, Moment, Shown, Strict, Text, described
+from tasksvc.application.tokens import NAME_RULE, Scope
+
+TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$"}
+EXAMPLE_NAME = "reporting"
+
+
+# ---------------------------------------------------------------- tokens
+
+
+class TokenIn(Strict):
+    """A new token."""
+
+    name = Text(required=True, metadata=described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME))
+    scope = Text(
+        required=True,
+        validate=Choice(map(str, Scope)),
+        metadata=described("What it allows; each includes those before it.", "read"),
+    )
+    expires_at = Moment(allow_none=True, load_default=None, metadata=described("When it ends; null for never."))
+
+
+class TokenOut(Shown):
+    """A token, without its secret."""
+
+    name = fields.String(metadata={"example": EXAMPLE_NAME})
+    scope = fields.String(metadata={"enum": [str(scope) for scope in Scope]})
+    created_at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
+    expires_at = fields.AwareDateTime(allow_none=True, metadata={"example": None})
+
+
+TOKEN = {
+    "name": EXAMPLE_NAME,
+    "scope": "read",
+    "created_at": "2026-11-24T15:00:00.123456Z",
+    "expires_at": None,
+}
+"""An example."""
+
+
+class TokenMade(TokenOut):
+    """A token, with its secret."""
+
+    token = fields.String(metadata=described("For Authorization: Bearer. It is shown this once."))

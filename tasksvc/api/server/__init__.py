@@ -1,0 +1,1 @@
+"""Connections: listening, and HTTP as it comes over them."""

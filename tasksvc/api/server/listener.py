@@ -1,0 +1,231 @@
+"""Running an application on a port until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
+from tasksvc.api.server import unix_socket
+from tasksvc.api.server.held_bytes import HeldBytes
+from tasksvc.api.server.http_protocol import (
+    HEADER_MAX,
+    IDLE_SECONDS,
+    LINGER_SECONDS,
+    READ_BYTES,
+    TARGET_MAX,
+    UNREAD_BYTES,
+    UNSENT_BYTES,
+    Bounds,
+    LocalProtocol,
+    Protocol,
+)
+from tasksvc.api.server.read_turns import ReadTurns
+from tasksvc.application.heap import trim_heap
+from tasksvc.domain.errors import PortTaken
+
+DRAIN_SECONDS = 7.0
+"""With what comes after it, an orderly end within ten seconds."""
+CLOSE_SECONDS = 0.5
+"""How long aiohttp waits for handlers that are left; it does so twice."""
+LOOK_SECONDS = 5.0
+"""Between two looks for clients that take nothing."""
+BACKLOG = 1_024
+ANY_IPV6 = "::"
+"""All addresses of the machine: those of IPv4 too, where the system can do both."""
+
+
+log = logging.getLogger("tasksvc")
+
+
+class Listener(NamedTuple):
+    """An application and where it is served."""
+
+    app: web.Application
+    host: str
+    port: int
+    """0 for a free one."""
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGTERM, SIGINT, and SIGHUP, which comes when the terminal is closed, unless nohup has it ignored."""
+    hang_up = getattr(signal, "SIGHUP", None)  # absent on Windows
+    ends = [signal.SIGTERM, signal.SIGINT]
+    return ends if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*ends, hang_up]
+
+
+async def serve(
+    listeners: Sequence[Listener],
+    *,
+    ready: Callable[[Sequence[int]], None],
+    stopping: Callable[[], None] = lambda: None,
+    stop_delay: float = 0.0,
+    idle_seconds: float | None = None,
+    admin_socket: Path | None = None,
+) -> None:
+    """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM, SIGINT or SIGHUP.
+
+    Then what is in flight finishes.  `ready` is called with the ports once requests are taken, and
+    `stopping` when the signal has come.  One that comes while the application starts ends that.
+    For `stop_delay` seconds after the signal, or until a second one, only readiness is off, so that
+    load balancers can send elsewhere before connections are refused.
+    At `admin_socket`, whose path is this process' as long as it has the store open, its user and root
+    administer tokens without one; where it cannot be made, the log says so.
+    `idle_seconds`: how long a connection may be idle between two requests, instead of IDLE_SECONDS.
+    Raises PortTaken, and what the application's startup raises.
+    """
+    app = listeners[0].app
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _ending_signals():
+        with contextlib.suppress(NotImplementedError):  # on Windows
+            loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        shares = app[SERVICE].shares
+        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[SERVICE].peers, ReadTurns())
+        ports = []
+        servers = []
+        runners = []
+        for index, listener in enumerate(listeners):
+            runner = web.AppRunner(listener.app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            stack.push_async_callback(runner.cleanup)
+            if not await _done_before(stop, runner.setup(), stopping):
+                return
+            runners.append(runner)
+            server = await _listen(index, listener, _factory(runner, Protocol, bounds, idle_seconds))
+            servers.append(server)
+            stack.callback(server.close)
+            ports.append(server.sockets[0].getsockname()[1])
+        if admin_socket is not None:
+            runner = web.AppRunner(app[ADMINISTRATION], access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            runners.append(runner)
+            await _listen_privately(admin_socket, _factory(runner, LocalProtocol, bounds, idle_seconds), stack)
+        cutting = asyncio.create_task(_cut_stalled_connections(runners))
+        stack.callback(cutting.cancel)
+        trimming = asyncio.create_task(trim_heap())
+        stack.callback(trimming.cancel)
+        # What is there now stays, so the garbage collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        ready(ports)
+        await stop.wait()
+        stopping()
+        if stop_delay:
+            app[SERVICE].leaving = True
+            stop.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(stop_delay):
+                    await stop.wait()
+        servers[0].close()
+        # Before aiohttp closes connections, since it stops reading the bodies that are under way.
+        await app[SERVICE].drain(DRAIN_SECONDS)
+        for server in servers[1:]:
+            server.close()
+        for connection in _connections(runners):
+            connection.close_if_idle()
+        await app[SERVICE].drain(DRAIN_SECONDS)  # what was read just before that
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], stopping: Callable[[], None]) -> bool:
+    """Whether `work` was done when `stop` came; if not, `stopping` is called, and `work` cancelled and waited for."""
+    doing, signalled = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    both: set[asyncio.Task[Any]] = {doing, signalled}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            stopping()
+            doing.cancel()
+            await asyncio.wait([doing])
+        if doing.cancelled():
+            return False
+        doing.result()
+        return not stop.is_set()
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.wait(both)
+
+
+def _connections(runners: Sequence[web.AppRunner]) -> Iterator[Protocol]:
+    for runner in runners:
+        assert runner.server is not None
+        for connection in runner.server.connections:
+            assert isinstance(connection, Protocol)
+            yield connection
+
+
+async def _cut_stalled_connections(runners: Sequence[web.AppRunner]) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        for connection in _connections(runners):
+            connection.cut_if_stalled()
+
+
+async def _listen_privately(path: Path, protocol: Callable[[], Protocol], stack: AsyncExitStack) -> None:
+    """Listens at `path` until `stack` ends, or logs why not."""
+    try:
+        listening = unix_socket.bind_private(path)
+    except OSError as error:
+        log.warning("Tokens can't be administered without one here: %s cannot be made: %s.", path, error)
+        return
+    stack.callback(path.unlink, missing_ok=True)  # before the store is closed, and another process makes its own
+    server = await asyncio.get_running_loop().create_unix_server(protocol, sock=listening)
+    stack.callback(server.close)
+
+
+def _factory(
+    runner: web.AppRunner, kind: type[Protocol], bounds: Bounds, idle_seconds: float | None
+) -> Callable[[], Protocol]:
+    """What makes a protocol for each connection, which may be idle for `idle_seconds`, by default IDLE_SECONDS."""
+    manager, loop = runner.server, asyncio.get_running_loop()
+    assert manager is not None
+    front = runner.app.get(FRONT)
+    if front is not None:
+        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
+
+    def protocol() -> Protocol:
+        return kind(
+            manager,
+            bounds=bounds,
+            loop=loop,
+            access_log=None,
+            keepalive_timeout=IDLE_SECONDS if idle_seconds is None else idle_seconds,
+            lingering_time=LINGER_SECONDS,
+            max_line_size=TARGET_MAX,
+            max_field_size=HEADER_MAX,
+            read_bufsize=READ_BYTES,
+            auto_decompress=False,
+        )
+
+    return protocol
+
+
+async def _listen(index: int, listener: Listener, protocol: Callable[[], Protocol]) -> asyncio.Server:
+    host, port = listener.host, listener.port
+    loop = asyncio.get_running_loop()
+    try:
+        if host == ANY_IPV6 and socket.has_dualstack_ipv6():
+            listening = socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+            server = await loop.create_server(protocol, sock=listening)
+        else:
+            server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PortTaken(host, port, reason, index=index) from error
+    for listening in server.sockets:  # whose connections take these over
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return server

@@ -1,0 +1,101 @@
+"""Searches of several callers take turns at the store, so that nobody waits for all that another one asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from typing import TypeVar
+
+from tasksvc.domain.errors import Overloaded, StoreUnavailable
+
+SEARCH_SECONDS = 10.0
+"""Seconds that a search may take, the wait for its turn included; then it is refused with 503."""
+RETRY_SECONDS = 5.0
+"""Seconds after which a search that was refused is worth trying again."""
+AT_ONCE = 2
+"""Searches of a kind that the store does at once.  Each of them is of another caller."""
+WAITING_MAX = 64
+"""Searches of one caller that may wait; one more is refused with 503."""
+
+Answer = TypeVar("Answer")
+
+
+class Searches:
+    """The searches that run and wait.  A caller has one at the store at a time, and callers come round in turn."""
+
+    def __init__(self) -> None:
+        self._running: set[Hashable] = set()
+        """Their callers."""
+        self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
+        """By caller, the one whose turn is next first."""
+
+    async def run(self, caller: Hashable, search: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Returns what `search` returns, which begins when it is the turn of `caller`.
+
+        Cancelled, the search is cancelled too, or never begins.  Raises what `search` does, Overloaded where too many
+        searches of the caller wait, and StoreUnavailable where it takes longer than SEARCH_SECONDS in all.
+        """
+        try:
+            async with asyncio.timeout(SEARCH_SECONDS) as patience:
+                await self._turn(caller)
+                try:
+                    return await search()
+                finally:
+                    self._running.discard(caller)
+                    self._begin_next()
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            raise StoreUnavailable(
+                f"The search was not done within {SEARCH_SECONDS:g} s."
+                " Narrow it, such as by a label, or order it by id, or try again later.",
+                retry_after=RETRY_SECONDS,
+            ) from None
+
+    async def _turn(self, caller: Hashable) -> None:
+        """Returns when it is the turn of `caller`, who then counts as running."""
+        if caller not in self._running and len(self._running) < AT_ONCE:  # then no other caller may begin either
+            self._running.add(caller)
+            return
+        queue = self._waiting.setdefault(caller, deque())
+        if len(queue) >= WAITING_MAX:
+            raise Overloaded(
+                f"{WAITING_MAX} searches of yours wait already. Try again when they are done.",
+                retry_after=RETRY_SECONDS,
+            )
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._leave(caller, turn)
+            else:  # it had come in the same moment
+                self._running.discard(caller)
+                self._begin_next()
+            raise
+
+    def _leave(self, caller: Hashable, turn: asyncio.Future[None]) -> None:
+        queue = self._waiting.get(caller, deque())
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[caller]
+
+    def _begin_next(self) -> None:
+        """Gives the turn to the callers who have waited longest since their last one."""
+        for caller in tuple(self._waiting):
+            if len(self._running) >= AT_ONCE:
+                return
+            if caller in self._running:
+                continue
+            queue = self._waiting.pop(caller)
+            while queue:
+                turn = queue.popleft()
+                if not turn.done():  # or it was cancelled, and is about to leave
+                    turn.set_result(None)
+                    self._running.add(caller)
+                    break
+            if queue:
+                self._waiting[caller] = queue  # behind all others

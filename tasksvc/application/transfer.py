@@ -1,0 +1,302 @@
+"""All that a store holds, out of it and into another: copies, exports and imports, each with a checksum.
+
+An export is JSON lines: one that says what it is, one for each entry of a dump, and one with the
+count and the checksum of those, so that a file that was cut or changed is noticed.  It holds
+neither the generation of the store nor the time, so equal stores have equal exports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
+
+from tasksvc.application.consistency import inconsistencies
+from tasksvc.application.well_formed import malformed
+from tasksvc.domain import codec
+from tasksvc.domain.change import Change
+from tasksvc.domain.errors import StoreUnavailable, TasksvcError
+from tasksvc.domain.query import TaskQuery
+from tasksvc.domain.record import Record
+from tasksvc.domain.task import Task
+from tasksvc.domain.writes import Entry, Header, Remembered
+from tasksvc.ports.store import StoreReader, TaskRepository
+
+FORMAT: Final = 1
+"""Of exports.  One that cannot be read by this code has a higher number."""
+OPENING: Final = b'{"tasksvc":"export","format":'
+"""What an export begins with, before its format."""
+_FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
+_LINE_MAX: Final = 2**28
+"""Bytes.  The longest line that is known is the answer to a large batch, which a retry key keeps."""
+_REPORT_EVERY: Final = 1_000
+"""Entries."""
+
+_T = TypeVar("_T")
+Progress = Callable[[str, float], None]
+"""Is told what is being done, and what share of that, from 0 to 1."""
+
+
+class BadExport(TasksvcError):
+    """A file is no export, or not what was exported."""
+
+
+class SameStore(TasksvcError):
+    """A store cannot be copied to itself."""
+
+
+class CopyDiffers(TasksvcError):
+    """What was written is not what is there when it is read again."""
+
+
+class Summary(NamedTuple):
+    """What a store holds, in figures."""
+
+    tasks: int
+    records: int
+    retry_keys: int
+    changes: int
+    checksum: str
+    """SHA-256 of their lines in an export, in hexadecimal; equal for stores that hold the same."""
+
+
+def silent(step: str, share: float) -> None:
+    """Progress that nobody looks at."""
+
+
+# ---------------------------------------------------------------- what is done with a store
+
+
+async def copy(source: StoreReader, target: TaskRepository, *, progress: Progress = silent) -> Summary:
+    """Copies all that `source` holds at one moment to `target`, which is empty, and reads it again to compare.
+
+    Raises StoreNotEmpty, with nothing done, SameStore and CopyDiffers.
+    """
+    own = (await target.find(TaskQuery(), limit=1)).position.generation
+
+    async def entries() -> AsyncIterator[Entry]:
+        async with _closing(source.dump()) as dump:
+            async for entry in dump:
+                if isinstance(entry, Header) and entry.generation == own:
+                    raise SameStore("This is one store under two names. Copy to another one.")
+                yield entry
+
+    return await _fill(target, entries(), "copying", progress)
+
+
+async def export_to(file: BinaryIO, source: StoreReader, *, progress: Progress = silent) -> Summary:
+    """Writes an export of all that `source` holds at one moment.  Raises what the file raises."""
+    tally = _Tally("exporting", progress)
+    file.write(_FIRST_LINE)
+    async with _closing(source.dump()) as dump:
+        async for entry in dump:
+            file.write(tally.line(entry))
+            await tally.report(entry)
+    file.write(tally.last_line())
+    return tally.summary()
+
+
+async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
+    """Raises BadExport where `file` isn't what was exported, or where that is nothing that a store can hold.
+
+    It is read from its start, twice: first for its checksum, so that a file that was cut or changed
+    isn't taken for one that contradicts itself.
+    """
+    size = file.seek(0, os.SEEK_END)
+
+    async def lines(before: float) -> AsyncIterator[bytes]:
+        count = 0
+        async with _closing(_entry_lines(file)) as found:
+            async for line in found:
+                yield line
+                count += 1
+                if count % _REPORT_EVERY == 0:
+                    progress("verifying", before + file.tell() / size / 2)
+                    await asyncio.sleep(0)
+
+    async def entries() -> AsyncIterator[Entry]:
+        async for line in lines(0.5):
+            yield _entry(line)
+
+    async for _ in lines(0):
+        pass
+    async with _closing(entries()) as passing:
+        async for problem in inconsistencies(passing):
+            raise BadExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
+
+
+async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progress = silent) -> Summary:
+    """Fills `target`, which is empty, from an export that verify() found good, and reads it again to compare.
+
+    Raises BadExport, if the file has changed since, and StoreNotEmpty, with nothing done, and CopyDiffers.
+    """
+
+    async def entries() -> AsyncIterator[Entry]:
+        async for line in _entry_lines(file):
+            yield _entry(line)
+
+    return await _fill(target, entries(), "importing", progress)
+
+
+async def summarize(source: StoreReader, *, progress: Progress = silent) -> Summary:
+    """What `source` holds."""
+    tally = _Tally("reading", progress)
+    async for _ in tally.passing(source.dump()):
+        pass
+    return tally.summary()
+
+
+async def check(source: StoreReader, *, progress: Progress = silent) -> AsyncIterator[str]:
+    """What is wrong with a store, a sentence each: first underneath, then in what it holds."""
+    for problem in await source.check():
+        yield problem
+    tally = _Tally("checking", progress)
+    try:
+        async with _closing(tally.passing(source.dump())) as dump:
+            async for problem in inconsistencies(dump):
+                yield problem
+    except StoreUnavailable as error:
+        yield f"The rest cannot be read: {error}"
+
+
+async def _fill(target: TaskRepository, entries: AsyncIterable[Entry], step: str, progress: Progress) -> Summary:
+    tally = _Tally(step, progress)
+    async with _closing(tally.passing(entries)) as passing:
+        await target.restore(passing)
+    written, found = tally.summary(), await summarize(target, progress=progress)
+    if found != written:
+        raise CopyDiffers(
+            "What was written and what is there now differ, though the store reported no error."
+            " Either somebody else has written to it meanwhile, or its adapter is at fault. Do not use the copy."
+        )
+    return written
+
+
+@asynccontextmanager
+async def _closing(entries: AsyncIterable[_T]) -> AsyncIterator[AsyncIterable[_T]]:
+    """Closes a generator at once where it is not read to its end, and not when somebody collects it."""
+    try:
+        yield entries
+    finally:
+        if isinstance(entries, AsyncGenerator):
+            await entries.aclose()
+
+
+# ---------------------------------------------------------------- lines
+
+
+def _line(entry: Entry) -> bytes:
+    value = codec.entry_to_json(entry)
+    if isinstance(entry, Header):
+        del value["header"]["generation"]
+    return codec.dumps(value) + b"\n"
+
+
+def _entry(line: bytes) -> Entry:
+    """Raises BadExport."""
+    try:
+        value: dict[str, Any] = codec.loads(line)
+        if "header" in value:
+            value["header"]["generation"] = ""  # which restore() replaces
+        entry = codec.entry_from_json(value)
+        problem = malformed(entry)
+        is_whole = codec.entry_to_json(entry) == value
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        raise _unreadable() from error
+    if problem is not None:
+        raise BadExport(f"The export holds what no store can keep: {problem}")
+    if not is_whole:  # it has members that would be lost
+        raise _unreadable()
+    return entry
+
+
+def _unreadable() -> BadExport:
+    return BadExport("The export holds a line that this version cannot read. Use the version that wrote it.")
+
+
+def _last_line(entries: int, checksum: str) -> bytes:
+    return codec.dumps({"end": {"entries": entries, "sha256": checksum}}) + b"\n"
+
+
+class _Tally:
+    """Counts entries on their way, and takes their checksum."""
+
+    def __init__(self, step: str, progress: Progress) -> None:
+        self._step, self._progress = step, progress
+        self._kinds: Counter[type[Entry]] = Counter()
+        self._count = 0
+        self._sum = hashlib.sha256()
+        self._header = Header("", 0, 0, 0)
+
+    def line(self, entry: Entry) -> bytes:
+        """The line of `entry`, which is counted."""
+        line = _line(entry)
+        self._sum.update(line)
+        self._kinds[type(entry)] += 1
+        self._count += 1
+        if isinstance(entry, Header):
+            self._header = entry
+        return line
+
+    async def report(self, entry: Entry) -> None:
+        """Now and then tells how far it has come, and lets others have a turn."""
+        if self._count % _REPORT_EVERY == 0:
+            self._progress(self._step, self._share(entry))
+            await asyncio.sleep(0)
+
+    def _share(self, entry: Entry) -> float:
+        """By the numbers of the entries, since nobody has counted them."""
+        _, last_id, seq, floor = self._header
+        match entry:
+            case Task():
+                done = entry.id
+            case Change():
+                done = last_id + entry.seq - floor
+            case _:
+                done = last_id
+        return done / max(last_id + seq - floor, 1)
+
+    async def passing(self, entries: AsyncIterable[Entry]) -> AsyncIterator[Entry]:
+        """The same entries."""
+        async with _closing(entries):
+            async for entry in entries:
+                self.line(entry)
+                await self.report(entry)
+                yield entry
+
+    def last_line(self) -> bytes:
+        """Of an export of the entries until now."""
+        return _last_line(self._count, self._sum.hexdigest())
+
+    def summary(self) -> Summary:
+        """Of the entries until now."""
+        kinds = self._kinds
+        return Summary(kinds[Task], kinds[Record], kinds[Remembered], kinds[Change], self._sum.hexdigest())
+
+
+# ---------------------------------------------------------------- reading an export
+
+
+async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
+    """The lines of the entries.  Raises BadExport, at the end where `file` was cut or changed."""
+    file.seek(0)
+    first = file.readline(len(_FIRST_LINE))
+    if first != _FIRST_LINE:
+        if first.startswith(OPENING):
+            raise BadExport("The export has a format that this version does not know. Use the version that wrote it.")
+        raise BadExport("This isn't an export of tasksvc. Name another file.")
+    count, checksum = 0, hashlib.sha256()
+    line = file.readline(_LINE_MAX)
+    while following := file.readline(_LINE_MAX):
+        count += 1
+        checksum.update(line)
+        yield line
+        line = following
+    if line != _last_line(count, checksum.hexdigest()):
+        raise BadExport(
+            "The export was cut or changed: its lines do not fit the checksum in the last one. Take another copy of it."
+        )

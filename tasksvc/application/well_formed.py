@@ -1,0 +1,133 @@
+"""Whether an entry of a dump has values that every store can keep.
+
+The types of an entry promise it, and a file that somebody has made need not keep that promise.  The
+limits of the API are no part of it: who commits through the port need not know them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, assert_never
+
+from tasksvc.domain.change import Change, Kind
+from tasksvc.domain.record import Record
+from tasksvc.domain.rules import ID_MAX, is_storable_text
+from tasksvc.domain.task import Task
+from tasksvc.domain.writes import Entry, Header, Remembered, Removed
+
+COUNT_MAX: Final = 2**53 - 1
+"""Of the counters in a header.  A store can count on from there, and JSON keeps them exact (RFC 8259, section 6)."""
+DEPTH_MAX: Final = 64
+"""Levels of a JSON object; twice what the API takes."""
+
+
+def malformed(entry: Entry) -> str | None:
+    """What is wrong with the first value of `entry` that no store keeps as it is; None where all is well."""
+    return next(_problems(entry), None)
+
+
+def _problems(entry: Entry) -> Iterator[str]:
+    match entry:
+        case Header(_, last_id, seq, floor):
+            for name, number in {"last_id": last_id, "seq": seq, "floor": floor}.items():
+                if not _is_integer(number, 0, COUNT_MAX):
+                    yield f"{name} must be an integer from 0 to {COUNT_MAX}."
+        case Task():
+            yield from _task(entry)
+        case Record():
+            yield from _record(entry)
+        case Remembered(key, at, results):
+            if not all(map(_is_text, key)):
+                yield "A retry key must be text."
+            yield from _moment("the time of a retry key", at)
+            for result in results:
+                yield from _result(result)
+        case Change(seq, kind, at, task_id, task):
+            if not (_is_integer(seq, 1, COUNT_MAX) and isinstance(kind, Kind) and _is_integer(task_id, 1, ID_MAX)):
+                yield "A change must have a number, a kind and the id of a task."
+            yield from _moment("the time of a change", at)
+            if task is not None:
+                yield from _task(task)
+        case _:
+            assert_never(entry)
+
+
+def _result(result: Any) -> Iterator[str]:
+    match result:
+        case None:
+            pass
+        case Task():
+            yield from _task(result)
+        case Record():
+            yield from _record(result)
+        case Removed(tasks, more):
+            if not (_is_integer(tasks, 0, ID_MAX) and isinstance(more, bool)):
+                yield "A deletion must have a number of tasks and say whether there are more."
+
+
+def _task(task: Task) -> Iterator[str]:
+    for name in ("id", "version"):
+        if not _is_integer(getattr(task, name), 1, ID_MAX):
+            yield f"{name} must be an integer from 1 to {ID_MAX}."
+    if not _is_integer(task.priority, -ID_MAX, ID_MAX):
+        yield f"priority must be an integer within ±{ID_MAX}."
+    if not _is_text(task.description):
+        yield "description must be text."
+    if not isinstance(task.done, bool):
+        yield "done must be true or false."
+    if not all(map(_is_text, task.labels)) or list(task.labels) != sorted(set(task.labels)):
+        yield "labels must be different texts, sorted by code point."
+    if not isinstance(task.metadata, Mapping) or not _is_json(task.metadata):
+        yield "metadata must be a JSON object."
+    for name in ("created_at", "updated_at"):
+        yield from _moment(name, getattr(task, name))
+    for name in ("completed_at", "due_at"):
+        if getattr(task, name) is not None:
+            yield from _moment(name, getattr(task, name))
+
+
+def _record(record: Record) -> Iterator[str]:
+    if not (_is_text(record.space) and _is_text(record.name)):
+        yield "The space and the name of a record must be text."
+    if not isinstance(record.value, Mapping) or not _is_json(record.value):
+        yield "The value of a record must be a JSON object."
+    if not _is_integer(record.version, 0, ID_MAX):
+        yield f"The version of a record must be an integer from 0 to {ID_MAX}."
+
+
+def _moment(name: str, value: Any) -> Iterator[str]:
+    if not isinstance(value, datetime) or value.utcoffset() != timedelta(0) or value.tzinfo is not UTC:
+        yield f"{name} must be a time in UTC."
+
+
+def _is_integer(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and is_storable_text(value)
+
+
+def _is_json(value: Any) -> bool:
+    """Whether all texts and numbers in it come back from every store as they went in."""
+    level = [value]
+    for _ in range(DEPTH_MAX + 1):
+        if not level:
+            return True
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, Mapping):
+                if not all(map(_is_text, item)):
+                    return False
+                below += item.values()
+            elif isinstance(item, list | tuple):
+                below += item
+            elif isinstance(item, str):
+                if not is_storable_text(item):
+                    return False
+            elif isinstance(item, float) and not math.isfinite(item):
+                return False
+        level = below
+    return False

@@ -1,0 +1,1 @@
+"""The rules of tasks, which know neither a store nor HTTP."""

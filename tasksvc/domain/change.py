@@ -1,0 +1,47 @@
+"""The change log: changes, positions in it, generations."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from tasksvc.domain.task import Task
+
+
+class Kind(StrEnum):
+    """What a change did to its task."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+class Change(NamedTuple):
+    """One entry of the change log."""
+
+    seq: int
+    """1, 2, 3, ... without gaps, in the order of the commits."""
+    kind: Kind
+    at: datetime
+    task_id: int
+    task: Task | None
+    """As this change left it; None for a deletion."""
+
+
+class Position(NamedTuple):
+    """A place in the change log of one life of a store: after the change `seq`."""
+
+    generation: str
+    """Of the store: random, renewed whenever it is emptied or restored."""
+    seq: int
+
+
+BEGINNING: Final = Position("", 0)
+"""Before the first change, of whatever store."""
+
+
+def new_generation() -> str:
+    """A generation for a store that begins anew: 64 random bits in 16 characters of [0-9a-f]."""
+    return os.urandom(8).hex()

@@ -1,0 +1,184 @@
+"""What can go wrong, in the domain's words.
+
+A message says what happened, to what, and what to do about it.  None holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Never
+
+if TYPE_CHECKING:
+    from tasksvc.domain.record import Record
+    from tasksvc.domain.task import Task
+
+
+class TasksvcError(Exception):
+    """Every error that tasksvc raises on purpose."""
+
+
+# ---------------------------------------------------------------- before a store is open
+
+
+class InvalidStoreURL(TasksvcError):
+    """The text that names the store is no store URL."""
+
+
+class PluginError(TasksvcError):
+    """No adapter could be loaded for the scheme of a store URL."""
+
+
+class StoreRefused(TasksvcError):
+    """The adapter was loaded, and will not open this store: in use, too new, not ours, unreadable."""
+
+
+class StoreInUse(StoreRefused):
+    """Another process serves the store, and one at a time may."""
+
+
+class StoreIsKept(StoreRefused):
+    """The store holds kept tasks and was to be opened as a scratch store, which would empty it."""
+
+
+class SchemaOutdated(StoreRefused):
+    """The store's schema is older than this version reads, and a reader migrates nothing."""
+
+
+# ---------------------------------------------------------------- before the service takes requests
+
+
+class NoTokens(TasksvcError):
+    """The service asks for tokens, and its store has none."""
+
+    def __init__(self, message: str, *, keeps_tokens: bool) -> None:
+        """`keeps_tokens`: whether the store can keep tokens at all."""
+        super().__init__(message)
+        self.keeps_tokens = keeps_tokens
+
+
+class PortTaken(TasksvcError):
+    """The service can't listen on an address, which another process uses or this machine doesn't have."""
+
+    def __init__(self, host: str, port: int, reason: str, *, index: int) -> None:
+        """`index`: which of the service's listeners it was, counted from 0."""
+        super().__init__(f"Cannot listen on {host}:{port}: {reason}.")
+        self.host, self.port, self.index = host, port, index
+
+
+# ---------------------------------------------------------------- a write that breaks a rule
+
+
+class RepositoryError(TasksvcError):
+    """What the methods of a TaskRepository raise."""
+
+
+class WriteRefused(RepositoryError):
+    """A write of a commit breaks a rule, so nothing of that commit was done."""
+
+    index: int = 0
+    """Which write of the commit it was, counted from 0."""
+
+
+class UnknownWrite(WriteRefused):
+    """What was to be done is no write of a known kind: a mistake of the program that asked for it."""
+
+    def __init__(self, write: Never) -> None:
+        """`write` is Never to a type checker, so that it reports a kind of write that is forgotten."""
+        super().__init__(f"A write is a {type(write).__name__}, which is no kind of write. Use one of tasksvc.Write.")
+
+
+class TaskNotFound(WriteRefused):
+    """There is no such task; from get() too."""
+
+    def __init__(self, task_id: int) -> None:
+        super().__init__(f"There is no task {task_id}.")
+        self.task_id = task_id
+
+
+class VersionConflict(WriteRefused):
+    """The task is not at a version that the caller named."""
+
+    def __init__(self, current: Task, generation: str) -> None:
+        """`current` is the task as it is, in a store of `generation`."""
+        super().__init__(f"Task {current.id} is at version {current.version}, and the request expects another one.")
+        self.current, self.generation = current, generation
+
+
+class RecordConflict(WriteRefused):
+    """The record is not at the version that the caller named; `current` is None where it is absent."""
+
+    def __init__(self, space: str, name: str, current: Record | None) -> None:
+        state = "does not exist" if current is None else f"is at version {current.version}"
+        super().__init__(f"Record {name!r} of {space!r} {state}, which is not what was expected.")
+        self.current = current
+
+
+class InvalidTask(WriteRefused):
+    """A patch would make a task that breaks a rule which only shows when both are seen together."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
+
+
+class CommitTooLarge(InvalidTask):
+    """The tasks that a commit patches are, all together, too much for one answer and for the log."""
+
+    def __init__(self, limit: int) -> None:
+        """`limit`: bytes."""
+        super().__init__(
+            "patch", f"All tasks changed at once may have {limit:,} bytes of JSON together. Change fewer at once."
+        )
+
+
+class RetryKeyReused(RepositoryError):
+    """The retry key was used before, for a request with another fingerprint."""
+
+    def __init__(self) -> None:
+        super().__init__("This retry key was used for another request. Send a new key with a new request.")
+
+
+# ---------------------------------------------------------------- reading the log
+
+
+class PositionGone(RepositoryError):
+    """The position is older than the log, beyond its head, or of another life of this store."""
+
+
+# ---------------------------------------------------------------- the store itself
+
+
+class Unsupported(RepositoryError):
+    """The store declares that it lacks this capability."""
+
+
+class BackupsUnsupported(Unsupported):
+    """The adapter makes no backups."""
+
+
+class StoreNotEmpty(RepositoryError):
+    """restore() takes an empty store only."""
+
+
+class StoreUnavailable(RepositoryError):
+    """The store cannot do this now.  Nothing was written."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        """`retry_after`: seconds after which it is worth trying again."""
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class StoreClosed(StoreUnavailable):
+    """The store was closed, or is being closed."""
+
+
+class Overloaded(StoreUnavailable):
+    """Too many calls wait already."""
+
+
+class StoreFull(StoreUnavailable):
+    """There is no room left where the store keeps its data."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The store failed while it wrote: the commit may be there or not.  The same retry key makes it safe to repeat."""

@@ -1,0 +1,133 @@
+"""What texts, labels, metadata and times of tasks may be."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from tasksvc.domain.json_object import JSONObject, compact_size
+
+DESCRIPTION_MAX: Final = 10_000
+"""Characters."""
+PRIORITY_MAX: Final = 9
+LABELS_MAX: Final = 50
+LABEL_MAX: Final = 100
+"""Characters."""
+METADATA_MAX: Final = 16 * 1024
+"""Bytes of compact JSON in UTF-8."""
+METADATA_DEPTH: Final = 32
+METADATA_INTEGER_MAX: Final = 2**53 - 1
+"""The largest integer that every JSON parser keeps exact (RFC 8259, section 6)."""
+ID_MAX: Final = 2**63 - 1
+
+
+# ---------------------------------------------------------------- rules for single values
+# Each returns what is expected, where the value does not meet it, and None where it does.
+
+# The clock is spelt out, since datetime takes an hour of 24 from Python 3.13 on, and an offset of 60 minutes.
+_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_TIMESTAMP = re.compile(
+    rf"(\d{{4}}-\d\d-\d\d)[Tt]({_CLOCK}:[0-5]\d)(?:\.(\d{{1,6}})\d*)?([Zz]|[+-]{_CLOCK})", re.ASCII
+).fullmatch
+
+
+def is_storable_text(text: str) -> bool:
+    """No U+0000 and no lone surrogate: some stores cut the one, none can encode the other."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_problem(text: str) -> str | None:
+    """1 to DESCRIPTION_MAX characters, storable."""
+    if not 1 <= len(text) <= DESCRIPTION_MAX:
+        return f"Must have 1 to {DESCRIPTION_MAX:,} characters; it has {len(text):,}."
+    if not is_storable_text(text):
+        return "Must not hold U+0000 or a lone surrogate."
+    return None
+
+
+def description_problem(text: str) -> str | None:
+    """1 to DESCRIPTION_MAX characters, not blank, storable."""
+    return text_problem(text) or ("Must not be blank." if text.isspace() else None)
+
+
+def labels_problem(labels: Sequence[str]) -> str | None:
+    """Up to LABELS_MAX different labels of 1 to LABEL_MAX characters, storable."""
+    different = dict.fromkeys(labels)
+    if len(different) > LABELS_MAX:
+        return f"Must have at most {LABELS_MAX} different labels."
+    for label in different:
+        if not 1 <= len(label) <= LABEL_MAX:
+            return f"Each label must have 1 to {LABEL_MAX} characters."
+        if not is_storable_text(label):
+            return "A label must not hold U+0000 or a lone surrogate."
+    return None
+
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+"""What most values are, since it takes a while to find out whether one is a Mapping."""
+
+
+def metadata_problem(metadata: JSONObject) -> str | None:
+    """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
+    level: list[Any] = [metadata]
+    depth, values = 1, 0
+    while level:
+        below: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind in _CONTAINERS or (kind not in _SCALARS and isinstance(value, Mapping | list | tuple)):
+                if depth > METADATA_DEPTH:
+                    return f"Must be at most {METADATA_DEPTH} levels deep."
+                values += len(value)
+                if values > METADATA_MAX:  # each is a byte at least, and looking at them all could take long
+                    return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has more."
+                if isinstance(value, list | tuple):
+                    below += value
+                elif value:
+                    if not all(map(is_storable_text, value)):
+                        return "A name in it must not hold U+0000 or a lone surrogate."
+                    below += value.values()
+            elif isinstance(value, str):
+                if not is_storable_text(value):
+                    return "A text in it must not hold U+0000 or a lone surrogate."
+            elif isinstance(value, float):
+                if not math.isfinite(value):
+                    return "A number in it must be finite."
+            elif isinstance(value, int) and not -METADATA_INTEGER_MAX <= value <= METADATA_INTEGER_MAX:
+                return f"An integer in it must lie within ±{METADATA_INTEGER_MAX:,}."
+        level = below
+        depth += 1
+    size = compact_size(metadata)
+    if size > METADATA_MAX:
+        return f"Must be at most {METADATA_MAX:,} bytes of JSON; it has {size:,}."
+    return None
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """An RFC 3339 date-time with its offset, in UTC, cut to microseconds; None where it is none.
+
+    None for a leap second too, which datetime does not have.
+    """
+    if (match := _TIMESTAMP(text)) is None:
+        return None
+    day, clock, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0').ljust(6, '0')}{offset.upper()}")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def normalized_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """Each label once, sorted by code point."""
+    return tuple(sorted(set(labels)))

@@ -1,0 +1,123 @@
+"""Tasks: what they hold, and how they are made and changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from tasksvc.domain.errors import InvalidTask
+from tasksvc.domain.json_object import NO_METADATA, JSONObject, compact_size, utf8_size
+from tasksvc.domain.rules import metadata_problem
+
+TASK_BYTES: Final = 250
+"""Bytes that json_size() counts for what hardly varies: numbers, times, and the names of the fields."""
+
+
+class TaskDraft(NamedTuple):
+    """What a caller may say of a new task.  The values obey the rules below."""
+
+    description: str
+    done: bool = False
+    due_at: datetime | None = None
+    priority: int = 0
+    labels: tuple[str, ...] = ()
+    metadata: JSONObject = NO_METADATA
+
+
+# Not frozen, which would add 0.7 us to the making of each; no slots, which would make its encoding
+# 2.5 times as slow.
+@dataclass
+class Task:
+    """A task as a store keeps it, never changed once it is made.  All times are in UTC, with microseconds.
+
+    The order of the fields is the order in which they are shown.
+    """
+
+    id: int
+    description: str
+    done: bool
+    completed_at: datetime | None
+    due_at: datetime | None
+    priority: int
+    labels: tuple[str, ...]
+    metadata: JSONObject
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class Version(NamedTuple):
+    """A version of a task in one life of its store: what an entity tag names."""
+
+    generation: str
+    """Of the store.  The same number in another generation is another version."""
+    number: int
+    """`Task.version`."""
+
+
+# ---------------------------------------------------------------- creating and revising
+
+_RESET: Final[dict[str, Any]] = {"done": False, "due_at": None, "priority": 0, "labels": (), "metadata": NO_METADATA}
+
+
+def json_size(task: Task | None) -> int:
+    """Returns about how many bytes `task` has as JSON: TASK_BYTES and those of its description, labels and metadata.
+
+    The description is counted in UTF-8; the labels and the metadata as compact JSON in UTF-8, so as 2 if empty.
+    None stands for the task of a deletion, which has TASK_BYTES.
+    """
+    if task is None:
+        return TASK_BYTES
+    labels = compact_size(task.labels) if task.labels else 2
+    metadata = compact_size(dict(task.metadata)) if task.metadata else 2
+    return TASK_BYTES + utf8_size(task.description) + labels + metadata
+
+
+def new_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
+    """The first version of a task."""
+    description, done, due_at, priority, labels, metadata = draft
+    return Task(task_id, description, done, at if done else None, due_at, priority, labels, metadata, at, at, 1)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396, section 2.  Neither argument is changed."""
+    if not isinstance(patch, Mapping):
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
+    """`task` with the merge patch `fields` of a draft's fields applied at `at`.
+
+    None resets a field; a field that is not named is not touched.  Where nothing would change it
+    is the same object, so the same version.  `updated_at` never goes back.  Raises InvalidTask.
+    """
+    values = {
+        name: _RESET[name] if value is None else merge_patch(task.metadata, value) if name == "metadata" else value
+        for name, value in fields.items()
+    }
+    if "metadata" in values and (problem := metadata_problem(values["metadata"])) is not None:
+        raise InvalidTask("metadata", f"After the patch: {problem}")
+    if all(_same(getattr(task, name), value) for name, value in values.items()):
+        return task
+    at = max(at, task.updated_at)
+    if values.get("done", task.done) is not task.done:
+        values["completed_at"] = at if values["done"] else None
+    return dataclasses.replace(task, **values, updated_at=at, version=task.version + 1)
+
+
+def _same(old: Any, new: Any) -> bool:
+    """Equal as JSON is: 1, 1.0 and true are equal in Python, and are not here."""
+    if isinstance(old, Mapping):
+        return json.dumps(dict(old), sort_keys=True) == json.dumps(dict(new), sort_keys=True)
+    return bool(old == new)

@@ -1,0 +1,1 @@
+"""What the service needs of the world: stores, and the hooks that find them."""

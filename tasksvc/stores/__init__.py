@@ -1,0 +1,1 @@
+"""Parts for those who write a store."""

@@ -1,0 +1,78 @@
+"""A file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tasksvc.domain.errors import TasksvcError
+
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
+"""What a file system answers that has no hard links, such as FAT."""
+
+
+class FileRefused(TasksvcError):
+    """A file cannot be made, read or written."""
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Gives an empty file beside `path` to fill, for its owner alone.
+
+    When the block ends, that is brought to the disk and becomes `path`.  When the block raises,
+    nothing is left; when the process is killed, at most a file whose name begins with that of
+    `path` and ends with .partial.  Raises FileRefused where `path` is there already, or a file
+    cannot be written.
+    """
+    _check_free(path)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
+    except OSError as error:
+        raise FileRefused(f"{path} cannot be made: {error.strerror}. Name a file in another folder.") from error
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        yield partial
+        _sync(partial)
+        _name(partial, path)
+        if os.name != "nt":  # which cannot sync a folder
+            _sync(path.parent)
+    except OSError as error:
+        raise FileRefused(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _check_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise _taken(path)
+
+
+def _name(partial: Path, path: Path) -> None:
+    """Gives the file the name `path`, unless something else has it.  Raises FileRefused."""
+    try:
+        os.link(partial, path)  # which, other than rename(), replaces nothing
+    except FileExistsError:
+        raise _taken(path) from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        _check_free(path)
+        partial.rename(path)
+
+
+def _taken(path: Path) -> FileRefused:
+    return FileRefused(f"{path} is there already. Name another file, or remove it first.")
+
+
+def _sync(path: Path) -> None:
+    """Brings a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

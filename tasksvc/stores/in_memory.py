@@ -1,0 +1,200 @@
+"""A repository over a ledger that holds everything in memory: the model of every other store.
+
+On its own it keeps nothing.  A store whose tasks fit in memory and that has somewhere to append to
+overrides `persist()`, and replays what it finds there when it is opened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from datetime import datetime
+from typing import Final, Literal
+
+from tasksvc.domain.change import Change, Position, new_generation
+from tasksvc.domain.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
+from tasksvc.domain.ledger import Ledger
+from tasksvc.domain.query import Cursor, TaskQuery, fitting, select
+from tasksvc.domain.record import Record
+from tasksvc.domain.task import Task, json_size
+from tasksvc.domain.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
+from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, seq_of
+from tasksvc.stores.batcher import GroupCommit
+from tasksvc.stores.deciding import decide
+from tasksvc.stores.turns import Turns
+
+COUNTED_AT_ONCE = 1_000
+"""Tasks that count() looks at between two turns of the event loop: about a millisecond."""
+
+_RENEWAL: Final = "renewal"
+
+
+class LedgerRepository(TaskRepository):
+    """Everything that the port asks for, in memory."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[int, Task] = {}
+        self._remembered: dict[tuple[str, str], Remembered] = {}
+        self._records: dict[tuple[str, str], Record] = {}
+        self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
+        self._log: list[Change] = []
+        self._changed = asyncio.Event()
+        self._group: GroupCommit[Commit | list[Entry] | Literal["renewal"], Committed] = GroupCommit(self._commit_group)
+        self._closed = False
+
+    # ------------------------------------------------------------ for a store that keeps what it holds
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        """Writes the entries of some commits, each commit all or nothing, and returns when they are on disk.
+
+        Called once at a time, and before anybody sees what is in them.  Raises a StoreUnavailable.
+        """
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        """Takes in what persist() once wrote, in the order in which it was written."""
+        for entry in entries:
+            self._ledger.apply((entry,))
+            if isinstance(entry, Change):
+                self._log.append(entry)
+
+    @property
+    def header(self) -> Header:
+        """What is to be persisted before anything else, for a store that is new."""
+        ledger = self._ledger
+        return Header(ledger.generation, ledger.last_id, ledger.seq, ledger.seq - len(self._log))
+
+    # ------------------------------------------------------------ the port
+
+    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+        return await self._group(Commit(writes, at, retry))
+
+    async def _commit_group(
+        self, units: Sequence[Commit | list[Entry] | Literal["renewal"]]
+    ) -> Sequence[Committed | Exception]:
+        """Commits, dumps to restore, and renewals of the generation."""
+        outcomes: list[Committed | Exception] = []
+        made: list[list[Entry]] = []
+        ledger, turns = self._ledger.draft(), Turns()
+        for unit in units:
+            try:
+                if isinstance(unit, Commit):
+                    decision = await decide(ledger, unit, turns)
+                    committed, entries = decision.committed, decision.entries()
+                elif unit == _RENEWAL:
+                    header = Header(new_generation(), ledger.last_id, ledger.seq, self.header.floor)
+                    committed, entries = Committed((), self._ledger.position), [header]
+                else:
+                    if made or self.header[1:] != (0, 0, 0) or self._records or self._remembered:
+                        raise StoreNotEmpty("This store holds something already. Restore into a new one.")
+                    committed, entries = Committed((), self._ledger.position), unit
+            except Exception as error:  # whatever it is, it is this unit's alone
+                outcomes.append(error)
+            else:
+                ledger.apply(entries)
+                outcomes.append(committed)
+                if entries:
+                    made.append(entries)
+        if made:
+            await self.persist(made)
+            for entries in made:
+                self.replay(entries)
+            self._wake()
+        return outcomes
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def get(self, task_id: int) -> Found:
+        self._check_open()
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise TaskNotFound(task_id)
+        return Found(task, self._ledger.generation)
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        self._check_open()
+        return Page(*select(self._tasks.values(), query, after, limit, max_bytes), self._ledger.position)
+
+    async def count(self, query: TaskQuery) -> int:
+        self._check_open()
+        tasks = list(self._tasks.values())  # a snapshot, since a task never changes once it is made
+        found = 0
+        for start in range(0, len(tasks), COUNTED_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            found += sum(map(query.matches, tasks[start : start + COUNTED_AT_ONCE]))
+        return found
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        self._check_open()
+        generation, _, head, floor = self.header
+        start = seq_of(since, generation=generation, floor=floor, head=head)
+        changes = self._log[start - floor : start - floor + limit]
+        if max_bytes is not None:
+            changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
+        end = start + len(changes)
+        return ChangePage(changes, Position(generation, end), end < head)
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        if since == self._ledger.position:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout)
+
+    async def record(self, space: str, name: str) -> Record | None:
+        self._check_has(Capability.RECORDS)
+        return self._records.get((space, name))
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        self._check_has(Capability.RECORDS)
+        names = sorted(name for at, name in self._records if at == space and name > after)
+        return [self._records[space, name] for name in names[:limit]]
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._check_has(Capability.PRUNE)
+        old = 0
+        for index, change in enumerate(self._log):
+            if change.at >= log_before and len(self._log) - index <= log_keep:
+                break
+            old = index + 1
+        del self._log[: min(old, limit)]
+        expired = [name for name, used in self._remembered.items() if used.at < keys_before]
+        for name in expired[:limit]:
+            del self._remembered[name]
+        return old > limit or len(expired) > limit
+
+    async def dump(self) -> AsyncIterator[Entry]:
+        self._check_has(Capability.DUMP)
+        tasks = [self._tasks[task_id] for task_id in sorted(self._tasks)]
+        records = [self._records[name] for name in sorted(self._records)]
+        remembered = [self._remembered[name] for name in sorted(self._remembered)]
+        entries: list[Entry] = [self.header, *tasks, *records, *remembered, *self._log]
+        for entry in entries:
+            yield entry
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        self._check_has(Capability.DUMP)
+        anew = new_generation()
+        taken = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in entries]
+        await self._group(taken)
+
+    async def renew(self) -> None:
+        self._check_has(Capability.DUMP)
+        await self._group(_RENEWAL)
+
+    async def close(self) -> None:
+        await self._group.close()
+        self._closed = True
+        self._wake()  # so that readers that wait learn of it
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
+
+    def _check_has(self, capability: Capability) -> None:
+        self._check_open()
+        if capability not in self.capabilities:
+            raise Unsupported(f"{type(self).__name__} declares {capability.name} absent.")
