@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 import warnings
+from collections.abc import Iterator
+from importlib.metadata import Distribution, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of a busy machine is held up now and then, and tests of the log aren't about that."""
     monkeypatch.setattr("tasksvc.application.watchdog.LATE_SECONDS", 3_600.0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _installed_is_read_once() -> Iterator[None]:
+    """Each opening of a store looks for adapters in all that is installed, which is most of the work where it is small.
+
+    What a test installs itself is read each time.
+    """
+    known: dict[str, EntryPoints] = {}
+    read = Distribution.entry_points.fget
+
+    def entry_points(distribution: Distribution) -> EntryPoints:
+        path = str(getattr(distribution, "_path", ""))
+        if path in known:
+            return known[path]
+        found = read(distribution)
+        if path.startswith(sys.prefix):
+            known[path] = found
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Distribution, "entry_points", property(entry_points))
+        yield
 
 
 class LeftBehind:
