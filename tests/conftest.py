@@ -29,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("postgresql")
 
 
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there until the end, so the garbage collector need not look at them each time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of a busy machine is held up now and then, and tests of the log aren't about that."""
@@ -88,6 +94,7 @@ class LeftBehind:
         with warnings.catch_warnings(action="ignore"):
             gc.unfreeze()  # a server in the same process freezes what is there when it starts
             gc.collect()
+            gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

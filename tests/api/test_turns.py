@@ -6,7 +6,7 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,12 +18,10 @@ from tasksvc.stores.turns import TURN_SECONDS
 
 
 @pytest.fixture(autouse=True)
-def frozen() -> Iterator[None]:
+def frozen() -> None:
     """As in the service, the garbage collector doesn't look at what was there before."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 class Turns(NamedTuple):

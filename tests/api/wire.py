@@ -126,6 +126,7 @@ async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
         mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
         mock.patch.object(listener, "IDLE_SECONDS", FOREVER_SECONDS),
         mock.patch.object(pipelining_module, "HEAD_SECONDS", FOREVER_SECONDS),
+        mock.patch.object(gc, "freeze"),  # which would keep for ever what other tests have left to be collected
     ):
         async with _serving(options) as server:
             yield server
@@ -144,7 +145,6 @@ async def _serving(options: Options | None) -> AsyncIterator[Server]:
         serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await serving
-        gc.unfreeze()  # what the server froze
 
 
 _before = Front.before
