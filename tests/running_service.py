@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -13,8 +15,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from unittest import mock
 
 from patience import PATIENCE_SECONDS
+
+from tasksvc import cli
 
 _SET_AND_RUN = """
 import importlib, json, sys
@@ -66,6 +71,29 @@ def run_tasksvc(
         timeout=PATIENCE_SECONDS,
         check=False,
     )
+
+
+def run_here(
+    *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The same within this process, which spares the start of another.
+
+    It's for commands that end by themselves and write text: not for `serve`, nor for `migrate`, which sets up the
+    log, nor for `export -`, which writes to the descriptor.
+    """
+    printed, said = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        contextlib.chdir(folder),
+        mock.patch.dict(os.environ, environment_with(environment), clear=True),
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(said),
+    ):
+        try:
+            status = cli.run(arguments)
+        except SystemExit as end:  # argparse ends the process
+            status = end.code if isinstance(end.code, int) else 1
+    texts = [stream.buffer.getvalue().decode() for stream in (printed, said)]
+    return subprocess.CompletedProcess(arguments, status, *texts)
 
 
 class RunningService:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from other_users import as_user
-from running_service import RunningService, environment_with, run_tasksvc, with_constants
+from running_service import RunningService, environment_with, run_here, run_tasksvc, with_constants
 from wire import ask
 
 from tasksvc.application.tokens import is_well_formed
@@ -28,14 +28,14 @@ def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
 ) -> None:
     long_after = with_constants({"tasksvc.api.pipeline.auth.FRESH_SECONDS": 1_000})
     with RunningService(*arguments, folder=tmp_path, before=long_after) as service:
-        made = run_tasksvc("token", "create", "root", "--scope", "admin", *STORE, folder=tmp_path)
+        made = run_here("token", "create", "root", "--scope", "admin", *STORE, folder=tmp_path)
         administered = ask(
             service.url, "GET", "/admin/tokens", headers={"Authorization": f"Bearer {made.stdout.strip()}"}
         )
-        listed = run_tasksvc("token", "list", *STORE, folder=tmp_path)
-        again = run_tasksvc("token", "create", "root", *STORE, folder=tmp_path)
-        revoked = run_tasksvc("token", "revoke", "root", *STORE, folder=tmp_path)
-        left = run_tasksvc("token", "list", *STORE, folder=tmp_path)
+        listed = run_here("token", "list", *STORE, folder=tmp_path)
+        again = run_here("token", "create", "root", *STORE, folder=tmp_path)
+        revoked = run_here("token", "revoke", "root", *STORE, folder=tmp_path)
+        left = run_here("token", "list", *STORE, folder=tmp_path)
         anonymous = ask(service.url, "GET", "/tasks/")
 
     assert is_well_formed(made.stdout.strip())
@@ -77,9 +77,9 @@ def test_what_a_killed_service_left_hurts_neither_the_command_nor_the_next_servi
     service.kill()
     assert (tmp_path / "tasks.db.socket").exists()
 
-    alone = run_tasksvc("token", "create", "alone", *STORE, folder=tmp_path)
+    alone = run_here("token", "create", "alone", *STORE, folder=tmp_path)
     with service:
-        served = run_tasksvc("token", "list", *STORE, folder=tmp_path)
+        served = run_here("token", "list", *STORE, folder=tmp_path)
 
     assert alone.returncode == 0
     assert served.stdout.startswith("alone  write  ")
@@ -89,7 +89,7 @@ def test_a_path_that_is_too_long_for_the_address_of_a_socket_works(tmp_path: Pat
     folder = tmp_path / ("x" * 120) / ("y" * 120)
     folder.mkdir(parents=True)
     with RunningService(*STORE, folder=folder):
-        made = run_tasksvc("token", "create", "root", *STORE, folder=folder)
+        made = run_here("token", "create", "root", *STORE, folder=folder)
 
     assert (made.returncode, is_well_formed(made.stdout.strip())) == (0, True)
 
@@ -100,7 +100,7 @@ def test_a_service_that_cannot_make_the_socket_says_so_and_serves(tmp_path: Path
 
     with RunningService(*STORE, folder=tmp_path) as service:
         answer = ask(service.url, "GET", "/tasks/")
-        refused = run_tasksvc("token", "list", *STORE, folder=tmp_path)
+        refused = run_here("token", "list", *STORE, folder=tmp_path)
 
     assert answer.status == 200
     assert "tasks.db.socket cannot be made" in service.output
@@ -134,7 +134,7 @@ asyncio.run(serve())
 
 
 def test_a_service_that_has_no_token_yet_is_named_the_way_on_without_one(tmp_path: Path) -> None:
-    done = run_tasksvc("token", "list", "--url", "http://127.0.0.1:1", folder=tmp_path)
+    done = run_here("token", "list", "--url", "http://127.0.0.1:1", folder=tmp_path)
 
     assert done.returncode == 1
     assert "its own user needs none: name the store with --store" in done.stderr
@@ -203,6 +203,6 @@ def test_a_socket_that_another_user_has_put_there_is_not_trusted(public_folder: 
 def test_root_may_ask_the_service_of_a_user_in_the_folder_of_that_user(public_folder: Path) -> None:
     os.chown(public_folder, 4712, 4712)
     with RunningService(*STORE, folder=public_folder, before=as_user(4712, group=4712)):
-        made = run_tasksvc("token", "create", "root", "--scope", "admin", *STORE, folder=public_folder)
+        made = run_here("token", "create", "root", "--scope", "admin", *STORE, folder=public_folder)
 
     assert (made.returncode, is_well_formed(made.stdout.strip())) == (0, True)

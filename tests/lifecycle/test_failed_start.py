@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from running_service import RunningService, run_tasksvc
+from running_service import RunningService, run_here, run_tasksvc
 from wire import ask
 
 from tasksvc.api.app import OPERATIONS, create_app
@@ -86,7 +86,7 @@ def another_program(folder: Path, taken_port: int) -> list[str]:
 
 
 def newer_schema(folder: Path, taken_port: int) -> list[str]:
-    run_tasksvc("token", "create", "someone", "--store", "sqlite:///tasks.db", folder=folder)
+    run_here("token", "create", "someone", "--store", "sqlite:///tasks.db", folder=folder)
     with closing(sqlite3.connect(folder / "tasks.db")) as database:
         database.execute("PRAGMA user_version = 1000000")
     return ["--store", "sqlite:///tasks.db"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from running_service import RunningService, run_tasksvc
+from running_service import RunningService, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
@@ -279,7 +279,7 @@ def test_a_mistyped_schema_is_told_of_and_not_made(command: Sequence[str], new_u
 
 def test_the_command_says_that_all_is_well_while_the_store_is_served(file: Path, tmp_path: Path) -> None:
     with RunningService("--store", f"sqlite:///{file}", folder=tmp_path) as service:
-        done = run_tasksvc("check", folder=tmp_path, environment={"TASKSVC_STORE": f"sqlite:///{file}"})
+        done = run_here("check", folder=tmp_path, environment={"TASKSVC_STORE": f"sqlite:///{file}"})
         service.stop()
 
     assert (done.returncode, done.stdout, done.stderr) == (0, f"sqlite:///{file} is in order.\n", "")
@@ -291,7 +291,7 @@ def test_the_command_prints_a_line_for_each_problem(file: Path, tmp_path: Path) 
     connection.commit()
     connection.close()
 
-    done = run_tasksvc("check", "--store", f"sqlite:///{file}", folder=tmp_path)
+    done = run_here("check", "--store", f"sqlite:///{file}", folder=tmp_path)
 
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
@@ -310,7 +310,7 @@ def test_the_command_does_not_print_thousands_of_lines(file: Path, tmp_path: Pat
     connection.commit()
     connection.close()
 
-    done = run_tasksvc("check", "--store", f"sqlite:///{file}", folder=tmp_path)
+    done = run_here("check", "--store", f"sqlite:///{file}", folder=tmp_path)
 
     assert len(done.stdout.splitlines()) == 101
     assert done.stdout.splitlines()[-1] == "... and 400 more."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from heads import generation_of
-from running_service import RunningService, run_tasksvc
+from running_service import RunningService, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import KEY, contents, fill
@@ -134,9 +134,9 @@ async def test_the_command_copies_in_both_directions_and_says_what(
 
 
 def test_the_command_refuses_a_target_that_is_not_empty(source_url: str, tmp_path: Path) -> None:
-    run_tasksvc("copy", source_url, "sqlite:///target.db", folder=tmp_path)
+    run_here("copy", source_url, "sqlite:///target.db", folder=tmp_path)
 
-    again = run_tasksvc("copy", source_url, "sqlite:///target.db", folder=tmp_path)
+    again = run_here("copy", source_url, "sqlite:///target.db", folder=tmp_path)
 
     assert (again.returncode, again.stdout) == (1, "")
     assert again.stderr == (
@@ -145,7 +145,7 @@ def test_the_command_refuses_a_target_that_is_not_empty(source_url: str, tmp_pat
 
 
 def test_the_command_makes_nothing_where_the_source_is_missing(tmp_path: Path) -> None:
-    done = run_tasksvc("copy", "sqlite:///typo.db", "sqlite:///target.db", folder=tmp_path)
+    done = run_here("copy", "sqlite:///typo.db", "sqlite:///target.db", folder=tmp_path)
 
     assert done.returncode == 1
     assert done.stderr == f"tasksvc: There is no store in {tmp_path}/typo.db. Name a file that is there.\n"
@@ -155,7 +155,7 @@ def test_the_command_makes_nothing_where_the_source_is_missing(tmp_path: Path) -
 def test_the_command_shows_no_password(tmp_path: Path) -> None:
     url = "postgresql://user:sesame@127.0.0.1:1/db?start_timeout=0"
 
-    done = run_tasksvc("copy", url, "sqlite:///target.db", folder=tmp_path)
+    done = run_here("copy", url, "sqlite:///target.db", folder=tmp_path)
 
     assert done.returncode == 1
     assert "sesame" not in done.stdout + done.stderr
@@ -164,8 +164,8 @@ def test_the_command_shows_no_password(tmp_path: Path) -> None:
 
 def test_a_store_is_copied_from_while_it_is_served_and_not_to(source_url: str, tmp_path: Path) -> None:
     with RunningService("--store", source_url, folder=tmp_path):
-        away = run_tasksvc("copy", source_url, "sqlite:///target.db", folder=tmp_path)
-        back = run_tasksvc("copy", "sqlite:///target.db", source_url, folder=tmp_path)
+        away = run_here("copy", source_url, "sqlite:///target.db", folder=tmp_path)
+        back = run_here("copy", "sqlite:///target.db", source_url, folder=tmp_path)
 
     assert away.returncode == 0, away.stderr
     assert back.returncode == 1

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from heads import generation_of
-from running_service import environment_with, run_tasksvc
+from running_service import environment_with, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
@@ -223,7 +223,7 @@ def test_a_made_up_file_makes_no_store(old: str, new: str, reason: str, export: 
     lines = export.decode().replace(old, new, 1).encode().splitlines(keepends=True)[1:-1]
     (tmp_path / "tasks.jsonl").write_bytes(with_checksum(lines))
 
-    done = run_tasksvc("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
+    done = run_here("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("tasksvc: The export ")
@@ -277,7 +277,7 @@ def test_a_store_goes_through_a_pipe(store_url: str, export: bytes, tmp_path: Pa
 def test_a_damaged_file_makes_no_store(export: bytes, tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_bytes(export[:-200])
 
-    done = run_tasksvc("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
+    done = run_here("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("tasksvc: The export was cut or changed")
@@ -287,7 +287,7 @@ def test_a_damaged_file_makes_no_store(export: bytes, tmp_path: Path) -> None:
 def test_a_file_that_is_there_is_not_written_over(store_url: str, tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_text("mine")
 
-    done = run_tasksvc("export", "tasks.jsonl", "--store", store_url, folder=tmp_path)
+    done = run_here("export", "tasks.jsonl", "--store", store_url, folder=tmp_path)
 
     assert done.returncode == 1
     assert done.stderr == "tasksvc: tasks.jsonl is there already. Name another file, or remove it first.\n"
@@ -307,7 +307,7 @@ def test_a_file_that_is_there_is_not_written_over(store_url: str, tmp_path: Path
     ],
 )
 def test_what_the_user_can_mend_is_one_sentence(words: tuple[str, ...], reason: str, tmp_path: Path) -> None:
-    done = run_tasksvc(*words, folder=tmp_path)
+    done = run_here(*words, folder=tmp_path)
 
     assert done.returncode == 1
     assert done.stderr.startswith(f"tasksvc: {reason}")

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from other_users import as_user
-from running_service import RunningService, environment_with, run_tasksvc
+from running_service import RunningService, environment_with, run_here, run_tasksvc
 from wire import ask
 
 from tasksvc.application.tokens import is_well_formed
@@ -51,10 +51,10 @@ def test_a_store_and_what_lies_beside_it_are_private(arguments: tuple[str, ...],
 
 @pytest.mark.usefixtures("_umask")
 def test_what_is_saved_and_what_is_made_of_it_is_private(tmp_path: Path) -> None:
-    run_tasksvc("token", "create", "someone", *STORE, folder=tmp_path)
+    run_here("token", "create", "someone", *STORE, folder=tmp_path)
 
     done = [
-        run_tasksvc(*command, folder=tmp_path)
+        run_here(*command, folder=tmp_path)
         for command in (
             ("backup", "saved", *STORE),
             ("export", "exported", *STORE),
@@ -72,7 +72,7 @@ def test_what_is_saved_and_what_is_made_of_it_is_private(tmp_path: Path) -> None
 @pytest.mark.usefixtures("_umask")
 @pytest.mark.parametrize("command", [("new",), ("create", "someone", *STORE)], ids=["new", "create"])
 def test_a_token_that_is_written_to_a_file_is_private(command: tuple[str, ...], tmp_path: Path) -> None:
-    done = run_tasksvc("token", *command, "--output", "admin-token", folder=tmp_path)
+    done = run_here("token", *command, "--output", "admin-token", folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (0, "")
     assert is_well_formed((tmp_path / "admin-token").read_text().removesuffix("\n"))
@@ -85,8 +85,8 @@ def test_a_token_that_is_written_to_a_file_is_private(command: tuple[str, ...], 
 def test_a_token_is_not_written_over_another_file_and_none_is_made_then(tmp_path: Path) -> None:
     (tmp_path / "admin-token").write_text("mine")
 
-    done = run_tasksvc("token", "create", "someone", *STORE, "--output", "admin-token", folder=tmp_path)
-    listed = run_tasksvc("token", "list", *STORE, folder=tmp_path)
+    done = run_here("token", "create", "someone", *STORE, "--output", "admin-token", folder=tmp_path)
+    listed = run_here("token", "list", *STORE, folder=tmp_path)
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (

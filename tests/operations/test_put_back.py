@@ -7,7 +7,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from patience import PATIENCE_SECONDS
-from running_service import RunningService, run_tasksvc
+from running_service import RunningService, run_here
 from wire import Answer, ask
 
 STORE = ("--store", "sqlite:///tasks.db")
@@ -77,7 +77,7 @@ def test_what_no_service_can_notice_an_operator_says(tmp_path: Path) -> None:
     shutil.rmtree(volume)
     snapshot.rename(volume)
 
-    renewed = run_tasksvc("renew", *STORE, folder=volume)
+    renewed = run_here("renew", *STORE, folder=volume)
 
     with service:
         changes = ask(service.url, "GET", f"/changes?since={position}")
@@ -89,11 +89,11 @@ def test_what_no_service_can_notice_an_operator_says(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_not_there_or_is_served_is_not_renewed(tmp_path: Path) -> None:
-    missing = run_tasksvc("renew", *STORE, folder=tmp_path)
+    missing = run_here("renew", *STORE, folder=tmp_path)
     made = list(tmp_path.iterdir())
     with RunningService(*STORE, folder=tmp_path) as service:
         position = head_of(service)
-        served = run_tasksvc("renew", *STORE, folder=tmp_path)
+        served = run_here("renew", *STORE, folder=tmp_path)
         changes = ask(service.url, "GET", f"/changes?since={position}")
 
     assert (missing.returncode, made) == (1, [])
