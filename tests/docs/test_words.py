@@ -1,0 +1,56 @@
+"""The documentation uses the terms of the glossary, in plain English."""
+
+from __future__ import annotations
+
+import pytest
+from pages import MARKDOWN, ROOT, Page
+from words import Replaced, prose_of, replaced
+
+GLOSSARY = Page.named("docs/glossary.md")
+REPLACED = replaced()
+
+
+@pytest.mark.parametrize("name", MARKDOWN)
+def test_a_page_uses_no_replaced_word(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    if name == "docs/glossary.md":
+        text = text.partition("## Words to use")[0]
+    prose = prose_of(text)
+
+    found = [f"{place!r}: write {word.instead}" for word in REPLACED for place in word.find(prose)]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("It is\nno number.", 1),
+        ("This IS NO end, and that is no end.", 2),
+        ("There is no end. It is none.", 0),
+        ("It `is no` end.\n```sh\nis no\n```\n", 0),
+    ],
+)
+def test_words_are_found_in_any_case_over_line_ends_and_outside_code(text: str, count: int) -> None:
+    word = Replaced("is no", "isn't a", ("there is no",))
+
+    assert len(list(word.find(prose_of(text)))) == count
+
+
+def test_a_phrase_with_capitals_is_found_only_as_it_is_written() -> None:
+    word = Replaced("JSON lines", "JSON Lines", ())
+
+    assert len(list(word.find("JSON Lines, json lines and JSON lines"))) == 1
+
+
+def test_a_table_of_replaced_words_is_read_from_the_glossary() -> None:
+    assert len(REPLACED) >= 50
+    assert Replaced("anew", "again, from the beginning", ()) in REPLACED
+
+
+def test_a_term_has_a_short_explanation_and_stands_in_order() -> None:
+    rows = GLOSSARY.section("Terms").table("Term")
+    terms = [term for term, _ in rows]
+
+    assert terms == sorted(terms)
+    assert [term for term, meaning in rows if not 4 <= len(meaning.split()) <= 40 or not meaning.endswith(".")] == []
