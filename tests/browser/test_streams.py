@@ -193,3 +193,21 @@ async def test_the_documented_event_source_follows(watched: Any, service: Runnin
 
     await until(lambda: said)
     assert len(said) == 1
+
+
+async def test_the_documented_page_follows_from_its_list(watched: Any, service: RunningService) -> None:
+    page = watched.page
+    blocks = re.findall(r"^```js\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (follow,) = [block for block in blocks if "async function follow" in block]
+    (start,) = [block for block in blocks if "const list" in block]
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    await page.goto(f"{service.url}/health/live")
+    await page.add_script_tag(content=follow)
+    await create(service, "before")
+
+    await page.evaluate(f"async token => {{ {start.replace('https://tasks.example', service.url)} }}", "none")
+    await create(service, "live")
+
+    await until(lambda: said)
+    assert len(said) == 1
