@@ -227,6 +227,7 @@ def test_a_group_shares_a_store_as_the_page_says(tmp_path: Path) -> None:
         assert reader.follow(section) == 3
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "tasks").iterdir()}
 
+    assert stat.S_IMODE((tmp_path / "tasks").stat().st_mode) == 0o2770
     assert modes.pop("tasks.db.socket", 0o600) == 0o600
     assert set(modes.values()) == {0o660}
 
