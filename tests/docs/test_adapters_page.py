@@ -10,17 +10,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pages import Page
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[2] / "docs" / "adapters.md"
+PAGE = Page.named("docs/adapters.md")
 FILE = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A folder with the files of the page, installed in place."""
-    for name, content in FILE.findall(PAGE.read_text()):
+    for name, content in FILE.findall(PAGE.text):
         (tmp_path / name).write_text(content)
     described = tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]
     metadata = tmp_path / f"{described['name'].replace('-', '_')}-{described['version']}.dist-info"
