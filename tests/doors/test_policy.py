@@ -9,7 +9,6 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
-from tasksvc.domain.errors import NoTokens
 
 from tasksvc import Capability, LedgerRepository, Record, StoreUnavailable, TaskRepository
 from tasksvc.api.app import create_app
@@ -17,6 +16,7 @@ from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token
+from tasksvc.domain.errors import NoTokens
 
 
 class WatchedRepository(LedgerRepository):
