@@ -112,15 +112,22 @@ def test_a_port_that_is_taken_is_refused_in_json(taken_port: int, tmp_path: Path
     assert line["message"].startswith(f"Cannot listen on 127.0.0.1:{taken_port}: ")
 
 
-@pytest.mark.parametrize("form", [JSON, ("--log-format=json",), ("--log-f", "json")], ids=" ".join)
+SETTING = (("--store", "no-url"), 1, "A store is named by a URL")
+UNKNOWN = (("--frobnicate",), 2, "unrecognized arguments: --frobnicate")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "status", "message"),
+    ("form", "arguments", "status", "message"),
     [
-        (("--store", "no-url"), 1, "A store is named by a URL"),
-        (("--store", "sqlite:///nowhere/tasks.db"), 1, "there is no folder"),
-        (("--host", "0.0.0.0"), 1, "Tokens are needed here"),  # noqa: S104
-        (("--port", "x"), 2, "argument --port: 'x' is no port"),
-        (("--frobnicate",), 2, "unrecognized arguments: --frobnicate"),
+        (JSON, *SETTING),
+        (JSON, ("--store", "sqlite:///nowhere/tasks.db"), 1, "there is no folder"),
+        (JSON, ("--host", "0.0.0.0"), 1, "Tokens are needed here"),  # noqa: S104
+        (JSON, ("--port", "x"), 2, "argument --port: 'x' is no port"),
+        (JSON, *UNKNOWN),
+        (("--log-format=json",), *SETTING),
+        (("--log-format=json",), *UNKNOWN),
+        (("--log-f", "json"), *SETTING),
+        (("--log-f", "json"), *UNKNOWN),
     ],
 )
 def test_a_start_that_is_refused_is_told_in_json(
