@@ -36,6 +36,7 @@ def test_a_service_starts_and_ends_whatever_its_output_can_encode(encoding: str,
     assert "Traceback" not in service.output
 
 
+@pytest.mark.slow
 def test_every_command_works_with_such_names_on_such_a_terminal(name: str, tmp_path: Path) -> None:
     store, new = ("--store", f"sqlite:///{name}.db"), f"--store=sqlite:///{name}"
     commands: Sequence[Sequence[str]] = (

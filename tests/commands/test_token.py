@@ -131,6 +131,7 @@ def service(root_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield service
 
 
+@pytest.mark.slow
 def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_none(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for file in (first, second):

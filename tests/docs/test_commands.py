@@ -37,6 +37,7 @@ def kept(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_page_about_tokens_is_true(tmp_path: Path) -> None:
     with Reader(tmp_path) as reader:
         assert reader.follow(Page.named("docs/tokens.md")) >= 12
@@ -57,6 +58,7 @@ def test_a_token_that_was_rotated_no_longer_opens_the_service(tmp_path: Path) ->
     assert [answer.status for answer in statuses] == [401, 200]
 
 
+@pytest.mark.slow
 def test_the_page_about_operations_is_true(kept: Path) -> None:
     page = Page.named("docs/operations.md")
     places = {"/var/lib/tasksvc/": f"{kept}/", "/backups/": f"{kept}/", "sqlite:///a.db": "sqlite:///tasks.db"}

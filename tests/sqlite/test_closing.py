@@ -59,6 +59,7 @@ async def test_after_a_refusal(tmp_path: Path) -> None:
             await open_and_close(tmp_path / name, scratch=scratch)
 
 
+@pytest.mark.slow
 async def test_after_an_opening_that_is_cancelled_anywhere(tmp_path: Path) -> None:
     repository: TaskRepository | None = None
 

@@ -63,7 +63,7 @@ async def all_tasks(file: Path) -> list[Task]:
         return tasks
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [pytest.param(5, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.soak)])
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Path, rounds: int) -> None:
     file = tmp_path / "tasks.db"
     acknowledged: set[str] = set()

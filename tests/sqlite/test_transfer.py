@@ -45,6 +45,7 @@ async def of_many(count: int) -> AsyncIterator[Entry]:
         yield Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
 
 
+@pytest.mark.slow
 async def test_a_large_store_is_restored_and_dumped_in_little_memory(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         tracemalloc.start()
@@ -117,6 +118,7 @@ async def test_a_restored_store_goes_on_where_the_other_one_was(tmp_path: Path) 
         assert other.execute(schema).fetchall() == one.execute(schema).fetchall()
 
 
+@pytest.mark.slow
 async def test_a_restore_that_is_cancelled_anywhere_leaves_all_or_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path / "from.db") as source:
         entries = await filled(source)
