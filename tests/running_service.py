@@ -19,7 +19,7 @@ from unittest import mock
 
 from patience import PATIENCE_SECONDS
 
-from tasksvc import cli
+from tasksvc.cli.main import run
 
 _SET_AND_RUN = """
 import importlib, json, sys
@@ -88,10 +88,7 @@ def run_here(
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(said),
     ):
-        try:
-            status = cli.run(arguments)
-        except SystemExit as end:  # argparse ends the process
-            status = end.code if isinstance(end.code, int) else 1
+        status = run(arguments)
     texts = [stream.buffer.getvalue().decode() for stream in (printed, said)]
     return subprocess.CompletedProcess(arguments, status, *texts)
 

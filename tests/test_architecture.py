@@ -19,7 +19,7 @@ import pytest
 from running_service import unmeasured
 
 import tasksvc
-from tasksvc.cli.main import COMMANDS
+from tasksvc.cli.root import COMMANDS
 from tasksvc.ports import hookspecs
 
 ROOT = Path(__file__).parents[1]
@@ -63,7 +63,7 @@ LIBRARIES = {
     "ports": {"pluggy"},
     "plugins": {"pluggy"},
     "api": {"aiohttp", "aiohttp_apispec", "apispec", "marshmallow", "prometheus_client", "webargs"},
-    "cli": {"aiohttp", "uvloop", "watchfiles"},
+    "cli": {"click", "uvloop", "watchfiles"},
     "testing": {"hypothesis", "pytest"},
 }
 """What each may import that is neither ours nor in the standard library.  Others may nothing."""

@@ -1,4 +1,4 @@
-"""Filling a store, for the commands that do."""
+"""Filling an empty store, for the commands that do so."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import BinaryIO
 from tasksvc.application import transfer
 from tasksvc.application.transfer import Summary
 from tasksvc.cli.progress import progress_bar
-from tasksvc.cli.stores import opened, opened_to_read
+from tasksvc.cli.stores import open_to_read, open_to_write
 from tasksvc.domain.errors import StoreNotEmpty
 from tasksvc.ports.store import TaskRepository
 from tasksvc.ports.store_url import StoreURL
 from tasksvc.stores.atomic_file import FileRefused
 
 
-async def fill_from_store(source_url: StoreURL, target_url: StoreURL) -> Summary:
-    """Copies what a store holds to one that is empty."""
-    async with opened_to_read(source_url) as source, _opened_empty(target_url) as target:
+async def import_from_store(source_url: StoreURL, target_url: StoreURL) -> Summary:
+    """Copies what a store holds to an empty one, and returns what that is.  Raises StoreNotEmpty, CopyDiffers."""
+    async with open_to_read(source_url) as source, _open_empty(target_url) as target:
         with progress_bar() as progress:
             return await transfer.copy(source, target, progress=progress)
 
 
-async def fill_from_export(file: BinaryIO, target_url: StoreURL) -> Summary:
-    """Takes an export, which can be read twice, into a store that is empty."""
+async def import_from_export(file: BinaryIO, target_url: StoreURL) -> Summary:
+    """Fills an empty store from an export, which is read twice.  Raises BadExport, StoreNotEmpty, CopyDiffers."""
     with progress_bar() as progress:
         await transfer.verify(file, progress=progress)  # before the store is made, if it is not there
-        async with _opened_empty(target_url) as target:
+        async with _open_empty(target_url) as target:
             return await transfer.import_from(file, target, progress=progress)
 
 
 @asynccontextmanager
-async def _opened_empty(url: StoreURL) -> AsyncIterator[TaskRepository]:
+async def _open_empty(url: StoreURL) -> AsyncIterator[TaskRepository]:
     try:
-        async with opened(url) as repository:
+        async with open_to_write(url) as repository:
             yield repository
     except StoreNotEmpty:
         raise StoreNotEmpty(f"{url} holds something already, and was left as it is. Name a new store.") from None
 
 
 @contextmanager
-def file_to_read(path: str) -> Iterator[BinaryIO]:
-    """The file at `path`.  Raises FileRefused where it cannot be read, until the block ends."""
+def open_file(path: str) -> Iterator[BinaryIO]:
+    """Opens the file at `path` for reading.  Raises FileRefused where it can't be read, until the block ends."""
     try:
         with open(path, "rb") as file:
             yield file

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -16,20 +14,24 @@ from tasksvc.api.observability.background_stream import in_background
 if TYPE_CHECKING:
     from tasksvc.api.observability.access_log import LogFormat
 
+LOG_FORMAT = "--log-format"
+
 log = logging.getLogger("tasksvc")
 
 
 def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Whether the log is to be JSON lines, as far as arguments tell that were not parsed and may be wrong."""
-    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    parser.add_argument("--log-format", default=environment.get("TASKSVC_LOG_FORMAT"))
-    with suppress(argparse.ArgumentError):
-        return bool(parser.parse_known_args(arguments)[0].log_format == "json")
-    return False
+    """Returns whether the log is to be JSON lines, by arguments that were not parsed yet and may be wrong."""
+    form = environment.get("TASKSVC_LOG_FORMAT")
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        if argument == LOG_FORMAT:
+            form = following
+        elif argument.startswith(f"{LOG_FORMAT}="):
+            form = argument.removeprefix(f"{LOG_FORMAT}=")
+    return form == "json"
 
 
 def set_up(form: LogFormat) -> None:
-    """Sends the log to standard error in this form.
+    """Sends the log of the whole process to standard error in this form.
 
     As JSON, so is everything else that this process would write there: Python's warnings and the
     errors that nobody caught, in whatever thread.  Nothing in this process waits for standard output

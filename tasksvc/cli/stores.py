@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tasksvc.application.transfer import Summary
-from tasksvc.cli.arguments import Flags
 from tasksvc.domain.errors import TasksvcError
 from tasksvc.plugins import open_reader, open_repository
 from tasksvc.ports.store import StoreReader, TaskRepository
@@ -15,24 +13,19 @@ from tasksvc.ports.store_url import StoreURL
 
 
 class StoreNotNamed(TasksvcError):
-    """The command does not know which store."""
+    """The command got no store to work on."""
 
 
-def add_store(flags: Flags) -> None:
-    """The flag that store_of() reads."""
-    flags.add_store("the URL of the store")
-
-
-def store_of(settings: argparse.Namespace) -> StoreURL:
-    """The store that was named; none is taken for granted.  Raises StoreNotNamed, InvalidStoreURL."""
-    if settings.store is None:
+def url_of(store: str | None) -> StoreURL:
+    """Returns the URL of the store in --store; there is no default.  Raises StoreNotNamed, InvalidStoreURL."""
+    if store is None:
         raise StoreNotNamed("Name the store with --store, as in --store sqlite:///tasks.db, or with TASKSVC_STORE.")
-    return StoreURL(settings.store)
+    return StoreURL(store)
 
 
 @asynccontextmanager
-async def opened(url: StoreURL) -> AsyncIterator[TaskRepository]:
-    """The store at `url`, which is made if it is not there."""
+async def open_to_write(url: StoreURL) -> AsyncIterator[TaskRepository]:
+    """Opens the store at `url`, which is made if it isn't there, and closes it.  Raises what open_repository() does."""
     repository = await open_repository(url)
     try:
         yield repository
@@ -41,8 +34,11 @@ async def opened(url: StoreURL) -> AsyncIterator[TaskRepository]:
 
 
 @asynccontextmanager
-async def opened_to_read(url: StoreURL) -> AsyncIterator[StoreReader]:
-    """The store at `url`, which others may serve meanwhile if its adapter can do that."""
+async def open_to_read(url: StoreURL) -> AsyncIterator[StoreReader]:
+    """Opens the store at `url`, beside a process that serves it if its adapter can do that, and closes it.
+
+    Raises what open_reader() raises.
+    """
     reader = await open_reader(url)
     try:
         yield reader
@@ -50,8 +46,8 @@ async def opened_to_read(url: StoreURL) -> AsyncIterator[StoreReader]:
         await reader.close()
 
 
-def in_words(summary: Summary) -> str:
-    """What a store holds, in part of a sentence."""
+def describe(summary: Summary) -> str:
+    """Returns what a store holds, as a part of a sentence."""
     counts = (
         (summary.tasks, "task"),
         (summary.changes, "change"),

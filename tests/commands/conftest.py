@@ -10,6 +10,6 @@ from commands.running import CommandLine
 
 
 @pytest.fixture
-def tasksvc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> CommandLine:
+def tasksvc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
     """Runs what comes after `tasksvc`."""
-    return CommandLine(monkeypatch, capsys, tmp_path)
+    return CommandLine(monkeypatch, tmp_path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
 from tasksvc.cli.main import run
 
@@ -20,19 +23,26 @@ class Done(NamedTuple):
     """On standard error."""
 
 
+class _Program:
+    """`tasksvc` in the form that click's runner takes: with our own lines for what goes wrong, and exit statuses."""
+
+    name = "tasksvc"
+
+    @staticmethod
+    def main(args: Sequence[str], **_: Any) -> None:
+        sys.exit(run(args))
+
+
 class CommandLine:
     """Runs commands in a folder of their own, with no variable of tasksvc but those that are given."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str], folder: Path) -> None:
-        self._monkeypatch, self._capture = monkeypatch, capture
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.folder = folder
         monkeypatch.chdir(folder)
 
     def __call__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Done:
-        self._monkeypatch.setattr("os.environ", {"COLUMNS": "80", **(environment or {})})
-        self._capture.readouterr()
-        try:
-            status = run(arguments)
-        except SystemExit as end:  # argparse ends the process
-            status = end.code if isinstance(end.code, int) else 1
-        return Done(status, *self._capture.readouterr())
+        inherited = {name: None for name in os.environ if name.startswith("TASKSVC_")}
+        done = CliRunner(env=inherited | dict(environment or {})).invoke(_Program(), arguments)  # type: ignore[arg-type]
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Done(done.exit_code, done.stdout, done.stderr)

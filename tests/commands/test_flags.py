@@ -2,101 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from running_service import RunningService
 from wire import ask
 
 from commands.running import CommandLine
-from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate
+from tasksvc.cli.arguments import count, days, host_name, option, origin, port, rate, store_option
+from tasksvc.cli.command import Command, describe
 
 
-def parsed(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    flags = Flags("try", "Tries.", environment or {})
-    flags.add("--port", port, 8000, "a port")
-    flags.add("--keep-days", days, None, "days")
-    flags.add_list("--allowed-host", host_name, "names")
-    flags.add_list("--cors-origin", origin, "origins")
-    flags.add_store("a store")
-    settings = vars(flags.parse_args(arguments))
-    return {name: value for name, value in settings.items() if not name.startswith("_")}
+@click.command(cls=Command)
+@option("--port", port, "PORT", "A port.", default="8000")
+@option("--keep-days", days, "DAYS", "Days.")
+@option("--allowed-host", host_name, "HOST", "Names.", multiple=True)
+@option("--cors-origin", origin, "ORIGIN", "Origins.", multiple=True)
+@store_option()
+def tried(**_: Any) -> None:
+    """Does nothing."""
 
 
-NOTHING_SAID = {"port": 8000, "keep_days": None, "allowed_host": [], "cors_origin": [], "store": None}
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """The values of the options of a command, with these arguments and variables."""
+
+    def parse(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+        monkeypatch.setattr("os.environ", environment or {})
+        return tried.make_context("try", list(arguments)).params
+
+    return parse
 
 
-def test_what_nobody_says_is_the_default() -> None:
+Parsed = Callable[..., dict[str, Any]]
+
+NOTHING_SAID = {"port": 8000, "keep_days": None, "allowed_host": (), "cors_origin": (), "store": None}
+
+
+def test_what_nobody_says_is_the_default(parsed: Parsed) -> None:
     assert parsed() == NOTHING_SAID
 
 
-def test_a_variable_says_the_same_as_its_flag() -> None:
+def test_a_variable_says_the_same_as_its_flag(parsed: Parsed) -> None:
     variables = {"TASKSVC_PORT": "1", "TASKSVC_KEEP_DAYS": "2.5", "TASKSVC_ALLOWED_HOST": "a.example, b.example,"}
 
     assert parsed(environment=variables) == NOTHING_SAID | {
         "port": 1,
         "keep_days": 2.5,
-        "allowed_host": ["a.example", "b.example"],
+        "allowed_host": ("a.example", "b.example"),
     }
 
 
-def test_an_empty_variable_says_nothing() -> None:
+def test_an_empty_variable_says_nothing(parsed: Parsed) -> None:
     empty = dict.fromkeys(("TASKSVC_PORT", "TASKSVC_KEEP_DAYS", "TASKSVC_ALLOWED_HOST"), "")
 
     assert parsed(environment=empty) == NOTHING_SAID
 
 
-def test_flags_win() -> None:
+def test_flags_win(parsed: Parsed) -> None:
     variables = {"TASKSVC_PORT": "1", "TASKSVC_ALLOWED_HOST": "a.example,b.example"}
 
     said = parsed("--port", "2", "--allowed-host", "c.example", "--allowed-host=d.example", environment=variables)
 
-    assert said == NOTHING_SAID | {"port": 2, "allowed_host": ["c.example", "d.example"]}
+    assert said == NOTHING_SAID | {"port": 2, "allowed_host": ("c.example", "d.example")}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "environment"),
+    [(["--store", " "], {}), ([], {"TASKSVC_STORE": ""}), ([], {"TASKSVC_STORE": " "})],
+)
 def test_an_empty_store_is_refused_since_a_scratch_store_in_its_place_would_lose_what_is_written(
-    capsys: pytest.CaptureFixture[str],
+    arguments: list[str], environment: dict[str, str], parsed: Parsed
 ) -> None:
-    for arguments, environment in ((["--store", " "], {}), ([], {"TASKSVC_STORE": ""})):
-        with pytest.raises(SystemExit):
-            parsed(*arguments, environment=environment)
-        assert "empty" in capsys.readouterr().err
+    with pytest.raises(click.UsageError, match="is empty"):
+        parsed(*arguments, environment=environment)
 
 
 @pytest.mark.parametrize("variable", ["TASKSVC_ALLOWED_HOST", "TASKSVC_CORS_ORIGIN"])
-def test_a_variable_is_checked_as_its_flag_is(variable: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        parsed(environment={variable: "good.example,http://*"})
-    assert f"argument --{variable.removeprefix('TASKSVC_').lower().replace('_', '-')}: " in capsys.readouterr().err
+def test_a_variable_is_checked_as_its_flag_is_and_named(variable: str, parsed: Parsed) -> None:
+    with pytest.raises(click.UsageError) as caught:
+        parsed(environment={variable: "https://good.example,http://*"})
+
+    assert describe(caught.value).startswith(f"{variable}: ")
 
 
 @pytest.mark.parametrize(
     ("flag", "value", "reason"),
     [
-        ("--port", "65536", "no port; a port is a number from 0 to 65535"),
+        ("--port", "65536", "isn't a port; a port is a number from 0 to 65535"),
         ("--allowed-host", "tasks.example:8443", "without a port"),
-        ("--allowed-host", "*", "no name of a host"),
-        ("--cors-origin", "https://app.example/", "no origin"),
-        ("--cors-origin", "*", "no origin"),
-        ("--cors-origin", "app.example", "no origin"),
-        ("--port", "x", "no port"),
-        ("--port", "1.0", "no port"),
-        ("--keep-days", "0", "no number of days"),
-        ("--keep-days", "nan", "no number of days"),
-        ("--keep-days", "inf", "no number of days"),
-        ("--keep-days", "a week", "no number of days"),
-        ("--keep-changes", "0", "no count from 1 up"),
-        ("--keep-changes", "1e6", "no count from 1 up"),
-        ("--body-max", "1000000000001", "no count from 1 up"),
-        ("--rate", "0", "no rate"),
-        ("--rate", "nan", "no rate"),
-        ("--rate", "often", "no rate"),
+        ("--allowed-host", "*", "isn't the name of a host"),
+        ("--cors-origin", "https://app.example/", "isn't an origin"),
+        ("--cors-origin", "*", "isn't an origin"),
+        ("--cors-origin", "app.example", "isn't an origin"),
+        ("--port", "x", "isn't a port"),
+        ("--port", "1.0", "isn't a port"),
+        ("--keep-days", "0", "isn't a number of days"),
+        ("--keep-days", "nan", "isn't a number of days"),
+        ("--keep-days", "inf", "isn't a number of days"),
+        ("--keep-days", "a week", "isn't a number of days"),
+        ("--keep-changes", "0", "isn't a count from 1"),
+        ("--keep-changes", "1e6", "isn't a count from 1"),
+        ("--body-max", "1000000000001", "isn't a count from 1"),
+        ("--rate", "0", "isn't a rate"),
+        ("--rate", "nan", "isn't a rate"),
+        ("--rate", "often", "isn't a rate"),
         ("--stop-delay", "-1", "isn't a number of seconds"),
         ("--stop-delay", "soon", "isn't a number of seconds"),
         ("--stop-delay", "nan", "isn't a number of seconds"),
-        ("--log-format", "xml", "it is text, json or none"),
+        ("--log-format", "xml", "is not one of 'text', 'json', 'none'"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_wherever_it_comes_from(
@@ -108,9 +125,10 @@ def test_a_value_that_makes_no_sense_is_refused_wherever_it_comes_from(
     variable = "TASKSVC_" + flag.removeprefix("--").upper().replace("-", "_")
     by_variable = tasksvc(*never, environment={variable: value})
     assert (by_flag.status, by_flag.printed) == (by_variable.status, by_variable.printed) == (2, "")
-    assert f"error: argument {flag}: " in by_flag.said
-    assert f"error: argument {flag}: " in by_variable.said
-    assert reason in by_flag.said.replace("\n", " ")
+    assert by_flag.said.startswith(f"tasksvc: {flag}: ")
+    assert by_variable.said == by_flag.said.replace(f"{flag}: ", f"{variable}: ", 1)
+    assert reason in by_flag.said
+    assert by_flag.said.count("\n") == 1
 
 
 def test_values_at_the_edges_are_taken() -> None:

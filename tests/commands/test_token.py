@@ -80,7 +80,7 @@ def test_what_is_no_time_span_is_refused(span: str, tasksvc: CommandLine) -> Non
     status, printed, said = tasksvc("token", "create", "late", *STORE, f"--expires={span}")
 
     assert (status, printed) == (2, "")
-    assert "is no time span, such as 30m, 12h, 90d or 4w" in said
+    assert "isn't a time span, such as 30m, 12h, 90d or 4w" in said
     assert list(tasksvc.folder.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from wire import ask
 from faults.script import SCRIPT, State, repeat_creations, run_script, shown
 from faults.tracer import STORE_CALLS, Trace
 from tasksvc.application import transfer
-from tasksvc.cli.stores import opened_to_read
+from tasksvc.cli.stores import open_to_read
 from tasksvc.ports.store_url import StoreURL
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
@@ -124,5 +124,5 @@ def fail_once(fault: Fault, error: str, folder: Path) -> tuple[list[int], tuple[
 
 async def problems(file: Path) -> list[str]:
     """What `tasksvc check` says."""
-    async with opened_to_read(StoreURL(f"sqlite:///{file}")) as reader:
+    async with open_to_read(StoreURL(f"sqlite:///{file}")) as reader:
         return [problem async for problem in transfer.check(reader)]

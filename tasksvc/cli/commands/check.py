@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+
+import click
 
 from tasksvc.application import transfer
-from tasksvc.cli.arguments import Flags
+from tasksvc.cli.arguments import store_option
+from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
 from tasksvc.cli.progress import progress_bar
-from tasksvc.cli.stores import add_store, opened_to_read, store_of
+from tasksvc.cli.stores import open_to_read, url_of
 from tasksvc.domain.errors import TasksvcError
 from tasksvc.ports.store_url import StoreURL
 
-SHOWN = 100
-"""Problems at the most."""
+MAX_SHOWN = 100
+"""Problems that are printed; any others are only counted."""
 
 
 class ProblemsFound(TasksvcError):
-    """The store is not in order."""
+    """The store is damaged or contradicts itself."""
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Prints a line for each problem, and raises ProblemsFound where there is one."""
-    flags = Flags("check", "Looks for damage and contradictions in a store, and changes nothing.", environment)
-    add_store(flags)
-    url = store_of(flags.parse_args(arguments))
+@click.command(
+    "check", cls=Command, help="Look for damage and contradictions in a store, also while it is served; change nothing."
+)
+@store_option()
+def command(store: str | None) -> None:
+    """Prints a line for each problem.  Raises ProblemsFound if there is one."""
+    url = url_of(store)
     found = asyncio.run(_check(url))
     if found:
         raise ProblemsFound(f"{url} has {found:,} problem{'' if found == 1 else 's'}. Restore it from a backup.")
@@ -34,12 +38,12 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
 async def _check(url: StoreURL) -> int:
     found = 0
-    async with opened_to_read(url) as reader:
+    async with open_to_read(url) as reader:
         with progress_bar() as progress:
             async for problem in transfer.check(reader, progress=progress):
                 found += 1
-                if found <= SHOWN:
+                if found <= MAX_SHOWN:
                     say(f"{problem}\n")
-    if found > SHOWN:
-        say(f"... and {found - SHOWN:,} more.\n")
+    if found > MAX_SHOWN:
+        say(f"... and {found - MAX_SHOWN:,} more.\n")
     return found

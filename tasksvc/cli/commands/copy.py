@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 
-from tasksvc.cli.arguments import Flags
-from tasksvc.cli.importing import fill_from_store
+import click
+
+from tasksvc.cli.command import Command
+from tasksvc.cli.importing import import_from_store
 from tasksvc.cli.output import say
-from tasksvc.cli.stores import in_words
+from tasksvc.cli.stores import describe
 from tasksvc.ports.store_url import StoreURL
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+@click.command(
+    "copy",
+    cls=Command,
+    help="Copy all that a store holds to another one, which must be empty, and compare the copy.",
+    arguments={"FROM": "the URL of the store to read", "TO": "the URL of the store to fill; it is made if missing"},
+)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def command(source: str, target: str) -> None:
     """Copies, reads the copy again to compare, and prints what it holds."""
-    flags = Flags("copy", "Copies all that a store holds to another one, which must be empty.", environment)
-    flags.add_argument("source", metavar="FROM", help="the URL of the store to read")
-    flags.add_argument("target", metavar="TO", help="the URL of the store to fill, which is made if it is not there")
-    settings = flags.parse_args(arguments)
-    source, target = StoreURL(settings.source), StoreURL(settings.target)
-    summary = asyncio.run(fill_from_store(source, target))
-    say(f"Copied {source} to {target}: {in_words(summary)}.\n")
+    source_url, target_url = StoreURL(source), StoreURL(target)
+    summary = asyncio.run(import_from_store(source_url, target_url))
+    say(f"Copied {source_url} to {target_url}: {describe(summary)}.\n")

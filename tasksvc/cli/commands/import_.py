@@ -6,32 +6,39 @@ import asyncio
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from tasksvc.cli.arguments import Flags
-from tasksvc.cli.importing import file_to_read, fill_from_export
+import click
+
+from tasksvc.cli.arguments import store_option
+from tasksvc.cli.command import Command
+from tasksvc.cli.importing import import_from_export, open_file
 from tasksvc.cli.output import say
-from tasksvc.cli.stores import add_store, in_words, store_of
+from tasksvc.cli.stores import describe, url_of
 from tasksvc.stores.atomic_file import FileRefused
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+@click.command(
+    "import",
+    cls=Command,
+    help="Fill an empty store from an export.",
+    arguments={"FILE": "an export, as 'tasksvc export' writes it, or - for standard input"},
+)
+@click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")
+@store_option("The URL of the store to fill; it is made if it is missing.")
+def command(file: str, store: str | None) -> None:
     """Reads the file, or standard input, fills the store, and prints what it holds."""
-    flags = Flags("import", "Fills an empty store from an export.", environment)
-    flags.add_argument("file", metavar="FILE", help="what tasksvc export wrote, or - for standard input")
-    add_store(flags)
-    settings = flags.parse_args(arguments)
-    url = store_of(settings)
-    with _standard_input() if settings.file == "-" else file_to_read(settings.file) as file:
-        summary = asyncio.run(fill_from_export(file, url))
-    say(f"Imported into {url}: {in_words(summary)}.\n")
+    url = url_of(store)
+    with _standard_input() if file == "-" else open_file(file) as export:
+        summary = asyncio.run(import_from_export(export, url))
+    say(f"Imported into {url}: {describe(summary)}.\n")
 
 
 @contextmanager
 def _standard_input() -> Iterator[BinaryIO]:
-    """A copy of it on disk, since an export is read twice.  Raises FileRefused."""
+    """Gives a copy of standard input on disk, since an export is read twice.  Raises FileRefused."""
     with tempfile.TemporaryFile() as file:
         try:
             shutil.copyfileobj(sys.stdin.buffer, file)

@@ -5,26 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
 
-from tasksvc.cli.arguments import Flags
+import click
+
+from tasksvc.cli.arguments import store_option
+from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
-from tasksvc.cli.stores import add_store, opened, store_of
+from tasksvc.cli.stores import open_to_write, url_of
 from tasksvc.ports.store_url import StoreURL
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+@click.command(
+    "migrate", cls=Command, help="Make a store, or bring its schema up to date, as the service does when it starts."
+)
+@store_option()
+def command(store: str | None) -> None:
     """Opens the store, which migrates it, and prints what its adapter did."""
-    flags = Flags(
-        "migrate", "Makes a store, or brings its schema up to date, as the service does at its start.", environment
-    )
-    add_store(flags)
-    url = store_of(flags.parse_args(arguments))
+    url = url_of(store)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     asyncio.run(_migrate(url))
 
 
 async def _migrate(url: StoreURL) -> None:
-    async with opened(url):
+    async with open_to_write(url):
         pass
     say(f"{url} is up to date.\n")

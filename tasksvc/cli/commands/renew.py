@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
 
-from tasksvc.cli.arguments import Flags
+import click
+
+from tasksvc.cli.arguments import store_option
+from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
-from tasksvc.cli.stores import add_store, opened, opened_to_read, store_of
+from tasksvc.cli.stores import open_to_read, open_to_write, url_of
 from tasksvc.ports.store_url import StoreURL
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+@click.command(
+    "renew",
+    cls=Command,
+    help="Give a store a new generation, where an earlier state of it was put back and the service can't notice that."
+    " Clients that follow its changes start over, and ETags that they hold don't match any more.",
+)
+@store_option()
+def command(store: str | None) -> None:
     """Renews the generation of the store, and prints what that means."""
-    flags = Flags(
-        "renew",
-        "Gives a store a new generation, where an earlier state of it was put back and the service can't notice that."
-        " Clients that follow its changes start over, and ETags that they hold don't match any more.",
-        environment,
-    )
-    add_store(flags)
-    url = store_of(flags.parse_args(arguments))
+    url = url_of(store)
     asyncio.run(_renew(url))
     say(f"{url} has a new generation, so clients that follow its changes start over.\n")
 
 
 async def _renew(url: StoreURL) -> None:
-    async with opened_to_read(url):  # which doesn't make one that isn't there
+    async with open_to_read(url):  # which doesn't make one that isn't there
         pass
-    async with opened(url) as repository:
+    async with open_to_write(url) as repository:
         await repository.renew()

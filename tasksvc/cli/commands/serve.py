@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import ipaddress
 import logging
+import os
 import shlex
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
 
 from tasksvc.api.server import unix_socket
 from tasksvc.application.retention import Retention
 from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
-from tasksvc.cli.arguments import Flags, count, days, host_name, origin, port, rate, seconds
+from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
+from tasksvc.cli.command import Command, describe
 from tasksvc.cli.logs import set_up, wants_json
 from tasksvc.cli.process import notify, set_exit_deadline
-from tasksvc.cli.token_file import token_in
+from tasksvc.cli.token_file import read_token_file
+from tasksvc.cli.variables import ADMIN_TOKEN_FILE
 from tasksvc.domain.errors import TasksvcError
 from tasksvc.plugins import admin_socket
 from tasksvc.ports.store_url import StoreURL
@@ -32,30 +37,140 @@ ADVICE = (
     "If the page is the service's own, let its proxy send X-Forwarded-Proto and X-Forwarded-Host, and name the proxy"
     " with --trusted-proxy. If it's another page that may write, name its origin with --cors-origin.",
 )
-"""What the log says of requests whose host, and of writes whose origin, is refused."""
+"""Added to the log lines about requests with a refused host, and about writes from a refused origin."""
 
 log = logging.getLogger("tasksvc")
 
 
-class Refused(TasksvcError):
+class InvalidSettings(TasksvcError):
     """The settings ask for something that is not safe or not possible."""
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Runs the service, or a process that restarts it."""
-    if not wants_json(arguments, environment):
-        return _run(arguments, environment)
-    set_up("json")  # now, since what is wrong with the arguments is a line of the log too
+@dataclass(frozen=True)
+class Settings:
+    """The options of `tasksvc serve`, by their names."""
+
+    host: str
+    port: int
+    admin_host: str
+    admin_port: int | None
+    allowed_host: tuple[str, ...]
+    trusted_proxy: tuple[str, ...]
+    cors_origin: tuple[str, ...]
+    keep_alive: float | None
+    stop_delay: float
+    store: str | None
+    keep_days: float
+    keep_changes: int
+    open: bool
+    rate: float | None
+    burst: int
+    streams: int
+    body_max: int
+    batch_max: int
+    log_format: Literal["text", "json", "none"]
+    reload: bool
+
+
+class Serve(Command):
+    """A command that refuses its arguments in the form of its log, which may be JSON lines."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        given = list(args)
+        if not extra.get("resilient_parsing") and wants_json(args, os.environ):
+            set_up("json")  # now, since what is wrong with the arguments is a line of the log too
+            try:
+                context = super().make_context(info_name, args, parent, **extra)
+            except click.UsageError as error:
+                log.error("%s", describe(error))
+                raise click.exceptions.Exit(2) from None
+        else:
+            context = super().make_context(info_name, args, parent, **extra)
+        context.obj = given
+        return context
+
+
+def _switch(flag: str, section: str, text: str) -> Callable[[Any], Any]:
+    return click.option(flag, cls=Option, section=section, is_flag=True, help=text)
+
+
+_NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and development"
+
+
+@click.command(
+    "serve",
+    cls=Serve,
+    help="Run the service until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP. 'tasksvc' without a command does the same,"
+    " as in 'tasksvc --port 0'.",
+    variables={ADMIN_TOKEN_FILE: "A file with the token of an administrator."},
+)
+@store_option("The URL of the store, which is kept; without it sqlite:///tasks.db is scratch.", section=_STORE)
+@option("--keep-days", days, "DAYS", "How long changes stay in the log.", default="30", section=_STORE)
+@option("--keep-changes", count, "COUNT", "How many changes stay in the log.", default="1000000", section=_STORE)
+@option(
+    *("--host", str, "ADDRESS", "The address to listen on; one that isn't loopback needs tokens or --open."),
+    default="127.0.0.1",
+    section=_NETWORK,
+)
+@option("--port", port, "PORT", "The port to listen on; 0 picks a free one.", default="8000", section=_NETWORK)
+@option("--admin-host", str, "ADDRESS", "The address for --admin-port.", default="127.0.0.1", section=_NETWORK)
+@option(
+    *("--admin-port", port, "PORT", "A port for health and metrics, which then are not on the public one."),
+    section=_NETWORK,
+)
+@option(
+    *("--allowed-host", host_name, "HOST", "A name of the service, beside those of this machine; repeatable."),
+    multiple=True,
+    section=_NETWORK,
+)
+@option(
+    *("--trusted-proxy", str, "ADDRESS", "A proxy or network whose X-Forwarded headers count; repeatable."),
+    multiple=True,
+    section=_NETWORK,
+)
+@option(
+    *("--cors-origin", origin, "ORIGIN", "An origin, such as https://app.example, that may use the API; repeatable."),
+    multiple=True,
+    section=_NETWORK,
+)
+@option(
+    *("--keep-alive", seconds, "SECONDS", "How long a connection may be idle: 75, longer than balancers keep it."),
+    section=_NETWORK,
+)
+@option(
+    *("--stop-delay", seconds, "SECONDS", "Time with readiness off after a signal, for load balancers."),
+    default="0",
+    section=_NETWORK,
+)
+@_switch("--open", _CLIENTS, "Ask for no tokens: everybody who reaches the address may read and write.")
+@option("--rate", rate, "RATE", "Requests a second for each token, or address without one.", section=_CLIENTS)
+@option("--burst", count, "COUNT", "Requests at once, where there is a rate.", default="100", section=_CLIENTS)
+@option("--streams", count, "COUNT", "Streams and whole lists at once.", default="1000", section=_CLIENTS)
+@option("--body-max", count, "BYTES", "The largest body.", default="262144", section=_CLIENTS)
+@option("--batch-max", count, "BYTES", "The largest batch.", default="8388608", section=_CLIENTS)
+@option(
+    *("--log-format", click.Choice(["text", "json", "none"]), "FORMAT"),
+    "text, json, or none for text without a line for each request.",
+    default="text",
+    section=_LOG,
+)
+@_switch("--reload", _LOG, "Restart when the code changes; each restart empties a scratch store.")
+@click.pass_context
+def command(context: click.Context, /, **values: Any) -> None:
+    """Runs the service, or a process that restarts it.  Raises what is wrong as a TasksvcError, or logs it as JSON."""
+    settings = Settings(**values)
+    if settings.log_format != "json":
+        return _run(settings, context.obj)
     try:
-        _run(arguments, environment, refuse=log.error)
+        return _run(settings, context.obj)
     except TasksvcError as error:
         log.error("%s", with_advice(error))
-        raise SystemExit(1) from None
+        context.exit(1)
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], refuse: Callable[[str], None] | None = None) -> None:
-    settings = _flags(environment, refuse).parse_args(arguments)
-    settings.admin_token_file = environment.get("TASKSVC_ADMIN_TOKEN_FILE") or None
+def _run(settings: Settings, arguments: Sequence[str]) -> None:
     if settings.log_format != "json":
         set_up("text")
     if settings.reload:
@@ -64,43 +179,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], refuse: Calla
         _run_until_done(_serve(settings))
 
 
-def _flags(environment: Mapping[str, str], refuse: Callable[[str], None] | None) -> Flags:
-    flags = Flags("serve", "Runs the service.", environment, refuse)
-    flags.add("--host", str, "127.0.0.1", "the address to listen on; one that is not loopback needs tokens or --open")
-    flags.add("--port", port, 8000, "the port to listen on; 0 picks a free one")
-    flags.add_store("the URL of the store, which is kept; without it sqlite:///tasks.db is scratch")
-    flags.add("--keep-days", days, 30, "how long changes stay in the log, in days")
-    flags.add("--keep-changes", count, 1_000_000, "how many changes stay in the log")
-    flags.add_list("--allowed-host", host_name, "a name that the service answers to, beside those of this machine")
-    flags.add_list("--trusted-proxy", str, "the address or network of a proxy whose X-Forwarded headers count")
-    flags.add_list("--cors-origin", origin, "an origin whose pages may use the API, such as https://app.example")
-    flags.add("--rate", rate, None, "how many requests a second each token, or address without one, may send")
-    flags.add("--burst", count, 100, "how many it may send at once, where there is a rate")
-    flags.add("--streams", count, 1_000, "how many streams of changes and whole lists it may take at once")
-    flags.add("--body-max", count, 256 * 1024, "bytes that a body may have")
-    flags.add("--batch-max", count, 8 * 1024 * 1024, "bytes that a batch may have")
-    flags.add("--keep-alive", seconds, None, "seconds that a connection may be idle: 75, longer than balancers keep it")
-    flags.add("--stop-delay", seconds, 0, "seconds to go on after a signal with readiness off, for load balancers")
-    flags.add("--admin-host", str, "127.0.0.1", "the address for --admin-port")
-    flags.add("--admin-port", port, None, "a port for health and figures, which then are not on the public one")
-    flags.add("--log-format", log_format, "text", "text, json, or none for no line for each request")
-    flags.add_argument(
-        "--open", action="store_true", help="ask for no tokens: everybody who reaches the address may read and write"
-    )
-    flags.add_argument(
-        "--reload", action="store_true", help="restart when the code changes; each restart empties a scratch store"
-    )
-    return flags
-
-
-def log_format(text: str) -> str:
-    """A form of the log."""
-    if text not in ("text", "json", "none"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no form of the log; it is text, json or none")
-    return text
-
-
-async def _serve(settings: argparse.Namespace) -> None:
+async def _serve(settings: Settings) -> None:
     from tasksvc.api.app import ACCESS, OPERATIONS, SERVICE, create_app
     from tasksvc.api.options import SCRATCH_STORE
     from tasksvc.api.server.listener import Listener, serve
@@ -143,7 +222,7 @@ async def _serve(settings: argparse.Namespace) -> None:
     )
 
 
-def _options(settings: argparse.Namespace) -> Options:
+def _options(settings: Settings) -> Options:
     from tasksvc.api.observability.access_log import RequestLog
     from tasksvc.api.options import Options
     from tasksvc.api.pipeline.auth import TokenPolicy
@@ -158,6 +237,7 @@ def _options(settings: argparse.Namespace) -> Options:
     hosts = set(settings.allowed_host)
     proxies = Proxies(settings.trusted_proxy) if settings.trusted_proxy else None
     advice = Advice(*ADVICE)
+    token_file = os.environ.get(ADMIN_TOKEN_FILE) or None
     return Options(
         guard=Guard(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
@@ -168,7 +248,7 @@ def _options(settings: argparse.Namespace) -> Options:
         # On other addresses probes and Prometheus come by whatever address they find.
         operations_guard=Guard(LOOPBACK_HOSTS | hosts, advice=advice) if is_loopback(settings.admin_host) else None,
         tokens=TokenPolicy.NEVER if settings.open else tokens,
-        admin_token=None if settings.admin_token_file is None else token_in(settings.admin_token_file),
+        admin_token=None if token_file is None else read_token_file(token_file),
         allowance=Allowance(settings.rate, settings.burst, settings.streams),
         cors_origins=frozenset(settings.cors_origin),
         body_max=settings.body_max,
@@ -188,7 +268,7 @@ def _url(host: str, port: int) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
+    """Returns whether only this machine reaches `host`."""
     if host == "localhost":
         return True
     try:
@@ -198,18 +278,18 @@ def is_loopback(host: str) -> bool:
 
 
 def _reload(arguments: Sequence[str]) -> None:
-    """Runs this same command without --reload, again whenever Python files below the working directory change."""
+    """Runs the command with `arguments` but --reload, again whenever Python files in the working directory change."""
     try:
         import watchfiles
     except ImportError:
-        raise Refused("--reload needs watchfiles. Install it with: pip install 'tasksvc[reload]'") from None
+        raise InvalidSettings("--reload needs watchfiles. Install it with: pip install 'tasksvc[reload]'") from None
     rest = [argument for argument in arguments if argument != "--reload"]
     command = shlex.join([sys.executable, "-m", "tasksvc", "serve", *rest])
     watchfiles.run_process(".", target=command, target_type="command", watch_filter=watchfiles.PythonFilter())
 
 
 def _run_until_done(main: Coroutine[Any, Any, None]) -> None:
-    """Runs `main` on uvloop where there is one."""
+    """Runs `main` to its end, on uvloop where that is installed."""
     run: Callable[[Coroutine[Any, Any, None]], None]
     try:
         from uvloop import run

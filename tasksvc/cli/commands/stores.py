@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import click
 
-from tasksvc.cli.arguments import Flags
+from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
 from tasksvc.plugins import installed_stores
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+@click.command("stores", cls=Command, help="List the installed adapters: for which URLs, from where, and their state.")
+def command() -> None:
     """Prints each adapter, the distribution that it came from, and whether it can be loaded."""
-    Flags("stores", "Lists the installed adapters.", environment).parse_args(arguments)
     rows = [("SCHEME", "DISTRIBUTION", "MODULE", "STATE")]
     rows += [
         (store.scheme, f"{store.distribution} {store.version}", store.module, store.problem or "ready")

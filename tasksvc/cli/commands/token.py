@@ -1,4 +1,4 @@
-"""tasksvc token: makes, lists and revokes API tokens.
+"""tasksvc token: creates, lists and revokes API tokens.
 
 With --store it opens the store, or asks the process of this user that serves it, over its own socket.
 With --url it asks a service with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
@@ -6,7 +6,6 @@ With --url it asks a service with an admin token from TASKSVC_ADMIN_TOKEN_FILE o
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import http.client
 import json
@@ -14,21 +13,25 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
+import click
+
 from tasksvc.api.server import unix_socket
 from tasksvc.application import tokens
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope
-from tasksvc.cli.arguments import Flags
+from tasksvc.cli.arguments import option, store_option
+from tasksvc.cli.command import Command, Group
 from tasksvc.cli.local_service import connection_to
 from tasksvc.cli.output import say, tell
-from tasksvc.cli.token_file import token_in
+from tasksvc.cli.token_file import read_token_file
+from tasksvc.cli.variables import ADMIN_TOKEN, ADMIN_TOKEN_FILE
 from tasksvc.domain.errors import StoreInUse, TasksvcError
 from tasksvc.plugins import admin_socket, open_repository
 from tasksvc.ports.store import TaskRepository
@@ -36,69 +39,99 @@ from tasksvc.ports.store_url import StoreURL
 from tasksvc.stores.atomic_file import new_file
 
 HTTP_SECONDS = 10.0
+"""Seconds that a service has for an answer."""
+
 _DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])").fullmatch
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+_VARIABLES = {
+    ADMIN_TOKEN_FILE: "With --url, a file with the token of an administrator.",
+    ADMIN_TOKEN: "The token itself, if there is no such file.",
+}
 
-_KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-
+F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
 class TokenCommandFailed(TasksvcError):
-    """The service that was asked did not do it."""
+    """The command lacks something, or the service that was asked refused."""
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Makes, lists or revokes tokens, or prints a new one for a file."""
-    settings = _flags({}).parse_args(arguments)
-    if not settings.store and not settings.url:  # flags win, over the variable of the other one as well
-        settings = _flags(environment).parse_args(arguments)
-    if settings.action == "new":
-        with _secret_output(settings) as show_secret:
-            show_secret(tokens.new_secret())
-        return
-    if bool(settings.url) == bool(settings.store):
-        raise TokenCommandFailed("Name the store with --store, or the service that serves it with --url.")
-    ACTIONS[settings.action](settings, environment)
+class Token(Group):
+    """tasksvc token, whose options may also stand before its command."""
 
-
-def _flags(environment: Mapping[str, str]) -> Flags:
-    flags = Flags("token", "Makes, lists and revokes API tokens.", environment)
-    flags.add_argument("action", choices=("create", "list", "revoke", "new"), help="new prints a token for a file")
-    flags.add_argument("name", nargs="?", metavar="NAME", help=f"of the token: {tokens.NAME_RULE}")
-    flags.add_store("the URL of a store on this machine, which may be served")
-    flags.add("--url", str, None, "the URL of a service, such as http://127.0.0.1:8000")
-    flags.add_argument(
-        "--scope", choices=[str(scope) for scope in Scope], default="write", help="what it allows; default write"
-    )
-    flags.add_argument(
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="where the secret goes, a new file for you alone; default: it is printed",
-    )
-    flags.add_argument("--expires", type=duration, metavar="90d", help="after so many m, h, d or w; default never")
-    return flags
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = 0
+        while at < len(args) and args[at].startswith("--") and args[at] != "--help":
+            at += 1 if "=" in args[at] else 2  # each of them has a value
+        if 0 < at < len(args):
+            args = [args[at], *args[:at], *args[at + 1 :]]
+        if not args and not ctx.resilient_parsing:
+            raise click.UsageError(f"tasksvc token needs a command: {', '.join(self.commands)}.", ctx)
+        return super().parse_args(ctx, args)
 
 
 def duration(text: str) -> timedelta:
-    """A time span, such as 90d."""
+    """Returns a time span, such as 90d.  Raises click.BadParameter."""
     if (match := _DURATION(text)) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time span, such as 30m, 12h, 90d or 4w")
+        raise click.BadParameter(f"{text!r} isn't a time span, such as 30m, 12h, 90d or 4w.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-# ---------------------------------------------------------------- the actions
+@click.group("token", cls=Token, help="Create, list and revoke API tokens.")
+def command() -> None:
+    """Does nothing itself."""
 
 
-def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Makes a token and prints its secret."""
-    name, scope = _name(settings), settings.scope
-    expires_at = None if settings.expires is None else now() + settings.expires
-    with _secret_output(settings) as show_secret:
-        if (service := _service_of(settings, environment)) is not None:
-            body = {"name": name, "scope": scope, "expires_at": _shown(expires_at)}
-            secret = _ask(service, "POST", "/admin/tokens", body)["token"]
+def _place_options(function: F) -> F:
+    """Adds --store and --url, of which the one that is given wins over the variable of the other."""
+    url = option("--url", str, "URL", "The URL of a service, such as http://127.0.0.1:8000.", unless="store")
+    return store_option("The URL of a store on this machine, which may be served.", unless="url")(url(function))
+
+
+def _name_argument(function: F) -> F:
+    return click.argument("name", required=False, metavar="NAME")(function)
+
+
+def _output_option(function: F) -> F:
+    return click.option(
+        "--output", type=click.Path(path_type=Path), metavar="FILE",
+        help="Write the token to this new file, for you alone; without it, the token is printed.",
+    )(function)  # fmt: skip
+
+
+# ---------------------------------------------------------------- the commands
+
+
+@command.command(
+    "create",
+    cls=Command,
+    help="Create a token and print it, or write it to a file. It is shown this once.",
+    arguments={"NAME": tokens.NAME_RULE},
+    variables=_VARIABLES,
+)
+@_name_argument
+@click.option(
+    *("--scope",),
+    type=click.Choice([str(scope) for scope in Scope]),
+    default="write",
+    show_default=True,
+    help="What the token allows.",
+)
+@click.option("--expires", type=duration, metavar="SPAN", help="When it ends, such as 30m, 12h, 90d or 4w; else never.")
+@_output_option
+@_place_options
+def create(
+    name: str | None, scope: str, expires: timedelta | None, output: Path | None, store: str | None, url: str | None
+) -> None:
+    """Creates a token, and prints its secret or writes it to `output`."""
+    place = _place_of(store, url)
+    name = _required(name)
+    expires_at = None if expires is None else now() + expires
+    with _secret_output(output) as show_secret:
+        if isinstance(place, _Service):
+            body = {"name": name, "scope": scope, "expires_at": _format(expires_at)}
+            secret = _request(place, "POST", "/admin/tokens", body)["token"]
         else:
 
             async def make(repository: TaskRepository) -> str:
@@ -107,18 +140,21 @@ def create(settings: argparse.Namespace, environment: Mapping[str, str]) -> None
                 )
                 return secret
 
-            secret = _with_store(settings.store, make)
-        if settings.output is None:
+            secret = _with_store(place, make)
+        if output is None:
             tell(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
         show_secret(secret)
-    if settings.output is not None:
-        tell(f"The token {name}, scope {scope}, is in {settings.output}. It is not kept anywhere else.\n")
+    if output is not None:
+        tell(f"The token {name}, scope {scope}, is in {output}. It is not kept anywhere else.\n")
 
 
-def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Lists the tokens, without their secrets."""
-    if (service := _service_of(settings, environment)) is not None:
-        found = _ask(service, "GET", "/admin/tokens")
+@command.command("list", cls=Command, help="List the tokens, without their secrets.", variables=_VARIABLES)
+@_place_options
+def list_(store: str | None, url: str | None) -> None:
+    """Prints a line for each token, by name."""
+    place = _place_of(store, url)
+    if isinstance(place, _Service):
+        found = _request(place, "GET", "/admin/tokens")
     else:
 
         async def collect(repository: TaskRepository) -> list[dict[str, Any]]:
@@ -126,45 +162,58 @@ def show(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
                 {
                     "name": token.name,
                     "scope": str(token.scope),
-                    "created_at": _shown(token.created_at),
-                    "expires_at": _shown(token.expires_at),
+                    "created_at": _format(token.created_at),
+                    "expires_at": _format(token.expires_at),
                 }
                 async for token in tokens.all_tokens(repository)
             ]
 
-        found = sorted(_with_store(settings.store, collect), key=lambda token: str(token["name"]))
+        found = sorted(_with_store(place, collect), key=lambda token: str(token["name"]))
     for token in found:
         until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
         say(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}\n")
 
 
-def revoke(settings: argparse.Namespace, environment: Mapping[str, str]) -> None:
-    """Ends a token."""
-    name = _name(settings)
-    if (service := _service_of(settings, environment)) is not None:
-        _ask(service, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
+@command.command(
+    "revoke",
+    cls=Command,
+    help="End a token, within a second where the store is served.",
+    arguments={"NAME": "the name of the token"},
+    variables=_VARIABLES,
+)
+@_name_argument
+@_place_options
+def revoke(name: str | None, store: str | None, url: str | None) -> None:
+    """Revokes the token with this name."""
+    place = _place_of(store, url)
+    name = _required(name)
+    if isinstance(place, _Service):
+        _request(place, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
     else:
-        _with_store(settings.store, lambda repository: tokens.revoke_token(repository, name, at=now()))
+        _with_store(place, lambda repository: tokens.revoke_token(repository, name, at=now()))
     say(f"The token {name} is revoked.\n")
 
 
-ACTIONS: dict[str, Callable[[argparse.Namespace, Mapping[str, str]], None]] = {
-    "create": create,
-    "list": show,
-    "revoke": revoke,
-}
+@command.command(
+    "new", cls=Command, help=f"Print a token for the file of {ADMIN_TOKEN_FILE}, which a service takes as an admin's."
+)
+@_output_option
+def new(output: Path | None) -> None:
+    """Prints a new token, or writes it to `output`; no store has it."""
+    with _secret_output(output) as show_secret:
+        show_secret(tokens.new_secret())
 
 
 @contextmanager
-def _secret_output(settings: argparse.Namespace) -> Iterator[Callable[[str], None]]:
-    """Takes a secret to the file of --output, which is there when the block ends, or to standard output.
+def _secret_output(output: Path | None) -> Iterator[Callable[[str], None]]:
+    """Takes a secret to the file `output`, which is there when the block ends, or to standard output.
 
-    Raises FileRefused before the block, so that no token is made whose secret nobody gets.
+    Raises FileRefused before the block, so that no token is created whose secret nobody gets.
     """
-    if settings.output is None:
+    if output is None:
         yield _print_secret
         return
-    with new_file(settings.output.absolute()) as partial:
+    with new_file(output.absolute()) as partial:
         yield lambda secret: _write_secret(partial, secret)
 
 
@@ -184,17 +233,42 @@ def _print_secret(secret: str) -> None:
             )
 
 
-def _name(settings: argparse.Namespace) -> str:
-    if settings.name is None:
+def _required(name: str | None) -> str:
+    if name is None:
         raise TokenCommandFailed("Name the token.")
-    return str(settings.name)
+    return name
 
 
-def _shown(at: datetime | None) -> str | None:
+def _format(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 # ---------------------------------------------------------------- where they happen
+
+
+class _Service(NamedTuple):
+    """A service that can be asked."""
+
+    connection: http.client.HTTPConnection
+    prefix: str
+    """The beginning of its paths."""
+    headers: Mapping[str, str]
+    """The proof that it may be asked."""
+
+
+def _place_of(store: str | None, url: str | None) -> _Service | str:
+    """Returns the service at `url`, the one that serves `store` now, or `store` if nobody serves it.
+
+    Raises TokenCommandFailed, LocalServiceRefused, and what the store's URL is refused with.
+    """
+    if url and not store:
+        authorization = {"Authorization": f"Bearer {_admin_token(os.environ)}"}
+        return _Service(*_connection_to(url), authorization)
+    if url or not store:
+        raise TokenCommandFailed("Name the store with --store, or the service that serves it with --url.")
+    path = admin_socket(StoreURL(store)) if unix_socket.AVAILABLE else None
+    connection = None if path is None else connection_to(path, seconds=HTTP_SECONDS)
+    return store if connection is None else _Service(connection, "", {})
 
 
 def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
@@ -203,7 +277,7 @@ def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
             repository = await open_repository(url)
         except StoreInUse as error:
             raise TokenCommandFailed(
-                f"{error} Or ask that process: with --url, and an admin token in TASKSVC_ADMIN_TOKEN_FILE."
+                f"{error} Or ask that process: with --url, and an admin token in {ADMIN_TOKEN_FILE}."
             ) from error
         try:
             return await work(repository)
@@ -213,31 +287,8 @@ def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
     return asyncio.run(main())
 
 
-class _Service(NamedTuple):
-    """A service that can be asked."""
-
-    connection: http.client.HTTPConnection
-    prefix: str
-    """What its paths begin with."""
-    headers: Mapping[str, str]
-    """What shows that it may be asked."""
-
-
-def _service_of(settings: argparse.Namespace, environment: Mapping[str, str]) -> _Service | None:
-    """The service at --url, or the one that serves --store now; None if nobody does.
-
-    Raises TokenCommandFailed, LocalServiceRefused, and what the store's URL is refused with.
-    """
-    if settings.url:
-        authorization = {"Authorization": f"Bearer {_admin_token(environment)}"}
-        return _Service(*_place_of(settings.url), authorization)
-    path = admin_socket(StoreURL(settings.store)) if unix_socket.AVAILABLE else None
-    connection = None if path is None else connection_to(path, seconds=HTTP_SECONDS)
-    return None if connection is None else _Service(connection, "", {})
-
-
-def _ask(service: _Service, method: str, path: str, body: object = None) -> Any:
-    """What the service answers.  Raises TokenCommandFailed."""
+def _request(service: _Service, method: str, path: str, body: object = None) -> Any:
+    """Sends a request, and returns the JSON document in the answer.  Raises TokenCommandFailed."""
     connection = service.connection
     try:
         headers = {**service.headers, "Content-Type": "application/json"}
@@ -260,33 +311,33 @@ def _ask(service: _Service, method: str, path: str, body: object = None) -> Any:
     return document
 
 
-def _place_of(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """Where it is, and with what its paths begin."""
+def _connection_to(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """Returns a connection to the service at `url`, and the beginning of its paths.  Raises TokenCommandFailed."""
     try:
         parts = urlsplit(url)
         if parts.hostname:
-            return _KINDS[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS), parts.path.rstrip("/")
+            return _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS), parts.path.rstrip("/")
     except (KeyError, ValueError, http.client.InvalidURL):
         pass
     raise TokenCommandFailed("The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example.")
 
 
 def _admin_token(environment: Mapping[str, str]) -> str:
-    if file := environment.get("TASKSVC_ADMIN_TOKEN_FILE"):
-        return token_in(file)
-    secret = environment.get("TASKSVC_ADMIN_TOKEN", "").strip()
+    if file := environment.get(ADMIN_TOKEN_FILE):
+        return read_token_file(file)
+    secret = environment.get(ADMIN_TOKEN, "").strip()
     if not secret:
         raise TokenCommandFailed(
-            "Put an admin token into TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN."
+            f"Put an admin token into {ADMIN_TOKEN_FILE} or {ADMIN_TOKEN}."
             " On the machine of the service its own user needs none: name the store with --store."
         )
     if not tokens.is_well_formed(secret):
-        raise TokenCommandFailed("What TASKSVC_ADMIN_TOKEN holds is no token of tasksvc.")
+        raise TokenCommandFailed(f"What {ADMIN_TOKEN} holds is no token of tasksvc.")
     return secret
 
 
 def _reason(document: Any) -> str | None:
-    """What a problem says, if it is one."""
+    """Returns the detail of a problem, or None if the document isn't one."""
     if not isinstance(document, dict):
         return None
     match document.get("errors"):

@@ -1,0 +1,125 @@
+"""The command `tasksvc` itself: its commands by group, each of which is imported only when it's used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import tasksvc
+from tasksvc.cli.command import Group, describe, print_and_exit
+from tasksvc.cli.output import tell
+from tasksvc.cli.variables import COMPLETION
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+GROUPS = {
+    "Service": {
+        "serve": "Run the service; tasksvc does so without a command, too.",
+        "token": "Create, list and revoke API tokens.",
+    },
+    "Stores": {
+        "stores": "List the installed adapters.",
+        "migrate": "Make a store, or bring its schema up to date.",
+        "check": "Look for damage and contradictions in a store.",
+        "backup": "Copy a store to a file, while it is served.",
+        "restore": "Fill an empty store from a backup or an export.",
+        "renew": "Give a store that was put back a new generation.",
+    },
+    "Moving tasks": {
+        "copy": "Copy a store to an empty one of whatever kind.",
+        "export": "Write a store to a file of JSON lines.",
+        "import": "Fill an empty store from an export.",
+    },
+    "About tasksvc": {
+        "help": "Show the help of tasksvc or of a command.",
+        "version": "Show the version.",
+        "completion": "Print a script that completes commands in a shell.",
+    },
+}
+"""What each command does, by the heading under which the help lists it."""
+
+COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
+"""Each is `command` in a module of tasksvc.cli.commands; that of `import` is import_."""
+
+SERVE = "serve"
+_OWN_OPTIONS = ("-h", "--help", "--version")
+
+
+class Root(Group):
+    """tasksvc: without a command, or with an option first, it's `tasksvc serve`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_serve = args[0].startswith("-") and args[0] not in _OWN_OPTIONS if args else not ctx.resilient_parsing
+        if is_serve:
+            args = [SERVE, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = "import_" if cmd_name == "import" else cmd_name
+        command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for heading, commands in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+        """Completes commands and, since `serve` may be left out, its options."""
+        from click.shell_completion import CompletionItem
+
+        if not incomplete.startswith("-"):
+            return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        serve = self.get_command(ctx, SERVE)
+        assert serve is not None
+        return [*super().shell_complete(ctx, incomplete), *serve.shell_complete(ctx, incomplete)]
+
+
+@click.command(
+    "tasksvc",
+    cls=Root,
+    help="Tasks over REST, with stores as plugins.",
+    epilog="'tasksvc help COMMAND' shows what a command takes. Most options have a variable, whose name begins with"
+    " TASKSVC_; the option wins. Another variable whose name begins so is refused, in case it was mistyped.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, given: print_and_exit(ctx, f"tasksvc {tasksvc.__version__}") if given else None,
+    help="Show the version.",
+)
+def root() -> None:
+    """Does nothing itself."""
+
+
+def invoke(arguments: Sequence[str]) -> int:
+    """Runs a command and returns its exit status.  Raises what the command raises."""
+    try:
+        with root.make_context("tasksvc", list(arguments)) as context:
+            root.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        tell(f"tasksvc: {describe(error)}\n")
+        return 2
+    return 0
+
+
+def complete(instruction: str) -> int:
+    """Prints what a completion script asked for, and returns the exit status."""
+    from click.shell_completion import shell_complete
+
+    return shell_complete(root, {}, "tasksvc", COMPLETION, instruction)

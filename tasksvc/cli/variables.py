@@ -1,0 +1,54 @@
+"""The environment variables of tasksvc, and which others may have names like theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+PREFIX = "TASKSVC_"
+ADMIN_TOKEN = "TASKSVC_ADMIN_TOKEN"  # noqa: S105
+ADMIN_TOKEN_FILE = "TASKSVC_ADMIN_TOKEN_FILE"  # noqa: S105
+COMPLETION = "_TASKSVC_COMPLETE"
+"""What a completion script asks for; only such a script sets it."""
+
+OF_OPTIONS = frozenset(
+    PREFIX + name
+    for name in (
+        *("ADMIN_HOST", "ADMIN_PORT", "ALLOWED_HOST", "BATCH_MAX", "BODY_MAX", "BURST", "CORS_ORIGIN", "HOST"),
+        *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "PORT", "RATE", "STOP_DELAY", "STORE", "STREAMS"),
+        *("TRUSTED_PROXY", "URL"),
+    )
+)
+"""Listed here as well as at the options, so that no other command has to be imported to know them."""
+
+WITHOUT_OPTION = frozenset({ADMIN_TOKEN, ADMIN_TOKEN_FILE})
+OF_OTHERS = frozenset({"TASKSVC_TOKEN", "TASKSVC_SITE"})
+"""What the example clients and the files in examples/deployment read."""
+PREFIXES_OF_OTHERS = ("TASKSVC_TEST_", "TASKSVC_SERVICE_", "TASKSVC_PORT_")
+"""Of the project's tests, and of what Kubernetes and Docker set in the containers beside a service named tasksvc."""
+
+KNOWN = OF_OPTIONS | WITHOUT_OPTION | OF_OTHERS
+
+
+def variable_of(option: str) -> str:
+    """Returns the variable that says the same as an option: TASKSVC_KEEP_DAYS for --keep-days."""
+    return PREFIX + option.removeprefix("--").upper().replace("-", "_")
+
+
+def closest(name: str, names: Sequence[str]) -> str | None:
+    """Returns the one of `names` that `name` is most probably a typing error of, or None if it's like none."""
+    import difflib  # which no other command needs, and takes a millisecond
+
+    found = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
+    return found[0] if found else None
+
+
+def unknown_variable(names: Iterable[str]) -> str | None:
+    """Returns a sentence about the first of `names` that begins like a variable of tasksvc and isn't one, or None."""
+    for name in sorted(names):
+        if name.startswith(PREFIX) and name not in KNOWN and not name.startswith(PREFIXES_OF_OTHERS):
+            similar = closest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in sorted(KNOWN)])
+            remedy = (
+                f"Did you mean {PREFIX}{similar}?" if similar else "Unset it, or rename it if it is another program's."
+            )
+            return f"There is no variable {name}. {remedy}"
+    return None

@@ -1,0 +1,32 @@
+"""Programs on a terminal of their own."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import termios
+from collections.abc import Mapping
+
+from running_service import environment_with
+
+
+def on_terminal(*words: str, columns: int, environment: Mapping[str, str] | None = None) -> str:
+    """What a program writes to a terminal that is so wide, which all of its streams are."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    variables = environment_with(environment)
+    variables.pop("COLUMNS", None)
+    with subprocess.Popen(words, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        written = b""
+        try:
+            while part := os.read(ours, 10_000):
+                written += part
+        except OSError:  # the other side is closed
+            pass
+        os.close(ours)
+    assert process.returncode == 0, written
+    return written.decode().replace("\r\n", "\n")
