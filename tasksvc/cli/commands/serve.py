@@ -22,7 +22,7 @@ from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
 from tasksvc.cli.command import Command, describe
 from tasksvc.cli.logs import set_up, wants_json
-from tasksvc.cli.process import notify, set_exit_deadline
+from tasksvc.cli.process import notify, set_exit_deadline, without_garbage_collection
 from tasksvc.cli.token_file import read_token_file
 from tasksvc.cli.variables import ADMIN_TOKEN_FILE
 from tasksvc.domain.errors import TasksvcError
@@ -180,13 +180,14 @@ def _run(settings: Settings, arguments: Sequence[str]) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from tasksvc.api.app import ACCESS, OPERATIONS, SERVICE, create_app
-    from tasksvc.api.options import SCRATCH_STORE
-    from tasksvc.api.server.listener import Listener, serve
-    from tasksvc.application.heap import keep_little
+    with without_garbage_collection():
+        from tasksvc.api.app import ACCESS, OPERATIONS, SERVICE, create_app
+        from tasksvc.api.options import SCRATCH_STORE
+        from tasksvc.api.server.listener import Listener, serve
+        from tasksvc.application.heap import keep_little
 
-    keep_little()
-    app = create_app(settings.store, _options(settings))
+        keep_little()
+        app = create_app(settings.store, _options(settings))
     listeners = [Listener(app, settings.host, settings.port)]
     if settings.admin_port is not None:
         listeners.append(Listener(app[OPERATIONS], settings.admin_host, settings.admin_port))
