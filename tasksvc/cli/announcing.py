@@ -1,4 +1,4 @@
-"""What the service says of itself when it is ready, and of its store when it has ended."""
+"""What the service prints when it is ready, and logs about its store when it has ended."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ log = logging.getLogger("tasksvc")
 
 @dataclass(frozen=True)
 class Announcer:
-    """Speaks of one store."""
+    """Announces the start and the end of a service with one store."""
 
     store: StoreURL
     scratch: bool
     """Whether the store is emptied at the end."""
     in_json: bool
-    """Whether all that is said is JSON lines of the log."""
+    """Whether to announce the start in the log, as JSON, in place of text on standard output."""
 
     def ready(self, url: str, *, open_to: str, durable: bool, admin_url: str | None) -> None:
-        """The service takes requests at `url`, and those of operators at `admin_url` if it has a port for them.
+        """Announces that the service takes requests at `url`, and at `admin_url` if operators have a port of their own.
 
-        `durable`: whether the store keeps tasks at all.
+        `open_to` names the people whom it serves; `durable` is whether the store outlives the service.
         """
         if self.scratch:
             fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
@@ -53,11 +53,11 @@ class Announcer:
         ]
         if admin_url is not None:
             lines.append(f"  Admin  {admin_url}/health/ready and /metrics")
-        with contextlib.suppress(OutputFailed):  # whoever reads it may be gone, and the service is not for them alone
+        with contextlib.suppress(OutputFailed):  # the service goes on without a reader of its output
             say("\n".join(lines) + "\n")
 
     def ended(self, tasks: int | None, *, durable: bool) -> None:
-        """The store was closed, in order.  It held so many tasks, or None if they could not be counted in time."""
+        """Logs that the store was closed with `tasks` tasks in it, or None if counting them took too long."""
         some = "The tasks" if tasks is None else f"{tasks:,} task{'' if tasks == 1 else 's'}"
         are, were = ("is", "was") if tasks == 1 else ("are", "were")
         if self.scratch:

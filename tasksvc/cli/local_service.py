@@ -1,4 +1,4 @@
-"""The service that serves a store on this machine, asked over its own socket instead of with a token."""
+"""Connections to the service of a store on this machine over its own Unix socket, which needs no token."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tasksvc.domain.errors import TasksvcError
 
 
 class LocalServiceRefused(TasksvcError):
-    """The socket is not one to trust, or not one to open."""
+    """The socket belongs to another user, or another user listens at it."""
 
 
 class LocalConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket that is connected."""
+    """An HTTP connection over a Unix socket that is connected already."""
 
     def __init__(self, connected: socket.socket) -> None:
         super().__init__("localhost")
@@ -24,9 +24,9 @@ class LocalConnection(http.client.HTTPConnection):
 
 
 def connection_to(path: Path, *, seconds: float) -> LocalConnection | None:
-    """A connection to the service behind the socket at `path`; None if none listens there.
+    """Returns a connection to the service that listens at `path`, or None if none does.
 
-    Raises LocalServiceRefused where the socket is another user's.
+    `seconds` limits each operation on it.  Raises LocalServiceRefused.
     """
     try:
         connected = unix_socket.connect(path, seconds=seconds)
@@ -45,6 +45,6 @@ def connection_to(path: Path, *, seconds: float) -> LocalConnection | None:
 
 
 def _is_trusted(uid: int | None, path: Path) -> bool:
-    """Whether `uid` is this user's; or, if this is root, that of the owner of the folder."""
+    """Returns whether `uid` is this user or, for root, the owner of the folder.  None, an unknown user, is trusted."""
     own = os.geteuid()
     return uid in (None, own) or (own == 0 and uid == path.parent.stat().st_uid)

@@ -1,4 +1,4 @@
-"""The log of the service, set up for the whole process."""
+"""The log of the process that runs the service."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool
 def set_up(form: LogFormat) -> None:
     """Sends the log of the whole process to standard error in this form.
 
-    As JSON, so is everything else that this process would write there: Python's warnings and the
-    errors that nobody caught, in whatever thread.  Nothing in this process waits for standard output
-    and standard error any more.
+    With "json", all else that the process would write there is JSON too: Python's warnings, and errors that
+    nothing caught, in any thread.  From then on writing to standard output and standard error never blocks.
     """
     from tasksvc.api.observability.access_log import LogFormatter
 
@@ -54,11 +53,11 @@ def set_up(form: LogFormat) -> None:
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg]
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Does nothing: a line that cannot be written is lost, and a traceback in its place would be no JSON."""
+        """Drops a line that can't be written; the traceback that logging would print isn't JSON."""
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    log.critical("The process ends with an error that nobody expected.", exc_info=(kind, error, traceback))
+    log.critical("The process ends with an unexpected error.", exc_info=(kind, error, traceback))
 
 
 def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
@@ -66,7 +65,7 @@ def _log_uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
     if error is not None and not isinstance(error, SystemExit):
         name = "" if failure.thread is None else failure.thread.name
         exc_info = (type(error), error, failure.exc_traceback)
-        log.error("The thread %s ended with an error that nobody expected.", name, exc_info=exc_info)
+        log.error("The thread %s ended with an unexpected error.", name, exc_info=exc_info)
 
 
 def _log_unraisable(failure: sys.UnraisableHookArgs) -> None:

@@ -1,4 +1,4 @@
-"""What commands print."""
+"""Printing on the standard streams, whether or not anybody can read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasksvc.domain.errors import TasksvcError
 
 
 class OutputFailed(TasksvcError):
-    """Standard output cannot be written."""
+    """Standard output can't be written: the disk is full, or the reader has gone."""
 
 
 def prepare_streams() -> None:
@@ -39,14 +39,14 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Prints `text` on standard error, where it's said what goes on; that it can't be is no reason to fail."""
+    """Prints `text`, which ends its last line itself, on standard error; does nothing where that fails."""
     with contextlib.suppress(OSError):
         sys.stderr.write(text)
         sys.stderr.flush()
 
 
 def finish_streams() -> None:
-    """Drops what could not be printed.  Python would try again at its end, and exit with status 120."""
+    """Drops what could not be printed.  Otherwise Python tries again when it ends, and exits with status 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -56,7 +56,7 @@ def finish_streams() -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Sends what is left in `stream`, and whatever is written to it later, nowhere."""
+    """Discards what is left in `stream` and whatever is written to it later."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

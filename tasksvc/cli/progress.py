@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where that is a terminal."""
+"""A progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from tasksvc.application.transfer import Progress, silent
 
 WIDTH = 30
-"""Characters of the bar."""
+"""Characters of the bar, without its label."""
 EVERY = 0.1
-"""Seconds between two looks of it."""
+"""Seconds between two redraws, so that drawing takes next to no time."""
 SURE_AFTER = 1.0
-"""Seconds after which the time that is left can be told."""
+"""Seconds until the time left is shown; estimates before that jump about."""
 
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Takes progress and shows it, until the block ends and the line is empty again."""
+    """Gives a function that shows progress until the block ends, which clears the line."""
     if not sys.stderr.isatty():
         yield silent
         return
@@ -55,6 +55,6 @@ def _clock(seconds: float) -> str:
 
 
 def _show(line: str) -> None:
-    """In place of the line that is there."""
+    """Replaces the current line of the terminal."""
     sys.stderr.write(f"\r\x1b[K{line}")
     sys.stderr.flush()
