@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
-from aiohttp import HttpVersion11, hdrs, web
+from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
 
@@ -32,6 +32,11 @@ class PipeliningHandler(web.RequestHandler):
     """What waits until some of the requests that were read are answered."""
     _seam = b""
     """The end of what was read last, with which a head may end that ends in the next packet."""
+    _payload: StreamReader = EMPTY_PAYLOAD
+    """The body of the last request whose head was there before this packet.
+
+    While aiohttp starts a request, it's neither among the messages that wait nor the current one.
+    """
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a new connection."""
@@ -40,7 +45,7 @@ class PipeliningHandler(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Takes what came over the connection; nothing, where what waits may be read on."""
-        if self._waiter is not None and not self._seam:  # the usual case: nothing is in progress
+        if self._waiter is not None and not self._messages and not self._seam:  # the usual case: nothing is in progress
             end = data.find(_HEAD_END) + len(_HEAD_END)
             if end == len(data) or _length(data, end) == len(data) - end:  # one request, and nothing behind it
                 super().data_received(data)
@@ -94,8 +99,7 @@ class PipeliningHandler(web.RequestHandler):
 
     def _fail_bodies(self) -> None:
         """Ends the body that the parser failed at, which aiohttp would wait for."""
-        request = self._current_request
-        for payload in (*(payload for _, payload in self._messages), *(() if request is None else (request._payload,))):
+        for payload in (*(payload for _, payload in self._messages), self._payload):
             if not payload.is_eof():
                 payload.set_exception(web.RequestPayloadError("The body isn't sent as the headers say."))
 
