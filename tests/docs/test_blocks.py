@@ -13,14 +13,13 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable, Container, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import pytest
 import yaml
 from pages import MARKDOWN, ROOT
-from running_service import run_tasksvc
+from running_service import run_here
 
 from docs.reader import BASH
 
@@ -302,7 +301,7 @@ def test_the_commands_of_a_line_are_found() -> None:
 
 
 def test_the_commands_of_tasksvc_and_their_flags_exist(tmp_path: Path) -> None:
-    known = re.findall(r"^  ([a-z]+)  +\w", run_tasksvc("--help", folder=tmp_path).stdout, re.MULTILINE)
+    known = re.findall(r"^  ([a-z]+)  +\w", run_here("--help", folder=tmp_path).stdout, re.MULTILINE)
     lines = [line for block in COMMANDS for line in block.text.splitlines()]
     used: dict[tuple[str, ...], set[str]] = {}
     for line in lines:
@@ -311,10 +310,7 @@ def test_the_commands_of_tasksvc_and_their_flags_exist(tmp_path: Path) -> None:
                 used.setdefault(command, set()).update(flags)
     assert len(used) >= 10
 
-    with ThreadPoolExecutor(4) as pool:
-        helps = dict(
-            zip(used, pool.map(lambda command: run_tasksvc(*command, "--help", folder=tmp_path), used), strict=True)
-        )
+    helps = {command: run_here(*command, "--help", folder=tmp_path) for command in used}
 
     assert [command for command, shown in helps.items() if shown.returncode != 0] == []
     missing = {command: used[command] - set(re.findall(r"--[a-z-]+", shown.stdout)) for command, shown in helps.items()}

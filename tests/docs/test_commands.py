@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from pages import DOCS, MARKDOWN, ROOT, Page
-from running_service import RunningService, run_tasksvc
+from running_service import RunningService, run_here, run_tasksvc
 from wire import ask, free_port
 
 from docs.reader import BIN, Reader, needs_curl, run_shell, wait_for_port
@@ -163,8 +163,8 @@ def test_the_lifetime_of_an_idempotency_key_is_the_same_on_every_page() -> None:
 
 def test_every_flag_variable_and_command_is_documented(tmp_path: Path) -> None:
     page = Page.named("docs/operations.md").text
-    serving = run_tasksvc("serve", "--help", folder=tmp_path).stdout
-    commands = re.findall(r"^  ([a-z]+)  +\w", run_tasksvc("--help", folder=tmp_path).stdout, re.MULTILINE)
+    serving = run_here("serve", "--help", folder=tmp_path).stdout
+    commands = re.findall(r"^  ([a-z]+)  +\w", run_here("--help", folder=tmp_path).stdout, re.MULTILINE)
     assert len(commands) >= 10
 
     flags = set(re.findall(r"--[a-z-]+", serving)) - {"--help"}
