@@ -1,8 +1,28 @@
 """The service over HTTP: the only part of tasksvc that knows aiohttp."""
 
-from tasksvc.api.app import SERVICE, create_app
-from tasksvc.api.options import SCRATCH_STORE, Options
-from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Guard
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasksvc.api.app import SERVICE, create_app
+    from tasksvc.api.options import SCRATCH_STORE, Options
+    from tasksvc.api.pipeline.auth import TokenPolicy
+    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Guard
 
 __all__ = ["LOOPBACK_HOSTS", "SCRATCH_STORE", "SERVICE", "Guard", "Options", "TokenPolicy", "create_app"]
+
+_WHEN_USED = {
+    "app": {"SERVICE", "create_app"},
+    "options": {"SCRATCH_STORE", "Options"},
+    "pipeline.auth": {"TokenPolicy"},
+    "pipeline.origin_check": {"LOOPBACK_HOSTS", "Guard"},
+}
+"""Modules that import aiohttp, which takes half a second that commands with a part of this package don't need."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _WHEN_USED.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

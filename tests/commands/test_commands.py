@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from running_service import run_tasksvc, unmeasured
+from running_service import environment_with, run_tasksvc, unmeasured
 
 from commands.running import CommandLine
 
@@ -32,23 +32,31 @@ def test_the_version_is_shown_before_anything_heavy_is_imported(word: str) -> No
         "import sys; from tasksvc.cli.main import run;"
         f"run([{word!r}]); print({{'argparse', 'asyncio', 'click', 'pluggy'}} & set(sys.modules))"
     )
-    environment = unmeasured({})
+    environment = unmeasured(environment_with())
 
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[1:] == ["set()"]
 
 
-def test_a_command_imports_no_other_one_and_no_server() -> None:
-    script = "import sys; from tasksvc.cli.main import run; run(['migrate', '--store', 'x:']); print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("words", "module"),
+    [
+        (("migrate", "--store", "x:"), "migrate"),
+        (("token", "list", "--store", "x:"), "token"),
+        (("serve", "--help"), "serve"),
+        (("completion", "bash"), "completion"),
+    ],
+)
+def test_a_command_imports_no_other_one_and_no_server(words: tuple[str, ...], module: str) -> None:
+    script = f"import sys; from tasksvc.cli.main import run; run({words}); print(*sys.modules)"
+    environment = unmeasured(environment_with())
 
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=unmeasured({}), capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
 
-    imported = set(done.stdout.split())
-    assert {name for name in imported if name.startswith("tasksvc.cli.commands.")} == {"tasksvc.cli.commands.migrate"}
-    assert imported & {"aiohttp", "http.client", "marshmallow", "tasksvc.api"} == set()
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert {name for name in imported if name.startswith("tasksvc.cli.commands.")} == {f"tasksvc.cli.commands.{module}"}
+    assert imported & {"aiohttp", "marshmallow", "sqlite3", "uvloop"} == set()
 
 
 def test_the_installed_adapters_are_listed(tasksvc: CommandLine) -> None:
