@@ -159,7 +159,7 @@ async def test_a_body_is_not_late_that_lay_in_the_socket_while_the_loop_was_held
         await connection.send(framed(f"Content-Length: {size}", "Expect: 100-continue", body=b""))
         await connection.answer()
         await connection.send(body)
-        time.sleep(1.0)  # noqa: ASYNC251  # which holds the loop of the service, since it is this one
+        time.sleep(0.5)  # noqa: ASYNC251  # which holds the loop of the service, since it is this one
 
         answer = await connection.answer()
 
