@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import tasksvc
 from tasksvc.cli.advice import with_advice
+from tasksvc.cli.garbage import without_garbage_collection
 from tasksvc.cli.output import finish_streams, prepare_streams, say, tell
 from tasksvc.cli.variables import COMPLETION
 from tasksvc.domain.errors import TasksvcError
@@ -32,7 +33,8 @@ def run(arguments: Sequence[str]) -> int:
         if list(arguments) in (["--version"], ["version"]):
             say(f"tasksvc {tasksvc.__version__}\n")
             return 0
-        from tasksvc.cli.root import complete, invoke
+        with without_garbage_collection():
+            from tasksvc.cli.root import complete, invoke
 
         if instruction := os.environ.get(COMPLETION):
             return complete(instruction)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
 
 from tasksvc.api.observability.background_stream import BackgroundStream
 
@@ -29,16 +27,6 @@ def notify(state: str) -> None:
     address = "\0" + path[1:] if path.startswith("@") else path  # an abstract socket
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(state.encode(), address)
-
-
-@contextlib.contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Keeps Python from looking for garbage within the block, where modules are imported that make next to none."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def set_exit_deadline(*, after: float) -> None:

@@ -10,6 +10,7 @@ import click
 
 import tasksvc
 from tasksvc.cli.command import Group, describe, print_and_exit
+from tasksvc.cli.garbage import without_garbage_collection
 from tasksvc.cli.output import tell
 from tasksvc.cli.variables import COMPLETION
 
@@ -65,7 +66,8 @@ class Root(Group):
         if cmd_name not in COMMANDS:
             return None
         module = "import_" if cmd_name == "import" else cmd_name
-        command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command
+        with without_garbage_collection():
+            command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
