@@ -23,7 +23,7 @@ from pathlib import Path
 
 from run import ROWS, Server, Target, machine, wrk
 
-from tasksvc import Entry, Header, Task
+from tasksvc import Entry, StoreHeader, Task
 from tasksvc.plugins import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,7 +35,7 @@ PAGE = "/tasks/?limit=100&done=false&label=home"
 async def tasks(count: int) -> AsyncIterator[Entry]:
     """A dump of so many tasks of all kinds, whose log has been pruned."""
     choose = random.Random(7)
-    yield Header("0", count, count, count)
+    yield StoreHeader("0", count, count, count)
     for number in range(1, count + 1):
         at = START + timedelta(milliseconds=number)
         done = choose.random() < 0.5

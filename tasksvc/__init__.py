@@ -8,17 +8,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tasksvc.domain import codec
-from tasksvc.domain.change import BEGINNING, Change, Kind, Position, new_generation
+from tasksvc.domain.change import LOG_START, Change, ChangeKind, Position, new_generation
 from tasksvc.domain.errors import (
     CommitTooLarge,
+    IdempotencyKeyReused,
     InvalidStoreURL,
     InvalidTask,
+    NotSupported,
     OutcomeUnknown,
     Overloaded,
     PositionGone,
     RecordConflict,
     RepositoryError,
-    RetryKeyReused,
     SchemaOutdated,
     StoreClosed,
     StoreFull,
@@ -30,88 +31,87 @@ from tasksvc.domain.errors import (
     TaskNotFound,
     TasksvcError,
     UnknownWrite,
-    Unsupported,
     VersionConflict,
     WriteRefused,
 )
-from tasksvc.domain.ledger import Decision, Ledger, named
+from tasksvc.domain.ledger import Decision, Ledger, read_set
 from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
 from tasksvc.domain.writes import (
-    WHATEVER,
-    Add,
+    ANY_VERSION,
     Commit,
-    Committed,
-    DropRecord,
+    CommitResult,
+    CreateTask,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteResult,
+    DeleteTask,
     Entry,
-    Expected,
-    Header,
-    Patch,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Precondition,
     PutRecord,
-    Remembered,
-    Remove,
-    Removed,
-    RemoveMatching,
-    RetryKey,
+    StoreHeader,
+    UpdateTask,
     Write,
 )
 
 if TYPE_CHECKING:
     from tasksvc.ports.hookspecs import hookimpl
-    from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, seq_of
+    from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
     from tasksvc.ports.store_url import StoreURL
-    from tasksvc.stores.batcher import GroupCommit
+    from tasksvc.stores.batcher import Batcher
     from tasksvc.stores.deciding import decide_all, load_results
-    from tasksvc.stores.in_memory import LedgerRepository
+    from tasksvc.stores.in_memory import InMemoryRepository
     from tasksvc.stores.turns import in_turns
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "BEGINNING",
+    "ANY_VERSION",
+    "LOG_START",
     "TASK_BYTES",
-    "WHATEVER",
-    "Add",
+    "Batcher",
     "Capability",
     "Change",
+    "ChangeKind",
     "ChangePage",
     "Commit",
+    "CommitResult",
     "CommitTooLarge",
-    "Committed",
+    "CreateTask",
     "Cursor",
     "Decision",
-    "DropRecord",
+    "DeleteMatching",
+    "DeleteRecord",
+    "DeleteResult",
+    "DeleteTask",
     "Entry",
-    "Expected",
     "Found",
-    "GroupCommit",
-    "Header",
+    "IdempotencyKey",
+    "IdempotencyKeyReused",
+    "IdempotencyRecord",
+    "InMemoryRepository",
     "InvalidStoreURL",
     "InvalidTask",
-    "Kind",
     "Ledger",
-    "LedgerRepository",
+    "NotSupported",
     "OutcomeUnknown",
     "Overloaded",
     "Page",
-    "Patch",
     "Position",
     "PositionGone",
+    "Precondition",
     "PutRecord",
     "Record",
     "RecordConflict",
-    "Remembered",
-    "Remove",
-    "RemoveMatching",
-    "Removed",
     "RepositoryError",
-    "RetryKey",
-    "RetryKeyReused",
     "SchemaOutdated",
     "SortField",
     "StoreClosed",
     "StoreFull",
+    "StoreHeader",
     "StoreInUse",
     "StoreIsKept",
     "StoreNotEmpty",
@@ -126,7 +126,7 @@ __all__ = [
     "TaskRepository",
     "TasksvcError",
     "UnknownWrite",
-    "Unsupported",
+    "UpdateTask",
     "Version",
     "VersionConflict",
     "Write",
@@ -139,19 +139,19 @@ __all__ = [
     "in_turns",
     "json_size",
     "load_results",
-    "named",
     "new_generation",
+    "read_set",
+    "resolve_position",
     "select",
-    "seq_of",
 ]
 
 _WHEN_USED = {
     "ports.hookspecs": {"hookimpl"},
-    "ports.store": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "seq_of"},
+    "ports.store": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "resolve_position"},
     "ports.store_url": {"StoreURL"},
-    "stores.batcher": {"GroupCommit"},
+    "stores.batcher": {"Batcher"},
     "stores.deciding": {"decide_all", "load_results"},
-    "stores.in_memory": {"LedgerRepository"},
+    "stores.in_memory": {"InMemoryRepository"},
     "stores.turns": {"in_turns"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""

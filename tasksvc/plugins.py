@@ -37,7 +37,7 @@ async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> Task
     url = StoreURL(url) if isinstance(url, str) else url
     hook = _load(url.scheme, _claims()).hook
     given: TaskRepository = await _given(
-        url, "open", lambda: hook.tasksvc_open(url=url, scratch=scratch), TaskRepository
+        url, "open", lambda: hook.tasksvc_open_store(url=url, scratch=scratch), TaskRepository
     )
     return given
 
@@ -49,9 +49,9 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
     """
     url = StoreURL(url) if isinstance(url, str) else url
     hook = _load(url.scheme, _claims()).hook
-    if not hook.tasksvc_read.get_hookimpls():
+    if not hook.tasksvc_open_reader.get_hookimpls():
         return await open_repository(url)
-    given: StoreReader = await _given(url, "read", lambda: hook.tasksvc_read(url=url), StoreReader)
+    given: StoreReader = await _given(url, "read", lambda: hook.tasksvc_open_reader(url=url), StoreReader)
     return given
 
 
@@ -204,8 +204,8 @@ def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
         manager.check_pending()
     except Exception as error:
         raise PluginError(f"{adapter} {_problem(error, entry_point, distribution)}") from error
-    if not manager.hook.tasksvc_open.get_hookimpls():
-        raise PluginError(f"{adapter} implements no hook tasksvc_open. Ask its author.")
+    if not manager.hook.tasksvc_open_store.get_hookimpls():
+        raise PluginError(f"{adapter} implements no hook tasksvc_open_store. Ask its author.")
     return manager
 
 

@@ -12,28 +12,27 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tasksvc import (
-    Add,
     Change,
     ChangePage,
-    Committed,
+    CommitResult,
+    CreateTask,
     Cursor,
-    DropRecord,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteTask,
     Entry,
-    Expected,
     Found,
-    Header,
-    LedgerRepository,
+    IdempotencyKey,
+    IdempotencyRecord,
+    InMemoryRepository,
     Page,
-    Patch,
     Position,
+    Precondition,
     PutRecord,
     Record,
-    Remembered,
-    Remove,
-    RemoveMatching,
     RepositoryError,
-    RetryKey,
     SortField,
+    StoreHeader,
     StoreRefused,
     StoreUnavailable,
     StoreURL,
@@ -42,6 +41,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UnknownWrite,
+    UpdateTask,
     VersionConflict,
     Write,
     WriteRefused,
@@ -59,7 +59,7 @@ _opened: type[HealthyStore]
 """The class of the store that was opened last, whose hooks are the adapter's."""
 
 
-class HealthyStore(LedgerRepository):
+class HealthyStore(InMemoryRepository):
     """Keeps what it holds in a list, over close and reopen.  No test of the kit may fail on it."""
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -98,14 +98,14 @@ class HealthyStore(LedgerRepository):
         return more
 
 
-class BrokenStore(HealthyStore):
+class ContractViolation(HealthyStore):
     caught_by: ClassVar[str]
 
 
 # ---------------------------------------------------------------- ids, writes, batches
 
 
-class LosesAWrite(BrokenStore):
+class LosesAWrite(ContractViolation):
     caught_by = "test_no_write_of_many_writers_is_lost"
 
     def replay(self, entries: Iterable[Entry]) -> None:
@@ -113,14 +113,14 @@ class LosesAWrite(BrokenStore):
         self._tasks.pop(77, None)
 
 
-class LosesWritesOnReopening(BrokenStore):
+class LosesWritesOnReopening(ContractViolation):
     caught_by = "test_everything_is_there_after_a_reopening"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         """Acknowledges, and writes nothing."""
 
 
-class ReusesTheHighestId(BrokenStore):
+class ReusesTheHighestId(ContractViolation):
     caught_by = "test_the_highest_id_is_not_given_again"
 
     def replay(self, entries: Iterable[Entry]) -> None:
@@ -128,7 +128,7 @@ class ReusesTheHighestId(BrokenStore):
         self._ledger.last_id = max(self._tasks, default=0)
 
 
-class ReusesAnIdAfterReopening(BrokenStore):
+class ReusesAnIdAfterReopening(ContractViolation):
     caught_by = "test_ids_versions_and_numbers_go_on_after_a_reopening"
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -136,48 +136,60 @@ class ReusesAnIdAfterReopening(BrokenStore):
         self._ledger.last_id = max(self._tasks, default=0)
 
 
-class SwallowsAnError(BrokenStore):
+class SwallowsAnError(ContractViolation):
     caught_by = "test_writes_to_a_task_that_is_not_there_are_refused"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, retry=retry)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except TaskNotFound:
-            return Committed([None] * len(writes), self._ledger.position)
+            return CommitResult([None] * len(writes), self._ledger.position)
 
 
-class TakesAnythingForAWrite(BrokenStore):
+class TakesAnythingForAWrite(ContractViolation):
     caught_by = "test_a_write_of_no_known_kind_is_refused"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        known = [write for write in writes if isinstance(write, Add | Patch | Remove | PutRecord | DropRecord)]
-        return await super().commit(known, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        known = [
+            write
+            for write in writes
+            if isinstance(write, CreateTask | UpdateTask | DeleteTask | PutRecord | DeleteRecord)
+        ]
+        return await super().commit(known, at=at, idempotency_key=idempotency_key)
 
 
-class FailsAGroupForOneWrite(BrokenStore):
+class FailsAGroupForOneWrite(ContractViolation):
     caught_by = "test_a_write_of_no_known_kind_fails_no_commit_beside_it"
 
-    async def _commit_group(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[CommitResult | Exception]:
         outcomes = await super()._commit_group(units)
         unknown = [outcome for outcome in outcomes if isinstance(outcome, UnknownWrite)]
         return [unknown[0]] * len(outcomes) if unknown else outcomes
 
 
-class NamesNoIndex(BrokenStore):
+class NamesNoIndex(ContractViolation):
     caught_by = "test_a_refused_write_undoes_its_whole_commit"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, retry=retry)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except WriteRefused as error:
             error.index = 0
             raise
 
 
-class CommitsOneByOne(BrokenStore):
+class CommitsOneByOne(ContractViolation):
     """The base of those whose batches are not atomic."""
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         results = []
         for index, write in enumerate(writes):
             try:
@@ -185,7 +197,7 @@ class CommitsOneByOne(BrokenStore):
             except WriteRefused as error:
                 error.index = index
                 raise
-        return Committed(results, self._ledger.position)
+        return CommitResult(results, self._ledger.position)
 
 
 class KeepsHalfABatch(CommitsOneByOne):
@@ -196,20 +208,22 @@ class KeepsHalfOfWhatIsCancelled(CommitsOneByOne):
     caught_by = "test_a_cancelled_batch_is_whole_or_absent"
 
 
-class LogsAfterwards(BrokenStore):
+class LogsAfterwards(ContractViolation):
     """Its log is written by the caller, after the task."""
 
     caught_by = "test_a_cancelled_add_is_whole_or_absent"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        decision = self._ledger.decide(writes, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        decision = self._ledger.decide(writes, at=at, idempotency_key=idempotency_key)
         self._ledger.apply(decision.entries())
         await asyncio.sleep(0)
         self._log += decision.changes
         return decision.committed
 
 
-class PassesItsTransactionOn(BrokenStore):
+class PassesItsTransactionOn(ContractViolation):
     """What a cancelled commit had written waits in an open transaction, and the next commit commits it."""
 
     caught_by = "test_a_cancelled_commit_has_no_part_in_the_next"
@@ -218,24 +232,28 @@ class PassesItsTransactionOn(BrokenStore):
         super().__init__(disk)
         self.pending: list[Write] = []
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         self.pending += writes
         await asyncio.sleep(0)
         taken, self.pending = self.pending, []
-        committed = await super().commit(taken, at=at, retry=retry)
+        committed = await super().commit(taken, at=at, idempotency_key=idempotency_key)
         return committed._replace(results=committed.results[-len(writes) :])
 
 
-class RemembersAfterwards(BrokenStore):
-    """Its retry keys are written by the caller, after the task."""
+class RemembersAfterwards(ContractViolation):
+    """Its idempotency keys are written by the caller, after the task."""
 
     caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        if retry is None or (retry.scope, retry.value) in self._remembered:
-            return await super().commit(writes, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._remembered:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         committed = await super().commit(writes, at=at)
-        self.replay([Remembered(retry, at, committed.results)])
+        self.replay([IdempotencyRecord(idempotency_key, at, committed.results)])
         return committed
 
 
@@ -243,101 +261,117 @@ class MixesCommits(CommitsOneByOne):
     caught_by = "test_commits_do_not_mix"
 
 
-class FailsItsNeighbours(BrokenStore):
+class FailsItsNeighbours(ContractViolation):
     caught_by = "test_a_refused_commit_fails_alone"
 
-    async def _commit_group(self, units: Sequence[Any]) -> Sequence[Committed | Exception]:
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[CommitResult | Exception]:
         for unit in units:
             try:
-                self._ledger.decide(unit.writes, at=unit.at, retry=unit.retry)
+                self._ledger.decide(unit.writes, at=unit.at, idempotency_key=unit.idempotency_key)
             except RepositoryError as error:
                 return [error] * len(units)
         return await super()._commit_group(units)
 
 
-class MakesAVersionOfNothing(BrokenStore):
+class MakesAVersionOfNothing(ContractViolation):
     caught_by = "test_a_patch_that_changes_nothing_makes_no_version_and_no_change"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        extra = [Patch(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, Patch)]
-        return await super().commit([*extra, *writes], at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        extra = [UpdateTask(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, UpdateTask)]
+        return await super().commit([*extra, *writes], at=at, idempotency_key=idempotency_key)
 
 
-class LetsTimeGoBack(BrokenStore):
+class LetsTimeGoBack(ContractViolation):
     caught_by = "test_updated_at_never_goes_back"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        committed = await super().commit(writes, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
         late = [dataclasses.replace(r, updated_at=at) if isinstance(r, Task) else r for r in committed.results]
         return committed._replace(results=late)
 
 
-class IgnoresExpectedVersions(BrokenStore):
+class IgnoresExpectedVersions(ContractViolation):
     caught_by = "test_of_many_with_one_expected_version_one_wins"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        loose = [w._replace(expected=Expected()) if isinstance(w, Patch | Remove) else w for w in writes]
-        return await super().commit(loose, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [w._replace(expected=Precondition()) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
 
 
-class TakesVersionsOfAnyGeneration(BrokenStore):
+class TakesVersionsOfAnyGeneration(ContractViolation):
     caught_by = "test_a_version_of_another_generation_never_matches"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        loose = [w._replace(expected=self._own(w.expected)) if isinstance(w, Patch | Remove) else w for w in writes]
-        return await super().commit(loose, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [
+            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
+        ]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
 
-    def _own(self, expected: Expected) -> Expected:
+    def _own(self, expected: Precondition) -> Precondition:
         own = {version._replace(generation=self._ledger.generation) for version in expected.any_of or ()}
         return expected if expected.any_of is None else expected._replace(any_of=frozenset(own))
 
 
-class NamesNoGenerationInAConflict(BrokenStore):
+class NamesNoGenerationInAConflict(ContractViolation):
     caught_by = "test_an_unexpected_version_refuses_the_write"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, retry=retry)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except VersionConflict as error:
             error.generation = ""
             raise
 
 
-class LosesFieldsInARace(BrokenStore):
+class LosesFieldsInARace(ContractViolation):
     """Reads the task, thinks, and writes the whole of it."""
 
     caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         whole: list[Write] = []
         for write in writes:
-            if isinstance(write, Patch):
+            if isinstance(write, UpdateTask):
                 old = (await self.get(write.task_id)).task
                 await asyncio.sleep(0)
                 fields = {"description": old.description, "done": old.done, "priority": old.priority, **write.fields}
                 whole.append(write._replace(fields=fields))
             else:
                 whole.append(write)
-        return await super().commit(whole, at=at, retry=retry)
+        return await super().commit(whole, at=at, idempotency_key=idempotency_key)
 
 
 # ---------------------------------------------------------------- values
 
 
-class ChangesDrafts(BrokenStore):
+class ChangesDrafts(ContractViolation):
     """The base of those that keep something else than what they were given."""
 
     def change(self, fields: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         changed: list[Write] = []
         for write in writes:
-            if isinstance(write, Add):
-                changed.append(Add(write.draft._replace(**self.change(write.draft._asdict()))))
+            if isinstance(write, CreateTask):
+                changed.append(CreateTask(write.draft._replace(**self.change(write.draft._asdict()))))
             else:
                 changed.append(write)
-        return await super().commit(changed, at=at, retry=retry)
+        return await super().commit(changed, at=at, idempotency_key=idempotency_key)
 
 
 class LosesALabel(ChangesDrafts):
@@ -393,7 +427,7 @@ class CutsTimes(ChangesDrafts):
 # ---------------------------------------------------------------- reading
 
 
-class ReadsWhatIsStale(BrokenStore):
+class ReadsWhatIsStale(ContractViolation):
     caught_by = "test_a_read_sees_every_write_acknowledged_before_it"
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -404,7 +438,7 @@ class ReadsWhatIsStale(BrokenStore):
         return self._known.setdefault(task_id, await super().get(task_id))
 
 
-class KeepsTheGenerationThatItWasOpenedWith(BrokenStore):
+class KeepsTheGenerationThatItWasOpenedWith(ContractViolation):
     caught_by = "test_what_is_read_after_a_restore_is_of_the_new_generation"
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -415,7 +449,7 @@ class KeepsTheGenerationThatItWasOpenedWith(BrokenStore):
         return (await super().get(task_id))._replace(generation=self._born)
 
 
-class LearnsOfItsGenerationLate(BrokenStore):
+class LearnsOfItsGenerationLate(ContractViolation):
     caught_by = "test_a_read_beside_a_restore_does_not_mix_generations"
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -431,14 +465,14 @@ class LearnsOfItsGenerationLate(BrokenStore):
         return (await super().get(task_id))._replace(generation=self._known)
 
 
-class HasAnotherGenerationInGet(BrokenStore):
+class HasAnotherGenerationInGet(ContractViolation):
     caught_by = "test_all_that_is_read_and_written_is_of_the_generation_of_the_store"
 
     async def get(self, task_id: int) -> Found:
         return (await super().get(task_id))._replace(generation="another")
 
 
-class FailsOnHugeIds(BrokenStore):
+class FailsOnHugeIds(ContractViolation):
     caught_by = "test_get_of_any_other_integer_finds_nothing"
 
     async def get(self, task_id: int) -> Found:
@@ -446,7 +480,7 @@ class FailsOnHugeIds(BrokenStore):
         return await super().get(task_id)
 
 
-class SortsFoundTasks(BrokenStore):
+class SortsFoundTasks(ContractViolation):
     """The base of those that answer a page in another order."""
 
     def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
@@ -483,7 +517,7 @@ class BreaksTiesUpwards(SortsFoundTasks):
         return sorted(tasks, key=lambda task: (-task.priority if query.descending else task.priority, task.id))
 
 
-class RepeatsATask(BrokenStore):
+class RepeatsATask(ContractViolation):
     """Its cursor is a place before the last task."""
 
     caught_by = "test_every_order_is_walked_without_gap_or_repeat"
@@ -497,7 +531,7 @@ class RepeatsATask(BrokenStore):
         return page._replace(next=query.cursor(page.tasks[-2]))
 
 
-class SkipsByCount(BrokenStore):
+class SkipsByCount(ContractViolation):
     """Its pages are cut by how many tasks came before, as OFFSET does."""
 
     caught_by = "test_a_walk_meets_what_stays_once_while_others_write"
@@ -510,7 +544,7 @@ class SkipsByCount(BrokenStore):
         return page._replace(tasks=page.tasks[start:], next=page.next and Cursor(None, start + limit))
 
 
-class BoundsNoBytes(BrokenStore):
+class BoundsNoBytes(ContractViolation):
     caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
 
     async def find(
@@ -519,7 +553,7 @@ class BoundsNoBytes(BrokenStore):
         return await super().find(query, after=after, limit=limit)
 
 
-class CountsCharactersForBytes(BrokenStore):
+class CountsCharactersForBytes(ContractViolation):
     caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
 
     async def find(
@@ -532,7 +566,7 @@ class CountsCharactersForBytes(BrokenStore):
         return page._replace(tasks=page.tasks[:count], next=query.cursor(page.tasks[count - 1]))
 
 
-class EndsWhereTheBytesEnd(BrokenStore):
+class EndsWhereTheBytesEnd(ContractViolation):
     """It takes a page with fewer tasks than were asked for as the last one."""
 
     caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
@@ -544,7 +578,7 @@ class EndsWhereTheBytesEnd(BrokenStore):
         return page if len(page.tasks) == limit else page._replace(next=None)
 
 
-class GoesOnThoughTheBytesJustFit(BrokenStore):
+class GoesOnThoughTheBytesJustFit(ContractViolation):
     caught_by = "test_a_page_whose_bytes_just_fit_is_the_last"
 
     async def find(
@@ -553,7 +587,7 @@ class GoesOnThoughTheBytesJustFit(BrokenStore):
         return await super().find(query, after=after, limit=limit, max_bytes=max_bytes and max_bytes - 1)
 
 
-class SearchesInLowerCase(BrokenStore):
+class SearchesInLowerCase(ContractViolation):
     caught_by = "test_search_folds_case_as_python_does"
 
     async def find(
@@ -564,7 +598,7 @@ class SearchesInLowerCase(BrokenStore):
         return page._replace(tasks=[task for task in page.tasks if needle in task.description.lower()])
 
 
-class SearchesWithWildcards(BrokenStore):
+class SearchesWithWildcards(ContractViolation):
     caught_by = "test_search_takes_every_character_literally"
 
     async def find(
@@ -574,7 +608,7 @@ class SearchesWithWildcards(BrokenStore):
         return await super().find(dataclasses.replace(query, q=q), after=after, limit=limit, max_bytes=max_bytes)
 
 
-class TellsALaterPosition(BrokenStore):
+class TellsALaterPosition(ContractViolation):
     caught_by = "test_pages_beside_writers_are_snapshots"
 
     async def find(
@@ -586,7 +620,7 @@ class TellsALaterPosition(BrokenStore):
         return page._replace(position=self._ledger.position)
 
 
-class FinishesWhatNobodyWaitsFor(BrokenStore):
+class FinishesWhatNobodyWaitsFor(ContractViolation):
     """Its searches take turns, and one that is cancelled keeps its place."""
 
     caught_by = "test_cancelled_searches_leave_the_store_to_others"
@@ -608,14 +642,14 @@ class FinishesWhatNobodyWaitsFor(BrokenStore):
             return await super().find(query, after=after, limit=limit)
 
 
-class CountsAPage(BrokenStore):
+class CountsAPage(ContractViolation):
     caught_by = "test_a_count_goes_beyond_a_page"
 
     async def count(self, query: TaskQuery) -> int:
         return len((await self.find(query, limit=1_000)).tasks)
 
 
-class CountsWhatItRemembers(BrokenStore):
+class CountsWhatItRemembers(ContractViolation):
     """Until the next creation."""
 
     caught_by = "test_a_count_sees_every_write_acknowledged_before_it"
@@ -628,14 +662,14 @@ class CountsWhatItRemembers(BrokenStore):
         return int(counted[key])
 
 
-class CountsWithoutTheSearch(BrokenStore):
+class CountsWithoutTheSearch(ContractViolation):
     caught_by = "test_every_count_is_the_length_of_its_list"
 
     async def count(self, query: TaskQuery) -> int:
         return await super().count(dataclasses.replace(query, q=None))
 
 
-class PassesOverThePriority(BrokenStore):
+class PassesOverThePriority(ContractViolation):
     """A filter that it does not know yet."""
 
     caught_by = "test_filter_by_priority"
@@ -651,7 +685,7 @@ class PassesOverThePriority(BrokenStore):
 # ---------------------------------------------------------------- the log
 
 
-class ChangesTheLog(BrokenStore):
+class ChangesTheLog(ContractViolation):
     """The base of those that tell something else than what happened."""
 
     def change(self, changes: Sequence[Change]) -> Sequence[Change]:
@@ -676,20 +710,22 @@ class TellsThePresent(ChangesTheLog):
         return [change._replace(task=self._tasks.get(change.task_id, change.task)) for change in changes]
 
 
-class LeavesGapsInTheLog(BrokenStore):
+class LeavesGapsInTheLog(ContractViolation):
     """A refused commit takes a number, as a sequence of a database does."""
 
     caught_by = "test_what_changes_nothing_is_not_in_the_log"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, retry=retry)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except RepositoryError:
             self._ledger.seq += 1
             raise
 
 
-class TakesAnyPosition(BrokenStore):
+class TakesAnyPosition(ContractViolation):
     caught_by = "test_a_position_that_is_not_of_this_log_is_gone"
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
@@ -698,7 +734,7 @@ class TakesAnyPosition(BrokenStore):
         )
 
 
-class MissesAChange(BrokenStore):
+class MissesAChange(ContractViolation):
     """It reads on from its head, whatever it has told."""
 
     caught_by = "test_a_reader_of_the_log_sees_every_change_once_and_in_order"
@@ -709,7 +745,7 @@ class MissesAChange(BrokenStore):
         return page._replace(next=self._ledger.position)
 
 
-class DoesNotWait(BrokenStore):
+class DoesNotWait(ContractViolation):
     caught_by = "test_a_waiting_reader_is_woken_by_a_change"
 
     async def changes(
@@ -718,7 +754,7 @@ class DoesNotWait(BrokenStore):
         return await self.read_changes(since, limit=limit, max_bytes=max_bytes)
 
 
-class IsEveryStore(BrokenStore):
+class IsEveryStore(ContractViolation):
     caught_by = "test_a_generation_is_random_and_short"
 
     def __init__(self, disk: list[list[Entry]]) -> None:
@@ -726,14 +762,14 @@ class IsEveryStore(BrokenStore):
         self._ledger.generation = "0"
 
 
-class BoundsNoBytesOfTheLog(BrokenStore):
+class BoundsNoBytesOfTheLog(ContractViolation):
     caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         return await super().read_changes(since, limit=limit)
 
 
-class GivesNoChangeThatIsTooLarge(BrokenStore):
+class GivesNoChangeThatIsTooLarge(ContractViolation):
     caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
@@ -743,7 +779,7 @@ class GivesNoChangeThatIsTooLarge(BrokenStore):
         return page
 
 
-class StandsStill(BrokenStore):
+class StandsStill(ContractViolation):
     caught_by = "test_pages_of_the_log_join_up"
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
@@ -751,47 +787,61 @@ class StandsStill(BrokenStore):
         return page._replace(next=Position(self._ledger.generation, since.seq))
 
 
-# ---------------------------------------------------------------- retry keys and records
+# ---------------------------------------------------------------- idempotency keys and records
 
 
-class IgnoresRetryKeys(BrokenStore):
+class IgnoresRetryKeys(ContractViolation):
     caught_by = "test_racing_twins_of_one_key_make_one_task"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         return await super().commit(writes, at=at)
 
 
-class MixesScopes(BrokenStore):
+class MixesScopes(ContractViolation):
     caught_by = "test_the_keys_of_different_scopes_never_meet"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        return await super().commit(writes, at=at, retry=retry and retry._replace(scope=""))
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(
+            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(scope="")
+        )
 
 
-class IgnoresFingerprints(BrokenStore):
+class IgnoresFingerprints(ContractViolation):
     caught_by = "test_another_request_under_a_used_key_is_refused"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        return await super().commit(writes, at=at, retry=retry and retry._replace(fingerprint=""))
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(
+            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(fingerprint="")
+        )
 
 
-class RemembersRefusedCommits(BrokenStore):
+class RemembersRefusedCommits(ContractViolation):
     caught_by = "test_a_refused_commit_does_not_use_up_its_key"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, retry=retry)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except RepositoryError:
-            if retry is not None:
-                self.replay([Remembered(retry, at, ())])
+            if idempotency_key is not None:
+                self.replay([IdempotencyRecord(idempotency_key, at, ())])
             raise
 
 
-class ReplaysThePresent(BrokenStore):
+class ReplaysThePresent(ContractViolation):
     caught_by = "test_a_replay_after_the_task_was_changed_has_the_first_results"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        committed = await super().commit(writes, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
         if not committed.replayed:
             return committed
         now = [
@@ -800,29 +850,31 @@ class ReplaysThePresent(BrokenStore):
         return committed._replace(results=now)
 
 
-class ForgetsKeysOnReopening(BrokenStore):
+class ForgetsKeysOnReopening(ContractViolation):
     caught_by = "test_a_key_is_remembered_over_a_reopening"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        await super().persist([[e for e in entries if not isinstance(e, Remembered)] for entries in commits])
+        await super().persist([[e for e in entries if not isinstance(e, IdempotencyRecord)] for entries in commits])
 
 
-class ListsRecordsFromTheStart(BrokenStore):
+class ListsRecordsFromTheStart(ContractViolation):
     caught_by = "test_records_are_listed_page_by_page"
 
     async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
         return await super().records(space, limit=limit)
 
 
-class IgnoresRecordVersions(BrokenStore):
+class IgnoresRecordVersions(ContractViolation):
     caught_by = "test_of_many_that_expect_no_record_one_wins"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in writes]
-        return await super().commit(loose, at=at, retry=retry)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
 
 
-class ListsRecordsByUTF16(BrokenStore):
+class ListsRecordsByUTF16(ContractViolation):
     caught_by = "test_records_are_listed_by_name_in_code_point_order"
 
     async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
@@ -833,7 +885,7 @@ class ListsRecordsByUTF16(BrokenStore):
 # ---------------------------------------------------------------- keeping house, the end
 
 
-class PrunesHoles(BrokenStore):
+class PrunesHoles(ContractViolation):
     caught_by = "test_the_log_is_pruned_from_its_start_alone"
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
@@ -841,7 +893,7 @@ class PrunesHoles(BrokenStore):
         return False
 
 
-class PrunesTheHead(BrokenStore):
+class PrunesTheHead(ContractViolation):
     caught_by = "test_pruning_forgets_neither_the_head_nor_the_highest_id"
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
@@ -850,42 +902,42 @@ class PrunesTheHead(BrokenStore):
         return more
 
 
-class PrunesAllAtOnce(BrokenStore):
+class PrunesAllAtOnce(ContractViolation):
     caught_by = "test_pruning_goes_in_short_steps"
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=10**9)
 
 
-class PrunesKeysWithTheLog(BrokenStore):
+class PrunesKeysWithTheLog(ContractViolation):
     caught_by = "test_a_key_is_forgotten_by_its_age_alone"
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=log_before, limit=limit)
 
 
-class RestoresItsGeneration(BrokenStore):
+class RestoresItsGeneration(ContractViolation):
     caught_by = "test_a_restored_store_has_a_generation_of_its_own"
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         await self._group([entry async for entry in entries])
 
 
-class RenewsNothing(BrokenStore):
+class RenewsNothing(ContractViolation):
     caught_by = "test_a_renewed_store_has_a_new_generation_and_holds_the_same"
 
     async def renew(self) -> None:
         pass
 
 
-class RenewsInMemoryAlone(BrokenStore):
+class RenewsInMemoryAlone(ContractViolation):
     caught_by = "test_a_renewed_store_is_kept_over_a_reopening"
 
     async def renew(self) -> None:
         self.replay([self.header._replace(generation="another")])
 
 
-class RestoresInTurns(BrokenStore):
+class RestoresInTurns(ContractViolation):
     caught_by = "test_a_cancelled_restore_is_whole_or_absent"
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
@@ -894,33 +946,33 @@ class RestoresInTurns(BrokenStore):
             await asyncio.sleep(0)
 
 
-class RestoresOverWhatIsThere(BrokenStore):
+class RestoresOverWhatIsThere(ContractViolation):
     caught_by = "test_a_store_that_holds_something_is_not_restored"
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         self.replay([entry async for entry in entries])
 
 
-class DumpsNoHighestId(BrokenStore):
+class DumpsNoHighestId(ContractViolation):
     caught_by = "test_a_pruned_store_is_restored_as_such"
 
     async def dump(self) -> Any:
         async for entry in super().dump():
-            yield entry._replace(last_id=0) if isinstance(entry, Header) else entry
+            yield entry._replace(last_id=0) if isinstance(entry, StoreHeader) else entry
 
 
-class DumpsKeysAsTheyCame(BrokenStore):
+class DumpsKeysAsTheyCame(ContractViolation):
     caught_by = "test_a_dump_holds_everything_in_its_order"
 
     async def dump(self) -> Any:
         async for entry in super().dump():
-            if not isinstance(entry, Remembered | Change):
+            if not isinstance(entry, IdempotencyRecord | Change):
                 yield entry
         for entry in (*self._remembered.values(), *self._log):
             yield entry
 
 
-class RestoresHalf(BrokenStore):
+class RestoresHalf(ContractViolation):
     caught_by = "test_a_dump_that_breaks_half_way_leaves_the_store_empty"
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
@@ -928,18 +980,18 @@ class RestoresHalf(BrokenStore):
             self.replay([entry])
 
 
-class DumpsAMovingStore(BrokenStore):
+class DumpsAMovingStore(ContractViolation):
     caught_by = "test_a_dump_is_one_snapshot"
 
     async def dump(self) -> Any:
-        yield Header(self._ledger.generation, self._ledger.last_id, self._ledger.seq, 0)
+        yield StoreHeader(self._ledger.generation, self._ledger.last_id, self._ledger.seq, 0)
         for entries in (self._tasks.values(), self._records.values(), self._remembered.values(), self._log):
             for entry in list(entries):
                 yield entry
                 await asyncio.sleep(0)
 
 
-class LeaksADriverError(BrokenStore):
+class LeaksADriverError(ContractViolation):
     caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
@@ -948,7 +1000,7 @@ class LeaksADriverError(BrokenStore):
         await super().persist(commits)
 
 
-class ShowsWhatIsNotOnDisk(BrokenStore):
+class ShowsWhatIsNotOnDisk(ContractViolation):
     caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
@@ -957,7 +1009,7 @@ class ShowsWhatIsNotOnDisk(BrokenStore):
         await super().persist(commits)
 
 
-class SaysThatNothingWasWritten(BrokenStore):
+class SaysThatNothingWasWritten(ContractViolation):
     """It has written, and then it fails."""
 
     caught_by = "test_a_failed_commit_is_whole_or_absent_after_a_reopening"
@@ -968,7 +1020,7 @@ class SaysThatNothingWasWritten(BrokenStore):
             raise StoreUnavailable("The driver fails.")
 
 
-class BacksUpUnderItsOwnGeneration(BrokenStore):
+class BacksUpUnderItsOwnGeneration(ContractViolation):
     caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
 
     @classmethod
@@ -977,7 +1029,7 @@ class BacksUpUnderItsOwnGeneration(BrokenStore):
         DISKS[str(file)] = list(DISKS[path])
 
 
-class BacksUpNoRecords(BrokenStore):
+class BacksUpNoRecords(ContractViolation):
     caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
 
     @classmethod
@@ -986,7 +1038,7 @@ class BacksUpNoRecords(BrokenStore):
         DISKS[str(file)] = [[each for each in entries if type(each) is not Record] for entries in DISKS[str(file)]]
 
 
-class DoesNotKnowItsBackups(BrokenStore):
+class DoesNotKnowItsBackups(ContractViolation):
     caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
 
     @staticmethod
@@ -994,7 +1046,7 @@ class DoesNotKnowItsBackups(BrokenStore):
         return False
 
 
-class TakesEveryFileForABackup(BrokenStore):
+class TakesEveryFileForABackup(ContractViolation):
     caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
 
     @staticmethod
@@ -1002,7 +1054,7 @@ class TakesEveryFileForABackup(BrokenStore):
         return True
 
 
-class LetsOthersRead(BrokenStore):
+class LetsOthersRead(ContractViolation):
     caught_by = "test_files_are_private_whatever_the_umask_is"
 
     @classmethod
@@ -1011,7 +1063,7 @@ class LetsOthersRead(BrokenStore):
         return super().open(path, scratch=scratch)
 
 
-class EmptiesWhatIsKept(BrokenStore):
+class EmptiesWhatIsKept(ContractViolation):
     caught_by = "test_kept_tasks_are_never_taken_for_scratch"
 
     @classmethod
@@ -1021,7 +1073,7 @@ class EmptiesWhatIsKept(BrokenStore):
         return super().open(path, scratch=scratch)
 
 
-class KeepsWhatIsScratch(BrokenStore):
+class KeepsWhatIsScratch(ContractViolation):
     caught_by = "test_a_scratch_store_begins_anew"
 
     @classmethod
@@ -1029,14 +1081,14 @@ class KeepsWhatIsScratch(BrokenStore):
         return super().open(path, scratch=False)
 
 
-class AnswersAfterItsEnd(BrokenStore):
+class AnswersAfterItsEnd(ContractViolation):
     caught_by = "test_after_close_every_call_raises"
 
     def _check_open(self) -> None:
         """Never mind."""
 
 
-class DropsWhatWaits(BrokenStore):
+class DropsWhatWaits(ContractViolation):
     caught_by = "test_close_lets_running_commits_finish_or_fail_cleanly"
 
     async def close(self) -> None:
@@ -1045,12 +1097,14 @@ class DropsWhatWaits(BrokenStore):
         await super().close()
 
 
-class TakesWhatDoesNotMatch(BrokenStore):
+class TakesWhatDoesNotMatch(ContractViolation):
     caught_by = "test_a_store_behaves_as_its_model"
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        loose = [w._replace(query=TaskQuery()) if isinstance(w, RemoveMatching) else w for w in writes]
-        return await super().commit(loose, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [w._replace(query=TaskQuery()) if isinstance(w, DeleteMatching) else w for w in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
 
 
 BROKEN = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
@@ -1061,7 +1115,7 @@ def install(site: Path) -> None:
     metadata = site / "broken_stores-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nbroken = broken_stores\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nbroken = broken_stores\n")
 
 
 def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
@@ -1072,7 +1126,7 @@ def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     global _opened
     _opened, path = _class_and_path(url)
     return _opened.open(path, scratch=scratch)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from tasksvc import ChangePage, LedgerRepository, Page, StoreURL, TaskRepository, hookimpl
+from tasksvc import ChangePage, InMemoryRepository, Page, StoreURL, TaskRepository, hookimpl
 
 BLOCK_SECONDS = 1.5
 RELEASE = threading.Event()
@@ -18,7 +18,7 @@ RELEASE = threading.Event()
 Method = Callable[..., Any]
 
 
-class FaultyRepository(LedgerRepository):
+class FaultyRepository(InMemoryRepository):
     armed = False
 
 
@@ -94,11 +94,11 @@ FAULTS = {
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     name, fault = url.netloc, FAULTS[url.path.removeprefix("/")]
     repository = FaultyRepository()
     if name == "open":
-        await fault(tasksvc_open)
+        await fault(tasksvc_open_store)
         return repository
     sound = getattr(repository, name)
 

@@ -271,19 +271,17 @@ HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "task
 
 
 def test_a_mere_import_loads_neither_an_event_loop_nor_plugins() -> None:
-    script = (
-        "import sys, tasksvc; print({'asyncio', 'pluggy', 'urllib'} & set(sys.modules), tasksvc.GroupCommit.__name__)"
-    )
+    script = "import sys, tasksvc; print({'asyncio', 'pluggy', 'urllib'} & set(sys.modules), tasksvc.Batcher.__name__)"
     environment = unmeasured(os.environ)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
 
-    assert done.stdout == "set() GroupCommit\n"
+    assert done.stdout == "set() Batcher\n"
     with pytest.raises(AttributeError, match="'tasksvc' has no attribute 'whatever'"):
         tasksvc.whatever  # noqa: B018
 
 
 def test_the_hooks_are_found_and_share_a_prefix() -> None:
-    assert "tasksvc_open" in HOOKS
+    assert "tasksvc_open_store" in HOOKS
     assert all(name.startswith("tasksvc_") for name in HOOKS)
 
 

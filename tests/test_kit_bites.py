@@ -8,7 +8,7 @@ from pathlib import Path
 
 import broken_stores
 import pytest
-from broken_stores import BROKEN, BrokenStore, HealthyStore
+from broken_stores import BROKEN, ContractViolation, HealthyStore
 
 from tasksvc import TaskRepository, TasksvcError
 from tasksvc.testing import TaskRepositoryContract
@@ -42,7 +42,7 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("store", BROKEN, ids=lambda store: store.__name__)
-def test_the_kit_catches(store: type[BrokenStore], tmp_path: Path) -> None:
+def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
     getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
 
     with pytest.raises((AssertionError, TasksvcError)) as caught:

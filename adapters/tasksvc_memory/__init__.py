@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tasksvc import Capability, LedgerRepository, StoreURL, TaskRepository, hookimpl
+from tasksvc import Capability, InMemoryRepository, StoreURL, TaskRepository, hookimpl
 
 
-class MemoryRepository(LedgerRepository):
+class MemoryRepository(InMemoryRepository):
     """Tasks in this process alone, gone when it ends."""
 
     capabilities = frozenset(Capability) - {Capability.DURABLE}
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     return MemoryRepository()

@@ -13,9 +13,9 @@ import logging
 import asyncpg
 
 from tasksvc import Position, new_generation
-from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.commit import NOTIFY
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings
-from tasksvc_postgresql.writing import NOTIFY
 
 _FUNCTIONS = ("pg_control_system()", "pg_walfile_name(pg_lsn)", "pg_current_wal_insert_lsn()")
 """By default every role may call these."""

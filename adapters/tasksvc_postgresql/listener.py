@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from tasksvc import Position
-from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.commit import CHANNEL
+from tasksvc_postgresql.errors import DRIVER_ERRORS
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.writing import CHANNEL
 
 POLL = 1.0
 """Seconds that a wait lasts at the most while the server tells of changes, in case one is lost on the way."""

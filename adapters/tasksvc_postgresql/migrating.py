@@ -7,8 +7,8 @@ import zlib
 from importlib import resources
 
 from tasksvc import SchemaOutdated, StoreRefused, new_generation
-from tasksvc_postgresql.connections import Session
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings, quoted
 
 _logger = logging.getLogger(__name__)

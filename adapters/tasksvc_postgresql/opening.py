@@ -7,10 +7,10 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tasksvc import StoreRefused
-from tasksvc_postgresql.connections import Session
-from tasksvc_postgresql.failures import DRIVER_ERRORS, advice, is_final, reason
+from tasksvc_postgresql.errors import DRIVER_ERRORS, advice, is_final, reason
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.servers import Servers
+from tasksvc_postgresql.hosts import Servers
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings
 
 _logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from tasksvc import StoreClosed
-from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.errors import DRIVER_ERRORS
 from tasksvc_postgresql.greeting import Connection
 
 

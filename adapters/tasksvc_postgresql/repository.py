@@ -13,32 +13,29 @@ from typing import TypeVar
 from tasksvc import (
     ChangePage,
     Commit,
-    Committed,
+    CommitResult,
     Cursor,
+    DeleteMatching,
     Entry,
     Found,
+    IdempotencyKey,
     Page,
     Position,
     Record,
-    RemoveMatching,
-    RetryKey,
     StoreClosed,
     StoreUnavailable,
     TaskNotFound,
     TaskQuery,
     TaskRepository,
     Write,
-    seq_of,
+    resolve_position,
 )
-from tasksvc_postgresql.checking import check
-from tasksvc_postgresql.connections import Connections, Session
-from tasksvc_postgresql.dumping import dump, restore
-from tasksvc_postgresql.failures import in_our_words
-from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.grouping import Grouping
-from tasksvc_postgresql.lineage import Lineage, renew
-from tasksvc_postgresql.listener import Listener
-from tasksvc_postgresql.listing import (
+from tasksvc_postgresql.batching import Grouping
+from tasksvc_postgresql.check import check
+from tasksvc_postgresql.commit import write
+from tasksvc_postgresql.dump import dump, restore
+from tasksvc_postgresql.errors import in_our_words
+from tasksvc_postgresql.find_sql import (
     Listing,
     bounded_rows,
     counting_statement,
@@ -46,15 +43,18 @@ from tasksvc_postgresql.listing import (
     is_indexed,
     listing_statement,
 )
+from tasksvc_postgresql.greeting import Connection
+from tasksvc_postgresql.hosts import Servers
+from tasksvc_postgresql.lineage import Lineage, renew
+from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
-from tasksvc_postgresql.pruning import prune
+from tasksvc_postgresql.prune import prune
+from tasksvc_postgresql.retrying import Connections, Session
 from tasksvc_postgresql.rows import CHANGE_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS, bounded, change_of, record_of, task_of
-from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
 from tasksvc_postgresql.sharing import Sharing
 from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
-from tasksvc_postgresql.writing import write
 
 _logger = logging.getLogger(__name__)
 
@@ -73,14 +73,14 @@ _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2
 Answer = TypeVar("Answer")
 
 
-class PostgresqlRepository(TaskRepository):
+class PostgreSQLRepository(TaskRepository):
     """Any number of these, in any number of processes, serve one schema."""
 
     def __init__(self, servers: Servers, settings: Settings) -> None:
         self._servers, self._settings = servers, settings
         self._lineage = Lineage(settings)
         self._connections = Connections(settings, self._connect)
-        self._commits: Grouping[Commit, Committed] = Grouping(self._connections, self._write, weight=_weight)
+        self._commits: Grouping[Commit, CommitResult] = Grouping(self._connections, self._write, weight=_weight)
         self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
         self._finds = Sharing(self._find, self._connections.deadline)
         self._counts = Sharing(self._count, self._connections.deadline)
@@ -105,10 +105,12 @@ class PostgresqlRepository(TaskRepository):
 
     # ------------------------------------------------------------ writing
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        return await self._commits(Commit(writes, at, retry))
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await self._commits(Commit(writes, at, idempotency_key))
 
-    async def _write(self, session: Session, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+    async def _write(self, session: Session, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         written = await write(session, commits)
         self._listener.saw(written.position)
         return written.outcomes
@@ -179,7 +181,7 @@ class PostgresqlRepository(TaskRepository):
     async def _read_changes(self, since: Position, limit: int, max_bytes: int | None, session: Session) -> ChangePage:
         rows = await session.fetch(_CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, bounded(since.seq), limit)
         generation, floor, head = rows[0][:3]
-        start = seq_of(since, generation=generation, floor=floor, head=head)
+        start = resolve_position(since, generation=generation, floor=floor, head=head)
         count = how_many([row[3] for row in rows], limit, max_bytes)
         changes = [change_of(row[4:]) for row in rows[:count] if row[4] is not None]
         end = changes[-1].seq if changes else start
@@ -264,10 +266,10 @@ class PostgresqlRepository(TaskRepository):
 
 def _weight(commit: Commit) -> int:
     """About how many tasks `commit` writes."""
-    return sum(len(write.task_ids) if isinstance(write, RemoveMatching) else 1 for write in commit.writes)
+    return sum(len(write.task_ids) if isinstance(write, DeleteMatching) else 1 for write in commit.writes)
 
 
-async def open_postgresql(settings: Settings) -> PostgresqlRepository:
+async def open_postgresql(settings: Settings) -> PostgreSQLRepository:
     """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
     servers = Servers(settings)
     connection = await prepare(servers, settings, migrate)
@@ -282,7 +284,7 @@ async def open_postgresql(settings: Settings) -> PostgresqlRepository:
             " are polled for. Connect to the server itself where you can, since each process has a pool of its own.",
             settings.name,
         )
-    repository = PostgresqlRepository(servers, settings)
+    repository = PostgreSQLRepository(servers, settings)
     try:
         await repository.ping()
     except BaseException:

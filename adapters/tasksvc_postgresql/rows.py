@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasksvc import Change, Kind, Record, Remembered, RetryKey, Task, codec, load_results
+from tasksvc import Change, ChangeKind, IdempotencyKey, IdempotencyRecord, Record, Task, codec, load_results
 
 Row = Sequence[Any]
 
@@ -85,7 +85,7 @@ def change_row(change: Change) -> Row:
 def change_of(row: Row) -> Change:
     """The change of its columns."""
     seq, kind, at, *task = row
-    return Change(seq, Kind(kind), moment(at), task[0], None if kind == Kind.DELETED else task_of(task))
+    return Change(seq, ChangeKind(kind), moment(at), task[0], None if kind == ChangeKind.DELETED else task_of(task))
 
 
 def record_row(record: Record) -> Row:
@@ -99,22 +99,24 @@ def record_of(row: Row) -> Record:
     return Record(space, name, codec.loads(value), version)
 
 
-def retry_key_row(remembered: Remembered) -> Row:
-    """The columns of a retry key that was used."""
+def retry_key_row(remembered: IdempotencyRecord) -> Row:
+    """The columns of an idempotency key that was used."""
     key, at, results = remembered
     return (key.scope, key.value, key.fingerprint, micros(at), to_json(codec.results_to_json(results)))
 
 
-def remembered_of(row: Row) -> Remembered:
-    """The retry key of its columns, with what its commit did."""
+def remembered_of(row: Row) -> IdempotencyRecord:
+    """The idempotency key of its columns, with what its commit did."""
     scope, value, fingerprint, at, results = row
-    return Remembered(RetryKey(scope, value, fingerprint), moment(at), codec.results_from_json(codec.loads(results)))
+    return IdempotencyRecord(
+        IdempotencyKey(scope, value, fingerprint), moment(at), codec.results_from_json(codec.loads(results))
+    )
 
 
-async def load_remembered(row: Row) -> Remembered:
+async def load_remembered(row: Row) -> IdempotencyRecord:
     """As remembered_of(), and lets others have their turn: the results of a batch can have 8 MiB."""
     scope, value, fingerprint, at, results = row
-    return Remembered(RetryKey(scope, value, fingerprint), moment(at), await load_results(results))
+    return IdempotencyRecord(IdempotencyKey(scope, value, fingerprint), moment(at), await load_results(results))
 
 
 def columns_of(rows: Iterable[Row], count: int) -> list[Sequence[Any]]:

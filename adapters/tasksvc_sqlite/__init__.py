@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 
 from tasksvc import InvalidStoreURL, StoreReader, StoreURL, TaskRepository, hookimpl
-from tasksvc_sqlite.reading import back_up, open_to_read
+from tasksvc_sqlite.reader import back_up, open_to_read
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.schema import is_store
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     return await open_file(path_of(url), scratch=scratch)
 
 
 @hookimpl
-async def tasksvc_read(url: StoreURL) -> StoreReader:
+async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
     return await open_to_read(path_of(url))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
-from tasksvc_sqlite.failures import read_failure
+from tasksvc_sqlite.errors import read_failure
 from tasksvc_sqlite.rows import Row, Statement
 
 BUSY_SECONDS: Final = 2.0
@@ -41,7 +41,7 @@ async def connect(
     # Opened here and not by aiosqlite, which loses it when it is cancelled.
     opening = asyncio.ensure_future(_on_a_thread(native))
     try:
-        return await to_its_end(opening)
+        return await run_to_completion(opening)
     except BaseException:
         if opening.cancelled() or opening.exception() is not None:
             native.close()
@@ -119,7 +119,7 @@ async def interrupt(connection: aiosqlite.Connection, work: asyncio.Future[Any])
         await asyncio.wait([work], timeout=INTERRUPT_SECONDS)
 
 
-async def to_its_end(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:
+async def run_to_completion(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:
     """The result of `work`.  Who is cancelled meanwhile is so only when it has ended."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from typing import Any, Final
 
-from tasksvc import BEGINNING, Position
+from tasksvc import LOG_START, Position
 
 _SIZE: Final = 32 + 1 + 20 + 1
 """Bytes of the note: a generation, a space, the number of a change, and the end of the line."""
@@ -51,18 +51,18 @@ class HighWaterMark:
         """What is written as soon as the transaction that runs now is committed."""
         if is_new and self.read() is None:
             with contextlib.suppress(OSError):
-                os.write(descriptor, _note(BEGINNING))
+                os.write(descriptor, _note(LOG_START))
 
     def read(self) -> Position | None:
         """Returns the mark, or None in an empty file, which tasksvc left there before it kept a mark.
 
-        What isn't a mark is read as BEGINNING, which is of no store's generation.
+        What isn't a mark is read as LOG_START, which is of no store's generation.
         """
         note = _read(self._descriptor)
         if not note:
             return None
         generation, _, seq = note.decode("ascii", "replace").partition(" ")
-        return Position(generation, int(seq)) if len(note) == _SIZE and seq.strip().isdecimal() else BEGINNING
+        return Position(generation, int(seq)) if len(note) == _SIZE and seq.strip().isdecimal() else LOG_START
 
     def write(self, position: Position) -> None:
         """Replaces the mark."""
@@ -82,7 +82,7 @@ class HighWaterMark:
         mark = self.read()
         if mark is None:
             return None
-        if mark == BEGINNING:
+        if mark == LOG_START:
             return "was not served at this place before, as far as the .lock file beside it says"
         if mark.generation != head.generation:
             return "is another store than the one that was served here last"

@@ -16,14 +16,14 @@ import aiosqlite
 
 from tasksvc import (
     ChangePage,
-    Committed,
+    CommitResult,
     Cursor,
     Entry,
     Found,
+    IdempotencyKey,
     Page,
     Position,
     Record,
-    RetryKey,
     StoreClosed,
     StoreRefused,
     StoreUnavailable,
@@ -31,19 +31,19 @@ from tasksvc import (
     TaskRepository,
     Write,
 )
-from tasksvc_sqlite import transfer
-from tasksvc_sqlite.commits import Commits
-from tasksvc_sqlite.connection import Reader, connect, to_its_end
-from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite import dump
+from tasksvc_sqlite.cache import StoreCache
+from tasksvc_sqlite.commit import Committer
+from tasksvc_sqlite.connection import Reader, connect, run_to_completion
+from tasksvc_sqlite.errors import open_failure, read_failure
 from tasksvc_sqlite.file_system import check_file_system
+from tasksvc_sqlite.find_sql import contains, is_indexed
 from tasksvc_sqlite.high_water_mark import MarkingConnection
 from tasksvc_sqlite.lock import FileLock
-from tasksvc_sqlite.memory import Memory
 from tasksvc_sqlite.private import make_private
-from tasksvc_sqlite.reading import SQLiteReader
-from tasksvc_sqlite.reads import Reads
+from tasksvc_sqlite.queries import Queries
+from tasksvc_sqlite.reader import SQLiteReader
 from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renewal
-from tasksvc_sqlite.selection import contains, is_indexed
 from tasksvc_sqlite.writer import Writer
 
 _RENEWED: Final = (
@@ -60,15 +60,19 @@ class SQLiteRepository(TaskRepository):
     statement.  Commits that wait share a transaction, and reads that wait a statement.
     """
 
-    def __init__(self, path: str, memory: Memory, writer: Writer, reads: Reads, resources: AsyncExitStack) -> None:
+    def __init__(
+        self, path: str, memory: StoreCache, writer: Writer, reads: Queries, resources: AsyncExitStack
+    ) -> None:
         self._path, self._memory, self._writer, self._reads = path, memory, writer, reads
         self._resources = resources
-        self._commits = Commits(writer, memory)
+        self._commits = Committer(writer, memory)
         self._dumping: set[aiosqlite.Connection] = set()
         self._closing: asyncio.Task[None] | None = None
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        return await self._commits.commit(writes, at=at, retry=retry)
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await self._commits.commit(writes, at=at, idempotency_key=idempotency_key)
 
     async def get(self, task_id: int) -> Found:
         return await self._reads.get(task_id)
@@ -110,7 +114,7 @@ class SQLiteRepository(TaskRepository):
             connection = await connect(self._path)
             self._dumping.add(connection)
             try:
-                async with aclosing(transfer.dump(connection)) as entries:
+                async with aclosing(dump.dump(connection)) as entries:
                     async for entry in entries:
                         yield entry
             finally:
@@ -125,11 +129,11 @@ class SQLiteRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         async with self._replacing():
-            await transfer.restore(self._writer, entries)
+            await dump.restore(self._writer, entries)
 
     async def renew(self) -> None:
         async with self._replacing():
-            await to_its_end(self._writer.write([renewal()]))
+            await run_to_completion(self._writer.write([renewal()]))
 
     @contextlib.asynccontextmanager
     async def _replacing(self) -> AsyncIterator[None]:
@@ -140,7 +144,7 @@ class SQLiteRepository(TaskRepository):
             try:
                 yield
             finally:
-                await to_its_end(self._look_again())
+                await run_to_completion(self._look_again())
 
     async def _look_again(self) -> None:
         header = await self._writer.header()
@@ -162,7 +166,7 @@ class SQLiteRepository(TaskRepository):
     async def close(self) -> None:
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
-        await to_its_end(self._closing)
+        await run_to_completion(self._closing)
 
     async def _close(self) -> None:
         async with self._resources:
@@ -204,8 +208,8 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             await writer.keep_mark(header)
             quick, lists, scans, searches = [Reader(await connected(), path) for _ in range(4)]
             await searches.create_function("contains", contains)
-            memory = Memory(header)
-            reads = Reads(memory, quick=quick, lists=lists, scans=scans, searches=searches)
+            memory = StoreCache(header)
+            reads = Queries(memory, quick=quick, lists=lists, scans=scans, searches=searches)
             await reads.set_up()
             if scratch:
                 stack.push_async_callback(_empty, connection, path, writer)

@@ -1,4 +1,4 @@
-"""From tasks, changes, records and retry keys to rows, and back.  Times are microseconds since 1970."""
+"""From tasks, changes, records and idempotency keys to rows, and back.  Times are microseconds since 1970."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any, Final, NamedTuple, assert_never, cast
 
-from tasksvc import TASK_BYTES, Change, Entry, Header, Kind, Record, Remembered, RetryKey, Task, codec, load_results
-from tasksvc_sqlite.failures import UNREADABLE, damage
+from tasksvc import (
+    TASK_BYTES,
+    Change,
+    ChangeKind,
+    Entry,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Record,
+    StoreHeader,
+    Task,
+    codec,
+    load_results,
+)
+from tasksvc_sqlite.errors import UNREADABLE, damage
 
 INTEGER_MAX: Final = 2**63 - 1
 """The largest integer that SQLite holds."""
@@ -58,9 +70,9 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
                 others.append(Statement("DELETE FROM records WHERE space = ? AND name = ?", (space, name)))
             case Record():
                 others.append(Statement(f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)", _record(entry)))
-            case Remembered():
+            case IdempotencyRecord():
                 remembered.append(_remembered(entry))
-            case Task() | Header():
+            case Task() | StoreHeader():
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
                 assert_never(entry)
@@ -69,25 +81,25 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
 
 def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
     """What puts the entries of a dump into an empty store, whose triggers on changes are off."""
-    rows: dict[type[Entry], list[Row]] = {Task: [], Record: [], Remembered: [], Change: []}
+    rows: dict[type[Entry], list[Row]] = {Task: [], Record: [], IdempotencyRecord: [], Change: []}
     for entry in entries:
         match entry:
             case Task():
                 rows[Task].append(_task(entry))
             case Record():
                 rows[Record].append(_record(entry))
-            case Remembered():
-                rows[Remembered].append(_remembered(entry))
+            case IdempotencyRecord():
+                rows[IdempotencyRecord].append(_remembered(entry))
             case Change():
                 rows[Change].append(_change(entry))
-            case Header():
+            case StoreHeader():
                 pass  # which goes into the row that is there
             case _:
                 assert_never(entry)
     return [
         *inserts("tasks", TASK_COLUMNS, rows[Task]),
         *inserts("records", RECORD_COLUMNS, rows[Record]),
-        *with_rows(_remember, rows[Remembered]),
+        *with_rows(_remember, rows[IdempotencyRecord]),
         *inserts("changes", CHANGE_COLUMNS, rows[Change]),
     ]
 
@@ -129,7 +141,7 @@ def _remember(rows: int) -> str:
 
 
 def _is_plain(change: Change) -> bool:
-    if change.kind is not Kind.CREATED:
+    if change.kind is not ChangeKind.CREATED:
         return False
     task = cast(Task, change.task)
     return not (task.done or task.due_at or task.priority or task.labels or task.metadata)
@@ -165,7 +177,7 @@ def _record(record: Record) -> Row:
     return (record.space, record.name, codec.dumps(record.value).decode(), record.version)
 
 
-def _remembered(remembered: Remembered) -> Row:
+def _remembered(remembered: IdempotencyRecord) -> Row:
     key, at, results = remembered
     return (*key, microseconds(at), codec.dumps(codec.results_to_json(results)))
 
@@ -207,18 +219,18 @@ def size_of_task(row: Row) -> int:
 
 def size_of_change(row: Row) -> int:
     """Returns json_size() of the task of a row of CHANGE_COLUMNS."""
-    return TASK_BYTES if row[1] == Kind.DELETED else size_of_task(row[3:])
+    return TASK_BYTES if row[1] == ChangeKind.DELETED else size_of_task(row[3:])
 
 
 def to_change(row: Row) -> Change:
     """Of a row of CHANGE_COLUMNS."""
     seq, kind, at, *of_task = row
     try:
-        if kind == Kind.DELETED:
-            return Change(seq, Kind.DELETED, _moment(at), of_task[0], None)
+        if kind == ChangeKind.DELETED:
+            return Change(seq, ChangeKind.DELETED, _moment(at), of_task[0], None)
         if of_task[-1] is None:
             of_task[-2:] = at, at
-        return Change(seq, Kind(kind), _moment(at), of_task[0], to_task(of_task))
+        return Change(seq, ChangeKind(kind), _moment(at), of_task[0], to_task(of_task))
     except UNREADABLE as error:
         raise damage(f"Change {seq}", error) from error
 
@@ -232,24 +244,24 @@ def to_record(row: Row) -> Record:
         raise damage(f"The record {name!r} of {space!r}", error) from error
 
 
-async def load_remembered(row: Row) -> Remembered:
+async def load_remembered(row: Row) -> IdempotencyRecord:
     """As to_remembered(), and lets others have their turn: the results of a batch can have 8 MiB."""
     scope, value, fingerprint, at, results = row
-    key = RetryKey(scope, value, fingerprint)
+    key = IdempotencyKey(scope, value, fingerprint)
     try:
-        return Remembered(key, _moment(at), await load_results(results))
+        return IdempotencyRecord(key, _moment(at), await load_results(results))
     except UNREADABLE as error:
-        raise damage("A retry key", error) from error
+        raise damage("An idempotency key", error) from error
 
 
-def to_remembered(row: Row) -> Remembered:
+def to_remembered(row: Row) -> IdempotencyRecord:
     """Of a row of REMEMBERED_COLUMNS."""
     scope, value, fingerprint, at, results = row
-    key = RetryKey(scope, value, fingerprint)
+    key = IdempotencyKey(scope, value, fingerprint)
     try:
-        return Remembered(key, _moment(at), codec.results_from_json(codec.loads(results)))
+        return IdempotencyRecord(key, _moment(at), codec.results_from_json(codec.loads(results)))
     except UNREADABLE as error:
-        raise damage("A retry key", error) from error
+        raise damage("An idempotency key", error) from error
 
 
 # ---------------------------------------------------------------- values
@@ -277,6 +289,6 @@ def is_storable(*texts: str) -> bool:
     return True
 
 
-def clamped(number: int) -> int:
+def clamp_int64(number: int) -> int:
     """`number`, or the nearest that SQLite can compare with."""
     return max(-INTEGER_MAX, min(number, INTEGER_MAX))

@@ -13,7 +13,7 @@ import aiosqlite
 
 from tasksvc import StoreIsKept, StoreRefused, new_generation
 from tasksvc_sqlite.connection import connect
-from tasksvc_sqlite.failures import unwritable
+from tasksvc_sqlite.errors import unwritable
 from tasksvc_sqlite.rows import Statement
 
 APPLICATION_ID: Final = int.from_bytes(b"task")

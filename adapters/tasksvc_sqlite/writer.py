@@ -15,9 +15,9 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import Header, OutcomeUnknown, Position, StoreClosed, StoreUnavailable
+from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreHeader, StoreUnavailable
 from tasksvc_sqlite.connection import BUSY_SECONDS
-from tasksvc_sqlite.failures import UNSTORABLE, is_locked, read_failure, write_failure
+from tasksvc_sqlite.errors import UNSTORABLE, is_locked, read_failure, write_failure
 from tasksvc_sqlite.high_water_mark import KEEP_MARK, HighWaterMark
 from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.schema import HEADER
@@ -89,12 +89,12 @@ class Writer:
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
 
-    async def header(self) -> Header:
+    async def header(self) -> StoreHeader:
         """Of the store.  Raises like rows()."""
         ((generation, last_id, seq, floor),) = await self.rows(HEADER)
-        return Header(generation, last_id, seq, floor)
+        return StoreHeader(generation, last_id, seq, floor)
 
-    async def keep_mark(self, header: Header) -> None:
+    async def keep_mark(self, header: StoreHeader) -> None:
         """Notes beside the file how far its log goes.  Raises like rows()."""
         await self.rows(KEEP_MARK, (header.generation, header.seq))
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from tasksvc import (
     Capability,
     Entry,
-    Header,
+    InMemoryRepository,
     InvalidStoreURL,
-    LedgerRepository,
     OutcomeUnknown,
     StoreFull,
+    StoreHeader,
     StoreInUse,
     StoreReader,
     StoreRefused,
@@ -33,7 +33,7 @@ FORMAT = b'{"format":"tasksvc_jsonl 1"}\n'
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class JSONLRepository(LedgerRepository):
+class JSONLRepository(InMemoryRepository):
     """Tasks in memory, and each commit on disk before anybody sees it.  The file only grows, so nothing is pruned."""
 
     capabilities = frozenset(Capability) - {Capability.PRUNE}
@@ -131,12 +131,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL, scratch: bool) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     return await asyncio.to_thread(_open, _path_of(url), scratch)
 
 
 @hookimpl
-async def tasksvc_read(url: StoreURL) -> StoreReader:
+async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
     return await asyncio.to_thread(_read, _path_of(url))
 
 
@@ -144,7 +144,9 @@ async def tasksvc_read(url: StoreURL) -> StoreReader:
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
     source = await asyncio.to_thread(_read, _path_of(url))
     anew = new_generation()
-    copy = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in source.dump()]
+    copy = [
+        entry._replace(generation=anew) if isinstance(entry, StoreHeader) else entry async for entry in source.dump()
+    ]
     await asyncio.to_thread(file.write_bytes, FORMAT + _line(copy))
 
 
@@ -172,7 +174,7 @@ def _open(path: Path, scratch: bool) -> TaskRepository:
         return JSONLRepository(path)
     if path.exists():
         raise StoreRefused(f"{path} holds tasks that are kept, so it cannot be a scratch store. Name another file.")
-    return LedgerRepository()  # in memory: there is nothing to empty, and no file to leave behind
+    return InMemoryRepository()  # in memory: there is nothing to empty, and no file to leave behind
 
 
 def _read(path: Path) -> StoreReader:
@@ -183,7 +185,7 @@ def _read(path: Path) -> StoreReader:
         raise StoreRefused(f"{path} cannot be read: {error.strerror}.") from error
     if not commits:
         raise StoreRefused(f"{path} holds no store yet. Name another file.")
-    repository = LedgerRepository()
+    repository = InMemoryRepository()
     for entries in commits:
         repository.replay(entries)
     return repository

@@ -7,15 +7,15 @@ if TYPE_CHECKING:
     from tasksvc.api.app import SERVICE, create_app
     from tasksvc.api.options import SCRATCH_STORE, Options
     from tasksvc.api.pipeline.auth import TokenPolicy
-    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Guard
+    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, OriginCheck
 
-__all__ = ["LOOPBACK_HOSTS", "SCRATCH_STORE", "SERVICE", "Guard", "Options", "TokenPolicy", "create_app"]
+__all__ = ["LOOPBACK_HOSTS", "SCRATCH_STORE", "SERVICE", "Options", "OriginCheck", "TokenPolicy", "create_app"]
 
 _WHEN_USED = {
     "app": {"SERVICE", "create_app"},
     "options": {"SCRATCH_STORE", "Options"},
     "pipeline.auth": {"TokenPolicy"},
-    "pipeline.origin_check": {"LOOPBACK_HOSTS", "Guard"},
+    "pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},
 }
 """Modules that import aiohttp, which takes half a second that commands with a part of this package don't need."""
 

@@ -8,28 +8,28 @@ from aiohttp import web
 
 import tasksvc
 from tasksvc.api.handlers.changes import ChangeHandlers
-from tasksvc.api.handlers.health import OperationsHandlers
+from tasksvc.api.handlers.health import HealthHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.handlers.tokens import TokenHandlers
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.docs_pages import DocsPages
 from tasksvc.api.options import SCRATCH_STORE, Options
-from tasksvc.api.pipeline.auth import Access
+from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.pipeline.cors import Cors
-from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api.pipeline.fast_path import FastPath
 from tasksvc.api.pipeline.peers import Peers
-from tasksvc.api.pipeline.pipeline import Edge
+from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.routes import Handlers, Routes
-from tasksvc.api.runtime import Service
+from tasksvc.api.runtime import Runtime
 from tasksvc.application.memory_shares import shares_of
 from tasksvc.plugins import open_repository
 from tasksvc.ports.store import TaskRepository
 
-SERVICE: web.AppKey[Service] = web.AppKey("tasksvc", Service)
+SERVICE: web.AppKey[Runtime] = web.AppKey("tasksvc", Runtime)
 """Where an application keeps its service."""
-ACCESS: web.AppKey[Access] = web.AppKey("tasksvc-access", Access)
+ACCESS: web.AppKey[Authenticator] = web.AppKey("tasksvc-access", Authenticator)
 """Who may use an application."""
-FRONT: web.AppKey[Front] = web.AppKey("tasksvc-front", Front)
+FRONT: web.AppKey[FastPath] = web.AppKey("tasksvc-front", FastPath)
 """What a server may put before the application."""
 OPERATIONS: web.AppKey[web.Application] = web.AppKey("tasksvc-operations", web.Application)
 """Health and figures as an application of their own, for another port."""
@@ -50,7 +50,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)
 
-    service = Service(
+    service = Runtime(
         open_store,
         options.retention,
         scheme=url.partition(":")[0],
@@ -58,23 +58,23 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         shares=shares_of(options.memory_limit),
     )
     observer = Observer(options.request_log, options.proxies)
-    access = Access(service, options.tokens, options.allowance)
+    access = Authenticator(service, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None
-    edge = Edge(service, access, observer, guard=options.guard, cors=cors)
+    edge = RequestPipeline(service, access, observer, guard=options.guard, cors=cors)
     handlers = Handlers(
         TaskHandlers(service, access),
         ChangeHandlers(service, access),
         TokenHandlers(service, access),
-        OperationsHandlers(service, observer),
+        HealthHandlers(service, observer),
         DocsPages(),
     )
     routes = Routes(handlers, edge, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[SERVICE], app[ACCESS] = service, access
-    app[FRONT] = Front(handlers.tasks, edge, service.uploads, body_max=options.body_max)
+    app[FRONT] = FastPath(handlers.tasks, edge, service.uploads, body_max=options.body_max)
     routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
     app[OPERATIONS] = web.Application()
-    apart = Edge(service, access, observer, guard=options.operations_guard)
+    apart = RequestPipeline(service, access, observer, guard=options.operations_guard)
     Routes(handlers, apart, None, tasksvc.__version__).add_only_operations_to(app[OPERATIONS].router)
     app[ADMINISTRATION] = web.Application(client_max_size=2**62)
     routes.add_only_tokens_to(app[ADMINISTRATION].router)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from tasksvc.api.observability.access_log import RequestLog
 from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.api.pipeline.origin_check import Guard
-from tasksvc.api.pipeline.rate_limit import Allowance
-from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.pipeline.origin_check import OriginCheck
+from tasksvc.api.pipeline.rate_limit import RateLimits
+from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 from tasksvc.api.requests.validation import BODY_MAX
 from tasksvc.api.routes import BATCH_BODY_MAX
 from tasksvc.application.retention import Retention
@@ -25,14 +25,14 @@ class Options:
     application that embeds the service has middlewares of its own for that.
     """
 
-    guard: Guard | None = None
+    guard: OriginCheck | None = None
     """Against the browser."""
-    operations_guard: Guard | None = None
+    operations_guard: OriginCheck | None = None
     """The same before the figures on a port of their own."""
     tokens: TokenPolicy = TokenPolicy.NEVER
     admin_token: str | None = None
     """The secret of a token that may administer, which is put into the store if it is not there."""
-    allowance: Allowance = field(default_factory=Allowance)
+    allowance: RateLimits = field(default_factory=RateLimits)
     """How much each caller may do."""
     cors_origins: frozenset[str] = frozenset()
     """Origins whose pages may use the API."""
@@ -41,7 +41,7 @@ class Options:
     """The same for batches.  Both in bytes."""
     request_log: RequestLog | None = None
     """Where a line for each request goes."""
-    proxies: Proxies | None = None
+    proxies: TrustedProxies | None = None
     """Whose word is taken for where a request comes from."""
     operations: bool = True
     """Whether health and figures are served beside the tasks."""

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 
 from tasksvc.api.handlers.changes import ChangeHandlers
-from tasksvc.api.handlers.health import OperationsHandlers
+from tasksvc.api.handlers.health import HealthHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.handlers.tokens import TokenHandlers
 from tasksvc.api.openapi.docs_pages import DocsPages
 from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
-from tasksvc.api.pipeline.pipeline import Edge, Handler
+from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
 from tasksvc.api.requests.body import JSON, MERGE_PATCH
-from tasksvc.api.requests.validation import BODY_MAX, Expectation
+from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
 from tasksvc.api.responses.static_content import StaticContent
 from tasksvc.application.tokens import Scope
@@ -35,14 +35,14 @@ class Handlers(NamedTuple):
     tasks: TaskHandlers
     changes: ChangeHandlers
     tokens: TokenHandlers
-    operations: OperationsHandlers
+    operations: HealthHandlers
     pages: DocsPages
 
 
 class Routes:
     """The table of paths, and the description that is made of it."""
 
-    def __init__(self, handlers: Handlers, edge: Edge, cors: Cors | None, version: str) -> None:
+    def __init__(self, handlers: Handlers, edge: RequestPipeline, cors: Cors | None, version: str) -> None:
         self._handlers, self._edge, self._cors, self._version = handlers, edge, cors, version
         self._operations: list[Operation] = []
         self._description: StaticContent | None = None
@@ -129,7 +129,7 @@ class Routes:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
         for method, (handler, scope) in methods.items():
-            expectation = Expectation(handler, types=types, body_max=body_max, operation_max=operation_max)
+            expectation = RequestValidator(handler, types=types, body_max=body_max, operation_max=operation_max)
             self._route(resource, method, handler, expectation, scope, guarded=guarded, counted=counted)
             if documented and method != "HEAD":
                 self._operations.append(Operation(path, method, handler, types, scope))
@@ -145,15 +145,15 @@ class Routes:
         async def wrong_method(request: web.Request) -> web.StreamResponse:
             raise WrongMethod(f"This path takes {allow}.", headers={"Allow": allow})
 
-        self._route(resource, hdrs.METH_OPTIONS, options, Expectation(options, any_query=True), None)
-        self._route(resource, hdrs.METH_ANY, wrong_method, Expectation(wrong_method, any_query=True), None)
+        self._route(resource, hdrs.METH_OPTIONS, options, RequestValidator(options, any_query=True), None)
+        self._route(resource, hdrs.METH_ANY, wrong_method, RequestValidator(wrong_method, any_query=True), None)
 
     def _route(
         self,
         resource: web.Resource,
         method: str,
         handler: Handler,
-        expectation: Expectation,
+        expectation: RequestValidator,
         scope: Scope | None,
         *,
         guarded: bool = True,
@@ -165,7 +165,7 @@ class Routes:
     def _nowhere(self, router: web.UrlDispatcher) -> None:
         nowhere = _Anywhere()
         router.register_resource(nowhere)
-        expectation = Expectation(_nowhere, any_query=True)
+        expectation = RequestValidator(_nowhere, any_query=True)
         wrapped = self._edge.wrap(_nowhere, expectation, None, "none", guarded=True)
         nowhere.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 

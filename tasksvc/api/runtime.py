@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tasksvc.api.pipeline.in_flight import InFlight
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.requests.body import Uploads
-from tasksvc.api.responses.feed import Feed
+from tasksvc.api.responses.feed import ChangeFeed
 from tasksvc.application.clock import now
 from tasksvc.application.memory_shares import MemoryShares
 from tasksvc.application.retention import Retention, prune_step
@@ -49,7 +49,7 @@ class Ended(Protocol):
         """It held so many tasks; None if they could not be counted in time.  `durable`: whether it keeps them."""
 
 
-class Service:
+class Runtime:
     """Opened on startup, stopped on shutdown, and both once."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Service:
         """
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
         self._repository: TaskRepository | None = None
-        self._feed: Feed | None = None
+        self._feed: ChangeFeed | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme)
         self._drained_by = math.inf
@@ -94,7 +94,7 @@ class Service:
         return self._repository
 
     @property
-    def feed(self) -> Feed:
+    def feed(self) -> ChangeFeed:
         """The live feed.  Raises StoreClosed before the start and after the stop."""
         if self._feed is None:
             raise StoreClosed("The service is not running.")
@@ -119,7 +119,7 @@ class Service:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._feed = Feed(self._repository, scheme=self.scheme)
+        self._feed = ChangeFeed(self._repository, scheme=self.scheme)
         self._keepers = [asyncio.create_task(self._look_after_requests())]
         if Capability.PRUNE in self._repository.capabilities:
             self._keepers.append(asyncio.create_task(self._keep_house(self._repository)))

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import assert_never
 
 from tasksvc.domain import codec
-from tasksvc.domain.change import Change, Kind
+from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, Header, Remembered
+from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 
-_ORDER = (Header, Task, Record, Remembered, Change)
+_ORDER = (StoreHeader, Task, Record, IdempotencyRecord, Change)
 _UNKNOWN, _DELETED = 0, 1
 """What the log says of a task whose state it does not hold."""
 
@@ -27,12 +27,12 @@ async def inconsistencies(dump: AsyncIterable[Entry]) -> AsyncIterator[str]:
     kind = 0
     async for entry in dump:
         if books is None:
-            if not isinstance(entry, Header):
+            if not isinstance(entry, StoreHeader):
                 yield "The header is missing."
                 return
             books = _Books(entry)
         elif _ORDER.index(type(entry)) < max(kind, 1):
-            yield f"A {type(entry).__name__.lower()} comes after a {_ORDER[kind].__name__.lower()}."
+            yield f"A {type(entry).__name__} comes after a {_ORDER[kind].__name__}."
         else:
             kind = _ORDER.index(type(entry))
             for problem in books.enter(entry):
@@ -47,13 +47,13 @@ async def inconsistencies(dump: AsyncIterable[Entry]) -> AsyncIterator[str]:
 class _Books:
     """What was seen so far, in little memory: tasks are told apart by 63 bits of a hash."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: StoreHeader) -> None:
         self._header = header
         self._ids, self._states = array("q"), array("q")
         self._logged, self._versions = array("q"), array("q")  # by the log, for each of the tasks
         self._missing: set[int] = set()
         self._seq = header.floor
-        self._last: Record | Remembered | None = None
+        self._last: Record | IdempotencyRecord | None = None
 
     def enter(self, entry: Entry) -> Iterator[str]:
         match entry:
@@ -65,13 +65,13 @@ class _Books:
                 if version < 1:
                     yield f"The record {name!r} of {space!r} is at version {version}."
                 self._last = entry
-            case Remembered():
-                if isinstance(self._last, Remembered) and entry.key[:2] <= self._last.key[:2]:
-                    yield f"The retry key used at {entry.at} is there twice, or out of order."
+            case IdempotencyRecord():
+                if isinstance(self._last, IdempotencyRecord) and entry.key[:2] <= self._last.key[:2]:
+                    yield f"The idempotency key used at {entry.at} is there twice, or out of order."
                 self._last = entry
             case Change():
                 yield from self._change(entry)
-            case Header():
+            case StoreHeader():
                 pass  # which is out of order, so inconsistencies() has reported it
             case _:
                 assert_never(entry)
@@ -92,7 +92,7 @@ class _Books:
         if seq != self._seq + 1:
             yield f"The log has {seq} after {self._seq}."
         self._seq = seq
-        if (kind is Kind.DELETED) != (task is None) or (task is not None and task.id != task_id):
+        if (kind is ChangeKind.DELETED) != (task is None) or (task is not None and task.id != task_id):
             yield f"Change {seq} does not fit its task: it is {kind.value}, of task {task_id}."
             return
         if not 1 <= task_id <= self._header.last_id:
@@ -106,7 +106,7 @@ class _Books:
             return
         self._logged[index] = _DELETED if task is None else _state(task)
         if task is not None:
-            before = 0 if kind is Kind.CREATED else self._versions[index] or task.version - 1
+            before = 0 if kind is ChangeKind.CREATED else self._versions[index] or task.version - 1
             if task.version != before + 1:
                 yield f"Change {seq} brings task {task_id} from version {before} to {task.version}."
             self._versions[index] = task.version

@@ -7,25 +7,25 @@ from tasksvc.domain.task import Task
 from tasksvc.ports.store import ChangePage
 
 
-class BrokenStore(Exception):
+class ContractViolation(Exception):
     """The adapter does not keep to the contract of the port, which its author has to know."""
 
 
 def check_task(task: Task, task_id: int) -> None:
-    """Raises BrokenStore where `task` is not the one that was asked for."""
+    """Raises ContractViolation where `task` is not the one that was asked for."""
     if task.id != task_id:
-        raise BrokenStore(f"Asked for task {task_id}, the store gave task {task.id}.")
+        raise ContractViolation(f"Asked for task {task_id}, the store gave task {task.id}.")
 
 
 def check_count(count: int) -> None:
-    """Raises BrokenStore where `count` isn't a number of tasks."""
+    """Raises ContractViolation where `count` isn't a number of tasks."""
     if type(count) is not int or count < 0:
-        raise BrokenStore(f"Asked how many tasks there are, the store gave {count!r}.")
+        raise ContractViolation(f"Asked how many tasks there are, the store gave {count!r}.")
 
 
 def check_changes(page: ChangePage, since: Position) -> None:
-    """Raises BrokenStore where `page` is not what comes next in the log; a reader would go round in circles."""
+    """Raises ContractViolation where `page` is not what comes next in the log; a reader would go round in circles."""
     if page.next.seq != since.seq + len(page.changes) or (page.more and not page.changes):
-        raise BrokenStore(
+        raise ContractViolation(
             f"Asked for the changes after {since.seq}, the store gave {len(page.changes)} and the end {page.next.seq}."
         )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tasksvc.ports.store import TaskRepository
 
 KEY_HOURS = 24
-"""Hours for which a retry key is good at least: all that is promised about it, in every place."""
+"""Hours for which an idempotency key is good at least: all that is promised about it, in every place."""
 CLOCK_STEP = timedelta(days=1)
 """How far off the clock may be when a key is used, and in the other direction later, without breaking that."""
 
@@ -21,7 +21,7 @@ class Retention:
     log_keep: int = 1_000_000
     """Changes."""
     key_age: timedelta = timedelta(hours=KEY_HOURS) + 2 * CLOCK_STEP
-    """Of retry keys."""
+    """Of idempotency keys."""
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:

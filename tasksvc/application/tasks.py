@@ -9,32 +9,32 @@ from typing import Any, Protocol, TypeVar, cast
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.task import Task, TaskDraft
 from tasksvc.domain.writes import (
-    WHATEVER,
-    Add,
-    Committed,
-    Expected,
-    Patch,
-    Remove,
-    Removed,
-    RemoveMatching,
-    RetryKey,
+    ANY_VERSION,
+    CommitResult,
+    CreateTask,
+    DeleteMatching,
+    DeleteResult,
+    DeleteTask,
+    IdempotencyKey,
+    Precondition,
+    UpdateTask,
     Write,
 )
 from tasksvc.ports.store import Found, Page, TaskRepository
 
 Shown = TypeVar("Shown")
 """What is made of a page."""
-REMOVE_MATCHING_MAX = 1_000
-"""Tasks that one call of remove_matching() removes at most."""
-REMOVE_MATCHING_BYTES = 8 * 1024 * 1024
+DELETE_MATCHING_MAX = 1_000
+"""Tasks that one call of delete_matching() removes at most."""
+DELETE_MATCHING_BYTES = 8 * 1024 * 1024
 """JSON bytes of all tasks that one call removes, since they are read first; only very large tasks reach this."""
 
 
 async def create(
-    repository: TaskRepository, draft: TaskDraft, *, at: datetime, retry: RetryKey | None = None
+    repository: TaskRepository, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None
 ) -> tuple[Found, bool]:
-    """A new task; and whether it is the one that the retry key made before."""
-    committed = await repository.commit((Add(draft),), at=at, retry=retry)
+    """A new task; and whether it is the one that the idempotency key made before."""
+    committed = await repository.commit((CreateTask(draft),), at=at, idempotency_key=idempotency_key)
     return _only_task(committed), committed.replayed
 
 
@@ -44,18 +44,20 @@ async def patch(
     fields: dict[str, Any],
     *,
     at: datetime,
-    expected: Expected = WHATEVER,
-    retry: RetryKey | None = None,
+    expected: Precondition = ANY_VERSION,
+    idempotency_key: IdempotencyKey | None = None,
 ) -> tuple[Found, bool]:
-    """The task with a merge patch applied; and whether it is as the retry key left it before.
+    """The task with a merge patch applied; and whether it is as the idempotency key left it before.
 
     Raises TaskNotFound, VersionConflict, InvalidTask.
     """
-    committed = await repository.commit((Patch(task_id, fields, expected),), at=at, retry=retry)
+    committed = await repository.commit(
+        (UpdateTask(task_id, fields, expected),), at=at, idempotency_key=idempotency_key
+    )
     return _only_task(committed), committed.replayed
 
 
-def _only_task(committed: Committed) -> Found:
+def _only_task(committed: CommitResult) -> Found:
     """The task of a commit of one write."""
     return Found(cast(Task, committed.results[0]), committed.position.generation)
 
@@ -65,19 +67,19 @@ async def remove(
     task_id: int,
     *,
     at: datetime,
-    expected: Expected = WHATEVER,
-    retry: RetryKey | None = None,
+    expected: Precondition = ANY_VERSION,
+    idempotency_key: IdempotencyKey | None = None,
 ) -> bool:
-    """Removes a task; whether the retry key did so before.  Raises TaskNotFound, VersionConflict."""
-    committed = await repository.commit((Remove(task_id, expected),), at=at, retry=retry)
+    """Removes a task; whether the idempotency key did so before.  Raises TaskNotFound, VersionConflict."""
+    committed = await repository.commit((DeleteTask(task_id, expected),), at=at, idempotency_key=idempotency_key)
     return committed.replayed
 
 
 async def batch(
-    repository: TaskRepository, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None
-) -> Committed:
+    repository: TaskRepository, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+) -> CommitResult:
     """All of `writes` or none.  Raises the error of the first that is refused, with its index."""
-    return await repository.commit(writes, at=at, retry=retry)
+    return await repository.commit(writes, at=at, idempotency_key=idempotency_key)
 
 
 class Find(Protocol):
@@ -88,29 +90,30 @@ class Find(Protocol):
     ) -> Page: ...
 
 
-async def remove_matching(
+async def delete_matching(
     repository: TaskRepository,
     query: TaskQuery,
     *,
     at: datetime,
-    retry: RetryKey | None = None,
+    idempotency_key: IdempotencyKey | None = None,
     find: Find | None = None,
-) -> tuple[Removed, bool]:
-    """Removes the first REMOVE_MATCHING_MAX tasks that match, by id, in one transaction; fewer if they are very large.
+) -> tuple[DeleteResult, bool]:
+    """Removes the first DELETE_MATCHING_MAX tasks that match, by id, in one transaction; fewer if they are very large.
 
     A task that stops matching before the transaction is left alone.  Gives what was removed, and
-    whether it is what the retry key removed before.  `find` looks for them; by default it's that of the repository.
+    whether it is what the idempotency key removed before.  `find` looks for them; by default it's that of the
+    repository.
     """
-    page = await (find or repository.find)(query, limit=REMOVE_MATCHING_MAX, max_bytes=REMOVE_MATCHING_BYTES)
-    if not page.tasks and retry is None:
-        return Removed(0, more=False), False
+    page = await (find or repository.find)(query, limit=DELETE_MATCHING_MAX, max_bytes=DELETE_MATCHING_BYTES)
+    if not page.tasks and idempotency_key is None:
+        return DeleteResult(0, more=False), False
     # Also where nothing matches now: the key may have been used, or is to be remembered.
-    removal = RemoveMatching([task.id for task in page.tasks], query, more=page.next is not None)
-    committed = await repository.commit((removal,), at=at, retry=retry)
-    return cast(Removed, committed.results[0]), committed.replayed
+    removal = DeleteMatching([task.id for task in page.tasks], query, more=page.next is not None)
+    committed = await repository.commit((removal,), at=at, idempotency_key=idempotency_key)
+    return cast(DeleteResult, committed.results[0]), committed.replayed
 
 
-async def walk(
+async def iter_pages(
     find: Find,
     query: TaskQuery,
     show: Callable[[Page], Shown],

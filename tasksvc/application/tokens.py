@@ -19,7 +19,7 @@ from typing import NamedTuple, cast
 from tasksvc.domain.errors import RecordConflict, TasksvcError
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import parse_timestamp
-from tasksvc.domain.writes import Committed, DropRecord, PutRecord, RetryKey, Write
+from tasksvc.domain.writes import CommitResult, DeleteRecord, IdempotencyKey, PutRecord, Write
 from tasksvc.ports.store import TaskRepository
 
 PREFIX = "tasksvc_"
@@ -78,7 +78,7 @@ class Token(NamedTuple):
 
 
 class TokenAlreadyMade(TasksvcError):
-    """The retry key made a token before, whose secret was in the answer of that time alone."""
+    """The idempotency key made a token before, whose secret was in the answer of that time alone."""
 
     def __init__(self, token: Token) -> None:
         super().__init__(
@@ -111,7 +111,7 @@ def is_well_formed(secret: str) -> bool:
     return _checksum(digits) == secret[-_SUM_DIGITS:]
 
 
-def hash_of(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """What is kept of a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
@@ -124,25 +124,25 @@ async def create_token(
     at: datetime,
     expires_at: datetime | None = None,
     secret: str | None = None,
-    retry: RetryKey | None = None,
+    idempotency_key: IdempotencyKey | None = None,
 ) -> tuple[str, Token]:
     """Makes a token and gives its secret, which nobody can ask for again.
 
     `secret`: one that was made beforehand, by new_secret().  Raises TokenRefused, and
-    TokenAlreadyMade where `retry` made it before, since there is no secret to give then.
+    TokenAlreadyMade where `idempotency_key` made it before, since there is no secret to give then.
     """
     if not _NAME(name):
         raise TokenRefused(f"The name of a token has {NAME_RULE}.")
     if expires_at is not None and expires_at <= at:
-        if (before := await _done_before(repository, retry, at=at)) is not None:
+        if (before := await _done_before(repository, idempotency_key, at=at)) is not None:
             raise _already_made(before)
         raise TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
     secret = secret or new_secret()
     if not is_well_formed(secret):
         raise TokenRefused(_MALFORMED)
-    token = Token(hash_of(secret), name, scope, at, expires_at)
+    token = Token(hash_secret(secret), name, scope, at, expires_at)
     try:
-        committed = await repository.commit(_making(token), at=at, retry=retry)
+        committed = await repository.commit(_making(token), at=at, idempotency_key=idempotency_key)
     except RecordConflict:
         raise TokenRefused(f"There is a token {name} already. Revoke it first, or choose another name.") from None
     if committed.replayed:
@@ -150,7 +150,7 @@ async def create_token(
     return secret, token
 
 
-def _already_made(committed: Committed) -> TokenAlreadyMade:
+def _already_made(committed: CommitResult) -> TokenAlreadyMade:
     """`committed` is what create_token() wrote the first time."""
     return TokenAlreadyMade(_token(cast(Record, committed.results[1])))
 
@@ -164,11 +164,11 @@ async def ensure_token(repository: TaskRepository, secret: str | None, scope: Sc
     """
     if secret is not None and not is_well_formed(secret):
         raise TokenRefused(_MALFORMED)
-    wanted = None if secret is None else hash_of(secret)
+    wanted = None if secret is None else hash_secret(secret)
     for _ in range(_TRIES):
         # A record that each of them writes, so that none goes by tokens that another one changes.
         turn = await repository.record(_BROUGHT, str(scope))
-        found = [token async for token in all_tokens(repository)]
+        found = [token async for token in list_tokens(repository)]
         ended = [token for token in found if token.from_file and token.hash != wanted]
         writes: list[Write] = [write for token in ended for write in _ending(token.hash, token.name)]
         if wanted is not None and wanted not in {token.hash for token in found}:
@@ -201,7 +201,7 @@ def _making(token: Token) -> list[Write]:
 
 def _ending(secret_hash: str, name: str) -> list[Write]:
     # Expects the token at its only version, since another one may have got its name in the meantime.
-    return [DropRecord(SPACE, secret_hash, 1), DropRecord(NAMES, name)]
+    return [DeleteRecord(SPACE, secret_hash, 1), DeleteRecord(NAMES, name)]
 
 
 async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
@@ -210,7 +210,7 @@ async def find_token(repository: TaskRepository, secret_hash: str) -> Token | No
     return None if record is None else _token(record)
 
 
-async def all_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
+async def list_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
     """Every token, by hash."""
     after = ""
     while records := await repository.records(SPACE, after=after, limit=100):
@@ -219,29 +219,33 @@ async def all_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
         after = records[-1].name
 
 
-async def revoke_token(repository: TaskRepository, name: str, *, at: datetime, retry: RetryKey | None = None) -> bool:
-    """Ends a token; whether `retry` did so before.  Raises TokenRefused where there is none of that name."""
+async def revoke_token(
+    repository: TaskRepository, name: str, *, at: datetime, idempotency_key: IdempotencyKey | None = None
+) -> bool:
+    """Ends a token; whether `idempotency_key` did so before.  Raises TokenRefused where there is none of that name."""
     record = await repository.record(NAMES, name) if _NAME(name) else None
     if record is None:
-        if await _done_before(repository, retry, at=at) is not None:
+        if await _done_before(repository, idempotency_key, at=at) is not None:
             return True
         raise TokenRefused(_NO_SUCH_TOKEN)
     try:
-        committed = await repository.commit(_ending(record.value["hash"], name), at=at, retry=retry)
+        committed = await repository.commit(_ending(record.value["hash"], name), at=at, idempotency_key=idempotency_key)
     except RecordConflict:
         raise TokenRefused(_NO_SUCH_TOKEN) from None
     return committed.replayed
 
 
-async def _done_before(repository: TaskRepository, retry: RetryKey | None, *, at: datetime) -> Committed | None:
-    """What the commit under `retry` did; None where there was none, and then the key stays unused.
+async def _done_before(
+    repository: TaskRepository, idempotency_key: IdempotencyKey | None, *, at: datetime
+) -> CommitResult | None:
+    """What the commit under `idempotency_key` did; None where there was none, and then the key stays unused.
 
-    For a request that couldn't be done now, and perhaps was done before.  Raises RetryKeyReused.
+    For a request that couldn't be done now, and perhaps was done before.  Raises IdempotencyKeyReused.
     """
-    if retry is None:
+    if idempotency_key is None:
         return None
     try:
-        return await repository.commit([DropRecord(NAMES, "", _NO_VERSION)], at=at, retry=retry)
+        return await repository.commit([DeleteRecord(NAMES, "", _NO_VERSION)], at=at, idempotency_key=idempotency_key)
     except RecordConflict:
         return None
 

@@ -23,7 +23,7 @@ from tasksvc.domain.errors import StoreUnavailable, TasksvcError
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, Header, Remembered
+from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 from tasksvc.ports.store import StoreReader, TaskRepository
 
 FORMAT: Final = 1
@@ -32,7 +32,7 @@ OPENING: Final = b'{"tasksvc":"export","format":'
 """What an export begins with, before its format."""
 _FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
 _LINE_MAX: Final = 2**28
-"""Bytes.  The longest line that is known is the answer to a large batch, which a retry key keeps."""
+"""Bytes.  The longest line that is known is the answer to a large batch, which an idempotency key keeps."""
 _REPORT_EVERY: Final = 1_000
 """Entries."""
 
@@ -41,7 +41,7 @@ Progress = Callable[[str, float], None]
 """Is told what is being done, and what share of that, from 0 to 1."""
 
 
-class BadExport(TasksvcError):
+class InvalidExport(TasksvcError):
     """A file is no export, or not what was exported."""
 
 
@@ -49,7 +49,7 @@ class SameStore(TasksvcError):
     """A store cannot be copied to itself."""
 
 
-class CopyDiffers(TasksvcError):
+class CopyVerificationFailed(TasksvcError):
     """What was written is not what is there when it is read again."""
 
 
@@ -74,14 +74,14 @@ def silent(step: str, share: float) -> None:
 async def copy(source: StoreReader, target: TaskRepository, *, progress: Progress = silent) -> Summary:
     """Copies all that `source` holds at one moment to `target`, which is empty, and reads it again to compare.
 
-    Raises StoreNotEmpty, with nothing done, SameStore and CopyDiffers.
+    Raises StoreNotEmpty, with nothing done, SameStore and CopyVerificationFailed.
     """
     own = (await target.find(TaskQuery(), limit=1)).position.generation
 
     async def entries() -> AsyncIterator[Entry]:
         async with _closing(source.dump()) as dump:
             async for entry in dump:
-                if isinstance(entry, Header) and entry.generation == own:
+                if isinstance(entry, StoreHeader) and entry.generation == own:
                     raise SameStore("This is one store under two names. Copy to another one.")
                 yield entry
 
@@ -101,7 +101,7 @@ async def export_to(file: BinaryIO, source: StoreReader, *, progress: Progress =
 
 
 async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
-    """Raises BadExport where `file` isn't what was exported, or where that is nothing that a store can hold.
+    """Raises InvalidExport where `file` isn't what was exported, or where that is nothing that a store can hold.
 
     It is read from its start, twice: first for its checksum, so that a file that was cut or changed
     isn't taken for one that contradicts itself.
@@ -126,13 +126,14 @@ async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
         pass
     async with _closing(entries()) as passing:
         async for problem in inconsistencies(passing):
-            raise BadExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
+            raise InvalidExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
 
 
 async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progress = silent) -> Summary:
     """Fills `target`, which is empty, from an export that verify() found good, and reads it again to compare.
 
-    Raises BadExport, if the file has changed since, and StoreNotEmpty, with nothing done, and CopyDiffers.
+    Raises InvalidExport, if the file has changed since, and StoreNotEmpty, with nothing done, and
+    CopyVerificationFailed.
     """
 
     async def entries() -> AsyncIterator[Entry]:
@@ -169,7 +170,7 @@ async def _fill(target: TaskRepository, entries: AsyncIterable[Entry], step: str
         await target.restore(passing)
     written, found = tally.summary(), await summarize(target, progress=progress)
     if found != written:
-        raise CopyDiffers(
+        raise CopyVerificationFailed(
             "What was written and what is there now differ, though the store reported no error."
             " Either somebody else has written to it meanwhile, or its adapter is at fault. Do not use the copy."
         )
@@ -191,13 +192,13 @@ async def _closing(entries: AsyncIterable[_T]) -> AsyncIterator[AsyncIterable[_T
 
 def _line(entry: Entry) -> bytes:
     value = codec.entry_to_json(entry)
-    if isinstance(entry, Header):
+    if isinstance(entry, StoreHeader):
         del value["header"]["generation"]
     return codec.dumps(value) + b"\n"
 
 
 def _entry(line: bytes) -> Entry:
-    """Raises BadExport."""
+    """Raises InvalidExport."""
     try:
         value: dict[str, Any] = codec.loads(line)
         if "header" in value:
@@ -208,14 +209,14 @@ def _entry(line: bytes) -> Entry:
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise _unreadable() from error
     if problem is not None:
-        raise BadExport(f"The export holds what no store can keep: {problem}")
+        raise InvalidExport(f"The export holds what no store can keep: {problem}")
     if not is_whole:  # it has members that would be lost
         raise _unreadable()
     return entry
 
 
-def _unreadable() -> BadExport:
-    return BadExport("The export holds a line that this version cannot read. Use the version that wrote it.")
+def _unreadable() -> InvalidExport:
+    return InvalidExport("The export holds a line that this version cannot read. Use the version that wrote it.")
 
 
 def _last_line(entries: int, checksum: str) -> bytes:
@@ -230,7 +231,7 @@ class _Tally:
         self._kinds: Counter[type[Entry]] = Counter()
         self._count = 0
         self._sum = hashlib.sha256()
-        self._header = Header("", 0, 0, 0)
+        self._header = StoreHeader("", 0, 0, 0)
 
     def line(self, entry: Entry) -> bytes:
         """The line of `entry`, which is counted."""
@@ -238,7 +239,7 @@ class _Tally:
         self._sum.update(line)
         self._kinds[type(entry)] += 1
         self._count += 1
-        if isinstance(entry, Header):
+        if isinstance(entry, StoreHeader):
             self._header = entry
         return line
 
@@ -275,20 +276,22 @@ class _Tally:
     def summary(self) -> Summary:
         """Of the entries until now."""
         kinds = self._kinds
-        return Summary(kinds[Task], kinds[Record], kinds[Remembered], kinds[Change], self._sum.hexdigest())
+        return Summary(kinds[Task], kinds[Record], kinds[IdempotencyRecord], kinds[Change], self._sum.hexdigest())
 
 
 # ---------------------------------------------------------------- reading an export
 
 
 async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
-    """The lines of the entries.  Raises BadExport, at the end where `file` was cut or changed."""
+    """The lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
     file.seek(0)
     first = file.readline(len(_FIRST_LINE))
     if first != _FIRST_LINE:
         if first.startswith(OPENING):
-            raise BadExport("The export has a format that this version does not know. Use the version that wrote it.")
-        raise BadExport("This isn't an export of tasksvc. Name another file.")
+            raise InvalidExport(
+                "The export has a format that this version does not know. Use the version that wrote it."
+            )
+        raise InvalidExport("This isn't an export of tasksvc. Name another file.")
     count, checksum = 0, hashlib.sha256()
     line = file.readline(_LINE_MAX)
     while following := file.readline(_LINE_MAX):
@@ -297,6 +300,6 @@ async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
         yield line
         line = following
     if line != _last_line(count, checksum.hexdigest()):
-        raise BadExport(
+        raise InvalidExport(
             "The export was cut or changed: its lines do not fit the checksum in the last one. Take another copy of it."
         )

@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, assert_never
 
-from tasksvc.domain.change import Change, Kind
+from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import ID_MAX, is_storable_text
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, Header, Remembered, Removed
+from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreHeader
 
 COUNT_MAX: Final = 2**53 - 1
 """Of the counters in a header.  A store can count on from there, and JSON keeps them exact (RFC 8259, section 6)."""
@@ -30,7 +30,7 @@ def malformed(entry: Entry) -> str | None:
 
 def _problems(entry: Entry) -> Iterator[str]:
     match entry:
-        case Header(_, last_id, seq, floor):
+        case StoreHeader(_, last_id, seq, floor):
             for name, number in {"last_id": last_id, "seq": seq, "floor": floor}.items():
                 if not _is_integer(number, 0, COUNT_MAX):
                     yield f"{name} must be an integer from 0 to {COUNT_MAX}."
@@ -38,14 +38,16 @@ def _problems(entry: Entry) -> Iterator[str]:
             yield from _task(entry)
         case Record():
             yield from _record(entry)
-        case Remembered(key, at, results):
+        case IdempotencyRecord(key, at, results):
             if not all(map(_is_text, key)):
-                yield "A retry key must be text."
-            yield from _moment("the time of a retry key", at)
+                yield "An idempotency key must be text."
+            yield from _moment("the time of an idempotency key", at)
             for result in results:
                 yield from _result(result)
         case Change(seq, kind, at, task_id, task):
-            if not (_is_integer(seq, 1, COUNT_MAX) and isinstance(kind, Kind) and _is_integer(task_id, 1, ID_MAX)):
+            if not (
+                _is_integer(seq, 1, COUNT_MAX) and isinstance(kind, ChangeKind) and _is_integer(task_id, 1, ID_MAX)
+            ):
                 yield "A change must have a number, a kind and the id of a task."
             yield from _moment("the time of a change", at)
             if task is not None:
@@ -62,7 +64,7 @@ def _result(result: Any) -> Iterator[str]:
             yield from _task(result)
         case Record():
             yield from _record(result)
-        case Removed(tasks, more):
+        case DeleteResult(tasks, more):
             if not (_is_integer(tasks, 0, ID_MAX) and isinstance(more, bool)):
                 yield "A deletion must have a number of tasks and say whether there are more."
 

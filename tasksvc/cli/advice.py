@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tasksvc.domain.errors import BackupsUnsupported, NoTokens, PortTaken, SchemaOutdated, StoreIsKept, TasksvcError
+from tasksvc.domain.errors import (
+    AddressUnavailable,
+    BackupsUnsupported,
+    NoTokens,
+    SchemaOutdated,
+    StoreIsKept,
+    TasksvcError,
+)
 
 OPEN = "give --open to let everybody in who reaches the address."
 
@@ -21,7 +28,7 @@ def _advice(error: TasksvcError) -> str | None:
             return "Run 'tasksvc migrate --store URL'."
         case BackupsUnsupported():
             return "Or run 'tasksvc export FILE'."
-        case PortTaken():
+        case AddressUnavailable():
             return f"Choose another with {'--admin-host or --admin-port' if error.index else '--host or --port'}."
         case NoTokens(keeps_tokens=True):
             return (

@@ -13,18 +13,24 @@ from tasksvc.cli.stores import open_to_read, open_to_write
 from tasksvc.domain.errors import StoreNotEmpty
 from tasksvc.ports.store import TaskRepository
 from tasksvc.ports.store_url import StoreURL
-from tasksvc.stores.atomic_file import FileRefused
+from tasksvc.stores.atomic_file import OutputRefused
 
 
 async def import_from_store(source_url: StoreURL, target_url: StoreURL) -> Summary:
-    """Copies what a store holds to an empty one, and returns what that is.  Raises StoreNotEmpty, CopyDiffers."""
+    """Copies what a store holds to an empty one, and returns what that is.
+
+    Raises StoreNotEmpty and CopyVerificationFailed.
+    """
     async with open_to_read(source_url) as source, _open_empty(target_url) as target:
         with progress_bar() as progress:
             return await transfer.copy(source, target, progress=progress)
 
 
 async def import_from_export(file: BinaryIO, target_url: StoreURL) -> Summary:
-    """Fills an empty store from an export, which is read twice.  Raises BadExport, StoreNotEmpty, CopyDiffers."""
+    """Fills an empty store from an export, which is read twice.
+
+    Raises InvalidExport, StoreNotEmpty and CopyVerificationFailed.
+    """
     with progress_bar() as progress:
         await transfer.verify(file, progress=progress)  # before the store is made, if it is not there
         async with _open_empty(target_url) as target:
@@ -42,9 +48,9 @@ async def _open_empty(url: StoreURL) -> AsyncIterator[TaskRepository]:
 
 @contextmanager
 def open_file(path: str) -> Iterator[BinaryIO]:
-    """Opens the file at `path` for reading.  Raises FileRefused where it can't be read, until the block ends."""
+    """Opens the file at `path` for reading.  Raises OutputRefused where it can't be read, until the block ends."""
     try:
         with open(path, "rb") as file:
             yield file
     except OSError as error:
-        raise FileRefused(f"{path} cannot be read: {error.strerror}.") from error
+        raise OutputRefused(f"{path} cannot be read: {error.strerror}.") from error

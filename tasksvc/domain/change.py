@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from tasksvc.domain.task import Task
 
 
-class Kind(StrEnum):
+class ChangeKind(StrEnum):
     """What a change did to its task."""
 
     CREATED = "created"
@@ -23,7 +23,7 @@ class Change(NamedTuple):
 
     seq: int
     """1, 2, 3, ... without gaps, in the order of the commits."""
-    kind: Kind
+    kind: ChangeKind
     at: datetime
     task_id: int
     task: Task | None
@@ -38,7 +38,7 @@ class Position(NamedTuple):
     seq: int
 
 
-BEGINNING: Final = Position("", 0)
+LOG_START: Final = Position("", 0)
 """Before the first change, of whatever store."""
 
 

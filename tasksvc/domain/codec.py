@@ -13,11 +13,11 @@ from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from datetime import datetime
 from typing import Any, assert_never
 
-from tasksvc.domain.change import Change, Kind
+from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.json_object import JSONObject
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, Header, Remembered, Removed, Result, RetryKey
+from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyKey, IdempotencyRecord, Result, StoreHeader
 
 try:
     import orjson
@@ -152,7 +152,7 @@ def task_from_json(value: Mapping[str, Any]) -> Task:
 
 
 def results_to_json(results: Sequence[Result]) -> list[Any]:
-    """The results of a commit, for a retry key to keep."""
+    """The results of a commit, for an idempotency key to keep."""
     return [_result_to_json(result) for result in results]
 
 
@@ -164,7 +164,7 @@ def _result_to_json(result: Result) -> Any:
             return {"task": task_to_json(result)}
         case Record():
             return {"record": list(result)}
-        case Removed(tasks, more):
+        case DeleteResult(tasks, more):
             return {"removed": {"tasks": tasks, "more": more}}
         case _:
             assert_never(result)
@@ -203,20 +203,20 @@ def _result_from_json(value: Mapping[str, Any] | None) -> Result:
         case "record":
             return Record(*data)
         case "removed":
-            return Removed(**data)
+            return DeleteResult(**data)
     raise ValueError(f"{name!r} is no result of a write.")
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
     """One item of a dump, under the name of its kind."""
     match entry:
-        case Header():
+        case StoreHeader():
             return {"header": entry._asdict()}
         case Task():
             return {"task": task_to_json(entry)}
         case Record():
             return {"record": list(entry)}
-        case Remembered(key, at, results):
+        case IdempotencyRecord(key, at, results):
             return {"remembered": [list(key), _time(at), results_to_json(results)]}
         case Change(seq, kind, at, task_id, task):
             return {"change": [seq, kind.value, _time(at), task_id, None if task is None else task_to_json(task)]}
@@ -229,18 +229,22 @@ def entry_from_json(value: Mapping[str, Any]) -> Entry:
     ((name, data),) = value.items()
     match name:
         case "header":
-            return Header(**data)
+            return StoreHeader(**data)
         case "task":
             return task_from_json(data)
         case "record":
             return Record(*data)
         case "remembered":
             key, at, results = data
-            return Remembered(RetryKey(*key), datetime.fromisoformat(at), results_from_json(results))
+            return IdempotencyRecord(IdempotencyKey(*key), datetime.fromisoformat(at), results_from_json(results))
         case "change":
             seq, kind, at, task_id, task = data
             return Change(
-                seq, Kind(kind), datetime.fromisoformat(at), task_id, None if task is None else task_from_json(task)
+                seq,
+                ChangeKind(kind),
+                datetime.fromisoformat(at),
+                task_id,
+                None if task is None else task_from_json(task),
             )
     raise ValueError(f"{name!r} is no item of a dump.")
 

@@ -55,7 +55,7 @@ class NoTokens(TasksvcError):
         self.keeps_tokens = keeps_tokens
 
 
-class PortTaken(TasksvcError):
+class AddressUnavailable(TasksvcError):
     """The service can't listen on an address, which another process uses or this machine doesn't have."""
 
     def __init__(self, host: str, port: int, reason: str, *, index: int) -> None:
@@ -130,11 +130,11 @@ class CommitTooLarge(InvalidTask):
         )
 
 
-class RetryKeyReused(RepositoryError):
-    """The retry key was used before, for a request with another fingerprint."""
+class IdempotencyKeyReused(RepositoryError):
+    """The idempotency key was used before, for a request with another fingerprint."""
 
     def __init__(self) -> None:
-        super().__init__("This retry key was used for another request. Send a new key with a new request.")
+        super().__init__("This idempotency key was used for another request. Send a new key with a new request.")
 
 
 # ---------------------------------------------------------------- reading the log
@@ -147,11 +147,11 @@ class PositionGone(RepositoryError):
 # ---------------------------------------------------------------- the store itself
 
 
-class Unsupported(RepositoryError):
+class NotSupported(RepositoryError):
     """The store declares that it lacks this capability."""
 
 
-class BackupsUnsupported(Unsupported):
+class BackupsUnsupported(NotSupported):
     """The adapter makes no backups."""
 
 
@@ -181,4 +181,6 @@ class StoreFull(StoreUnavailable):
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The store failed while it wrote: the commit may be there or not.  The same retry key makes it safe to repeat."""
+    """The store failed while it wrote: the commit may be there or not.  The same idempotency key makes it safe to
+    repeat.
+    """

@@ -1,6 +1,6 @@
 """The rules of writing, once for every store.
 
-A store gives a ledger the tasks, retry keys and records that some writes name.  The ledger decides
+A store gives a ledger the tasks, idempotency keys and records that some writes name.  The ledger decides
 what the writes answer and what they change.  The store persists that in one transaction, log and all.
 """
 
@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
 from tasksvc.domain import codec
-from tasksvc.domain.change import Change, Kind, Position
+from tasksvc.domain.change import Change, ChangeKind, Position
 from tasksvc.domain.errors import (
     CommitTooLarge,
+    IdempotencyKeyReused,
     RecordConflict,
-    RetryKeyReused,
     TaskNotFound,
     UnknownWrite,
     VersionConflict,
@@ -24,21 +24,21 @@ from tasksvc.domain.errors import (
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, Version, new_task, revised
 from tasksvc.domain.writes import (
-    Add,
     Commit,
-    Committed,
-    DropRecord,
+    CommitResult,
+    CreateTask,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteResult,
+    DeleteTask,
     Entry,
-    Expected,
-    Header,
-    Patch,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Precondition,
     PutRecord,
-    Remembered,
-    Remove,
-    Removed,
-    RemoveMatching,
     Result,
-    RetryKey,
+    StoreHeader,
+    UpdateTask,
     Write,
 )
 
@@ -48,12 +48,12 @@ FEW = 64
 """Writes at the most whose tasks cannot have so many."""
 
 RetryName = tuple[str, str]
-"""Scope and value of a retry key."""
+"""Scope and value of an idempotency key."""
 RecordName = tuple[str, str]
 """Space and name of a record."""
 
 
-class Named(NamedTuple):
+class ReadSet(NamedTuple):
     """What a ledger must know to decide some commits."""
 
     task_ids: set[int]
@@ -61,21 +61,21 @@ class Named(NamedTuple):
     records: set[RecordName]
 
 
-def named(commits: Iterable[Commit]) -> Named:
-    """The tasks, retry keys and records that `commits` name."""
-    names = Named(set(), set(), set())
-    for writes, _, retry in commits:
-        if retry is not None:
-            names.retry_keys.add((retry.scope, retry.value))
+def read_set(commits: Iterable[Commit]) -> ReadSet:
+    """The tasks, idempotency keys and records that `commits` name."""
+    names = ReadSet(set(), set(), set())
+    for writes, _, idempotency_key in commits:
+        if idempotency_key is not None:
+            names.retry_keys.add((idempotency_key.scope, idempotency_key.value))
         for write in writes:
             match write:
-                case Patch(task_id) | Remove(task_id):
+                case UpdateTask(task_id) | DeleteTask(task_id):
                     names.task_ids.add(task_id)
-                case RemoveMatching(task_ids):
+                case DeleteMatching(task_ids):
                     names.task_ids.update(task_ids)
-                case PutRecord(space, name) | DropRecord(space, name):
+                case PutRecord(space, name) | DeleteRecord(space, name):
                     names.records.add((space, name))
-                case Add():
+                case CreateTask():
                     pass
                 case _:
                     if TYPE_CHECKING:
@@ -86,11 +86,11 @@ def named(commits: Iterable[Commit]) -> Named:
 class Decision(NamedTuple):
     """What one commit answers, and what it changes."""
 
-    committed: Committed
+    committed: CommitResult
     changes: Sequence[Change] = ()
     records: Sequence[Record] = ()
     """As it leaves each record that it writes; version 0 for one that it drops."""
-    remembered: Remembered | None = None
+    remembered: IdempotencyRecord | None = None
 
     def entries(self) -> list[Entry]:
         """All that is to be persisted, together or not at all; empty where nothing is."""
@@ -140,12 +140,12 @@ class Ledger:
         last_id: int = 0,
         seq: int = 0,
         tasks: Table[int, Task] | None = None,
-        remembered: Table[RetryName, Remembered] | None = None,
+        remembered: Table[RetryName, IdempotencyRecord] | None = None,
         records: Table[RecordName, Record] | None = None,
     ) -> None:
         self.generation, self.last_id, self.seq = generation, last_id, seq
         self.tasks: Table[int, Task] = {} if tasks is None else tasks
-        self.remembered: Table[RetryName, Remembered] = {} if remembered is None else remembered
+        self.remembered: Table[RetryName, IdempotencyRecord] = {} if remembered is None else remembered
         self.records: Table[RecordName, Record] = {} if records is None else records
 
     @property
@@ -167,19 +167,21 @@ class Ledger:
             records=_Draft(self.records),
         )
 
-    def decide(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Decision:
+    def decide(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> Decision:
         """What `writes`, all together and in their order, answer and change.  Changes nothing itself.
 
         Raises the WriteRefused of the first write that breaks a rule, with its index, or
-        RetryKeyReused.
+        IdempotencyKeyReused.
         """
-        if retry is not None and (replayed := self._replayed(retry)) is not None:
+        if idempotency_key is not None and (replayed := self._replayed(idempotency_key)) is not None:
             return replayed
-        if len(writes) == 1 and type(write := writes[0]) is Add:  # most of all commits, so without the rest
+        if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
             task = new_task(self.last_id + 1, write.draft, at)
-            changes = (Change(self.seq + 1, Kind.CREATED, at, task.id, task),)
-            return self._decision((task,), changes, (), at, retry)
-        steps = self.steps(writes, at=at, retry=retry)
+            changes = (Change(self.seq + 1, ChangeKind.CREATED, at, task.id, task),)
+            return self._decision((task,), changes, (), at, idempotency_key)
+        steps = self.steps(writes, at=at, idempotency_key=idempotency_key)
         while True:
             try:
                 next(steps)
@@ -188,24 +190,24 @@ class Ledger:
                 return decision
 
     def steps(
-        self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> Generator[None, None, Decision]:
         """As decide(), in steps of one write: a commit of many may take a second."""
-        if retry is not None and (replayed := self._replayed(retry)) is not None:
+        if idempotency_key is not None and (replayed := self._replayed(idempotency_key)) is not None:
             return replayed
         deciding = _Deciding(self, at, many=len(writes) > FEW)
         for index, write in enumerate(writes):
             deciding.add(index, write)
             yield
-        return self._decision(tuple(deciding.results), deciding.changes, deciding.records(), at, retry)
+        return self._decision(tuple(deciding.results), deciding.changes, deciding.records(), at, idempotency_key)
 
-    def _replayed(self, retry: RetryKey) -> Decision | None:
-        first = self.remembered.get((retry.scope, retry.value))
+    def _replayed(self, idempotency_key: IdempotencyKey) -> Decision | None:
+        first = self.remembered.get((idempotency_key.scope, idempotency_key.value))
         if first is None:
             return None
-        if first.key.fingerprint != retry.fingerprint:
-            raise RetryKeyReused
-        return Decision(Committed(first.results, self.position, replayed=True))
+        if first.key.fingerprint != idempotency_key.fingerprint:
+            raise IdempotencyKeyReused
+        return Decision(CommitResult(first.results, self.position, replayed=True))
 
     def _decision(
         self,
@@ -213,13 +215,13 @@ class Ledger:
         changes: Sequence[Change],
         records: Sequence[Record],
         at: datetime,
-        retry: RetryKey | None,
+        idempotency_key: IdempotencyKey | None,
     ) -> Decision:
         return Decision(
-            Committed(results, Position(self.generation, self.seq + len(changes))),
+            CommitResult(results, Position(self.generation, self.seq + len(changes))),
             changes,
             records,
-            None if retry is None else Remembered(retry, at, results),
+            None if idempotency_key is None else IdempotencyRecord(idempotency_key, at, results),
         )
 
     def apply(self, entries: Iterable[Entry]) -> None:
@@ -237,11 +239,11 @@ class Ledger:
                     self.records.pop((space, name), None)
                 case Record(space, name):
                     self.records[space, name] = entry
-                case Remembered(key):
+                case IdempotencyRecord(key):
                     self.remembered[key.scope, key.value] = entry
                 case Task():
                     self.tasks[entry.id] = entry
-                case Header():
+                case StoreHeader():
                     self.generation, self.last_id, self.seq = entry.generation, entry.last_id, entry.seq
                 case _:
                     assert_never(entry)
@@ -265,7 +267,7 @@ class _Deciding:
         """Decides the write that has this index.  Raises WriteRefused."""
         try:
             result = self._one(write)
-            if self._many and isinstance(write, Patch):
+            if self._many and isinstance(write, UpdateTask):
                 self._patched += len(codec.dumps(result))
                 if self._patched > PATCHED_MAX:
                     raise CommitTooLarge(PATCHED_MAX)
@@ -280,12 +282,12 @@ class _Deciding:
 
     def _one(self, write: Write) -> Result:
         match write:
-            case Add(draft):
+            case CreateTask(draft):
                 self._last_id += 1
                 new = new_task(self._last_id, draft, self._at)
-                self._log(Kind.CREATED, self._at, new.id, new)
+                self._log(ChangeKind.CREATED, self._at, new.id, new)
                 return new
-            case Patch(task_id, fields, expected):
+            case UpdateTask(task_id, fields, expected):
                 old = self._tasks.get(task_id)
                 if old is None:
                     raise TaskNotFound(task_id)
@@ -294,37 +296,37 @@ class _Deciding:
                 if task is not old:
                     if self._many:
                         task.metadata = codec.packed(task.metadata)  # nobody has seen it yet
-                    self._log(Kind.UPDATED, task.updated_at, task_id, task)
+                    self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
                 return task
-            case Remove(task_id, expected):
+            case DeleteTask(task_id, expected):
                 old = self._tasks.get(task_id)
                 if old is None:
                     raise TaskNotFound(task_id)
                 self._expect(old, expected)
                 self._remove(old)
                 return None
-            case RemoveMatching(task_ids, query, more):
+            case DeleteMatching(task_ids, query, more):
                 removed = 0
                 for task_id in task_ids:
                     old = self._tasks.get(task_id)
                     if old is not None and query.matches(old):
                         self._remove(old)
                         removed += 1
-                return Removed(removed, more)
+                return DeleteResult(removed, more)
             case PutRecord(space, name, value, expected_version):
                 current = self._expect_record(space, name, expected_version)
                 record = Record(space, name, value, 1 if current is None else current.version + 1)
                 self._records[space, name] = record
                 return record
-            case DropRecord(space, name, expected_version):
+            case DeleteRecord(space, name, expected_version):
                 if self._expect_record(space, name, expected_version) is not None:
                     self._records.pop((space, name), None)
                 return None
             case _:
                 raise UnknownWrite(write)
 
-    def _expect(self, task: Task, expected: Expected) -> None:
-        if not expected.admits(Version(self._generation, task.version)):
+    def _expect(self, task: Task, expected: Precondition) -> None:
+        if not expected.allows(Version(self._generation, task.version)):
             raise VersionConflict(task, self._generation)
 
     def _expect_record(self, space: str, name: str, expected: int | None) -> Record | None:
@@ -334,9 +336,9 @@ class _Deciding:
         return current
 
     def _remove(self, task: Task) -> None:
-        self._log(Kind.DELETED, max(self._at, task.updated_at), task.id, None)
+        self._log(ChangeKind.DELETED, max(self._at, task.updated_at), task.id, None)
 
-    def _log(self, kind: Kind, at: datetime, task_id: int, task: Task | None) -> None:
+    def _log(self, kind: ChangeKind, at: datetime, task_id: int, task: Task | None) -> None:
         self._seq += 1
         self._tasks.written[task_id] = task
         self.changes.append(Change(self._seq, kind, at, task_id, task))

@@ -45,7 +45,7 @@ def is_storable_text(text: str) -> bool:
     return True
 
 
-def text_problem(text: str) -> str | None:
+def text_error(text: str) -> str | None:
     """1 to DESCRIPTION_MAX characters, storable."""
     if not 1 <= len(text) <= DESCRIPTION_MAX:
         return f"Must have 1 to {DESCRIPTION_MAX:,} characters; it has {len(text):,}."
@@ -54,12 +54,12 @@ def text_problem(text: str) -> str | None:
     return None
 
 
-def description_problem(text: str) -> str | None:
+def description_error(text: str) -> str | None:
     """1 to DESCRIPTION_MAX characters, not blank, storable."""
-    return text_problem(text) or ("Must not be blank." if text.isspace() else None)
+    return text_error(text) or ("Must not be blank." if text.isspace() else None)
 
 
-def labels_problem(labels: Sequence[str]) -> str | None:
+def labels_error(labels: Sequence[str]) -> str | None:
     """Up to LABELS_MAX different labels of 1 to LABEL_MAX characters, storable."""
     different = dict.fromkeys(labels)
     if len(different) > LABELS_MAX:
@@ -77,7 +77,7 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 """What most values are, since it takes a while to find out whether one is a Mapping."""
 
 
-def metadata_problem(metadata: JSONObject) -> str | None:
+def metadata_error(metadata: JSONObject) -> str | None:
     """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
     level: list[Any] = [metadata]
     depth, values = 1, 0
@@ -128,6 +128,6 @@ def parse_timestamp(text: str) -> datetime | None:
         return None
 
 
-def normalized_labels(labels: Sequence[str]) -> tuple[str, ...]:
+def normalize_labels(labels: Sequence[str]) -> tuple[str, ...]:
     """Each label once, sorted by code point."""
     return tuple(sorted(set(labels)))

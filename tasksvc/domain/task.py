@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from tasksvc.domain.errors import InvalidTask
 from tasksvc.domain.json_object import NO_METADATA, JSONObject, compact_size, utf8_size
-from tasksvc.domain.rules import metadata_problem
+from tasksvc.domain.rules import metadata_error
 
 TASK_BYTES: Final = 250
 """Bytes that json_size() counts for what hardly varies: numbers, times, and the names of the fields."""
@@ -106,7 +106,7 @@ def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
         name: _RESET[name] if value is None else merge_patch(task.metadata, value) if name == "metadata" else value
         for name, value in fields.items()
     }
-    if "metadata" in values and (problem := metadata_problem(values["metadata"])) is not None:
+    if "metadata" in values and (problem := metadata_error(values["metadata"])) is not None:
         raise InvalidTask("metadata", f"After the patch: {problem}")
     if all(_same(getattr(task, name), value) for name, value in values.items()):
         return task

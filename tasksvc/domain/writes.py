@@ -13,29 +13,29 @@ from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, TaskDraft, Version
 
 
-class Expected(NamedTuple):
+class Precondition(NamedTuple):
     """Which versions the caller accepts, as If-Match and If-None-Match say it (RFC 9110, section 13.1)."""
 
     any_of: Set[Version] | None = None
     """One of these; None accepts every version.  A version of another generation never matches."""
     none_of: Set[Version] = frozenset()
 
-    def admits(self, version: Version) -> bool:
+    def allows(self, version: Version) -> bool:
         """Whether a task at `version` may be written."""
         return (self.any_of is None or version in self.any_of) and version not in self.none_of
 
 
-WHATEVER: Final = Expected()
+ANY_VERSION: Final = Precondition()
 """Accepts every version of a task that is there."""
 
 
-class Add(NamedTuple):
+class CreateTask(NamedTuple):
     """Makes a new task.  Its result is the task."""
 
     draft: TaskDraft
 
 
-class Patch(NamedTuple):
+class UpdateTask(NamedTuple):
     """Applies a merge patch, as domain.revised() does.  Its result is the task as it then is.
 
     Raises TaskNotFound, VersionConflict, InvalidTask.
@@ -43,17 +43,17 @@ class Patch(NamedTuple):
 
     task_id: int
     fields: dict[str, Any]
-    expected: Expected = WHATEVER
+    expected: Precondition = ANY_VERSION
 
 
-class Remove(NamedTuple):
+class DeleteTask(NamedTuple):
     """Removes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
 
     task_id: int
-    expected: Expected = WHATEVER
+    expected: Precondition = ANY_VERSION
 
 
-class RemoveMatching(NamedTuple):
+class DeleteMatching(NamedTuple):
     """Removes those of some tasks that match a query.  Its result is a Removed.
 
     `task_ids` are the tasks that matched when they were looked for.  One that is gone, or doesn't
@@ -66,8 +66,8 @@ class RemoveMatching(NamedTuple):
     """Whether more tasks matched than `task_ids` names, for the result to say."""
 
 
-class Removed(NamedTuple):
-    """What a RemoveMatching did."""
+class DeleteResult(NamedTuple):
+    """What a DeleteMatching did."""
 
     tasks: int
     """How many tasks it removed."""
@@ -87,7 +87,7 @@ class PutRecord(NamedTuple):
     expected: int | None = None
 
 
-class DropRecord(NamedTuple):
+class DeleteRecord(NamedTuple):
     """Removes a record, if it is there.  Its result is None.  Raises RecordConflict."""
 
     space: str
@@ -95,11 +95,11 @@ class DropRecord(NamedTuple):
     expected: int | None = None
 
 
-Write = Add | Patch | Remove | RemoveMatching | PutRecord | DropRecord
-Result = Task | Record | Removed | None
+Write = CreateTask | UpdateTask | DeleteTask | DeleteMatching | PutRecord | DeleteRecord
+Result = Task | Record | DeleteResult | None
 
 
-class RetryKey(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """Makes a commit safe to repeat: with the same key and fingerprint it is done once."""
 
     scope: str
@@ -114,10 +114,10 @@ class Commit(NamedTuple):
 
     writes: Sequence[Write]
     at: datetime
-    retry: RetryKey | None = None
+    idempotency_key: IdempotencyKey | None = None
 
 
-class Committed(NamedTuple):
+class CommitResult(NamedTuple):
     """What a commit did."""
 
     results: Sequence[Result]
@@ -125,18 +125,18 @@ class Committed(NamedTuple):
     position: Position
     """Of the log, after it."""
     replayed: bool = False
-    """The retry key had been used: these are the results of that first time."""
+    """The idempotency key had been used: these are the results of that first time."""
 
 
-class Remembered(NamedTuple):
-    """A retry key that was used, with what its commit did."""
+class IdempotencyRecord(NamedTuple):
+    """An idempotency key that was used, with what its commit did."""
 
-    key: RetryKey
+    key: IdempotencyKey
     at: datetime
     results: Sequence[Result]
 
 
-class Header(NamedTuple):
+class StoreHeader(NamedTuple):
     """What a store knows beside its entries; the first thing in a dump."""
 
     generation: str
@@ -148,5 +148,5 @@ class Header(NamedTuple):
     """Changes up to this one have been pruned."""
 
 
-Entry = Header | Task | Record | Remembered | Change
+Entry = StoreHeader | Task | Record | IdempotencyRecord | Change
 """One item of a dump."""

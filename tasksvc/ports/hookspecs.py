@@ -10,7 +10,7 @@ import pluggy
 from tasksvc.ports.store import StoreReader, TaskRepository
 from tasksvc.ports.store_url import StoreURL
 
-GROUP = "tasksvc.repositories"
+GROUP = "tasksvc.stores"
 """The entry-point group of adapters.  The entry point's name is the scheme of the store URLs that it serves."""
 
 BACKUP_HEAD_BYTES = 4096
@@ -21,7 +21,7 @@ hookimpl = pluggy.HookimplMarker("tasksvc")
 
 
 @hookspec(firstresult=True)
-def tasksvc_open(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # type: ignore[empty-body]
+def tasksvc_open_store(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # type: ignore[empty-body]
     """Opens the store that `url` names, and gives an awaitable of its repository.
 
     Only the adapter whose entry point is named like the URL's scheme is asked.  With `scratch` the
@@ -37,11 +37,11 @@ def tasksvc_open(url: StoreURL, scratch: bool) -> Awaitable[TaskRepository]:  # 
 
 
 @hookspec(firstresult=True)
-def tasksvc_read(url: StoreURL) -> Awaitable[StoreReader]:  # type: ignore[empty-body]
+def tasksvc_open_reader(url: StoreURL) -> Awaitable[StoreReader]:  # type: ignore[empty-body]
     """Opens the store that `url` names to be read only, and gives an awaitable of its reader.
 
-    Optional: without it the store is opened with tasksvc_open.  It makes, migrates and changes
-    nothing.  So an adapter implements it whose tasksvc_open makes a store that is not there, or
+    Optional: without it the store is opened with tasksvc_open_store.  It makes, migrates and changes
+    nothing.  So an adapter implements it whose tasksvc_open_store makes a store that is not there, or
     whose stores are served by one process at a time and are to be exported and checked meanwhile.
 
     Raises StoreRefused, with one clear sentence, where there is no such store, and InvalidStoreURL.

@@ -20,12 +20,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, NamedTuple
 
-from tasksvc.domain.change import BEGINNING, Change, Position
-from tasksvc.domain.errors import PositionGone, Unsupported
+from tasksvc.domain.change import LOG_START, Change, Position
+from tasksvc.domain.errors import NotSupported, PositionGone
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, Version
-from tasksvc.domain.writes import Committed, Entry, RetryKey, Write
+from tasksvc.domain.writes import CommitResult, Entry, IdempotencyKey, Write
 
 _ALL: Final = TaskQuery()
 _ALL_DESCENDING: Final = TaskQuery(descending=True)
@@ -70,7 +70,7 @@ class Capability(StrEnum):
     DURABLE = "durable"
     """Keeps what it holds over close and reopen."""
     RECORDS = "records"
-    """record(), records(), PutRecord and DropRecord."""
+    """record(), records(), PutRecord and DeleteRecord."""
     PRUNE = "prune"
     """prune() drops what is old."""
     DUMP = "dump"
@@ -83,10 +83,10 @@ class StoreReader(ABC):
     def dump(self) -> AsyncIterator[Entry]:
         """All that the store holds, of one snapshot.
 
-        The Header comes first, then tasks by id, records by space and name, retry keys by scope and
+        The Header comes first, then tasks by id, records by space and name, idempotency keys by scope and
         value, and changes by number; text is ordered by code point.  So equal stores have equal dumps.
         """
-        raise Unsupported(f"{type(self).__name__} cannot be dumped.")
+        raise NotSupported(f"{type(self).__name__} cannot be dumped.")
 
     async def check(self) -> Sequence[str]:
         """What is wrong underneath, where a dump may not show it, such as a damaged index: a sentence each."""
@@ -101,7 +101,7 @@ class StoreReader(ABC):
 
 
 class TaskRepository(StoreReader):
-    """A store of tasks, opened by the hook `tasksvc_open` of an adapter.
+    """A store of tasks, opened by the hook `tasksvc_open_store` of an adapter.
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
@@ -116,18 +116,20 @@ class TaskRepository(StoreReader):
     # ------------------------------------------------------------ writing
 
     @abstractmethod
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
         """Does all of `writes`, in their order, in one transaction; or none of them.
 
         `at` is the time of the commit, for what it makes.  Ids count up from 1 and are never given
-        twice, whatever is deleted, closed or pruned in between.  With a `retry` key the results
+        twice, whatever is deleted, closed or pruned in between.  With a `idempotency_key` key the results
         are stored in the same transaction, and a second commit under the key answers them and does
         nothing; where twins race, one waits for the other.  `Ledger.decide()` has all the rules.
 
         An `expected` is decided in that transaction, against the generation that the store has there.
 
         Raises the WriteRefused of the first write that breaks a rule, with its index,
-        RetryKeyReused, StoreUnavailable, StoreFull, OutcomeUnknown.  Cancelled: all or nothing.
+        IdempotencyKeyReused, StoreUnavailable, StoreFull, OutcomeUnknown.  Cancelled: all or nothing.
         """
 
     # ------------------------------------------------------------ reading
@@ -170,7 +172,7 @@ class TaskRepository(StoreReader):
         as `json_size()` says; but it has at least one change, if there is any.
 
         The log is numbered 1, 2, 3, ... without gaps in the order in which commits become visible:
-        who has seen N never later finds a change below N.  BEGINNING stands for the start.
+        who has seen N never later finds a change below N.  LOG_START stands for the start.
 
         Raises PositionGone where `since` is of another generation, older than what is left after
         prune(), or beyond the head.
@@ -196,11 +198,11 @@ class TaskRepository(StoreReader):
 
     async def record(self, space: str, name: str) -> Record | None:
         """The record of that name."""
-        raise Unsupported(f"{type(self).__name__} keeps no records.")
+        raise NotSupported(f"{type(self).__name__} keeps no records.")
 
     async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
         """At most `limit` records of `space` whose name sorts after `after` by code point, in that order."""
-        raise Unsupported(f"{type(self).__name__} keeps no records.")
+        raise NotSupported(f"{type(self).__name__} keeps no records.")
 
     # ------------------------------------------------------------ keeping house
 
@@ -208,18 +210,18 @@ class TaskRepository(StoreReader):
         """Drops what is old, in one short step of at most `limit` entries of each kind; True if more is due.
 
         Of the log: from its start, what is older than `log_before` or beyond the newest `log_keep`.
-        Of the retry keys: those of commits before `keys_before`.  Neither the head of the log nor
+        Of the idempotency keys: those of commits before `keys_before`.  Neither the head of the log nor
         the highest id given is ever forgotten by that.
         """
-        raise Unsupported(f"{type(self).__name__} does not prune.")
+        raise NotSupported(f"{type(self).__name__} does not prune.")
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         """Fills an empty store with a dump, all or nothing, and gives it a new generation.
 
-        Ids, versions, times, retry keys and the numbers of the log are as in the dump.  Raises
+        Ids, versions, times, idempotency keys and the numbers of the log are as in the dump.  Raises
         StoreNotEmpty.
         """
-        raise Unsupported(f"{type(self).__name__} cannot be restored.")
+        raise NotSupported(f"{type(self).__name__} cannot be restored.")
 
     async def renew(self) -> None:
         """Gives the store a new generation, and changes nothing else.
@@ -227,7 +229,7 @@ class TaskRepository(StoreReader):
         For a store that was put back as it was earlier, where the adapter can't notice that by itself.
         Positions and versions that were given before are of another generation from then on.
         """
-        raise Unsupported(f"{type(self).__name__} cannot be given a new generation.")
+        raise NotSupported(f"{type(self).__name__} cannot be given a new generation.")
 
     def statistics(self) -> Mapping[str, float]:
         """Figures for those who operate the service, by name in [a-z_]; none need be there."""
@@ -238,12 +240,12 @@ class TaskRepository(StoreReader):
         await self.find(TaskQuery(), limit=1)
 
 
-def seq_of(since: Position, *, generation: str, floor: int, head: int) -> int:
+def resolve_position(since: Position, *, generation: str, floor: int, head: int) -> int:
     """The number in `since`, for a store of `generation` whose log holds the changes after `floor` up to `head`.
 
     Raises PositionGone, as read_changes() must.
     """
-    if since != BEGINNING and since.generation != generation:
+    if since != LOG_START and since.generation != generation:
         raise PositionGone(
             "This position belongs to another generation of the store. Read the list again and go on from there."
         )

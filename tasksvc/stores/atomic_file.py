@@ -15,24 +15,24 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUP
 """What a file system answers that has no hard links, such as FAT."""
 
 
-class FileRefused(TasksvcError):
+class OutputRefused(TasksvcError):
     """A file cannot be made, read or written."""
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives an empty file beside `path` to fill, for its owner alone.
 
     When the block ends, that is brought to the disk and becomes `path`.  When the block raises,
     nothing is left; when the process is killed, at most a file whose name begins with that of
-    `path` and ends with .partial.  Raises FileRefused where `path` is there already, or a file
+    `path` and ends with .partial.  Raises OutputRefused where `path` is there already, or a file
     cannot be written.
     """
     _check_free(path)
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".partial", dir=path.parent)
     except OSError as error:
-        raise FileRefused(f"{path} cannot be made: {error.strerror}. Name a file in another folder.") from error
+        raise OutputRefused(f"{path} cannot be made: {error.strerror}. Name a file in another folder.") from error
     os.close(descriptor)
     partial = Path(name)
     try:
@@ -42,7 +42,7 @@ def new_file(path: Path) -> Iterator[Path]:
         if os.name != "nt":  # which cannot sync a folder
             _sync(path.parent)
     except OSError as error:
-        raise FileRefused(f"{path} cannot be written: {error.strerror}.") from error
+        raise OutputRefused(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -53,7 +53,7 @@ def _check_free(path: Path) -> None:
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Gives the file the name `path`, unless something else has it.  Raises FileRefused."""
+    """Gives the file the name `path`, unless something else has it.  Raises OutputRefused."""
     try:
         os.link(partial, path)  # which, other than rename(), replaces nothing
     except FileExistsError:
@@ -65,8 +65,8 @@ def _name(partial: Path, path: Path) -> None:
         partial.rename(path)
 
 
-def _taken(path: Path) -> FileRefused:
-    return FileRefused(f"{path} is there already. Name another file, or remove it first.")
+def _taken(path: Path) -> OutputRefused:
+    return OutputRefused(f"{path} is there already. Name another file, or remove it first.")
 
 
 def _sync(path: Path) -> None:

@@ -24,7 +24,7 @@ LINGER_TURNS = 10
 """Turns of the event loop, one after the other, in which nobody came: then nobody is on their way."""
 
 
-class GroupCommit(Generic[Unit, Outcome]):
+class Batcher(Generic[Unit, Outcome]):
     """Takes units one by one and hands them to `run` in groups, one group at a time, in their order.
 
     `run` gives one outcome for each unit, in their order: an exception instance for a unit that was

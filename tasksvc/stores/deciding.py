@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tasksvc.domain import codec
 from tasksvc.domain.ledger import Decision, Ledger
-from tasksvc.domain.writes import Commit, Committed, Entry, Result
+from tasksvc.domain.writes import Commit, CommitResult, Entry, Result
 from tasksvc.stores.turns import Turns
 
 LARGE_TEXT = 64 * 1024
@@ -17,7 +17,7 @@ LARGE_TEXT = 64 * 1024
 class Decided(NamedTuple):
     """What some commits came to."""
 
-    outcomes: list[Committed | Exception]
+    outcomes: list[CommitResult | Exception]
     """One for each, in their order."""
     entries: list[Entry]
     """To be persisted, together or not at all."""
@@ -28,7 +28,7 @@ async def decide_all(ledger: Ledger, commits: Iterable[Commit]) -> Decided:
 
     `ledger` is brought up to date.  Others have their turn meanwhile, and must not change it.
     """
-    outcomes: list[Committed | Exception] = []
+    outcomes: list[CommitResult | Exception] = []
     entries: list[Entry] = []
     turns = Turns()
     for commit in commits:
@@ -46,11 +46,11 @@ async def decide_all(ledger: Ledger, commits: Iterable[Commit]) -> Decided:
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
     """As Ledger.decide(), and lets others have their turn."""
-    writes, at, retry = commit
+    writes, at, idempotency_key = commit
     await turns.next()
     if len(writes) == 1:
-        return ledger.decide(writes, at=at, retry=retry)
-    steps = ledger.steps(writes, at=at, retry=retry)
+        return ledger.decide(writes, at=at, idempotency_key=idempotency_key)
+    steps = ledger.steps(writes, at=at, idempotency_key=idempotency_key)
     while True:
         try:
             next(steps)
@@ -61,7 +61,7 @@ async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
 
 
 async def load_results(text: str) -> Sequence[Result]:
-    """The results of a retry key, whose codec.results_to_json() was dumped as `text`.
+    """The results of an idempotency key, whose codec.results_to_json() was dumped as `text`.
 
     Lets others have their turn.  Raises as codec.iterate_results() does.
     """

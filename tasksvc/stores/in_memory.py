@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Final, Literal
 
 from tasksvc.domain.change import Change, Position, new_generation
-from tasksvc.domain.errors import StoreClosed, StoreNotEmpty, TaskNotFound, Unsupported
+from tasksvc.domain.errors import NotSupported, StoreClosed, StoreNotEmpty, TaskNotFound
 from tasksvc.domain.ledger import Ledger
 from tasksvc.domain.query import Cursor, TaskQuery, fitting, select
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, json_size
-from tasksvc.domain.writes import Commit, Committed, Entry, Header, Remembered, RetryKey, Write
-from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, seq_of
-from tasksvc.stores.batcher import GroupCommit
+from tasksvc.domain.writes import Commit, CommitResult, Entry, IdempotencyKey, IdempotencyRecord, StoreHeader, Write
+from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, resolve_position
+from tasksvc.stores.batcher import Batcher
 from tasksvc.stores.deciding import decide
 from tasksvc.stores.turns import Turns
 
@@ -30,17 +30,17 @@ COUNTED_AT_ONCE = 1_000
 _RENEWAL: Final = "renewal"
 
 
-class LedgerRepository(TaskRepository):
+class InMemoryRepository(TaskRepository):
     """Everything that the port asks for, in memory."""
 
     def __init__(self) -> None:
         self._tasks: dict[int, Task] = {}
-        self._remembered: dict[tuple[str, str], Remembered] = {}
+        self._remembered: dict[tuple[str, str], IdempotencyRecord] = {}
         self._records: dict[tuple[str, str], Record] = {}
         self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: GroupCommit[Commit | list[Entry] | Literal["renewal"], Committed] = GroupCommit(self._commit_group)
+        self._group: Batcher[Commit | list[Entry] | Literal["renewal"], CommitResult] = Batcher(self._commit_group)
         self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds
@@ -59,21 +59,23 @@ class LedgerRepository(TaskRepository):
                 self._log.append(entry)
 
     @property
-    def header(self) -> Header:
+    def header(self) -> StoreHeader:
         """What is to be persisted before anything else, for a store that is new."""
         ledger = self._ledger
-        return Header(ledger.generation, ledger.last_id, ledger.seq, ledger.seq - len(self._log))
+        return StoreHeader(ledger.generation, ledger.last_id, ledger.seq, ledger.seq - len(self._log))
 
     # ------------------------------------------------------------ the port
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None = None) -> Committed:
-        return await self._group(Commit(writes, at, retry))
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await self._group(Commit(writes, at, idempotency_key))
 
     async def _commit_group(
         self, units: Sequence[Commit | list[Entry] | Literal["renewal"]]
-    ) -> Sequence[Committed | Exception]:
+    ) -> Sequence[CommitResult | Exception]:
         """Commits, dumps to restore, and renewals of the generation."""
-        outcomes: list[Committed | Exception] = []
+        outcomes: list[CommitResult | Exception] = []
         made: list[list[Entry]] = []
         ledger, turns = self._ledger.draft(), Turns()
         for unit in units:
@@ -82,12 +84,12 @@ class LedgerRepository(TaskRepository):
                     decision = await decide(ledger, unit, turns)
                     committed, entries = decision.committed, decision.entries()
                 elif unit == _RENEWAL:
-                    header = Header(new_generation(), ledger.last_id, ledger.seq, self.header.floor)
-                    committed, entries = Committed((), self._ledger.position), [header]
+                    header = StoreHeader(new_generation(), ledger.last_id, ledger.seq, self.header.floor)
+                    committed, entries = CommitResult((), self._ledger.position), [header]
                 else:
                     if made or self.header[1:] != (0, 0, 0) or self._records or self._remembered:
                         raise StoreNotEmpty("This store holds something already. Restore into a new one.")
-                    committed, entries = Committed((), self._ledger.position), unit
+                    committed, entries = CommitResult((), self._ledger.position), unit
             except Exception as error:  # whatever it is, it is this unit's alone
                 outcomes.append(error)
             else:
@@ -132,7 +134,7 @@ class LedgerRepository(TaskRepository):
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
         generation, _, head, floor = self.header
-        start = seq_of(since, generation=generation, floor=floor, head=head)
+        start = resolve_position(since, generation=generation, floor=floor, head=head)
         changes = self._log[start - floor : start - floor + limit]
         if max_bytes is not None:
             changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
@@ -178,7 +180,9 @@ class LedgerRepository(TaskRepository):
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         self._check_has(Capability.DUMP)
         anew = new_generation()
-        taken = [entry._replace(generation=anew) if isinstance(entry, Header) else entry async for entry in entries]
+        taken = [
+            entry._replace(generation=anew) if isinstance(entry, StoreHeader) else entry async for entry in entries
+        ]
         await self._group(taken)
 
     async def renew(self) -> None:
@@ -197,4 +201,4 @@ class LedgerRepository(TaskRepository):
     def _check_has(self, capability: Capability) -> None:
         self._check_open()
         if capability not in self.capabilities:
-            raise Unsupported(f"{type(self).__name__} declares {capability.name} absent.")
+            raise NotSupported(f"{type(self).__name__} declares {capability.name} absent.")

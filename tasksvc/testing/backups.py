@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tasksvc import Add, Capability, Entry, Header, Patch, PutRecord, Remove, Unsupported
+from tasksvc import Capability, CreateTask, DeleteTask, Entry, NotSupported, PutRecord, StoreHeader, UpdateTask
 from tasksvc.plugins import back_up, open_reader, recognizes_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.testing.dumping import dumped, without_generation
@@ -30,10 +30,10 @@ FOREIGN = (
 
 async def _backed_up(store: Store) -> Path:
     """A backup of `store`, which stays open.  Skips the test if the adapter makes none."""
-    file = store.new_file()
+    file = store.atomic_write()
     try:
         await back_up(store.url, file)
-    except Unsupported as error:
+    except NotSupported as error:
         pytest.skip(str(error))
     return file
 
@@ -52,7 +52,9 @@ class BackupsContract(StoreUnderTest):
     @on_store(Capability.DURABLE, Capability.DUMP)
     async def test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held(self, store: Store) -> None:
         await store.add_all(varied(30))
-        await store.commit(Patch(1, {"done": True}), Remove(2), Add(FULL), PutRecord("space", "name", {"n": 1}))
+        await store.commit(
+            UpdateTask(1, {"done": True}), DeleteTask(2), CreateTask(FULL), PutRecord("space", "name", {"n": 1})
+        )
         expected = await dumped(store)
 
         file = await _backed_up(store)
@@ -60,7 +62,7 @@ class BackupsContract(StoreUnderTest):
 
         found = await _entries(f"{store.scheme}:///{quote(str(file))}")
         assert without_generation(found) == without_generation(expected), "a backup holds all of one moment"
-        assert isinstance(found[0], Header)
+        assert isinstance(found[0], StoreHeader)
         assert found[0].generation != await store.generation(), "a backup has a generation of its own"
 
     @on_store(Capability.DURABLE)

@@ -9,19 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from tasksvc import (
-    Add,
     Capability,
+    CreateTask,
+    DeleteTask,
     Entry,
-    Header,
-    Patch,
+    IdempotencyKey,
     Position,
     PutRecord,
-    Remove,
-    RetryKey,
     SortField,
+    StoreHeader,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateTask,
     select,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
@@ -97,13 +97,13 @@ async def _next_commit(store: Store) -> None:
     task = await store.add("after")
     assert task.description == "after", "the next commit answers its own results"
     assert task.id not in before, "the next commit makes a task of its own"
-    await store.commit(Remove(task.id))
+    await store.commit(DeleteTask(task.id))
 
 
 async def _refused_commit(store: Store) -> None:
     """A commit of which nothing stays."""
     with suppress(TaskNotFound):
-        await store.commit(Add(TaskDraft("refused")), Remove(10**9))
+        await store.commit(CreateTask(TaskDraft("refused")), DeleteTask(10**9))
 
 
 async def _wait(store: Store) -> None:
@@ -163,7 +163,10 @@ class CancellationContract(StoreUnderTest):
         def batch() -> Awaitable[object]:
             fields = {"description": f"{turn}"}
             return store.commit(
-                Patch(1, fields), Add(TaskDraft(f"{turn}")), Patch(2, fields), Add(TaskDraft(f"{turn}"))
+                UpdateTask(1, fields),
+                CreateTask(TaskDraft(f"{turn}")),
+                UpdateTask(2, fields),
+                CreateTask(TaskDraft(f"{turn}")),
             )
 
         async for _ in cancelled_everywhere(batch):
@@ -180,8 +183,8 @@ class CancellationContract(StoreUnderTest):
         turn = 0
 
         def keyed() -> Awaitable[object]:
-            key = RetryKey("s", f"{turn}", "f")
-            return store.commit(Add(TaskDraft(f"{turn}")), Add(TaskDraft(f"{turn}")), retry=key)
+            key = IdempotencyKey("s", f"{turn}", "f")
+            return store.commit(CreateTask(TaskDraft(f"{turn}")), CreateTask(TaskDraft(f"{turn}")), idempotency_key=key)
 
         async for _ in cancelled_everywhere(keyed):
             await keyed()
@@ -192,12 +195,14 @@ class CancellationContract(StoreUnderTest):
 
     @on_store(Capability.RECORDS)
     async def test_a_cancelled_commit_with_records_is_whole_or_absent(self, store: Store) -> None:
-        await store.commit(Add(TaskDraft("0")), PutRecord("s", "a", {"n": 0}))
+        await store.commit(CreateTask(TaskDraft("0")), PutRecord("s", "a", {"n": 0}))
         turn = 0
 
         def both() -> Awaitable[object]:
             fields = {"metadata": {"n": turn}}
-            return store.commit(PutRecord("s", "a", {"n": turn}), Patch(1, fields), PutRecord("s", "b", {"n": turn}))
+            return store.commit(
+                PutRecord("s", "a", {"n": turn}), UpdateTask(1, fields), PutRecord("s", "b", {"n": turn})
+            )
 
         async for _ in cancelled_everywhere(both):
             await _next_commit(store)
@@ -226,7 +231,7 @@ class CancellationContract(StoreUnderTest):
     @on_store(Capability.DUMP)
     async def test_a_cancelled_restore_is_whole_or_absent(self, store: Store) -> None:
         await store.add_all(varied(30))
-        await store.commit(Remove(30))
+        await store.commit(DeleteTask(30))
         entries = [entry async for entry in store.repository.dump()]
         other = await store.another()
 
@@ -240,7 +245,7 @@ class CancellationContract(StoreUnderTest):
         async for _ in cancelled_everywhere(restore):
             await _refused_commit(other)  # it comes after a restore that goes on unseen
             header, *others = [entry async for entry in other.repository.dump()]
-            assert isinstance(header, Header)
+            assert isinstance(header, StoreHeader)
             assert others in ([], entries[1:]), "a restore is whole or absent"
             assert header.last_id == (30 if others else 0), "a restore is whole or absent, the highest id too"
             await other.check()
@@ -259,7 +264,9 @@ class CancellationContract(StoreUnderTest):
     async def test_cancelled_neighbours_take_nobody_with_them(self, store: Store) -> None:
         for turns in TURNS:
             commits = [
-                asyncio.ensure_future(store.commit(Add(TaskDraft(f"{turns} {n}")), Add(TaskDraft(f"{turns} {n}"))))
+                asyncio.ensure_future(
+                    store.commit(CreateTask(TaskDraft(f"{turns} {n}")), CreateTask(TaskDraft(f"{turns} {n}")))
+                )
                 for n in range(32)
             ]
             for _ in range(turns):

@@ -7,16 +7,16 @@ import string
 import time
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Change,
-    Kind,
-    Patch,
+    ChangeKind,
+    CreateTask,
+    DeleteTask,
     Position,
     PositionGone,
-    Remove,
     TaskDraft,
     TaskNotFound,
+    UpdateTask,
     json_size,
 )
 from tasksvc.testing.samples import FULL, NOW, exact, later
@@ -36,9 +36,9 @@ class ChangeLogContract(StoreUnderTest):
         await store.remove(task, at=later(2))
 
         assert await store.log() == [
-            Change(1, Kind.CREATED, NOW, 1, task),
-            Change(2, Kind.UPDATED, later(1), 1, patched),
-            Change(3, Kind.DELETED, later(2), 1, None),
+            Change(1, ChangeKind.CREATED, NOW, 1, task),
+            Change(2, ChangeKind.UPDATED, later(1), 1, patched),
+            Change(3, ChangeKind.DELETED, later(2), 1, None),
         ], "each change has its number, kind, time, task id and the task, which a deletion has not"
 
     @on_store()
@@ -65,11 +65,13 @@ class ChangeLogContract(StoreUnderTest):
     async def test_what_changes_nothing_is_not_in_the_log(self, store: Store) -> None:
         task = await store.add(priority=1)
         await store.patch(task, priority=1)
-        await raised(TaskNotFound, store.commit(Add(TaskDraft("no")), Remove(99)), "removing what is not there")
+        await raised(
+            TaskNotFound, store.commit(CreateTask(TaskDraft("no")), DeleteTask(99)), "removing what is not there"
+        )
         await store.remove(task)
 
         told = [(change.seq, change.kind) for change in await store.log()]
-        assert told == [(1, Kind.CREATED), (2, Kind.DELETED)], (
+        assert told == [(1, ChangeKind.CREATED), (2, ChangeKind.DELETED)], (
             "patches that change nothing and commits that were refused leave no entry and no gap"
         )
 
@@ -77,7 +79,7 @@ class ChangeLogContract(StoreUnderTest):
 
     @on_store()
     async def test_the_log_of_a_new_store_is_empty(self, store: Store) -> None:
-        page = await store.repository.read_changes(BEGINNING, limit=10)
+        page = await store.repository.read_changes(LOG_START, limit=10)
 
         assert (list(page.changes), page.more) == ([], False), "nothing has happened in a new store"
         assert page.next == (await store.generation(), 0), "one reads on from the start, of this store"
@@ -89,7 +91,7 @@ class ChangeLogContract(StoreUnderTest):
 
         for size in (1, 3, 9, 10, 11):
             assert await store.log(page_size=size) == whole, f"pages of {size} changes join up to the whole log"
-            page = await store.repository.read_changes(BEGINNING, limit=size)
+            page = await store.repository.read_changes(LOG_START, limit=size)
             assert 1 <= len(page.changes) <= size, "a page has at most `limit` changes, and some where there are some"
             assert page.more == (len(page.changes) < 10), "`more` tells whether there are more by now"
             assert page.next.seq == len(page.changes), "one reads on after the last change of the page"
@@ -99,13 +101,13 @@ class ChangeLogContract(StoreUnderTest):
         self, store: Store
     ) -> None:
         tasks = await store.add_all([TaskDraft("語" * (1 + 40 * n), metadata={"n": "x" * n}) for n in range(12)])
-        await store.commit(*(Remove(task.id) for task in tasks[::3]))
+        await store.commit(*(DeleteTask(task.id) for task in tasks[::3]))
         whole = await store.log()
 
         for max_bytes in (1, 900, 4_000, 10**9):
             met: list[Change] = []
             more = True
-            since = BEGINNING
+            since = LOG_START
             while more:
                 page = await store.repository.read_changes(since, limit=100, max_bytes=max_bytes)
                 assert page.changes, f"a page has at least one change where there is one, max_bytes={max_bytes}"
@@ -211,7 +213,7 @@ class ChangeLogContract(StoreUnderTest):
     async def test_what_is_there_already_is_not_waited_for(self, store: Store) -> None:
         await store.add()
 
-        page = await asyncio.wait_for(store.repository.changes(BEGINNING, limit=10, wait=LONG), LONG / 2)
+        page = await asyncio.wait_for(store.repository.changes(LOG_START, limit=10, wait=LONG), LONG / 2)
 
         assert [change.seq for change in page.changes] == [1], "changes() waits for the first change only"
 
@@ -244,9 +246,9 @@ class ChangeLogContract(StoreUnderTest):
         waiting = asyncio.ensure_future(store.repository.changes(head, limit=10, wait=LONG))
         await asyncio.sleep(0.01)
 
-        await store.commit(Patch(task.id, {"priority": 1}))
+        await store.commit(UpdateTask(task.id, {"priority": 1}))
         await asyncio.sleep(0.01)
         assert not waiting.done(), "what changes nothing ends no wait"
 
         await store.remove(task)
-        assert [change.kind for change in (await waiting).changes] == [Kind.DELETED], "the next change does"
+        assert [change.kind for change in (await waiting).changes] == [ChangeKind.DELETED], "the next change does"

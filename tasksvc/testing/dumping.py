@@ -7,27 +7,27 @@ import contextlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Capability,
     Change,
-    DropRecord,
+    CreateTask,
+    DeleteRecord,
+    DeleteTask,
     Entry,
-    Expected,
-    Header,
-    Patch,
+    IdempotencyKey,
+    IdempotencyRecord,
     Position,
     PositionGone,
+    Precondition,
     PutRecord,
     Record,
-    Remembered,
-    Remove,
-    RetryKey,
+    StoreHeader,
     StoreNotEmpty,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateTask,
     Version,
     VersionConflict,
 )
@@ -35,8 +35,8 @@ from tasksvc.domain import codec
 from tasksvc.testing.samples import FULL, LAST_MOMENT, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
 
-KEY = RetryKey("s", "key", "f")
-ORDER = (Header, Task, Record, Remembered, Change)
+KEY = IdempotencyKey("s", "key", "f")
+ORDER = (StoreHeader, Task, Record, IdempotencyRecord, Change)
 
 
 class _Torn(Exception):
@@ -61,18 +61,22 @@ async def _feed(entries: Iterable[Entry], *, torn_after: int | None = None) -> A
 def without_generation(entries: Sequence[Entry]) -> tuple[object, list[bytes]]:
     """Everything but the generation, and the order within a kind, which is of no account for some."""
     header = entries[0]
-    assert isinstance(header, Header), "the header comes first"
+    assert isinstance(header, StoreHeader), "the header comes first"
     return header[1:], sorted(codec.dumps(codec.entry_to_json(entry)) for entry in entries[1:])
 
 
 async def _fill(store: Store) -> None:
     """Something of everything, with gaps in the ids."""
     await store.add_all(varied(12))
-    await store.commit(Patch(2, {"done": True, "metadata": {"n": [1, 1.0, None]}}), Remove(3), at=later(1))
-    await store.commit(Add(FULL), Add(TaskDraft("gone")), Remove(14), at=later(2), retry=KEY)
+    await store.commit(UpdateTask(2, {"done": True, "metadata": {"n": [1, 1.0, None]}}), DeleteTask(3), at=later(1))
+    await store.commit(
+        CreateTask(FULL), CreateTask(TaskDraft("gone")), DeleteTask(14), at=later(2), idempotency_key=KEY
+    )
     if Capability.RECORDS in store.repository.capabilities:
         await store.commit(PutRecord("b", "x", {"n": 1}), PutRecord("a", "y", {}), PutRecord("a", "x", {}))
-        await store.commit(PutRecord("b", "x", {"n": 1.0}), DropRecord("a", "y"), retry=RetryKey("s", "also", "f"))
+        await store.commit(
+            PutRecord("b", "x", {"n": 1.0}), DeleteRecord("a", "y"), idempotency_key=IdempotencyKey("s", "also", "f")
+        )
 
 
 class DumpingContract(StoreUnderTest):
@@ -85,16 +89,20 @@ class DumpingContract(StoreUnderTest):
         entries = await dumped(store)
 
         kinds = [ORDER.index(type(entry)) for entry in entries]
-        assert kinds == sorted(kinds), "a dump has the header, tasks, records, retry keys and changes, in this order"
-        assert entries[0] == Header(await store.generation(), last_id=14, seq=17, floor=0), "the header comes first"
+        assert kinds == sorted(kinds), (
+            "a dump has the header, tasks, records, idempotency keys and changes, in this order"
+        )
+        assert entries[0] == StoreHeader(await store.generation(), last_id=14, seq=17, floor=0), (
+            "the header comes first"
+        )
         tasks = [entry for entry in entries if isinstance(entry, Task)]
         assert tasks == await store.listed(), "a dump has the tasks by id"
         assert [entry for entry in entries if isinstance(entry, Change)] == await store.log(), (
             "a dump has the whole log"
         )
-        keys = [entry.key for entry in entries if isinstance(entry, Remembered)]
-        assert KEY in keys, "a dump has the retry keys"
-        assert keys == sorted(keys), "a dump has the retry keys by scope and value"
+        keys = [entry.key for entry in entries if isinstance(entry, IdempotencyRecord)]
+        assert KEY in keys, "a dump has the idempotency keys"
+        assert keys == sorted(keys), "a dump has the idempotency keys by scope and value"
         if Capability.RECORDS in store.repository.capabilities:
             records = [entry for entry in entries if isinstance(entry, Record)]
             assert records == [Record("a", "x", {}), Record("b", "x", {"n": 1.0}, 2)], (
@@ -104,7 +112,7 @@ class DumpingContract(StoreUnderTest):
     @on_store(Capability.DUMP)
     async def test_an_empty_store_is_dumped_and_restored(self, store: Store) -> None:
         entries = await dumped(store)
-        assert entries == [Header(await store.generation(), 0, 0, 0)], "an empty store is a header alone"
+        assert entries == [StoreHeader(await store.generation(), 0, 0, 0)], "an empty store is a header alone"
 
         other = await store.another()
         await other.repository.restore(_feed(entries))
@@ -123,7 +131,7 @@ class DumpingContract(StoreUnderTest):
         await other.repository.restore(_feed(entries))
 
         assert without_generation(await dumped(other)) == without_generation(entries), (
-            "ids, versions, times, records, retry keys, the log and the highest id are as in the dump"
+            "ids, versions, times, records, idempotency keys, the log and the highest id are as in the dump"
         )
         assert await other.listed() == await store.listed(), "the list is the same"
         assert await other.log() == await store.log(), "the log is the same"
@@ -162,10 +170,10 @@ class DumpingContract(StoreUnderTest):
             store.repository.read_changes(head, limit=1),
             "a position from before the generation was renewed",
         )
-        old = Expected(frozenset({found.version}))
+        old = Precondition(frozenset({found.version}))
         error = await raised(VersionConflict, store.patch(found.task, expected=old), "a version from before that")
         assert error.generation == own, "the error carries the generation that the store has now"
-        committed = await store.commit(Add(TaskDraft("another")))
+        committed = await store.commit(CreateTask(TaskDraft("another")))
         assert committed.position == (own, head.seq + 1), "the log goes on with its numbers"
         await store.check()
 
@@ -193,13 +201,13 @@ class DumpingContract(StoreUnderTest):
         own = found.generation
         assert own != born, "get() gives the generation that the store has now"
         assert (await other.repository.find(TaskQuery(), limit=1)).position.generation == own, "and so does find()"
-        assert (await other.repository.read_changes(BEGINNING, limit=1)).next.generation == own, (
+        assert (await other.repository.read_changes(LOG_START, limit=1)).next.generation == own, (
             "and so does read_changes()"
         )
-        old = Expected(frozenset({Version(born, found.task.version)}))
+        old = Precondition(frozenset({Version(born, found.task.version)}))
         error = await raised(VersionConflict, other.patch(found.task, expected=old), "a version from before a restore")
         assert error.generation == own, "the error carries the generation that the store has now"
-        patched = await other.commit(Patch(2, {"priority": 9}, Expected(frozenset({found.version}))))
+        patched = await other.commit(UpdateTask(2, {"priority": 9}, Precondition(frozenset({found.version}))))
         assert patched.position.generation == own, "a version that get() gave is the one that a write is held against"
 
     @on_store(Capability.DUMP)
@@ -230,13 +238,13 @@ class DumpingContract(StoreUnderTest):
     @on_store(Capability.DUMP)
     async def test_a_restored_store_goes_on_where_the_dump_ended(self, store: Store) -> None:
         await _fill(store)
-        first = (await store.commit(Add(FULL), retry=KEY)).results
+        first = (await store.commit(CreateTask(FULL), idempotency_key=KEY)).results
         head = await store.head()
         other = await store.another()
         await other.repository.restore(_feed(await dumped(store)))
 
-        again = await other.commit(Add(FULL), retry=KEY)
-        assert (again.replayed, list(again.results)) == (True, list(first)), "retry keys are restored"
+        again = await other.commit(CreateTask(FULL), idempotency_key=KEY)
+        assert (again.replayed, list(again.results)) == (True, list(first)), "idempotency keys are restored"
         assert (await other.add()).id == 15, "an id is never given twice, not even in a restored store"
         assert (await other.head()).seq == head.seq + 1, "the log goes on with its numbers"
         assert (await other.patch(await other.get(2), priority=9)).version == 3, "versions go on"
@@ -257,7 +265,7 @@ class DumpingContract(StoreUnderTest):
 
     @on_store(Capability.DUMP)
     async def test_a_store_that_holds_something_is_not_restored(self, store: Store) -> None:
-        entries = [Header("x" * 16, 0, 0, 0)]
+        entries = [StoreHeader("x" * 16, 0, 0, 0)]
         held, emptied = await store.another(), await store.another()
         task = await held.add()
         await emptied.remove(await emptied.add())
@@ -273,7 +281,7 @@ class DumpingContract(StoreUnderTest):
         await store.commit(PutRecord("s", "a", {}))
 
         await raised(
-            StoreNotEmpty, store.repository.restore(_feed([Header("x" * 16, 0, 0, 0)])), "restoring over records"
+            StoreNotEmpty, store.repository.restore(_feed([StoreHeader("x" * 16, 0, 0, 0)])), "restoring over records"
         )
 
         assert await store.repository.record("s", "a") == Record("s", "a", {}), "a refused restore changes nothing"
@@ -301,8 +309,10 @@ class DumpingContract(StoreUnderTest):
 
         async def write(n: int) -> None:
             for _ in range(5):
-                committed = await store.commit(Add(TaskDraft(f"new {n}")), Patch(n + 1, {"metadata": {"by": n}}))
-                await store.commit(*(Remove(task.id) for task in committed.results[:1] if isinstance(task, Task)))
+                committed = await store.commit(
+                    CreateTask(TaskDraft(f"new {n}")), UpdateTask(n + 1, {"metadata": {"by": n}})
+                )
+                await store.commit(*(DeleteTask(task.id) for task in committed.results[:1] if isinstance(task, Task)))
 
         async def back_up() -> list[Entry]:
             entries: list[Entry] = []
@@ -317,7 +327,7 @@ class DumpingContract(StoreUnderTest):
 
         for entries in (*dumps, await dumped(store)):
             header = entries[0]
-            assert isinstance(header, Header), "the header comes first"
+            assert isinstance(header, StoreHeader), "the header comes first"
             log = [entry for entry in entries if isinstance(entry, Change)]
             tasks = {entry.id: entry for entry in entries if isinstance(entry, Task)}
             assert [change.seq for change in log] == list(range(1, header.seq + 1)), "header and log are of one moment"
@@ -327,11 +337,13 @@ class DumpingContract(StoreUnderTest):
     @on_store(Capability.DUMP, Capability.PRUNE)
     async def test_a_pruned_store_is_restored_as_such(self, store: Store) -> None:
         for n in range(6):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=KEY._replace(value=str(n)))
-        await store.commit(Remove(6), at=later(6))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=KEY._replace(value=str(n)))
+        await store.commit(DeleteTask(6), at=later(6))
         await store.repository.prune(log_before=later(4), log_keep=100, keys_before=later(2), limit=100)
         entries = await dumped(store)
-        assert entries[0] == Header(await store.generation(), last_id=6, seq=7, floor=4), "the header has the floor"
+        assert entries[0] == StoreHeader(await store.generation(), last_id=6, seq=7, floor=4), (
+            "the header has the floor"
+        )
 
         other = await store.another()
         await other.repository.restore(_feed(entries))
@@ -339,7 +351,7 @@ class DumpingContract(StoreUnderTest):
         assert without_generation(await dumped(other)) == without_generation(entries), (
             "a pruned store is restored as it was"
         )
-        await raised(PositionGone, other.repository.read_changes(BEGINNING, limit=1), "BEGINNING of a pruned log")
+        await raised(PositionGone, other.repository.read_changes(LOG_START, limit=1), "LOG_START of a pruned log")
         own = Position(await other.generation(), 4)
         assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from its floor"
 

@@ -12,30 +12,30 @@ from pathlib import Path
 import pytest
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Capability,
-    Committed,
+    CommitResult,
+    CreateTask,
+    DeleteTask,
     Entry,
-    Header,
+    IdempotencyKey,
+    NotSupported,
     OutcomeUnknown,
-    Patch,
     PutRecord,
-    Remove,
-    RetryKey,
     StoreClosed,
+    StoreHeader,
     StoreRefused,
     StoreUnavailable,
     Task,
     TaskDraft,
     TaskQuery,
-    Unsupported,
+    UpdateTask,
 )
 from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW, exact, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, run_alone
 
-KEY = RetryKey("s", "key", "f")
+KEY = IdempotencyKey("s", "key", "f")
 WRITERS = 64
 LONG = 20.0
 """Seconds: a wait that no test of a good store sits out."""
@@ -45,14 +45,14 @@ async def _use_scratch(url: str) -> int:
     """Opens a scratch store and adds a task; the answer is its id."""
     repository = await open_repository(url, scratch=True)
     try:
-        committed = await repository.commit([Add(TaskDraft("scratch"))], at=NOW)
+        committed = await repository.commit([CreateTask(TaskDraft("scratch"))], at=NOW)
         return max(task.id for task in committed.results if isinstance(task, Task))
     finally:
         await repository.close()
 
 
 async def _nothing() -> AsyncIterator[Entry]:
-    yield Header("x" * 16, 0, 0, 0)
+    yield StoreHeader("x" * 16, 0, 0, 0)
 
 
 class LifecycleContract(StoreUnderTest):
@@ -63,7 +63,9 @@ class LifecycleContract(StoreUnderTest):
     @on_store(Capability.DURABLE)
     async def test_everything_is_there_after_a_reopening(self, store: Store) -> None:
         await store.add_all(varied(30))
-        await store.commit(Patch(1, {"done": None, "labels": ("a",)}), Remove(2), Add(FULL), at=later(5))
+        await store.commit(
+            UpdateTask(1, {"done": None, "labels": ("a",)}), DeleteTask(2), CreateTask(FULL), at=later(5)
+        )
         tasks, log, generation = await store.listed(), await store.log(), await store.generation()
 
         await store.reopen()
@@ -77,7 +79,7 @@ class LifecycleContract(StoreUnderTest):
     @on_store(Capability.DURABLE)
     async def test_ids_versions_and_numbers_go_on_after_a_reopening(self, store: Store) -> None:
         await store.add_all([TaskDraft("x")] * 3)
-        await store.commit(Remove(3), Patch(1, {"priority": 1}))
+        await store.commit(DeleteTask(3), UpdateTask(1, {"priority": 1}))
 
         for turn in range(3):
             await store.reopen()
@@ -90,8 +92,8 @@ class LifecycleContract(StoreUnderTest):
 
     @on_store(Capability.DURABLE)
     async def test_positions_are_good_after_a_reopening(self, store: Store) -> None:
-        first = await store.commit(Add(TaskDraft("a")))
-        await store.commit(Add(TaskDraft("b")))
+        first = await store.commit(CreateTask(TaskDraft("a")))
+        await store.commit(CreateTask(TaskDraft("b")))
 
         await store.reopen()
 
@@ -146,7 +148,7 @@ class LifecycleContract(StoreUnderTest):
         }
         for capability in calls.keys() - repository.capabilities:
             for call in calls[capability]:
-                await raised(Unsupported, call(), f"a call that needs {capability.name}, which is declared absent")
+                await raised(NotSupported, call(), f"a call that needs {capability.name}, which is declared absent")
 
     # ------------------------------------------------------------ the end
 
@@ -162,12 +164,12 @@ class LifecycleContract(StoreUnderTest):
 
         calls: dict[str, Callable[[], Awaitable[object]]] = {
             "commit": lambda: store.add(),
-            "commit with a key": lambda: store.commit(Add(FULL), retry=KEY),
+            "commit with a key": lambda: store.commit(CreateTask(FULL), idempotency_key=KEY),
             "get": lambda: repository.get(1),
             "find": lambda: repository.find(TaskQuery(), limit=1),
             "count": lambda: repository.count(TaskQuery()),
-            "read_changes": lambda: repository.read_changes(BEGINNING, limit=1),
-            "changes": lambda: repository.changes(BEGINNING, limit=1, wait=60),
+            "read_changes": lambda: repository.read_changes(LOG_START, limit=1),
+            "changes": lambda: repository.changes(LOG_START, limit=1, wait=60),
             "ping": lambda: repository.ping(),
         }
         if Capability.RECORDS in repository.capabilities:
@@ -200,7 +202,7 @@ class LifecycleContract(StoreUnderTest):
     @on_store()
     async def test_close_lets_running_commits_finish_or_fail_cleanly(self, store: Store) -> None:
         commits = [
-            asyncio.ensure_future(store.commit(Add(TaskDraft(f"{n} a")), Add(TaskDraft(f"{n} b"))))
+            asyncio.ensure_future(store.commit(CreateTask(TaskDraft(f"{n} a")), CreateTask(TaskDraft(f"{n} b"))))
             for n in range(WRITERS)
         ]
         await asyncio.sleep(0)
@@ -208,14 +210,16 @@ class LifecycleContract(StoreUnderTest):
         outcomes = await asyncio.gather(*commits, return_exceptions=True)
 
         for outcome in outcomes:
-            assert isinstance(outcome, Committed | StoreUnavailable), "a commit is done, or fails with StoreUnavailable"
+            assert isinstance(outcome, CommitResult | StoreUnavailable), (
+                "a commit is done, or fails with StoreUnavailable"
+            )
         if Capability.DURABLE in store.repository.capabilities:
             await store.reopen()
             await store.check()
             there = {task.description for task in await store.listed()}
             for n, outcome in enumerate(outcomes):
                 halves = {f"{n} a", f"{n} b"} & there
-                if isinstance(outcome, Committed):
+                if isinstance(outcome, CommitResult):
                     assert len(halves) == 2, "what was acknowledged before close() is kept"
                 elif isinstance(outcome, OutcomeUnknown):
                     assert len(halves) != 1, "a commit is all or nothing"
@@ -244,10 +248,12 @@ class LifecycleContract(StoreUnderTest):
     async def test_a_failing_driver_comes_out_as_store_unavailable(self, store: Store) -> None:
         task = await store.add()
         with store.fail_driver():
-            for write in (Add(FULL), Patch(1, {"priority": 1}), Remove(1)):
+            for write in (CreateTask(FULL), UpdateTask(1, {"priority": 1}), DeleteTask(1)):
                 await raised(StoreUnavailable, store.commit(write), f"{write} while the driver fails")
             await raised(
-                StoreUnavailable, store.commit(Add(FULL), Remove(1), retry=KEY), "a batch while the driver fails"
+                StoreUnavailable,
+                store.commit(CreateTask(FULL), DeleteTask(1), idempotency_key=KEY),
+                "a batch while the driver fails",
             )
             with suppress(StoreUnavailable):
                 assert await store.get(1) == task, "a read never shows what was not acknowledged"
@@ -281,7 +287,7 @@ class LifecycleContract(StoreUnderTest):
         with store.fail_driver():
             error = await raised(
                 StoreUnavailable,
-                store.commit(Add(TaskDraft("lost a")), Add(TaskDraft("lost b"))),
+                store.commit(CreateTask(TaskDraft("lost a")), CreateTask(TaskDraft("lost b"))),
                 "a commit while the driver fails",
             )
         await store.reopen()
@@ -298,11 +304,13 @@ class LifecycleContract(StoreUnderTest):
     @on_store(Capability.DURABLE)
     async def test_a_retry_key_makes_a_failure_safe_to_repeat(self, store: Store) -> None:
         with store.fail_driver():
-            await raised(StoreUnavailable, store.commit(Add(FULL), retry=KEY), "a commit while the driver fails")
+            await raised(
+                StoreUnavailable, store.commit(CreateTask(FULL), idempotency_key=KEY), "a commit while the driver fails"
+            )
         await store.reopen()
 
         for _ in range(2):
-            committed = await store.commit(Add(FULL), retry=KEY)
+            committed = await store.commit(CreateTask(FULL), idempotency_key=KEY)
             assert [getattr(task, "id", 0) for task in committed.results] == [1], "repeated, it is done once"
         assert len(await store.listed()) == 1, "repeated, it is done once"
 

@@ -9,18 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from tasksvc import (
-    Add,
     Change,
-    Expected,
-    Kind,
-    Patch,
+    ChangeKind,
+    CreateTask,
+    DeleteMatching,
+    DeleteResult,
+    DeleteTask,
+    IdempotencyKey,
+    Precondition,
     PutRecord,
     Record,
-    Remove,
-    Removed,
-    RemoveMatching,
-    RetryKey,
     Task,
+    UpdateTask,
     Write,
 )
 
@@ -48,12 +48,14 @@ class Model:
         self.floor = 0
         """Changes up to this one have been pruned."""
 
-    def commit(self, writes: Sequence[Write], at: datetime, retry: RetryKey | None) -> tuple[list[Any], bool]:
+    def commit(
+        self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None
+    ) -> tuple[list[Any], bool]:
         """The results, and whether they are a replay.  Raises Refusal, and then nothing has happened."""
-        if retry is not None and (used := self.keys.get((retry.scope, retry.value))):
+        if idempotency_key is not None and (used := self.keys.get((idempotency_key.scope, idempotency_key.value))):
             fingerprint, _, results = used
-            if fingerprint != retry.fingerprint:
-                raise Refusal("RetryKeyReused", None)
+            if fingerprint != idempotency_key.fingerprint:
+                raise Refusal("IdempotencyKeyReused", None)
             return results, True
         before = (dict(self.tasks), dict(self.records), list(self.log), self.last_id)
         results = []
@@ -63,30 +65,30 @@ class Model:
             except KeyError as error:
                 self.tasks, self.records, self.log, self.last_id = before
                 raise Refusal(error.args[0], index) from error
-        if retry is not None:
-            self.keys[retry.scope, retry.value] = (retry.fingerprint, at, results)
+        if idempotency_key is not None:
+            self.keys[idempotency_key.scope, idempotency_key.value] = (idempotency_key.fingerprint, at, results)
         return results, False
 
     def _write(self, write: Write, at: datetime) -> Any:
-        if isinstance(write, Add):
+        if isinstance(write, CreateTask):
             self.last_id += 1
             values = write.draft._asdict()
             completed = at if write.draft.done else None
             return self._keep(
                 Task(**values, id=self.last_id, completed_at=completed, created_at=at, updated_at=at, version=1)
             )
-        if isinstance(write, Patch):
+        if isinstance(write, UpdateTask):
             old = self._expected(write.task_id, write.expected)
             return self._patched(old, write.fields, max(at, old.updated_at))
-        if isinstance(write, Remove):
+        if isinstance(write, DeleteTask):
             self._drop(self._expected(write.task_id, write.expected), at)
             return None
-        if isinstance(write, RemoveMatching):
+        if isinstance(write, DeleteMatching):
             before = len(self.tasks)
             for task_id in write.task_ids:
                 if task_id in self.tasks and write.query.matches(self.tasks[task_id]):
                     self._drop(self.tasks[task_id], at)
-            return Removed(before - len(self.tasks), write.more)
+            return DeleteResult(before - len(self.tasks), write.more)
         name = write.space, write.name
         version = self.records[name].version if name in self.records else 0
         if write.expected not in (None, version):
@@ -97,7 +99,7 @@ class Model:
         self.records.pop(name, None)
         return None
 
-    def _expected(self, task_id: int, expected: Expected) -> Task:
+    def _expected(self, task_id: int, expected: Precondition) -> Task:
         if task_id not in self.tasks:
             raise KeyError("TaskNotFound")
         task = self.tasks[task_id]
@@ -120,11 +122,11 @@ class Model:
 
     def _drop(self, task: Task, at: datetime) -> None:
         del self.tasks[task.id]
-        self.log.append(Change(len(self.log) + 1, Kind.DELETED, max(at, task.updated_at), task.id, None))
+        self.log.append(Change(len(self.log) + 1, ChangeKind.DELETED, max(at, task.updated_at), task.id, None))
 
     def _keep(self, task: Task) -> Task:
         self.tasks[task.id] = task
-        kind = Kind.CREATED if task.version == 1 else Kind.UPDATED
+        kind = ChangeKind.CREATED if task.version == 1 else ChangeKind.UPDATED
         self.log.append(Change(len(self.log) + 1, kind, task.updated_at, task.id, task))
         return task
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Capability,
-    Patch,
+    CreateTask,
+    DeleteTask,
+    IdempotencyKey,
     Position,
     PositionGone,
-    Remove,
-    RetryKey,
     TaskDraft,
+    UpdateTask,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
@@ -36,30 +36,32 @@ async def _left(store: Store, floor: int) -> list[int]:
     """The numbers in the log, which was pruned up to `floor`."""
     own = await store.generation()
     if floor:
-        await raised(PositionGone, store.repository.read_changes(BEGINNING, limit=1), "BEGINNING of a pruned log")
+        await raised(PositionGone, store.repository.read_changes(LOG_START, limit=1), "LOG_START of a pruned log")
         await raised(
             PositionGone, store.repository.read_changes(Position(own, floor - 1), limit=1), "a position that was pruned"
         )
     return [change.seq for change in await store.log(Position(own, floor))]
 
 
-def _key(n: int) -> RetryKey:
-    return RetryKey("s", f"key-{n}", "f")
+def _key(n: int) -> IdempotencyKey:
+    return IdempotencyKey("s", f"key-{n}", "f")
 
 
 class PruningContract(StoreUnderTest):
-    """The log and the retry keys."""
+    """The log and the idempotency keys."""
 
     @on_store(Capability.PRUNE)
     async def test_nothing_is_pruned_that_is_not_due(self, store: Store) -> None:
         for n in range(3):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=_key(n))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
         more = await _prune(store, log_before=NOW, log_keep=3, keys_before=NOW)
 
         assert more is False, "there is no more to prune"
         assert await _left(store, 0) == [1, 2, 3], "a change at `log_before` is not older, and the newest are kept"
-        assert (await store.commit(Add(TaskDraft("x")), retry=_key(0))).replayed, "a key at `keys_before` is kept"
+        assert (await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(0))).replayed, (
+            "a key at `keys_before` is kept"
+        )
 
     @on_store(Capability.PRUNE)
     async def test_old_changes_are_pruned(self, store: Store) -> None:
@@ -93,7 +95,7 @@ class PruningContract(StoreUnderTest):
     @on_store(Capability.PRUNE)
     async def test_pruning_goes_in_short_steps(self, store: Store) -> None:
         for n in range(7):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=_key(n))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
         more = [await _prune(store, log_before=LAST_MOMENT, keys_before=LAST_MOMENT, limit=3)]
         assert await _left(store, 3) == [4, 5, 6, 7], "a step drops at most `limit` changes, the oldest first"
@@ -104,22 +106,24 @@ class PruningContract(StoreUnderTest):
 
         assert more == [True, True, False], "a step answers whether more is due"
         for n in range(7):
-            committed = await store.commit(Add(TaskDraft("x")), retry=_key(n))
+            committed = await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(n))
             assert not committed.replayed, "the keys were dropped too"
 
     @on_store(Capability.PRUNE)
     async def test_a_step_drops_at_most_limit_keys(self, store: Store) -> None:
         for n in range(5):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=_key(n))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
         assert await _prune(store, keys_before=LAST_MOMENT, limit=2) is True, "three keys are due yet"
 
-        replayed = [(await store.commit(Add(TaskDraft("x")), retry=_key(n))).replayed for n in range(5)]
+        replayed = [
+            (await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(n))).replayed for n in range(5)
+        ]
         assert sum(replayed) == 3, "a step drops at most `limit` keys"
 
     @on_store(Capability.PRUNE)
     async def test_pruning_forgets_neither_the_head_nor_the_highest_id(self, store: Store) -> None:
-        await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")), Remove(2), Remove(1))
+        await store.commit(CreateTask(TaskDraft("a")), CreateTask(TaskDraft("b")), DeleteTask(2), DeleteTask(1))
         head = await store.head()
 
         assert await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT) is False
@@ -132,7 +136,7 @@ class PruningContract(StoreUnderTest):
     @on_store(Capability.PRUNE)
     async def test_pruning_touches_no_task(self, store: Store) -> None:
         tasks = await store.add_all([TaskDraft("a", labels=("x",)), TaskDraft("b", metadata={"n": None})])
-        await store.commit(Patch(1, {"done": True}))
+        await store.commit(UpdateTask(1, {"done": True}))
 
         await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT)
 
@@ -142,34 +146,43 @@ class PruningContract(StoreUnderTest):
     @on_store(Capability.PRUNE)
     async def test_a_key_is_forgotten_by_its_age_alone(self, store: Store) -> None:
         for n in range(4):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=_key(n))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
         await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=later(2))
 
-        replayed = [(await store.commit(Add(TaskDraft("x")), at=later(9), retry=_key(n))).replayed for n in range(4)]
+        replayed = [
+            (await store.commit(CreateTask(TaskDraft("x")), at=later(9), idempotency_key=_key(n))).replayed
+            for n in range(4)
+        ]
         assert replayed == [False, False, True, True], "keys of commits before `keys_before` are free again, no others"
 
     @on_store(Capability.PRUNE)
     async def test_a_replay_does_not_make_a_key_younger(self, store: Store) -> None:
-        await store.commit(Add(TaskDraft("x")), at=NOW, retry=_key(1))
-        await store.commit(Add(TaskDraft("x")), at=later(100), retry=_key(1))
+        await store.commit(CreateTask(TaskDraft("x")), at=NOW, idempotency_key=_key(1))
+        await store.commit(CreateTask(TaskDraft("x")), at=later(100), idempotency_key=_key(1))
 
         await _prune(store, keys_before=later(50))
 
-        assert not (await store.commit(Add(TaskDraft("x")), retry=_key(1))).replayed, "a key has the age of its commit"
+        assert not (await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(1))).replayed, (
+            "a key has the age of its commit"
+        )
 
     @on_store(Capability.PRUNE, Capability.DURABLE)
     async def test_what_was_pruned_stays_so_over_a_reopening(self, store: Store) -> None:
         for n in range(4):
-            await store.commit(Add(TaskDraft("x")), at=later(n), retry=_key(n))
-        await store.commit(Remove(4), at=later(4))
+            await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
+        await store.commit(DeleteTask(4), at=later(4))
         await _prune(store, log_before=later(3), keys_before=later(3))
 
         await store.reopen()
 
         assert await _left(store, 3) == [4, 5], "what was pruned is gone, what was not is there"
-        assert (await store.commit(Add(TaskDraft("x")), retry=_key(3))).replayed, "what was not pruned is there"
-        assert not (await store.commit(Add(TaskDraft("x")), retry=_key(0))).replayed, "what was pruned is gone"
+        assert (await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(3))).replayed, (
+            "what was not pruned is there"
+        )
+        assert not (await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(0))).replayed, (
+            "what was pruned is gone"
+        )
 
         await _prune(store, log_before=LAST_MOMENT, log_keep=0)
         await store.reopen()

@@ -7,24 +7,24 @@ from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Capability,
     Change,
-    Committed,
-    Expected,
+    CommitResult,
+    CreateTask,
+    DeleteTask,
+    IdempotencyKey,
+    IdempotencyKeyReused,
     Page,
-    Patch,
+    Precondition,
     PutRecord,
     RecordConflict,
-    Remove,
-    RetryKey,
-    RetryKeyReused,
     SortField,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateTask,
     VersionConflict,
     select,
 )
@@ -82,7 +82,7 @@ class RacesContract(StoreUnderTest):
     @on_store()
     async def test_of_many_with_one_expected_version_one_wins(self, store: Store) -> None:
         task = await store.add()
-        expected = Expected(await store.versions(1))
+        expected = Precondition(await store.versions(1))
 
         outcomes = await _together(store.patch(task, expected=expected, metadata={"by": n}) for n in range(50))
 
@@ -111,11 +111,13 @@ class RacesContract(StoreUnderTest):
 
     @on_store()
     async def test_racing_twins_of_one_key_make_one_task(self, store: Store) -> None:
-        key = RetryKey("s", "key", "f")
+        key = IdempotencyKey("s", "key", "f")
 
-        outcomes = await _together(store.commit(Add(TaskDraft(f"twin {n}")), retry=key) for n in range(100))
+        outcomes = await _together(
+            store.commit(CreateTask(TaskDraft(f"twin {n}")), idempotency_key=key) for n in range(100)
+        )
 
-        committed = _answers(outcomes, RetryKeyReused, count=100)
+        committed = _answers(outcomes, IdempotencyKeyReused, count=100)
         assert len({result.description for each in committed for result in each.results}) == 1, "with the same task"
         assert sum(not each.replayed for each in committed) == 1, "one of them is the first"
         assert len(await store.listed()) == 1, "commits with one key make one task"
@@ -124,16 +126,17 @@ class RacesContract(StoreUnderTest):
     @on_store()
     async def test_of_racing_requests_under_one_key_one_wins(self, store: Store) -> None:
         outcomes = await _together(
-            store.commit(Add(TaskDraft(f"{n}")), retry=RetryKey("s", "key", f"f{n}")) for n in range(50)
+            store.commit(CreateTask(TaskDraft(f"{n}")), idempotency_key=IdempotencyKey("s", "key", f"f{n}"))
+            for n in range(50)
         )
 
-        (winner,) = _answers(outcomes, RetryKeyReused, count=1)
+        (winner,) = _answers(outcomes, IdempotencyKeyReused, count=1)
         assert await store.listed() == list(winner.results), "one request has the key, the others did nothing"
 
     @on_store()
     async def test_commits_do_not_mix(self, store: Store) -> None:
-        async def write(n: int) -> Committed:
-            return await store.commit(*(Add(TaskDraft(f"{n}")) for _ in range(5)))
+        async def write(n: int) -> CommitResult:
+            return await store.commit(*(CreateTask(TaskDraft(f"{n}")) for _ in range(5)))
 
         commits = await asyncio.gather(*map(write, range(WRITERS)))
 
@@ -148,16 +151,16 @@ class RacesContract(StoreUnderTest):
 
     @on_store()
     async def test_a_refused_commit_fails_alone(self, store: Store) -> None:
-        async def write(n: int) -> Committed:
+        async def write(n: int) -> CommitResult:
             if n % 4:
-                return await store.commit(Add(TaskDraft(f"good {n}")))
-            return await store.commit(Add(TaskDraft(f"bad {n}")), Remove(10**6 + n))
+                return await store.commit(CreateTask(TaskDraft(f"good {n}")))
+            return await store.commit(CreateTask(TaskDraft(f"bad {n}")), DeleteTask(10**6 + n))
 
         outcomes = await _together(map(write, range(WRITERS)))
 
         for n, outcome in enumerate(outcomes):
             if n % 4:
-                assert isinstance(outcome, Committed), (
+                assert isinstance(outcome, CommitResult), (
                     f"a good commit is not failed by a bad one beside it: {outcome!r}"
                 )
             else:
@@ -196,11 +199,11 @@ class RacesContract(StoreUnderTest):
         async def write(n: int) -> None:
             task = await store.add(f"{n}")
             await store.patch(task, done=True)
-            await store.commit(Add(TaskDraft(f"{n} more")), Remove(task.id))
+            await store.commit(CreateTask(TaskDraft(f"{n} more")), DeleteTask(task.id))
 
         async def follow(limit: int) -> list[Change]:
             seen: list[Change] = []
-            since = BEGINNING
+            since = LOG_START
             while True:
                 last = over.is_set()
                 page = await store.repository.changes(since, limit=limit, wait=0 if last else 0.02)
@@ -228,7 +231,8 @@ class RacesContract(StoreUnderTest):
         async def write(n: int) -> None:
             for turn in range(3):
                 await store.commit(
-                    Add(varied(40)[20 + n % 20]), Patch(n % 20 + 1, {"done": turn % 2 == 0, "priority": n % 10})
+                    CreateTask(varied(40)[20 + n % 20]),
+                    UpdateTask(n % 20 + 1, {"done": turn % 2 == 0, "priority": n % 10}),
                 )
 
         async def read(query: TaskQuery) -> None:

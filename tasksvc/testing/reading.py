@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
+    CreateTask,
     Cursor,
-    Remove,
+    DeleteTask,
     SortField,
     Task,
     TaskDraft,
@@ -66,12 +66,12 @@ class ReadingContract(StoreUnderTest):
 
     @on_store()
     async def test_all_that_is_read_and_written_is_of_the_generation_of_the_store(self, store: Store) -> None:
-        committed = await store.commit(Add(TaskDraft("a task")))
+        committed = await store.commit(CreateTask(TaskDraft("a task")))
 
         generation = committed.position.generation
         assert (await store.repository.get(1)).generation == generation, "get() gives the generation of the store"
         assert await store.head() == committed.position, "find() gives the generation of the store"
-        page = await store.repository.read_changes(BEGINNING, limit=1)
+        page = await store.repository.read_changes(LOG_START, limit=1)
         assert page.next == committed.position, "read_changes() gives the generation of the store"
 
     # ------------------------------------------------------------ filters
@@ -452,4 +452,4 @@ class ReadingContract(StoreUnderTest):
             assert after is None, "a walk comes to its end"
             assert len(met) == len(set(met)), f"a walk never repeats a task that did not move: {query}"
             assert staying <= set(met), f"a walk never misses a task that was there throughout: {query}"
-            await store.commit(*(Remove(task.id) for task in await store.listed()))
+            await store.commit(*(DeleteTask(task.id) for task in await store.listed()))

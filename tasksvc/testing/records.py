@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 from tasksvc import (
-    Add,
     Capability,
-    DropRecord,
+    CreateTask,
+    DeleteRecord,
+    DeleteTask,
     PutRecord,
     Record,
     RecordConflict,
-    Remove,
     TaskDraft,
     TaskNotFound,
     Write,
@@ -21,7 +21,7 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 
 class RecordsContract(StoreUnderTest):
-    """PutRecord, DropRecord, record() and records()."""
+    """PutRecord, DeleteRecord, record() and records()."""
 
     @on_store(Capability.RECORDS)
     async def test_a_record_is_made_and_replaced(self, store: Store) -> None:
@@ -42,7 +42,9 @@ class RecordsContract(StoreUnderTest):
         kept = await store.repository.record("s", "a")
         assert kept == Record("s", "a", {}, 3), "0 expects no record, n expects version n, None expects nothing"
 
-        await store.commit(DropRecord("s", "a", expected=3), DropRecord("s", "a", expected=0), DropRecord("s", "b"))
+        await store.commit(
+            DeleteRecord("s", "a", expected=3), DeleteRecord("s", "a", expected=0), DeleteRecord("s", "b")
+        )
         assert await store.repository.record("s", "a") is None, "a dropped record is gone"
 
     @on_store(Capability.RECORDS)
@@ -51,16 +53,16 @@ class RecordsContract(StoreUnderTest):
         cases: list[tuple[Write, object]] = [
             (PutRecord("s", "a", {}, expected=0), kept),
             (PutRecord("s", "a", {}, expected=2), kept),
-            (DropRecord("s", "a", expected=0), kept),
-            (DropRecord("s", "a", expected=7), kept),
+            (DeleteRecord("s", "a", expected=0), kept),
+            (DeleteRecord("s", "a", expected=7), kept),
             (PutRecord("s", "b", {}, expected=1), None),
-            (DropRecord("s", "b", expected=1), None),
+            (DeleteRecord("s", "b", expected=1), None),
         ]
 
         for write, current in cases:
             error = await raised(RecordConflict, store.commit(write), f"{write}, where the record is {current}")
             assert error.current == current, "the error carries the record as it is"
-            error = await raised(RecordConflict, store.commit(Add(TaskDraft("x")), write), f"{write} in a batch")
+            error = await raised(RecordConflict, store.commit(CreateTask(TaskDraft("x")), write), f"{write} in a batch")
             assert error.index == 1, "the error names the write"
 
         assert list(await store.repository.records("s", limit=10)) == [kept], "a refused write changes no record"
@@ -69,10 +71,10 @@ class RecordsContract(StoreUnderTest):
     @on_store(Capability.RECORDS)
     async def test_a_record_that_was_dropped_begins_anew(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {}), PutRecord("s", "a", {}))
-        committed = await store.commit(DropRecord("s", "a"))
+        committed = await store.commit(DeleteRecord("s", "a"))
         again = await store.commit(PutRecord("s", "a", {}, expected=0))
 
-        assert list(committed.results) == [None], "the result of DropRecord is None"
+        assert list(committed.results) == [None], "the result of DeleteRecord is None"
         assert list(again.results) == [Record("s", "a", {}, 1)], "a record that is not there has version 0"
 
     @on_store(Capability.RECORDS)
@@ -80,7 +82,7 @@ class RecordsContract(StoreUnderTest):
         committed = await store.commit(
             PutRecord("s", "a", {"n": 1}, expected=0),
             PutRecord("s", "a", {"n": 2}, expected=1),
-            DropRecord("s", "a", expected=2),
+            DeleteRecord("s", "a", expected=2),
             PutRecord("s", "a", {"n": 3}, expected=0),
         )
 
@@ -93,14 +95,16 @@ class RecordsContract(StoreUnderTest):
 
         await raised(
             TaskNotFound,
-            store.commit(PutRecord("s", "new", {}), DropRecord("s", "kept"), Add(TaskDraft("x")), Remove(99)),
+            store.commit(
+                PutRecord("s", "new", {}), DeleteRecord("s", "kept"), CreateTask(TaskDraft("x")), DeleteTask(99)
+            ),
             "removing what is not there",
         )
 
         assert list(await store.repository.records("s", limit=10)) == [Record("s", "kept", {}, 1)], (
             "nothing of a refused commit is left among the records"
         )
-        await store.commit(Add(TaskDraft("x")), PutRecord("s", "kept", {"task": 1}))
+        await store.commit(CreateTask(TaskDraft("x")), PutRecord("s", "kept", {"task": 1}))
         assert await store.repository.record("s", "kept") == Record("s", "kept", {"task": 1}, 2), "together they are"
         assert len(await store.listed()) == 1, "together they are"
 
@@ -108,7 +112,7 @@ class RecordsContract(StoreUnderTest):
     async def test_records_are_no_changes(self, store: Store) -> None:
         before = await store.head()
 
-        committed = await store.commit(PutRecord("s", "a", {}), DropRecord("s", "a"))
+        committed = await store.commit(PutRecord("s", "a", {}), DeleteRecord("s", "a"))
 
         assert committed.position == before == await store.head(), "the log is of tasks alone"
         assert await store.log() == [], "the log is of tasks alone"
@@ -141,7 +145,7 @@ class RecordsContract(StoreUnderTest):
     @on_store(Capability.RECORDS)
     async def test_spaces_never_meet(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {"in": "s"}), PutRecord("S", "a", {"in": "S"}), PutRecord("sa", "a", {}))
-        await store.commit(DropRecord("S", "a", expected=1))
+        await store.commit(DeleteRecord("S", "a", expected=1))
 
         assert await store.repository.record("S", "a") is None, "a record is dropped from its own space"
         assert list(await store.repository.records("s", limit=9)) == [Record("s", "a", {"in": "s"}, 1)], (
@@ -168,7 +172,7 @@ class RecordsContract(StoreUnderTest):
     @on_store(Capability.RECORDS, Capability.DURABLE)
     async def test_records_are_kept_over_a_reopening(self, store: Store) -> None:
         await store.commit(*(PutRecord("s", name, {"name": name}) for name in ("a", "b", "c")))
-        await store.commit(PutRecord("s", "a", {"again": True}), DropRecord("s", "b"))
+        await store.commit(PutRecord("s", "a", {"again": True}), DeleteRecord("s", "b"))
 
         await store.reopen()
 

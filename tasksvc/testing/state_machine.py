@@ -13,25 +13,25 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tasksvc import (
-    WHATEVER,
-    Add,
+    ANY_VERSION,
     Capability,
+    CreateTask,
     Cursor,
-    DropRecord,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteTask,
     Entry,
-    Expected,
-    Patch,
+    IdempotencyKey,
     Position,
     PositionGone,
+    Precondition,
     PutRecord,
     Record,
-    Remove,
-    RemoveMatching,
     RepositoryError,
-    RetryKey,
     Task,
     TaskDraft,
     TaskQuery,
+    UpdateTask,
     Version,
     Write,
     select,
@@ -69,11 +69,13 @@ patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in values.items()}
 )
 versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, "another"]), st.integers(1, 3)), max_size=2)
-expectations = st.one_of(st.just(WHATEVER), st.builds(Expected, any_of=versions), st.builds(Expected, none_of=versions))
-record_writes = st.one_of(
-    st.builds(PutRecord, names, names, small, maybe([0, 1, 2])), st.builds(DropRecord, names, names, maybe([0, 1, 2]))
+expectations = st.one_of(
+    st.just(ANY_VERSION), st.builds(Precondition, any_of=versions), st.builds(Precondition, none_of=versions)
 )
-retry_keys = st.builds(RetryKey, names, st.just("key"), names)
+record_writes = st.one_of(
+    st.builds(PutRecord, names, names, small, maybe([0, 1, 2])), st.builds(DeleteRecord, names, names, maybe([0, 1, 2]))
+)
+retry_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
 
 
 def _told(results: Any) -> list[object]:
@@ -113,26 +115,26 @@ class StoreMachine(RuleBasedStateMachine):
         there = sorted(self.model.tasks)
         return there[place % len(there)] if there and place else self.model.last_id + 1
 
-    def _expected(self, drawn: Expected) -> Expected:
+    def _expected(self, drawn: Precondition) -> Precondition:
         """`drawn` with the generation of the store in place of OWN."""
 
         def own(versions: Iterable[Version]) -> frozenset[Version]:
             return frozenset(Version(generation or self.model.generation, number) for generation, number in versions)
 
-        return Expected(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))
+        return Precondition(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))
 
     # ------------------------------------------------------------ what is done
 
-    def _commit(self, writes: Sequence[Write], at: datetime, retry: RetryKey | None = None) -> None:
+    def _commit(self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None = None) -> None:
         wanted: tuple[object, ...]
         told: tuple[object, ...]
         try:
-            results, replayed = self.model.commit(writes, at, retry)
+            results, replayed = self.model.commit(writes, at, idempotency_key)
             wanted = (_told(results), replayed, self._head)
         except Refusal as refusal:
             wanted = (refusal.error, refusal.index)
         try:
-            committed = self._await(self.store.commit(*writes, at=at, retry=retry))
+            committed = self._await(self.store.commit(*writes, at=at, idempotency_key=idempotency_key))
             told = (_told(committed.results), committed.replayed, committed.position)
         except RepositoryError as error:
             told = (type(error).__name__, getattr(error, "index", None))
@@ -140,50 +142,55 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(draft=drafts, at=times)
     def add(self, draft: TaskDraft, at: datetime) -> None:
-        self._commit([Add(draft)], at)
+        self._commit([CreateTask(draft)], at)
 
-    @rule(draft=drafts, at=times, retry=retry_keys)
-    def add_with_a_key(self, draft: TaskDraft, at: datetime, retry: RetryKey) -> None:
-        self._commit([Add(draft)], at, retry)
+    @rule(draft=drafts, at=times, idempotency_key=retry_keys)
+    def add_with_a_key(self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey) -> None:
+        self._commit([CreateTask(draft)], at, idempotency_key)
 
     @rule(place=places, fields=patches, expected=expectations, at=times)
-    def patch(self, place: int, fields: dict[str, Any], expected: Expected, at: datetime) -> None:
-        self._commit([Patch(self._id(place), fields, self._expected(expected))], at)
+    def patch(self, place: int, fields: dict[str, Any], expected: Precondition, at: datetime) -> None:
+        self._commit([UpdateTask(self._id(place), fields, self._expected(expected))], at)
 
     @rule(place=places, expected=expectations, at=times)
-    def remove(self, place: int, expected: Expected, at: datetime) -> None:
-        self._commit([Remove(self._id(place), self._expected(expected))], at)
+    def remove(self, place: int, expected: Precondition, at: datetime) -> None:
+        self._commit([DeleteTask(self._id(place), self._expected(expected))], at)
 
     @rule(
         chosen=st.just([1, 2, 3]) | st.lists(places, max_size=4),
         query=st.sampled_from([TaskQuery(done=True), TaskQuery(priority_min=3)]) | queries,
         more=st.booleans(),
         at=times,
-        retry=st.none() | st.none() | retry_keys,
+        idempotency_key=st.none() | st.none() | retry_keys,
     )
     def remove_what_matches(
-        self, chosen: list[int], query: TaskQuery, more: bool, at: datetime, retry: RetryKey | None
+        self, chosen: list[int], query: TaskQuery, more: bool, at: datetime, idempotency_key: IdempotencyKey | None
     ) -> None:
-        self._commit([RemoveMatching([self._id(place) for place in chosen], query, more)], at, retry)
+        self._commit([DeleteMatching([self._id(place) for place in chosen], query, more)], at, idempotency_key)
 
     @rule(
         new=st.lists(drafts, max_size=2),
         chosen=st.lists(places, max_size=3),
         fields=patches,
         at=times,
-        retry=st.none() | retry_keys,
+        idempotency_key=st.none() | retry_keys,
     )
     def batch(
-        self, new: list[TaskDraft], chosen: list[int], fields: dict[str, Any], at: datetime, retry: RetryKey | None
+        self,
+        new: list[TaskDraft],
+        chosen: list[int],
+        fields: dict[str, Any],
+        at: datetime,
+        idempotency_key: IdempotencyKey | None,
     ) -> None:
-        own = [Patch(self.model.last_id + 1, fields)] if new else []
-        others = [Patch(self._id(place), fields) if place % 2 else Remove(self._id(place)) for place in chosen]
-        self._commit([*map(Add, new), *own, *others], at, retry)
+        own = [UpdateTask(self.model.last_id + 1, fields)] if new else []
+        others = [UpdateTask(self._id(place), fields) if place % 2 else DeleteTask(self._id(place)) for place in chosen]
+        self._commit([*map(CreateTask, new), *own, *others], at, idempotency_key)
 
     @precondition(lambda self: Capability.RECORDS in self.capabilities)
     @rule(records=st.lists(record_writes, min_size=1, max_size=3), new=st.lists(drafts, max_size=1), at=times)
     def write_records(self, records: list[Write], new: list[TaskDraft], at: datetime) -> None:
-        self._commit([*map(Add, new), *records], at)
+        self._commit([*map(CreateTask, new), *records], at)
 
     @rule(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
     def find(self, query: TaskQuery, place: int | None, limit: int) -> None:

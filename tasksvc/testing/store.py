@@ -15,22 +15,22 @@ from typing import Any, TypeVar, cast
 import pytest
 
 from tasksvc import (
-    BEGINNING,
-    WHATEVER,
-    Add,
+    ANY_VERSION,
+    LOG_START,
     Capability,
     Change,
-    Committed,
-    Expected,
-    Patch,
+    CommitResult,
+    CreateTask,
+    DeleteTask,
+    IdempotencyKey,
     Position,
-    Remove,
-    RetryKey,
+    Precondition,
     StoreURL,
     Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
     Version,
     Write,
 )
@@ -100,7 +100,7 @@ class Store:
         """The scheme of the store's URL."""
         return StoreURL(self.url).scheme
 
-    def new_file(self) -> Path:
+    def atomic_write(self) -> Path:
         """An empty file, outside of the store's folder."""
         file = self._folder_of_another().with_suffix(".file")
         file.touch()
@@ -143,24 +143,28 @@ class Store:
 
     # ------------------------------------------------------------ writing
 
-    async def commit(self, *writes: Write, at: datetime = NOW, retry: RetryKey | None = None) -> Committed:
-        return await self.repository.commit(writes, at=at, retry=retry)
+    async def commit(
+        self, *writes: Write, at: datetime = NOW, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key)
 
     async def add(self, description: str = "a task", *, at: datetime = NOW, **fields: Any) -> Task:
         return await self.add_draft(TaskDraft(description, **fields), at=at)
 
     async def add_draft(self, draft: TaskDraft, *, at: datetime = NOW) -> Task:
-        return cast(Task, (await self.commit(Add(draft), at=at)).results[0])
+        return cast(Task, (await self.commit(CreateTask(draft), at=at)).results[0])
 
     async def add_all(self, drafts: Sequence[TaskDraft]) -> list[Task]:
         """One commit of all `drafts`."""
-        return cast(list[Task], list((await self.commit(*map(Add, drafts))).results))
+        return cast(list[Task], list((await self.commit(*map(CreateTask, drafts))).results))
 
-    async def patch(self, task: Task, *, at: datetime = NOW, expected: Expected = WHATEVER, **fields: Any) -> Task:
-        return cast(Task, (await self.commit(Patch(task.id, fields, expected), at=at)).results[0])
+    async def patch(
+        self, task: Task, *, at: datetime = NOW, expected: Precondition = ANY_VERSION, **fields: Any
+    ) -> Task:
+        return cast(Task, (await self.commit(UpdateTask(task.id, fields, expected), at=at)).results[0])
 
-    async def remove(self, task: Task, *, at: datetime = NOW, expected: Expected = WHATEVER) -> None:
-        await self.commit(Remove(task.id, expected), at=at)
+    async def remove(self, task: Task, *, at: datetime = NOW, expected: Precondition = ANY_VERSION) -> None:
+        await self.commit(DeleteTask(task.id, expected), at=at)
 
     # ------------------------------------------------------------ reading
 
@@ -179,7 +183,7 @@ class Store:
             assert page.next != after, "the next place lies behind the page"
             after = page.next
 
-    async def log(self, since: Position = BEGINNING, *, page_size: int = 1_000) -> list[Change]:
+    async def log(self, since: Position = LOG_START, *, page_size: int = 1_000) -> list[Change]:
         """The whole log after `since`, page by page."""
         changes: list[Change] = []
         while True:

@@ -6,20 +6,20 @@ import asyncio
 from typing import Any, cast
 
 from tasksvc import (
-    Add,
-    Committed,
-    Expected,
+    ChangeKind,
+    CommitResult,
+    CreateTask,
+    DeleteMatching,
+    DeleteResult,
+    DeleteTask,
     InvalidTask,
-    Kind,
-    Patch,
-    Remove,
-    Removed,
-    RemoveMatching,
+    Precondition,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
     UnknownWrite,
+    UpdateTask,
     Version,
     VersionConflict,
     Write,
@@ -72,7 +72,7 @@ class WritingContract(StoreUnderTest):
 
     @on_store()
     async def test_an_id_of_a_batch_that_added_and_removed_it_is_not_given_again(self, store: Store) -> None:
-        await store.commit(Add(TaskDraft("a")), Remove(1))
+        await store.commit(CreateTask(TaskDraft("a")), DeleteTask(1))
 
         assert (await store.add()).id == 2, "an id is never given twice, though its task lived within one commit"
 
@@ -210,7 +210,7 @@ class WritingContract(StoreUnderTest):
     async def test_a_removed_task_is_gone(self, store: Store) -> None:
         task, other = await store.add_all([TaskDraft("a"), TaskDraft("b")])
 
-        committed = await store.commit(Remove(task.id))
+        committed = await store.commit(DeleteTask(task.id))
 
         assert list(committed.results) == [None], "the result of Remove is None"
         await raised(TaskNotFound, store.get(task.id), "get() of a removed task")
@@ -222,7 +222,7 @@ class WritingContract(StoreUnderTest):
         await store.remove(gone)
 
         for task_id in (gone.id, 2, 0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 10**30):
-            for write in (Patch(task_id, {"priority": 1}), Remove(task_id)):
+            for write in (UpdateTask(task_id, {"priority": 1}), DeleteTask(task_id)):
                 error = await raised(TaskNotFound, store.commit(write), f"{write}, of a task that is not there")
                 assert (error.task_id, error.index) == (task_id, 0), "the error names the task and the write"
 
@@ -234,15 +234,15 @@ class WritingContract(StoreUnderTest):
         await store.remove(gone)
         query = TaskQuery(done=True)
 
-        committed = await store.commit(RemoveMatching([done.id, open_.id, gone.id, 99, done.id], query, more=True))
-        nothing = await store.commit(RemoveMatching([], query))
+        committed = await store.commit(DeleteMatching([done.id, open_.id, gone.id, 99, done.id], query, more=True))
+        nothing = await store.commit(DeleteMatching([], query))
 
-        assert list(committed.results) == [Removed(1, more=True)], (
-            "RemoveMatching counts what it removed, not what is gone, named twice or doesn't match"
+        assert list(committed.results) == [DeleteResult(1, more=True)], (
+            "DeleteMatching counts what it removed, not what is gone, named twice or doesn't match"
         )
-        assert list(nothing.results) == [Removed(0, more=False)], "RemoveMatching of nothing removes nothing"
+        assert list(nothing.results) == [DeleteResult(0, more=False)], "DeleteMatching of nothing removes nothing"
         assert await store.listed() == [open_, other], (
-            "RemoveMatching leaves what it doesn't name and what doesn't match"
+            "DeleteMatching leaves what it doesn't name and what doesn't match"
         )
         await store.check()
 
@@ -251,15 +251,15 @@ class WritingContract(StoreUnderTest):
         first, second = await store.add_all([TaskDraft("a", done=True), TaskDraft("b")])
 
         committed = await store.commit(
-            Patch(first.id, {"done": False}),
-            Patch(second.id, {"done": True}),
-            Add(TaskDraft("c", done=True)),
-            RemoveMatching([1, 2, 3], TaskQuery(done=True)),
-            Add(TaskDraft("d")),
+            UpdateTask(first.id, {"done": False}),
+            UpdateTask(second.id, {"done": True}),
+            CreateTask(TaskDraft("c", done=True)),
+            DeleteMatching([1, 2, 3], TaskQuery(done=True)),
+            CreateTask(TaskDraft("d")),
         )
 
-        assert committed.results[3] == Removed(2, more=False), "each write of a commit sees those before it"
-        assert [task.description for task in await store.listed()] == ["a", "d"], "RemoveMatching sees them too"
+        assert committed.results[3] == DeleteResult(2, more=False), "each write of a commit sees those before it"
+        assert [task.description for task in await store.listed()] == ["a", "d"], "DeleteMatching sees them too"
         await store.check()
 
     # ------------------------------------------------------------ what is no write
@@ -271,7 +271,9 @@ class WritingContract(StoreUnderTest):
 
         alone = await raised(UnknownWrite, store.commit(strange), "a write of no known kind")
         among_others = await raised(
-            UnknownWrite, store.commit(Add(FULL), Remove(task.id), strange), "a write of no known kind, after others"
+            UnknownWrite,
+            store.commit(CreateTask(FULL), DeleteTask(task.id), strange),
+            "a write of no known kind, after others",
         )
 
         assert (alone.index, among_others.index) == (0, 2), "the error names the write"
@@ -284,12 +286,15 @@ class WritingContract(StoreUnderTest):
         strange = cast(Write, ("archive", task.id))
 
         outcomes = await asyncio.gather(
-            *(store.commit(strange if n % 3 == 0 else Patch(task.id, {"metadata": {f"{n}": n}})) for n in range(30)),
+            *(
+                store.commit(strange if n % 3 == 0 else UpdateTask(task.id, {"metadata": {f"{n}": n}}))
+                for n in range(30)
+            ),
             return_exceptions=True,
         )
 
         for n, outcome in enumerate(outcomes):
-            kind = UnknownWrite if n % 3 == 0 else Committed
+            kind = UnknownWrite if n % 3 == 0 else CommitResult
             assert isinstance(outcome, kind), f"each commit stands or falls alone, and this one has {outcome!r}"
         await store.check()
 
@@ -299,11 +304,11 @@ class WritingContract(StoreUnderTest):
     async def test_an_expected_version_admits_the_write(self, store: Store) -> None:
         task = await store.add()
 
-        task = await store.patch(task, expected=Expected(await store.versions(1)), priority=1)
-        task = await store.patch(task, expected=Expected(await store.versions(7, 2)), priority=2)
-        task = await store.patch(task, expected=Expected(none_of=await store.versions(1, 2)), priority=3)
+        task = await store.patch(task, expected=Precondition(await store.versions(1)), priority=1)
+        task = await store.patch(task, expected=Precondition(await store.versions(7, 2)), priority=2)
+        task = await store.patch(task, expected=Precondition(none_of=await store.versions(1, 2)), priority=3)
         assert task.version == 4, "a write whose expectation holds is done"
-        await store.remove(task, expected=Expected(await store.versions(4)))
+        await store.remove(task, expected=Precondition(await store.versions(4)))
         assert await store.listed() == [], "a removal whose expectation holds is done"
 
     @on_store()
@@ -311,13 +316,13 @@ class WritingContract(StoreUnderTest):
         task = await store.patch(await store.add(), priority=1)
 
         for expected in (
-            Expected(await store.versions(1)),
-            Expected(await store.versions(3, 4)),
-            Expected(frozenset()),
-            Expected(none_of=await store.versions(2)),
-            Expected(await store.versions(2), await store.versions(2)),
+            Precondition(await store.versions(1)),
+            Precondition(await store.versions(3, 4)),
+            Precondition(frozenset()),
+            Precondition(none_of=await store.versions(2)),
+            Precondition(await store.versions(2), await store.versions(2)),
         ):
-            for write in (Patch(1, {"priority": 9}, expected), Remove(1, expected)):
+            for write in (UpdateTask(1, {"priority": 9}, expected), DeleteTask(1, expected)):
                 error = await raised(VersionConflict, store.commit(write), f"version 2 where {expected} was expected")
                 assert error.current == task, "the error carries the task as it is"
                 assert error.generation == await store.generation(), "the error carries the store's generation"
@@ -330,12 +335,12 @@ class WritingContract(StoreUnderTest):
         task = await store.add()
         others = frozenset({Version("another", 1)})
 
-        for write in (Patch(1, {"priority": 9}, Expected(others)), Remove(1, Expected(others))):
+        for write in (UpdateTask(1, {"priority": 9}, Precondition(others)), DeleteTask(1, Precondition(others))):
             error = await raised(VersionConflict, store.commit(write), "version 1 of another generation expected")
             assert error.generation == await store.generation(), "the error carries the store's generation"
         assert await store.listed() == [task], "a write that is refused changes nothing"
-        await store.patch(task, expected=Expected(others | await store.versions(1)), priority=1)
-        await store.patch(task, expected=Expected(none_of=others), priority=2)
+        await store.patch(task, expected=Precondition(others | await store.versions(1)), priority=1)
+        await store.patch(task, expected=Precondition(none_of=others), priority=2)
         assert (await store.get(1)).version == 3, "beside others the own version matches, and others exclude nothing"
 
     @on_store()
@@ -344,7 +349,7 @@ class WritingContract(StoreUnderTest):
 
         await raised(
             VersionConflict,
-            store.patch(task, expected=Expected(await store.versions(9)), priority=1),
+            store.patch(task, expected=Precondition(await store.versions(9)), priority=1),
             "an unexpected version, though the patch would change nothing",
         )
 
@@ -353,12 +358,12 @@ class WritingContract(StoreUnderTest):
     @on_store()
     async def test_each_write_sees_those_before_it(self, store: Store) -> None:
         committed = await store.commit(
-            Add(TaskDraft("a")),
-            Patch(1, {"done": True}, Expected(await store.versions(1))),
-            Add(TaskDraft("b")),
-            Patch(1, {"priority": 3}, Expected(await store.versions(2))),
-            Remove(2, Expected(await store.versions(1))),
-            Patch(1, {"priority": 3}),
+            CreateTask(TaskDraft("a")),
+            UpdateTask(1, {"done": True}, Precondition(await store.versions(1))),
+            CreateTask(TaskDraft("b")),
+            UpdateTask(1, {"priority": 3}, Precondition(await store.versions(2))),
+            DeleteTask(2, Precondition(await store.versions(1))),
+            UpdateTask(1, {"priority": 3}),
         )
 
         results = [(result.id, result.version) if isinstance(result, Task) else result for result in committed.results]
@@ -373,20 +378,20 @@ class WritingContract(StoreUnderTest):
         kept = await store.add_draft(FULL)
         before = await store.head()
         bad: list[tuple[Write, type[Exception]]] = [
-            (Patch(99, {"done": True}), TaskNotFound),
-            (Remove(99), TaskNotFound),
-            (Patch(1, {"priority": 1}, Expected(await store.versions(1))), VersionConflict),
-            (Remove(1, Expected(none_of=await store.versions(2))), VersionConflict),
-            (Patch(1, {"metadata": {"big": "x" * 20_000}}), InvalidTask),
+            (UpdateTask(99, {"done": True}), TaskNotFound),
+            (DeleteTask(99), TaskNotFound),
+            (UpdateTask(1, {"priority": 1}, Precondition(await store.versions(1))), VersionConflict),
+            (DeleteTask(1, Precondition(none_of=await store.versions(2))), VersionConflict),
+            (UpdateTask(1, {"metadata": {"big": "x" * 20_000}}), InvalidTask),
         ]
 
         for write, kind in bad:
             for index in (2, 3):
                 writes: list[Write] = [
-                    Add(TaskDraft("a")),
-                    Patch(1, {"priority": 3}),
-                    Add(TaskDraft("b")),
-                    Patch(2, {"done": True}),
+                    CreateTask(TaskDraft("a")),
+                    UpdateTask(1, {"priority": 3}),
+                    CreateTask(TaskDraft("b")),
+                    UpdateTask(2, {"done": True}),
                 ]
                 writes.insert(index, write)
                 error = await raised(kind, store.commit(*writes), f"a commit with {write}")
@@ -399,12 +404,17 @@ class WritingContract(StoreUnderTest):
 
     @on_store()
     async def test_the_log_of_a_commit_is_in_the_order_of_its_writes(self, store: Store) -> None:
-        await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")), Patch(1, {"done": True}), Remove(2))
+        await store.commit(
+            CreateTask(TaskDraft("a")), CreateTask(TaskDraft("b")), UpdateTask(1, {"done": True}), DeleteTask(2)
+        )
 
         told = [(change.seq, change.kind, change.task_id) for change in await store.log()]
-        assert told == [(1, Kind.CREATED, 1), (2, Kind.CREATED, 2), (3, Kind.UPDATED, 1), (4, Kind.DELETED, 2)], (
-            "the log has the changes of a commit in the order of its writes"
-        )
+        assert told == [
+            (1, ChangeKind.CREATED, 1),
+            (2, ChangeKind.CREATED, 2),
+            (3, ChangeKind.UPDATED, 1),
+            (4, ChangeKind.DELETED, 2),
+        ], "the log has the changes of a commit in the order of its writes"
 
     @on_store()
     async def test_a_commit_of_a_thousand_writes_is_one(self, store: Store) -> None:
@@ -417,7 +427,7 @@ class WritingContract(StoreUnderTest):
 
         await raised(
             TaskNotFound,
-            store.commit(*(Remove(task.id) for task in tasks), Remove(9_999)),
+            store.commit(*(DeleteTask(task.id) for task in tasks), DeleteTask(9_999)),
             "a large commit whose last write is refused",
         )
         await store.check()
@@ -434,18 +444,20 @@ class WritingContract(StoreUnderTest):
 
     @on_store()
     async def test_the_position_of_a_commit_lies_behind_its_changes(self, store: Store) -> None:
-        first = await store.commit(Add(TaskDraft("a")), Add(TaskDraft("b")))
-        second = await store.commit(Patch(1, {"done": True}))
+        first = await store.commit(CreateTask(TaskDraft("a")), CreateTask(TaskDraft("b")))
+        second = await store.commit(UpdateTask(1, {"done": True}))
 
         assert first.position == (await store.generation(), 2), "the position is behind the last change of the commit"
         assert [change.seq for change in await store.log(first.position)] == [3], "what comes later is read from there"
         assert await store.log(second.position) == [], "nothing comes after the last commit"
-        assert not first.replayed, "without a retry key nothing is replayed"
+        assert not first.replayed, "without an idempotency key nothing is replayed"
 
     @on_store()
     async def test_a_refused_commit_does_not_disturb_the_next(self, store: Store) -> None:
         for _ in range(3):
-            await raised(TaskNotFound, store.commit(Add(TaskDraft("no")), Remove(99)), "removing what is not there")
+            await raised(
+                TaskNotFound, store.commit(CreateTask(TaskDraft("no")), DeleteTask(99)), "removing what is not there"
+            )
             await store.add("yes")
 
         assert [(task.id, task.description) for task in await store.listed()] == [(1, "yes"), (2, "yes"), (3, "yes")]

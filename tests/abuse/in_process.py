@@ -9,7 +9,7 @@ from unittest import mock
 
 from tasksvc.api.app import SERVICE, create_app
 from tasksvc.api.options import Options
-from tasksvc.api.runtime import Service
+from tasksvc.api.runtime import Runtime
 from tasksvc.api.server import http_protocol, listener
 
 
@@ -19,19 +19,19 @@ class InProcess:
     def __init__(self, store: str, options: Options | None = None) -> None:
         self._app = create_app(store, options)
         self.port = 0
-        self.connections: set[http_protocol.Protocol] = set()
+        self.connections: set[http_protocol.HTTPProtocol] = set()
         """Those that are open, or not yet closed in full."""
         self.connected = 0
         """How many there have been."""
 
     @property
-    def service(self) -> Service:
+    def service(self) -> Runtime:
         return self._app[SERVICE]
 
     async def __aenter__(self) -> InProcess:
         connections, running = self.connections, self
 
-        class Watched(http_protocol.Protocol):
+        class Watched(http_protocol.HTTPProtocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 running.connected += 1
                 connections.add(self)
@@ -41,7 +41,7 @@ class InProcess:
                 connections.discard(self)
                 super().connection_lost(exc)
 
-        self._watching = mock.patch.object(listener, "Protocol", Watched)
+        self._watching = mock.patch.object(listener, "HTTPProtocol", Watched)
         self._watching.start()
         ports: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         listeners = [listener.Listener(self._app, "127.0.0.1", 0)]

@@ -44,7 +44,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     information = place / "faulty_store-1.0.dist-info"
     information.mkdir(parents=True)
     information.joinpath("METADATA").write_text("Metadata-Version: 2.4\nName: faulty-store\nVersion: 1.0\n")
-    information.joinpath("entry_points.txt").write_text("[tasksvc.repositories]\nfaulty = faulty_store\n")
+    information.joinpath("entry_points.txt").write_text("[tasksvc.stores]\nfaulty = faulty_store\n")
     monkeypatch.syspath_prepend(str(place))
     faulty_store.RELEASE.clear()
     yield place
@@ -317,7 +317,7 @@ async def test_a_lie_that_can_be_seen_is_not_passed_on(
         assert (await request(running, "GET", "/tasks/")).status == 200
 
     assert answer.status == 500
-    assert "BrokenStore" in caplog.text
+    assert "ContractViolation" in caplog.text
     assert is_named(caplog)
 
 

@@ -15,7 +15,7 @@ import pytest
 from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
 
 from abuse.in_process import InProcess
-from tasksvc import Add, TaskDraft
+from tasksvc import CreateTask, TaskDraft
 from tasksvc.api import runtime
 from tasksvc.application import searches
 from tasksvc.application.clock import now
@@ -63,7 +63,7 @@ async def running(tmp_path: Path, looking: Looking, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(searches, "SEARCH_SECONDS", FOREVER_SECONDS)
     async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as running:
-        await running.service.repository.commit([Add(TaskDraft("a task", priority=3))] * TASKS, at=now())
+        await running.service.repository.commit([CreateTask(TaskDraft("a task", priority=3))] * TASKS, at=now())
         yield running
 
 

@@ -15,7 +15,7 @@ from api.form import check_form
 from tasksvc import StoreFull
 from tasksvc.api import Options, TokenPolicy
 from tasksvc.api.app import OPERATIONS, create_app
-from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.application.tokens import new_secret
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
@@ -137,7 +137,7 @@ async def test_what_is_wrong_with_a_caller_or_the_store_is_not_stored(
         raise ZeroDivisionError if more["limit"] == 1 else StoreFull("No room is left.")
 
     root = new_secret()
-    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=Allowance(rate=0.001, burst=3))
+    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=RateLimits(rate=0.001, burst=3))
     client = await aiohttp_client(create_app("memory://", options))
     known = {"Authorization": f"Bearer {root}"}
     made = await client.post("/admin/tokens", json={"name": "r", "scope": "read"}, headers=known)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from api.hostile import get, head, send
 from api.wire import Answer, in_process, route_everything
-from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api.pipeline.fast_path import FastPath
 
 REQUESTS = [
     get("/tasks/"),
@@ -72,7 +72,7 @@ def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
 
 async def test_a_shortcut_is_no_detour(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = await answers()
-    monkeypatch.setattr(Front, "before", route_everything)
+    monkeypatch.setattr(FastPath, "before", route_everything)
     routed = await answers()
 
     assert len(hot) == len(routed) == len(REQUESTS)

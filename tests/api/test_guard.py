@@ -11,9 +11,9 @@ from pytest_aiohttp.plugin import AiohttpClient
 
 from api.calling import JSON, Answer, Api
 from api.conftest import connect
-from tasksvc.api import LOOPBACK_HOSTS, Guard, Options
+from tasksvc.api import LOOPBACK_HOSTS, Options, OriginCheck
 from tasksvc.api.pipeline.origin_check import NOTED_MAX, Advice
-from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 
 BODY = b'{"description": "x"}'
 
@@ -21,13 +21,13 @@ BODY = b'{"description": "x"}'
 @pytest.fixture
 async def guarded(aiohttp_client: AiohttpClient) -> Api:
     """The service as it runs on a machine of one's own."""
-    return await connect(aiohttp_client, "memory://", Options(guard=Guard(LOOPBACK_HOSTS)))
+    return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(LOOPBACK_HOSTS)))
 
 
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient) -> Api:
     """The service as it runs where it has many names."""
-    return await connect(aiohttp_client, "memory://", Options(guard=Guard(None)))
+    return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(None)))
 
 
 async def post(api: Api, headers: dict[str, str]) -> Answer:
@@ -180,7 +180,7 @@ KELVIN = "\u212a"
 async def kelvin(aiohttp_client: AiohttpClient) -> Api:
     """The service where pages of an origin with a k in it may use it."""
     origin = "https://kiosk.example"
-    guard = Guard({"kiosk.example"}, origins=[origin])
+    guard = OriginCheck({"kiosk.example"}, origins=[origin])
     return await connect(aiohttp_client, "memory://", Options(guard=guard, cors_origins=frozenset({origin})))
 
 
@@ -231,7 +231,7 @@ WRITES = [
 
 async def behind_proxy(aiohttp_client: AiohttpClient, *trusted: str) -> Api:
     """The service that answers to tasks.example behind proxies; the client of the test is at 127.0.0.1."""
-    guard = Guard({*LOOPBACK_HOSTS, "tasks.example", "[2001:db8::1]"}, proxies=Proxies(trusted))
+    guard = OriginCheck({*LOOPBACK_HOSTS, "tasks.example", "[2001:db8::1]"}, proxies=TrustedProxies(trusted))
     return await connect(aiohttp_client, "memory://", Options(guard=guard))
 
 
@@ -346,7 +346,7 @@ async def test_without_an_origin_nobody_s_page_writes(public: Api, site: str) ->
 @pytest.fixture
 async def advised(aiohttp_client: AiohttpClient) -> Api:
     """The service, whose log advises its operator."""
-    guard = Guard(LOOPBACK_HOSTS, advice=Advice("Allow the host.", "Allow the origin."))
+    guard = OriginCheck(LOOPBACK_HOSTS, advice=Advice("Allow the host.", "Allow the origin."))
     return await connect(aiohttp_client, "memory://", Options(guard=guard))
 
 

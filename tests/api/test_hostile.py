@@ -11,7 +11,7 @@ from running_service import RunningService
 
 from api.hostile import HOSTILE, Hostile, get
 from api.wire import Server, check, in_process, make_a_task, route_everything
-from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api.pipeline.fast_path import FastPath
 
 pytestmark = pytest.mark.usefixtures("silence")
 
@@ -30,7 +30,7 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             return
         if request.param == "routed":
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(Front, "before", route_everything)
+            patch.setattr(FastPath, "before", route_everything)
         async with in_process() as server:
             await make_a_task(server)
             yield server

@@ -1,4 +1,4 @@
-"""Retry keys: the same request is done once."""
+"""Idempotency keys: the same request is done once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from api.calling import JSON, Answer, Api
 from api.test_list import store_of
-from tasksvc import Remembered
+from tasksvc import IdempotencyRecord
 
 REPLAYED = "Idempotency-Replayed"
 
@@ -382,7 +382,7 @@ async def test_what_a_deletion_by_filter_took_is_not_kept_with_its_key(any_api: 
 
     await write(api, "delete by filter")
 
-    kept = [entry async for entry in store_of(api).dump() if isinstance(entry, Remembered)]
+    kept = [entry async for entry in store_of(api).dump() if isinstance(entry, IdempotencyRecord)]
     assert len(kept) == 1
     assert "confidential" not in repr(kept)
 

@@ -18,7 +18,17 @@ from hypothesis import strategies as st
 from unit import strategies as some
 
 from api.calling import Api, lines_of, next_page
-from tasksvc import Add, Page, Patch, SortField, StoreUnavailable, TaskDraft, TaskQuery, TaskRepository, select
+from tasksvc import (
+    CreateTask,
+    Page,
+    SortField,
+    StoreUnavailable,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+    UpdateTask,
+    select,
+)
 from tasksvc.api import SERVICE
 from tasksvc.api.handlers import tasks
 from tasksvc.api.handlers.tasks import STREAM_PAGE
@@ -36,7 +46,9 @@ def store_of(api: Api) -> TaskRepository:
 async def fill(api: Api, count: int, description: str = "x") -> None:
     """Puts `count` tasks into the store."""
     for start in range(0, count, 1000):
-        writes = [Add(TaskDraft(f"{description} {n}", priority=n % 10)) for n in range(start, min(start + 1000, count))]
+        writes = [
+            CreateTask(TaskDraft(f"{description} {n}", priority=n % 10)) for n in range(start, min(start + 1000, count))
+        ]
         await store_of(api).commit(writes, at=DAYS[0] + timedelta(seconds=start))
 
 
@@ -445,9 +457,9 @@ async def fill_with_ties(repository: TaskRepository) -> None:
             priority=n % 4,
             labels=(("a",), ("a", "b"), ("b", "c"), ())[n % 4],
         )
-        await repository.commit([Add(draft)], at=DAYS[n % 3])
+        await repository.commit([CreateTask(draft)], at=DAYS[n % 3])
     for n in range(1, 80, 7):
-        await repository.commit([Patch(n, {"metadata": {"n": n}})], at=DAYS[3])
+        await repository.commit([UpdateTask(n, {"metadata": {"n": n}})], at=DAYS[3])
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

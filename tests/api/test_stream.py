@@ -22,7 +22,7 @@ from tasksvc_memory import MemoryRepository
 from api.calling import JSON, Api
 from api.conftest import connect
 from api.reading import Event, Events, events
-from tasksvc import Add, ChangePage, Entry, Position, StoreUnavailable, TaskDraft
+from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, TaskDraft
 from tasksvc.api import SERVICE
 from tasksvc.api.responses import feed
 from tasksvc.application.clock import now
@@ -371,7 +371,7 @@ async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None
 
     async def another_store() -> AsyncIterator[Entry]:
         donor = MemoryRepository()
-        await donor.commit([Add(TaskDraft("restored"))], at=now())
+        await donor.commit([CreateTask(TaskDraft("restored"))], at=now())
         async for entry in donor.dump():
             yield entry
         await donor.close()
@@ -405,7 +405,7 @@ async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new
 
     async def another_store() -> AsyncIterator[Entry]:
         donor = MemoryRepository()
-        await donor.commit([Add(TaskDraft("restored"))], at=now())
+        await donor.commit([CreateTask(TaskDraft("restored"))], at=now())
         async for entry in donor.dump():
             yield entry
         await donor.close()

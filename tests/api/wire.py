@@ -15,8 +15,8 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS
 
 from api.form import check_form
 from api.hostile import send
-from tasksvc.api import LOOPBACK_HOSTS, Guard, Options, create_app
-from tasksvc.api.pipeline.fast_path import Front
+from tasksvc.api import LOOPBACK_HOSTS, Options, OriginCheck, create_app
+from tasksvc.api.pipeline.fast_path import FastPath
 from tasksvc.api.requests import body as body_module
 from tasksvc.api.server import listener
 from tasksvc.api.server import pipelining as pipelining_module
@@ -135,7 +135,7 @@ async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
 @contextlib.asynccontextmanager
 async def _serving(options: Options | None) -> AsyncIterator[Server]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    app = create_app("memory://", options or Options(guard=Guard(LOOPBACK_HOSTS)))
+    app = create_app("memory://", options or Options(guard=OriginCheck(LOOPBACK_HOSTS)))
     serving = asyncio.create_task(
         serve([Listener(app, "127.0.0.1", 0)], ready=lambda ports: ready.set_result(ports[0]))
     )
@@ -147,11 +147,11 @@ async def _serving(options: Options | None) -> AsyncIterator[Server]:
             await serving
 
 
-_before = Front.before
+_before = FastPath.before
 
 
-def route_everything(self: Front, application: Any) -> Any:
-    """Front.before(), with the application in place of the shortcuts."""
+def route_everything(self: FastPath, application: Any) -> Any:
+    """FastPath.before(), with the application in place of the shortcuts."""
 
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)

@@ -6,7 +6,7 @@ import pytest
 
 from tasksvc import SchemaOutdated, StoreIsKept, StoreRefused, TasksvcError
 from tasksvc.cli.advice import with_advice
-from tasksvc.domain.errors import BackupsUnsupported, NoTokens, PortTaken
+from tasksvc.domain.errors import AddressUnavailable, BackupsUnsupported, NoTokens
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from tasksvc.domain.errors import BackupsUnsupported, NoTokens, PortTaken
         (StoreIsKept("It is kept."), "Name it with --store to serve them, or start in another folder."),
         (SchemaOutdated("It is old."), "Run 'tasksvc migrate --store URL'."),
         (BackupsUnsupported("It makes none."), "Or run 'tasksvc export FILE'."),
-        (PortTaken("::1", 80, "in use", index=0), "Choose another with --host or --port."),
-        (PortTaken("::1", 81, "in use", index=1), "Choose another with --admin-host or --admin-port."),
+        (AddressUnavailable("::1", 80, "in use", index=0), "Choose another with --host or --port."),
+        (AddressUnavailable("::1", 81, "in use", index=1), "Choose another with --admin-host or --admin-port."),
         (NoTokens("It keeps none.", keeps_tokens=False), "Or give --open to let everybody in who reaches the address."),
         (
             NoTokens("It has none.", keeps_tokens=True),

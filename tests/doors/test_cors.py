@@ -9,14 +9,14 @@ from pytest_aiohttp import AiohttpClient
 from tasksvc.api.app import create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.cors import ACCEPTED
-from tasksvc.api.pipeline.origin_check import Guard
+from tasksvc.api.pipeline.origin_check import OriginCheck
 
 NAMED = "https://app.example"
 
 
 @pytest.fixture
 async def client(aiohttp_client: AiohttpClient) -> TestClient:
-    options = Options(guard=Guard(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
+    options = Options(guard=OriginCheck(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
     return await aiohttp_client(create_app("memory://", options))
 
 

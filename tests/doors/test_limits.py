@@ -10,8 +10,8 @@ from tasksvc.api.app import SERVICE, create_app
 from tasksvc.api.handlers.tasks import STREAM_PAGE
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.api.pipeline.rate_limit import Allowance
-from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.pipeline.rate_limit import RateLimits
+from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 from tasksvc.application import memory_shares
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token, new_secret
@@ -22,7 +22,7 @@ async def client_with(aiohttp_client: AiohttpClient, options: Options) -> TestCl
 
 
 async def test_a_caller_who_sends_too_much_is_told_when_to_come_back(aiohttp_client: AiohttpClient) -> None:
-    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=0.5, burst=3)))
+    client = await client_with(aiohttp_client, Options(allowance=RateLimits(rate=0.5, burst=3)))
 
     answers = [await client.get("/tasks/") for _ in range(4)]
 
@@ -40,7 +40,7 @@ async def test_what_was_used_up_comes_back_with_time(
 ) -> None:
     clock = [1_000.0]
     monkeypatch.setattr("tasksvc.api.pipeline.auth.time.monotonic", lambda: clock[0])
-    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=2, burst=2)))
+    client = await client_with(aiohttp_client, Options(allowance=RateLimits(rate=2, burst=2)))
     assert [(await client.get("/tasks/")).status for _ in range(3)] == [200, 200, 429]
 
     clock[0] += 0.5
@@ -50,7 +50,7 @@ async def test_what_was_used_up_comes_back_with_time(
 
 async def test_one_caller_does_not_use_up_what_is_anothers(aiohttp_client: AiohttpClient) -> None:
     root = new_secret()
-    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=Allowance(rate=0.01, burst=1))
+    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=RateLimits(rate=0.01, burst=1))
     client = await client_with(aiohttp_client, options)
     other, _ = await create_token(client.app[SERVICE].repository, "other", Scope.READ, at=now())
 
@@ -63,7 +63,7 @@ async def test_one_caller_does_not_use_up_what_is_anothers(aiohttp_client: Aioht
 
 
 async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_client: AiohttpClient) -> None:
-    client = await client_with(aiohttp_client, Options(allowance=Allowance(streams=2)))
+    client = await client_with(aiohttp_client, Options(allowance=RateLimits(streams=2)))
     await client.head("/changes/stream")  # which opens none
     first, second = [await client.get("/changes/stream") for _ in range(2)]
 
@@ -82,7 +82,7 @@ async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_cl
 
 
 async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_client: AiohttpClient) -> None:
-    client = await client_with(aiohttp_client, Options(allowance=Allowance(streams=1)))
+    client = await client_with(aiohttp_client, Options(allowance=RateLimits(streams=1)))
     batch = [{"op": "create", "task": {"description": "one of many"}}] * (STREAM_PAGE + 1)
     await client.post("/tasks/batch", json=batch)
     whole = [await client.get("/tasks/") for _ in range(3)]
@@ -102,7 +102,7 @@ async def test_streams_of_all_callers_are_counted_too(
     aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_shares, "STREAMS", 2)
-    client = await client_with(aiohttp_client, Options(proxies=Proxies(["127.0.0.1"])))
+    client = await client_with(aiohttp_client, Options(proxies=TrustedProxies(["127.0.0.1"])))
     streams = [
         await client.get("/changes/stream", headers={"X-Forwarded-For": address})
         for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3")
@@ -120,8 +120,8 @@ async def test_the_docs_count_for_the_address_that_asks_for_them(aiohttp_client:
     options = Options(
         tokens=TokenPolicy.ALWAYS,
         admin_token=root,
-        allowance=Allowance(rate=0.01, burst=2),
-        proxies=Proxies(["127.0.0.1"]),
+        allowance=RateLimits(rate=0.01, burst=2),
+        proxies=TrustedProxies(["127.0.0.1"]),
     )
     client = await client_with(aiohttp_client, options)
 
@@ -137,7 +137,7 @@ async def test_the_docs_count_for_the_address_that_asks_for_them(aiohttp_client:
 
 
 async def test_health_is_never_refused_for_being_asked_often(aiohttp_client: AiohttpClient) -> None:
-    client = await client_with(aiohttp_client, Options(allowance=Allowance(rate=0.01, burst=1)))
+    client = await client_with(aiohttp_client, Options(allowance=RateLimits(rate=0.01, burst=1)))
 
     statuses = [(await client.get(path)).status for path in ("/health/live", "/health/ready") for _ in range(3)]
 
@@ -145,7 +145,7 @@ async def test_health_is_never_refused_for_being_asked_often(aiohttp_client: Aio
 
 
 async def test_without_tokens_each_address_is_a_caller(aiohttp_client: AiohttpClient) -> None:
-    options = Options(allowance=Allowance(rate=0.01, burst=1), proxies=Proxies(["127.0.0.1"]))
+    options = Options(allowance=RateLimits(rate=0.01, burst=1), proxies=TrustedProxies(["127.0.0.1"]))
     client = await client_with(aiohttp_client, options)
 
     statuses = [

@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc import Capability, LedgerRepository, Record, StoreUnavailable, TaskRepository
+from tasksvc import Capability, InMemoryRepository, Record, StoreUnavailable, TaskRepository
 from tasksvc.api.app import create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
@@ -19,7 +19,7 @@ from tasksvc.application.tokens import Scope, create_token
 from tasksvc.domain.errors import NoTokens
 
 
-class WatchedRepository(LedgerRepository):
+class WatchedRepository(InMemoryRepository):
     """Counts the looks for tokens, and refuses them when it is told to."""
 
     looks = 0
@@ -126,7 +126,7 @@ async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
     assert set(rest.split(b"\n")) <= {b"", b":"}, "nothing but heartbeats"
 
 
-class PlainRepository(LedgerRepository):
+class PlainRepository(InMemoryRepository):
     """Keeps no records, so no tokens."""
 
     capabilities = frozenset(Capability) - {Capability.RECORDS}

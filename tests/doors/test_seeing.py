@@ -26,7 +26,7 @@ from tasksvc.api.observability.access_log import FLUSH_LINES, LogFormatter, Requ
 from tasksvc.api.observability.background_stream import BackgroundStream
 from tasksvc.api.observability.request_id import request_id
 from tasksvc.api.options import Options
-from tasksvc.api.pipeline.trusted_proxies import InvalidProxy, Proxies
+from tasksvc.api.pipeline.trusted_proxies import InvalidProxy, TrustedProxies
 
 
 def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:
@@ -240,7 +240,7 @@ async def test_a_trusted_proxy_says_where_a_request_comes_from(
     aiohttp_client: AiohttpClient, forwarded: str, client: str
 ) -> None:
     log = RequestLog("json", stream := io.StringIO())
-    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.0/8"])))
+    app = create_app("memory://", Options(request_log=log, proxies=TrustedProxies(["127.0.0.0/8"])))
     http = await aiohttp_client(app)
 
     await http.get("/tasks/", headers={"X-Forwarded-For": forwarded})
@@ -267,7 +267,7 @@ async def test_a_trusted_proxy_may_say_it_in_the_standard_s_words(
     aiohttp_client: AiohttpClient, forwarded: str, client: str
 ) -> None:
     log = RequestLog("json", stream := io.StringIO())
-    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.0/8"])))
+    app = create_app("memory://", Options(request_log=log, proxies=TrustedProxies(["127.0.0.0/8"])))
     http = await aiohttp_client(app)
 
     await http.get("/tasks/", headers={"Forwarded": forwarded})
@@ -277,7 +277,7 @@ async def test_a_trusted_proxy_may_say_it_in_the_standard_s_words(
 
 async def test_a_proxy_that_sends_the_one_kind_may_pass_on_the_other(aiohttp_client: AiohttpClient) -> None:
     log = RequestLog("json", stream := io.StringIO())
-    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.1"])))
+    app = create_app("memory://", Options(request_log=log, proxies=TrustedProxies(["127.0.0.1"])))
     http = await aiohttp_client(app)
 
     await http.get("/tasks/", headers={"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=1.1.1.1"})
@@ -287,7 +287,7 @@ async def test_a_proxy_that_sends_the_one_kind_may_pass_on_the_other(aiohttp_cli
 
 async def test_a_scope_forges_no_field_of_the_log(aiohttp_client: AiohttpClient) -> None:
     log = RequestLog("text", stream := io.StringIO())
-    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["127.0.0.1"])))
+    app = create_app("memory://", Options(request_log=log, proxies=TrustedProxies(["127.0.0.1"])))
     http = await aiohttp_client(app)
 
     await http.get("/tasks/7", headers={"X-Forwarded-For": "fe80::1%x root [forged]", "X-Request-ID": "own"})
@@ -298,7 +298,7 @@ async def test_a_scope_forges_no_field_of_the_log(aiohttp_client: AiohttpClient)
 
 async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:
     log = RequestLog("json", stream := io.StringIO())
-    app = create_app("memory://", Options(request_log=log, proxies=Proxies(["10.0.0.0/8"])))
+    app = create_app("memory://", Options(request_log=log, proxies=TrustedProxies(["10.0.0.0/8"])))
     http = await aiohttp_client(app)
 
     await http.get("/tasks/", headers={"X-Forwarded-For": "203.0.113.7"})
@@ -308,7 +308,7 @@ async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:
 
 def test_a_proxy_that_is_no_address_is_refused() -> None:
     with pytest.raises(InvalidProxy, match="address or a network"):
-        Proxies(["proxy.example"])
+        TrustedProxies(["proxy.example"])
 
 
 async def test_no_secret_is_in_a_log_an_answer_or_a_figure(doors: Doors, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import LedgerRepository, PutRecord, Record, TaskRepository
+from tasksvc import InMemoryRepository, PutRecord, Record, TaskRepository
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import (
     Scope,
     TokenRefused,
-    all_tokens,
     create_token,
     ensure_token,
     find_token,
-    hash_of,
+    hash_secret,
     is_well_formed,
+    list_tokens,
     new_secret,
     revoke_token,
 )
@@ -57,8 +57,8 @@ async def test_only_the_hash_of_a_secret_is_kept(repository: TaskRepository) -> 
 
     kept = [entry async for entry in repository.dump()]
     assert secret not in repr(kept)
-    assert token.hash == hash_of(secret)
-    assert await find_token(repository, hash_of(secret)) == token
+    assert token.hash == hash_secret(secret)
+    assert await find_token(repository, hash_secret(secret)) == token
 
 
 async def test_a_name_is_taken_once_until_it_is_revoked(repository: TaskRepository) -> None:
@@ -69,7 +69,7 @@ async def test_a_name_is_taken_once_until_it_is_revoked(repository: TaskReposito
     await revoke_token(repository, "reporting", at=now())
     await create_token(repository, "reporting", Scope.WRITE, at=now())
 
-    assert [(token.name, token.scope) async for token in all_tokens(repository)] == [("reporting", Scope.WRITE)]
+    assert [(token.name, token.scope) async for token in list_tokens(repository)] == [("reporting", Scope.WRITE)]
 
 
 async def test_a_revoked_token_is_gone(repository: TaskRepository) -> None:
@@ -77,7 +77,7 @@ async def test_a_revoked_token_is_gone(repository: TaskRepository) -> None:
 
     await revoke_token(repository, "reporting", at=now())
 
-    assert await find_token(repository, hash_of(secret)) is None
+    assert await find_token(repository, hash_secret(secret)) is None
     with pytest.raises(TokenRefused, match="no token"):
         await revoke_token(repository, "reporting", at=now())
 
@@ -93,7 +93,7 @@ async def test_a_token_that_has_expired_already_is_refused(repository: TaskRepos
         await create_token(repository, "late", Scope.READ, at=now(), expires_at=now() - timedelta(seconds=1))
 
 
-class SlowRepository(LedgerRepository):
+class SlowRepository(InMemoryRepository):
     """Who reads a record waits for what `until` is then, and goes on with what was there before."""
 
     until: asyncio.Event | None = None
@@ -119,9 +119,9 @@ async def test_a_revocation_that_comes_late_does_not_touch_the_next_token_of_tha
     with pytest.raises(TokenRefused, match="no token"):
         await late
 
-    assert await find_token(repository, hash_of(secret)) == token
+    assert await find_token(repository, hash_secret(secret)) == token
     await revoke_token(repository, "job", at=now())
-    assert await find_token(repository, hash_of(secret)) is None, "it can be revoked by its name"
+    assert await find_token(repository, hash_secret(secret)) is None, "it can be revoked by its name"
 
 
 async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(repository: TaskRepository) -> None:
@@ -129,7 +129,7 @@ async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(reposit
 
     await asyncio.gather(*(ensure_token(repository, secret, Scope.ADMIN, at=now()) for _ in range(20)))
 
-    assert [token.hash async for token in all_tokens(repository)] == [hash_of(secret)]
+    assert [token.hash async for token in list_tokens(repository)] == [hash_secret(secret)]
 
 
 # ---------------------------------------------------------------- the token that a file brings
@@ -137,7 +137,7 @@ async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(reposit
 
 async def held(repository: TaskRepository) -> set[str]:
     """The hashes of all tokens."""
-    return {token.hash async for token in all_tokens(repository)}
+    return {token.hash async for token in list_tokens(repository)}
 
 
 async def bring(repository: TaskRepository, secret: str | None) -> list[str]:
@@ -151,8 +151,8 @@ async def test_what_the_file_brought_ends_when_it_brings_another_one(repository:
 
     ended = await bring(repository, second)
 
-    assert await held(repository) == {hash_of(second)}
-    assert ended == [f"admin-{hash_of(first)[:8]}"]
+    assert await held(repository) == {hash_secret(second)}
+    assert ended == [f"admin-{hash_secret(first)[:8]}"]
 
 
 async def test_what_the_file_brought_ends_when_it_brings_none(repository: TaskRepository) -> None:
@@ -180,7 +180,7 @@ async def test_a_file_that_brings_the_former_token_again_is_believed(repository:
     for secret in (first, second, first):
         await bring(repository, secret)
 
-    assert await held(repository) == {hash_of(first)}
+    assert await held(repository) == {hash_secret(first)}
 
 
 @pytest.mark.parametrize("name", ["by-hand", "admin-12345678", "admin"])
@@ -190,16 +190,16 @@ async def test_a_token_made_by_hand_never_ends_by_a_file(repository: TaskReposit
     for secret in (new_secret(), by_hand, new_secret(), None):
         await bring(repository, secret)
 
-    assert await held(repository) == {hash_of(by_hand)}
+    assert await held(repository) == {hash_secret(by_hand)}
 
 
 async def test_what_a_file_brought_before_tokens_were_marked_ends_too(repository: TaskRepository) -> None:
     secret = new_secret()
-    name = f"admin-{hash_of(secret)[:8]}"
+    name = f"admin-{hash_secret(secret)[:8]}"
     value = {"name": name, "scope": "admin", "created_at": now().isoformat(), "expires_at": None}
     records = [
-        PutRecord("token-names", name, {"hash": hash_of(secret)}, 0),
-        PutRecord("tokens", hash_of(secret), value, 0),
+        PutRecord("token-names", name, {"hash": hash_secret(secret)}, 0),
+        PutRecord("tokens", hash_secret(secret), value, 0),
     ]
     await repository.commit(records, at=now())
 
@@ -213,4 +213,4 @@ async def test_of_replicas_that_start_at_once_with_two_files_one_wins(repository
 
     await asyncio.gather(*(bring(repository, secret) for secret in (first, second) * 10))
 
-    assert await held(repository) in ({hash_of(first)}, {hash_of(second)})
+    assert await held(repository) in ({hash_secret(first)}, {hash_secret(second)})

@@ -9,21 +9,21 @@ import threading
 import warnings
 from pathlib import Path
 
-from tasksvc import Committed, LedgerRepository, StoreURL, TaskRepository, hookimpl
+from tasksvc import CommitResult, InMemoryRepository, StoreURL, TaskRepository, hookimpl
 
 NOISES = ("a warning", "a thread that fails", "a finalizer that fails", "a task that fails", "a call that fails",
           "a line that does not fit", "a coroutine that nobody awaits", "two lines")  # fmt: skip
 """What the log must hold of each."""
 
 
-class NoisyRepository(LedgerRepository):
+class NoisyRepository(InMemoryRepository):
     """Fails at the first commit, with a traceback of many lines."""
 
-    async def commit(self, *args: object, **more: object) -> Committed:
+    async def commit(self, *args: object, **more: object) -> CommitResult:
         raise LookupError("a commit\nthat fails")
 
 
-class StuckRepository(LedgerRepository):
+class StuckRepository(InMemoryRepository):
     """Leaves a thread that keeps the process from ending."""
 
     async def close(self) -> None:
@@ -49,7 +49,7 @@ async def fail_later(what: str) -> None:
 
 
 @hookimpl
-async def tasksvc_open(url: StoreURL) -> TaskRepository:
+async def tasksvc_open_store(url: StoreURL) -> TaskRepository:
     if url.netloc == "crash":
         raise EndOfTheProcess("nobody catches this\nin one line")
     if url.netloc == "stuck":
@@ -76,5 +76,5 @@ def install(site: Path) -> dict[str, str]:
     metadata = site / "noisy_store-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy-store\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[tasksvc.repositories]\nnoisy = noisy_store\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nnoisy = noisy_store\n")
     return {"PYTHONPATH": os.pathsep.join([str(site), str(Path(__file__).parent)])}

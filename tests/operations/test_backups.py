@@ -18,7 +18,7 @@ from running_service import RunningService, environment_with, run_tasksvc, unmea
 
 from operations.conftest import NewURL, Open
 from operations.contents import contents, fill
-from tasksvc import Header, PositionGone, StoreRefused, Task, TaskQuery
+from tasksvc import PositionGone, StoreHeader, StoreRefused, Task, TaskQuery
 from tasksvc.application.transfer import summarize
 from tasksvc.plugins import open_repository
 
@@ -93,7 +93,7 @@ async def test_a_backup_of_a_busy_service_is_of_one_moment(store_url: str, tmp_p
         added = sum(isinstance(entry, Task) for entry in entries) - 30
         assert before < after, "writes went on meanwhile"
         assert before <= added <= after + 1, "what was acknowledged before is in it; one write may be under way after"
-        assert isinstance(header, Header)
+        assert isinstance(header, StoreHeader)
         assert header.seq == 36 + added, "the head of the log is that of the tasks"
 
 
@@ -185,7 +185,7 @@ async def test_a_store_comes_back_as_it_was_in_a_new_life(
     done = run_tasksvc("restore", "saved", "--store", target_url, folder=tmp_path)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "30 tasks, 26 changes, 2 records, 2 retry keys" in done.stdout
+    assert "30 tasks, 26 changes, 2 records, 2 idempotency keys" in done.stdout
     source, restored = await open_store(store_url), await open_store(target_url)
     assert await summarize(restored) == await summarize(source)
     position = (await source.find(TaskQuery(), limit=1)).position

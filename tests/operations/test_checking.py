@@ -15,7 +15,19 @@ from running_service import RunningService, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
-from tasksvc import Add, Change, Entry, Header, Kind, Patch, Record, Remembered, StoreRefused, Task, TaskDraft
+from tasksvc import (
+    Change,
+    ChangeKind,
+    CreateTask,
+    Entry,
+    IdempotencyRecord,
+    Record,
+    StoreHeader,
+    StoreRefused,
+    Task,
+    TaskDraft,
+    UpdateTask,
+)
 from tasksvc.application.consistency import inconsistencies
 from tasksvc.application.transfer import check
 from tasksvc.domain.task import new_task
@@ -96,13 +108,13 @@ def revise(n: int, **fields: object) -> Tampering:
     ("tamper", "problem"),
     [
         (list.clear, "There is nothing, not even a header."),
-        (remove(Header), "The header is missing."),
-        (double(Header), "A header comes after a header."),
-        (swap(Record, Task), "A task comes after a record."),
-        (replace(Header, last_id=31), "Change 35 is of task 32, which was never there: the highest id is 31."),
-        (replace(Header, last_id=20), "Task 21 has an id that was never given: the highest is 20."),
-        (replace(Header, seq=37), "The log ends with 36, and its head is 37."),
-        (replace(Header, floor=9), "The log has 11 after 9."),
+        (remove(StoreHeader), "The header is missing."),
+        (double(StoreHeader), "A StoreHeader comes after a StoreHeader."),
+        (swap(Record, Task), "A Task comes after a Record."),
+        (replace(StoreHeader, last_id=31), "Change 35 is of task 32, which was never there: the highest id is 31."),
+        (replace(StoreHeader, last_id=20), "Task 21 has an id that was never given: the highest is 20."),
+        (replace(StoreHeader, seq=37), "The log ends with 36, and its head is 37."),
+        (replace(StoreHeader, floor=9), "The log has 11 after 9."),
         (double(Task, 4), "Task 6 is there twice, or out of order."),
         (swap(Task, Task), "Task 1 is there twice, or out of order."),
         (replace(Task, version=0), "Task 1 is at version 0."),
@@ -113,12 +125,15 @@ def revise(n: int, **fields: object) -> Tampering:
         (replace(Record, version=0), "The record 'x' of 'b' is at version 0."),
         (double(Record), "The record 'x' of 'b' is there twice, or out of order."),
         (swap(Record, Record), "The record 'x' of 'b' is there twice, or out of order."),
-        (double(Remembered), "The retry key used at 2026-11-24 15:00:00.123456+00:00 is there twice, or out of order."),
+        (
+            double(IdempotencyRecord),
+            "The idempotency key used at 2026-11-24 15:00:00.123456+00:00 is there twice, or out of order.",
+        ),
         (remove(Change, 3), "The log has 15 after 13."),
         (remove(Change, -1), "The log ends with 35, and its head is 36."),
         (double(Change, 3), "The log has 14 after 14."),
         (replace(Change, 3, task=None), "Change 14 does not fit its task: it is created, of task 14."),
-        (replace(Change, -1, kind=Kind.UPDATED), "Change 36 does not fit its task: it is updated, of task 32."),
+        (replace(Change, -1, kind=ChangeKind.UPDATED), "Change 36 does not fit its task: it is updated, of task 32."),
         (replace(Change, 3, task_id=15), "Change 14 does not fit its task: it is created, of task 15."),
         (revise(3, version=2), "Change 14 brings task 14 from version 0 to 2."),
         (lambda entries: entries.insert(31, GHOST), "Task 32 is there, and the log says that it was deleted."),
@@ -138,7 +153,7 @@ async def test_what_contradicts_itself_is_found(tamper: Tampering, problem: str,
 async def test_a_jump_of_versions_is_found(open_store: Open) -> None:
     store = await open_store("memory://")
     for fields in ({"description": "a"}, {"description": "b"}):
-        await store.commit([Add(TaskDraft("x")), Patch(1, fields)], at=NOW)
+        await store.commit([CreateTask(TaskDraft("x")), UpdateTask(1, fields)], at=NOW)
     entries = await contents(store)
     revise(3, version=9)(entries)
 
@@ -149,9 +164,9 @@ async def test_a_jump_of_versions_is_found(open_store: Open) -> None:
 
 async def test_a_task_that_a_whole_log_does_not_know_is_found(open_store: Open) -> None:
     store = await open_store("memory://")
-    await store.commit([Add(TaskDraft("x"))], at=NOW)
+    await store.commit([CreateTask(TaskDraft("x"))], at=NOW)
     header, task, _ = await contents(store)
-    assert isinstance(header, Header)
+    assert isinstance(header, StoreHeader)
 
     found = [problem async for problem in inconsistencies(stream([header._replace(seq=0), task]))]
 

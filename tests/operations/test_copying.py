@@ -12,8 +12,8 @@ from running_service import RunningService, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import KEY, contents, fill
-from tasksvc import Add, Entry, LedgerRepository, PositionGone, StoreNotEmpty, Task, TaskDraft, TaskQuery
-from tasksvc.application.transfer import CopyDiffers, SameStore, copy, summarize
+from tasksvc import CreateTask, Entry, InMemoryRepository, PositionGone, StoreNotEmpty, Task, TaskDraft, TaskQuery
+from tasksvc.application.transfer import CopyVerificationFailed, SameStore, copy, summarize
 from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW
 
@@ -29,7 +29,7 @@ async def test_a_copy_holds_what_its_source_holds(
 
     assert await contents(target) == await contents(source)
     assert summary == await summarize(source) == await summarize(target)
-    assert summary[:4] == (30, 2, 2, 26), "tasks, records, retry keys, and the changes that were not pruned"
+    assert summary[:4] == (30, 2, 2, 26), "tasks, records, idempotency keys, and the changes that were not pruned"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,9 +42,9 @@ async def test_a_copy_goes_on_with_ids_keys_and_numbers_in_a_life_of_its_own(
 
     await copy(source, target)
 
-    again = await target.commit([Add(FULL)], at=NOW, retry=KEY)
-    added = await target.commit([Add(TaskDraft("next"))], at=NOW)
-    assert again.replayed, "retry keys are copied"
+    again = await target.commit([CreateTask(FULL)], at=NOW, idempotency_key=KEY)
+    added = await target.commit([CreateTask(TaskDraft("next"))], at=NOW)
+    assert again.replayed, "idempotency keys are copied"
     assert isinstance(added.results[0], Task)
     assert added.results[0].id == 33, "no id is given twice"
     assert added.position.seq == position.seq + 1, "the log goes on"
@@ -56,7 +56,7 @@ async def test_a_copy_goes_on_with_ids_keys_and_numbers_in_a_life_of_its_own(
 async def test_a_target_that_is_not_empty_is_left_as_it_is(kind: str, new_url: NewURL, open_store: Open) -> None:
     source, target = await open_store(new_url("memory")), await open_store(new_url(kind))
     await fill(source)
-    await target.commit([Add(TaskDraft("mine"))], at=NOW)
+    await target.commit([CreateTask(TaskDraft("mine"))], at=NOW)
     before = await contents(target)
 
     with pytest.raises(StoreNotEmpty):
@@ -75,7 +75,7 @@ async def test_a_store_is_not_copied_to_itself(new_url: NewURL, open_store: Open
     assert await generation_of(store) == generation
 
 
-class ForgetfulRepository(LedgerRepository):
+class ForgetfulRepository(InMemoryRepository):
     """Loses a task while it is restored, and says nothing."""
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
@@ -86,14 +86,14 @@ async def test_a_copy_that_lacks_something_is_noticed(open_store: Open) -> None:
     source = await open_store("memory://")
     await fill(source)
 
-    with pytest.raises(CopyDiffers, match="Do not use the copy"):
+    with pytest.raises(CopyVerificationFailed, match="Do not use the copy"):
         await copy(source, ForgetfulRepository())
 
 
 async def test_progress_goes_from_the_beginning_to_the_end_of_each_step(open_store: Open) -> None:
     source = await open_store("memory://")
     for _ in range(3):
-        await source.commit([Add(TaskDraft("x")) for _ in range(1_000)], at=NOW)
+        await source.commit([CreateTask(TaskDraft("x")) for _ in range(1_000)], at=NOW)
     seen: list[tuple[str, float]] = []
 
     await copy(source, await open_store("memory://"), progress=lambda step, share: seen.append((step, share)))
@@ -128,7 +128,7 @@ async def test_the_command_copies_in_both_directions_and_says_what(
     back = run_tasksvc("copy", middle, end, folder=tmp_path)
 
     assert (there.returncode, there.stderr) == (back.returncode, back.stderr) == (0, "")
-    assert "30 tasks, 26 changes, 2 records, 2 retry keys; checksum " in there.stdout
+    assert "30 tasks, 26 changes, 2 records, 2 idempotency keys; checksum " in there.stdout
     assert there.stdout.partition(";")[2] == back.stdout.partition(";")[2]
     assert await contents(await open_store(source_url)) == await contents(await open_store(end))
 

@@ -20,8 +20,8 @@ from running_service import environment_with, run_here, run_tasksvc
 
 from operations.conftest import KINDS, NewURL, Open
 from operations.contents import contents, fill
-from tasksvc import Add, StoreReader, TaskDraft
-from tasksvc.application.transfer import BadExport, export_to, import_from, verify
+from tasksvc import CreateTask, StoreReader, TaskDraft
+from tasksvc.application.transfer import InvalidExport, export_to, import_from, verify
 from tasksvc.domain import codec
 from tasksvc.plugins import open_repository
 
@@ -120,9 +120,9 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
     empty = await contents(target)
 
     for damaged in damage(export):
-        with pytest.raises(BadExport):
+        with pytest.raises(InvalidExport):
             await verify(io.BytesIO(damaged))
-        with pytest.raises(BadExport):
+        with pytest.raises(InvalidExport):
             await import_from(io.BytesIO(damaged), target)
 
     assert await contents(target) == empty
@@ -140,7 +140,7 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
     ],
 )
 async def test_what_is_no_export_of_ours_is_told_from_one_that_is_damaged(file: bytes, reason: str) -> None:
-    with pytest.raises(BadExport) as caught:
+    with pytest.raises(InvalidExport) as caught:
         await verify(io.BytesIO(file))
 
     assert str(caught.value) == reason
@@ -156,7 +156,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
     target = await open_store("memory://")
     empty = await contents(target)
 
-    with pytest.raises(BadExport, match="a line that this version cannot read"):
+    with pytest.raises(InvalidExport, match="a line that this version cannot read"):
         await import_from(io.BytesIO(export), target)
 
     assert await contents(target) == empty
@@ -198,7 +198,7 @@ async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_w
         lines = [codec.dump_line(entry) for entry in entries]
         try:
             await verify(io.BytesIO(with_checksum(lines)))
-        except BadExport:
+        except InvalidExport:
             continue
         taken += 1
         target = await open_store(new_url(kind))
@@ -206,7 +206,7 @@ async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_w
         await import_from(io.BytesIO(with_checksum(lines)), target)
 
         assert await exported(target) == with_checksum(lines)
-        await target.commit([Add(TaskDraft("x"))], at=datetime.now(UTC))
+        await target.commit([CreateTask(TaskDraft("x"))], at=datetime.now(UTC))
     assert 0 < taken < rounds / 2
 
 
@@ -258,7 +258,9 @@ def test_a_store_goes_through_a_file(store_url: str, export: bytes, tmp_path: Pa
     back = run_tasksvc("import", "tasks.jsonl", folder=tmp_path, environment={"TASKSVC_STORE": "sqlite:///new.db"})
     again = run("export", "-", "--store", "sqlite:///new.db", folder=tmp_path)
 
-    assert out.stdout.startswith(f"Exported {store_url}: 30 tasks, 26 changes, 2 records, 2 retry keys; checksum ")
+    assert out.stdout.startswith(
+        f"Exported {store_url}: 30 tasks, 26 changes, 2 records, 2 idempotency keys; checksum "
+    )
     assert back.stdout.startswith("Imported into sqlite:///new.db: 30 tasks")
     assert out.stderr == back.stderr == ""
     assert (tmp_path / "tasks.jsonl").read_bytes() == again.stdout == export

@@ -14,20 +14,20 @@ from postgresql.server import Server, with_parameters
 
 from pooler.bouncer import Bouncer
 from tasksvc import (
-    BEGINNING,
-    Add,
-    Committed,
+    LOG_START,
+    CommitResult,
+    CreateTask,
     Entry,
-    Header,
-    Patch,
+    IdempotencyKey,
     PutRecord,
-    RetryKey,
+    StoreHeader,
     StoreRefused,
     StoreUnavailable,
     Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.application.clock import now
 from tasksvc.application.retention import Retention, prune_step
@@ -41,8 +41,8 @@ IGNORED = "search_path,default_transaction_isolation,statement_timeout,idle_in_t
 """The startup parameters that operators let PgBouncer ignore, so that clients that send them are let in."""
 
 
-async def add(repository: TaskRepository, description: str = "x") -> Committed:
-    return await repository.commit([Add(TaskDraft(description, labels=("a",)))], at=now())
+async def add(repository: TaskRepository, description: str = "x") -> CommitResult:
+    return await repository.commit([CreateTask(TaskDraft(description, labels=("a",)))], at=now())
 
 
 async def tasks(repository: TaskRepository) -> list[Task]:
@@ -50,7 +50,7 @@ async def tasks(repository: TaskRepository) -> list[Task]:
 
 
 async def content(entries: AsyncIterator[Entry]) -> list[Entry]:
-    return [entry._replace(generation="") if isinstance(entry, Header) else entry async for entry in entries]
+    return [entry._replace(generation="") if isinstance(entry, StoreHeader) else entry async for entry in entries]
 
 
 async def until_done(call: Callable[[], Awaitable[object]]) -> None:
@@ -68,16 +68,18 @@ async def until_done(call: Callable[[], Awaitable[object]]) -> None:
 async def use(repository: TaskRepository) -> None:
     """Does everything that a service does, much of it at once, on an empty store."""
     await add(repository)
-    retry = RetryKey("", "key", "f")
-    writes = [repository.commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(40)]
+    idempotency_key = IdempotencyKey("", "key", "f")
+    writes = [repository.commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(40)]
     reads = [repository.find(TaskQuery(labels=("a",)), limit=n + 1) for n in range(40)]
-    keyed = [repository.commit([Add(TaskDraft("once"))], at=now(), retry=retry) for _ in range(10)]
+    keyed = [
+        repository.commit([CreateTask(TaskDraft("once"))], at=now(), idempotency_key=idempotency_key) for _ in range(10)
+    ]
     await asyncio.gather(*writes, *reads, *keyed, *(repository.get(1) for _ in range(40)))
     await repository.commit([PutRecord("s", "a", {})], at=now())
     assert await repository.record("s", "a")
     assert [task.description for task in await tasks(repository)] == ["x", "once"]
     assert (await repository.get(1)).task.metadata == {str(n): n for n in range(40)}
-    assert (await repository.read_changes(BEGINNING, limit=100)).next.seq == 42
+    assert (await repository.read_changes(LOG_START, limit=100)).next.seq == 42
     assert await repository.check() == []
     await prune_step(repository, Retention(log_keep=10), at=now())
     await repository.ping()
@@ -131,7 +133,7 @@ async def test_several_processes_share_the_sessions(bouncer: Bouncer, open_store
     await add(repositories[0])
 
     await asyncio.gather(
-        *(repositories[n % 4].commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(100)),
+        *(repositories[n % 4].commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(100)),
         *(repositories[n % 4].find(TaskQuery(), limit=n % 7 + 1) for n in range(100)),
     )
 
@@ -219,7 +221,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
             proxy.cut()
 
             await asyncio.gather(
-                *(repository.commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(9))
+                *(repository.commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(9))
             )
             await asyncio.gather(*(repository.find(TaskQuery(), limit=n + 1) for n in range(40)))
             assert repository._servers._is_pooled  # type: ignore[attr-defined]
@@ -293,7 +295,7 @@ async def test_a_commit_is_on_disk_though_the_server_asks_for_less(
         )
 
         await add(repository)
-        await repository.commit([Patch(1, {"done": True})], at=now())
+        await repository.commit([UpdateTask(1, {"done": True})], at=now())
 
         assert await database.fetchval("SHOW synchronous_commit") == "off"
         assert [row[0] for row in await database.fetch(f"SELECT setting FROM {schema}.seen")] == ["on", "on"]

@@ -10,7 +10,7 @@ import pytest
 from patience import PATIENCE_SECONDS
 
 from postgresql.repositories import Open
-from tasksvc import Add, SortField, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import CreateTask, SortField, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.application.clock import now
 
 Search = Callable[[TaskRepository, str], Awaitable[object]]
@@ -34,7 +34,7 @@ def search(request: pytest.FixtureRequest) -> Search:
 async def locked(store_url: str, open_store: Open, schema: str, database: asyncpg.Connection) -> TaskRepository:
     """A store of few connections where whatever reads tasks waits, for minutes, until `database` commits."""
     repository = await open_store(store_url, pool_size=4, timeout=600)
-    await repository.commit([Add(TaskDraft("a task"))], at=now())
+    await repository.commit([CreateTask(TaskDraft("a task"))], at=now())
     await database.execute(f"BEGIN; LOCK TABLE {schema}.tasks IN ACCESS EXCLUSIVE MODE")
     return repository
 

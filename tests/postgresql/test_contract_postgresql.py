@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tasksvc_postgresql.repository import PostgresqlRepository
+from tasksvc_postgresql.repository import PostgreSQLRepository
 
 from postgresql.repositories import PATIENCE
 from postgresql.server import execute, with_parameters
@@ -35,7 +35,7 @@ class TestPostgresql(TaskRepositoryContract):
     @contextmanager
     def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
         """The server refuses every write, as on a full disk."""
-        assert isinstance(repository, PostgresqlRepository)
+        assert isinstance(repository, PostgreSQLRepository)
         schema = repository._settings.schema
         execute(self.server_url, FAILS.format(schema=schema))
         try:
@@ -45,4 +45,4 @@ class TestPostgresql(TaskRepositoryContract):
 
 
 def test_no_capability_is_declared_absent() -> None:
-    assert PostgresqlRepository.capabilities == frozenset(Capability)
+    assert PostgreSQLRepository.capabilities == frozenset(Capability)

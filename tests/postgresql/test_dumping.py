@@ -11,28 +11,30 @@ from heads import generation_of
 
 from postgresql.repositories import Open
 from tasksvc import (
-    Add,
     Change,
+    CreateTask,
     Entry,
-    Header,
+    IdempotencyKey,
     OutcomeUnknown,
-    Patch,
     PutRecord,
-    RetryKey,
+    StoreHeader,
     StoreNotEmpty,
     StoreUnavailable,
     Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.application.clock import now
 
 
 async def fill(repository: TaskRepository, count: int) -> None:
     for start in range(0, count, 1_000):
-        drafts = [Add(TaskDraft(f"task {n}", labels=(f"l{n % 3}",))) for n in range(start, min(count, start + 1_000))]
-        await repository.commit(drafts, at=now(), retry=RetryKey("", str(start), "f"))
+        drafts = [
+            CreateTask(TaskDraft(f"task {n}", labels=(f"l{n % 3}",))) for n in range(start, min(count, start + 1_000))
+        ]
+        await repository.commit(drafts, at=now(), idempotency_key=IdempotencyKey("", str(start), "f"))
     await repository.commit([PutRecord("s", "n", {"a": 1})], at=now())
 
 
@@ -48,11 +50,11 @@ async def test_a_dump_is_of_one_moment_whatever_is_written_meanwhile(open_store:
     entries: list[Entry] = []
     async for entry in repository.dump():
         if len(entries) % 500 == 0:
-            await repository.commit([Add(TaskDraft("later")), Patch(2_500, {"done": True})], at=now())
+            await repository.commit([CreateTask(TaskDraft("later")), UpdateTask(2_500, {"done": True})], at=now())
         entries.append(entry)
 
     header = entries[0]
-    assert isinstance(header, Header)
+    assert isinstance(header, StoreHeader)
     assert (header.last_id, header.seq) == (2_500, 2_500)
     tasks = [entry for entry in entries if isinstance(entry, Task)]
     assert [task.id for task in tasks] == list(range(1, 2_501))
@@ -69,12 +71,12 @@ async def test_a_restored_store_is_the_same_and_serves(open_store: Open, server_
 
     first, *rest = [entry async for entry in source.dump()]
     restored, *others = [entry async for entry in target.dump()]
-    assert isinstance(first, Header)
-    assert isinstance(restored, Header)
+    assert isinstance(first, StoreHeader)
+    assert isinstance(restored, StoreHeader)
     assert restored == first._replace(generation=await generation_of(target))
     assert others == rest
     assert len((await target.find(TaskQuery(labels=("l1",)), limit=1_000)).tasks) == 833
-    assert (await target.commit([Add(TaskDraft("x"))], at=now())).position.seq == 2_501
+    assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 2_501
 
 
 async def test_a_dump_that_is_left_half_way_leaves_no_connection(
@@ -125,8 +127,8 @@ async def test_a_restore_whose_source_fails_says_why_and_leaves_nothing(
     with pytest.raises(OSError, match="the tape is torn"):
         await target.restore(broken())
 
-    assert [type(entry) for entry in [entry async for entry in target.dump()]] == [Header]
-    assert (await target.commit([Add(TaskDraft("x"))], at=now())).position.seq == 1
+    assert [type(entry) for entry in [entry async for entry in target.dump()]] == [StoreHeader]
+    assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 1
 
 
 async def test_a_restore_that_the_server_refuses_says_so_and_leaves_nothing(
@@ -136,7 +138,7 @@ async def test_a_restore_that_the_server_refuses_says_so_and_leaves_nothing(
     task = Task(1, "x", False, None, None, 0, (), {}, now(), now(), 1)
 
     with pytest.raises(StoreUnavailable) as failure:
-        await repository.restore(feed(Header("0", 1, 0, 0), task, task))
+        await repository.restore(feed(StoreHeader("0", 1, 0, 0), task, task))
 
     assert not isinstance(failure.value, OutcomeUnknown)
     assert (await repository.find(TaskQuery(), limit=1)).tasks == []
@@ -147,7 +149,7 @@ async def test_only_an_empty_store_is_restored(open_store: Open, store_url: str)
     await repository.commit([PutRecord("s", "n", {})], at=now())
 
     with pytest.raises(StoreNotEmpty):
-        await repository.restore(feed(Header("0", 1, 0, 0)))
+        await repository.restore(feed(StoreHeader("0", 1, 0, 0)))
 
 
 async def test_of_two_restores_at_once_one_is_refused(open_store: Open, server_url: str, schema: str) -> None:

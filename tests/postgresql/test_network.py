@@ -13,16 +13,16 @@ from postgresql.proxy import Proxy
 from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
-    BEGINNING,
-    Add,
-    Committed,
+    LOG_START,
+    CommitResult,
+    CreateTask,
+    IdempotencyKey,
     OutcomeUnknown,
-    Patch,
-    RetryKey,
     StoreUnavailable,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.application.clock import now
 
@@ -42,12 +42,12 @@ def proxied_url(own_server: Server, proxy: Proxy, schema: str) -> str:
     return f"{own_server.tcp_url(proxy.port)}?schema={schema}"
 
 
-async def add(repository: TaskRepository, *, retry: RetryKey | None = None) -> Committed:
-    return await repository.commit([Add(TaskDraft("x"))], at=now(), retry=retry)
+async def add(repository: TaskRepository, *, idempotency_key: IdempotencyKey | None = None) -> CommitResult:
+    return await repository.commit([CreateTask(TaskDraft("x"))], at=now(), idempotency_key=idempotency_key)
 
 
-async def patch(repository: TaskRepository) -> Committed:
-    return await repository.commit([Patch(1, {"done": True})], at=now())
+async def patch(repository: TaskRepository) -> CommitResult:
+    return await repository.commit([UpdateTask(1, {"done": True})], at=now())
 
 
 async def count(repository: TaskRepository) -> int:
@@ -64,7 +64,7 @@ async def test_every_call_ends_while_nothing_comes_through(open_store: Open, pro
         repository.get(1),
         repository.find(TaskQuery(), limit=1),
         repository.find(TaskQuery(q="x"), limit=1),
-        repository.read_changes(BEGINNING, limit=1),
+        repository.read_changes(LOG_START, limit=1),
         repository.record("s", "n"),
         repository.prune(log_before=now(), log_keep=0, keys_before=now(), limit=1),
         anext(repository.dump()),
@@ -86,7 +86,7 @@ async def test_an_answer_that_is_lost_is_an_unknown_outcome(open_store: Open, pr
 
     proxy.stall_answers(to=b"the last words")
     with pytest.raises(OutcomeUnknown, match="may be there or not"):
-        await repository.commit([Add(TaskDraft("the last words"))], at=now())
+        await repository.commit([CreateTask(TaskDraft("the last words"))], at=now())
     proxy.cut()
     proxy.flow()
 
@@ -97,15 +97,15 @@ async def test_an_answer_to_commit_that_is_lost_is_an_unknown_outcome_that_a_ret
     open_store: Open, proxy: Proxy, proxied_url: str
 ) -> None:
     repository = await open_store(proxied_url, timeout=1.5)
-    key = RetryKey("", "k", "f")
+    key = IdempotencyKey("", "k", "f")
 
     proxy.stall_answers(to=b"COMMIT\0")
     with pytest.raises(OutcomeUnknown):
-        await add(repository, retry=key)
+        await add(repository, idempotency_key=key)
     proxy.cut()
     proxy.flow()
 
-    again = await add(repository, retry=key)
+    again = await add(repository, idempotency_key=key)
     assert again.replayed
     assert await count(repository) == 1
 
@@ -152,8 +152,8 @@ async def test_writes_with_retry_keys_are_done_once_through_connections_that_bre
     async def write(writer: int) -> list[str]:
         done: list[str] = []
         while not stop.is_set():
-            key = RetryKey("", f"{writer}-{len(done)}", "f")
-            await until_done(lambda key=key: add(repository, retry=key))  # type: ignore[misc]
+            key = IdempotencyKey("", f"{writer}-{len(done)}", "f")
+            await until_done(lambda key=key: add(repository, idempotency_key=key))  # type: ignore[misc]
             done.append(key.value)
         return done
 
@@ -164,13 +164,13 @@ async def test_writes_with_retry_keys_are_done_once_through_connections_that_bre
     stop.set()
     done = [value for values in await asyncio.gather(*writers) for value in values]
 
-    page = await repository.read_changes(BEGINNING, limit=100_000)
+    page = await repository.read_changes(LOG_START, limit=100_000)
     assert len(page.changes) == len(done), "one task for each key"
     for value in done[::10]:
-        assert (await add(repository, retry=RetryKey("", value, "f"))).replayed
+        assert (await add(repository, idempotency_key=IdempotencyKey("", value, "f"))).replayed
 
 
-async def until_done(call: Callable[[], Awaitable[Committed]]) -> Committed:
+async def until_done(call: Callable[[], Awaitable[CommitResult]]) -> CommitResult:
     """Repeats a write until it is acknowledged, which has to be within a bound each time."""
     while True:
         began = time.monotonic()

@@ -13,7 +13,7 @@ from wire import free_port
 
 from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, with_parameters
-from tasksvc import Add, StoreRefused, StoreUnavailable, TaskDraft
+from tasksvc import CreateTask, StoreRefused, StoreUnavailable, TaskDraft
 from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
 
@@ -30,7 +30,7 @@ async def test_ten_that_open_an_empty_database_at_once_all_serve(
 ) -> None:
     repositories = await asyncio.gather(*(open_store(store_url) for _ in range(10)))
 
-    committed = await asyncio.gather(*(each.commit([Add(TaskDraft("x"))], at=now()) for each in repositories))
+    committed = await asyncio.gather(*(each.commit([CreateTask(TaskDraft("x"))], at=now()) for each in repositories))
 
     assert sorted(each.position.seq for each in committed) == list(range(1, 11)), "all write to one store"
     assert len({await generation_of(repository) for repository in repositories}) == 1, "which was made once"
@@ -54,9 +54,9 @@ async def test_who_comes_while_another_process_migrates_waits_for_it(
 async def test_each_schema_is_a_store_of_its_own(open_store: Open, server_url: str, schema: str) -> None:
     one = await open_store(server_url, schema=schema)
     other = await open_store(server_url, schema=f"{schema}%20%22Ünïcode%22")
-    await one.commit([Add(TaskDraft("x"))], at=now())
+    await one.commit([CreateTask(TaskDraft("x"))], at=now())
 
-    first = await other.commit([Add(TaskDraft("y"))], at=now())
+    first = await other.commit([CreateTask(TaskDraft("y"))], at=now())
 
     assert await generation_of(one) != await generation_of(other)
     assert first.position.seq == 1

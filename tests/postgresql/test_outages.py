@@ -10,7 +10,17 @@ import pytest
 
 from postgresql.repositories import Open
 from postgresql.server import Server
-from tasksvc import BEGINNING, Add, Change, RetryKey, StoreUnavailable, Task, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import (
+    LOG_START,
+    Change,
+    CreateTask,
+    IdempotencyKey,
+    StoreUnavailable,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+)
 from tasksvc.application.clock import now
 
 BOUND = 10.0
@@ -41,15 +51,15 @@ class Load:
         while not self._stop.is_set():
             description = f"{self._name}-{writer}-{count}"
             # Odd writers have no key, so they never repeat: some of what they were not told of may be there.
-            key = None if writer % 2 else RetryKey("", description, "f")
+            key = None if writer % 2 else IdempotencyKey("", description, "f")
             while (task := await self._timed(self._add(description, key))) is None and key is not None:
                 await asyncio.sleep(0.02)
             if isinstance(task, Task):
                 self.acknowledged[task.id] = task.description
             count += 1
 
-    async def _add(self, description: str, key: RetryKey | None) -> object:
-        committed = await self._repository.commit([Add(TaskDraft(description))], at=now(), retry=key)
+    async def _add(self, description: str, key: IdempotencyKey | None) -> object:
+        committed = await self._repository.commit([CreateTask(TaskDraft(description))], at=now(), idempotency_key=key)
         return committed.results[0]
 
     async def _read(self) -> None:
@@ -77,7 +87,7 @@ async def whole_log(repository: TaskRepository) -> list[Change]:
 
 
 async def _walk(repository: TaskRepository) -> AsyncIterator[Change]:
-    since = BEGINNING
+    since = LOG_START
     while True:
         page = await repository.read_changes(since, limit=1_000)
         for change in page.changes:

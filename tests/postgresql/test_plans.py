@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tasksvc_postgresql.listing import Listing, counting_statement, listing_statement
+from tasksvc_postgresql.find_sql import Listing, counting_statement, listing_statement
 
 from postgresql.repositories import Open
 from tasksvc import Cursor, SortField, TaskQuery, TaskRepository

@@ -13,18 +13,18 @@ from tasksvc_postgresql.privileges import READING, SERVING, Privileges
 from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
-    Add,
-    DropRecord,
+    CreateTask,
+    DeleteRecord,
+    DeleteTask,
     Entry,
-    Patch,
+    IdempotencyKey,
     PutRecord,
-    Remove,
-    RetryKey,
     StoreReader,
     StoreRefused,
     Task,
     TaskDraft,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.application.clock import now
 from tasksvc.application.retention import Retention, prune_step
@@ -65,12 +65,12 @@ async def role(own_server: Server, schema: str) -> AsyncIterator[Role]:
 
 async def use(repository: TaskRepository) -> None:
     """Does everything that a service does."""
-    made = await repository.commit([Add(TaskDraft("a", labels=("x",))), Add(TaskDraft("b"))], at=now())
+    made = await repository.commit([CreateTask(TaskDraft("a", labels=("x",))), CreateTask(TaskDraft("b"))], at=now())
     first, second = (cast(Task, result).id for result in made.results)
-    retry = RetryKey("", "key", f"{made.position}")
-    await repository.commit([Patch(first, {"labels": ()}), Remove(second), PutRecord("s", "a", {})], at=now())
-    await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), retry=retry)
-    await repository.commit([DropRecord("s", "a")], at=now())
+    idempotency_key = IdempotencyKey("", "key", f"{made.position}")
+    await repository.commit([UpdateTask(first, {"labels": ()}), DeleteTask(second), PutRecord("s", "a", {})], at=now())
+    await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), idempotency_key=idempotency_key)
+    await repository.commit([DeleteRecord("s", "a")], at=now())
     await prune_step(repository, Retention(log_age=timedelta(), log_keep=0, key_age=timedelta()), at=now())
     await repository.ping()
 

@@ -17,15 +17,15 @@ from tasksvc_postgresql.settings import TIMEOUT
 from postgresql.repositories import PATIENCE, Open
 from postgresql.server import Server, execute, standby_of, with_parameters
 from tasksvc import (
-    Add,
-    Expected,
-    Patch,
+    CreateTask,
     Position,
     PositionGone,
+    Precondition,
     StoreUnavailable,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
     Version,
     VersionConflict,
 )
@@ -58,7 +58,7 @@ async def serve(url: str, tasks: int) -> Seen:
 
 async def add(repository: TaskRepository, tasks: int) -> None:
     for _ in range(tasks):
-        await repository.commit([Add(TaskDraft("a task"))], at=now())
+        await repository.commit([CreateTask(TaskDraft("a task"))], at=now())
 
 
 async def seen_of(repository: TaskRepository) -> Seen:
@@ -123,7 +123,7 @@ async def test_an_older_dump_that_is_restored_gets_a_new_generation(
         with pytest.raises(PositionGone, match="another generation"):
             await repository.read_changes(seen.position, limit=10)
         with pytest.raises(VersionConflict):
-            await repository.commit([Patch(1, {"done": True}, Expected(frozenset({seen.version})))], at=now())
+            await repository.commit([UpdateTask(1, {"done": True}, Precondition(frozenset({seen.version})))], at=now())
     assert "was restored, moved to another server, or is served by a standby that was promoted." in caplog.text
     assert "It has a new generation now" in caplog.text
 

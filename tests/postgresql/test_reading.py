@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncpg
 import pytest
 from tasksvc_postgresql import migrating
-from tasksvc_postgresql.reading import open_to_read
+from tasksvc_postgresql.reader import open_to_read
 from tasksvc_postgresql.settings import settings_of
 
 from postgresql.repositories import Open
-from tasksvc import Add, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
+from tasksvc import CreateTask, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
 from tasksvc.application.clock import now
 from tasksvc.plugins import open_reader
 
@@ -66,7 +66,7 @@ async def test_a_newer_schema_is_refused(
 
 async def test_a_store_is_read_while_it_is_served(open_store: Open, store_url: str) -> None:
     served = await open_store(store_url)
-    await served.commit([Add(TaskDraft("x", labels=("a",)))], at=now())
+    await served.commit([CreateTask(TaskDraft("x", labels=("a",)))], at=now())
 
     reader = await open_reader(store_url)
 

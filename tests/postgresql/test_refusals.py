@@ -9,24 +9,24 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from tasksvc_postgresql.failures import DRIVER_ERRORS
+from tasksvc_postgresql.errors import DRIVER_ERRORS
 
 from postgresql.repositories import Open
 from postgresql.server import Server
 from tasksvc import (
-    BEGINNING,
-    Add,
-    Committed,
+    LOG_START,
+    CommitResult,
+    CreateTask,
+    IdempotencyKey,
     OutcomeUnknown,
-    Patch,
     PutRecord,
-    RetryKey,
     StoreClosed,
     StoreFull,
     StoreUnavailable,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.application.clock import now
 
@@ -34,12 +34,14 @@ BOUND = 10.0
 """Seconds for a call that should end within two."""
 
 
-async def add(repository: TaskRepository, description: str = "x", *, retry: RetryKey | None = None) -> Committed:
-    return await repository.commit([Add(TaskDraft(description))], at=now(), retry=retry)
+async def add(
+    repository: TaskRepository, description: str = "x", *, idempotency_key: IdempotencyKey | None = None
+) -> CommitResult:
+    return await repository.commit([CreateTask(TaskDraft(description))], at=now(), idempotency_key=idempotency_key)
 
 
-async def patch(repository: TaskRepository, **fields: object) -> Committed:
-    return await repository.commit([Patch(1, fields)], at=now())
+async def patch(repository: TaskRepository, **fields: object) -> CommitResult:
+    return await repository.commit([UpdateTask(1, fields)], at=now())
 
 
 @asynccontextmanager
@@ -107,8 +109,10 @@ async def test_a_real_deadlock_is_resolved(
     await third.execute(f"BEGIN; LOCK {schema}.retry_keys IN ACCESS EXCLUSIVE MODE")
     await database.execute("SET deadlock_timeout = '60s'; BEGIN")
     await database.execute(f"UPDATE {schema}.tasks SET priority = 0 WHERE id = 1")
-    retry = RetryKey("", "k", "f")
-    patching = asyncio.create_task(repository.commit([Patch(1, {"done": True})], at=now(), retry=retry))
+    idempotency_key = IdempotencyKey("", "k", "f")
+    patching = asyncio.create_task(
+        repository.commit([UpdateTask(1, {"done": True})], at=now(), idempotency_key=idempotency_key)
+    )
     await until_waiting(third, 1)  # the repository's transaction, which has the header and has yet to write the task
     locking = asyncio.create_task(database.execute(f"SELECT FROM {schema}.header FOR UPDATE"))
     await until_waiting(third, 2)
@@ -240,7 +244,7 @@ async def test_when_all_connections_are_in_use_callers_wait_and_are_told(open_st
 
     began = time.monotonic()
     outcomes = await asyncio.gather(
-        repository.read_changes(BEGINNING, limit=1), repository.get(1), add(repository), return_exceptions=True
+        repository.read_changes(LOG_START, limit=1), repository.get(1), add(repository), return_exceptions=True
     )
 
     assert time.monotonic() - began < BOUND
@@ -264,7 +268,7 @@ async def test_searches_leave_connections_to_everybody_else(
     searches = [asyncio.create_task(repository.find(TaskQuery(q=str(n)), limit=1)) for n in range(20)]
     await asyncio.sleep(0.1)
 
-    page = await repository.read_changes(BEGINNING, limit=1)
+    page = await repository.read_changes(LOG_START, limit=1)
 
     assert len(page.changes) == 1
     await lock.rollback()
@@ -355,7 +359,7 @@ async def test_large_commits_do_not_share_a_transaction(open_store: Open, store_
         return await work(session, commits)
 
     repository._commits._work = noted  # type: ignore[attr-defined]
-    large = [Add(TaskDraft("x"))] * 600
+    large = [CreateTask(TaskDraft("x"))] * 600
 
     committed = await asyncio.gather(*(repository.commit(large, at=now()) for _ in range(3)), add(repository))
 
@@ -454,7 +458,7 @@ async def test_a_closed_store_says_so_to_every_call(open_store: Open, store_url:
         add(repository),
         repository.get(1),
         repository.find(TaskQuery(), limit=1),
-        repository.changes(BEGINNING, limit=1, wait=60),
+        repository.changes(LOG_START, limit=1, wait=60),
         repository.record("s", "n"),
         repository.records("s", limit=1),
         repository.commit([PutRecord("s", "n", {})], at=now()),

@@ -19,20 +19,20 @@ from tasksvc_postgresql import listener
 from postgresql.repositories import PATIENCE, Open
 from postgresql.server import with_parameters
 from tasksvc import (
-    BEGINNING,
-    Add,
+    LOG_START,
     Change,
-    Committed,
-    Expected,
-    Kind,
-    Patch,
+    ChangeKind,
+    CommitResult,
+    CreateTask,
+    DeleteTask,
+    IdempotencyKey,
     Position,
-    Remove,
-    RetryKey,
+    Precondition,
     Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
     Version,
     VersionConflict,
 )
@@ -46,8 +46,8 @@ async def replicas(open_store: Open, url: str, count: int = 4) -> list[TaskRepos
     return [await open_store(url) for _ in range(count)]
 
 
-async def add(repository: TaskRepository, description: str = "x") -> Committed:
-    return await repository.commit([Add(TaskDraft(description))], at=now())
+async def add(repository: TaskRepository, description: str = "x") -> CommitResult:
+    return await repository.commit([CreateTask(TaskDraft(description))], at=now())
 
 
 # ---------------------------------------------------------------- the log
@@ -74,7 +74,7 @@ async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_ord
 
     async def follow() -> list[Change]:
         seen: list[Change] = []
-        since = BEGINNING
+        since = LOG_START
         while True:
             last_round = done.is_set()
             page = await repository.read_changes(since, limit=7)
@@ -96,7 +96,7 @@ async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_ord
     assert logs[1] == logs[2] == log, "all readers see the same"
     acknowledged = [commit for output, _ in outputs for commit in json.loads(output)]
     assert len(acknowledged) == 4 * 16 * 6
-    created = Counter(change.task_id for change in log if change.kind is Kind.CREATED)
+    created = Counter(change.task_id for change in log if change.kind is ChangeKind.CREATED)
     assert created == Counter([1, *(task_id for ids, _ in acknowledged for task_id in ids)]), "no id is lost or twice"
     assert max(seq for _, seq in acknowledged) == len(log)
     tasks = {task.id: task for task in (await repository.find(TaskQuery(), limit=1_000)).tasks}
@@ -153,12 +153,14 @@ async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_doe
 async def test_of_50_conditional_patches_on_four_replicas_one_wins(open_store: Open, store_url: str) -> None:
     repositories = await replicas(open_store, store_url)
     await add(repositories[0])
-    expected = Expected(frozenset({(await repositories[0].get(1)).version}))
-    patches = [repositories[n % 4].commit([Patch(1, {"priority": n % 9 + 1}, expected)], at=now()) for n in range(50)]
+    expected = Precondition(frozenset({(await repositories[0].get(1)).version}))
+    patches = [
+        repositories[n % 4].commit([UpdateTask(1, {"priority": n % 9 + 1}, expected)], at=now()) for n in range(50)
+    ]
 
     outcomes = await asyncio.gather(*patches, return_exceptions=True)
 
-    won = [outcome for outcome in outcomes if isinstance(outcome, Committed)]
+    won = [outcome for outcome in outcomes if isinstance(outcome, CommitResult)]
     lost = [outcome for outcome in outcomes if isinstance(outcome, VersionConflict)]
     assert (len(won), len(lost)) == (1, 49)
     assert all(conflict.current == won[0].results[0] for conflict in lost), "who lost is told of the winner"
@@ -170,7 +172,7 @@ async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open
     await add(repositories[0])
 
     await asyncio.gather(
-        *(repositories[n % 4].commit([Patch(1, {"metadata": {str(n): n}})], at=now()) for n in range(50))
+        *(repositories[n % 4].commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(50))
     )
 
     task = (await repositories[0].get(1)).task
@@ -180,10 +182,10 @@ async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open
 
 async def test_100_commits_with_one_retry_key_on_four_replicas_make_one_task(open_store: Open, store_url: str) -> None:
     repositories = await replicas(open_store, store_url)
-    key = RetryKey("", "once", "f")
+    key = IdempotencyKey("", "once", "f")
 
     outcomes = await asyncio.gather(
-        *(repositories[n % 4].commit([Add(TaskDraft("x"))], at=now(), retry=key) for n in range(100))
+        *(repositories[n % 4].commit([CreateTask(TaskDraft("x"))], at=now(), idempotency_key=key) for n in range(100))
     )
 
     assert Counter(outcome.replayed for outcome in outcomes) == {True: 99, False: 1}
@@ -310,16 +312,16 @@ async def test_a_store_that_others_restore_has_a_new_generation_everywhere(
     assert page.position == Position(found.generation, 1) == (await one.find(TaskQuery(), limit=10)).position
     assert found.generation not in (before, await generation_of(source))
     with pytest.raises(VersionConflict) as conflict:
-        await other.commit([Remove(1, Expected(frozenset({Version(before, 1)})))], at=now())
+        await other.commit([DeleteTask(1, Precondition(frozenset({Version(before, 1)})))], at=now())
     assert conflict.value.generation == found.generation
-    await other.commit([Remove(1, Expected(frozenset({found.version})))], at=now())
+    await other.commit([DeleteTask(1, Precondition(frozenset({found.version})))], at=now())
 
 
 async def test_a_replica_gives_entity_tags_that_it_takes_after_another_one_restored_the_store(
     aiohttp_client: AiohttpClient, open_store: Open, store_url: str, server_url: str, schema: str
 ) -> None:
     source = await open_store(server_url, schema=f"{schema}_source")
-    await source.commit([Add(TaskDraft(text)) for text in ("patched", "deleted", "batched")], at=now())
+    await source.commit([CreateTask(TaskDraft(text)) for text in ("patched", "deleted", "batched")], at=now())
     restoring = await open_store(store_url)
     client = await aiohttp_client(create_app(with_parameters(store_url, timeout=PATIENCE)))
     async with client.post("/tasks/", json={"description": ""}) as refused:

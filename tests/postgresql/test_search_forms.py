@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from postgresql.repositories import Open
-from tasksvc import Add, TaskDraft, TaskQuery
+from tasksvc import CreateTask, TaskDraft, TaskQuery
 from tasksvc.application.clock import now
 
 
@@ -14,7 +14,7 @@ async def test_tasks_of_an_older_schema_are_found_in_every_normal_form_after_the
 ) -> None:
     texts = ["cafe\u0301", "CAFÉ", "plain"]
     first = await open_store(store_url)
-    await first.commit([Add(TaskDraft(text)) for text in texts], at=now())
+    await first.commit([CreateTask(TaskDraft(text)) for text in texts], at=now())
     await first.close()
     for task_id, text in enumerate(texts, start=1):
         await database.execute(f"UPDATE {schema}.tasks SET folded = $1 WHERE id = $2", text.casefold(), task_id)

@@ -11,7 +11,7 @@ import json
 import random
 import sys
 
-from tasksvc import Add, Patch, TaskDraft
+from tasksvc import CreateTask, TaskDraft, UpdateTask
 from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
 
@@ -23,9 +23,9 @@ async def main(url: str, writers: int, commits: int) -> None:
     async def write(writer: int) -> None:
         chance = random.Random(f"{url} {writer}")
         for _ in range(commits):
-            adds = [Add(TaskDraft(f"of {writer}", labels=("x",))) for _ in range(chance.choice((1, 1, 1, 5)))]
+            adds = [CreateTask(TaskDraft(f"of {writer}", labels=("x",))) for _ in range(chance.choice((1, 1, 1, 5)))]
             # Half of the commits only add; the others take the longer way.
-            patches = [Patch(1, {"metadata": {str(writer): chance.random()}})] if chance.random() < 0.5 else []
+            patches = [UpdateTask(1, {"metadata": {str(writer): chance.random()}})] if chance.random() < 0.5 else []
             committed = await repository.commit([*adds, *patches], at=now())
             ids = [getattr(result, "id", 0) for result in committed.results[: len(adds)]]
             acknowledged.append((ids, committed.position.seq))

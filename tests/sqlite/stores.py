@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from tasksvc import Add, Task, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import CreateTask, Task, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -43,14 +43,14 @@ async def open_and_close(file: Path, *, scratch: bool = False) -> None:
 
 
 async def add(repository: TaskRepository, description: str = "a task", **fields: Any) -> Task:
-    committed = await repository.commit((Add(TaskDraft(description, **fields)),), at=NOW)
+    committed = await repository.commit((CreateTask(TaskDraft(description, **fields)),), at=NOW)
     return cast(Task, committed.results[0])
 
 
 async def add_all(repository: TaskRepository, drafts: Sequence[TaskDraft]) -> None:
     """In commits of 1,000."""
     for start in range(0, len(drafts), 1_000):
-        await repository.commit([Add(draft) for draft in drafts[start : start + 1_000]], at=NOW)
+        await repository.commit([CreateTask(draft) for draft in drafts[start : start + 1_000]], at=NOW)
 
 
 async def descriptions(repository: TaskRepository) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
-from tasksvc import Add, StoreClosed, StoreRefused, TaskDraft, TaskRepository
+from tasksvc import CreateTask, StoreClosed, StoreRefused, TaskDraft, TaskRepository
 from tasksvc.plugins import open_repository
 from tasksvc.testing.cancellation import cancelled_everywhere
 
@@ -105,7 +105,7 @@ async def test_after_a_close_amid_reads_and_writes(tmp_path: Path) -> None:
         asyncio.ensure_future(call)
         for number in range(50)
         for call in (
-            repository.commit((Add(TaskDraft(f"{number}")),), at=NOW),
+            repository.commit((CreateTask(TaskDraft(f"{number}")),), at=NOW),
             repository.get(1),
             descriptions(repository),
             repository.ping(),
@@ -161,12 +161,13 @@ def test_an_event_loop_that_is_stopped_leaves_nothing_half_written(tmp_path: Pat
     script = """
 import asyncio, sys
 from datetime import UTC, datetime
-from tasksvc import Add, RetryKey, TaskDraft
+from tasksvc import CreateTask, IdempotencyKey, TaskDraft
 from tasksvc.plugins import open_repository
 async def main():
     repository = await open_repository(sys.argv[1])
     async def write(number):
-        await repository.commit([Add(TaskDraft("x"))] * 100, at=datetime.now(UTC), retry=RetryKey("", f"{number}", ""))
+        key = IdempotencyKey("", f"{number}", "")
+        await repository.commit([CreateTask(TaskDraft("x"))] * 100, at=datetime.now(UTC), idempotency_key=key)
     writers = [asyncio.ensure_future(write(number)) for number in range(100)]
     await asyncio.wait(writers, return_when=asyncio.FIRST_COMPLETED)
     print("stopping", flush=True)

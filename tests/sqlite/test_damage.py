@@ -13,16 +13,16 @@ from pytest_aiohttp import AiohttpClient
 from sqlite.stores import NOW, add, opened, raw, url_of
 from tasksvc import (
     Cursor,
+    DeleteTask,
     Found,
+    IdempotencyKey,
     InvalidTask,
     OutcomeUnknown,
-    Patch,
     PutRecord,
-    Remove,
-    RetryKey,
     StoreUnavailable,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.api.app import create_app
 
@@ -78,7 +78,7 @@ async def test_a_damaged_task_fails_those_alone_who_read_it(file: Path, how: str
 async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: str) -> None:
     damage(file, how)
     async with opened(file) as repository:
-        writes = [Patch(2, {"priority": 1}), Patch(3, {"priority": 1}), Remove(3), Remove(4)]
+        writes = [UpdateTask(2, {"priority": 1}), UpdateTask(3, {"priority": 1}), DeleteTask(3), DeleteTask(4)]
         patched, *failures, removed = await outcomes(*(repository.commit((write,), at=NOW) for write in writes))
 
         assert patched.results[0].priority == 1
@@ -86,7 +86,7 @@ async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: st
         for failure in failures:
             assert_is_told(failure, "cannot be read")
         with pytest.raises(StoreUnavailable):
-            await repository.commit((Patch(1, {"priority": 1}), Remove(3)), at=NOW)
+            await repository.commit((UpdateTask(1, {"priority": 1}), DeleteTask(3)), at=NOW)
         assert (await repository.get(1)).task.priority == 0
 
 
@@ -96,7 +96,11 @@ async def test_a_value_that_cannot_be_stored_is_told_from_one_that_cannot_be_rea
         unread, unstorable, stored = await outcomes(
             *(
                 repository.commit((write,), at=NOW)
-                for write in (Patch(3, {"priority": 1}), Patch(1, {"description": "\ud800"}), Patch(2, {"priority": 1}))
+                for write in (
+                    UpdateTask(3, {"priority": 1}),
+                    UpdateTask(1, {"description": "\ud800"}),
+                    UpdateTask(2, {"priority": 1}),
+                )
             )
         )
 
@@ -120,7 +124,9 @@ async def test_a_page_without_the_damaged_task_is_read(file: Path) -> None:
 
 async def test_what_is_damaged_beside_the_tasks_is_told_too(file: Path) -> None:
     async def write(repository: TaskRepository) -> None:
-        await repository.commit((PutRecord("space", "name", {"a": 1}),), at=NOW, retry=RetryKey("", "key", ""))
+        await repository.commit(
+            (PutRecord("space", "name", {"a": 1}),), at=NOW, idempotency_key=IdempotencyKey("", "key", "")
+        )
 
     async with opened(file) as repository:
         await write(repository)
@@ -140,7 +146,7 @@ async def test_what_is_damaged_beside_the_tasks_is_told_too(file: Path) -> None:
         for failure, what in (
             (record, "The record 'name' of 'space'"),
             (records, "The record 'name' of 'space'"),
-            (again, "A retry key"),
+            (again, "An idempotency key"),
             (changes, "Change 2"),
         ):
             assert_is_told(failure, f"{what} is damaged")

@@ -12,12 +12,12 @@ import pytest
 from heads import generation_of
 
 from sqlite.stores import opened, process, raw, url_of
-from tasksvc import BEGINNING, Task
+from tasksvc import LOG_START, Task
 
 WRITE = """
 import asyncio, itertools, sys
 from datetime import UTC, datetime
-from tasksvc import Add, Patch, Remove, RetryKey, TaskDraft
+from tasksvc import CreateTask, UpdateTask, DeleteTask, IdempotencyKey, TaskDraft
 from tasksvc.plugins import open_repository
 
 async def write(repository, name):
@@ -26,16 +26,17 @@ async def write(repository, name):
         label = f"{name}-{number}"
         match number % 4:
             case 0:
-                await repository.commit((Add(TaskDraft(label, labels=(label,))),), at=now())
+                await repository.commit((CreateTask(TaskDraft(label, labels=(label,))),), at=now())
             case 1:
-                await repository.commit((Add(TaskDraft(label)),), at=now(), retry=RetryKey("", label, ""))
+                key = IdempotencyKey("", label, "")
+                await repository.commit((CreateTask(TaskDraft(label)),), at=now(), idempotency_key=key)
             case 2:
-                made = await repository.commit((Add(TaskDraft("x")), Add(TaskDraft("gone"))), at=now())
-                await repository.commit((Patch(made.results[0].id, {"description": label}),
-                                         Remove(made.results[1].id)), at=now())
+                made = await repository.commit((CreateTask(TaskDraft("x")), CreateTask(TaskDraft("gone"))), at=now())
+                await repository.commit((UpdateTask(made.results[0].id, {"description": label}),
+                                         DeleteTask(made.results[1].id)), at=now())
             case 3:
-                await repository.commit([Add(TaskDraft(label, labels=("many",))), *[Add(TaskDraft("y" * 500))] * 70],
-                                        at=now())
+                many = [CreateTask(TaskDraft("y" * 500))] * 70
+                await repository.commit([CreateTask(TaskDraft(label, labels=("many",))), *many], at=now())
         print(label, flush=True)
 
 async def main():
@@ -52,7 +53,7 @@ async def all_tasks(file: Path) -> list[Task]:
     async with opened(file) as repository:
         tasks = [entry async for entry in repository.dump() if isinstance(entry, Task)]
         told: dict[int, Task] = {}
-        since, more = BEGINNING, True
+        since, more = LOG_START, True
         while more:
             changes, since, more = await repository.read_changes(since, limit=1_000)
             for change in changes:

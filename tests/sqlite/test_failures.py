@@ -17,23 +17,23 @@ from tasksvc_sqlite.rows import as_they_are, statements
 
 from sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
 from tasksvc import (
-    Add,
+    CreateTask,
     Cursor,
-    Header,
+    DeleteTask,
+    IdempotencyKey,
     InvalidTask,
     OutcomeUnknown,
-    Patch,
     Position,
     PutRecord,
-    Remove,
-    RetryKey,
     SortField,
     StoreFull,
+    StoreHeader,
     StoreUnavailable,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
     TaskRepository,
+    UpdateTask,
 )
 from tasksvc.domain.errors import PositionGone
 from tasksvc.testing import failing_files
@@ -67,9 +67,9 @@ async def test_on_a_full_disk_nothing_is_lost_and_writes_go_on_when_there_is_roo
             assert len(await descriptions(repository)) == count
             await repository.ping()
             with pytest.raises(StoreFull, match="no room left"):
-                await repository.commit((Remove(1), Add(TaskDraft("x" * 9_000))), at=NOW)
+                await repository.commit((DeleteTask(1), CreateTask(TaskDraft("x" * 9_000))), at=NOW)
             ballast.unlink()
-            await repository.commit((Remove(1),), at=NOW)
+            await repository.commit((DeleteTask(1),), at=NOW)
             await add(repository, "there is room again")
             kept = await descriptions(repository)
 
@@ -86,7 +86,9 @@ async def test_a_file_that_may_not_grow_is_full(tmp_path: Path) -> None:
         count = await fill(repository)
 
         with pytest.raises(StoreFull):  # in a transaction of several statements
-            await repository.commit((Add(TaskDraft("x" * 9_000)),), at=NOW, retry=RetryKey("", "key", ""))
+            await repository.commit(
+                (CreateTask(TaskDraft("x" * 9_000)),), at=NOW, idempotency_key=IdempotencyKey("", "key", "")
+            )
         assert len(await descriptions(repository)) == count
         async with repository._writer as own:
             await own.rows("PRAGMA max_page_count = 600")
@@ -119,7 +121,7 @@ async def test_after_a_failed_write_its_outcome_is_unknown_and_no_more_is_writte
 
 async def test_a_retry_key_makes_an_unknown_outcome_safe(tmp_path: Path) -> None:
     async def once(repository: TaskRepository) -> None:
-        await repository.commit((Add(TaskDraft("once")),), at=NOW, retry=RetryKey("", "key", ""))
+        await repository.commit((CreateTask(TaskDraft("once")),), at=NOW, idempotency_key=IdempotencyKey("", "key", ""))
 
     async with opened(tmp_path / "tasks.db") as repository:
         with failing_files(), pytest.raises(OutcomeUnknown):
@@ -270,16 +272,16 @@ async def test_what_another_program_wrote_is_not_written_over(tmp_path: Path) ->
 
 async def test_a_value_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
     unstorable = [
-        Add(TaskDraft("\ud800")),
-        Add(TaskDraft("label", labels=("\udfff",))),
-        Add(TaskDraft("metadata", metadata={"a": HUGE})),
-        Add(TaskDraft("priority", priority=HUGE)),
+        CreateTask(TaskDraft("\ud800")),
+        CreateTask(TaskDraft("label", labels=("\udfff",))),
+        CreateTask(TaskDraft("metadata", metadata={"a": HUGE})),
+        CreateTask(TaskDraft("priority", priority=HUGE)),
         PutRecord("space", "\ud800", {}),
-        Patch(1, {"description": "\ud800"}),
+        UpdateTask(1, {"description": "\ud800"}),
     ]
     async with opened(tmp_path / "tasks.db") as repository:
         await add(repository, "first")
-        writes = [write for bad in unstorable for write in (Add(TaskDraft("good")), bad)]
+        writes = [write for bad in unstorable for write in (CreateTask(TaskDraft("good")), bad)]
 
         outcomes: list[Any] = await asyncio.gather(
             *(repository.commit((write,), at=NOW) for write in writes), return_exceptions=True
@@ -292,9 +294,13 @@ async def test_a_value_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None
 
 async def test_a_value_that_cannot_be_stored_takes_its_whole_commit_with_it(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
-        for retry in (None, RetryKey("", "key", ""), RetryKey("\ud800", "key", "")):
+        for idempotency_key in (None, IdempotencyKey("", "key", ""), IdempotencyKey("\ud800", "key", "")):
             with pytest.raises(InvalidTask, match="cannot store"):
-                await repository.commit((Add(TaskDraft("good")), Add(TaskDraft("\ud800"))), at=NOW, retry=retry)
+                await repository.commit(
+                    (CreateTask(TaskDraft("good")), CreateTask(TaskDraft("\ud800"))),
+                    at=NOW,
+                    idempotency_key=idempotency_key,
+                )
 
         assert await descriptions(repository) == []
         assert (await add(repository)).id == 1
@@ -308,7 +314,7 @@ async def test_no_id_upsets_the_store(tmp_path: Path, task_id: int) -> None:
 
         assert isinstance(outcomes[0], TaskNotFound)
         assert outcomes[1].task == task
-        for write in (Patch(task_id, {"priority": 1}), Remove(task_id)):
+        for write in (UpdateTask(task_id, {"priority": 1}), DeleteTask(task_id)):
             with pytest.raises(TaskNotFound):
                 await repository.commit((write,), at=NOW)
 
@@ -347,5 +353,5 @@ def test_an_entry_of_no_known_kind_is_not_passed_over(to_statements: Callable[[l
 
 
 def test_a_commit_stores_no_task_without_its_change() -> None:
-    with pytest.raises(RuntimeError, match="was to store a Header"):
-        statements([Header("life", 0, 0, 0)])
+    with pytest.raises(RuntimeError, match="was to store a StoreHeader"):
+        statements([StoreHeader("life", 0, 0, 0)])

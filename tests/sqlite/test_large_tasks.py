@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tasksvc_sqlite import reads
+from tasksvc_sqlite import queries
 
 from sqlite.stores import add_all, opened
-from tasksvc import BEGINNING, TaskDraft, TaskQuery, json_size
+from tasksvc import LOG_START, TaskDraft, TaskQuery, json_size
 
 TASKS = 40
 MAX_BYTES = 100_000
@@ -29,7 +29,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Any]]:
         return noted
 
     for name in ("size_of_task", "size_of_change"):
-        monkeypatch.setattr(reads, name, noting(getattr(reads, name)))
+        monkeypatch.setattr(queries, name, noting(getattr(queries, name)))
     return rows
 
 
@@ -53,7 +53,7 @@ async def test_a_page_of_the_log_fetches_one_change_more_than_it_has(
     async with opened(tmp_path / "tasks.db") as repository:
         await add_all(repository, [TaskDraft("x" * 9_000)] * TASKS)
 
-        page = await repository.read_changes(BEGINNING, limit=TASKS, max_bytes=MAX_BYTES)
+        page = await repository.read_changes(LOG_START, limit=TASKS, max_bytes=MAX_BYTES)
 
     assert 1 < len(page.changes) < TASKS
     assert page.more

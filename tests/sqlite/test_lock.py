@@ -20,11 +20,11 @@ CAN_MOUNT = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("unsha
 SERVE = """
 import asyncio, sys
 from datetime import UTC, datetime
-from tasksvc import Add, TaskDraft
+from tasksvc import CreateTask, TaskDraft
 from tasksvc.plugins import open_repository
 async def serve():
     repository = await open_repository(sys.argv[1], scratch=sys.argv[2] == "scratch")
-    await repository.commit((Add(TaskDraft("of the first process")),), at=datetime.now(UTC))
+    await repository.commit((CreateTask(TaskDraft("of the first process")),), at=datetime.now(UTC))
     print("serving", flush=True)
     await asyncio.to_thread(sys.stdin.read)
 asyncio.run(serve())

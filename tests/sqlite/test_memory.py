@@ -9,10 +9,22 @@ from typing import Any
 import pytest
 from heads import generation_of
 from patience import FOREVER_SECONDS
-from tasksvc_sqlite.memory import RecentPages, RecentTasks, size_of
+from tasksvc_sqlite.cache import PageCache, TaskCache, size_of
 
 from sqlite.stores import NOW, add, add_all, opened, raw
-from tasksvc import Add, Found, Header, Page, Patch, Position, Remove, Task, TaskDraft, TaskNotFound, TaskQuery
+from tasksvc import (
+    CreateTask,
+    DeleteTask,
+    Found,
+    Page,
+    Position,
+    StoreHeader,
+    Task,
+    TaskDraft,
+    TaskNotFound,
+    TaskQuery,
+    UpdateTask,
+)
 
 
 def task(task_id: int, description: str = "a task", version: int = 1, **fields: Any) -> Task:
@@ -38,60 +50,60 @@ def found(task_id: int, description: str = "a task", version: int = 1, **fields:
     return Found(task(task_id, description, version, **fields), "life")
 
 
-def wrote(recent: RecentTasks, *written: Found) -> None:
-    recent.commit_begins([each.task.id for each in written])
-    recent.commit_ends(written)
+def wrote(recent: TaskCache, *written: Found) -> None:
+    recent.begin_commit([each.task.id for each in written])
+    recent.end_commit(written)
 
 
 # ---------------------------------------------------------------- tasks
 
 
 def test_a_task_is_remembered_from_its_commit_on() -> None:
-    recent = RecentTasks()
-    recent.commit_begins([1])
+    recent = TaskCache()
+    recent.begin_commit([1])
     assert recent.get(1) is None
 
-    recent.commit_ends([found(1)])
+    recent.end_commit([found(1)])
 
     assert recent.get(1) == found(1)
 
 
 def test_a_task_that_changes_is_not_answered_until_the_commit_has_ended() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
     wrote(recent, found(1))
 
-    recent.commit_begins([1])
+    recent.begin_commit([1])
     assert recent.get(1) is None
-    recent.commit_ends([found(1, version=2)])
+    recent.end_commit([found(1, version=2)])
 
     assert recent.get(1) == found(1, version=2)
 
 
 def test_a_task_whose_commit_failed_is_read_again() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
     wrote(recent, found(1))
 
-    recent.commit_begins([1])
-    recent.commit_ends([])
+    recent.begin_commit([1])
+    recent.end_commit([])
 
     assert recent.get(1) is None
 
 
 def test_a_task_that_was_removed_is_forgotten() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
     wrote(recent, found(1))
 
-    recent.commit_begins([1])
-    recent.commit_ends([])
+    recent.begin_commit([1])
+    recent.end_commit([])
 
     assert recent.get(1) is None
 
 
 def test_a_task_that_was_read_is_taken_in() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
 
-    recent.reading_begins([1, 2])
-    recent.reading_ends([found(1)])
+    recent.begin_read([1, 2])
+    recent.end_read([found(1)])
 
     assert recent.get(1) == found(1)
     assert recent.get(2) is None
@@ -99,25 +111,25 @@ def test_a_task_that_was_read_is_taken_in() -> None:
 
 @pytest.mark.parametrize("order", ["before", "amid", "around"])
 def test_a_reading_beside_a_commit_of_its_task_is_not_taken_in(order: str) -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
 
     if order != "amid":
-        recent.commit_begins([1])
-    recent.reading_begins([1, 2])
+        recent.begin_commit([1])
+    recent.begin_read([1, 2])
     if order == "amid":
-        recent.commit_begins([1])
+        recent.begin_commit([1])
     if order != "around":
-        recent.commit_ends([])
-    recent.reading_ends([found(1), found(2)])
+        recent.end_commit([])
+    recent.end_read([found(1), found(2)])
     if order == "around":
-        recent.commit_ends([])
+        recent.end_commit([])
 
     assert recent.get(1) is None
     assert recent.get(2) == found(2), "another task of the same reading is"
 
 
 def test_the_tasks_that_are_remembered_are_bounded_in_bytes() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
 
     for number in range(1, 100_001):
         wrote(recent, found(number, "x" * 100))
@@ -129,7 +141,7 @@ def test_the_tasks_that_are_remembered_are_bounded_in_bytes() -> None:
 
 
 def test_a_task_that_is_asked_for_stays_while_others_go() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
     wrote(recent, found(1))
 
     for number in range(2, 60_000):
@@ -140,7 +152,7 @@ def test_a_task_that_is_asked_for_stays_while_others_go() -> None:
 
 
 def test_a_task_that_is_written_again_and_again_drives_no_others_out() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
     wrote(recent, found(1))
 
     for version in range(1, 60_000):
@@ -150,7 +162,7 @@ def test_a_task_that_is_written_again_and_again_drives_no_others_out() -> None:
 
 
 def test_a_huge_task_is_not_remembered() -> None:
-    recent = RecentTasks()
+    recent = TaskCache()
 
     wrote(recent, found(1, metadata={"a": ["x" * 16_000]}), found(2, metadata={"a": 1}))
 
@@ -166,27 +178,27 @@ def page(*tasks: Task) -> Page:
 
 
 def test_a_page_is_remembered_until_the_next_commit() -> None:
-    pages = RecentPages()
-    pages.put("key", page(task(1)), since=pages.calm)
+    pages = PageCache()
+    pages.put("key", page(task(1)), since=pages.epoch)
     assert pages.get("key") == page(task(1))
 
-    pages.commit_begins()
+    pages.begin_commit()
     assert pages.get("key") is None
-    pages.commit_ends()
+    pages.end_commit()
 
     assert pages.get("key") is None
 
 
 @pytest.mark.parametrize("begun", ["before", "in"])
 def test_a_page_whose_reading_met_a_commit_is_not_remembered(begun: str) -> None:
-    pages = RecentPages()
+    pages = PageCache()
 
-    since = pages.calm
-    pages.commit_begins()
+    since = pages.epoch
+    pages.begin_commit()
     if begun == "in":
-        since = pages.calm
+        since = pages.epoch
         pages.put("amid", page(), since=since)
-    pages.commit_ends()
+    pages.end_commit()
     pages.put("after", page(), since=since)
 
     assert pages.get("amid") is None
@@ -194,11 +206,11 @@ def test_a_page_whose_reading_met_a_commit_is_not_remembered(begun: str) -> None
 
 
 def test_pages_are_bounded() -> None:
-    pages = RecentPages()
+    pages = PageCache()
 
     for number in range(100):
-        pages.put(number, page(task(1)), since=pages.calm)
-    pages.put("large", page(*[task(1, "x" * 10_000)] * 1_000), since=pages.calm)
+        pages.put(number, page(task(1)), since=pages.epoch)
+    pages.put("large", page(*[task(1, "x" * 10_000)] * 1_000), since=pages.epoch)
 
     assert sum(pages.get(number) is not None for number in range(100)) <= 8
     assert pages.get("large") is None
@@ -215,7 +227,7 @@ async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(
         first = await add(repository, "as it was")
         with raw(tmp_path / "tasks.db") as database:
             database.execute("BEGIN IMMEDIATE")
-            writing = asyncio.ensure_future(repository.commit((Patch(first.id, {"description": "new"}),), at=NOW))
+            writing = asyncio.ensure_future(repository.commit((UpdateTask(first.id, {"description": "new"}),), at=NOW))
             await asyncio.sleep(0.05)
 
             assert (await repository.get(first.id)).task == first
@@ -243,7 +255,7 @@ async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> Non
 
         async def write(task_id: int) -> None:
             for number in range(60):
-                await repository.commit((Patch(task_id, {"description": f"{number}"}),), at=NOW)
+                await repository.commit((UpdateTask(task_id, {"description": f"{number}"}),), at=NOW)
 
         async def read(way: int) -> None:
             turn = 0
@@ -296,7 +308,7 @@ async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
         is_on_disk, may_end = asyncio.Event(), asyncio.Event()
         look = target._writer.header
 
-        async def look_later() -> Header:
+        async def look_later() -> StoreHeader:
             is_on_disk.set()
             await may_end.wait()
             return await look()
@@ -316,11 +328,13 @@ async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
 async def test_an_answer_from_memory_is_the_answer_from_the_file(tmp_path: Path) -> None:
     draft = TaskDraft("Ünïcode \0 \U0001f4be", True, NOW, 9, ("a", "ü"), {"a": [1, 1.0, -0.0, "é", None, {"b": []}]})
     async with opened(tmp_path / "tasks.db") as repository:
-        made = (await repository.commit((Add(draft), Add(TaskDraft("gone")), Remove(2)), at=NOW)).results[0]
+        made = (
+            await repository.commit((CreateTask(draft), CreateTask(TaskDraft("gone")), DeleteTask(2)), at=NOW)
+        ).results[0]
         remembered = (await repository.get(1)).task
 
     async with opened(tmp_path / "tasks.db") as repository:
         read = (await repository.get(1)).task
         assert repr(read) == repr(remembered) == repr(made)
         entries = [entry async for entry in repository.dump()]
-        assert entries[0] == Header(await generation_of(repository), 2, 3, 0)
+        assert entries[0] == StoreHeader(await generation_of(repository), 2, 3, 0)

@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tasksvc_sqlite.find_sql import contains, count, is_indexed, page
 from tasksvc_sqlite.rows import to_task
-from tasksvc_sqlite.selection import contains, count, is_indexed, page
 
 from sqlite.stores import NOW, add_all, opened, raw
 from tasksvc import Cursor, SortField, TaskDraft, TaskQuery, select

@@ -17,7 +17,7 @@ from heads import generation_of
 from tasksvc_sqlite.high_water_mark import HighWaterMark
 
 from sqlite.stores import NOW, add, descriptions, open_and_close, opened, url_of
-from tasksvc import Expected, Patch, Position, PositionGone, TaskQuery, TaskRepository, VersionConflict
+from tasksvc import Position, PositionGone, Precondition, TaskQuery, TaskRepository, UpdateTask, VersionConflict
 from tasksvc.plugins import back_up, open_reader
 from tasksvc.ports.store_url import StoreURL
 
@@ -100,7 +100,7 @@ async def test_an_older_file_in_the_place_of_the_store_gets_a_new_generation(
         with pytest.raises(PositionGone, match="another generation"):
             await repository.read_changes(position, limit=10)
         with pytest.raises(VersionConflict):
-            await repository.commit([Patch(1, {"done": True}, Expected(frozenset({version})))], at=NOW)
+            await repository.commit([UpdateTask(1, {"done": True}, Precondition(frozenset({version})))], at=NOW)
     assert [(record.levelno, record.getMessage()) for record in caplog.records if record.levelno > logging.INFO] == [
         (
             logging.WARNING,

@@ -11,18 +11,18 @@ from heads import generation_of
 from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
-from tasksvc import BEGINNING, Add, PutRecord, RetryKey, StoreRefused, TaskDraft
+from tasksvc import LOG_START, CreateTask, IdempotencyKey, PutRecord, StoreRefused, TaskDraft
 
 CRASH = """
 import asyncio, os, sys
 from datetime import UTC, datetime
-from tasksvc import Add, PutRecord, RetryKey, TaskDraft, TaskQuery
+from tasksvc import CreateTask, PutRecord, IdempotencyKey, TaskDraft, TaskQuery
 from tasksvc.plugins import open_repository
 async def crash():
     repository = await open_repository(sys.argv[1], scratch=True)
     for text in ("one", "two"):
-        await repository.commit((Add(TaskDraft(text)), PutRecord("s", text, {})), at=datetime.now(UTC),
-                                retry=RetryKey("", text, ""))
+        await repository.commit((CreateTask(TaskDraft(text)), PutRecord("s", text, {})), at=datetime.now(UTC),
+                                idempotency_key=IdempotencyKey("", text, ""))
     print((await repository.find(TaskQuery(), limit=1)).position.generation, flush=True)
     os._exit(9)
 asyncio.run(crash())
@@ -55,7 +55,7 @@ async def test_it_begins_anew_each_time(tmp_path: Path) -> None:
             generations.add(await generation_of(repository))
             task = await add(repository)
             assert task.id == 1
-            assert (await repository.read_changes(BEGINNING, limit=9)).next.seq == 1
+            assert (await repository.read_changes(LOG_START, limit=9)).next.seq == 1
 
     assert len(generations) == 3
 
@@ -67,7 +67,9 @@ async def test_what_a_crash_left_is_emptied_at_the_next_start(tmp_path: Path) ->
         assert await generation_of(repository) != generation
         assert await descriptions(repository) == []
         assert await repository.records("s", limit=9) == []
-        again = await repository.commit((Add(TaskDraft("one")),), at=NOW, retry=RetryKey("", "one", ""))
+        again = await repository.commit(
+            (CreateTask(TaskDraft("one")),), at=NOW, idempotency_key=IdempotencyKey("", "one", "")
+        )
         assert not again.replayed
         assert again.position.seq == 1
 
@@ -119,7 +121,7 @@ async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None
 
 async def test_records_and_keys_alone_are_emptied_too(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
-    script = CRASH.replace("(Add(TaskDraft(text)), PutRecord", "(PutRecord").replace("{}))", "{}),)")
+    script = CRASH.replace("(CreateTask(TaskDraft(text)), PutRecord", "(PutRecord").replace("{}))", "{}),)")
     with process(script, url_of(file)) as crashing:
         crashing.communicate(timeout=PATIENCE_SECONDS)
 

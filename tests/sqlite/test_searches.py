@@ -12,7 +12,7 @@ import pytest
 from patience import PATIENCE_SECONDS, until
 
 from sqlite.stores import NOW, add, add_all, opened, url_of
-from tasksvc import BEGINNING, Add, Overloaded, SortField, StoreClosed, TaskDraft, TaskQuery, TaskRepository
+from tasksvc import LOG_START, CreateTask, Overloaded, SortField, StoreClosed, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
 
 
@@ -49,7 +49,7 @@ async def test_everything_else_goes_on_beside_a_search(tmp_path: Path, gate: Gat
             await add(repository, "written meanwhile")
             assert (await repository.get(task.id)).task == task
             assert len((await repository.find(TaskQuery(), limit=9)).tasks) == 2
-            assert len((await repository.read_changes(BEGINNING, limit=9)).changes) == 2
+            assert len((await repository.read_changes(LOG_START, limit=9)).changes) == 2
             assert await repository.records("space", limit=9) == []
             await repository.ping()
         assert not search.done()
@@ -190,7 +190,7 @@ async def slow_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tu
     slow = Slow()
     monkeypatch.setattr("tasksvc_sqlite.repository.contains", slow.contains)
     repository = await open_repository(url_of(tmp_path / "tasks.db"))
-    await repository.commit([Add(TaskDraft("x"))] * 1_000, at=NOW)
+    await repository.commit([CreateTask(TaskDraft("x"))] * 1_000, at=NOW)
     return repository, slow
 
 

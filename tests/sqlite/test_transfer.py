@@ -15,16 +15,16 @@ from patience import PATIENCE_SECONDS
 
 from sqlite.stores import NOW, add, descriptions, opened, raw
 from tasksvc import (
-    Add,
     Change,
+    CreateTask,
+    DeleteTask,
     Entry,
-    Header,
+    IdempotencyKey,
+    IdempotencyRecord,
     InvalidTask,
     Position,
     PutRecord,
-    Remembered,
-    Remove,
-    RetryKey,
+    StoreHeader,
     StoreNotEmpty,
     StoreUnavailable,
     Task,
@@ -40,7 +40,7 @@ MEGABYTE = 2**20
 
 async def of_many(count: int) -> AsyncIterator[Entry]:
     """A dump of so many tasks of about 2 KB."""
-    yield Header("0", count, count, count)
+    yield StoreHeader("0", count, count, count)
     for number in range(1, count + 1):
         yield Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
 
@@ -74,19 +74,21 @@ async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> 
 
         async with asyncio.timeout(PATIENCE_SECONDS):
             await add(repository, "after the snapshot")
-            await repository.commit((Remove(1_999),), at=NOW)
+            await repository.commit((DeleteTask(1_999),), at=NOW)
         entries += [entry async for entry in dump]
 
         assert [entry.id for entry in entries if isinstance(entry, Task)] == list(range(1, 2_001))
-        assert entries[0] == Header(await generation_of(repository), 2_000, 2_000, 2_000)
+        assert entries[0] == StoreHeader(await generation_of(repository), 2_000, 2_000, 2_000)
 
 
 async def filled(repository: TaskRepository) -> list[Entry]:
     """A store with some of everything, pruned; what its dump holds."""
     for number in range(5):
-        writes = (Add(TaskDraft(f"{number}", labels=("a",))), PutRecord("space", f"{number}", {"value": number}))
-        await repository.commit(writes, at=NOW + timedelta(number), retry=RetryKey("", f"{number}", "x"))
-    await repository.commit((Remove(5),), at=NOW + timedelta(9))
+        writes = (CreateTask(TaskDraft(f"{number}", labels=("a",))), PutRecord("space", f"{number}", {"value": number}))
+        await repository.commit(
+            writes, at=NOW + timedelta(number), idempotency_key=IdempotencyKey("", f"{number}", "x")
+        )
+    await repository.commit((DeleteTask(5),), at=NOW + timedelta(9))
     await repository.prune(log_before=NOW + timedelta(2), log_keep=100, keys_before=NOW + timedelta(1), limit=100)
     return [entry async for entry in repository.dump()]
 
@@ -103,7 +105,7 @@ async def test_a_restored_store_goes_on_where_the_other_one_was(tmp_path: Path) 
     async with opened(tmp_path / "to.db") as target:
         await target.restore(given(entries))
         assert [entry async for entry in target.dump()][1:] == entries[1:]
-        again = await target.commit((Add(TaskDraft("x")),), at=NOW, retry=RetryKey("", "4", "x"))
+        again = await target.commit((CreateTask(TaskDraft("x")),), at=NOW, idempotency_key=IdempotencyKey("", "4", "x"))
         assert again.replayed
         task = await add(target)
         assert task.id == 6
@@ -139,8 +141,8 @@ async def test_a_restore_that_is_cancelled_anywhere_leaves_all_or_nothing(tmp_pa
                 assert whole[1:] == entries[1:]
                 restored += 1
             else:
-                assert whole == [Header(await generation_of(target), 0, 0, 0)]
-            (header,) = [entry for entry in whole if isinstance(entry, Header)]
+                assert whole == [StoreHeader(await generation_of(target), 0, 0, 0)]
+            (header,) = [entry for entry in whole if isinstance(entry, StoreHeader)]
             assert header.generation == await generation_of(target)
             assert (await add(target, "after")).id == header.last_id + 1
 
@@ -180,7 +182,9 @@ async def test_a_restore_that_fails_half_way_leaves_the_store_empty(tmp_path: Pa
 async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         for number in range(25):
-            await repository.commit((Add(TaskDraft("x")),), at=NOW, retry=RetryKey("", f"{number}", ""))
+            await repository.commit(
+                (CreateTask(TaskDraft("x")),), at=NOW, idempotency_key=IdempotencyKey("", f"{number}", "")
+            )
         later = NOW + timedelta(1)
 
         for step in range(1, 4):
@@ -188,8 +192,8 @@ async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
 
             entries = [entry async for entry in repository.dump()]
             assert more == (step < 3)
-            assert entries[0] == Header(await generation_of(repository), 25, 25, min(10 * step, 25))
-            assert sum(isinstance(entry, Remembered) for entry in entries) == max(0, 25 - 10 * step)
+            assert entries[0] == StoreHeader(await generation_of(repository), 25, 25, min(10 * step, 25))
+            assert sum(isinstance(entry, IdempotencyRecord) for entry in entries) == max(0, 25 - 10 * step)
             assert sum(isinstance(entry, Change) for entry in entries) == max(0, 25 - 10 * step)
 
     async with opened(tmp_path / "tasks.db") as repository:

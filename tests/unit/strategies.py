@@ -6,8 +6,20 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from tasksvc import Change, Header, Kind, Record, Remembered, Removed, RetryKey, SortField, Task, TaskDraft, TaskQuery
-from tasksvc.domain.rules import METADATA_INTEGER_MAX, normalized_labels
+from tasksvc import (
+    Change,
+    ChangeKind,
+    DeleteResult,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Record,
+    SortField,
+    StoreHeader,
+    Task,
+    TaskDraft,
+    TaskQuery,
+)
+from tasksvc.domain.rules import METADATA_INTEGER_MAX, normalize_labels
 
 integers = st.integers(-METADATA_INTEGER_MAX, METADATA_INTEGER_MAX)
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
@@ -19,7 +31,7 @@ json_values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=12
 )
 json_objects = st.dictionaries(texts, json_values, max_size=4)
-labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalized_labels)
+labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalize_labels)
 descriptions = texts.filter(lambda text: text and not text.isspace())
 
 drafts = st.builds(
@@ -68,7 +80,7 @@ lists_of_tasks = st.lists(
         completed_at=st.none(),
         due_at=st.none() | few_moments,
         priority=st.integers(0, 3),
-        labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalized_labels),
+        labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalize_labels),
         metadata=st.just({}),
         created_at=few_moments,
         updated_at=few_moments,
@@ -98,14 +110,16 @@ queries = st.builds(
 
 records = st.builds(Record, space=texts, name=texts, value=json_objects, version=st.integers(1, 1000))
 entries = st.one_of(
-    st.builds(Header, generation=texts, last_id=ids, seq=ids, floor=ids),
+    st.builds(StoreHeader, generation=texts, last_id=ids, seq=ids, floor=ids),
     tasks,
     records,
     st.builds(
-        Remembered,
-        key=st.builds(RetryKey, texts, texts, texts),
+        IdempotencyRecord,
+        key=st.builds(IdempotencyKey, texts, texts, texts),
         at=moments,
-        results=st.lists(st.none() | tasks | records | st.builds(Removed, ids, st.booleans()), max_size=3).map(tuple),
+        results=st.lists(st.none() | tasks | records | st.builds(DeleteResult, ids, st.booleans()), max_size=3).map(
+            tuple
+        ),
     ),
-    st.builds(Change, seq=ids, kind=st.sampled_from(Kind), at=moments, task_id=ids, task=st.none() | tasks),
+    st.builds(Change, seq=ids, kind=st.sampled_from(ChangeKind), at=moments, task_id=ids, task=st.none() | tasks),
 )

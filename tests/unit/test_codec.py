@@ -13,7 +13,7 @@ import pytest
 import strategies as some
 from hypothesis import given
 
-from tasksvc import Entry, Record, Remembered, RetryKey, Task, TaskDraft
+from tasksvc import Entry, IdempotencyKey, IdempotencyRecord, Record, Task, TaskDraft
 from tasksvc.domain import codec
 from tasksvc.domain.task import new_task
 
@@ -134,7 +134,7 @@ def test_results_that_the_first_version_kept_are_read() -> None:
 
     at = NOW.replace(microsecond=0)
     results = (new_task(1, TaskDraft("x", labels=("a",)), at), None, Record("s", "n", {}, 2))
-    assert remembered == Remembered(RetryKey("scope", "key", "print"), at, results)
+    assert remembered == IdempotencyRecord(IdempotencyKey("scope", "key", "print"), at, results)
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tasksvc.api.requests import etags
-from tasksvc.api.requests.etags import expected_by
+from tasksvc.api.requests.etags import precondition_from
 from tasksvc.domain.task import Version
 
 GENERATIONS = ("a", "b", "xa", "a.1", "W/a")
@@ -24,9 +24,9 @@ def test_a_long_list_admits_what_a_short_one_does(text: str) -> None:
     padding = ' , "other"' * etags.LISTED_MAX
     versions = [Version(generation, number) for generation in GENERATIONS for number in (1, 2, 11)]
 
-    for_match, long_for_match = expected_by(text, None), expected_by(text + padding, None)
-    for_none, long_for_none = expected_by(None, text), expected_by(None, text + padding)
+    for_match, long_for_match = precondition_from(text, None), precondition_from(text + padding, None)
+    for_none, long_for_none = precondition_from(None, text), precondition_from(None, text + padding)
 
-    assert list(map(for_match.admits, versions)) == list(map(long_for_match.admits, versions))
-    assert list(map(for_none.admits, versions)) == list(map(long_for_none.admits, versions))
+    assert list(map(for_match.allows, versions)) == list(map(long_for_match.allows, versions))
+    assert list(map(for_none.allows, versions)) == list(map(long_for_none.allows, versions))
     assert long_for_match.any_of == for_match.any_of

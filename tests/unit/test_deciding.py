@@ -9,10 +9,10 @@ from unittest import mock
 
 import pytest
 
-from tasksvc import Ledger, Patch, Record, Task, TaskDraft, TaskNotFound, decide_all, load_results
+from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, decide_all, load_results
 from tasksvc.domain import codec
 from tasksvc.domain.task import new_task
-from tasksvc.domain.writes import Add, Commit, Remove, Removed, Result, RetryKey
+from tasksvc.domain.writes import Commit, CreateTask, DeleteResult, DeleteTask, IdempotencyKey, Result
 from tasksvc.stores import deciding
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -24,13 +24,13 @@ def ledger() -> Ledger:
 
 
 async def test_commits_are_decided_as_one_by_one() -> None:
-    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+    patches = [UpdateTask(1, {"metadata": {str(number): number}}) for number in range(100)]
     commits = [
-        Commit([Add(TaskDraft("a"))], NOW),
-        Commit(patches, NOW, RetryKey("", "k", "f")),
-        Commit([Add(TaskDraft("b")), Remove(99)], NOW),
-        Commit(patches, NOW, RetryKey("", "k", "f")),
-        Commit([Remove(1), Remove(2)], NOW),
+        Commit([CreateTask(TaskDraft("a"))], NOW),
+        Commit(patches, NOW, IdempotencyKey("", "k", "f")),
+        Commit([CreateTask(TaskDraft("b")), DeleteTask(99)], NOW),
+        Commit(patches, NOW, IdempotencyKey("", "k", "f")),
+        Commit([DeleteTask(1), DeleteTask(2)], NOW),
     ]
     together, alone = ledger(), ledger()
 
@@ -39,7 +39,7 @@ async def test_commits_are_decided_as_one_by_one() -> None:
     outcomes: list[Any] = []
     for commit in commits:
         try:
-            decision = alone.decide(*commit[:1], at=commit.at, retry=commit.retry)
+            decision = alone.decide(*commit[:1], at=commit.at, idempotency_key=commit.idempotency_key)
         except TaskNotFound as error:
             outcomes.append(error.index)
         else:
@@ -60,7 +60,7 @@ async def test_others_have_their_turn_meanwhile() -> None:
             await asyncio.sleep(0)
             turns_of_others += 1
 
-    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+    patches = [UpdateTask(1, {"metadata": {str(number): number}}) for number in range(100)]
     with mock.patch("tasksvc.stores.turns.TURN_SECONDS", 0.0):
         counting = asyncio.create_task(others())
         await decide_all(ledger(), [Commit(patches, NOW)])
@@ -70,7 +70,7 @@ async def test_others_have_their_turn_meanwhile() -> None:
 
 
 async def test_what_many_patches_make_is_kept_as_text() -> None:
-    patches = [Patch(1, {"metadata": {str(number): number}}) for number in range(100)]
+    patches = [UpdateTask(1, {"metadata": {str(number): number}}) for number in range(100)]
 
     decided = await decide_all(ledger(), [Commit(patches, NOW)])
 
@@ -87,7 +87,7 @@ async def test_what_many_patches_make_is_kept_as_text() -> None:
 async def test_results_are_loaded_as_they_were_kept(large: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deciding, "LARGE_TEXT", large)
     task = new_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
-    kept: list[Result] = [task, None, Removed(3, more=True), Record("s", "n", {"a": [1]}, 2)]
+    kept: list[Result] = [task, None, DeleteResult(3, more=True), Record("s", "n", {"a": [1]}, 2)]
 
     loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode())
 

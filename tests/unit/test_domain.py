@@ -22,11 +22,11 @@ from tasksvc.domain.rules import (
     METADATA_DEPTH,
     METADATA_INTEGER_MAX,
     METADATA_MAX,
-    description_problem,
+    description_error,
     is_storable_text,
-    labels_problem,
-    metadata_problem,
-    normalized_labels,
+    labels_error,
+    metadata_error,
+    normalize_labels,
     parse_timestamp,
 )
 from tasksvc.domain.task import merge_patch, new_task, revised
@@ -52,27 +52,27 @@ def test_all_other_text_is_storable(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["x", "x" * 10_000, "😀" * 10_000, "\n x", "задача", '"\\', "\x7f", "\ufeff"])
 def test_a_description_has_1_to_10000_characters_of_any_script(text: str) -> None:
-    assert description_problem(text) is None
+    assert description_error(text) is None
 
 
 @pytest.mark.parametrize("text", ["", "x" * 10_001, " ", "\n\t\u3000", *UNSTORABLE])
 def test_a_description_that_is_empty_long_blank_or_not_storable_is_refused(text: str) -> None:
-    assert description_problem(text) is not None
+    assert description_error(text) is not None
 
 
 @pytest.mark.parametrize("labels", [[], ["x"], ["x" * 100], [str(n) for n in range(50)], ["x"] * 51])
 def test_up_to_50_different_labels_of_1_to_100_characters_are_fine(labels: list[str]) -> None:
-    assert labels_problem(labels) is None
+    assert labels_error(labels) is None
 
 
 @pytest.mark.parametrize("labels", [[""], ["x" * 101], [str(n) for n in range(51)], *([text] for text in UNSTORABLE)])
 def test_other_labels_are_refused(labels: list[str]) -> None:
-    assert labels_problem(labels) is not None
+    assert labels_error(labels) is not None
 
 
 @given(st.lists(some.texts))
 def test_normalized_labels_are_a_sorted_set(labels: list[str]) -> None:
-    normal = normalized_labels(labels)
+    normal = normalize_labels(labels)
 
     assert set(normal) == set(labels)
     assert all(one < next_one for one, next_one in itertools.pairwise(normal))
@@ -91,14 +91,14 @@ def nested(levels: int, innermost: Any) -> dict[str, Any]:
 
 @given(some.json_objects)
 def test_a_small_json_object_is_fine_as_metadata(metadata: dict[str, Any]) -> None:
-    assert metadata_problem(metadata) is None
+    assert metadata_error(metadata) is None
 
 
 def test_metadata_is_32_levels_deep_at_the_most() -> None:
-    assert metadata_problem(nested(METADATA_DEPTH, 1)) is None
-    assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH + 1, 1)))
-    assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH, {})))
-    assert "32 levels" in str(metadata_problem(nested(METADATA_DEPTH, [])))
+    assert metadata_error(nested(METADATA_DEPTH, 1)) is None
+    assert "32 levels" in str(metadata_error(nested(METADATA_DEPTH + 1, 1)))
+    assert "32 levels" in str(metadata_error(nested(METADATA_DEPTH, {})))
+    assert "32 levels" in str(metadata_error(nested(METADATA_DEPTH, [])))
 
 
 def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -> None:
@@ -109,7 +109,7 @@ def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -
             Counted.looked_at += len(self)
             return super().__iter__()
 
-    assert "it has more" in str(metadata_problem({"a": Counted([1] * METADATA_MAX)}))
+    assert "it has more" in str(metadata_error({"a": Counted([1] * METADATA_MAX)}))
     assert Counted.looked_at == 0
 
 
@@ -124,20 +124,20 @@ def test_a_patch_may_be_of_mappings_that_are_no_dicts() -> None:
 
 
 def test_metadata_of_any_depth_is_refused_without_recursion() -> None:
-    assert "32 levels" in str(metadata_problem(nested(100_000, 1)))
+    assert "32 levels" in str(metadata_error(nested(100_000, 1)))
 
 
 def test_metadata_has_16_kib_of_compact_utf8_at_the_most() -> None:
     fill = METADATA_MAX - len('{"a":"é"}'.encode())
 
-    assert metadata_problem({"a": "é" + "x" * fill}) is None
-    assert "16,384 bytes" in str(metadata_problem({"a": "é" + "x" * (fill + 1)}))
+    assert metadata_error({"a": "é" + "x" * fill}) is None
+    assert "16,384 bytes" in str(metadata_error({"a": "é" + "x" * (fill + 1)}))
 
 
 @pytest.mark.parametrize("levels", [1, 2, METADATA_DEPTH])
 @pytest.mark.parametrize("integer", [METADATA_INTEGER_MAX, -METADATA_INTEGER_MAX, 2**53 - 1])
 def test_metadata_keeps_integers_that_every_parser_keeps(levels: int, integer: int) -> None:
-    assert metadata_problem(nested(levels, integer)) is None
+    assert metadata_error(nested(levels, integer)) is None
 
 
 @pytest.mark.parametrize("levels", [1, 2, METADATA_DEPTH])
@@ -145,13 +145,13 @@ def test_metadata_keeps_integers_that_every_parser_keeps(levels: int, integer: i
     "value", [2**53, -(2**53), 10**400, math.nan, math.inf, -math.inf, *UNSTORABLE], ids=lambda value: repr(value)[:20]
 )
 def test_metadata_refuses_what_would_not_come_back_on_every_level(levels: int, value: object) -> None:
-    assert metadata_problem(nested(levels, value)) is not None
+    assert metadata_error(nested(levels, value)) is not None
 
 
 @pytest.mark.parametrize("levels", [1, METADATA_DEPTH - 1])
 @pytest.mark.parametrize("name", UNSTORABLE)
 def test_metadata_refuses_names_that_no_store_can_hold(levels: int, name: str) -> None:
-    assert metadata_problem(nested(levels, {name: 1})) is not None
+    assert metadata_error(nested(levels, {name: 1})) is not None
 
 
 # ---------------------------------------------------------------- timestamps

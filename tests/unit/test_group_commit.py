@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import GroupCommit, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
+from tasksvc import Batcher, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
 from tasksvc.stores.batcher import LINGER_SECONDS, LINGER_TURNS
 
 PATIENCE = 10.0
@@ -32,7 +32,7 @@ class Store:
         self.free = asyncio.Event()
         self.free.set()
         self.started = asyncio.Event()
-        self.commit: GroupCommit[int, str] = GroupCommit(self.run, **limits)
+        self.commit: Batcher[int, str] = Batcher(self.run, **limits)
 
     @property
     def units(self) -> list[int]:
@@ -204,7 +204,7 @@ async def test_where_the_store_itself_fails_that_is_the_outcome_of_the_whole_gro
             raise StoreFull("full")
         return units
 
-    commit: GroupCommit[int, int] = GroupCommit(run, group=2)
+    commit: Batcher[int, int] = Batcher(run, group=2)
 
     outcomes = await asyncio.gather(*map(commit, range(4)), return_exceptions=True)
 
@@ -218,7 +218,7 @@ async def test_a_store_that_gives_no_outcome_for_each_unit_fails_its_group_and_l
     async def run(units: Sequence[int]) -> Any:
         return given_back
 
-    commit: GroupCommit[int, str] = GroupCommit(run)
+    commit: Batcher[int, str] = Batcher(run)
 
     outcomes = await settled(*map(commit, range(3)))
 
@@ -230,7 +230,7 @@ async def test_the_traceback_of_a_shared_failure_does_not_grow_with_those_who_sh
     async def run(units: Sequence[int]) -> Sequence[int | Exception]:
         raise StoreFull("full")
 
-    commit: GroupCommit[int, int] = GroupCommit(run)
+    commit: Batcher[int, int] = Batcher(run)
     depths = []
 
     async def call(unit: int) -> None:
@@ -496,7 +496,7 @@ async def test_a_group_runs_in_nobodys_name() -> None:
         return units
 
     name.set("the first caller")
-    assert await GroupCommit(run)("unit") == "unit"
+    assert await Batcher(run)("unit") == "unit"
 
     assert seen == ["nobody"]
 
@@ -508,7 +508,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback_in_the_l
         await asyncio.sleep(0)
         raise StoreClosed("The store is closed.")
 
-    group: GroupCommit[int, int] = GroupCommit(fail)
+    group: Batcher[int, int] = Batcher(fail)
     waiting = [asyncio.create_task(shielded(group(number))) for number in range(3)]
     await asyncio.sleep(0)
 

@@ -13,38 +13,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
-    WHATEVER,
-    Add,
+    ANY_VERSION,
     Change,
+    ChangeKind,
     Commit,
     CommitTooLarge,
+    CreateTask,
     Decision,
-    DropRecord,
-    Expected,
-    Header,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteResult,
+    DeleteTask,
+    IdempotencyKey,
+    IdempotencyKeyReused,
     InvalidTask,
-    Kind,
     Ledger,
-    Patch,
     Position,
+    Precondition,
     PutRecord,
     Record,
     RecordConflict,
-    Remove,
-    Removed,
-    RemoveMatching,
-    RetryKey,
-    RetryKeyReused,
+    StoreHeader,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
     UnknownWrite,
+    UpdateTask,
     Version,
     VersionConflict,
     Write,
     WriteRefused,
-    named,
+    read_set,
 )
 from tasksvc.domain import codec
 from tasksvc.domain.ledger import FEW, PATCHED_MAX
@@ -53,23 +53,23 @@ from tasksvc.domain.rules import (
     LABEL_MAX,
     LABELS_MAX,
     METADATA_MAX,
-    metadata_problem,
-    normalized_labels,
+    metadata_error,
+    normalize_labels,
 )
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 MILK = TaskDraft("buy milk")
-KEY = RetryKey("", "key", "fingerprint")
+KEY = IdempotencyKey("", "key", "fingerprint")
 
 
 def versions(*numbers: int, of: str = "life") -> frozenset[Version]:
     return frozenset(Version(of, number) for number in numbers)
 
 
-def do(ledger: Ledger, *writes: Write, at: datetime = NOW, retry: RetryKey | None = None) -> Decision:
+def do(ledger: Ledger, *writes: Write, at: datetime = NOW, idempotency_key: IdempotencyKey | None = None) -> Decision:
     """Decides and applies, as a store does."""
-    decision = ledger.decide(writes, at=at, retry=retry)
+    decision = ledger.decide(writes, at=at, idempotency_key=idempotency_key)
     ledger.apply(decision.entries())
     return decision
 
@@ -84,8 +84,8 @@ def state(ledger: Ledger) -> Any:
 def test_ids_and_log_numbers_count_up_from_1() -> None:
     ledger = Ledger("life")
 
-    first = do(ledger, Add(MILK))
-    batch = do(ledger, Add(MILK), Add(MILK))
+    first = do(ledger, CreateTask(MILK))
+    batch = do(ledger, CreateTask(MILK), CreateTask(MILK))
 
     assert [task.id for task in (*first.committed.results, *batch.committed.results)] == [1, 2, 3]  # type: ignore[union-attr]
     assert [change.seq for change in (*first.changes, *batch.changes)] == [1, 2, 3]
@@ -94,9 +94,9 @@ def test_ids_and_log_numbers_count_up_from_1() -> None:
 
 def test_an_id_is_not_given_again_after_its_task_is_removed() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), Remove(1))
+    do(ledger, CreateTask(MILK), DeleteTask(1))
 
-    (task,) = do(ledger, Add(MILK)).committed.results
+    (task,) = do(ledger, CreateTask(MILK)).committed.results
 
     assert isinstance(task, Task)
     assert task.id == 2
@@ -106,8 +106,8 @@ def test_an_id_is_not_given_again_after_its_task_is_removed() -> None:
 def test_tasks_that_are_added_together_are_as_if_added_in_turn(drafts: list[TaskDraft]) -> None:
     together, in_turn = Ledger("life"), Ledger("life")
 
-    one = do(together, *map(Add, drafts))
-    many = [do(in_turn, Add(draft)) for draft in drafts]
+    one = do(together, *map(CreateTask, drafts))
+    many = [do(in_turn, CreateTask(draft)) for draft in drafts]
 
     assert list(one.committed.results) == [task for decision in many for task in decision.committed.results]
     assert list(one.changes) == [change for decision in many for change in decision.changes]
@@ -117,7 +117,9 @@ def test_tasks_that_are_added_together_are_as_if_added_in_turn(drafts: list[Task
 def test_each_write_sees_those_before_it() -> None:
     ledger = Ledger("life")
 
-    decision = do(ledger, Add(MILK), Patch(1, {"priority": 5}), Patch(1, {"done": True}), Remove(1))
+    decision = do(
+        ledger, CreateTask(MILK), UpdateTask(1, {"priority": 5}), UpdateTask(1, {"done": True}), DeleteTask(1)
+    )
 
     _, second, third, removed = decision.committed.results
     assert isinstance(second, Task)
@@ -125,14 +127,19 @@ def test_each_write_sees_those_before_it() -> None:
     assert (second.priority, second.version) == (5, 2)
     assert (third.priority, third.done, third.version) == (5, True, 3)
     assert removed is None
-    assert [change.kind for change in decision.changes] == [Kind.CREATED, Kind.UPDATED, Kind.UPDATED, Kind.DELETED]
+    assert [change.kind for change in decision.changes] == [
+        ChangeKind.CREATED,
+        ChangeKind.UPDATED,
+        ChangeKind.UPDATED,
+        ChangeKind.DELETED,
+    ]
     assert ledger.tasks.get(1) is None
 
 
 def test_a_change_holds_the_task_as_it_was_then_and_none_for_a_deletion() -> None:
     ledger = Ledger("life")
 
-    changes = do(ledger, Add(MILK), Patch(1, {"description": "buy bread"}), Remove(1)).changes
+    changes = do(ledger, CreateTask(MILK), UpdateTask(1, {"description": "buy bread"}), DeleteTask(1)).changes
 
     assert [change.task and change.task.description for change in changes] == ["buy milk", "buy bread", None]
     assert [change.task_id for change in changes] == [1, 1, 1]
@@ -140,9 +147,9 @@ def test_a_change_holds_the_task_as_it_was_then_and_none_for_a_deletion() -> Non
 
 def test_a_patch_that_changes_nothing_makes_no_version_and_no_change() -> None:
     ledger = Ledger("life")
-    (task,) = do(ledger, Add(MILK)).committed.results
+    (task,) = do(ledger, CreateTask(MILK)).committed.results
 
-    decision = do(ledger, Patch(1, {"description": "buy milk", "done": None}), at=LATER)
+    decision = do(ledger, UpdateTask(1, {"description": "buy milk", "done": None}), at=LATER)
 
     assert decision.committed.results[0] == task
     assert decision.entries() == []
@@ -151,15 +158,15 @@ def test_a_patch_that_changes_nothing_makes_no_version_and_no_change() -> None:
 
 def test_times_in_the_log_never_go_back_for_a_task_whatever_the_clock_does() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK))
+    do(ledger, CreateTask(MILK))
 
-    updated = do(ledger, Patch(1, {"done": True}), at=NOW - timedelta(days=1))
-    deleted = do(ledger, Remove(1), at=NOW - timedelta(days=2))
+    updated = do(ledger, UpdateTask(1, {"done": True}), at=NOW - timedelta(days=1))
+    deleted = do(ledger, DeleteTask(1), at=NOW - timedelta(days=2))
 
     assert [change.at for change in (*updated.changes, *deleted.changes)] == [NOW, NOW]
 
 
-@pytest.mark.parametrize("write", [Patch(7, {"done": True}), Remove(7)])
+@pytest.mark.parametrize("write", [UpdateTask(7, {"done": True}), DeleteTask(7)])
 def test_a_write_to_a_task_that_is_not_there_is_refused(write: Write) -> None:
     with pytest.raises(TaskNotFound) as caught:
         Ledger("life").decide([write], at=NOW)
@@ -170,22 +177,24 @@ def test_a_write_to_a_task_that_is_not_there_is_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("expected", "fits"),
     [
-        (WHATEVER, True),
-        (Expected(any_of=versions(2)), True),
-        (Expected(any_of=versions(1, 2, 3)), True),
-        (Expected(any_of=versions(1, 3)), False),
-        (Expected(any_of=frozenset()), False),
-        (Expected(none_of=versions(1, 3)), True),
-        (Expected(none_of=versions(2)), False),
-        (Expected(any_of=versions(2), none_of=versions(2)), False),
-        (Expected(any_of=versions(2, of="past life")), False),
-        (Expected(none_of=versions(2, of="past life")), True),
+        (ANY_VERSION, True),
+        (Precondition(any_of=versions(2)), True),
+        (Precondition(any_of=versions(1, 2, 3)), True),
+        (Precondition(any_of=versions(1, 3)), False),
+        (Precondition(any_of=frozenset()), False),
+        (Precondition(none_of=versions(1, 3)), True),
+        (Precondition(none_of=versions(2)), False),
+        (Precondition(any_of=versions(2), none_of=versions(2)), False),
+        (Precondition(any_of=versions(2, of="past life")), False),
+        (Precondition(none_of=versions(2, of="past life")), True),
     ],
 )
-@pytest.mark.parametrize("make", [lambda wanted: Patch(1, {"priority": 9}, wanted), lambda wanted: Remove(1, wanted)])
-def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: Expected, fits: bool) -> None:
+@pytest.mark.parametrize(
+    "make", [lambda wanted: UpdateTask(1, {"priority": 9}, wanted), lambda wanted: DeleteTask(1, wanted)]
+)
+def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: Precondition, fits: bool) -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), Patch(1, {"done": True}))
+    do(ledger, CreateTask(MILK), UpdateTask(1, {"done": True}))
     write = make(expected)
 
     if fits:
@@ -198,26 +207,26 @@ def test_a_write_is_done_only_at_a_version_that_it_expects(make: Any, expected: 
 
 def test_a_removal_by_a_query_takes_what_matches_and_leaves_the_rest() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(TaskDraft("done", done=True)), Add(TaskDraft("open")))
+    do(ledger, CreateTask(TaskDraft("done", done=True)), CreateTask(TaskDraft("open")))
 
-    decision = do(ledger, RemoveMatching((1, 2, 3, 1), TaskQuery(done=True), more=True))
+    decision = do(ledger, DeleteMatching((1, 2, 3, 1), TaskQuery(done=True), more=True))
 
-    assert decision.committed.results == (Removed(1, more=True),)
-    assert [(change.kind, change.task_id) for change in decision.changes] == [(Kind.DELETED, 1)]
+    assert decision.committed.results == (DeleteResult(1, more=True),)
+    assert [(change.kind, change.task_id) for change in decision.changes] == [(ChangeKind.DELETED, 1)]
     assert ledger.tasks.keys() == {2}  # type: ignore[attr-defined]
 
 
 def test_a_removal_by_a_query_names_its_tasks() -> None:
-    names = named([Commit([RemoveMatching((1, 2), TaskQuery()), Remove(7)], NOW)])
+    names = read_set([Commit([DeleteMatching((1, 2), TaskQuery()), DeleteTask(7)], NOW)])
 
     assert names.task_ids == {1, 2, 7}
 
 
 def test_a_removal_by_a_query_is_never_before_the_last_change_of_its_task() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), at=LATER)
+    do(ledger, CreateTask(MILK), at=LATER)
 
-    decision = do(ledger, RemoveMatching((1,), TaskQuery()), at=NOW)
+    decision = do(ledger, DeleteMatching((1,), TaskQuery()), at=NOW)
 
     assert decision.changes[0].at == LATER
 
@@ -227,12 +236,14 @@ def test_a_commit_that_is_refused_changes_nothing_and_says_which_write_it_was(
     patch: dict[str, Any], before: int
 ) -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), PutRecord("space", "name", {"n": 1}))
+    do(ledger, CreateTask(MILK), PutRecord("space", "name", {"n": 1}))
     held = state(ledger)
 
     with pytest.raises(WriteRefused) as caught:
         ledger.decide(
-            [*[Patch(1, patch)] * before, Remove(9), PutRecord("space", "name", {"n": 2})], at=LATER, retry=KEY
+            [*[UpdateTask(1, patch)] * before, DeleteTask(9), PutRecord("space", "name", {"n": 2})],
+            at=LATER,
+            idempotency_key=KEY,
         )
 
     assert caught.value.index == before
@@ -241,10 +252,10 @@ def test_a_commit_that_is_refused_changes_nothing_and_says_which_write_it_was(
 
 def test_a_patch_that_breaks_a_rule_together_with_the_task_is_refused_at_its_place() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(TaskDraft("x", metadata={"a": "x" * 10_000})))
+    do(ledger, CreateTask(TaskDraft("x", metadata={"a": "x" * 10_000})))
 
     with pytest.raises(InvalidTask) as caught:
-        ledger.decide([Add(MILK), Patch(1, {"metadata": {"b": "x" * 10_000}})], at=NOW)
+        ledger.decide([CreateTask(MILK), UpdateTask(1, {"metadata": {"b": "x" * 10_000}})], at=NOW)
 
     assert (caught.value.index, caught.value.field) == (1, "metadata")
 
@@ -252,24 +263,26 @@ def test_a_patch_that_breaks_a_rule_together_with_the_task_is_refused_at_its_pla
 @given(some.drafts, some.patches)
 def test_deciding_changes_nothing_itself(draft: TaskDraft, patch: dict[str, Any]) -> None:
     ledger = Ledger("life")
-    do(ledger, Add(draft))
+    do(ledger, CreateTask(draft))
     held = state(ledger)
 
-    ledger.decide([Add(draft), Patch(1, patch), PutRecord("s", "n", {}), Remove(1)], at=LATER, retry=KEY)
+    ledger.decide(
+        [CreateTask(draft), UpdateTask(1, patch), PutRecord("s", "n", {}), DeleteTask(1)], at=LATER, idempotency_key=KEY
+    )
 
     assert state(ledger) == held
 
 
-# ---------------------------------------------------------------- retry keys
+# ---------------------------------------------------------------- idempotency keys
 
 
-@pytest.mark.parametrize("writes", [[Add(MILK)], [Add(MILK), Patch(1, {"done": True})], []])
+@pytest.mark.parametrize("writes", [[CreateTask(MILK)], [CreateTask(MILK), UpdateTask(1, {"done": True})], []])
 def test_a_commit_under_a_used_key_answers_as_the_first_time_and_does_nothing(writes: list[Write]) -> None:
     ledger = Ledger("life")
-    first = do(ledger, *writes, retry=KEY)
+    first = do(ledger, *writes, idempotency_key=KEY)
     held = state(ledger)
 
-    again = do(ledger, *writes, at=LATER, retry=KEY)
+    again = do(ledger, *writes, at=LATER, idempotency_key=KEY)
 
     assert again.committed.results == first.committed.results
     assert (first.committed.replayed, again.committed.replayed) == (False, True)
@@ -279,11 +292,11 @@ def test_a_commit_under_a_used_key_answers_as_the_first_time_and_does_nothing(wr
 
 def test_a_used_key_answers_as_the_first_time_after_its_task_was_changed_and_removed() -> None:
     ledger = Ledger("life")
-    first = do(ledger, Add(MILK), retry=KEY)
-    do(ledger, Patch(1, {"done": True}))
-    do(ledger, Remove(1))
+    first = do(ledger, CreateTask(MILK), idempotency_key=KEY)
+    do(ledger, UpdateTask(1, {"done": True}))
+    do(ledger, DeleteTask(1))
 
-    again = do(ledger, Add(MILK), retry=KEY)
+    again = do(ledger, CreateTask(MILK), idempotency_key=KEY)
 
     assert again.committed.results == first.committed.results
     assert again.committed.position == Position("life", 3)
@@ -291,18 +304,18 @@ def test_a_used_key_answers_as_the_first_time_after_its_task_was_changed_and_rem
 
 def test_a_used_key_with_another_request_is_refused() -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), retry=KEY)
+    do(ledger, CreateTask(MILK), idempotency_key=KEY)
 
-    with pytest.raises(RetryKeyReused):
-        ledger.decide([Add(MILK)], at=NOW, retry=KEY._replace(fingerprint="other"))
+    with pytest.raises(IdempotencyKeyReused):
+        ledger.decide([CreateTask(MILK)], at=NOW, idempotency_key=KEY._replace(fingerprint="other"))
 
 
 @pytest.mark.parametrize("other", [KEY._replace(scope="other"), KEY._replace(value="other")])
-def test_keys_of_different_scopes_or_values_never_meet(other: RetryKey) -> None:
+def test_keys_of_different_scopes_or_values_never_meet(other: IdempotencyKey) -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK), retry=KEY)
+    do(ledger, CreateTask(MILK), idempotency_key=KEY)
 
-    decision = do(ledger, Add(MILK), retry=other._replace(fingerprint="of another request"))
+    decision = do(ledger, CreateTask(MILK), idempotency_key=other._replace(fingerprint="of another request"))
 
     assert not decision.committed.replayed
     assert ledger.last_id == 2
@@ -311,13 +324,13 @@ def test_keys_of_different_scopes_or_values_never_meet(other: RetryKey) -> None:
 def test_a_commit_that_is_refused_does_not_use_up_its_key() -> None:
     ledger = Ledger("life")
     with pytest.raises(TaskNotFound):
-        ledger.decide([Remove(1)], at=NOW, retry=KEY)
+        ledger.decide([DeleteTask(1)], at=NOW, idempotency_key=KEY)
 
-    assert not do(ledger, Add(MILK), retry=KEY).committed.replayed
+    assert not do(ledger, CreateTask(MILK), idempotency_key=KEY).committed.replayed
 
 
 def test_a_key_and_its_results_are_among_what_is_persisted() -> None:
-    decision = Ledger("life").decide([Add(MILK)], at=NOW, retry=KEY)
+    decision = Ledger("life").decide([CreateTask(MILK)], at=NOW, idempotency_key=KEY)
 
     (change, remembered) = decision.entries()
     assert isinstance(change, Change)
@@ -332,7 +345,7 @@ def test_a_record_is_made_replaced_and_dropped_under_its_versions() -> None:
 
     made = do(ledger, PutRecord("leases", "a", {"n": 1}, expected=0))
     replaced = do(ledger, PutRecord("leases", "a", {"n": 2}, expected=1))
-    dropped = do(ledger, DropRecord("leases", "a", expected=2))
+    dropped = do(ledger, DeleteRecord("leases", "a", expected=2))
 
     assert made.committed.results == (Record("leases", "a", {"n": 1}, 1),)
     assert replaced.committed.results == (Record("leases", "a", {"n": 2}, 2),)
@@ -348,8 +361,8 @@ def test_a_record_is_made_replaced_and_dropped_under_its_versions() -> None:
         (PutRecord("s", "there", {}, expected=0), 3),
         (PutRecord("s", "there", {}, expected=2), 3),
         (PutRecord("s", "absent", {}, expected=1), None),
-        (DropRecord("s", "there", expected=2), 3),
-        (DropRecord("s", "absent", expected=1), None),
+        (DeleteRecord("s", "there", expected=2), 3),
+        (DeleteRecord("s", "absent", expected=1), None),
     ],
 )
 def test_a_record_at_another_version_than_expected_is_a_conflict(write: Write, current: int | None) -> None:
@@ -357,7 +370,7 @@ def test_a_record_at_another_version_than_expected_is_a_conflict(write: Write, c
     do(ledger, *[PutRecord("s", "there", {})] * 3)
 
     with pytest.raises(RecordConflict) as caught:
-        ledger.decide([Add(MILK), write], at=NOW)
+        ledger.decide([CreateTask(MILK), write], at=NOW)
 
     assert caught.value.index == 1
     assert (caught.value.current and caught.value.current.version) == current
@@ -366,8 +379,8 @@ def test_a_record_at_another_version_than_expected_is_a_conflict(write: Write, c
 def test_a_record_that_is_absent_can_be_dropped_and_whatever_is_there_replaced() -> None:
     ledger = Ledger("life")
 
-    do(ledger, DropRecord("s", "n"))
-    do(ledger, DropRecord("s", "n", expected=0))
+    do(ledger, DeleteRecord("s", "n"))
+    do(ledger, DeleteRecord("s", "n", expected=0))
     do(ledger, PutRecord("s", "n", {"a": 1}))
     decision = do(ledger, PutRecord("s", "n", {"a": 2}))
 
@@ -382,26 +395,26 @@ def test_a_record_that_one_commit_writes_twice_is_persisted_once_as_it_was_left(
 
 # ---------------------------------------------------------------- for stores
 
-EXPECTED = st.sampled_from([WHATEVER, Expected(any_of=versions(1)), Expected(none_of=versions(1))])
+EXPECTED = st.sampled_from([ANY_VERSION, Precondition(any_of=versions(1)), Precondition(none_of=versions(1))])
 WRITES = st.lists(
     st.one_of(
-        st.builds(Add, some.drafts),
-        st.builds(Patch, st.integers(1, 6), some.patches, EXPECTED),
-        st.builds(Remove, st.integers(1, 6), EXPECTED),
-        st.builds(RemoveMatching, st.lists(st.integers(1, 6), max_size=4), some.queries, st.booleans()),
+        st.builds(CreateTask, some.drafts),
+        st.builds(UpdateTask, st.integers(1, 6), some.patches, EXPECTED),
+        st.builds(DeleteTask, st.integers(1, 6), EXPECTED),
+        st.builds(DeleteMatching, st.lists(st.integers(1, 6), max_size=4), some.queries, st.booleans()),
         st.builds(PutRecord, st.just("s"), st.sampled_from("ab"), some.json_objects),
-        st.builds(DropRecord, st.just("s"), st.sampled_from("ab"), st.none() | st.integers(0, 2)),
+        st.builds(DeleteRecord, st.just("s"), st.sampled_from("ab"), st.none() | st.integers(0, 2)),
     ),
     max_size=4,
 )
-KEYS = st.none() | st.builds(RetryKey, st.just(""), st.sampled_from("ab"), st.sampled_from("fg"))
+KEYS = st.none() | st.builds(IdempotencyKey, st.just(""), st.sampled_from("ab"), st.sampled_from("fg"))
 COMMITS = st.lists(st.builds(Commit, WRITES, st.just(NOW), KEYS), max_size=6)
 
 
 def outcome(ledger: Ledger, commit: Commit) -> Decision | str:
     try:
-        return ledger.decide(commit.writes, at=commit.at, retry=commit.retry)
-    except (WriteRefused, RetryKeyReused) as error:
+        return ledger.decide(commit.writes, at=commit.at, idempotency_key=commit.idempotency_key)
+    except (WriteRefused, IdempotencyKeyReused) as error:
         return f"{type(error).__name__}: {error}"
 
 
@@ -429,7 +442,7 @@ def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list
     whole = Ledger("life", tasks=tasks, remembered=remembered, records=records)
 
     for commit in commits:
-        names = named([commit])
+        names = read_set([commit])
         fetched = Ledger(
             "life",
             last_id=whole.last_id,
@@ -447,7 +460,7 @@ def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list
 @given(COMMITS)
 def test_what_was_persisted_makes_the_same_ledger_again(commits: list[Commit]) -> None:
     ledger, again = Ledger("life"), Ledger("another")
-    journal: list[Any] = [Header("life", 0, 0, 0)]
+    journal: list[Any] = [StoreHeader("life", 0, 0, 0)]
     for commit in commits:
         if isinstance(decided := outcome(ledger, commit), Decision):
             ledger.apply(decided.entries())
@@ -473,7 +486,7 @@ def test_the_log_has_no_gaps_and_replays_to_the_tasks(commits: list[Commit]) -> 
         if change.task is None:
             del tasks[change.task_id]
         else:
-            assert (change.kind is Kind.CREATED) == (change.task_id not in tasks)
+            assert (change.kind is ChangeKind.CREATED) == (change.task_id not in tasks)
             tasks[change.task_id] = change.task
     assert [change.seq for change in log] == list(range(1, ledger.seq + 1))
     assert tasks == ledger.tasks
@@ -484,25 +497,25 @@ LARGE = TaskDraft("\U0001f600" * 10_000, metadata={"a": "b" * 16_000})
 
 def test_many_small_patches_of_a_large_task_are_refused_where_they_become_too_much() -> None:
     ledger = Ledger("g")
-    ledger.apply(ledger.decide([Add(LARGE)], at=NOW).entries())
-    patches = [Patch(1, {"priority": n % 10}) for n in range(1, 1_001)]
+    ledger.apply(ledger.decide([CreateTask(LARGE)], at=NOW).entries())
+    patches = [UpdateTask(1, {"priority": n % 10}) for n in range(1, 1_001)]
 
     with pytest.raises(CommitTooLarge, match="8,388,608 bytes") as refused:
-        ledger.decide(patches, at=NOW, retry=RetryKey("", "key", "f"))
+        ledger.decide(patches, at=NOW, idempotency_key=IdempotencyKey("", "key", "f"))
 
     each = len(codec.dumps(ledger.tasks.get(1)))
     assert refused.value.index == PATCHED_MAX // each
     assert len(ledger.decide(patches[: PATCHED_MAX // each], at=NOW).changes) == PATCHED_MAX // each
-    unchanged = [Patch(1, {"priority": 0})] * 1_000
+    unchanged = [UpdateTask(1, {"priority": 0})] * 1_000
     with pytest.raises(CommitTooLarge):  # they would make no versions, and the same answer
         ledger.decide(unchanged, at=NOW)
 
 
 def test_what_is_added_and_removed_may_be_large() -> None:
     ledger = Ledger("g")
-    ledger.apply(ledger.decide([Add(LARGE)] * 200, at=NOW).entries())
+    ledger.apply(ledger.decide([CreateTask(LARGE)] * 200, at=NOW).entries())
 
-    removed = ledger.decide([Remove(number) for number in range(1, 201)], at=NOW)
+    removed = ledger.decide([DeleteTask(number) for number in range(1, 201)], at=NOW)
 
     assert len(removed.changes) == 200
 
@@ -510,13 +523,13 @@ def test_what_is_added_and_removed_may_be_large() -> None:
 def test_as_few_writes_as_are_not_measured_cannot_be_too_large() -> None:
     worst = TaskDraft(
         "\x01" * DESCRIPTION_MAX,
-        labels=normalized_labels([f"{n:02}" + "\x01" * (LABEL_MAX - 2) for n in range(LABELS_MAX)]),
+        labels=normalize_labels([f"{n:02}" + "\x01" * (LABEL_MAX - 2) for n in range(LABELS_MAX)]),
         metadata={"a": "b" * (METADATA_MAX - 9)},
     )
 
-    assert metadata_problem(worst.metadata) is None
+    assert metadata_error(worst.metadata) is None
 
-    task = Ledger("g").decide([Add(worst)], at=NOW).committed.results[0]
+    task = Ledger("g").decide([CreateTask(worst)], at=NOW).committed.results[0]
 
     assert len(codec.dumps(task)) * FEW < PATCHED_MAX
 
@@ -533,10 +546,10 @@ class Archive(NamedTuple):
 @pytest.mark.parametrize("write", [Archive(1), None, "remove", (1,), TaskDraft("x")], ids=repr)
 def test_a_write_of_no_known_kind_is_refused_by_its_name_and_place(write: Any) -> None:
     ledger = Ledger("life")
-    do(ledger, Add(MILK))
+    do(ledger, CreateTask(MILK))
     before = state(ledger)
 
-    for writes in ([write], [Add(MILK), write]):
+    for writes in ([write], [CreateTask(MILK), write]):
         with pytest.raises(UnknownWrite, match=f"{type(write).__name__}, which is no kind of write") as refused:
             ledger.decide(writes, at=NOW)
         assert refused.value.index == len(writes) - 1
@@ -546,7 +559,7 @@ def test_a_write_of_no_known_kind_is_refused_by_its_name_and_place(write: Any) -
 
 def test_a_write_of_no_known_kind_names_nothing_that_a_ledger_must_know() -> None:
     """So that it doesn't fail the commits beside it."""
-    names = named([Commit([Archive(1)], NOW), Commit([Remove(2)], NOW)])  # type: ignore[list-item]
+    names = read_set([Commit([Archive(1)], NOW), Commit([DeleteTask(2)], NOW)])  # type: ignore[list-item]
 
     assert names == ({2}, set(), set())
 

@@ -9,26 +9,26 @@ from datetime import UTC, datetime
 import pytest
 
 from tasksvc import (
-    Add,
+    CreateTask,
     Entry,
-    Header,
-    LedgerRepository,
-    Patch,
-    RetryKey,
+    IdempotencyKey,
+    InMemoryRepository,
     StoreFull,
+    StoreHeader,
     StoreNotEmpty,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateTask,
 )
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 MILK = TaskDraft("buy milk")
-KEY = RetryKey("", "key", "fingerprint")
+KEY = IdempotencyKey("", "key", "fingerprint")
 PATIENCE = 10.0
 
 
-class Journal(LedgerRepository):
+class Journal(InMemoryRepository):
     """Appends to a list, which takes a while and can fail."""
 
     def __init__(self) -> None:
@@ -54,11 +54,11 @@ class Journal(LedgerRepository):
             self.writing = False
 
 
-async def count(repository: LedgerRepository) -> int:
+async def count(repository: InMemoryRepository) -> int:
     return len((await repository.find(TaskQuery(), limit=1_000)).tasks)
 
 
-async def entries_of(repository: LedgerRepository) -> list[Entry]:
+async def entries_of(repository: InMemoryRepository) -> list[Entry]:
     return [entry async for entry in repository.dump()]
 
 
@@ -69,16 +69,16 @@ async def stream(entries: Sequence[Entry]) -> AsyncIterator[Entry]:
 
 @pytest.fixture
 async def some_dump() -> list[Entry]:
-    repository = LedgerRepository()
-    await repository.commit([Add(MILK), Add(MILK)], at=NOW, retry=KEY)
+    repository = InMemoryRepository()
+    await repository.commit([CreateTask(MILK), CreateTask(MILK)], at=NOW, idempotency_key=KEY)
     return await entries_of(repository)
 
 
 async def test_what_was_persisted_replays_to_the_same_store() -> None:
     repository, again = Journal(), Journal()
     header = repository.header
-    await asyncio.gather(*(repository.commit([Add(MILK)], at=NOW) for _ in range(100)))
-    await repository.commit([Patch(1, {"done": True})], at=NOW, retry=KEY)
+    await asyncio.gather(*(repository.commit([CreateTask(MILK)], at=NOW) for _ in range(100)))
+    await repository.commit([UpdateTask(1, {"done": True})], at=NOW, idempotency_key=KEY)
 
     again.replay([header])
     for entries in repository.kept:
@@ -90,7 +90,7 @@ async def test_what_was_persisted_replays_to_the_same_store() -> None:
 async def test_nobody_sees_what_is_not_persisted_yet() -> None:
     repository = Journal()
     repository.free.clear()
-    writing = asyncio.ensure_future(repository.commit([Add(MILK)], at=NOW))
+    writing = asyncio.ensure_future(repository.commit([CreateTask(MILK)], at=NOW))
     await asyncio.wait_for(repository.started.wait(), PATIENCE)
 
     assert await count(repository) == 0
@@ -103,12 +103,12 @@ async def test_what_could_not_be_persisted_never_happened_and_its_number_and_key
     repository = Journal()
     repository.full = True
     failed = await asyncio.gather(
-        *(repository.commit([Add(MILK)], at=NOW, retry=KEY._replace(value=str(n))) for n in range(3)),
+        *(repository.commit([CreateTask(MILK)], at=NOW, idempotency_key=KEY._replace(value=str(n))) for n in range(3)),
         return_exceptions=True,
     )
     repository.full = False
 
-    committed = await repository.commit([Add(MILK)], at=NOW, retry=KEY._replace(value="0"))
+    committed = await repository.commit([CreateTask(MILK)], at=NOW, idempotency_key=KEY._replace(value="0"))
 
     assert [type(outcome) for outcome in failed] == [StoreFull] * 3
     assert (committed.replayed, committed.position.seq, await count(repository)) == (False, 1, 1)
@@ -118,10 +118,10 @@ async def test_a_commit_with_a_defect_fails_alone_in_its_group() -> None:
     repository = Journal()
 
     one, defect, refused, two = await asyncio.gather(
-        repository.commit([Add(MILK)], at=NOW),
-        repository.commit([Patch(1, {"no such field": 1})], at=NOW),
-        repository.commit([Patch(9, {})], at=NOW),
-        repository.commit([Add(MILK)], at=NOW),
+        repository.commit([CreateTask(MILK)], at=NOW),
+        repository.commit([UpdateTask(1, {"no such field": 1})], at=NOW),
+        repository.commit([UpdateTask(9, {})], at=NOW),
+        repository.commit([CreateTask(MILK)], at=NOW),
         return_exceptions=True,
     )
 
@@ -139,8 +139,8 @@ async def test_a_restore_gives_all_that_was_dumped_under_a_new_generation(some_d
     await repository.restore(stream(some_dump))
 
     header, *rest = await entries_of(repository)
-    assert isinstance(header, Header)
-    assert isinstance(some_dump[0], Header)
+    assert isinstance(header, StoreHeader)
+    assert isinstance(some_dump[0], StoreHeader)
     assert header.generation not in (some_dump[0].generation, "")
     assert header[1:] == some_dump[0][1:]
     assert rest == some_dump[1:]
@@ -175,10 +175,10 @@ async def test_a_restore_beside_commits_finds_the_store_empty_or_is_refused(some
     before, after = Journal(), Journal()
 
     refused, *_ = await asyncio.gather(
-        before.restore(stream(some_dump)), before.commit([Add(MILK)], at=NOW), return_exceptions=True
+        before.restore(stream(some_dump)), before.commit([CreateTask(MILK)], at=NOW), return_exceptions=True
     )
     added, restored = await asyncio.gather(
-        after.commit([Add(MILK)], at=NOW), after.restore(stream(some_dump)), return_exceptions=True
+        after.commit([CreateTask(MILK)], at=NOW), after.restore(stream(some_dump)), return_exceptions=True
     )
 
     for repository, outcome in ((before, refused), (after, restored)):

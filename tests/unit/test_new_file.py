@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tasksvc.stores.atomic_file import FileRefused, new_file
+from tasksvc.stores.atomic_file import OutputRefused, atomic_write
 
 
 def test_it_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
-    with new_file(tmp_path / "new") as partial:
+    with atomic_write(tmp_path / "new") as partial:
         partial.write_text("whole")
         assert not (tmp_path / "new").exists()
         assert partial.parent == tmp_path, "on the same disk"
@@ -26,7 +26,7 @@ def test_it_gets_its_name_when_it_is_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_nothing_is_left_where_it_fails(error: type[BaseException], tmp_path: Path) -> None:
     def fail_half_way() -> None:
-        with new_file(tmp_path / "new") as partial:
+        with atomic_write(tmp_path / "new") as partial:
             partial.write_text("half")
             raise error
 
@@ -37,7 +37,10 @@ def test_nothing_is_left_where_it_fails(error: type[BaseException], tmp_path: Pa
 
 
 def test_an_error_of_the_system_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileRefused, match=r"new cannot be written: Is a directory\.$"), new_file(tmp_path / "new"):
+    with (
+        pytest.raises(OutputRefused, match=r"new cannot be written: Is a directory\.$"),
+        atomic_write(tmp_path / "new"),
+    ):
         tmp_path.write_text("")
 
     assert list(tmp_path.iterdir()) == []
@@ -45,11 +48,11 @@ def test_an_error_of_the_system_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_file_that_came_meanwhile_is_not_written_over(tmp_path: Path) -> None:
     def write_while_another_does() -> None:
-        with new_file(tmp_path / "new") as partial:
+        with atomic_write(tmp_path / "new") as partial:
             partial.write_text("ours")
             (tmp_path / "new").write_text("theirs")
 
-    with pytest.raises(FileRefused, match="is there already"):
+    with pytest.raises(OutputRefused, match="is there already"):
         write_while_another_does()
 
     assert (tmp_path / "new").read_text() == "theirs"
@@ -62,10 +65,10 @@ def test_one_of_many_that_write_the_same_file_at_once_gets_the_name(tmp_path: Pa
 
     def write(number: int) -> int | None:
         try:
-            with new_file(tmp_path / "new") as partial:
+            with atomic_write(tmp_path / "new") as partial:
                 partial.write_text(str(number))
                 all_wrote.wait()
-        except FileRefused:
+        except OutputRefused:
             return None
         return number
 
@@ -89,7 +92,7 @@ def test_a_disk_without_hard_links_is_written_to_as_well(
 
     monkeypatch.setattr("os.link", no_links)
 
-    with pytest.raises(FileRefused) if taken else contextlib.nullcontext(), new_file(tmp_path / "new") as partial:
+    with pytest.raises(OutputRefused) if taken else contextlib.nullcontext(), atomic_write(tmp_path / "new") as partial:
         partial.write_text("ours")
 
     assert (tmp_path / "new").read_text() == ("theirs" if taken else "ours")
@@ -98,5 +101,5 @@ def test_a_disk_without_hard_links_is_written_to_as_well(
 def test_a_link_that_leads_nowhere_is_there(tmp_path: Path) -> None:
     (tmp_path / "new").symlink_to(tmp_path / "nowhere")
 
-    with pytest.raises(FileRefused, match="is there already"), new_file(tmp_path / "new"):
+    with pytest.raises(OutputRefused, match="is there already"), atomic_write(tmp_path / "new"):
         pytest.fail("it was given")

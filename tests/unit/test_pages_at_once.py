@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tasksvc import BEGINNING, Cursor, LedgerRepository, Page, TaskQuery
+from tasksvc import LOG_START, Cursor, InMemoryRepository, Page, TaskQuery
 from tasksvc.application.pages_at_once import PagesAtOnce
 
 AT_ONCE = 4
 
 
-class SlowRepository(LedgerRepository):
+class SlowRepository(InMemoryRepository):
     """A store whose pages come when the test says so."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class SlowRepository(LedgerRepository):
     ) -> Page:
         self.asked.append(limit)
         await self.may_answer.acquire()
-        return Page((), None, BEGINNING)
+        return Page((), None, LOG_START)
 
 
 @pytest.fixture

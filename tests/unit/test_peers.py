@@ -6,7 +6,7 @@ import pytest
 from multidict import CIMultiDict
 
 from tasksvc.api.pipeline.peers import Peers, peer_at
-from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ def test_a_peer_is_an_ipv4_address_or_an_ipv6_network(address: str | None, peer:
 def test_behind_a_trusted_proxy_the_peer_is_its_client(
     address: str | None, headers: dict[str, str] | None, peer: str
 ) -> None:
-    peers = Peers(Proxies(["10.0.0.1"]))
+    peers = Peers(TrustedProxies(["10.0.0.1"]))
 
     assert peers.of(address, None if headers is None else CIMultiDict(headers)) == peer

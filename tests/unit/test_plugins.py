@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from running_service import unmeasured
 
-from tasksvc import LedgerRepository, StoreRefused, StoreURL, Unsupported
+from tasksvc import InMemoryRepository, NotSupported, StoreRefused, StoreURL
 from tasksvc.domain.errors import PluginError
 from tasksvc.plugins import (
     InstalledStore,
@@ -29,11 +29,11 @@ from tasksvc.plugins import (
 GOOD = """
     import tasksvc
 
-    class Opened(tasksvc.LedgerRepository):
+    class Opened(tasksvc.InMemoryRepository):
         pass
 
     @tasksvc.hookimpl
-    async def tasksvc_open(url, scratch):
+    async def tasksvc_open_store(url, scratch):
         repository = Opened()
         repository.url, repository.scratch = url, scratch
         return repository
@@ -68,7 +68,7 @@ class SitePackages:
         info.mkdir(parents=True)
         metadata = f"Metadata-Version: 2.4\nName: {distribution}\nVersion: {version}\n{requires}"
         info.joinpath("METADATA").write_text(metadata)
-        info.joinpath("entry_points.txt").write_text(f"[tasksvc.repositories]\n{scheme} = {value or module}\n")
+        info.joinpath("entry_points.txt").write_text(f"[tasksvc.stores]\n{scheme} = {value or module}\n")
         if source is not None:
             place.joinpath(f"{module}.py").write_text(textwrap.dedent(source))
         self._monkeypatch.syspath_prepend(str(place))
@@ -104,7 +104,7 @@ async def test_the_hook_of_the_named_adapter_opens_the_store(site: SitePackages,
 
     repository = await open_repository(URL, scratch=scratch)
 
-    assert isinstance(repository, LedgerRepository)
+    assert isinstance(repository, InMemoryRepository)
     assert type(repository).__module__ == "plug_store"
     assert repository.url.reveal() == URL  # type: ignore[attr-defined]
     assert repository.scratch is scratch  # type: ignore[attr-defined]
@@ -125,14 +125,14 @@ async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackage
 
         class Plugin:
             @tasksvc.hookimpl
-            async def tasksvc_open(self, url):
-                return tasksvc.LedgerRepository()
+            async def tasksvc_open_store(self, url):
+                return tasksvc.InMemoryRepository()
 
         plugin = Plugin()
     """
     site.install(source, value="plug_store:plugin")
 
-    assert isinstance(await open_repository(URL), LedgerRepository)
+    assert isinstance(await open_repository(URL), InMemoryRepository)
 
 
 async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_it(site: SitePackages) -> None:
@@ -240,7 +240,7 @@ async def test_an_object_that_the_module_lacks_is_named(site: SitePackages) -> N
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("def tasksvc_open(", "def tasksvc_opne(", "unknown hook 'tasksvc_opne'"),
+        ("def tasksvc_open_store(", "def tasksvc_opne(", "unknown hook 'tasksvc_opne'"),
         ("(url, scratch)", "(url, scrach)", "{'scrach'}"),
     ],
 )
@@ -258,18 +258,18 @@ async def test_an_adapter_without_the_hook_is_named(site: SitePackages, source: 
     site.install(source)
 
     assert await problem_with(URL) == (
-        "The adapter for plug: from Plug-Store implements no hook tasksvc_open. Ask its author."
+        "The adapter for plug: from Plug-Store implements no hook tasksvc_open_store. Ask its author."
     )
 
 
 @pytest.mark.parametrize(
     ("hook", "given"),
     [
-        ("def tasksvc_open(): return None", "NoneType"),
-        ("def tasksvc_open(): return 'text'", "str"),
-        ("def tasksvc_open(): return tasksvc.LedgerRepository()", "LedgerRepository"),
-        ("async def tasksvc_open(): return {}", "dict"),
-        ("async def tasksvc_open(): return tasksvc.LedgerRepository", "ABCMeta"),
+        ("def tasksvc_open_store(): return None", "NoneType"),
+        ("def tasksvc_open_store(): return 'text'", "str"),
+        ("def tasksvc_open_store(): return tasksvc.InMemoryRepository()", "InMemoryRepository"),
+        ("async def tasksvc_open_store(): return {}", "dict"),
+        ("async def tasksvc_open_store(): return tasksvc.InMemoryRepository", "ABCMeta"),
     ],
 )
 async def test_a_hook_that_gives_no_repository_to_wait_for_is_told_what_it_gave(
@@ -286,7 +286,7 @@ async def test_a_hook_that_gives_no_repository_to_wait_for_is_told_what_it_gave(
 async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_hidden(
     site: SitePackages, kind: str
 ) -> None:
-    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open(url): raise OSError(url.reveal())")
+    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open_store(url): raise OSError(url.reveal())")
 
     assert await problem_with(URL) == (
         "The adapter for plug: failed to open plug://user:***@host/db?... with OSError. Ask its author."
@@ -299,7 +299,7 @@ async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_
 @pytest.mark.parametrize("kind", ["def", "async def"])
 async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: SitePackages, kind: str) -> None:
     refusal = "raise tasksvc.StoreRefused('This store is in use.')"
-    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open(): {refusal}")
+    site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open_store(): {refusal}")
 
     with pytest.raises(StoreRefused, match=r"^This store is in use\.$"):
         await open_repository(URL)
@@ -375,10 +375,10 @@ READER = """
         async def close(self): pass
 
     @tasksvc.hookimpl
-    def tasksvc_open(url, scratch): raise AssertionError("opened to write")
+    def tasksvc_open_store(url, scratch): raise AssertionError("opened to write")
 
     @tasksvc.hookimpl
-    async def tasksvc_read(url): return Opened()
+    async def tasksvc_open_reader(url): return Opened()
 
     @tasksvc.hookimpl
     async def tasksvc_backup(url, file): file.write_text(url.scheme)
@@ -404,7 +404,7 @@ async def test_a_store_without_that_hook_is_opened_as_always(site: SitePackages)
 
     reader = await open_reader(URL)
 
-    assert isinstance(reader, LedgerRepository)
+    assert isinstance(reader, InMemoryRepository)
 
 
 async def test_a_reader_that_is_none_is_told(site: SitePackages) -> None:
@@ -425,7 +425,7 @@ async def test_a_backup_is_made_by_the_adapter(site: SitePackages, tmp_path: Pat
 async def test_an_adapter_that_makes_no_backups_is_told(site: SitePackages, tmp_path: Path) -> None:
     site.install()
 
-    with pytest.raises(Unsupported, match="makes no backups"):
+    with pytest.raises(NotSupported, match="makes no backups"):
         await back_up(URL, tmp_path / "backup")
 
 

@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from tasksvc import (
-    BEGINNING,
-    Add,
-    Committed,
-    Expected,
-    LedgerRepository,
+    LOG_START,
+    CommitResult,
+    CreateTask,
+    DeleteResult,
+    DeleteTask,
+    IdempotencyKey,
+    IdempotencyKeyReused,
+    InMemoryRepository,
     Page,
-    Patch,
     PositionGone,
-    Remove,
-    Removed,
-    RetryKey,
-    RetryKeyReused,
+    Precondition,
     SortField,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateTask,
     VersionConflict,
 )
 from tasksvc.application import clock, retention, tasks
@@ -34,12 +34,12 @@ from tasksvc.application.retention import CLOCK_STEP, KEY_HOURS, Retention
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
 MILK = TaskDraft("buy milk")
-KEY = RetryKey("", "key", "fingerprint")
+KEY = IdempotencyKey("", "key", "fingerprint")
 
 
 @pytest.fixture
-async def repository() -> AsyncIterator[LedgerRepository]:
-    repository = LedgerRepository()
+async def repository() -> AsyncIterator[InMemoryRepository]:
+    repository = InMemoryRepository()
     yield repository
     await repository.close()
 
@@ -48,31 +48,31 @@ def _whole(page: Page) -> Page:
     return page
 
 
-async def fill(repository: LedgerRepository, count: int, *, done: bool = False) -> None:
-    await repository.commit([Add(TaskDraft("task", done=done))] * count, at=NOW)
+async def fill(repository: InMemoryRepository, count: int, *, done: bool = False) -> None:
+    await repository.commit([CreateTask(TaskDraft("task", done=done))] * count, at=NOW)
 
 
 def test_now_is_in_utc() -> None:
     assert clock.now().tzinfo is UTC
 
 
-async def test_a_task_is_created_at_the_time_of_the_call(repository: LedgerRepository) -> None:
+async def test_a_task_is_created_at_the_time_of_the_call(repository: InMemoryRepository) -> None:
     made, replayed = await tasks.create(repository, MILK, at=NOW)
 
     assert (made.task.description, made.task.created_at, replayed) == ("buy milk", NOW, False)
     assert await repository.get(made.task.id) == made
 
 
-async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: LedgerRepository) -> None:
-    made = await asyncio.gather(*(tasks.create(repository, MILK, at=NOW, retry=KEY) for _ in range(20)))
+async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: InMemoryRepository) -> None:
+    made = await asyncio.gather(*(tasks.create(repository, MILK, at=NOW, idempotency_key=KEY) for _ in range(20)))
 
     assert [found.task.id for found, _ in made] == [1] * 20
     assert [replayed for _, replayed in made].count(False) == 1
-    with pytest.raises(RetryKeyReused):
-        await tasks.create(repository, MILK, at=NOW, retry=KEY._replace(fingerprint="another"))
+    with pytest.raises(IdempotencyKeyReused):
+        await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY._replace(fingerprint="another"))
 
 
-async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository) -> None:
+async def test_a_patch_gives_the_task_as_it_then_is(repository: InMemoryRepository) -> None:
     await tasks.create(repository, MILK, at=NOW)
 
     patched, replayed = await tasks.patch(repository, 1, {"done": True}, at=LATER)
@@ -82,9 +82,9 @@ async def test_a_patch_gives_the_task_as_it_then_is(repository: LedgerRepository
     assert await repository.get(1) == patched
 
 
-async def test_of_many_patches_that_expect_one_version_one_is_done(repository: LedgerRepository) -> None:
+async def test_of_many_patches_that_expect_one_version_one_is_done(repository: InMemoryRepository) -> None:
     made, _ = await tasks.create(repository, MILK, at=NOW)
-    expected = Expected(any_of=frozenset({made.version}))
+    expected = Precondition(any_of=frozenset({made.version}))
 
     outcomes = await asyncio.gather(
         *(tasks.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
@@ -94,7 +94,7 @@ async def test_of_many_patches_that_expect_one_version_one_is_done(repository: L
     assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 49
 
 
-async def test_concurrent_patches_of_different_fields_are_all_kept(repository: LedgerRepository) -> None:
+async def test_concurrent_patches_of_different_fields_are_all_kept(repository: InMemoryRepository) -> None:
     await tasks.create(repository, MILK, at=NOW)
 
     await asyncio.gather(
@@ -106,25 +106,31 @@ async def test_concurrent_patches_of_different_fields_are_all_kept(repository: L
     assert task.version == 51
 
 
-async def test_a_removed_task_is_gone(repository: LedgerRepository) -> None:
+async def test_a_removed_task_is_gone(repository: InMemoryRepository) -> None:
     made, _ = await tasks.create(repository, MILK, at=NOW)
 
     with pytest.raises(VersionConflict):
-        await tasks.remove(repository, 1, at=NOW, expected=Expected(none_of=frozenset({made.version})))
+        await tasks.remove(repository, 1, at=NOW, expected=Precondition(none_of=frozenset({made.version})))
     await tasks.remove(repository, 1, at=NOW)
 
     with pytest.raises(TaskNotFound):
         await tasks.remove(repository, 1, at=NOW)
 
 
-async def test_a_batch_is_done_wholly_or_not_at_all(repository: LedgerRepository) -> None:
+async def test_a_batch_is_done_wholly_or_not_at_all(repository: InMemoryRepository) -> None:
     with pytest.raises(TaskNotFound) as caught:
-        await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True}), Remove(9)], at=NOW, retry=KEY)
+        await tasks.batch(
+            repository, [CreateTask(MILK), UpdateTask(1, {"done": True}), DeleteTask(9)], at=NOW, idempotency_key=KEY
+        )
     assert caught.value.index == 2
     assert (await repository.find(TaskQuery(), limit=10)).position.seq == 0
 
-    committed = await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=NOW, retry=KEY)
-    again = await tasks.batch(repository, [Add(MILK), Patch(1, {"done": True})], at=LATER, retry=KEY)
+    committed = await tasks.batch(
+        repository, [CreateTask(MILK), UpdateTask(1, {"done": True})], at=NOW, idempotency_key=KEY
+    )
+    again = await tasks.batch(
+        repository, [CreateTask(MILK), UpdateTask(1, {"done": True})], at=LATER, idempotency_key=KEY
+    )
 
     assert (committed.replayed, again.replayed) == (False, True)
     assert committed.results == again.results
@@ -132,106 +138,110 @@ async def test_a_batch_is_done_wholly_or_not_at_all(repository: LedgerRepository
 
 
 async def test_removing_what_matches_takes_the_first_thousand_by_id(
-    repository: LedgerRepository, monkeypatch: pytest.MonkeyPatch
+    repository: InMemoryRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "REMOVE_MATCHING_MAX", 10)
+    monkeypatch.setattr(tasks, "DELETE_MATCHING_MAX", 10)
     await fill(repository, 2)
     await fill(repository, 15, done=True)
     done = TaskQuery(done=True)
 
-    first, _ = await tasks.remove_matching(repository, done, at=NOW)
+    first, _ = await tasks.delete_matching(repository, done, at=NOW)
     left = await repository.find(TaskQuery(), limit=100)
-    second, _ = await tasks.remove_matching(repository, done, at=NOW)
-    third, _ = await tasks.remove_matching(repository, done, at=NOW)
+    second, _ = await tasks.delete_matching(repository, done, at=NOW)
+    third, _ = await tasks.delete_matching(repository, done, at=NOW)
 
     assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
-    assert (first, second, third) == (Removed(10, more=True), Removed(5, more=False), Removed(0, more=False))
+    assert (first, second, third) == (
+        DeleteResult(10, more=True),
+        DeleteResult(5, more=False),
+        DeleteResult(0, more=False),
+    )
 
 
 async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -> None:
-    class Overtaken(LedgerRepository):
+    class Overtaken(InMemoryRepository):
         """Somebody is always faster."""
 
         async def find(self, query: TaskQuery, **options: Any) -> Page:
             page = await super().find(query, **options)
-            await self.commit([Patch(1, {"done": False}), Remove(2)], at=NOW)
+            await self.commit([UpdateTask(1, {"done": False}), DeleteTask(2)], at=NOW)
             return page
 
     repository = Overtaken()
     await fill(repository, 3, done=True)
 
-    removed, _ = await tasks.remove_matching(repository, TaskQuery(done=True), at=LATER)
+    removed, _ = await tasks.delete_matching(repository, TaskQuery(done=True), at=LATER)
 
-    assert removed == Removed(1, more=False)
+    assert removed == DeleteResult(1, more=False)
     assert (await repository.get(1)).task.done is False
     await repository.close()
 
 
 async def test_changes_and_removals_that_are_repeated_with_their_key_are_done_once(
-    repository: LedgerRepository,
+    repository: InMemoryRepository,
 ) -> None:
     await fill(repository, 3, done=True)
     keys = [KEY._replace(value=str(n)) for n in range(3)]
 
     for replayed in (False, True):
-        patched, patched_before = await tasks.patch(repository, 1, {"priority": 1}, at=NOW, retry=keys[0])
-        removed_before = await tasks.remove(repository, 2, at=NOW, retry=keys[1])
-        removed, matching_before = await tasks.remove_matching(
-            repository, TaskQuery(done=True, priority=0), at=NOW, retry=keys[2]
+        patched, patched_before = await tasks.patch(repository, 1, {"priority": 1}, at=NOW, idempotency_key=keys[0])
+        removed_before = await tasks.remove(repository, 2, at=NOW, idempotency_key=keys[1])
+        removed, matching_before = await tasks.delete_matching(
+            repository, TaskQuery(done=True, priority=0), at=NOW, idempotency_key=keys[2]
         )
-        assert (patched.task.version, removed) == (2, Removed(1, more=False))
+        assert (patched.task.version, removed) == (2, DeleteResult(1, more=False))
         assert (patched_before, removed_before, matching_before) == (replayed, replayed, replayed)
         await tasks.create(repository, TaskDraft("made meanwhile", done=True), at=NOW)
 
 
 async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_nothing_matches() -> None:
-    class Watched(LedgerRepository):
+    class Watched(InMemoryRepository):
         commits = 0
 
-        async def commit(self, *arguments: Any, **more: Any) -> Committed:
+        async def commit(self, *arguments: Any, **more: Any) -> CommitResult:
             self.commits += 1
             return await super().commit(*arguments, **more)
 
     repository = Watched()
 
-    without = await tasks.remove_matching(repository, TaskQuery(), at=NOW)
-    with_key = await tasks.remove_matching(repository, TaskQuery(), at=NOW, retry=KEY)
+    without = await tasks.delete_matching(repository, TaskQuery(), at=NOW)
+    with_key = await tasks.delete_matching(repository, TaskQuery(), at=NOW, idempotency_key=KEY)
 
-    assert without == with_key == (Removed(0, more=False), False)
+    assert without == with_key == (DeleteResult(0, more=False), False)
     assert repository.commits == 1
     await repository.close()
 
 
 @pytest.mark.parametrize(("count", "pages"), [(0, [0]), (4, [4]), (10, [4, 4, 2]), (8, [4, 4])])
 async def test_a_walk_gives_the_whole_list_page_by_page(
-    repository: LedgerRepository, count: int, pages: list[int]
+    repository: InMemoryRepository, count: int, pages: list[int]
 ) -> None:
     await fill(repository, count)
     newest_first = TaskQuery(sort=SortField.ID, descending=True)
 
-    rest = tasks.walk(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
+    rest = tasks.iter_pages(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [len(page.tasks) for page in walked] == pages
     assert [task.id for page in walked for task in page.tasks] == list(range(count, 0, -1))
 
 
-async def test_a_walk_can_start_at_a_place(repository: LedgerRepository) -> None:
+async def test_a_walk_can_start_at_a_place(repository: InMemoryRepository) -> None:
     await fill(repository, 5)
     first = await repository.find(TaskQuery(), limit=2)
 
-    rest = tasks.walk(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
+    rest = tasks.iter_pages(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]
 
 
-async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: LedgerRepository) -> None:
+async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: InMemoryRepository) -> None:
     policy = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
     for n in range(5):
-        await tasks.create(repository, MILK, at=NOW, retry=KEY._replace(value=str(n)))
-    await tasks.create(repository, MILK, at=NOW + timedelta(days=1), retry=KEY._replace(value="expired"))
-    await tasks.create(repository, MILK, at=NOW + timedelta(days=2), retry=KEY)
+        await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY._replace(value=str(n)))
+    await tasks.create(repository, MILK, at=NOW + timedelta(days=1), idempotency_key=KEY._replace(value="expired"))
+    await tasks.create(repository, MILK, at=NOW + timedelta(days=2), idempotency_key=KEY)
     at = NOW + timedelta(days=2, seconds=1)
 
     steps = 1
@@ -243,24 +253,24 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
     assert len(page.tasks) == 7
     assert len((await repository.read_changes(page.position._replace(seq=5), limit=10)).changes) == 2
     with pytest.raises(PositionGone):
-        await repository.read_changes(BEGINNING, limit=10)
-    assert not (await tasks.create(repository, MILK, at=at, retry=KEY._replace(value="expired")))[1]
-    assert (await tasks.create(repository, MILK, at=at, retry=KEY))[1]
+        await repository.read_changes(LOG_START, limit=10)
+    assert not (await tasks.create(repository, MILK, at=at, idempotency_key=KEY._replace(value="expired")))[1]
+    assert (await tasks.create(repository, MILK, at=at, idempotency_key=KEY))[1]
 
 
 @pytest.mark.parametrize("clock", [-CLOCK_STEP, timedelta(0), CLOCK_STEP])
 async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
-    repository: LedgerRepository, clock: timedelta
+    repository: InMemoryRepository, clock: timedelta
 ) -> None:
     """When it was used the clock was off by `clock`, and when old keys are dropped by as much the other way."""
-    await tasks.create(repository, MILK, at=NOW + clock, retry=KEY)
+    await tasks.create(repository, MILK, at=NOW + clock, idempotency_key=KEY)
 
     await retention.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)
 
-    assert (await tasks.create(repository, MILK, at=NOW, retry=KEY))[1]
+    assert (await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY))[1]
 
 
-async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: LedgerRepository) -> None:
+async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: InMemoryRepository) -> None:
     await fill(repository, 10)
 
     more = await retention.prune_step(repository, Retention(log_keep=3), at=NOW)

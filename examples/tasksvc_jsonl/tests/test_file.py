@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tasksvc_jsonl import FORMAT, JSONLRepository, tasksvc_open
+from tasksvc_jsonl import FORMAT, JSONLRepository, tasksvc_open_store
 
 from tasksvc import (
-    Add,
+    CreateTask,
+    InMemoryRepository,
     InvalidStoreURL,
-    LedgerRepository,
     OutcomeUnknown,
     StoreRefused,
     StoreUnavailable,
@@ -47,7 +47,7 @@ def with_store(path: Path, use: Callable[[JSONLRepository], Awaitable[None]]) ->
 
 
 async def add(store: JSONLRepository, *descriptions: str) -> None:
-    await store.commit([Add(TaskDraft(description)) for description in descriptions], at=NOW)
+    await store.commit([CreateTask(TaskDraft(description)) for description in descriptions], at=NOW)
 
 
 def adding(*descriptions: str) -> Callable[[JSONLRepository], Awaitable[None]]:
@@ -192,9 +192,9 @@ def test_after_a_failure_that_cannot_be_undone_nothing_more_is_written(path: Pat
 
 def test_a_scratch_store_leaves_files_alone(path: Path) -> None:
     async def scratch() -> None:
-        store = await tasksvc_open(StoreURL(f"jsonl:///{path}"), scratch=True)
-        assert isinstance(store, LedgerRepository)
-        await store.commit([Add(TaskDraft("gone"))], at=NOW)
+        store = await tasksvc_open_store(StoreURL(f"jsonl:///{path}"), scratch=True)
+        assert isinstance(store, InMemoryRepository)
+        await store.commit([CreateTask(TaskDraft("gone"))], at=NOW)
         await store.close()
 
     asyncio.run(scratch())
@@ -208,4 +208,4 @@ def test_a_scratch_store_leaves_files_alone(path: Path) -> None:
 @pytest.mark.parametrize("url", ["jsonl:", "jsonl:///", "jsonl://host/tasks.jsonl", "jsonl:///tasks.jsonl?mode=ro"])
 def test_a_url_that_names_no_file_is_refused(url: str) -> None:
     with pytest.raises(InvalidStoreURL, match="A jsonl: store is named like"):
-        asyncio.run(tasksvc_open(StoreURL(url), scratch=False))
+        asyncio.run(tasksvc_open_store(StoreURL(url), scratch=False))

@@ -10,13 +10,13 @@ from functools import partial
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import POSITION_GONE, answers, header, operation
-from tasksvc.api.pipeline.auth import FRESH_SECONDS, Access, Caller
-from tasksvc.api.requests.positions import parse_position, show_position
+from tasksvc.api.pipeline.auth import FRESH_SECONDS, Authenticator, Caller
+from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.responses.feed import change_to_json
-from tasksvc.api.responses.raw import Answer, encoded_answer
-from tasksvc.api.responses.streaming import Stream
-from tasksvc.api.runtime import Service
+from tasksvc.api.responses.raw import RawResponse, encoded_response
+from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
 from tasksvc.application.contract_checks import check_changes
@@ -40,7 +40,7 @@ PAGES_MAX = 2
 class ChangeHandlers:
     """Everything below /changes."""
 
-    def __init__(self, service: Service, access: Access) -> None:
+    def __init__(self, service: Runtime, access: Authenticator) -> None:
         self._service, self._access = service, access
         self._reading = asyncio.Semaphore(min(PAGES_MAX, service.shares.pages))
 
@@ -54,10 +54,10 @@ class ChangeHandlers:
         responses=answers({200: ("Changes, in order.", ChangesOut, [])}, POSITION_GONE),
         query=ChangesQuery(),
     )
-    async def changes(self, request: web.Request) -> Answer:
+    async def changes(self, request: web.Request) -> RawResponse:
         since = parse_position(request[QUERY]["since"], where="query", field="since")
         async with self._reading:
-            return encoded_answer(await self._page(since, request[QUERY]["limit"]))
+            return encoded_response(await self._page(since, request[QUERY]["limit"]))
 
     async def _page(self, since: Position, limit: int) -> bytes:
         """The body of an answer with at most `limit` changes after `since`."""
@@ -69,12 +69,12 @@ class ChangeHandlers:
             check_changes(page, since)
             since, more = page.next, page.more
             for change in page.changes:
-                position = show_position(Position(page.next.generation, change.seq))
+                position = format_position(Position(page.next.generation, change.seq))
                 taken.append(encoded := codec.dumps(change_to_json(change, position)))
                 left, room = left - 1, room - len(encoded)
         return b'{"changes":[%b],"next":%b,"more":%b}\n' % (
             b",".join(taken),
-            codec.dumps(show_position(since)),
+            codec.dumps(format_position(since)),
             codec.dumps(more),
         )
 
@@ -91,7 +91,7 @@ class ChangeHandlers:
         responses=answers({200: ("Events.", None, [])}, POSITION_GONE),
         query=StreamQuery(),
     )
-    async def stream(self, request: web.Request) -> Stream:
+    async def stream(self, request: web.Request) -> StreamingResponse:
         since = None
         if (last := request.headers.get("Last-Event-ID")) is not None:
             since = parse_position(last, where="header", field="Last-Event-ID")
@@ -101,7 +101,7 @@ class ChangeHandlers:
         start = await self._service.feed.start(since)
         caller = self._access.caller_of(request)
         self._access.open_stream(caller)
-        return Stream(
+        return StreamingResponse(
             "text/event-stream",
             self._events(start, caller),
             [("X-Accel-Buffering", "no")],
@@ -118,7 +118,7 @@ class ChangeHandlers:
         """
         # A token may be revoked meanwhile, so it is looked at as often as for single requests.
         tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
-        yield b"retry: 1000\nid: %b\n\n" % show_position(start).encode()
+        yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
         async for piece in self._service.feed.events(start, tick):
             if not await self._access.is_still_admitted(caller):

@@ -7,12 +7,12 @@ from time import perf_counter
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.observability.metrics import exposition
+from tasksvc.api.observability.metrics import render_prometheus
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.decorators import Refusal, answers, operation
 from tasksvc.api.responses.problems import problem
-from tasksvc.api.responses.raw import Answer, json_answer
-from tasksvc.api.runtime import Service
+from tasksvc.api.responses.raw import RawResponse, json_response
+from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.problems import HealthOut
 from tasksvc.domain.errors import StoreUnavailable
 
@@ -23,15 +23,15 @@ STUCK_SECONDS = 30.0
 NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After when to ask again.")
 
 
-class OperationsHandlers:
+class HealthHandlers:
     """/health and /metrics."""
 
-    def __init__(self, service: Service, observer: Observer) -> None:
+    def __init__(self, service: Runtime, observer: Observer) -> None:
         self._service, self._observer = service, observer
 
     @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
-    async def live(self, request: web.Request) -> Answer:
-        return json_answer({"status": "ok"})
+    async def live(self, request: web.Request) -> RawResponse:
+        return json_response({"status": "ok"})
 
     @operation(
         "Can it serve?",
@@ -39,7 +39,7 @@ class OperationsHandlers:
         description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
         responses=answers({200: ("It can.", HealthOut, [])}, NOT_READY),
     )
-    async def ready(self, request: web.Request) -> Answer | web.Response:
+    async def ready(self, request: web.Request) -> RawResponse | web.Response:
         if self._service.leaving:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
         if perf_counter() - self._service.in_flight.write_given_up_at < STUCK_SECONDS:
@@ -50,7 +50,7 @@ class OperationsHandlers:
         except (StoreUnavailable, TimeoutError) as error:
             detail = str(error) or "The store does not answer."
             return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
-        return json_answer({"status": "ok"})
+        return json_response({"status": "ok"})
 
     @operation(
         "Figures",
@@ -70,5 +70,5 @@ class OperationsHandlers:
                 for name, value in service.repository.statistics().items()
             },
         }
-        body, content_type = exposition(self._observer.figures, gauges)
+        body, content_type = render_prometheus(self._observer.figures, gauges)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})

@@ -10,13 +10,13 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, answers, header, operation
-from tasksvc.api.pipeline.auth import Access
-from tasksvc.api.requests.cursors import show_cursor
-from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, expected_by, is_known, joined
-from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, retry_key
-from tasksvc.api.requests.positions import show_position
+from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.requests.cursors import encode_cursor
+from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_known, joined, precondition_from
+from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
+from tasksvc.api.requests.positions import format_position
 from tasksvc.api.requests.validation import BODY, QUERY, RAW
-from tasksvc.api.responses.cache import EncodedPages, EncodedTasks, as_lines
+from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
@@ -24,13 +24,13 @@ from tasksvc.api.responses.raw import (
     JSON,
     NDJSON,
     REPLAYED,
-    Answer,
-    encoded_answer,
-    json_answer,
-    task_answer,
+    RawResponse,
+    encoded_response,
+    json_response,
+    task_response,
 )
-from tasksvc.api.responses.streaming import Stream
-from tasksvc.api.runtime import Service
+from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.queries import FilterQuery, ListQuery
 from tasksvc.api.schemas.tasks import CONDITION, TASK, Batch, BatchOut, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
 from tasksvc.application import clock, tasks
@@ -41,7 +41,7 @@ from tasksvc.domain.errors import VersionConflict, WriteRefused
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.rules import ID_MAX
 from tasksvc.domain.task import Task, TaskDraft, Version
-from tasksvc.domain.writes import Add, Patch, Remove, Result, Write
+from tasksvc.domain.writes import CreateTask, DeleteTask, Result, UpdateTask, Write
 from tasksvc.ports.store import Page
 from tasksvc.stores.turns import Turns
 
@@ -75,11 +75,11 @@ NO_FILTER = Refusal(
 class TaskHandlers:
     """Everything below /tasks/."""
 
-    def __init__(self, service: Service, access: Access) -> None:
+    def __init__(self, service: Runtime, access: Authenticator) -> None:
         self._service, self._access = service, access
         self._tasks, self._pages, self._pages_at_once = (
-            EncodedTasks(),
-            EncodedPages(),
+            TaskResponseCache(),
+            PageResponseCache(),
             PagesAtOnce(service.shares.pages),
         )
 
@@ -94,20 +94,22 @@ class TaskHandlers:
         ),
         body=TaskIn(),
     )
-    async def create_task(self, request: web.Request) -> Answer:
+    async def create_task(self, request: web.Request) -> RawResponse:
         below = "" if request.path.endswith("/") else "tasks/"
         return await self.create(request, request[BODY], request[RAW], below=below)
 
-    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes, *, below: str = "") -> Answer:
+    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes, *, below: str = "") -> RawResponse:
         """Creates the task of `draft`, which came as the body `raw`.
 
         `below` leads from the request's URL to those of tasks, so that Location needs no path: a
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
         check_untagged(*conditions_of(request))
-        retry = retry_key(request, self._access, "/tasks/", raw)
-        made, replayed = await tasks.create(self._service.repository, draft, at=clock.now(), retry=retry)
-        answer = task_answer(made, status=201)
+        idempotency_key = idempotency_key_of(request, self._access, "/tasks/", raw)
+        made, replayed = await tasks.create(
+            self._service.repository, draft, at=clock.now(), idempotency_key=idempotency_key
+        )
+        answer = task_response(made, status=201)
         answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
             answer.add(REPLAYED, "true")
@@ -121,15 +123,15 @@ class TaskHandlers:
             {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, NO_SUCH_TASK, VERSION_CONFLICT
         ),
     )
-    async def get_task(self, request: web.Request) -> Answer | web.Response:
+    async def get_task(self, request: web.Request) -> RawResponse | web.Response:
         return await self.show(request, _task_id(request))
 
-    async def show(self, request: web.Request, task_id: int) -> Answer | web.Response:
+    async def show(self, request: web.Request, task_id: int) -> RawResponse | web.Response:
         """Shows a task."""
         found = await self._service.repository.get(task_id)
         check_task(found.task, task_id)
         if_match, if_none_match = conditions_of(request)
-        if if_match is not None and not expected_by(if_match, None).admits(found.version):
+        if if_match is not None and not precondition_from(if_match, None).allows(found.version):
             raise VersionConflict(*found)
         if if_none_match is not None and is_known(if_none_match, found.version):
             return web.Response(status=304, headers={hdrs.CACHE_CONTROL: NO_CACHE, hdrs.ETAG: etag(found.version)})
@@ -145,17 +147,17 @@ class TaskHandlers:
         ),
         body=TaskPatch(),
     )
-    async def patch_task(self, request: web.Request) -> Answer:
+    async def patch_task(self, request: web.Request) -> RawResponse:
         repository = self._service.repository
         conditions = conditions_of(request)
-        expected = expected_by(*conditions)
+        expected = precondition_from(*conditions)
         task_id = _task_id(request)
-        retry = retry_key(request, self._access, f"/tasks/{task_id}", request[RAW], conditions)
+        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/{task_id}", request[RAW], conditions)
         patched, replayed = await tasks.patch(
-            repository, task_id, request[BODY], at=clock.now(), expected=expected, retry=retry
+            repository, task_id, request[BODY], at=clock.now(), expected=expected, idempotency_key=idempotency_key
         )
         check_task(patched.task, task_id)
-        answer = task_answer(patched)
+        answer = task_response(patched)
         if replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -169,10 +171,12 @@ class TaskHandlers:
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         repository = self._service.repository
         conditions = conditions_of(request)
-        expected = expected_by(*conditions)
+        expected = precondition_from(*conditions)
         task_id = _task_id(request)
-        retry = retry_key(request, self._access, f"/tasks/{task_id}", conditions=conditions)
-        replayed = await tasks.remove(repository, task_id, at=clock.now(), expected=expected, retry=retry)
+        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/{task_id}", conditions=conditions)
+        replayed = await tasks.remove(
+            repository, task_id, at=clock.now(), expected=expected, idempotency_key=idempotency_key
+        )
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
     # ------------------------------------------------------------ many tasks
@@ -188,12 +192,12 @@ class TaskHandlers:
         responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}),
         query=ListQuery(),
     )
-    async def list_tasks(self, request: web.Request) -> Answer | Stream:
+    async def list_tasks(self, request: web.Request) -> RawResponse | StreamingResponse:
         return await self.show_list(request, *request[QUERY])
 
     async def show_list(
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
-    ) -> Answer | Stream:
+    ) -> RawResponse | StreamingResponse:
         """Shows a list, or a page of it."""
         lines = _prefers_lines(joined(request, hdrs.ACCEPT))
         find = self._find_for(request, query)
@@ -202,14 +206,18 @@ class TaskHandlers:
         answer = self._pages.answer(page, lines=lines)
         if limit is None and page.next is not None:
             show_rest = as_lines if lines else _as_members
-            rest = tasks.walk(find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES)
+            rest = tasks.iter_pages(
+                find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES
+            )
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
-            headers = [(CHANGE_SEQ, show_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
+            headers = [(CHANGE_SEQ, format_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             caller = self._access.caller_of(request)
             self._access.open_stream(caller)
-            return Stream(NDJSON if lines else JSON, pieces, headers, closed=partial(self._access.close_stream, caller))
+            return StreamingResponse(
+                NDJSON if lines else JSON, pieces, headers, closed=partial(self._access.close_stream, caller)
+            )
         if page.next is not None:
-            answer.add(hdrs.LINK, _next_link(request, show_cursor(page.next, query)))
+            answer.add(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
         return answer
 
     def _find_for(self, request: web.Request, query: TaskQuery) -> tasks.Find:
@@ -234,12 +242,12 @@ class TaskHandlers:
         responses=answers({200: ("How many there are.", CountOut, [])}),
         query=FilterQuery(),
     )
-    async def count_tasks(self, request: web.Request) -> Answer:
+    async def count_tasks(self, request: web.Request) -> RawResponse:
         query = request[QUERY]
         counting = partial(self._service.repository.count, query)
         count = await self._service.searches_like(query).run(self._access.caller_of(request), counting)
         check_count(count)
-        return json_answer({"count": count})
+        return json_response({"count": count})
 
     @operation(
         "Delete tasks by a filter",
@@ -253,18 +261,22 @@ class TaskHandlers:
         responses=answers({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
         query=FilterQuery(),
     )
-    async def delete_tasks(self, request: web.Request) -> Answer:
+    async def delete_tasks(self, request: web.Request) -> RawResponse:
         conditions = conditions_of(request)
         check_untagged(*conditions)
         query = request[QUERY]
         if query == TaskQuery():
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
         filters = request.raw_path.partition("?")[2]
-        retry = retry_key(request, self._access, f"/tasks/?{filters}", conditions=conditions)
-        removed, replayed = await tasks.remove_matching(
-            self._service.repository, query, at=clock.now(), retry=retry, find=self._find_for(request, query)
+        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/?{filters}", conditions=conditions)
+        removed, replayed = await tasks.delete_matching(
+            self._service.repository,
+            query,
+            at=clock.now(),
+            idempotency_key=idempotency_key,
+            find=self._find_for(request, query),
         )
-        answer = json_answer({"deleted": removed.tasks, "more": removed.more})
+        answer = json_response({"deleted": removed.tasks, "more": removed.more})
         if replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -277,10 +289,10 @@ class TaskHandlers:
         responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=Batch(),
     )
-    async def batch(self, request: web.Request) -> Answer:
+    async def batch(self, request: web.Request) -> RawResponse:
         check_untagged(*conditions_of(request))
         operations = request[BODY]
-        retry = retry_key(request, self._access, "/tasks/batch", request[RAW])
+        idempotency_key = idempotency_key_of(request, self._access, "/tasks/batch", request[RAW])
         request[RAW] = b""  # nobody needs it any more, and it may be large
         turns = Turns()
         writes = []
@@ -288,7 +300,9 @@ class TaskHandlers:
             writes.append(_write(asked))
             await turns.next()
         try:
-            committed = await tasks.batch(self._service.repository, writes, at=clock.now(), retry=retry)
+            committed = await tasks.batch(
+                self._service.repository, writes, at=clock.now(), idempotency_key=idempotency_key
+            )
         except WriteRefused as error:
             raise BatchRefused(error) from error
         del writes
@@ -298,7 +312,7 @@ class TaskHandlers:
             shown += _shown(asked, result, generation), b","
             await turns.next()
         shown[-1] = b"]}\n"
-        answer = encoded_answer(b"".join(shown))
+        answer = encoded_response(b"".join(shown))
         if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -332,14 +346,14 @@ def _joined(request: web.Request, name: str) -> str | None:
 
 
 def _write(operation: dict[str, Any]) -> Write:
-    expected = expected_by(operation.get("if_match"), None)
+    expected = precondition_from(operation.get("if_match"), None)
     match operation["op"]:
         case "create":
-            return Add(operation["task"])
+            return CreateTask(operation["task"])
         case "update":
-            return Patch(operation["id"], operation["patch"], expected)
+            return UpdateTask(operation["id"], operation["patch"], expected)
         case "delete":
-            return Remove(operation["id"], expected)
+            return DeleteTask(operation["id"], expected)
         case op:
             raise ValueError(f"{op!r} is no operation of a batch.")
 

@@ -7,13 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import Refusal, answers, operation
-from tasksvc.api.pipeline.auth import Access
-from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, retry_key
+from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
 from tasksvc.api.responses.problems import AlreadyMade, FieldError, InvalidRequest, NoSuchToken
-from tasksvc.api.responses.raw import REPLAYED, Answer, json_answer
-from tasksvc.api.runtime import Service
-from tasksvc.api.schemas.tokens import TOKEN, TokenIn, TokenMade, TokenOut
+from tasksvc.api.responses.raw import REPLAYED, RawResponse, json_response
+from tasksvc.api.runtime import Runtime
+from tasksvc.api.schemas.tokens import TOKEN, TokenCreated, TokenIn, TokenOut
 from tasksvc.application import clock, tokens
 from tasksvc.application.tokens import Token, TokenAlreadyMade, TokenRefused
 
@@ -33,7 +33,7 @@ NAME_TAKEN = Refusal(
 class TokenHandlers:
     """Everything below /admin/tokens."""
 
-    def __init__(self, service: Service, access: Access) -> None:
+    def __init__(self, service: Runtime, access: Authenticator) -> None:
         self._service, self._access = service, access
 
     @operation(
@@ -44,10 +44,10 @@ class TokenHandlers:
             " Idempotency-Key a repetition makes no second token, and is answered 409."
         ),
         headers=[IDEMPOTENCY_KEY],
-        responses=answers({201: ("The token.", TokenMade, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
+        responses=answers({201: ("The token.", TokenCreated, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
         body=TokenIn(),
     )
-    async def create_token(self, request: web.Request) -> Answer:
+    async def create_token(self, request: web.Request) -> RawResponse:
         asked = request[BODY]
         try:
             secret, token = await tokens.create_token(
@@ -56,19 +56,19 @@ class TokenHandlers:
                 tokens.Scope.named(asked["scope"]),
                 at=clock.now(),
                 expires_at=asked["expires_at"],
-                retry=retry_key(request, self._access, "/admin/tokens", request[RAW]),
+                idempotency_key=idempotency_key_of(request, self._access, "/admin/tokens", request[RAW]),
             )
         except TokenRefused as error:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
         except TokenAlreadyMade as error:
             raise AlreadyMade(str(error), token_to_json(error.token)) from None
         self._access.token_made()
-        return json_answer({**token_to_json(token), "token": secret}, status=201)
+        return json_response({**token_to_json(token), "token": secret}, status=201)
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
-    async def list_tokens(self, request: web.Request) -> Answer:
-        found = [token_to_json(token) async for token in tokens.all_tokens(self._service.repository)]
-        return json_answer(sorted(found, key=lambda token: str(token["name"])))
+    async def list_tokens(self, request: web.Request) -> RawResponse:
+        found = [token_to_json(token) async for token in tokens.list_tokens(self._service.repository)]
+        return json_response(sorted(found, key=lambda token: str(token["name"])))
 
     @operation(
         "Revoke a token",
@@ -79,9 +79,11 @@ class TokenHandlers:
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        retry = retry_key(request, self._access, f"/admin/tokens/{name}")
+        idempotency_key = idempotency_key_of(request, self._access, f"/admin/tokens/{name}")
         try:
-            replayed = await tokens.revoke_token(self._service.repository, name, at=clock.now(), retry=retry)
+            replayed = await tokens.revoke_token(
+                self._service.repository, name, at=clock.now(), idempotency_key=idempotency_key
+            )
         except TokenRefused as error:
             raise NoSuchToken(str(error)) from None
         self._access.token_revoked()

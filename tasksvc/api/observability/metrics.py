@@ -12,7 +12,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 """Upper bounds of the histogram of durations, in seconds."""
 
 
-class Durations:
+class Histogram:
     """How long some requests took."""
 
     def __init__(self) -> None:
@@ -22,11 +22,11 @@ class Durations:
         """All together."""
 
 
-class Figures:
+class Metrics:
     """Counts and durations of the requests."""
 
     def __init__(self) -> None:
-        self.requests: defaultdict[tuple[str, str, int], Durations] = defaultdict(Durations)
+        self.requests: defaultdict[tuple[str, str, int], Histogram] = defaultdict(Histogram)
         """By route, method and status."""
         self.store_errors: Counter[str] = Counter()
         """By kind."""
@@ -37,9 +37,9 @@ class Figures:
         durations.buckets[bisect_left(BUCKETS, seconds)] += 1
         durations.seconds += seconds
 
-    def by_route(self) -> dict[tuple[str, str], Durations]:
+    def by_route(self) -> dict[tuple[str, str], Histogram]:
         """By route and method, whatever the status."""
-        found: defaultdict[tuple[str, str], Durations] = defaultdict(Durations)
+        found: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
         for (route, method, _), durations in self.requests.items():
             total = found[route, method]
             total.buckets = list(map(add, total.buckets, durations.buckets))
@@ -47,7 +47,7 @@ class Figures:
         return found
 
 
-def exposition(figures: Figures, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
+def render_prometheus(figures: Metrics, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
     """The figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily

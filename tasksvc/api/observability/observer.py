@@ -7,15 +7,15 @@ import time
 from aiohttp import hdrs, web
 
 from tasksvc.api.observability.access_log import MAPPED, RequestLog
-from tasksvc.api.observability.metrics import Figures
-from tasksvc.api.pipeline.trusted_proxies import Proxies
+from tasksvc.api.observability.metrics import Metrics
+from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 
 
 class Observer:
     """Sees every request."""
 
-    def __init__(self, log: RequestLog | None, proxies: Proxies | None) -> None:
-        self.figures = Figures()
+    def __init__(self, log: RequestLog | None, proxies: TrustedProxies | None) -> None:
+        self.figures = Metrics()
         self._log, self._proxies = log, proxies
 
     def saw(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
@@ -24,7 +24,9 @@ class Observer:
         self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
             remote = (
-                request.remote if self._proxies is None else self._proxies.client_of(request.remote, request.headers)
+                request.remote
+                if self._proxies is None
+                else self._proxies.client_address(request.remote, request.headers)
             )
             if remote is not None and remote.startswith(MAPPED):
                 remote = remote[len(MAPPED) :]

@@ -28,7 +28,8 @@ TAGS = [
 ]
 DESCRIPTION = """Tasks over REST.
 
-Reads carry entity tags, writes take conditions and retry keys, and the change log tells all that happened, in order.
+Reads carry entity tags, writes take conditions and idempotency keys, and the change log tells all that happened, in
+order.
 
 Every error is a problem document (RFC 9457). Its `type` is `urn:tasksvc:problem:` and a name that doesn't change. An
 operation lists the errors that mean something particular there; it can answer with these too, as far as they apply:
@@ -77,24 +78,24 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
 
 
 _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
-    fields.Text: ("string", None),
-    fields.Flag: ("boolean", None),
-    fields.Whole: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
-    fields.Moment: ("string", "date-time"),
+    fields.StrictString: ("string", None),
+    fields.StrictBoolean: ("boolean", None),
+    fields.StrictInteger: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
+    fields.UTCDateTime: ("string", "date-time"),
     tasks.Labels: ("array", None),
     tasks.Metadata: ("object", None),
-    fields.QueryFlag: ("boolean", None),
-    fields.QueryWhole: ("integer", "int64"),
-    fields.ShownWhole: ("integer", "int64"),
-    fields.QueryTexts: ("array", None),
+    fields.QueryBoolean: ("boolean", None),
+    fields.QueryInteger: ("integer", "int64"),
+    fields.ResponseInteger: ("integer", "int64"),
+    fields.QueryStringList: ("array", None),
 }
 
 
 def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
     """What the fields of `schemas` say of their values."""
-    if isinstance(field, fields.Whole | fields.ShownWhole):
+    if isinstance(field, fields.StrictInteger | fields.ResponseInteger):
         return {"minimum": field.least, "maximum": field.most}
-    if isinstance(field, tasks.Labels | fields.QueryTexts):
+    if isinstance(field, tasks.Labels | fields.QueryStringList):
         # No maxItems: at most 50 may be different, and a label that is repeated counts once.
         return {"items": {"type": "string", **tasks.LABEL}}
     if isinstance(field, tasks.Metadata):

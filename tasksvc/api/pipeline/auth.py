@@ -11,11 +11,11 @@ from enum import Enum
 from aiohttp import hdrs, web
 
 from tasksvc.api.observability.redaction import names_token
-from tasksvc.api.pipeline.rate_limit import Allowance
+from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.responses.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
-from tasksvc.api.runtime import Service
+from tasksvc.api.runtime import Runtime
 from tasksvc.application.clock import now
-from tasksvc.application.tokens import Scope, Token, all_tokens, ensure_token, find_token, hash_of, is_well_formed
+from tasksvc.application.tokens import Scope, Token, ensure_token, find_token, hash_secret, is_well_formed, list_tokens
 from tasksvc.domain.errors import NoTokens, Overloaded
 from tasksvc.ports.store import Capability
 
@@ -43,7 +43,7 @@ class TokenPolicy(Enum):
 class Caller:
     """Somebody with a token; or everybody at one address, where no token is asked for."""
 
-    def __init__(self, token: Token | None, allowance: Allowance) -> None:
+    def __init__(self, token: Token | None, allowance: RateLimits) -> None:
         self.token = token
         self.checked = time.monotonic()
         """When the token was last seen in the store."""
@@ -63,8 +63,8 @@ class Caller:
         return "-" if self.token is None else self.token.name
 
     @property
-    def retry_scope(self) -> str:
-        """Of their retry keys."""
+    def idempotency_scope(self) -> str:
+        """Of their idempotency keys."""
         return "" if self.token is None else self.token.hash
 
     def count_request(self) -> None:
@@ -112,10 +112,10 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 """Who sent a request."""
 
 
-class Access:
+class Authenticator:
     """Admits requests."""
 
-    def __init__(self, service: Service, policy: TokenPolicy, allowance: Allowance) -> None:
+    def __init__(self, service: Runtime, policy: TokenPolicy, allowance: RateLimits) -> None:
         self._service, self._policy, self._allowance = service, policy, allowance
         self._callers: dict[str, Caller] = {}
         self._streams = 0
@@ -222,7 +222,7 @@ class Access:
 
     async def _look(self) -> None:
         """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
-        async for _ in all_tokens(self._service.repository):
+        async for _ in list_tokens(self._service.repository):
             self.by_token = True
             break
         self._look_at = math.inf if self.by_token else time.monotonic() + FRESH_SECONDS
@@ -246,7 +246,7 @@ class Access:
         secret = given[0][len(BEARER) :].strip()
         if not is_well_formed(secret):
             raise Unauthorized
-        secret_hash = hash_of(secret)
+        secret_hash = hash_secret(secret)
         caller = callers.get(secret_hash)
         if caller is None or caller.token is None:
             token = await find_token(self._service.repository, secret_hash)

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from tasksvc.api.handlers.tasks import ALL_TASKS, TaskHandlers
-from tasksvc.api.pipeline.pipeline import Edge
+from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.requests.body import JSON, Uploads, read_body
 from tasksvc.api.requests.strict_json import LARGE_BYTES
 from tasksvc.api.requests.validation import load_body, load_large_body
 from tasksvc.api.responses.problems import problem
-from tasksvc.api.responses.raw import Answer
+from tasksvc.api.responses.raw import RawResponse
 from tasksvc.api.schemas.tasks import TaskIn
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft
@@ -31,13 +31,13 @@ _TASK_IN = TaskIn()
 VERSIONS = (HttpVersion11, HttpVersion10)
 """Of HTTP.  aiohttp reads 0.9 and 2.0 as well, and answers as if it spoke them."""
 
-Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | Answer]]
+Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | RawResponse]]
 
 
-class Front:
+class FastPath:
     """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
 
-    def __init__(self, handlers: TaskHandlers, edge: Edge, uploads: Uploads, *, body_max: int) -> None:
+    def __init__(self, handlers: TaskHandlers, edge: RequestPipeline, uploads: Uploads, *, body_max: int) -> None:
         """`body_max`: bytes."""
         self._handlers, self._uploads, self._body_max = handlers, uploads, body_max
         self._show = edge.enclose(handlers.show, Scope.READ, "/tasks/{id}")
@@ -48,7 +48,7 @@ class Front:
         """A handler of all requests, of which `application` gets those that are not hot."""
         show, show_list, create = self._show, self._show_list, self._create
 
-        async def dispatch(request: web.BaseRequest) -> web.StreamResponse | Answer:
+        async def dispatch(request: web.BaseRequest) -> web.StreamResponse | RawResponse:
             if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
                 return _refuse_version(request)
             path, method = request.raw_path, request.method
@@ -65,7 +65,7 @@ class Front:
 
         return dispatch
 
-    async def _read_and_create(self, request: web.Request) -> Answer:
+    async def _read_and_create(self, request: web.Request) -> RawResponse:
         raw = await read_body(request, self._uploads, types=(JSON,), limit=self._body_max)
         draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
         return await self._handlers.create(request, draft, raw)

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from aiohttp import hdrs, web
 
 from tasksvc.api.pipeline.origins import DEFAULT_PORTS, Host, Origin, origin_of, parse_host, parse_origin
-from tasksvc.api.pipeline.trusted_proxies import Asked, Proxies
-from tasksvc.api.responses.problems import ForeignHost, ForeignOrigin, MalformedRequest
+from tasksvc.api.pipeline.trusted_proxies import Asked, TrustedProxies
+from tasksvc.api.responses.problems import CrossOriginWrite, MalformedRequest, UntrustedHost
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,7 +43,7 @@ class Advice(NamedTuple):
     origin: str = "If this page may write, add its origin to the guard's origins."
 
 
-class Guard:
+class OriginCheck:
     """Lets requests through that come from where they should."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Guard:
         hosts: Collection[str] | None,
         origins: Collection[str] = (),
         *,
-        proxies: Proxies | None = None,
+        proxies: TrustedProxies | None = None,
         advice: Advice = Advice(),  # noqa: B008  # a constant
     ) -> None:
         """`hosts`: the names, without ports, that the service answers to; None for any.
@@ -68,7 +68,7 @@ class Guard:
         """What the log said of refusals, and when."""
 
     def check(self, request: web.BaseRequest) -> None:
-        """Raises MalformedRequest, ForeignHost, ForeignOrigin."""
+        """Raises MalformedRequest, UntrustedHost, CrossOriginWrite."""
         headers = request.headers
         given = headers.getall(hdrs.HOST, ())
         host = given[0] if len(given) == 1 else ""
@@ -88,7 +88,7 @@ class Guard:
             raise MalformedRequest(f"The {what} is malformed.", close=True)
         if not self._answers_to("" if host is None else host.name):
             self._note(f"Refused a request to the host {text or '(none)'}", request, self._advice.host)
-            raise ForeignHost(f"This service doesn't answer to the host {text or '(none)'}.", close=True)
+            raise UntrustedHost(f"This service doesn't answer to the host {text or '(none)'}.", close=True)
         if len(self._passed) < PASSED_MAX:
             self._passed.add(text)
 
@@ -99,7 +99,7 @@ class Guard:
         return name.endswith(".") and name[:-1] in hosts  # the same name, fully qualified (RFC 9110, section 4.2.3)
 
     def _look_at_origin(self, request: web.BaseRequest, host: str, asked: Asked) -> None:
-        """Raises ForeignOrigin for a write by a page of another origin.
+        """Raises CrossOriginWrite for a write by a page of another origin.
 
         Without an Origin and without a word of the browser it's no page of a browser that writes.
         """
@@ -119,7 +119,7 @@ class Guard:
         page = "another origin" if origin is None else f"the origin {origin}"
         named = asked.host or host or "(none)"
         self._note(f"Refused a write by a page of {page} to the host {named}", request, self._advice.origin)
-        raise ForeignOrigin(f"A page of {page} must not write here, which is the host {named}.", close=True)
+        raise CrossOriginWrite(f"A page of {page} must not write here, which is the host {named}.", close=True)
 
     def _note(self, what: str, request: web.BaseRequest, advice: str) -> None:
         """Logs a refusal with `advice`, but not what was logged lately."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-from tasksvc.api.pipeline.trusted_proxies import Headers, Proxies, address_in
+from tasksvc.api.pipeline.trusted_proxies import Headers, TrustedProxies, address_in
 
 KNOWN_MAX = 1_024
 """Addresses whose peers are cached: the network of an IPv6 address takes longer to find than a small answer."""
@@ -14,7 +14,7 @@ KNOWN_MAX = 1_024
 class Peers:
     """Tells clients apart by their addresses, also behind trusted proxies."""
 
-    def __init__(self, proxies: Proxies | None = None) -> None:
+    def __init__(self, proxies: TrustedProxies | None = None) -> None:
         self._proxies = proxies
 
     def of(self, address: str | None, headers: Headers | None) -> str:
@@ -24,7 +24,7 @@ class Peers:
         last, None where none came yet: then a proxy counts for itself.
         """
         if self._proxies is not None and headers is not None:
-            address = self._proxies.client_of(address, headers)
+            address = self._proxies.client_address(address, headers)
         return peer_at(address)
 
 

@@ -12,18 +12,18 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
-from tasksvc.api.pipeline.auth import CALLER, Access
+from tasksvc.api.pipeline.auth import CALLER, Authenticator
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.in_flight import too_late
-from tasksvc.api.pipeline.origin_check import Guard
+from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.requests.etags import etag
-from tasksvc.api.requests.validation import BODY, RAW, Expectation
+from tasksvc.api.requests.validation import BODY, RAW, RequestValidator
 from tasksvc.api.responses.cache_control import NO_STORE
-from tasksvc.api.responses.problems import problem_of
-from tasksvc.api.responses.raw import SERVER, Answer
-from tasksvc.api.responses.streaming import Stream
-from tasksvc.api.runtime import Service
-from tasksvc.application.contract_checks import BrokenStore
+from tasksvc.api.responses.problems import to_problem
+from tasksvc.api.responses.raw import SERVER, RawResponse
+from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.runtime import Runtime
+from tasksvc.application.contract_checks import ContractViolation
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable, VersionConflict
 from tasksvc.domain.task import Version
@@ -31,14 +31,14 @@ from tasksvc.domain.task import Version
 CLIENT_LEFT = 499
 """The status in the log and the figures of a request whose client didn't wait for the answer, as nginx has it."""
 
-Handler = Callable[..., Awaitable[web.StreamResponse | Answer | Stream]]
+Handler = Callable[..., Awaitable[web.StreamResponse | RawResponse | StreamingResponse]]
 """Takes a request, and for some what is known of it already."""
-Enclosed = Callable[..., Awaitable[web.StreamResponse | Answer]]
+Enclosed = Callable[..., Awaitable[web.StreamResponse | RawResponse]]
 Headers = tuple[tuple[str, str], ...]
 Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Edge:
+class RequestPipeline:
     """Wraps handlers: guards, admits, validates, turns every error into a problem, and sees what was answered.
 
     It is no middleware, since a handler that is wrapped once costs less than a middleware that is
@@ -47,11 +47,11 @@ class Edge:
 
     def __init__(
         self,
-        service: Service,
-        access: Access,
+        service: Runtime,
+        access: Authenticator,
         observer: Observer,
         *,
-        guard: Guard | None = None,
+        guard: OriginCheck | None = None,
         cors: Cors | None = None,
     ) -> None:
         self._service, self._access, self._observer = service, access, observer
@@ -72,7 +72,7 @@ class Edge:
         counted = counted and scope is None and access.counts_strangers
 
         @functools.wraps(handler)
-        async def answer(request: web.Request, *known: Any) -> web.StreamResponse | Answer:
+        async def answer(request: web.Request, *known: Any) -> web.StreamResponse | RawResponse:
             began = perf_counter()
             name = id_for(request)
             request_id.set(name)
@@ -91,7 +91,7 @@ class Edge:
                 elif counted:
                     more += access.count_stranger(request).limit_headers()
                 response = await handler(request, *known)
-                if isinstance(response, Stream):
+                if isinstance(response, StreamingResponse):
                     response = await self._send(request, response, (("X-Request-ID", name), *more))
             except Exception as error:
                 response = self._refuse(error)
@@ -102,11 +102,13 @@ class Edge:
                 elif _is_cancelled():
                     raise
                 else:
-                    response = self._refuse(BrokenStore("The store was cancelled, and nobody had asked for that."))
+                    response = self._refuse(
+                        ContractViolation("The store was cancelled, and nobody had asked for that.")
+                    )
             finally:
                 in_flight.leave(request)
                 room.leave(request)
-            if isinstance(response, Answer):
+            if isinstance(response, RawResponse):
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
                 for header in more:
                     response.add(*header)
@@ -125,7 +127,7 @@ class Edge:
 
         return answer
 
-    async def _send(self, request: web.Request, stream: Stream, headers: Headers) -> web.StreamResponse:
+    async def _send(self, request: web.Request, stream: StreamingResponse, headers: Headers) -> web.StreamResponse:
         in_flight = self._service.in_flight
         with in_flight.sending(request, lasting=stream.lasting):
             try:
@@ -136,7 +138,7 @@ class Edge:
                 return stream.response
 
     def _refuse(self, error: Exception) -> web.Response:
-        response = problem_of(error, scheme=self._service.scheme)
+        response = to_problem(error, scheme=self._service.scheme)
         if isinstance(error, VersionConflict):
             response.headers[hdrs.ETAG] = etag(Version(error.generation, error.current.version))
         elif isinstance(error, StoreUnavailable):
@@ -146,7 +148,7 @@ class Edge:
     def wrap(
         self,
         handler: Handler,
-        expectation: Expectation,
+        expectation: RequestValidator,
         scope: Scope | None,
         route: str,
         *,
@@ -156,7 +158,7 @@ class Edge:
         """`handler`, whose request is now validated, as a handler for a router."""
         uploads = self._service.uploads
 
-        async def validated(request: web.Request) -> web.StreamResponse | Answer | Stream:
+        async def validated(request: web.Request) -> web.StreamResponse | RawResponse | StreamingResponse:
             await expectation.check(request, uploads)
             return await handler(request)
 
@@ -167,7 +169,7 @@ class Edge:
             response = await enclosed(request)
             for key in (BODY, RAW):  # aiohttp keeps the request until the next one
                 request.pop(key, None)
-            return response.response() if isinstance(response, Answer) else response
+            return response.response() if isinstance(response, RawResponse) else response
 
         return answer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Allowance:
+class RateLimits:
     """How much each caller may do."""
 
     rate: float | None = None

@@ -51,7 +51,7 @@ class Asked(NamedTuple):
 _NOTHING = Asked()
 
 
-class Proxies:
+class TrustedProxies:
     """Proxies that are trusted.
 
     Theirs are X-Forwarded-For, -Proto, -Host and -Port, and Forwarded (RFC 7239) where none of those came:
@@ -66,7 +66,7 @@ class Proxies:
             raise InvalidProxy(f"A trusted proxy is an address or a network: {error}.") from None
         self._known: dict[str, bool] = {}
 
-    def client_of(self, peer: str | None, headers: Headers) -> str | None:
+    def client_address(self, peer: str | None, headers: Headers) -> str | None:
         """The address of the client: the nearest to the service that isn't a trusted proxy's.
 
         `peer` is the address at the other end of the connection, and `headers` came over it.  The

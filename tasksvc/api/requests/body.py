@@ -12,7 +12,13 @@ from aiohttp import HttpVersion11, StreamReader, hdrs, web
 
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.requests.upload_room import UploadRoom
-from tasksvc.api.responses.problems import BodyTooLarge, BodyTooSlow, MalformedRequest, UnknownCoding, UnsupportedBody
+from tasksvc.api.responses.problems import (
+    BodyTooLarge,
+    BodyTooSlow,
+    MalformedRequest,
+    UnsupportedBody,
+    UnsupportedTransferCoding,
+)
 from tasksvc.api.server.held_bytes import CountingConnection
 from tasksvc.api.server.held_time import HeldTime
 
@@ -134,8 +140,8 @@ async def read_body(request: web.Request, uploads: Uploads, *, types: Collection
 
     A client that waits for a word to send it (RFC 9110, section 10.1.1) gets that once all else is well.
 
-    Raises UnsupportedBody, UnknownCoding, BodyTooLarge (at once where the length was declared), BodyTooSlow,
-    MalformedRequest.
+    Raises UnsupportedBody, UnsupportedTransferCoding, BodyTooLarge (at once where the length was declared),
+    BodyTooSlow, MalformedRequest.
     """
     headers = request.headers
     if headers.get(hdrs.CONTENT_TYPE) not in types:
@@ -173,7 +179,7 @@ def _check_coding(request: web.Request) -> None:
     """aiohttp undoes the chunks, and leaves any other coding in the body."""
     codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING))
     if codings.strip().lower() not in ("", "chunked"):
-        raise UnknownCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
+        raise UnsupportedTransferCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 
 
 def _whole(content: StreamReader) -> bytes:

@@ -14,14 +14,14 @@ from tasksvc.domain.query import Cursor, SortField, SortValue, TaskQuery
 from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp
 
 
-def show_cursor(cursor: Cursor, query: TaskQuery) -> str:
+def encode_cursor(cursor: Cursor, query: TaskQuery) -> str:
     """The text of a place in the list that `query` orders."""
     data = codec.dumps([query.sort, query.descending, cursor.value, cursor.id])
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def parse_cursor(text: str, query: TaskQuery) -> Cursor:
-    """The place that show_cursor() wrote.  Raises ValidationError for any other text, and for another order's."""
+def decode_cursor(text: str, query: TaskQuery) -> Cursor:
+    """The place that encode_cursor() wrote.  Raises ValidationError for any other text, and for another order's."""
     try:
         data = codec.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
         sort, descending, value, task_id = data

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.requests.positions import _NUMBER
 from tasksvc.api.responses.problems import ConditionFailed, MalformedRequest
 from tasksvc.domain.task import Version
-from tasksvc.domain.writes import WHATEVER, Expected
+from tasksvc.domain.writes import ANY_VERSION, Precondition
 
 _TAG = r'(?:W/)?"[^\x00-\x20"\x7f]*"'
 _TAGS = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,(?:[ \t]*{_TAG})?)*[ \t]*").fullmatch
@@ -39,16 +39,16 @@ def etag(version: Version) -> str:
     return f'"{version.generation}.{version.number}"'
 
 
-def expected_by(if_match: str | None, if_none_match: str | None) -> Expected:
+def precondition_from(if_match: str | None, if_none_match: str | None) -> Precondition:
     """What the two headers say of a task's version.  Raises MalformedRequest."""
     if if_match is None and if_none_match is None:
-        return WHATEVER
+        return ANY_VERSION
     any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, weak=False)
     if if_none_match is None:
-        return Expected(any_of)
+        return Precondition(any_of)
     if if_none_match.strip() == "*":  # a task that is there never meets this
-        return Expected(frozenset())
-    return Expected(any_of, _versions(if_none_match, weak=True))
+        return Precondition(frozenset())
+    return Precondition(any_of, _versions(if_none_match, weak=True))
 
 
 def condition_problem(text: str) -> str | None:

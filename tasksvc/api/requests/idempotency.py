@@ -11,10 +11,10 @@ import re
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import header
-from tasksvc.api.pipeline.auth import Access
+from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.responses.problems import FieldError, InvalidRequest
 from tasksvc.application.retention import KEY_HOURS
-from tasksvc.domain.writes import RetryKey
+from tasksvc.domain.writes import IdempotencyKey
 
 NAME = "Idempotency-Key"
 IDEMPOTENCY_KEY = header(
@@ -27,9 +27,9 @@ IDEMPOTENCY_KEY = header(
 _KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 
 
-def retry_key(
-    request: web.Request, access: Access, target: str, raw: bytes = b"", conditions: tuple[str | None, ...] = ()
-) -> RetryKey | None:
+def idempotency_key_of(
+    request: web.Request, access: Authenticator, target: str, raw: bytes = b"", conditions: tuple[str | None, ...] = ()
+) -> IdempotencyKey | None:
     """The key of a write, with a fingerprint of all that the request asks for; None where it has no key.
 
     `target` is the path and query as one operation always spells them, `raw` the body, `conditions`
@@ -46,4 +46,4 @@ def retry_key(
         asked += f" if {conditions!r}"
     fingerprint = hashlib.sha256(asked.encode("utf-8", "backslashreplace") + b"\n")
     fingerprint.update(raw)
-    return RetryKey(access.caller_of(request).retry_scope, given[0], fingerprint.hexdigest())
+    return IdempotencyKey(access.caller_of(request).idempotency_scope, given[0], fingerprint.hexdigest())

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 from tasksvc.api.responses.problems import FieldError, InvalidRequest
-from tasksvc.domain.change import BEGINNING, Position
+from tasksvc.domain.change import LOG_START, Position
 
 _NUMBER = re.compile(r"[1-9]\d{0,17}", re.ASCII).fullmatch
 _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
 
-def show_position(position: Position) -> str:
+def format_position(position: Position) -> str:
     """A position as clients see it: opaque."""
     return f"{position.generation}-{position.seq}"
 
 
 def parse_position(text: str, *, where: str, field: str) -> Position:
-    """What show_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
+    """What format_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
     if text == "0":
-        return BEGINNING
+        return LOG_START
     if (match := _POSITION(text)) is None:
         message = (
             "Must be 0, or a position that the service gave: the `position` of a change, a `next`, an event's id,"

@@ -29,7 +29,7 @@ from tasksvc.api.responses.problems import (
     MalformedRequest,
     TokenInQuery,
 )
-from tasksvc.api.schemas.fields import QueryTexts
+from tasksvc.api.schemas.fields import QueryStringList
 from tasksvc.api.schemas.queries import NoQuery
 from tasksvc.api.schemas.tasks import Batch, Operations
 from tasksvc.stores.turns import Turns
@@ -54,7 +54,7 @@ _NO_QUERY = NoQuery()
 """Shared, since most handlers take no query string and it takes longer to make than all else of an Expectation."""
 
 
-class Expectation:
+class RequestValidator:
     """What one handler expects of a request."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Expectation:
         schemas: dict[str, Schema] = {item["location"]: item["schema"] for item in getattr(handler, "__schemas__", ())}
         self._body = schemas.get("json")
         self._query = schemas.get("querystring", _NO_QUERY)
-        self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryTexts)}
+        self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryStringList)}
         self._any_query = any_query
         self.types, self.body_max, self.operation_max = types, body_max, operation_max
 

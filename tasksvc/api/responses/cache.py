@@ -7,7 +7,7 @@ what it holds.
 
 from __future__ import annotations
 
-from tasksvc.api.responses.raw import Answer, page_answer, task_answer
+from tasksvc.api.responses.raw import RawResponse, page_response, task_response
 from tasksvc.domain import codec
 from tasksvc.domain.task import Task
 from tasksvc.ports.store import Found, Page
@@ -18,19 +18,19 @@ PAGES_BYTES = 2 * 2**20
 """Bytes of all pages together; a larger one is encoded each time."""
 
 
-class EncodedTasks:
+class TaskResponseCache:
     """Answers that show one task."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Task, str, bytes, bytes]] = {}
 
-    def answer(self, found: Found) -> Answer:
+    def answer(self, found: Found) -> RawResponse:
         """The answer that shows the task that was found."""
         task, generation = found
         known = self._known.get(task.id)
         if known is not None and known[0] is task and known[1] == generation:
-            return Answer(200, known[2], known[3])
-        answer = task_answer(found)
+            return RawResponse(200, known[2], known[3])
+        answer = task_response(found)
         if len(answer.body) <= TASK_BYTES:
             if len(self._known) >= TASKS:
                 self._known.clear()
@@ -38,7 +38,7 @@ class EncodedTasks:
         return answer
 
 
-class EncodedPages:
+class PageResponseCache:
     """Answers that show one page."""
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class EncodedPages:
         self._size = 0
         """Bytes of what is encoded."""
 
-    def answer(self, page: Page, *, lines: bool) -> Answer:
+    def answer(self, page: Page, *, lines: bool) -> RawResponse:
         """The answer that shows the tasks of `page` as a JSON array, or as JSON lines."""
         key = id(page), lines
         known = self._known.get(key)
         if known is not None and known[0] is page:
-            return Answer(200, known[1], known[2])
+            return RawResponse(200, known[1], known[2])
         body = as_lines(page) if lines else codec.dump_line(page.tasks)
-        answer = page_answer(body, page.position, lines=lines)
+        answer = page_response(body, page.position, lines=lines)
         if len(answer.body) <= PAGES_BYTES:
             self._forget(key)
             self._size += len(answer.body)

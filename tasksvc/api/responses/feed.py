@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from itertools import islice
 
-from tasksvc.api.requests.positions import show_position
+from tasksvc.api.requests.positions import format_position
 from tasksvc.application.contract_checks import check_changes
 from tasksvc.domain import codec
 from tasksvc.domain.change import Change, Position
@@ -49,7 +49,7 @@ def change_to_json(change: Change, position: str) -> dict[str, object]:
 
 def event_of(change: Change, generation: str) -> bytes:
     """A change as a Server-Sent Event (HTML standard, section 9.2)."""
-    position = show_position(Position(generation, change.seq))
+    position = format_position(Position(generation, change.seq))
     return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change, position)))
 
 
@@ -64,7 +64,7 @@ def _fitting(events: Iterable[bytes]) -> list[bytes]:
     return taken
 
 
-class Feed:
+class ChangeFeed:
     """What is new in a store, for any number of streams."""
 
     def __init__(self, repository: TaskRepository, *, scheme: str) -> None:

@@ -92,7 +92,7 @@ class Forbidden(RequestError):
     status, name = 403, "forbidden"
 
 
-class ForeignOrigin(RequestError):
+class CrossOriginWrite(RequestError):
     status, name = 403, "foreign-origin"
 
 
@@ -124,7 +124,7 @@ class UnsupportedBody(RequestError):
     status, name = 415, "unsupported-media-type"
 
 
-class ForeignHost(RequestError):
+class UntrustedHost(RequestError):
     status, name = 421, "foreign-host"
 
 
@@ -136,7 +136,7 @@ class TooManyRequests(RequestError):
     status, name = 429, "too-many-requests"
 
 
-class UnknownCoding(RequestError):
+class UnsupportedTransferCoding(RequestError):
     status, name = 501, "unknown-transfer-coding"
 
 
@@ -180,7 +180,7 @@ TABLE: Mapping[type[Exception], _Answer] = {
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
     errors.CommitTooLarge: _Answer(413, "commit-too-large"),
     errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),
-    errors.RetryKeyReused: _Answer(422, "idempotency-key-reused"),
+    errors.IdempotencyKeyReused: _Answer(422, "idempotency-key-reused"),
     errors.StoreFull: _Answer(507, "store-full", lambda _: {"outcome": "not-done"}),
     errors.OutcomeUnknown: _Answer(503, "outcome-unknown", lambda _: {"outcome": "unknown"}),
     errors.StoreUnavailable: _Answer(503, "store-unavailable", lambda _: {"outcome": "not-done"}),
@@ -214,7 +214,7 @@ class BatchRefused(Exception):
         self.refusal = refusal
 
 
-def problem_of(error: Exception, *, scheme: str = "") -> web.Response:
+def to_problem(error: Exception, *, scheme: str = "") -> web.Response:
     """The answer to `error`.  One that nobody expected is logged with `scheme`, that of the store."""
     at: dict[str, Any] = {}
     if isinstance(error, BatchRefused):

@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc.api.requests.etags import etag
-from tasksvc.api.requests.positions import show_position
+from tasksvc.api.requests.positions import format_position
 from tasksvc.api.responses.cache_control import NO_CACHE, NO_STORE
 from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.domain import codec
@@ -90,7 +90,7 @@ class LargeResponse(web.Response):
                 self._content, self.body = b"", None  # as there
 
 
-class Answer:
+class RawResponse:
     """A complete answer."""
 
     __slots__ = ("body", "headers", "shared", "status")
@@ -127,27 +127,27 @@ class Answer:
         return response
 
 
-def json_answer(value: Any, *, status: int = 200) -> Answer:
+def json_response(value: Any, *, status: int = 200) -> RawResponse:
     """`value` as JSON."""
-    return Answer(status, _JSON_HEAD, codec.dump_line(value))
+    return RawResponse(status, _JSON_HEAD, codec.dump_line(value))
 
 
-def encoded_answer(body: bytes) -> Answer:
+def encoded_response(body: bytes) -> RawResponse:
     """JSON that is encoded already, with a newline at its end."""
-    return Answer(200, _JSON_HEAD, body)
+    return RawResponse(200, _JSON_HEAD, body)
 
 
-def page_answer(body: bytes, position: Position, *, lines: bool = False) -> Answer:
+def page_response(body: bytes, position: Position, *, lines: bool = False) -> RawResponse:
     """A page of the list that is encoded already, as JSON or as JSON lines."""
     head = _LINES_HEAD if lines else _JSON_HEAD
-    seq = show_position(position).encode()
-    return Answer(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
+    seq = format_position(position).encode()
+    return RawResponse(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
 
 
-def task_answer(found: Found, *, status: int = 200) -> Answer:
+def task_response(found: Found, *, status: int = 200) -> RawResponse:
     """One task, with its entity tag."""
     tag = etag(found.version).encode()
-    return Answer(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), codec.dump_line(found.task))
+    return RawResponse(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), codec.dump_line(found.task))
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

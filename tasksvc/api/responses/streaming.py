@@ -22,7 +22,7 @@ PIECE_SECONDS = 30.0
 """A store that gives nothing for so long is not waited for any more."""
 
 
-class Stream:
+class StreamingResponse:
     """An answer of unknown length."""
 
     def __init__(

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from tasksvc.api.schemas.fields import Shown, ShownWhole, described
+from tasksvc.api.schemas.fields import ResponseInteger, ResponseSchema, described
 from tasksvc.api.schemas.queries import EXAMPLE_POSITION
 from tasksvc.api.schemas.tasks import TaskOut
 from tasksvc.domain import rules
 
 
-class ChangeOut(Shown):
+class ChangeOut(ResponseSchema):
     """One entry of the change log."""
 
-    seq = ShownWhole(1, rules.ID_MAX, metadata=described("1, 2, 3, ... without gaps.", 1))
+    seq = ResponseInteger(1, rules.ID_MAX, metadata=described("1, 2, 3, ... without gaps.", 1))
     position = fields.String(metadata=described("Where to read on after it.", EXAMPLE_POSITION))
     type = fields.String(metadata={"enum": ["created", "updated", "deleted"]})
-    task_id = ShownWhole(1, rules.ID_MAX, metadata={"example": 1})
+    task_id = ResponseInteger(1, rules.ID_MAX, metadata={"example": 1})
     task = fields.Nested(TaskOut, allow_none=True, metadata=described("As it was then; null for a deletion."))
     at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
 
 
-class ChangesOut(Shown):
+class ChangesOut(ResponseSchema):
     """A page of the change log."""
 
     changes = fields.List(fields.Nested(ChangeOut))

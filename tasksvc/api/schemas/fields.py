@@ -43,7 +43,7 @@ class Field(fields.Field[_T]):
     default_error_messages = MESSAGES
 
 
-class Text(Field[str]):
+class StrictString(Field[str]):
     """A JSON string."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
@@ -52,7 +52,7 @@ class Text(Field[str]):
         return value
 
 
-class Flag(Field[bool]):
+class StrictBoolean(Field[bool]):
     """A JSON true or false."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
@@ -61,7 +61,7 @@ class Flag(Field[bool]):
         return value
 
 
-class Whole(Field[int]):
+class StrictInteger(Field[int]):
     """A JSON integer from `least` to `most`.
 
     5.0 is one, as JSON Schema has it (2020-12, section 4.2.3) and as some encoders write it; but not where it is past
@@ -80,7 +80,7 @@ class Whole(Field[int]):
         return value
 
 
-class Moment(Field[datetime]):
+class UTCDateTime(Field[datetime]):
     """A date-time with its offset (RFC 3339), which comes out in UTC."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
@@ -93,7 +93,7 @@ class Moment(Field[datetime]):
         return moment
 
 
-class QueryFlag(Field[bool]):
+class QueryBoolean(Field[bool]):
     """true or false, in a query string."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
@@ -102,21 +102,21 @@ class QueryFlag(Field[bool]):
         return bool(value == "true")
 
 
-class QueryWhole(Whole):
+class QueryInteger(StrictInteger):
     """An integer from `least` to `most`, in a query string, without a plus or leading zeros."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         return super()._deserialize(int(value) if _INTEGER(value) else None, attr, data, **kwargs)
 
 
-class QueryTexts(Field[tuple[str, ...]]):
+class QueryStringList(Field[tuple[str, ...]]):
     """A parameter that may be repeated."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
-        return rules.normalized_labels(value)
+        return rules.normalize_labels(value)
 
 
-class Part(fields.Nested):
+class StrictNested(fields.Nested):
     """An object with a schema of its own."""
 
     default_error_messages = MESSAGES
@@ -135,7 +135,7 @@ class Choice(validate.OneOf):
             raise ValidationError(f"{error.messages[0]}{did_you_mean(value, list(self.choices))}") from None
 
 
-class Strict(Schema):
+class StrictSchema(Schema):
     """Refuses what it does not know."""
 
     error_messages = {"type": "Must be an object."}  # noqa: RUF012
@@ -160,13 +160,13 @@ class Strict(Schema):
         return super().load(data, **kwargs)
 
 
-class Query(Strict):
+class Query(StrictSchema):
     """A query string.  Refuses parameters that it does not know."""
 
     noun = "parameter"
 
 
-class ShownWhole(fields.Integer):
+class ResponseInteger(fields.Integer):
     """An integer from `least` to `most` that goes out."""
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
@@ -174,7 +174,7 @@ class ShownWhole(fields.Integer):
         self.least, self.most = least, most
 
 
-class Shown(Schema):
+class ResponseSchema(Schema):
     """Something that goes out.  All of its fields are always there."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:

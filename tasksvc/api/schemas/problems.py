@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
-from tasksvc.api.schemas.fields import Shown, ShownWhole, described
+from tasksvc.api.schemas.fields import ResponseInteger, ResponseSchema, described
 from tasksvc.api.schemas.tasks import BATCH_MAX, TaskOut
 from tasksvc.api.schemas.tokens import TokenOut
 
 
-class HealthOut(Shown):
+class HealthOut(ResponseSchema):
     """All is well."""
 
     status = fields.String(metadata={"enum": ["ok"]})
 
 
-class FieldProblem(Shown):
+class FieldProblem(ResponseSchema):
     """What is wrong with one field."""
 
     field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
@@ -30,10 +30,10 @@ class Problem(Schema):
         required=True, metadata=described("Stable: programs may rely on it.", "urn:tasksvc:problem:invalid-request")
     )
     title = fields.String(required=True, metadata={"example": "Unprocessable Content"})
-    status = ShownWhole(400, 599, required=True, metadata={"example": 422})
+    status = ResponseInteger(400, 599, required=True, metadata={"example": 422})
     detail = fields.String(required=True, metadata=described("For people."))
     errors = fields.List(fields.Nested(FieldProblem), metadata=described("Of a 422: what is wrong with each field."))
-    index = ShownWhole(
+    index = ResponseInteger(
         0, BATCH_MAX - 1, metadata=described("Of a batch: the operation that was refused, counted from 0.")
     )
     current = fields.Nested(TaskOut, metadata=described("Of a 412: the task as it is."))

@@ -6,15 +6,15 @@ from typing import Any
 
 from marshmallow import post_load
 
-from tasksvc.api.requests.cursors import parse_cursor
+from tasksvc.api.requests.cursors import decode_cursor
 from tasksvc.api.schemas.fields import (
     Choice,
-    Moment,
     Query,
-    QueryFlag,
-    QueryTexts,
-    QueryWhole,
-    Text,
+    QueryBoolean,
+    QueryInteger,
+    QueryStringList,
+    StrictString,
+    UTCDateTime,
     checked_by,
     described,
 )
@@ -39,20 +39,20 @@ class NoQuery(Query):
 class FilterQuery(Query):
     """Which tasks."""
 
-    done = QueryFlag(metadata=described("Only what is done, or what is not."))
-    label = QueryTexts(
-        validate=checked_by(rules.labels_problem),
+    done = QueryBoolean(metadata=described("Only what is done, or what is not."))
+    label = QueryStringList(
+        validate=checked_by(rules.labels_error),
         metadata=described("Only what has this label; repeat it for up to 50, which must all be there."),
     )
-    priority = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority."))
-    priority_min = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority and higher."))
-    priority_max = QueryWhole(0, rules.PRIORITY_MAX, metadata=described("Only this priority and lower."))
-    due_before = Moment(metadata=described("Only what is due before."))
-    due_after = Moment(metadata=described("Only what is due after."))
-    created_after = Moment(metadata=described("Only what was created after."))
-    updated_after = Moment(metadata=described("Only what was updated after."))
-    q = Text(
-        validate=checked_by(rules.text_problem),
+    priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority."))
+    priority_min = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority and higher."))
+    priority_max = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority and lower."))
+    due_before = UTCDateTime(metadata=described("Only what is due before."))
+    due_after = UTCDateTime(metadata=described("Only what is due after."))
+    created_after = UTCDateTime(metadata=described("Only what was created after."))
+    updated_after = UTCDateTime(metadata=described("Only what was updated after."))
+    q = StrictString(
+        validate=checked_by(rules.text_error),
         metadata=described(
             "Only what has this in its description, whatever the case.",
             minLength=1,
@@ -70,12 +70,12 @@ class FilterQuery(Query):
 class ListQuery(FilterQuery):
     """Which tasks, in which order, and which page of them."""
 
-    sort = Text(
+    sort = StrictString(
         validate=Choice(sign + name for name in SortField for sign in ("", "-")),
         metadata=described("The order; - for descending.  Nulls come last, ties go by id."),
     )
-    limit = QueryWhole(1, LIMIT_MAX, metadata=described("Asks for a page of at most so many; without it, all come."))
-    after = Text(
+    limit = QueryInteger(1, LIMIT_MAX, metadata=described("Asks for a page of at most so many; without it, all come."))
+    after = StrictString(
         metadata=described("Where the page begins, from the Link of the one before.", pattern="^[0-9A-Za-z_-]+$")
     )
 
@@ -88,20 +88,20 @@ class ListQuery(FilterQuery):
             descending=sort.startswith("-"),
             **data,
         )
-        return query, None if after is None else parse_cursor(after, query), limit
+        return query, None if after is None else decode_cursor(after, query), limit
 
 
 class ChangesQuery(Query):
     """Which part of the change log."""
 
-    since = Text(
+    since = StrictString(
         metadata=described(
             f"A position that the service gave, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it, the"
             " beginning.",
             **POSITION,
         ),
     )
-    limit = QueryWhole(
+    limit = QueryInteger(
         1,
         LIMIT_MAX,
         metadata=described(f"At most this many changes, {CHANGES_LIMIT} without it; there may be fewer."),
@@ -116,7 +116,7 @@ class ChangesQuery(Query):
 class StreamQuery(Query):
     """Where a stream begins."""
 
-    since = Text(
+    since = StrictString(
         metadata=described(
             f"A position to go on from, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it and"
             " Last-Event-ID, the stream begins now.",

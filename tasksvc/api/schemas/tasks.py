@@ -12,18 +12,18 @@ from tasksvc.api.requests.suggestions import did_you_mean
 from tasksvc.api.responses.problems import ERRORS_MAX
 from tasksvc.api.schemas.fields import (
     Field,
-    Flag,
-    Moment,
-    Part,
-    Shown,
-    ShownWhole,
-    Strict,
-    Text,
-    Whole,
+    ResponseInteger,
+    ResponseSchema,
+    StrictBoolean,
+    StrictInteger,
+    StrictNested,
+    StrictSchema,
+    StrictString,
+    UTCDateTime,
     checked_by,
     described,
 )
-from tasksvc.application.tasks import REMOVE_MATCHING_MAX
+from tasksvc.application.tasks import DELETE_MATCHING_MAX
 from tasksvc.domain import codec, rules
 from tasksvc.domain.task import TaskDraft
 
@@ -37,9 +37,9 @@ class Labels(Field[tuple[str, ...]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
             raise ValidationError("Must be an array of strings.")
-        if (problem := rules.labels_problem(value)) is not None:
+        if (problem := rules.labels_error(value)) is not None:
             raise ValidationError(problem)
-        return rules.normalized_labels(value)
+        return rules.normalize_labels(value)
 
 
 class Metadata(Field[dict[str, Any]]):
@@ -48,7 +48,7 @@ class Metadata(Field[dict[str, Any]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValidationError("Must be an object.")
-        if (problem := rules.metadata_problem(value)) is not None:
+        if (problem := rules.metadata_error(value)) is not None:
             raise ValidationError(problem)
         return value
 
@@ -79,22 +79,22 @@ EXAMPLE_TAG = '"5d2f0c9a7b1e4c3d.1"'
 IF_MATCH = described("As the header If-Match: an entity tag, several with commas, or *.", EXAMPLE_TAG, **CONDITION)
 
 
-class TaskIn(Strict):
+class TaskIn(StrictSchema):
     """A new task."""
 
     set_by_service = SET_BY_SERVICE
 
-    description = Text(
+    description = StrictString(
         required=True,
-        validate=checked_by(rules.description_problem),
+        validate=checked_by(rules.description_error),
         metadata=described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants", **DESCRIPTION),
     )
-    done = Flag(metadata=described("Whether it is done."))
-    due_at = Moment(
+    done = StrictBoolean(metadata=described("Whether it is done."))
+    due_at = UTCDateTime(
         allow_none=True,
         metadata=described("When it is due: RFC 3339 with an offset; kept in UTC.", "2026-11-24T18:00:00+01:00"),
     )
-    priority = Whole(0, rules.PRIORITY_MAX, metadata=described("0 is none, 9 the most urgent."))
+    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("0 is none, 9 the most urgent."))
     labels = Labels(
         metadata=described("A set of up to 50 different labels of 1 to 100 characters; kept sorted.", ["home"])
     )
@@ -107,18 +107,18 @@ class TaskIn(Strict):
         return TaskDraft(**data)
 
 
-class TaskPatch(Strict):
+class TaskPatch(StrictSchema):
     """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
 
     set_by_service = SET_BY_SERVICE
 
-    description = Text(
-        validate=checked_by(rules.description_problem),
+    description = StrictString(
+        validate=checked_by(rules.description_error),
         metadata=described("1 to 10,000 characters, not blank.", **DESCRIPTION),
     )
-    done = Flag(allow_none=True, metadata=described("Sets or clears completed_at too."))
-    due_at = Moment(allow_none=True, metadata=described("RFC 3339 with an offset."))
-    priority = Whole(0, rules.PRIORITY_MAX, allow_none=True, metadata=described("0 to 9."))
+    done = StrictBoolean(allow_none=True, metadata=described("Sets or clears completed_at too."))
+    due_at = UTCDateTime(allow_none=True, metadata=described("RFC 3339 with an offset."))
+    priority = StrictInteger(0, rules.PRIORITY_MAX, allow_none=True, metadata=described("0 to 9."))
     labels = Labels(allow_none=True, metadata=described("Up to 50 different labels, which replace the whole set."))
     metadata = Metadata(allow_none=True, metadata=described("Is merged into what is there, on every level."))
 
@@ -126,28 +126,28 @@ class TaskPatch(Strict):
 # ---------------------------------------------------------------- a batch, coming in
 
 
-class BatchCreate(Strict):
+class BatchCreate(StrictSchema):
     """Makes a task."""
 
-    op = Text(required=True, metadata={"enum": ["create"]})
-    task = Part(TaskIn, required=True)
+    op = StrictString(required=True, metadata={"enum": ["create"]})
+    task = StrictNested(TaskIn, required=True)
 
 
-class BatchUpdate(Strict):
+class BatchUpdate(StrictSchema):
     """Patches a task."""
 
-    op = Text(required=True, metadata={"enum": ["update"]})
-    id = Whole(1, rules.ID_MAX, required=True)
-    patch = Part(TaskPatch, required=True)
-    if_match = Text(validate=checked_by(condition_problem), metadata=IF_MATCH)
+    op = StrictString(required=True, metadata={"enum": ["update"]})
+    id = StrictInteger(1, rules.ID_MAX, required=True)
+    patch = StrictNested(TaskPatch, required=True)
+    if_match = StrictString(validate=checked_by(condition_problem), metadata=IF_MATCH)
 
 
-class BatchDelete(Strict):
+class BatchDelete(StrictSchema):
     """Deletes a task."""
 
-    op = Text(required=True, metadata={"enum": ["delete"]})
-    id = Whole(1, rules.ID_MAX, required=True)
-    if_match = Text(validate=checked_by(condition_problem), metadata=IF_MATCH)
+    op = StrictString(required=True, metadata={"enum": ["delete"]})
+    id = StrictInteger(1, rules.ID_MAX, required=True)
+    if_match = StrictString(validate=checked_by(condition_problem), metadata=IF_MATCH)
 
 
 _OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpdate(), "delete": BatchDelete()}
@@ -241,47 +241,47 @@ def _shown(name: str, text: str = "") -> dict[str, Any]:
     return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
 
 
-class TaskOut(Shown):
+class TaskOut(ResponseSchema):
     """A task."""
 
-    id = ShownWhole(1, rules.ID_MAX, metadata=_shown("id", "Positive, and never used again."))
+    id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "Positive, and never used again."))
     description = fields.String(metadata=_shown("description", "As it was sent."))
     done = fields.Boolean(metadata=_shown("done"))
     completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When it was done."))
     due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
-    priority = ShownWhole(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
+    priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; it never goes back."))
-    version = ShownWhole(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
+    version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
 
 
-class BatchItemOut(Shown):
+class BatchItemOut(ResponseSchema):
     """What became of one operation."""
 
     op = fields.String(metadata={"enum": ["create", "update", "delete"]})
-    id = ShownWhole(1, rules.ID_MAX, metadata={"example": 1})
+    id = ResponseInteger(1, rules.ID_MAX, metadata={"example": 1})
     etag = fields.String(
         allow_none=True, metadata=described("Of the task as it left it; null for a deletion.", EXAMPLE_TAG)
     )
     task = fields.Nested(TaskOut, allow_none=True, metadata=described("As it left the task; null for a deletion."))
 
 
-class BatchOut(Shown):
+class BatchOut(ResponseSchema):
     """The results, in the order of the operations."""
 
     results = fields.List(fields.Nested(BatchItemOut))
 
 
-class CountOut(Shown):
+class CountOut(ResponseSchema):
     """How many tasks match a filter."""
 
-    count = ShownWhole(0, rules.ID_MAX, metadata={"example": 12})
+    count = ResponseInteger(0, rules.ID_MAX, metadata={"example": 12})
 
 
-class DeletedOut(Shown):
+class DeletedOut(ResponseSchema):
     """What a deletion by filter did."""
 
-    deleted = ShownWhole(0, REMOVE_MATCHING_MAX, metadata={"example": 2})
+    deleted = ResponseInteger(0, DELETE_MATCHING_MAX, metadata={"example": 2})
     more = fields.Boolean(metadata=described("There were more than one call deletes."))

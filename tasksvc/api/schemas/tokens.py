@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from tasksvc.api.schemas.fields import Choice, Moment, Shown, Strict, Text, described
+from tasksvc.api.schemas.fields import Choice, ResponseSchema, StrictSchema, StrictString, UTCDateTime, described
 from tasksvc.application.tokens import NAME_RULE, Scope
 
 TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$"}
@@ -14,19 +14,21 @@ EXAMPLE_NAME = "reporting"
 # ---------------------------------------------------------------- tokens
 
 
-class TokenIn(Strict):
+class TokenIn(StrictSchema):
     """A new token."""
 
-    name = Text(required=True, metadata=described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME))
-    scope = Text(
+    name = StrictString(
+        required=True, metadata=described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME)
+    )
+    scope = StrictString(
         required=True,
         validate=Choice(map(str, Scope)),
         metadata=described("What it allows; each includes those before it.", "read"),
     )
-    expires_at = Moment(allow_none=True, load_default=None, metadata=described("When it ends; null for never."))
+    expires_at = UTCDateTime(allow_none=True, load_default=None, metadata=described("When it ends; null for never."))
 
 
-class TokenOut(Shown):
+class TokenOut(ResponseSchema):
     """A token, without its secret."""
 
     name = fields.String(metadata={"example": EXAMPLE_NAME})
@@ -44,7 +46,7 @@ TOKEN = {
 """An example."""
 
 
-class TokenMade(TokenOut):
+class TokenCreated(TokenOut):
     """A token, with its secret."""
 
     token = fields.String(metadata=described("For Authorization: Bearer. It is shown this once."))

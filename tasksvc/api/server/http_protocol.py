@@ -14,8 +14,8 @@ from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
 from tasksvc.api.pipeline.peers import Peers
-from tasksvc.api.responses.problems import problem, problem_of
-from tasksvc.api.responses.raw import CHUNK_BYTES, SERVER, Answer
+from tasksvc.api.responses.problems import problem, to_problem
+from tasksvc.api.responses.raw import CHUNK_BYTES, SERVER, RawResponse
 from tasksvc.api.responses.streaming import STALL_SECONDS
 from tasksvc.api.server import unix_socket
 from tasksvc.api.server.heads import memory_of
@@ -52,7 +52,7 @@ QUEUE_MAX = 8
 """Requests of a connection that are read before the one that is being answered is done."""
 
 
-_SENT, _LAST = cast(web.StreamResponse, Answer(200, b"", b"")), web.Response()
+_SENT, _LAST = cast(web.StreamResponse, RawResponse(200, b"", b"")), web.Response()
 """Stand for an answer that was sent, since aiohttp keeps what it's given until the next request."""
 _LAST.force_close()
 
@@ -74,7 +74,7 @@ class HeadTooLong(Exception):
     """The head of a request has more than HEAD_MAX bytes."""
 
 
-class Protocol(CountingConnection, PipeliningHandler):
+class HTTPProtocol(CountingConnection, PipeliningHandler):
     """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
@@ -227,13 +227,13 @@ class Protocol(CountingConnection, PipeliningHandler):
             self.transport.close()
 
     async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse | Answer, start_time: float | None
+        self, request: web.BaseRequest, resp: web.StreamResponse | RawResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         if self._counts:
             self._count_requests()
-        if not isinstance(resp, Answer):
+        if not isinstance(resp, RawResponse):
             if isinstance(resp, web.HTTPException):  # aiohttp's own, to a CONNECT
-                resp = problem_of(resp)
+                resp = to_problem(resp)
             if self._is_last(request):
                 resp.force_close()
                 if request._payload.exception() is not None:
@@ -308,7 +308,7 @@ def _without_data(error: _ErrInfo) -> _ErrInfo:
     return _ErrInfo(status=error.status, exc=exc, message="")
 
 
-class LocalProtocol(Protocol):
+class LocalProtocol(HTTPProtocol):
     """Protocol for a Unix socket, which hears this user and root alone, though nobody else should get so far."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

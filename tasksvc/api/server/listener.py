@@ -27,12 +27,12 @@ from tasksvc.api.server.http_protocol import (
     UNREAD_BYTES,
     UNSENT_BYTES,
     Bounds,
+    HTTPProtocol,
     LocalProtocol,
-    Protocol,
 )
 from tasksvc.api.server.read_turns import ReadTurns
 from tasksvc.application.heap import trim_heap
-from tasksvc.domain.errors import PortTaken
+from tasksvc.domain.errors import AddressUnavailable
 
 DRAIN_SECONDS = 7.0
 """With what comes after it, an orderly end within ten seconds."""
@@ -82,7 +82,7 @@ async def serve(
     At `admin_socket`, whose path is this process' as long as it has the store open, its user and root
     administer tokens without one; where it cannot be made, the log says so.
     `idle_seconds`: how long a connection may be idle between two requests, instead of IDLE_SECONDS.
-    Raises PortTaken, and what the application's startup raises.
+    Raises AddressUnavailable, and what the application's startup raises.
     """
     app = listeners[0].app
     stop = asyncio.Event()
@@ -102,7 +102,7 @@ async def serve(
             if not await _done_before(stop, runner.setup(), stopping):
                 return
             runners.append(runner)
-            server = await _listen(index, listener, _factory(runner, Protocol, bounds, idle_seconds))
+            server = await _listen(index, listener, _factory(runner, HTTPProtocol, bounds, idle_seconds))
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
@@ -158,11 +158,11 @@ async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], sto
         await asyncio.wait(both)
 
 
-def _connections(runners: Sequence[web.AppRunner]) -> Iterator[Protocol]:
+def _connections(runners: Sequence[web.AppRunner]) -> Iterator[HTTPProtocol]:
     for runner in runners:
         assert runner.server is not None
         for connection in runner.server.connections:
-            assert isinstance(connection, Protocol)
+            assert isinstance(connection, HTTPProtocol)
             yield connection
 
 
@@ -173,7 +173,7 @@ async def _cut_stalled_connections(runners: Sequence[web.AppRunner]) -> None:
             connection.cut_if_stalled()
 
 
-async def _listen_privately(path: Path, protocol: Callable[[], Protocol], stack: AsyncExitStack) -> None:
+async def _listen_privately(path: Path, protocol: Callable[[], HTTPProtocol], stack: AsyncExitStack) -> None:
     """Listens at `path` until `stack` ends, or logs why not."""
     try:
         listening = unix_socket.bind_private(path)
@@ -186,8 +186,8 @@ async def _listen_privately(path: Path, protocol: Callable[[], Protocol], stack:
 
 
 def _factory(
-    runner: web.AppRunner, kind: type[Protocol], bounds: Bounds, idle_seconds: float | None
-) -> Callable[[], Protocol]:
+    runner: web.AppRunner, kind: type[HTTPProtocol], bounds: Bounds, idle_seconds: float | None
+) -> Callable[[], HTTPProtocol]:
     """What makes a protocol for each connection, which may be idle for `idle_seconds`, by default IDLE_SECONDS."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
@@ -195,7 +195,7 @@ def _factory(
     if front is not None:
         manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
 
-    def protocol() -> Protocol:
+    def protocol() -> HTTPProtocol:
         return kind(
             manager,
             bounds=bounds,
@@ -212,7 +212,7 @@ def _factory(
     return protocol
 
 
-async def _listen(index: int, listener: Listener, protocol: Callable[[], Protocol]) -> asyncio.Server:
+async def _listen(index: int, listener: Listener, protocol: Callable[[], HTTPProtocol]) -> asyncio.Server:
     host, port = listener.host, listener.port
     loop = asyncio.get_running_loop()
     try:
@@ -223,7 +223,7 @@ async def _listen(index: int, listener: Listener, protocol: Callable[[], Protoco
             server = await loop.create_server(protocol, host, port, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         reason = getattr(error, "strerror", None) or str(error)
-        raise PortTaken(host, port, reason, index=index) from error
+        raise AddressUnavailable(host, port, reason, index=index) from error
     for listening in server.sockets:  # whose connections take these over
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):

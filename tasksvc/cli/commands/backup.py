@@ -12,7 +12,7 @@ from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import url_of
 from tasksvc.plugins import back_up
-from tasksvc.stores.atomic_file import new_file
+from tasksvc.stores.atomic_file import atomic_write
 
 
 @click.command(
@@ -26,6 +26,6 @@ from tasksvc.stores.atomic_file import new_file
 def command(file: str, store: str | None) -> None:
     """Makes the file, a store of the same kind with what this one holds at one moment."""
     url, path = url_of(store), Path(file).absolute()
-    with new_file(path) as partial:
+    with atomic_write(path) as partial:
         asyncio.run(back_up(url, partial))
     say(f"Backed up {url} to {path}: {path.stat().st_size:,} bytes.\n")

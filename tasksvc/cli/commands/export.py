@@ -17,7 +17,7 @@ from tasksvc.cli.output import say, tell
 from tasksvc.cli.progress import progress_bar
 from tasksvc.cli.stores import describe, open_to_read, url_of
 from tasksvc.ports.store_url import StoreURL
-from tasksvc.stores.atomic_file import FileRefused, new_file
+from tasksvc.stores.atomic_file import OutputRefused, atomic_write
 
 
 @click.command(
@@ -36,9 +36,9 @@ def command(file: str, store: str | None) -> None:
             with open(sys.stdout.fileno(), "wb", closefd=False) as output:
                 summary = asyncio.run(_export(url, output))
         except OSError as error:
-            raise FileRefused(f"The export could not be written to standard output: {error.strerror}.") from error
+            raise OutputRefused(f"The export could not be written to standard output: {error.strerror}.") from error
     else:
-        with new_file(Path(file)) as partial, partial.open("wb") as output:
+        with atomic_write(Path(file)) as partial, partial.open("wb") as output:
             summary = asyncio.run(_export(url, output))
     report = tell if file == "-" else say
     report(f"Exported {url}: {describe(summary)}.\n")

@@ -17,7 +17,7 @@ from tasksvc.cli.command import Command
 from tasksvc.cli.importing import import_from_export, open_file
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import describe, url_of
-from tasksvc.stores.atomic_file import FileRefused
+from tasksvc.stores.atomic_file import OutputRefused
 
 
 @click.command(
@@ -38,12 +38,12 @@ def command(file: str, store: str | None) -> None:
 
 @contextmanager
 def _standard_input() -> Iterator[BinaryIO]:
-    """Gives a copy of standard input on disk, since an export is read twice.  Raises FileRefused."""
+    """Gives a copy of standard input on disk, since an export is read twice.  Raises OutputRefused."""
     with tempfile.TemporaryFile() as file:
         try:
             shutil.copyfileobj(sys.stdin.buffer, file)
         except OSError as error:
-            raise FileRefused(
+            raise OutputRefused(
                 f"Standard input could not be kept in {tempfile.gettempdir()}: {error.strerror}."
                 " Name a folder with more room in TMPDIR."
             ) from error

@@ -17,7 +17,7 @@ from tasksvc.cli.stores import describe, url_of
 from tasksvc.plugins import recognize_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.ports.store_url import StoreURL
-from tasksvc.stores.atomic_file import FileRefused
+from tasksvc.stores.atomic_file import OutputRefused
 
 
 @click.command(
@@ -42,9 +42,12 @@ def command(file: str, store: str | None) -> None:
 
 
 def _backup(file: str, head: bytes, target: StoreURL) -> StoreURL:
-    """Returns the URL of the backup in `file`, as a store to read.  Raises FileRefused if no adapter recognizes it."""
+    """Returns the URL of the backup in `file`, as a store to read.
+
+    Raises OutputRefused if no adapter recognizes it.
+    """
     scheme, problems = recognize_backup(head, first=target.scheme)
     if scheme is None:
         refusal = f"{file} isn't an export of tasksvc, and no installed adapter recognizes it as a backup of its own."
-        raise FileRefused(" ".join([refusal, *problems]))
+        raise OutputRefused(" ".join([refusal, *problems]))
     return StoreURL(f"{scheme}:///{quote(os.fsencode(os.path.abspath(file)))}")

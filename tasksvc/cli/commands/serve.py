@@ -230,30 +230,32 @@ def _options(settings: Settings) -> Options:
     from tasksvc.api.observability.access_log import RequestLog
     from tasksvc.api.options import Options
     from tasksvc.api.pipeline.auth import TokenPolicy
-    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Advice, Guard
-    from tasksvc.api.pipeline.rate_limit import Allowance
-    from tasksvc.api.pipeline.trusted_proxies import Proxies
+    from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, Advice, OriginCheck
+    from tasksvc.api.pipeline.rate_limit import RateLimits
+    from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
     from tasksvc.application.memory_shares import memory_limit
 
     local = is_loopback(settings.host)
     exposed = not local or settings.allowed_host or settings.trusted_proxy
     tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
     hosts = set(settings.allowed_host)
-    proxies = Proxies(settings.trusted_proxy) if settings.trusted_proxy else None
+    proxies = TrustedProxies(settings.trusted_proxy) if settings.trusted_proxy else None
     advice = Advice(*ADVICE)
     token_file = os.environ.get(ADMIN_TOKEN_FILE) or None
     return Options(
-        guard=Guard(
+        guard=OriginCheck(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
             settings.cors_origin,
             proxies=proxies,
             advice=advice,
         ),
         # On other addresses probes and Prometheus come by whatever address they find.
-        operations_guard=Guard(LOOPBACK_HOSTS | hosts, advice=advice) if is_loopback(settings.admin_host) else None,
+        operations_guard=OriginCheck(LOOPBACK_HOSTS | hosts, advice=advice)
+        if is_loopback(settings.admin_host)
+        else None,
         tokens=TokenPolicy.NEVER if settings.open else tokens,
         admin_token=None if token_file is None else read_token_file(token_file),
-        allowance=Allowance(settings.rate, settings.burst, settings.streams),
+        allowance=RateLimits(settings.rate, settings.burst, settings.streams),
         cors_origins=frozenset(settings.cors_origin),
         body_max=settings.body_max,
         batch_max=settings.batch_max,

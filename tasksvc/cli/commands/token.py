@@ -36,7 +36,7 @@ from tasksvc.domain.errors import StoreInUse, TasksvcError
 from tasksvc.plugins import admin_socket, open_repository
 from tasksvc.ports.store import TaskRepository
 from tasksvc.ports.store_url import StoreURL
-from tasksvc.stores.atomic_file import new_file
+from tasksvc.stores.atomic_file import atomic_write
 
 HTTP_SECONDS = 10.0
 """Seconds that a service has for an answer."""
@@ -165,7 +165,7 @@ def list_(store: str | None, url: str | None) -> None:
                     "created_at": _format(token.created_at),
                     "expires_at": _format(token.expires_at),
                 }
-                async for token in tokens.all_tokens(repository)
+                async for token in tokens.list_tokens(repository)
             ]
 
         found = sorted(_with_store(place, collect), key=lambda token: str(token["name"]))
@@ -208,12 +208,12 @@ def new(output: Path | None) -> None:
 def _secret_output(output: Path | None) -> Iterator[Callable[[str], None]]:
     """Takes a secret to the file `output`, which is there when the block ends, or to standard output.
 
-    Raises FileRefused before the block, so that no token is created whose secret nobody gets.
+    Raises OutputRefused before the block, so that no token is created whose secret nobody gets.
     """
     if output is None:
         yield _print_secret
         return
-    with new_file(output.absolute()) as partial:
+    with atomic_write(output.absolute()) as partial:
         yield lambda secret: _write_secret(partial, secret)
 
 

@@ -85,7 +85,7 @@ def explained(error: Exception, *, name: str, committing: bool) -> Failure:
         return Failure(
             OutcomeUnknown(
                 f"{name} was lost while it committed ({reason(error)}): the write may be there or not."
-                " Send it again with the same retry key."
+                " Send it again with the same idempotency key."
             ),
             again=False,
             expire=False,

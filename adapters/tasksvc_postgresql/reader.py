@@ -6,17 +6,17 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from tasksvc import Entry, StoreReader
-from tasksvc_postgresql.checking import check
-from tasksvc_postgresql.dumping import dump
-from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.check import check
+from tasksvc_postgresql.dump import dump
+from tasksvc_postgresql.errors import in_our_words
 from tasksvc_postgresql.greeting import Connection
+from tasksvc_postgresql.hosts import Servers
 from tasksvc_postgresql.migrating import require
 from tasksvc_postgresql.opening import prepare
-from tasksvc_postgresql.servers import Servers
 from tasksvc_postgresql.settings import Settings
 
 
-class PostgresqlReader(StoreReader):
+class PostgreSQLReader(StoreReader):
     """A store that is there.  Its sessions cannot write."""
 
     def __init__(self, servers: Servers, settings: Settings) -> None:
@@ -44,9 +44,9 @@ class PostgresqlReader(StoreReader):
         """Does nothing: each call has a connection of its own."""
 
 
-async def open_to_read(settings: Settings) -> PostgresqlReader:
+async def open_to_read(settings: Settings) -> PostgreSQLReader:
     """The store that is there already, at the schema of this version.  Raises StoreRefused."""
     servers = Servers(settings)
     connection = await prepare(servers, settings, require)
     connection.terminate()
-    return PostgresqlReader(servers, settings)
+    return PostgreSQLReader(servers, settings)

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
-from tasksvc import GroupCommit, StoreUnavailable
-from tasksvc_postgresql.connections import Connections, Session
+from tasksvc import Batcher, StoreUnavailable
+from tasksvc_postgresql.retrying import Connections, Session
 
 GROUP = 256
 """Calls that share a statement at the most."""
@@ -37,9 +37,9 @@ class Grouping(Generic[Unit, Outcome]):
         *,
         weight: Callable[[Unit], int] = lambda _: 1,
     ) -> None:
-        """`work` gives one outcome for each unit, as GroupCommit asks for it; it may be done again."""
+        """`work` gives one outcome for each unit, as Batcher asks for it; it may be done again."""
         self._connections, self._work, self._weight = connections, work, weight
-        self._group: GroupCommit[_Waiting[Unit], Outcome] = GroupCommit(self._run, group=GROUP)
+        self._group: Batcher[_Waiting[Unit], Outcome] = Batcher(self._run, group=GROUP)
 
     def __call__(self, unit: Unit) -> asyncio.Future[Outcome]:
         """A future of the outcome of `unit`.  Raises StoreClosed and Overloaded at once."""

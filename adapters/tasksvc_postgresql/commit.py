@@ -12,20 +12,20 @@ from typing import NamedTuple, assert_never
 from tasksvc import (
     Change,
     Commit,
-    Committed,
+    CommitResult,
     Entry,
-    Header,
+    IdempotencyRecord,
     Ledger,
     Position,
     Record,
-    Remembered,
+    StoreHeader,
     Task,
     decide_all,
     fold_text,
     in_turns,
-    named,
+    read_set,
 )
-from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -132,7 +132,7 @@ _Name = tuple[str, str]
 class Written(NamedTuple):
     """What some commits came to."""
 
-    outcomes: list[Committed | Exception]
+    outcomes: list[CommitResult | Exception]
     entries: list[Entry]
     """To be persisted."""
     position: Position
@@ -141,7 +141,7 @@ class Written(NamedTuple):
 
 async def write(session: Session, commits: Sequence[Commit]) -> Written:
     """Does `commits` in one transaction, in which each stands or falls alone."""
-    task_ids, retry_keys, record_names = named(commits)
+    task_ids, retry_keys, record_names = read_set(commits)
     if not task_ids and not retry_keys and not record_names:
         return await _add(session, commits)
     await session.begin(LOCK)
@@ -183,7 +183,7 @@ async def _read(
     rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if bounded(task_id) == task_id])
     generation, last_id, seq = rows[0][:3]
     found = {task.id: task for task in await in_turns(task_of, [row[3:] for row in rows if row[3] is not None])}
-    remembered: dict[_Name, Remembered] = {}
+    remembered: dict[_Name, IdempotencyRecord] = {}
     if retry_keys:
         for row in await session.fetch(_RETRY_KEYS, *columns_of(retry_keys, 2)):
             remembered[row[0], row[1]] = await load_remembered(row)
@@ -204,11 +204,11 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
         match entry:
             case Change():
                 changes.append(entry)
-            case Remembered():
+            case IdempotencyRecord():
                 remembered.append(retry_key_row(entry))
             case Record(space, name):
                 records[space, name] = entry
-            case Task() | Header():
+            case Task() | StoreHeader():
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
                 assert_never(entry)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import asyncpg
 
-from tasksvc_postgresql.failures import DRIVER_ERRORS, NoServer
+from tasksvc_postgresql.errors import DRIVER_ERRORS, NoServer
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.settings import Host, Settings
 

@@ -14,7 +14,7 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery, fold_text
-from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamped, is_storable, marks, microseconds, with_rows
+from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamp_int64, is_storable, marks, microseconds, with_rows
 
 _HEAD: Final = "SELECT generation, max(floor, ifnull((SELECT max(seq) FROM changes), 0)), floor"
 _NO_PRIORITY: Final = 0
@@ -94,7 +94,7 @@ class _Condition(NamedTuple):
     operator: str
     value: Any
 
-    def admits(self, value: int) -> bool:
+    def allows(self, value: int) -> bool:
         """Whether a task with this value in the column meets it."""
         return bool(_COMPARISONS[self.operator](value, self.value))
 
@@ -116,7 +116,7 @@ def _conditions(query: TaskQuery) -> list[_Condition]:
 
 def _held(value: datetime | int) -> int:
     """As a column holds it."""
-    return microseconds(value) if isinstance(value, datetime) else clamped(value)
+    return microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
 
 
 # ---------------------------------------------------------------- the runs of a list
@@ -153,7 +153,7 @@ def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
             bound._replace(column=f"+{column}") if bound.column == column and bound.operator[0] == beyond else bound
             for bound in filtered
         ]
-        alike = [_Condition(column, "=", value), _Condition("id", beyond, clamped(after.id))]
+        alike = [_Condition(column, "=", value), _Condition("id", beyond, clamp_int64(after.id))]
         yield _select(query, [*alike, *others], indexed, order, index)
         exact = [bound.value for bound in filtered if bound.column == column and bound.operator == "="]
         if all(_COMPARISONS[beyond](bound, value) for bound in exact):
@@ -164,7 +164,7 @@ def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
     """What that index leaves out, from `after` on."""
     column, value = query.sort.value, _REST[query.sort]
     filtered = _conditions(query)
-    if any(value is None or not bound.admits(value) for bound in filtered if bound.column == column):
+    if any(value is None or not bound.allows(value) for bound in filtered if bound.column == column):
         return
     if after is not None and after.value != value:
         if value is not None and not _precedes(after, value, query):
@@ -186,7 +186,7 @@ def _by_id(
 ) -> Statement:
     column = "task_id" if query.labels else "id"  # the index on the labels has it under this name
     beyond, way = _direction(query)
-    onwards = () if after is None else (_Condition(column, beyond, clamped(after.id)),)
+    onwards = () if after is None else (_Condition(column, beyond, clamp_int64(after.id)),)
     index = _index_by_id(filtered) if query.sort is SortField.ID and is_indexed(query) else None
     if index == "tasks_by_priority":
         also = _INDEXED[SortField.PRIORITY]
@@ -248,5 +248,5 @@ def _where(terms: Sequence[str]) -> str:
 
 def _without_priority(conditions: Sequence[_Condition]) -> str | None:
     """The condition of the index on priorities, where only tasks meet `conditions` that it has."""
-    excluded = any(bound.column == "priority" and not bound.admits(_NO_PRIORITY) for bound in conditions)
+    excluded = any(bound.column == "priority" and not bound.allows(_NO_PRIORITY) for bound in conditions)
     return _INDEXED[SortField.PRIORITY] if excluded else None

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from sys import getsizeof
 from typing import Final
 
-from tasksvc import Found, Header, Ledger, Page, Position, Task, codec
+from tasksvc import Found, Ledger, Page, Position, StoreHeader, Task, codec
 
 _TASKS_BYTES: Final = 8 * 2**20
 """Of the tasks of each of the two generations."""
@@ -23,13 +23,13 @@ _PAGES_BYTES: Final = 2**20
 """Of all pages."""
 
 
-class Memory:
+class StoreCache:
     """The head of the log, the highest id, and the tasks and pages of late."""
 
-    def __init__(self, header: Header) -> None:
+    def __init__(self, header: StoreHeader) -> None:
         self.generation, self.last_id, self.seq, _ = header
-        self.tasks = RecentTasks()
-        self.pages = RecentPages()
+        self.tasks = TaskCache()
+        self.pages = PageCache()
         self.changed = asyncio.Event()
         """Set at the next commit; then it is another one."""
 
@@ -38,31 +38,31 @@ class Memory:
         """The head of the log."""
         return Position(self.generation, self.seq)
 
-    def commit_begins(self, task_ids: Iterable[int]) -> None:
+    def begin_commit(self, task_ids: Iterable[int]) -> None:
         """A commit that changes these tasks is about to be written."""
-        self.tasks.commit_begins(task_ids)
-        self.pages.commit_begins()
+        self.tasks.begin_commit(task_ids)
+        self.pages.begin_commit()
 
-    def commit_ends(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
+    def end_commit(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
         """It is written, and left the store and these tasks so."""
         self.last_id, self.seq = ledger.last_id, ledger.seq
-        self.tasks.commit_ends([Found(task, self.generation) for task in tasks.values() if task is not None])
-        self.pages.commit_ends()
+        self.tasks.end_commit([Found(task, self.generation) for task in tasks.values() if task is not None])
+        self.pages.end_commit()
         self.wake()
 
-    def commit_fails(self) -> None:
+    def abort_commit(self) -> None:
         """It is not written, as far as is known."""
-        self.tasks.commit_ends(())
-        self.pages.commit_ends()
+        self.tasks.end_commit(())
+        self.pages.end_commit()
 
     def restore_begins(self) -> None:
         """The store, which is empty, is about to be filled."""
-        self.commit_begins(())
+        self.begin_commit(())
 
-    def restore_ends(self, header: Header) -> None:
+    def restore_ends(self, header: StoreHeader) -> None:
         """It is filled, or still empty; this is its header."""
         self.generation, self.last_id, self.seq, _ = header
-        self.commit_fails()
+        self.abort_commit()
         self.wake()
 
     def wake(self) -> None:
@@ -71,7 +71,7 @@ class Memory:
         self.changed = asyncio.Event()
 
 
-class RecentTasks:
+class TaskCache:
     """Tasks that were written or read lately, each with the generation that it was found in.
 
     They live in two generations: when the young one is full it becomes the old one, whose tasks are
@@ -91,17 +91,17 @@ class RecentTasks:
             self._put(found)
         return found
 
-    def reading_begins(self, task_ids: Iterable[int]) -> None:
+    def begin_read(self, task_ids: Iterable[int]) -> None:
         """These are about to be read.  There is one reading at a time."""
         self._reading = set(task_ids) - self._changing
 
-    def reading_ends(self, read: Iterable[Found]) -> None:
+    def end_read(self, read: Iterable[Found]) -> None:
         """These were read, and are taken in where no commit came between."""
         for found in read:
             if found.task.id in self._reading:
                 self._put(found)
 
-    def commit_begins(self, task_ids: Iterable[int]) -> None:
+    def begin_commit(self, task_ids: Iterable[int]) -> None:
         self._changing = frozenset(task_ids)
         self._reading -= self._changing
         for task_id in self._changing:
@@ -109,7 +109,7 @@ class RecentTasks:
             if (found := self._young.pop(task_id, None)) is not None:
                 self._bytes -= size_of(found.task)
 
-    def commit_ends(self, written: Iterable[Found]) -> None:
+    def end_commit(self, written: Iterable[Found]) -> None:
         self._changing = frozenset()
         for found in written:
             self._put(found)
@@ -124,7 +124,7 @@ class RecentTasks:
         self._bytes += size
 
 
-class RecentPages:
+class PageCache:
     """Pages that were read since the last commit."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class RecentPages:
         self._calm: object | None = object()
 
     @property
-    def calm(self) -> object | None:
+    def epoch(self) -> object | None:
         """The time between two commits; None while there is a commit."""
         return self._calm
 
@@ -151,11 +151,11 @@ class RecentPages:
             self._pages[key] = page
             self._bytes += size
 
-    def commit_begins(self) -> None:
+    def begin_commit(self) -> None:
         self._calm = None
         self._clear()
 
-    def commit_ends(self) -> None:
+    def end_commit(self) -> None:
         self._calm = object()
 
     def _clear(self) -> None:

@@ -17,9 +17,9 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import Entry, SchemaOutdated, StoreReader, StoreRefused, StoreUnavailable, new_generation
-from tasksvc_sqlite import transfer
+from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interrupt
-from tasksvc_sqlite.failures import open_failure, read_failure
+from tasksvc_sqlite.errors import open_failure, read_failure
 from tasksvc_sqlite.schema import APPLICATION_ID, VERSION, script
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
@@ -37,7 +37,7 @@ class SQLiteReader(StoreReader):
 
     async def dump(self) -> AsyncIterator[Entry]:
         try:
-            async with _connected(self._path) as connection, aclosing(transfer.dump(connection)) as entries:
+            async with _connected(self._path) as connection, aclosing(dump.dump(connection)) as entries:
                 async for entry in entries:
                     yield entry
         except sqlite3.Error as error:

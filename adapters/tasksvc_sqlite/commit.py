@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tasksvc import (
+    Batcher,
     Change,
     Commit,
-    Committed,
+    CommitResult,
     Entry,
-    GroupCommit,
+    IdempotencyKey,
+    IdempotencyRecord,
     Ledger,
     Record,
-    Remembered,
-    RetryKey,
     Task,
     Write,
     decide_all,
     in_turns,
-    named,
+    read_set,
 )
-from tasksvc_sqlite.connection import to_its_end
-from tasksvc_sqlite.failures import UNSTORABLE, Damaged, unstorable
-from tasksvc_sqlite.memory import Memory
-from tasksvc_sqlite.one_by_one import one_by_one
+from tasksvc_sqlite.cache import StoreCache
+from tasksvc_sqlite.connection import run_to_completion
+from tasksvc_sqlite.errors import UNSTORABLE, CorruptData, unstorable
+from tasksvc_sqlite.find_sql import lookups
 from tasksvc_sqlite.rows import (
     INTEGER_MAX,
     RECORD_COLUMNS,
@@ -37,21 +37,23 @@ from tasksvc_sqlite.rows import (
     to_record,
     to_task,
 )
-from tasksvc_sqlite.selection import lookups
+from tasksvc_sqlite.run_individually import run_individually
 from tasksvc_sqlite.writer import Writer
 
 
-class Commits:
+class Committer:
     """Commits that wait share a transaction, in which each stands or falls alone."""
 
-    def __init__(self, writer: Writer, memory: Memory) -> None:
+    def __init__(self, writer: Writer, memory: StoreCache) -> None:
         self._writer, self._memory = writer, memory
-        self._group: GroupCommit[Commit, Committed] = GroupCommit(self._commit_group)
+        self._group: Batcher[Commit, CommitResult] = Batcher(self._commit_group)
         self._count = self._groups = 0
 
-    async def commit(self, writes: Sequence[Write], *, at: datetime, retry: RetryKey | None) -> Committed:
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
+    ) -> CommitResult:
         """As the port says."""
-        return await self._group(Commit(writes, at, retry))
+        return await self._group(Commit(writes, at, idempotency_key))
 
     async def close(self) -> None:
         """Lets those that wait finish."""
@@ -61,19 +63,19 @@ class Commits:
         """Commits so far, the groups that they went in, and how many wait."""
         return {"commits": self._count, "commit_groups": self._groups, "commits_waiting": self._group.waiting}
 
-    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         try:
             async with self._writer:
                 return await self._commit_together(commits)
         except UNSTORABLE as error:
             if len(commits) == 1:
                 raise unstorable(error) from error
-        except Damaged:  # what one of them names
+        except CorruptData:  # what one of them names
             if len(commits) == 1:
                 raise
-        return await one_by_one(self._commit_group, commits)
+        return await run_individually(self._commit_group, commits)
 
-    async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[Committed | Exception]:
+    async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         self._count += len(commits)
         self._groups += 1
         ledger = await self._ledger_for(commits)
@@ -84,9 +86,9 @@ class Commits:
 
     async def _ledger_for(self, commits: Sequence[Commit]) -> Ledger:
         """All that `commits` name, as the last transaction left it."""
-        task_ids, retry_keys, record_names = named(commits)
+        task_ids, retry_keys, record_names = read_set(commits)
         tasks: dict[int, Task] = {}
-        remembered: dict[tuple[str, str], Remembered] = {}
+        remembered: dict[tuple[str, str], IdempotencyRecord] = {}
         records: dict[tuple[str, str], Record] = {}
         missing: list[tuple[int]] = []
         for task_id in task_ids:
@@ -116,13 +118,13 @@ class Commits:
     async def _persist(self, entries: Sequence[Entry], ledger: Ledger) -> None:
         to_do = statements(entries)
         changed = {entry.task_id: entry.task for entry in entries if type(entry) is Change}
-        self._memory.commit_begins(changed)
+        self._memory.begin_commit(changed)
         try:
             await self._writer.write(to_do, head=ledger.position if changed else None)
         except BaseException:
-            self._memory.commit_fails()
+            self._memory.abort_commit()
             raise
-        self._memory.commit_ends(ledger, changed)
+        self._memory.end_commit(ledger, changed)
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         """As the port says."""
@@ -143,5 +145,5 @@ class Commits:
                 to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (floor,)))
                 to_do.append(Statement("UPDATE store SET floor = ?", (floor,)))
             if to_do:
-                await to_its_end(self._writer.write(to_do))
+                await run_to_completion(self._writer.write(to_do))
         return len(old) > limit or len(expired) > limit

@@ -24,16 +24,16 @@ UNREADABLE: Final = (ValueError, OverflowError, TypeError, LookupError, Attribut
 _ADVICE: Final = "Restore the store from a backup."
 
 
-class Damaged(StoreUnavailable):
+class CorruptData(StoreUnavailable):
     """Something that was to be read is not what was written.  What lies beside it may be sound."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=60)
 
 
-def damage(what: str, error: Exception) -> Damaged:
+def damage(what: str, error: Exception) -> CorruptData:
     """What is told of a row that is UNREADABLE."""
-    return Damaged(f"{what} is damaged and cannot be read ({error}). {_ADVICE}")
+    return CorruptData(f"{what} is damaged and cannot be read ({error}). {_ADVICE}")
 
 
 def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
@@ -45,7 +45,7 @@ def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
             return _locked(path)
     # An error without a code is Python's own, of text that is no UTF-8.
     if _code(error) == sqlite3.SQLITE_CORRUPT or not hasattr(error, "sqlite_errorcode"):
-        return Damaged(f"{path} cannot be read now: {error}. {_ADVICE}")
+        return CorruptData(f"{path} cannot be read now: {error}. {_ADVICE}")
     return StoreUnavailable(f"{path} cannot be read now: {error}.")
 
 

@@ -9,7 +9,7 @@ Unit = TypeVar("Unit")
 Outcome = TypeVar("Outcome")
 
 
-async def one_by_one(
+async def run_individually(
     run: Callable[[Sequence[Unit]], Awaitable[Sequence[Outcome]]], units: Sequence[Unit]
 ) -> list[Outcome | Exception]:
     """The outcomes of `units`, each of which goes alone.  What `run` raises is the outcome of its unit."""

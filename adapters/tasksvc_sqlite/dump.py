@@ -7,9 +7,9 @@ from typing import Final
 
 import aiosqlite
 
-from tasksvc import Entry, Header, StoreNotEmpty, new_generation
-from tasksvc_sqlite.connection import to_its_end
-from tasksvc_sqlite.failures import UNSTORABLE, unstorable
+from tasksvc import Entry, StoreHeader, StoreNotEmpty, new_generation
+from tasksvc_sqlite.connection import run_to_completion
+from tasksvc_sqlite.errors import UNSTORABLE, unstorable
 from tasksvc_sqlite.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -41,7 +41,7 @@ async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
     """The entries of the store, of one snapshot.  Raises sqlite3.Error, and ValueError once it is closed."""
     await connection.execute_fetchall("BEGIN")
     for row in await connection.execute_fetchall(HEADER):
-        yield Header(*row)
+        yield StoreHeader(*row)
     for sql, to_entry in _KINDS:
         async with connection.execute(sql) as cursor:
             while rows := list(await cursor.fetchmany(_AT_ONCE)):
@@ -52,7 +52,7 @@ async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
 async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
     """Fills an empty store, all or nothing.  Raises like Writer.write(), and StoreNotEmpty."""
     try:
-        await to_its_end(writer.begin())
+        await run_to_completion(writer.begin())
         ((something,),) = await writer.rows(HOLDS_SOMETHING)
         if something:
             raise StoreNotEmpty("This store holds something already. Restore into a new one.")
@@ -60,7 +60,7 @@ async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
         triggers = await writer.rows(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'changes'"
         )
-        await to_its_end(writer.more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
+        await run_to_completion(writer.more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
         some: list[Entry] = []
         async for entry in entries:
             some.append(entry)
@@ -68,10 +68,10 @@ async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
                 await _put(writer, some)
                 some = []
         await _put(writer, some)
-        await to_its_end(writer.more([Statement(sql) for _, sql in triggers]))
-        await to_its_end(writer.commit())
+        await run_to_completion(writer.more([Statement(sql) for _, sql in triggers]))
+        await run_to_completion(writer.commit())
     except BaseException:
-        await to_its_end(writer.roll_back())
+        await run_to_completion(writer.roll_back())
         raise
 
 
@@ -79,9 +79,9 @@ async def _put(writer: Writer, entries: Sequence[Entry]) -> None:
     try:
         to_do = as_they_are(entries)
         for header in entries[:1]:
-            if isinstance(header, Header):
+            if isinstance(header, StoreHeader):
                 values = (new_generation(), header.last_id, header.floor)
                 to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, floor = ?", values))
-        await to_its_end(writer.more(to_do))
+        await run_to_completion(writer.more(to_do))
     except UNSTORABLE as error:
         raise unstorable(error) from error

@@ -8,19 +8,20 @@ from typing import cast
 from tasksvc import (
     Change,
     Entry,
-    Header,
+    IdempotencyRecord,
     Position,
     Record,
-    Remembered,
+    StoreHeader,
     StoreNotEmpty,
     Task,
     fold_text,
     json_size,
     new_generation,
 )
-from tasksvc_postgresql.connections import Session
-from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.commit import LOCK, NOTIFY
+from tasksvc_postgresql.errors import in_our_words
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -36,7 +37,6 @@ from tasksvc_postgresql.rows import (
     task_of,
     task_row,
 )
-from tasksvc_postgresql.writing import LOCK, NOTIFY
 
 FETCHED_AT_ONCE = 100
 """Rows, each of which may have 75 KB, that are held in memory."""
@@ -75,7 +75,7 @@ async def dump(connection: Connection, name: str) -> AsyncIterator[Entry]:
     with in_our_words(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
         (header,) = await session.fetch("SELECT generation, last_id, seq, floor FROM header")
-    yield Header(*header)
+    yield StoreHeader(*header)
     for cursor, (statement, entry_of) in _PARTS.items():
         async for row in rows_of(session, name, statement, cursor=cursor):
             yield entry_of(row)
@@ -104,7 +104,7 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Entr
     Only what the server does is put in our words: `entries` may fail in its own.
     """
     session = Session(connection, timeout=STEP_TIMEOUT)
-    header = Header(new_generation(), 0, 0, 0)
+    header = StoreHeader(new_generation(), 0, 0, 0)
     with in_our_words(name):
         await session.begin(f"{LOCK}; {PATIENCE}")
         ((is_empty,),) = await session.fetch(_EMPTY)
@@ -113,7 +113,7 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Entr
     batch: list[Entry] = []
     size = 0
     async for entry in entries:
-        if isinstance(entry, Header):
+        if isinstance(entry, StoreHeader):
             header = entry._replace(generation=header.generation)
             continue
         if batch and (len(batch) == COPIED_AT_ONCE or size > COPIED_BYTES or type(batch[0]) is not type(entry)):
@@ -154,8 +154,8 @@ async def _copy(session: Session, batch: Sequence[Entry]) -> None:
             await session.copy(
                 "records", RECORD_COLUMNS, [record_row(record) for record in cast(Sequence[Record], batch)]
             )
-        case [Remembered()]:
-            rows = [retry_key_row(remembered) for remembered in cast(Sequence[Remembered], batch)]
+        case [IdempotencyRecord()]:
+            rows = [retry_key_row(remembered) for remembered in cast(Sequence[IdempotencyRecord], batch)]
             await session.copy("retry_keys", RETRY_KEY_COLUMNS, rows)
         case [Change()]:
             await session.copy(

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Final, NamedTuple, cast
 
 from tasksvc import (
+    Batcher,
     ChangePage,
     Cursor,
     Found,
-    GroupCommit,
     Page,
     Position,
     Record,
@@ -19,19 +19,19 @@ from tasksvc import (
     TaskNotFound,
     TaskQuery,
     in_turns,
-    seq_of,
+    resolve_position,
 )
+from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import Reader
-from tasksvc_sqlite.failures import Damaged
-from tasksvc_sqlite.memory import Memory
-from tasksvc_sqlite.one_by_one import one_by_one
+from tasksvc_sqlite.errors import CorruptData
+from tasksvc_sqlite.find_sql import count, is_indexed, lookups, page, with_head
 from tasksvc_sqlite.rows import (
     CHANGE_COLUMNS,
     INTEGER_MAX,
     RECORD_COLUMNS,
     TASK_COLUMNS,
     Statement,
-    clamped,
+    clamp_int64,
     is_storable,
     size_of_change,
     size_of_task,
@@ -39,7 +39,7 @@ from tasksvc_sqlite.rows import (
     to_record,
     to_task,
 )
-from tasksvc_sqlite.selection import count, is_indexed, lookups, page, with_head
+from tasksvc_sqlite.run_individually import run_individually
 
 _SCANS_MAX: Final = 64
 """Pages and counts that wait while many tasks are looked at for another one; one more is refused."""
@@ -73,14 +73,14 @@ class _Reading:
         """How many wait."""
 
 
-_Lane = GroupCommit[_Asked | _Counted, Page | int]
+_Lane = Batcher[_Asked | _Counted, Page | int]
 """Pages and counts that take turns at one connection."""
 
 
-class Reads:
+class Queries:
     """Reads that wait share a statement; one that takes long holds up only its like."""
 
-    def __init__(self, memory: Memory, *, quick: Reader, lists: Reader, scans: Reader, searches: Reader) -> None:
+    def __init__(self, memory: StoreCache, *, quick: Reader, lists: Reader, scans: Reader, searches: Reader) -> None:
         """`quick` finds by number and name, and `lists` what an index has in order.
 
         `searches` looks into descriptions, which takes the longest, and `scans` does the rest.
@@ -89,10 +89,10 @@ class Reads:
         self._readers = (quick, lists, scans, searches)
         self._asked: dict[_Asked | _Counted, _Reading] = {}
         """Those that have not begun."""
-        self._gets: GroupCommit[int, Found | None] = GroupCommit(self._get_group)
-        self._lists: _Lane = GroupCommit(partial(self._read, lists), group=1)
-        self._scans: _Lane = GroupCommit(partial(self._scan, scans), group=1, waiting=_SCANS_MAX)
-        self._searches: _Lane = GroupCommit(partial(self._scan, searches), group=1, waiting=_SCANS_MAX)
+        self._gets: Batcher[int, Found | None] = Batcher(self._get_group)
+        self._lists: _Lane = Batcher(partial(self._read, lists), group=1)
+        self._scans: _Lane = Batcher(partial(self._scan, scans), group=1, waiting=_SCANS_MAX)
+        self._searches: _Lane = Batcher(partial(self._scan, searches), group=1, waiting=_SCANS_MAX)
         self._scanning = ((scans, self._scans), (searches, self._searches))
         self._closed = False
 
@@ -136,19 +136,19 @@ class Reads:
     async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Found | Exception | None]:
         try:
             return await self._get_together(task_ids)
-        except Damaged:
+        except CorruptData:
             if len(task_ids) == 1:
                 raise
-        return await one_by_one(self._get_together, task_ids)
+        return await run_individually(self._get_together, task_ids)
 
     async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Found | None]:
         wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}
-        self._memory.tasks.reading_begins(wanted)
+        self._memory.tasks.begin_read(wanted)
         found: dict[int, Found] = {}
         for statement in lookups(_FOUND_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
             for generation, *row in await self._quick.rows(*statement):
                 found[row[0]] = Found(to_task(row), generation)
-        self._memory.tasks.reading_ends(found.values())
+        self._memory.tasks.end_read(found.values())
         return [found.get(task_id) for task_id in task_ids]
 
     # ------------------------------------------------------------ lists
@@ -210,14 +210,14 @@ class Reads:
                 return await self._read_count(reader, query)
 
     async def _read_page(self, reader: Reader, asked: _Asked) -> Page:
-        calm = self._memory.pages.calm
+        epoch = self._memory.pages.epoch
         query, after, limit, max_bytes = asked
         statement = page(query, after, limit + 1)
         (generation, head, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
         tasks = await in_turns(to_task, rows[:limit])
         following = query.cursor(tasks[-1]) if more or len(rows) > limit else None
         found = Page(tasks, following, Position(generation, head))
-        self._memory.pages.put(asked, found, since=calm)
+        self._memory.pages.put(asked, found, since=epoch)
         return found
 
     async def _read_count(self, reader: Reader, query: TaskQuery) -> int:
@@ -234,12 +234,12 @@ class Reads:
         self.check_open()
         if since == self._memory.position:
             return ChangePage((), since, more=False)
-        log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamped(since.seq),))
+        log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamp_int64(since.seq),))
         statement = with_head(CHANGE_COLUMNS, [log], limit)
         (generation, head, floor, *_), rows, _ = await self._quick.page(
             statement, size=size_of_change, max_bytes=max_bytes
         )
-        end = seq_of(since, generation=generation, floor=floor, head=head) + len(rows)
+        end = resolve_position(since, generation=generation, floor=floor, head=head) + len(rows)
         return ChangePage(await in_turns(to_change, rows), Position(generation, end), more=end < head)
 
     async def record(self, space: str, name: str) -> Record | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tasksvc import StoreUnavailable
-from tasksvc_postgresql.failures import DRIVER_ERRORS, Failure, explained, is_answer
+from tasksvc_postgresql.errors import DRIVER_ERRORS, Failure, explained, is_answer
 from tasksvc_postgresql.greeting import READ_COMMITTED, Connection
 from tasksvc_postgresql.pool import Pool
 from tasksvc_postgresql.rows import Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tasksvc_postgresql.connections import Session
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import micros
 
 _OLDEST_CHANGES = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from tasksvc import fold_text
-from tasksvc_postgresql.connections import Session
-from tasksvc_postgresql.dumping import PATIENCE, STEP_TIMEOUT, rows_of
-from tasksvc_postgresql.failures import in_our_words
+from tasksvc_postgresql.dump import PATIENCE, STEP_TIMEOUT, rows_of
+from tasksvc_postgresql.errors import in_our_words
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
+from tasksvc_postgresql.retrying import Session
 
 _LABELS = """
     WITH labels AS (SELECT label, id FROM tasks, json_array_elements_text(labels) label)
