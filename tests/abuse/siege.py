@@ -34,7 +34,7 @@ from abuse.cgroup import Cgroup
 from abuse.greedy import KINDS, close, fill, play_all
 from abuse.vitals import megabytes_of
 
-MEGABYTES = 256
+MEGABYTES = 128
 """Of memory that the service has."""
 WRITERS, FOLLOWERS, SEARCHERS, BATCHES = 8, 4, 10, 3
 GREEDY_CLIENTS = 200
