@@ -9,7 +9,7 @@ and both change in one transaction; so it is right at every moment, whoever is k
 - A new copy walks the list.  The first page names its position in the change log.
 - From there on the copy follows the log as Server-Sent Events.  Where the connection breaks it comes
   back with Last-Event-ID, and gets what it missed.
-- Where the log does not go back that far, or the store has begun a new life, the answer is 410, and
+- Where the log does not go back that far, or the store has a new generation, the answer is 410, and
   the copy walks the list again.
 
 A service that asks for a token gets the one in TASKSVC_TOKEN.
@@ -37,7 +37,7 @@ PAGE = 1_000
 QUIET_SECONDS = 45
 """Without a sign of life for so long the connection is given up.  The service sends one every 15 s."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
-"""Before the second try and, doubled from one to the next, at the most."""
+"""Seconds before the second try, doubled from one to the next, and the longest wait."""
 
 
 class Gone(Exception):

@@ -98,7 +98,7 @@ def recognize_backup(head: bytes, *, first: str) -> Recognized:
     """Finds the adapter whose backups begin with `head`, as long as hookspecs.BACKUP_HEAD_BYTES.
 
     The adapters are asked one by one, that of the scheme `first` before all others, so that none is
-    imported after one has said yes.  One that cannot be imported, or fails, is passed over.
+    imported after one has said yes.  One that cannot be imported, or fails, is skipped.
     """
     claims = _claims()
     asked: set[str] = set()

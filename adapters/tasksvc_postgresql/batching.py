@@ -12,9 +12,9 @@ from tasksvc import Batcher, StoreUnavailable
 from tasksvc_postgresql.retrying import Connections, Session
 
 GROUP = 256
-"""Calls that share a statement at the most."""
+"""The most calls that share a statement."""
 HEAVIEST = 1_000
-"""The weight that shares a statement at the most, where it is not that of a single call."""
+"""The most weight that calls share a statement with; a single call may have more."""
 RESERVE = 0.25
 """Of the time that a call has: work that would begin with less is not begun."""
 

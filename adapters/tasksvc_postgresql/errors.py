@@ -71,7 +71,7 @@ class Failure(NamedTuple):
     again: bool
     """Nothing was written, and another attempt may do better."""
     expire: bool
-    """The other connections are no better than this one."""
+    """Whether the other connections of the pool are as broken as this one."""
 
 
 def explained(error: Exception, *, name: str, committing: bool) -> Failure:

@@ -29,7 +29,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
     """What sets each transaction as it should be."""
 
     async def greet(self, settings: Mapping[str, str]) -> None:
-        """Applies `settings` to the session, or to each transaction where the connection has no session of its own.
+        """Applies `settings` to the session, or to each transaction, if a pooler gives each one another session.
 
         A pooler shows in that it gives its own process id in place of the server's, so both are
         compared by the statement that sets.  It goes by the simple query protocol, which every

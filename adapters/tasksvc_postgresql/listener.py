@@ -12,7 +12,7 @@ from tasksvc_postgresql.errors import DRIVER_ERRORS
 from tasksvc_postgresql.greeting import Connection
 
 POLL = 1.0
-"""Seconds that a wait lasts at the most while the server tells of changes, in case one is lost on the way."""
+"""The longest wait in seconds while the server notifies of changes, in case a notification is lost."""
 POLL_DEAF = 0.1
 """The same while there is no connection to listen on, or a pooler before the server."""
 HEARTBEAT = 5.0
@@ -22,7 +22,7 @@ RECONNECT = 0.5
 
 
 class Listener:
-    """Knows how far the log has come, as far as it was told."""
+    """Knows the number of the last change of which this process has heard."""
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]], schema: str, timeout: float) -> None:
         self._connect, self._schema, self._timeout = connect, schema, timeout
@@ -34,7 +34,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def saw(self, head: Position) -> None:
-        """Wakes who waits for a change, if `head` is news."""
+        """Wakes everything that waits for a change, if `head` is higher than before."""
         if head.generation != self.head.generation or head.seq > self.head.seq:
             self.head = head
             self._wake()

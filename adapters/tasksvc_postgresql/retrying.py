@@ -78,7 +78,7 @@ class Session:
 
 
 class Connections:
-    """What a store does at its server, one piece of work after another."""
+    """Runs the statements of a store on connections of its pool, and repeats what may be repeated."""
 
     def __init__(self, settings: Settings, connect: Callable[[], Awaitable[Connection]]) -> None:
         self._settings = settings

@@ -62,7 +62,7 @@ class Settings:
     schema: str
     """`?schema=`: where the tables are.  Each schema is a store of its own."""
     pool_size: int
-    """`?pool_size=`: connections at the most, without the one that listens for changes."""
+    """`?pool_size=`: the most connections, without the one that listens for changes."""
     timeout: float
     """`?timeout=`: seconds after which a call fails."""
     start_timeout: float
@@ -117,7 +117,7 @@ def _check_target(url: StoreURL, text: str) -> None:
 
 
 def _check_files(url: StoreURL, given: dict[str, str]) -> None:
-    """The driver would pass over a password file that it can't use, and not say which certificate is missing."""
+    """Checks what the driver doesn't report: a password file that it can't use, and which certificate is missing."""
     for name in _FILES:
         path = given.get(name)
         if path and not os.access(path, os.R_OK):

@@ -1,6 +1,6 @@
 """What this process knows of the file without asking it: bounded, and never older than a read would be.
 
-That is so because no other process writes to the file, and each commit is told here twice: before
+That is so because no other process writes to the file, and each commit is noted here twice: before
 it is written, from when on readers may see it there, and after.  In between, what it touches is
 neither answered from here nor taken in.
 """
@@ -24,7 +24,7 @@ _PAGES_BYTES: Final = 2**20
 
 
 class StoreCache:
-    """The head of the log, the highest id, and the tasks and pages of late."""
+    """The last change, the highest id, and the recent tasks and pages."""
 
     def __init__(self, header: StoreHeader) -> None:
         self.generation, self.last_id, self.seq, _ = header
@@ -35,7 +35,7 @@ class StoreCache:
 
     @property
     def position(self) -> Position:
-        """The head of the log."""
+        """The position of the last change."""
         return Position(self.generation, self.seq)
 
     def begin_commit(self, task_ids: Iterable[int]) -> None:

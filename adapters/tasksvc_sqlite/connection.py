@@ -120,7 +120,7 @@ async def interrupt(connection: aiosqlite.Connection, work: asyncio.Future[Any])
 
 
 async def run_to_completion(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:
-    """The result of `work`.  Who is cancelled meanwhile is so only when it has ended."""
+    """Waits for `work` to complete even if the caller is cancelled, and then cancels the caller."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -1,4 +1,4 @@
-"""From an error of SQLite to the port's words: nowhere else is one told from another."""
+"""Translates errors of SQLite into errors of the port; no other module tells them apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNSTORABLE: Final = (
 
 
 UNREADABLE: Final = (ValueError, OverflowError, TypeError, LookupError, AttributeError)
-"""Raised where a row that was found is made something of ours, and is none."""
+"""Raised when a row holds what can't be converted to a task, change or record."""
 
 _ADVICE: Final = "Restore the store from a backup."
 
@@ -32,7 +32,7 @@ class CorruptData(StoreUnavailable):
 
 
 def damage(what: str, error: Exception) -> CorruptData:
-    """What is told of a row that is UNREADABLE."""
+    """Returns the error that reports an UNREADABLE row."""
     return CorruptData(f"{what} is damaged and cannot be read ({error}). {_ADVICE}")
 
 

@@ -28,7 +28,7 @@ _HAS_LABEL: Final = (
 
 
 def with_head(columns: str, parts: Sequence[Statement], limit: int) -> Statement:
-    """One row of the generation, the head and the floor of the log; then at most `limit` rows of `parts`.
+    """One row with the generation, the last and the pruned number of the log; then at most `limit` rows of `parts`.
 
     It is one statement, so one snapshot.  SQLite takes the parts in turn, until there are enough.
     """
@@ -39,7 +39,7 @@ def with_head(columns: str, parts: Sequence[Statement], limit: int) -> Statement
 
 
 def page(query: TaskQuery, after: Cursor | None, limit: int) -> Statement:
-    """The head of the log, and at most `limit` tasks."""
+    """Selects the number of the last change, and at most `limit` tasks."""
     possible = is_storable(*query.labels, query.q or "")
     return with_head(TASK_COLUMNS, list(_parts(query, after)) if possible else [], limit)
 

@@ -41,7 +41,7 @@ class HighWaterMark:
 
     It's written after each commit and never before, so it isn't ahead of the store, whenever the process is
     killed.  It isn't brought to the disk each time: after a power failure it may be behind the store, which
-    does no harm.  A mark that can't be written is passed over for the same reason.
+    does no harm.  A mark that can't be written is skipped for the same reason.
     """
 
     def __init__(self, descriptor: int, *, is_new: bool) -> None:

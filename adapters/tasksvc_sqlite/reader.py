@@ -113,7 +113,7 @@ async def _connected(path: str, *, mode: str = "ro") -> AsyncIterator[aiosqlite.
 
 
 async def _interruptible(connection: aiosqlite.Connection, sql: str, values: Sequence[Any]) -> None:
-    """Does what may take long; who is cancelled waits only until SQLite has heard of it."""
+    """Runs `work`, which may take long.  If the caller is cancelled, SQLite is interrupted."""
     work = asyncio.ensure_future(connection.execute_fetchall(sql, values))
     try:
         await asyncio.wait([work])

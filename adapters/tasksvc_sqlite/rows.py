@@ -110,14 +110,14 @@ def inserts(table: str, columns: str, rows: Sequence[Row]) -> Iterator[Statement
 
 
 def with_rows(sql: Callable[[int], str], rows: Sequence[Row]) -> Iterator[Statement]:
-    """Statements for `rows`, in their order; `sql` is what so many rows need."""
+    """Statements for `rows`, in their order; `sql` makes the statement for a number of rows."""
     for start in range(0, len(rows), _ROWS_MAX):
         chunk = rows[start : start + _ROWS_MAX]
         yield Statement(sql(len(chunk)), [value for row in chunk for value in row])
 
 
 def marks(columns: int, rows: int) -> str:
-    """Question marks for the values of so many rows."""
+    """Question marks for the values of a number of rows."""
     return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 

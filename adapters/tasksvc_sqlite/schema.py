@@ -1,4 +1,4 @@
-"""What makes an SQLite file a store of ours, and keeps what is none as it is."""
+"""Makes an SQLite file a tasksvc store, and refuses a file that is something else."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ FROM store"""
 
 
 def is_store(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a store of ours (SQLite's file format, section 1.3)."""
+    """Whether a file that begins with `head` is a tasksvc store (SQLite's file format, section 1.3)."""
     return head.startswith(_MAGIC) and head[_APPLICATION_ID_AT:][:4] == APPLICATION_ID.to_bytes(4)
 
 
 def check_place(path: str) -> None:
-    """Raises StoreRefused where there can be no file `path`."""
+    """Raises StoreRefused if the file `path` can't exist."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise StoreRefused(f"{path} cannot be made: there is no folder {folder}. Create it, or name another file.")

@@ -23,15 +23,15 @@ from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.schema import HEADER
 
 _CHECKPOINT_PAGES: Final = 4_000
-"""SQLite checkpoints by itself when its log has so many.  With a quarter of it, small writes are a tenth slower."""
+"""Pages of SQLite's log from which it checkpoints by itself.  With a quarter of it, small writes are a tenth slower."""
 _LOG_BYTES: Final = 64 * 2**20
-"""A log that is longer found no moment without readers to start anew in, so they are waited for."""
+"""Size of SQLite's log above which a writer waits for readers, so that the log can start from its beginning."""
 _LOG_SECONDS: Final = 0.1
 """But not longer than this."""
 _LOOK_EVERY: Final = 64
 """Writes between two looks at the length of the log."""
 _BUSY_AGAIN_SECONDS: Final = 0.05
-"""In place of BUSY_SECONDS from a wait in vain to the next write that is done: who queues has waited long enough."""
+"""Replaces BUSY_SECONDS after a write timed out on a locked file, until one succeeds: queued writes fail fast."""
 
 
 class Writer:

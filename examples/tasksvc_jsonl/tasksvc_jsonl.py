@@ -1,4 +1,4 @@
-"""jsonl: stores.  One file of JSON lines: read whole when it is opened, one line appended for each commit."""
+"""jsonl: stores.  One file of JSON Lines: read whole when it is opened, one line appended for each commit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasksvc import (
 )
 
 FORMAT = b'{"format":"tasksvc_jsonl 1"}\n'
-"""The first line of each file of ours."""
+"""The first line of each file."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -1,4 +1,4 @@
-"""Which path leads to which handler.  Every path answers every method, and what is no path, with a problem."""
+"""Which path leads to which handler.  Unknown paths and methods are answered with a problem, too."""
 
 from __future__ import annotations
 

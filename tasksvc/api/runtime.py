@@ -31,9 +31,9 @@ LAST_SECONDS = 1.0
 OPEN_SECONDS = 10.0
 """How long the store may take to open until that is said."""
 GIVE_UP_SECONDS = 0.5
-"""For what was told to end at once."""
+"""Seconds for what was asked to end at once."""
 COUNT_SECONDS = 1.0
-"""For counting the tasks before that, which is only told."""
+"""Seconds for counting the tasks before that, which only the log needs."""
 CLOSE_SECONDS = 10.0
 """How long it may take to close."""
 LOOK_SECONDS = 1.0
@@ -43,10 +43,10 @@ log = logging.getLogger("tasksvc")
 
 
 class Ended(Protocol):
-    """Is told of a store that was closed."""
+    """Receives what a store held when it was closed."""
 
     def __call__(self, tasks: int | None, *, durable: bool) -> None:
-        """It held so many tasks; None if they could not be counted in time.  `durable`: whether it keeps them."""
+        """`tasks`: how many it held, None if they could not be counted in time; `durable`: whether it keeps them."""
 
 
 class Runtime:
@@ -79,7 +79,7 @@ class Runtime:
         """Whether readiness is off; requests are still taken until it drains."""
         self.draining = False
         self.ended: Ended | None = None
-        """Is told when the store was closed in order, and for that the tasks are counted before."""
+        """Called when the store was closed in order; the tasks are counted before only if it's set."""
 
     @property
     def is_durable(self) -> bool:

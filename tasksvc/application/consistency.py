@@ -45,7 +45,7 @@ async def inconsistencies(dump: AsyncIterable[Entry]) -> AsyncIterator[str]:
 
 
 class _Books:
-    """What was seen so far, in little memory: tasks are told apart by 63 bits of a hash."""
+    """What was seen so far, in little memory: tasks are distinguished by 63 bits of a hash."""
 
     def __init__(self, header: StoreHeader) -> None:
         self._header = header

@@ -32,7 +32,7 @@ class _Turn:
 
 
 class PagesAtOnce:
-    """Reads pages of a store, so many at a time, in the order in which they were asked for.
+    """Reads pages of a store, a limited number at a time, in the order in which they were asked for.
 
     Requests that wait for the same page have one turn together, in which the store may answer all of them
     with one read.

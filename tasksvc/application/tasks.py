@@ -70,7 +70,7 @@ async def remove(
     expected: Precondition = ANY_VERSION,
     idempotency_key: IdempotencyKey | None = None,
 ) -> bool:
-    """Removes a task; whether the idempotency key did so before.  Raises TaskNotFound, VersionConflict."""
+    """Deletes a task, and returns whether the idempotency key did so before.  Raises TaskNotFound, VersionConflict."""
     committed = await repository.commit((DeleteTask(task_id, expected),), at=at, idempotency_key=idempotency_key)
     return committed.replayed
 

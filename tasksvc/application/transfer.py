@@ -1,6 +1,6 @@
 """All that a store holds, out of it and into another: copies, exports and imports, each with a checksum.
 
-An export is JSON lines: one that says what it is, one for each entry of a dump, and one with the
+An export is JSON Lines: one that says what it is, one for each entry of a dump, and one with the
 count and the checksum of those, so that a file that was cut or changed is noticed.  It holds
 neither the generation of the store nor the time, so equal stores have equal exports.
 """
@@ -38,11 +38,11 @@ _REPORT_EVERY: Final = 1_000
 
 _T = TypeVar("_T")
 Progress = Callable[[str, float], None]
-"""Is told what is being done, and what share of that, from 0 to 1."""
+"""Receives what is being done, and the fraction that is done, from 0 to 1."""
 
 
 class InvalidExport(TasksvcError):
-    """A file is no export, or not what was exported."""
+    """The file isn't an export, or it was changed since it was written."""
 
 
 class SameStore(TasksvcError):

@@ -1,7 +1,7 @@
 """Whether an entry of a dump has values that every store can keep.
 
 The types of an entry promise it, and a file that somebody has made need not keep that promise.  The
-limits of the API are no part of it: who commits through the port need not know them.
+limits of the API aren't part of it, since a caller of the port need not know them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ log = logging.getLogger("tasksvc")
 
 
 def wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Returns whether the log is to be JSON lines, by arguments that were not parsed yet and may be wrong."""
+    """Returns whether the log is to be JSON Lines, by arguments that were not parsed yet and may be wrong."""
     form = environment.get("TASKSVC_LOG_FORMAT")
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument == LOG_FORMAT:

@@ -14,7 +14,7 @@ from tasksvc.api.observability.background_stream import BackgroundStream
 END_SECONDS = 25.0
 """Seconds after the delay of a stop until the process ends by force: below the 30 s that Kubernetes waits."""
 LOG_SECONDS = 2.0
-"""Seconds that the end by force waits for its log line, since another thread may hold up the log for ever."""
+"""Seconds that the end by force waits for its log line, since another thread may block the log without a limit."""
 
 log = logging.getLogger("tasksvc")
 

@@ -43,5 +43,5 @@ LOG_START: Final = Position("", 0)
 
 
 def new_generation() -> str:
-    """A generation for a store that begins anew: 64 random bits in 16 characters of [0-9a-f]."""
+    """A generation for a store that starts from the beginning: 64 random bits in 16 characters of [0-9a-f]."""
     return os.urandom(8).hex()

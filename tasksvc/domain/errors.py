@@ -20,7 +20,7 @@ class TasksvcError(Exception):
 
 
 class InvalidStoreURL(TasksvcError):
-    """The text that names the store is no store URL."""
+    """The text isn't a valid store URL."""
 
 
 class PluginError(TasksvcError):
@@ -79,7 +79,7 @@ class WriteRefused(RepositoryError):
 
 
 class UnknownWrite(WriteRefused):
-    """What was to be done is no write of a known kind: a mistake of the program that asked for it."""
+    """A commit holds something that isn't a known kind of write: a mistake of the program that called it."""
 
     def __init__(self, write: Never) -> None:
         """`write` is Never to a type checker, so that it reports a kind of write that is forgotten."""
@@ -113,7 +113,7 @@ class RecordConflict(WriteRefused):
 
 
 class InvalidTask(WriteRefused):
-    """A patch would make a task that breaks a rule which only shows when both are seen together."""
+    """A patch would break a rule that concerns the task and the patch together."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -141,7 +141,7 @@ class IdempotencyKeyReused(RepositoryError):
 
 
 class PositionGone(RepositoryError):
-    """The position is older than the log, beyond its head, or of another life of this store."""
+    """The position is older than the log, beyond its last change, or of another generation of the store."""
 
 
 # ---------------------------------------------------------------- the store itself

@@ -45,7 +45,7 @@ from tasksvc.domain.writes import (
 PATCHED_MAX = 8 * 2**20
 """Bytes of JSON of all tasks that one commit patches.  A patch of a few bytes can be of a task of many."""
 FEW = 64
-"""Writes at the most whose tasks cannot have so many."""
+"""The most writes whose tasks can't exceed that together."""
 
 RetryName = tuple[str, str]
 """Scope and value of an idempotency key."""

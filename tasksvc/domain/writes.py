@@ -47,7 +47,7 @@ class UpdateTask(NamedTuple):
 
 
 class DeleteTask(NamedTuple):
-    """Removes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
+    """Deletes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
 
     task_id: int
     expected: Precondition = ANY_VERSION

@@ -41,8 +41,8 @@ def tasksvc_open_reader(url: StoreURL) -> Awaitable[StoreReader]:  # type: ignor
     """Opens the store that `url` names to be read only, and gives an awaitable of its reader.
 
     Optional: without it the store is opened with tasksvc_open_store.  It makes, migrates and changes
-    nothing.  So an adapter implements it whose tasksvc_open_store makes a store that is not there, or
-    whose stores are served by one process at a time and are to be exported and checked meanwhile.
+    nothing.  So an adapter implements it if its tasksvc_open_store creates a store that doesn't exist, or if its
+    stores are served by one process at a time and are to be exported and checked meanwhile.
 
     Raises StoreRefused, with one clear sentence, where there is no such store, and InvalidStoreURL.
     """
@@ -85,5 +85,5 @@ def tasksvc_recognize_backup(head: bytes) -> bool:  # type: ignore[empty-body]
     the file, or all of a shorter one.  The hook opens nothing and looks at these bytes only; it
     returns False for whatever another program may have written.
 
-    Raises nothing: an adapter that raises is passed over.
+    Raises nothing: an adapter that raises is skipped.
     """

@@ -2,7 +2,7 @@
 
 The docstrings are the contract, and `tasksvc.testing` checks it.  Four rules hold for all methods:
 
-* A write is atomic whatever cancels it: wholly there or not at all, and never in another's
+* A write is atomic whatever cancels it: completely there or not at all, and never in another's
   transaction.  When it returns it is on disk (a scratch store is exempt).
 * A read sees every write that was acknowledged before the read was called.
 * A read that is cancelled ends in the store too, soon: what it held there is free for others.
@@ -210,8 +210,8 @@ class TaskRepository(StoreReader):
         """Drops what is old, in one short step of at most `limit` entries of each kind; True if more is due.
 
         Of the log: from its start, what is older than `log_before` or beyond the newest `log_keep`.
-        Of the idempotency keys: those of commits before `keys_before`.  Neither the head of the log nor
-        the highest id given is ever forgotten by that.
+        Of the idempotency keys: those of commits before `keys_before`.  The number of the last change and
+        the highest id that was given stay known.
         """
         raise NotSupported(f"{type(self).__name__} does not prune.")
 

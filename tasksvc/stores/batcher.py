@@ -19,7 +19,7 @@ Unit = TypeVar("Unit")
 Outcome = TypeVar("Outcome")
 
 LINGER_SECONDS = 0.004
-"""How long a group waits for more company at the most, when the last one had some."""
+"""The longest time that a batch waits for more items, if the last one had several."""
 LINGER_TURNS = 10
 """Turns of the event loop, one after the other, in which nobody came: then nobody is on their way."""
 

@@ -1,4 +1,4 @@
-"""Cancelling a call at every await in it: a write is wholly there or not at all."""
+"""Cancelling a call at every await in it: a write is completely there or not at all."""
 
 from __future__ import annotations
 

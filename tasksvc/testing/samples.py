@@ -18,7 +18,7 @@ LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 def later(seconds: float) -> datetime:
-    """So many seconds after NOW."""
+    """The time a number of seconds after NOW."""
     return NOW + timedelta(seconds=seconds)
 
 

@@ -195,7 +195,7 @@ class Store:
             since = page.next
 
     async def head(self) -> Position:
-        """The head of the log."""
+        """The position of the last change."""
         return (await self.repository.find(TaskQuery(), limit=1)).position
 
     async def generation(self) -> str:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from pages import MARKDOWN, ROOT, Page
 from words import Replaced, prose_of, replaced
 
 GLOSSARY = Page.named("docs/glossary.md")
 REPLACED = replaced()
+MODULES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("tasksvc", "adapters", "examples")
+    for path in (ROOT / folder).rglob("*.py")
+)
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
@@ -18,6 +27,25 @@ def test_a_page_uses_no_replaced_word(name: str) -> None:
     prose = prose_of(text)
 
     found = [f"{place!r}: write {word.instead}" for word in REPLACED for place in word.find(prose)]
+
+    assert found == []
+
+
+def docstrings(module: Path) -> Iterator[str]:
+    """Yields what a module documents: itself, its classes and functions, its constants and attributes."""
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_docstring_uses_no_replaced_word(module: str) -> None:
+    found = [
+        f"{place!r}: write {word.instead}"
+        for text in map(prose_of, docstrings(ROOT / module))
+        for word in REPLACED
+        for place in word.find(text)
+    ]
 
     assert found == []
 

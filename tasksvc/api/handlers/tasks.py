@@ -50,7 +50,7 @@ STREAM_PAGE = 250
 PAGE_BYTES = 1024 * 1024
 """About how many bytes a page of a list may have."""
 STREAM_BYTES = 256 * 1024
-"""The same for a piece of a list that is streamed: so much waits for a slow client."""
+"""The same for a chunk of a list that is streamed, which is what waits for a slow client."""
 
 ALL_TASKS = TaskQuery()
 """The most frequent list.  Every store has it at hand."""
@@ -127,7 +127,7 @@ class TaskHandlers:
         return await self.show(request, _task_id(request))
 
     async def show(self, request: web.Request, task_id: int) -> RawResponse | web.Response:
-        """Shows a task."""
+        """Responds with one task."""
         found = await self._service.repository.get(task_id)
         check_task(found.task, task_id)
         if_match, if_none_match = conditions_of(request)
@@ -319,7 +319,7 @@ class TaskHandlers:
 
 
 def _task_id(request: web.Request) -> int:
-    """The id in the path.  Raises NoSuchTask for what is no canonical positive integer below 2^63."""
+    """The id in the path.  Raises NoSuchTask unless it's a canonical positive integer below 2^63."""
     text = request.match_info["id"]
     if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
         raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
@@ -327,7 +327,7 @@ def _task_id(request: web.Request) -> int:
 
 
 def _prefers_lines(accept: str | None) -> bool:
-    """Whether an Accept header names JSON lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
+    """Whether an Accept header names JSON Lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
     if accept is None or accept == "*/*":
         return False
     weights = {JSON: 0.0, NDJSON: 0.0}

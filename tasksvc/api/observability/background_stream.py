@@ -27,7 +27,7 @@ class BackgroundStream(io.TextIOBase):
     def __init__(self, stream: TextIO, note: Callable[[int], str] = "{} lines are missing here.\n".format) -> None:
         """Writes where `stream` does, in its encoding.
 
-        `note`: what is written in place of so many lines that could not be.  Raises OSError where
+        `note`: what is written in place of a number of lines that were lost.  Raises OSError where
         `stream` has no descriptor.
         """
         self._stream, self._note = stream, note

@@ -152,7 +152,7 @@ def answers(
     """The answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.
 
     `refusals` are the errors that mean something particular; `also` has further media types of an
-    answer, each with an example; their schema is the same, since JSON lines are described as the array of their values
+    answer, each with an example; their schema is the same, since JSON Lines are described as the array of their values
     (as in OpenAPI 3.2).
     """
     found: dict[str, dict[str, Any]] = {}

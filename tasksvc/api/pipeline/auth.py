@@ -94,7 +94,7 @@ class Caller:
         )
 
     def open_stream(self) -> None:
-        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests."""
+        """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests."""
         if self._streams >= self._allowance.streams:
             raise TooManyRequests(
                 f"At most {self._allowance.streams} streams and lists at once are allowed."
@@ -179,7 +179,7 @@ class Authenticator:
         return request.get(CALLER) or self._stranger(request)
 
     def open_stream(self, caller: Caller) -> None:
-        """Counts an answer that is sent piece by piece until close_stream().  Raises TooManyRequests, Overloaded."""
+        """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests, Overloaded."""
         if self._streams >= self._service.shares.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."

@@ -1,4 +1,4 @@
-"""The requests that are being answered, and an end for those that nobody waits for, or in vain.
+"""The requests that are being answered, and the end of those whose client has left or whose store hangs.
 
 A store may hang, and a client may leave while it waits for an answer, or while a stream has nothing to
 send.  All are looked at once a second, since a timer for each request costs more than a small answer does.
@@ -36,9 +36,9 @@ class InFlight:
         self._waiting: dict[int, tuple[web.BaseRequest, float]] = {}
         """Those whose answer has not begun, and since when they are here; the oldest first."""
         self._lists: dict[int, web.BaseRequest] = {}
-        """Those whose answer is sent piece by piece to its end."""
+        """Those whose answer is sent in chunks and has an end."""
         self._streams: dict[int, web.BaseRequest] = {}
-        """Those whose answer is sent piece by piece until somebody ends it."""
+        """Those whose answer is sent in chunks until the client or the service ends it."""
         self._given_up: dict[int, float] = {}
         self._emptied: asyncio.Event | None = None
         self.write_given_up_at = float("-inf")
@@ -62,7 +62,7 @@ class InFlight:
 
     @contextmanager
     def sending(self, request: web.BaseRequest, *, lasting: bool) -> Iterator[None]:
-        """Meanwhile its answer is sent piece by piece."""
+        """Counts a request whose answer is sent in chunks, for the time of the `with` block."""
         waiting = self._waiting.pop(id(request))
         sending = self._streams if lasting else self._lists
         sending[id(request)] = request
@@ -141,7 +141,7 @@ class InFlight:
 
 
 def too_late(request: web.BaseRequest) -> StoreUnavailable:
-    """What the client is told whose request was given up."""
+    """The error for a request that timed out."""
     if request.method in SAFE_METHODS:
         return StoreUnavailable("The store did not answer in time. Try again.")
     return OutcomeUnknown(

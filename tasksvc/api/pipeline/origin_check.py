@@ -1,4 +1,4 @@
-"""The guard against the browser: a page of somebody else's must not reach a service on this machine.
+"""The origin check: a page of another origin in a browser can't reach a service on this machine.
 
 A foreign Host is how DNS rebinding arrives; a foreign Origin is how another page writes.  Both are
 taken from the raw headers, since aiohttp's request.host believes an absolute-form request line.
@@ -23,7 +23,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 PASSED_MAX = 64
-"""Host headers that are remembered as good."""
+"""Host headers that are cached as allowed."""
 NOTED_MAX = 20
 """Lines that the log gets in NOTED_SECONDS, so that whoever sends bad requests cannot fill it."""
 NOTED_SECONDS = 3_600.0
@@ -37,7 +37,7 @@ log = logging.getLogger("tasksvc")
 
 
 class Advice(NamedTuple):
-    """What the log tells operators to do about requests that the guard refuses."""
+    """What the log tells operators to do about requests that the origin check refuses."""
 
     host: str = "If clients use this name, add it to the guard's hosts."
     origin: str = "If this page may write, add its origin to the guard's origins."

@@ -39,9 +39,9 @@ Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RequestPipeline:
-    """Wraps handlers: guards, admits, validates, turns every error into a problem, and sees what was answered.
+    """Wraps handlers: checks origin, token and input, turns errors into problems, and records the response.
 
-    It is no middleware, since a handler that is wrapped once costs less than a middleware that is
+    It isn't a middleware, since a handler that is wrapped once costs less than a middleware that is
     looked up for each request.
     """
 
@@ -62,8 +62,8 @@ class RequestPipeline:
     ) -> Enclosed:
         """`handler`, which now never raises.
 
-        `scope`: what it needs, None for nothing; `route`: its name in figures; `guarded`: whether the
-        browser's guard stands before it; `counted`: whether a request counts for its address, if there's no scope.
+        `scope`: what it needs, None for nothing; `route`: its name in metrics; `guarded`: whether the
+        origin check comes first; `counted`: whether a request counts for its address, if there's no scope.
         """
         service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
         guard = self._guard if guarded else None

@@ -14,4 +14,4 @@ class RateLimits:
     burst: int = 100
     """Requests at once, where there is a rate."""
     streams: int = 1_000
-    """Answers at once that are sent piece by piece: streams of changes, and lists that aren't paged."""
+    """Responses at once that are sent in chunks: streams of changes, and lists that aren't paged."""

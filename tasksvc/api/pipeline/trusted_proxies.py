@@ -16,7 +16,7 @@ from tasksvc.api.pipeline.origins import DEFAULT_PORTS, PORT_MAX
 from tasksvc.domain.errors import TasksvcError
 
 REMEMBERED = 1_024
-"""Addresses for which it's remembered whether they are trusted, since to find out takes as long as a small answer."""
+"""Addresses whose trust is cached, since finding it out takes as long as a small answer."""
 
 _FOR, _HOST, _PROTO, _PORT = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"
 _PORT_TEXT = re.compile(r"[0-9]{1,5}").fullmatch

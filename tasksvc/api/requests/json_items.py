@@ -16,7 +16,7 @@ from tasksvc.api.requests.strict_json import DECODER, invalid_json, no_collectio
 PIECE_BYTES: Final = 64 * 1024
 """Bytes that are decoded at once.  Only an item that is longer needs more."""
 SEAM: Final = 16
-"""Characters at the end of a piece in which a token may be cut off; the longest, two escaped surrogates, has 12."""
+"""Characters at the end of a chunk in which a token may be cut off; the longest, two escaped surrogates, has 12."""
 SEAM_BYTES: Final = 4 * SEAM
 
 _SPACES: Final = b" \t\n\r"
@@ -28,7 +28,7 @@ class ItemTooLong(Exception):
 
 
 def first_character(raw: bytes) -> bytes:
-    """The first byte that is no space: by it one knows what kind of value the JSON in `raw` is, if it is JSON."""
+    """Returns the first byte that isn't whitespace, which shows the type of the JSON value in `raw`."""
     return raw[:SEAM].lstrip(_SPACES)[:1] or raw.translate(None, _SPACES)[:1]  # the fastest for many spaces
 
 
@@ -43,10 +43,10 @@ class Items:
         """`item_max`: bytes that an item may have."""
         self._raw, self._item_max = raw, item_max
         self._offset = 0
-        """Of the piece, in bytes."""
+        """Offset of the chunk in `raw`, in bytes."""
         self._piece = ""
         self._is_last = False
-        """Whether the piece ends where `raw` does."""
+        """Whether the chunk ends where `raw` does."""
 
     def __iter__(self) -> Iterator[Any]:
         _check_utf8(self._raw)
@@ -72,7 +72,7 @@ class Items:
             self._fail("Extra data", place)
 
     def _take(self, offset: int, size: int) -> None:
-        """Goes on with the piece of `size` bytes at `offset`, or a few more, so that it ends with a character."""
+        """Goes on with the chunk of `size` bytes at `offset`, or a few more, so that it ends with a character."""
         end = _end_of_character(self._raw, offset + size)
         self._offset, self._piece, self._is_last = offset, self._raw[offset:end].decode(), end == len(self._raw)
 
@@ -80,7 +80,7 @@ class Items:
         return self._offset + len(self._piece[:place].encode())
 
     def _skip_space(self, place: int) -> int:
-        """Skips whitespace from `place` on, and returns where it ends.  That may be in a later piece."""
+        """Skips whitespace from `place` on, and returns where it ends.  That may be in a later chunk."""
         while True:
             found = _SPACE(self._piece, place)
             assert found is not None
@@ -91,7 +91,7 @@ class Items:
             place = 0
 
     def _decode(self, place: int) -> tuple[Any, int]:
-        """Decodes the value at `place`, and returns it and where it ends.  That may be in a later piece."""
+        """Decodes the value at `place`, and returns it and where it ends.  That may be in a later chunk."""
         size, most = PIECE_BYTES, self._item_max + 2 * SEAM_BYTES
         while True:
             try:
@@ -144,7 +144,7 @@ _TRAILING_COMMA: Final = _trailing_comma()
 
 
 def _pieces(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """`raw` from `start` to `end`, in pieces that end with a character, with the offset of each."""
+    """`raw` from `start` to `end`, in chunks that end with a character, with the offset of each."""
     while start < end:
         piece_end = min(end, _end_of_character(raw, start + PIECE_BYTES))
         yield start, raw[start:piece_end]

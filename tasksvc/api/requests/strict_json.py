@@ -16,7 +16,7 @@ DEPTH_MAX = 64
 
 
 LARGE_BYTES = 64 * 1024
-"""From so many on a body can hold enough objects to make the garbage collector look at them again and again."""
+"""Bytes from which a body can hold enough objects to make the garbage collector run again and again."""
 
 
 def parse_json(raw: bytes) -> Any:

@@ -37,7 +37,7 @@ from tasksvc.stores.turns import Turns
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
 """The loaded body."""
 RAW: web.RequestKey[bytes] = web.RequestKey("raw", bytes)
-"""The body as it came."""
+"""The bytes of the body."""
 QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 """The loaded query string."""
 

@@ -43,12 +43,12 @@ class PageResponseCache:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, bool], tuple[Page, bytes, bytes]] = {}
-        """By the identity of the page, and whether it is shown as JSON lines."""
+        """By the identity of the page, and whether it is shown as JSON Lines."""
         self._size = 0
         """Bytes of what is encoded."""
 
     def answer(self, page: Page, *, lines: bool) -> RawResponse:
-        """The answer that shows the tasks of `page` as a JSON array, or as JSON lines."""
+        """The answer that shows the tasks of `page` as a JSON array, or as JSON Lines."""
         key = id(page), lines
         known = self._known.get(key)
         if known is not None and known[0] is page:
@@ -69,5 +69,5 @@ class PageResponseCache:
 
 
 def as_lines(page: Page) -> bytes:
-    """The tasks of `page` as JSON lines."""
+    """The tasks of `page` as JSON Lines."""
     return b"".join(codec.dump_line(task) for task in page.tasks)

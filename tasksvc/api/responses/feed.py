@@ -2,7 +2,7 @@
 
 A window holds the newest events, encoded once.  A stream that is within the window takes its
 events from there; one that is behind reads the store until it has caught up.  So every stream sees
-every change once and in order, and a slow one costs no more memory than the piece that it is taking.
+every change once and in order, and a slow one costs no more memory than the chunk that it is taking.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WINDOW_BYTES = 4 * 1024 * 1024
 READ_LIMIT = 100
 """Changes read from the store at once."""
 PIECE_BYTES = 64 * 1024
-"""After which a piece of a stream ends, and about what is read from the store at once."""
+"""Bytes after which a chunk of a stream ends, and about what is read from the store at once."""
 WAIT_SECONDS = 30.0
 RETRY_SECONDS = 1.0
 END_SECONDS = 0.5
@@ -54,7 +54,7 @@ def event_of(change: Change, generation: str) -> bytes:
 
 
 def _fitting(events: Iterable[bytes]) -> list[bytes]:
-    """The first of `events`, one at least, until they make a piece."""
+    """The first of `events`, at least one, up to the size of a chunk."""
     taken, size = [], 0
     for event in events:
         taken.append(event)
@@ -94,7 +94,7 @@ class ChangeFeed:
         return Position(page.next.generation, since.seq)
 
     async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
-        """Events after `since`, several in a piece, as they come; b"" where there was none for `heartbeat` seconds.
+        """Events after `since`, several in a chunk, as they come; b"" where there was none for `heartbeat` seconds.
 
         Ends when the feed is closed.  Raises PositionGone, at the first step or where the stream
         fell so far behind that the log was pruned.

@@ -2,7 +2,7 @@
 
 web.Response collects its headers in a multidict, looks several of them up again and serialises
 them, which is a quarter of what a small GET costs.  An Answer is head and body, ready to be sent
-in one piece by the protocol of server.py; anywhere else it becomes a web.Response.
+at once by the protocol of server.py; anywhere else it becomes a web.Response.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def encoded_response(body: bytes) -> RawResponse:
 
 
 def page_response(body: bytes, position: Position, *, lines: bool = False) -> RawResponse:
-    """A page of the list that is encoded already, as JSON or as JSON lines."""
+    """A page of the list that is encoded already, as JSON or as JSON Lines."""
     head = _LINES_HEAD if lines else _JSON_HEAD
     seq = format_position(position).encode()
     return RawResponse(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)

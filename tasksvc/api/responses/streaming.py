@@ -1,4 +1,4 @@
-"""Answers that are sent piece by piece."""
+"""Responses that are sent in chunks."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class StreamingResponse:
         return response
 
     async def _send_pieces(self, request: web.Request) -> None:
-        """Raises ConnectionError, also where the client takes nothing, and what the making of a piece raises."""
+        """Raises ConnectionError, also where the client takes nothing, and what the source of the chunks raises."""
         now = asyncio.get_running_loop().time
         asked_store = True
         try:

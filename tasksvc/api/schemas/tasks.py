@@ -127,7 +127,7 @@ class TaskPatch(StrictSchema):
 
 
 class BatchCreate(StrictSchema):
-    """Makes a task."""
+    """An operation that creates a task."""
 
     op = StrictString(required=True, metadata={"enum": ["create"]})
     task = StrictNested(TaskIn, required=True)

@@ -8,7 +8,7 @@ from aiohttp.web_protocol import _ErrInfo
 REQUEST_BYTES = 2_048
 """Bytes that a request takes besides its headers."""
 HEADER_BYTES = 256
-"""Bytes that a header takes besides its text, which is there twice: as it came, and decoded."""
+"""Bytes that a header takes besides its text, which is there twice: as bytes, and decoded."""
 
 
 def memory_of(message: RawRequestMessage | _ErrInfo) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from time import monotonic
 
 BEAT_SECONDS = 0.1
-"""Between two beats.  Of what holds the loop for longer, at most so much isn't noticed."""
+"""Seconds between two beats.  At most this much of a longer hold of the loop isn't noticed."""
 
 
 class HeldTime:

@@ -28,7 +28,7 @@ IDLE_SECONDS = 75.0
 LINGER_SECONDS = 2.0
 """Seconds for which what a client still sends is read and thrown away, so that it sees the last answer."""
 READ_BYTES = 32 * 1024
-"""Of a body that nobody has taken yet; twice as much waits at the most, before no more is read."""
+"""Bytes of a body that no handler has taken yet; at most twice as much waits before reading is paused."""
 BUFFERED_BYTES = 16 * 1024
 """Of an answer that a connection keeps for a client that doesn't take it, before that is counted and waited for."""
 UNSENT_BYTES = 128 * 1024
@@ -41,7 +41,7 @@ TARGET_MAX = 8_000
 HEADER_MAX = 8_192
 """Bytes."""
 HEAD_MAX = 64 * 1024
-"""Bytes of a request's head that is received in several pieces.  aiohttp itself would take a megabyte."""
+"""Bytes of a request's head that is received in several parts.  aiohttp itself would take a megabyte."""
 TURN_BYTES = 64 * 1024
 """Bytes that came at once, which take the time of some small requests; then other connections have their turn."""
 GLANCE_BYTES = 1_024
@@ -75,7 +75,7 @@ class HeadTooLong(Exception):
 
 
 class HTTPProtocol(CountingConnection, PipeliningHandler):
-    """aiohttp's, which sends an Answer in one piece, and whose own errors are problem documents too."""
+    """aiohttp's, which sends an Answer at once, and whose own errors are problem documents too."""
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)

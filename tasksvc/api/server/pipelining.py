@@ -1,7 +1,7 @@
 """Requests that follow each other in one packet (RFC 9112, section 9.3.2).
 
 aiohttp hands a packet to its parser whole.  From the end of a request that asks for an upgrade the
-parser drops the rest of what it was given, and where the rest is no HTTP, or may not be there, it
+parser drops the rest of what it was given, and where the rest isn't HTTP, or may not be there, it
 drops what it found before.  Then a request is lost and the client takes each later answer for the
 one before.  So a packet is cut behind the head of each request.
 """
@@ -53,7 +53,7 @@ class PipeliningHandler(web.RequestHandler):
         self._cut(data)
 
     def _cut(self, data: bytes) -> None:
-        """Hands `data` to the parser, each request by itself, as far as that can be told."""
+        """Hands `data` to the parser, each request by itself, as far as their ends can be known."""
         start = 0
         if self._uncut:
             super().data_received(b"")  # the parser may have paused before the end of an upgrade

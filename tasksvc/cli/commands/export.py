@@ -1,4 +1,4 @@
-"""tasksvc export: writes all that a store holds to a file of JSON lines."""
+"""tasksvc export: writes all that a store holds to a file of JSON Lines."""
 
 from __future__ import annotations
 

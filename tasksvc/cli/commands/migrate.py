@@ -1,4 +1,4 @@
-"""tasksvc migrate: makes a store, or brings its schema up to date."""
+"""tasksvc migrate: creates a store, or brings its schema up to date."""
 
 from __future__ import annotations
 

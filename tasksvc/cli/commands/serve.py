@@ -75,7 +75,7 @@ class Settings:
 
 
 class Serve(Command):
-    """A command that refuses its arguments in the form of its log, which may be JSON lines."""
+    """A command that refuses its arguments in the form of its log, which may be JSON Lines."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
