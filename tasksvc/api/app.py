@@ -19,7 +19,7 @@ from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.fast_path import FastPath
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
-from tasksvc.api.routes import Handlers, Routes
+from tasksvc.api.routes import Routes
 from tasksvc.api.runtime import Runtime
 from tasksvc.application.memory_shares import shares_of
 from tasksvc.plugins import open_repository
@@ -60,24 +60,27 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     observer = Observer(options.request_log, options.proxies)
     access = Authenticator(service, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None
-    edge = RequestPipeline(service, access, observer, guard=options.guard, cors=cors)
-    handlers = Handlers(
-        TaskHandlers(service, access),
-        ChangeHandlers(service, access),
-        TokenHandlers(service, access),
-        HealthHandlers(service, observer),
-        DocsPages(),
-    )
-    routes = Routes(handlers, edge, cors, tasksvc.__version__)
+    pipeline = RequestPipeline(service, access, observer, guard=options.guard, cors=cors)
+    tasks, tokens = TaskHandlers(service, access), TokenHandlers(service, access)
+    health = HealthHandlers(service, observer)
+    routes = Routes(pipeline, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[SERVICE], app[ACCESS] = service, access
-    app[FRONT] = FastPath(handlers.tasks, edge, service.uploads, body_max=options.body_max)
-    routes.add_to(app.router, body_max=options.body_max, batch_max=options.batch_max, operations=options.operations)
+    app[FRONT] = FastPath(tasks, pipeline, service.uploads, body_max=options.body_max)
+    groups = [
+        *tasks.routes(body_max=options.body_max, batch_max=options.batch_max),
+        ChangeHandlers(service, access).routes(),
+        tokens.routes(),
+        *(health.routes() if options.operations else ()),
+        DocsPages().routes(),
+        routes.document(),
+    ]
+    routes.add_to(app.router, groups)
     app[OPERATIONS] = web.Application()
     apart = RequestPipeline(service, access, observer, guard=options.operations_guard)
-    Routes(handlers, apart, None, tasksvc.__version__).add_only_operations_to(app[OPERATIONS].router)
+    Routes(apart, None, tasksvc.__version__).add_to(app[OPERATIONS].router, health.routes_for_operators())
     app[ADMINISTRATION] = web.Application(client_max_size=2**62)
-    routes.add_only_tokens_to(app[ADMINISTRATION].router)
+    routes.add_to(app[ADMINISTRATION].router, [tokens.local_routes()])
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         try:

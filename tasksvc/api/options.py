@@ -9,8 +9,7 @@ from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
-from tasksvc.api.requests.validation import BODY_MAX
-from tasksvc.api.routes import BATCH_BODY_MAX
+from tasksvc.api.requests.validation import BATCH_BODY_MAX, BODY_MAX
 from tasksvc.application.retention import Retention
 
 SCRATCH_STORE = "sqlite:///tasks.db"

@@ -1,143 +1,92 @@
-"""Which path leads to which handler.  Unknown paths and methods are answered with a problem, too."""
+"""The table of routes: each path with its methods, handlers and scopes, given as groups by the handlers' modules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.handlers.changes import ChangeHandlers
-from tasksvc.api.handlers.health import HealthHandlers
-from tasksvc.api.handlers.tasks import TaskHandlers
-from tasksvc.api.handlers.tokens import TokenHandlers
-from tasksvc.api.openapi.docs_pages import DocsPages
 from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
-from tasksvc.api.requests.body import JSON, MERGE_PATCH
+from tasksvc.api.requests.body import JSON
 from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
 from tasksvc.api.responses.static_content import StaticContent
 from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
 
-BATCH_BODY_MAX = 8 * 1024 * 1024
-"""Bytes."""
 
-Methods = Mapping[str, tuple[Handler, Scope | None]]
-"""By method: the handler, and what it needs; None for nothing."""
+class Route(NamedTuple):
+    """One operation: a method of a path."""
+
+    method: str
+    """A route for GET serves HEAD, too."""
+    path: str
+    handler: Handler
+    scope: Scope | None
+    """The scope that a token needs, None if no token is needed.  Without a default it can't be forgotten."""
+    types: tuple[str, ...] = (JSON,)
+    """Media types of its body."""
+    body_max: int = BODY_MAX
+    """The largest body in bytes."""
+    operation_max: int = BODY_MAX
+    """The largest operation of a batch in bytes."""
 
 
-class Handlers(NamedTuple):
-    """All handlers of an application."""
+class RouteGroup(NamedTuple):
+    """Routes of one subject.  All routes of a path are in one group."""
 
-    tasks: TaskHandlers
-    changes: ChangeHandlers
-    tokens: TokenHandlers
-    operations: HealthHandlers
-    pages: DocsPages
+    routes: Sequence[Route]
+    documented: bool = True
+    """Whether the OpenAPI document describes them."""
+    origin_checked: bool = True
+    """Whether requests of pages of other origins, and for other hosts, are refused."""
+    counted: bool = False
+    """Whether requests count for the rate limit of their address; those that need a scope count anyway."""
 
 
 class Routes:
-    """The table of paths, and the description that is made of it."""
+    """Registers route groups with a router, and makes the OpenAPI document of them."""
 
-    def __init__(self, handlers: Handlers, edge: RequestPipeline, cors: Cors | None, version: str) -> None:
-        self._handlers, self._edge, self._cors, self._version = handlers, edge, cors, version
+    def __init__(self, pipeline: RequestPipeline, cors: Cors | None, version: str) -> None:
+        """`version` is that of the service, for the OpenAPI document."""
+        self._pipeline, self._cors, self._version = pipeline, cors, version
         self._operations: list[Operation] = []
         self._description: StaticContent | None = None
 
-    def add_to(self, router: web.UrlDispatcher, *, body_max: int, batch_max: int, operations: bool) -> None:
-        """Registers everything; `body_max` and `batch_max` are in bytes, `operations` adds those of operators."""
-        tasks, changes, tokens, _, pages = self._handlers
-        many: Methods = {
-            "GET": (tasks.list_tasks, Scope.READ),
-            "POST": (tasks.create_task, Scope.WRITE),
-            "DELETE": (tasks.delete_tasks, Scope.WRITE),
-        }
-        one: Methods = {
-            "GET": (tasks.get_task, Scope.READ),
-            "PATCH": (tasks.patch_task, Scope.WRITE),
-            "DELETE": (tasks.delete_task, Scope.WRITE),
-        }
-        self._path(router, "/tasks/", many, body_max=body_max)
-        self._path(router, "/tasks", many, body_max=body_max, documented=False)
-        self._path(router, "/tasks/{id}", one, types=(JSON, MERGE_PATCH), body_max=body_max)
-        self._path(router, "/tasks/count", {"GET": (tasks.count_tasks, Scope.READ)})
-        self._path(
-            router, "/tasks/batch", {"POST": (tasks.batch, Scope.WRITE)}, body_max=batch_max, operation_max=body_max
-        )
-        self._path(router, "/changes", {"GET": (changes.changes, Scope.READ)})
-        self._path(router, "/changes/stream", {"GET": (changes.stream, Scope.READ)})
-        self._path(
-            router,
-            "/admin/tokens",
-            {"GET": (tokens.list_tokens, Scope.ADMIN), "POST": (tokens.create_token, Scope.ADMIN)},
-        )
-        self._path(router, "/admin/tokens/{name}", {"DELETE": (tokens.revoke_token, Scope.ADMIN)})
-        if operations:
-            self._operations_paths(router, Scope.READ, documented=True)
-        for path, handler in (
-            ("/", pages.home),
-            ("/docs", pages.swagger),
-            ("/docs/", pages.without_slash),
-            ("/redoc", pages.redoc),
-            ("/redoc/", pages.without_slash),
-            ("/docs/assets/{name}", pages.asset),
-            ("/openapi.json", self._openapi),
-        ):
-            self._path(router, path, {"GET": (handler, None)}, documented=False, counted=True)
-        self._nowhere(router)
+    def add_to(self, router: web.UrlDispatcher, groups: Iterable[RouteGroup]) -> None:
+        """Registers `groups`, and what answers all other paths and methods with a problem."""
+        for group in groups:
+            paths: dict[str, dict[str, Route]] = {}
+            for route in group.routes:
+                paths.setdefault(route.path, {})[route.method] = route
+            for path, methods in paths.items():
+                self._add_path(router, path, methods, group)
+        self._add_not_found(router)
 
-    def add_only_operations_to(self, router: web.UrlDispatcher) -> None:
-        """Registers what is for operators, for a port of its own."""
-        self._operations_paths(router, None, documented=False)
-        self._nowhere(router)
+    def document(self) -> RouteGroup:
+        """The route of the OpenAPI document."""
+        return RouteGroup([Route("GET", "/openapi.json", self._openapi, None)], documented=False, counted=True)
 
-    def add_only_tokens_to(self, router: web.UrlDispatcher) -> None:
-        """Registers the administration of tokens, for those who need none because only they reach it."""
-        tokens = self._handlers.tokens
-        many: Methods = {"GET": (tokens.list_tokens, None), "POST": (tokens.create_token, None)}
-        self._path(router, "/admin/tokens", many, documented=False, guarded=False)
-        one: Methods = {"DELETE": (tokens.revoke_token, None)}
-        self._path(router, "/admin/tokens/{name}", one, documented=False, guarded=False)
-        self._nowhere(router)
-
-    def _operations_paths(self, router: web.UrlDispatcher, scope: Scope | None, *, documented: bool) -> None:
-        """`scope` is what the figures need; None where only operators reach them."""
-        operating = self._handlers.operations
-        # Probes name the address of what they probe, and what they learn is no secret.
-        self._path(router, "/health/live", {"GET": (operating.live, None)}, documented=documented, guarded=False)
-        self._path(router, "/health/ready", {"GET": (operating.ready, None)}, documented=documented, guarded=False)
-        self._path(router, "/metrics", {"GET": (operating.metrics, scope)}, documented=documented)
-
-    def _path(
-        self,
-        router: web.UrlDispatcher,
-        path: str,
-        methods: Methods,
-        *,
-        types: tuple[str, ...] = (JSON,),
-        body_max: int = BODY_MAX,
-        operation_max: int = BODY_MAX,
-        documented: bool = True,
-        guarded: bool = True,
-        counted: bool = False,
-    ) -> None:
+    def _add_path(self, router: web.UrlDispatcher, path: str, methods: Mapping[str, Route], group: RouteGroup) -> None:
         resource = router.add_resource(path)
         if "GET" in methods:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
-        for method, (handler, scope) in methods.items():
-            expectation = RequestValidator(handler, types=types, body_max=body_max, operation_max=operation_max)
-            self._route(resource, method, handler, expectation, scope, guarded=guarded, counted=counted)
-            if documented and method != "HEAD":
-                self._operations.append(Operation(path, method, handler, types, scope))
+        for method, route in methods.items():
+            validator = RequestValidator(
+                route.handler, types=route.types, body_max=route.body_max, operation_max=route.operation_max
+            )
+            self._add_route(resource, method, route.handler, validator, route.scope, group)
+            if group.documented and method != "HEAD":
+                self._operations.append(Operation(path, method, route.handler, route.types, route.scope))
 
         async def options(request: web.Request) -> web.StreamResponse:
             response = web.Response(status=204, headers={hdrs.ALLOW: allow})
-            if "PATCH" in methods:
-                response.headers["Accept-Patch"] = ", ".join(types)  # RFC 5789, section 3.1
+            if (patch := methods.get("PATCH")) is not None:
+                response.headers["Accept-Patch"] = ", ".join(patch.types)  # RFC 5789, section 3.1
             if self._cors is not None:
                 response.headers.extend(self._cors.preflight_headers(request, allow))
             return response
@@ -145,29 +94,30 @@ class Routes:
         async def wrong_method(request: web.Request) -> web.StreamResponse:
             raise WrongMethod(f"This path takes {allow}.", headers={"Allow": allow})
 
-        self._route(resource, hdrs.METH_OPTIONS, options, RequestValidator(options, any_query=True), None)
-        self._route(resource, hdrs.METH_ANY, wrong_method, RequestValidator(wrong_method, any_query=True), None)
+        for method, handler in ((hdrs.METH_OPTIONS, options), (hdrs.METH_ANY, wrong_method)):
+            self._add_route(resource, method, handler, RequestValidator(handler, any_query=True), None, RouteGroup(()))
 
-    def _route(
+    def _add_route(
         self,
         resource: web.Resource,
         method: str,
         handler: Handler,
-        expectation: RequestValidator,
+        validator: RequestValidator,
         scope: Scope | None,
-        *,
-        guarded: bool = True,
-        counted: bool = False,
+        group: RouteGroup,
     ) -> None:
-        wrapped = self._edge.wrap(handler, expectation, scope, resource.canonical, guarded=guarded, counted=counted)
+        wrapped = self._pipeline.wrap(
+            handler, validator, scope, resource.canonical, guarded=group.origin_checked, counted=group.counted
+        )
         resource.add_route(method, wrapped, expect_handler=_expect)
 
-    def _nowhere(self, router: web.UrlDispatcher) -> None:
-        nowhere = _Anywhere()
-        router.register_resource(nowhere)
-        expectation = RequestValidator(_nowhere, any_query=True)
-        wrapped = self._edge.wrap(_nowhere, expectation, None, "none", guarded=True)
-        nowhere.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
+    def _add_not_found(self, router: web.UrlDispatcher) -> None:
+        catch_all = _CatchAllResource()
+        router.register_resource(catch_all)
+        wrapped = self._pipeline.wrap(
+            _not_found, RequestValidator(_not_found, any_query=True), None, "none", guarded=True
+        )
+        catch_all.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._description is None:  # made when it is first asked for, since that takes a while
@@ -180,14 +130,14 @@ async def _expect(request: web.Request) -> None:
     """Leaves an Expect header to read_body()."""
 
 
-async def _nowhere(request: web.Request) -> web.StreamResponse:
+async def _not_found(request: web.Request) -> web.StreamResponse:
     if request.method == hdrs.METH_OPTIONS and request.raw_path == "*":  # the server itself
         return web.Response(status=204, headers={hdrs.ALLOW: "DELETE, GET, HEAD, OPTIONS, PATCH, POST"})
     raise NoSuchPath("There is nothing at this path. /docs tells what there is.")
 
 
-class _Anywhere(web.DynamicResource):
-    """Matches whatever else did not."""
+class _CatchAllResource(web.DynamicResource):
+    """Matches every path that no other resource matches."""
 
     def __init__(self) -> None:
         super().__init__("/{rest:.*}")

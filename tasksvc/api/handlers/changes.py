@@ -16,10 +16,12 @@ from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.responses.feed import change_to_json
 from tasksvc.api.responses.raw import RawResponse, encoded_response
 from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
 from tasksvc.application.contract_checks import check_changes
+from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
 from tasksvc.domain.change import Position
 
@@ -130,3 +132,12 @@ class ChangeHandlers:
             else:
                 continue
             silent_since = time.monotonic()
+
+    def routes(self) -> RouteGroup:
+        """The routes of the change log."""
+        return RouteGroup(
+            [
+                Route("GET", "/changes", self.changes, Scope.READ),
+                Route("GET", "/changes/stream", self.stream, Scope.READ),
+            ]
+        )

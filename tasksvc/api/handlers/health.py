@@ -12,8 +12,10 @@ from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.decorators import Refusal, answers, operation
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import RawResponse, json_response
+from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.problems import HealthOut
+from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable
 
 READY_SECONDS = 2.0
@@ -72,3 +74,19 @@ class HealthHandlers:
         }
         body, content_type = render_prometheus(self._observer.figures, gauges)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+    def routes(self) -> list[RouteGroup]:
+        """The routes; metrics need a token that may read."""
+        return self._routes(Scope.READ, documented=True)
+
+    def routes_for_operators(self) -> list[RouteGroup]:
+        """The same for a port that only operators reach: they need no token, and aren't part of the API."""
+        return self._routes(None, documented=False)
+
+    def _routes(self, scope: Scope | None, *, documented: bool) -> list[RouteGroup]:
+        # Probes name the address of what they probe, and what they learn isn't secret.
+        probes = [Route("GET", "/health/live", self.live, None), Route("GET", "/health/ready", self.ready, None)]
+        return [
+            RouteGroup(probes, documented=documented, origin_checked=False),
+            RouteGroup([Route("GET", "/metrics", self.metrics, scope)], documented=documented),
+        ]

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, answers, header, operation
 from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.requests.body import JSON, MERGE_PATCH
 from tasksvc.api.requests.cursors import encode_cursor
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_known, joined, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
@@ -21,7 +22,6 @@ from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
-    JSON,
     NDJSON,
     REPLAYED,
     RawResponse,
@@ -30,12 +30,14 @@ from tasksvc.api.responses.raw import (
     task_response,
 )
 from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.queries import FilterQuery, ListQuery
 from tasksvc.api.schemas.tasks import CONDITION, TASK, Batch, BatchOut, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
 from tasksvc.application import clock, tasks
 from tasksvc.application.contract_checks import check_count, check_task
 from tasksvc.application.pages_at_once import PagesAtOnce
+from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
 from tasksvc.domain.errors import VersionConflict, WriteRefused
 from tasksvc.domain.query import Cursor, TaskQuery
@@ -316,6 +318,31 @@ class TaskHandlers:
         if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer
+
+    # ------------------------------------------------------------ routes
+
+    def routes(self, *, body_max: int, batch_max: int) -> list[RouteGroup]:
+        """The routes, for bodies of at most `body_max` bytes, and batches of at most `batch_max`."""
+        return [
+            RouteGroup(
+                [
+                    *self._collection("/tasks/", body_max),
+                    Route("GET", "/tasks/{id}", self.get_task, Scope.READ),
+                    Route("PATCH", "/tasks/{id}", self.patch_task, Scope.WRITE, (JSON, MERGE_PATCH), body_max),
+                    Route("DELETE", "/tasks/{id}", self.delete_task, Scope.WRITE),
+                    Route("GET", "/tasks/count", self.count_tasks, Scope.READ),
+                    Route("POST", "/tasks/batch", self.batch, Scope.WRITE, body_max=batch_max, operation_max=body_max),
+                ]
+            ),
+            RouteGroup(self._collection("/tasks", body_max), documented=False),
+        ]
+
+    def _collection(self, path: str, body_max: int) -> list[Route]:
+        return [
+            Route("GET", path, self.list_tasks, Scope.READ),
+            Route("POST", path, self.create_task, Scope.WRITE, body_max=body_max),
+            Route("DELETE", path, self.delete_tasks, Scope.WRITE),
+        ]
 
 
 def _task_id(request: web.Request) -> int:

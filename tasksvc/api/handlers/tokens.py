@@ -12,10 +12,11 @@ from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
 from tasksvc.api.responses.problems import AlreadyMade, FieldError, InvalidRequest, NoSuchToken
 from tasksvc.api.responses.raw import REPLAYED, RawResponse, json_response
+from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.tokens import TOKEN, TokenCreated, TokenIn, TokenOut
 from tasksvc.application import clock, tokens
-from tasksvc.application.tokens import Token, TokenAlreadyMade, TokenRefused
+from tasksvc.application.tokens import Scope, Token, TokenAlreadyMade, TokenRefused
 
 NO_ADMIN = Refusal(403, "forbidden", "The token hasn't the scope admin, or the service is open to everybody.")
 NO_SUCH_TOKEN = Refusal(404, "token-not-found", "There is no such token.")
@@ -88,6 +89,21 @@ class TokenHandlers:
             raise NoSuchToken(str(error)) from None
         self._access.token_revoked()
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
+
+    def routes(self) -> RouteGroup:
+        """The routes for administrators."""
+        return RouteGroup(self._routes(Scope.ADMIN))
+
+    def local_routes(self) -> RouteGroup:
+        """The same without a token, for a socket that only administrators can open."""
+        return RouteGroup(self._routes(None), documented=False, origin_checked=False)
+
+    def _routes(self, scope: Scope | None) -> list[Route]:
+        return [
+            Route("GET", "/admin/tokens", self.list_tokens, scope),
+            Route("POST", "/admin/tokens", self.create_token, scope),
+            Route("DELETE", "/admin/tokens/{name}", self.revoke_token, scope),
+        ]
 
 
 def token_to_json(token: Token) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.responses.cache_control import NO_STORE
 from tasksvc.api.responses.problems import NoSuchPath
 from tasksvc.api.responses.static_content import StaticContent
+from tasksvc.api.routes import Route, RouteGroup
 
 REDOC = "redoc.js"
 ASSETS = {
@@ -131,3 +132,16 @@ class DocsPages:
                 hdrs.REFERRER_POLICY: "no-referrer",
             },
         )
+
+    def routes(self) -> RouteGroup:
+        """The routes of the pages, and of what they load."""
+        handlers = {
+            "/": self.home,
+            "/docs": self.swagger,
+            "/docs/": self.without_slash,
+            "/redoc": self.redoc,
+            "/redoc/": self.without_slash,
+            "/docs/assets/{name}": self.asset,
+        }
+        routes = [Route("GET", path, handler, None) for path, handler in handlers.items()]
+        return RouteGroup(routes, documented=False, counted=True)

@@ -43,6 +43,8 @@ QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 
 BODY_MAX = 256 * 1024
 """Bytes."""
+BATCH_BODY_MAX = 8 * 1024 * 1024
+"""The same for a batch."""
 SMALL_BATCH_BYTES = 8 * 1024
 """A batch of fewer bytes takes no more than some milliseconds."""
 EXPLAINED_MAX = 10
