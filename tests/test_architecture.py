@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp.web_protocol import RequestHandler
 from running_service import unmeasured
 
 import tasksvc
@@ -294,3 +295,63 @@ def test_a_hook_is_documented_and_tested(hook: str) -> None:
 
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert re.search(rf"def {hook}\(", tests), f"No test implements {hook}."
+
+
+# ---------------------------------------------------------------- aiohttp
+
+WITH_PRIVATE_NAMES = {f"tasksvc.api.server.{name}" for name in ("http_protocol", "pipelining", "heads")}
+"""The modules that use what aiohttp doesn't document."""
+PRIVATE_NAMES = {
+    *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_keepalive_handle", "_loop", "_max_msg_queue_size"),
+    *("_message_tail", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time", "_pause_transport_reading"),
+    *("_paused", "_process_keepalive", "_reading_paused", "_request_count", "_resume_transport_reading", "_upgraded"),
+    "_waiter",
+}
+"""What they use of its RequestHandler, in a class of their own that inherits from it."""
+
+
+def private_names_of_others(tree: ast.Module) -> set[str]:
+    """The private names that a module imports from a library, or uses of an object that isn't its own."""
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module is not None and not node.module.startswith("tasksvc")
+        for alias in node.names
+    }
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    }
+    own = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    private = {name for name in imported | (used - own) if re.match(r"_[a-z_]*[a-z]", name, re.IGNORECASE)}
+    return {name for name in private if not name.startswith("__") and name not in namedtuple_methods()}
+
+
+def namedtuple_methods() -> set[str]:
+    """What a NamedTuple documents with an underscore."""
+    return {"_replace", "_fields", "_asdict", "_make", "_field_defaults"}
+
+
+@pytest.mark.parametrize("module", [module for module in TASKSVC if module.startswith("tasksvc.api")])
+def test_private_names_of_aiohttp_stand_in_the_server_alone(module: str) -> None:
+    found = private_names_of_others(TASKSVC[module])
+
+    assert module in WITH_PRIVATE_NAMES or found == set()
+
+
+def test_the_installed_aiohttp_has_each_private_name_that_the_server_uses() -> None:
+    assert {name for name in PRIVATE_NAMES if not hasattr(RequestHandler, name)} == set()
+
+
+def test_the_private_names_of_aiohttp_are_listed() -> None:
+    used = {
+        node.attr
+        for module in WITH_PRIVATE_NAMES
+        for node in ast.walk(TASKSVC[module])
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
+    }
+
+    assert {name for name in used if re.match("_[a-z]", name) and hasattr(RequestHandler, name)} == PRIVATE_NAMES

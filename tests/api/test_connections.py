@@ -14,7 +14,7 @@ from api.hostile import chunked, framed, get, head, send
 from api.wire import Server, check, in_process, make_a_task
 from tasksvc.api import Options, TokenPolicy
 from tasksvc.api.server import http_protocol, listener
-from tasksvc.api.server.http_protocol import Protocol
+from tasksvc.api.server.http_protocol import HTTPProtocol
 from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.usefixtures("silence")
@@ -113,20 +113,20 @@ async def test_a_body_that_breaks_off_its_framing_is_refused_at_once(local: Serv
 async def test_a_body_that_breaks_its_framing_is_refused_at_once_however_far_its_request_has_got(
     local: Server, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receive, loop = Protocol.data_received, asyncio.get_running_loop()
+    receive, loop = HTTPProtocol.data_received, asyncio.get_running_loop()
 
-    def receive_later(connection: Protocol, data: bytes, left: int) -> None:
+    def receive_later(connection: HTTPProtocol, data: bytes, left: int) -> None:
         if left:
             loop.call_soon(receive_later, connection, data, left - 1)
         else:
             receive(connection, data)
 
-    def receive_in_two(connection: Protocol, data: bytes) -> None:
+    def receive_in_two(connection: HTTPProtocol, data: bytes) -> None:
         end = data.index(b"\r\n\r\n") + 4
         receive(connection, data[:end])
         receive_later(connection, data[end:], turns)
 
-    monkeypatch.setattr(Protocol, "data_received", receive_in_two)
+    monkeypatch.setattr(HTTPProtocol, "data_received", receive_in_two)
 
     answer = await local.ask(framed("Transfer-Encoding: chunked", body=b"no length\r\n\r\n"))
 

@@ -13,6 +13,7 @@ from tasksvc.api.observability.redaction import redacted
 from tasksvc.api.responses.cache_control import NO_STORE
 from tasksvc.api.responses.problems import log
 from tasksvc.api.responses.raw import SERVER, write_in_chunks
+from tasksvc.api.server.heads import asks_for_upgrade
 from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.domain.errors import StoreUnavailable
 
@@ -55,7 +56,7 @@ class StreamingResponse:
         response.headers.extend(headers)
         response.headers[hdrs.SERVER] = SERVER
         # To HTTP/1.0 the end of the connection is that of the answer, which aiohttp forgets; an upgrade: pipelining.py.
-        if request.version < HttpVersion11 or request._message.upgrade:
+        if request.version < HttpVersion11 or asks_for_upgrade(request):
             response.force_close()
         try:
             await response.prepare(request)

@@ -1,7 +1,8 @@
-"""How much memory the parsed heads of requests take."""
+"""The parsed heads of requests: how much memory they take, and what aiohttp keeps of them to itself."""
 
 from __future__ import annotations
 
+from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import _ErrInfo
 
@@ -19,3 +20,8 @@ def memory_of(message: RawRequestMessage | _ErrInfo) -> int:
     for name, value in message.raw_headers:
         size += 2 * (len(name) + len(value))
     return size
+
+
+def asks_for_upgrade(request: web.BaseRequest) -> bool:
+    """Whether the request asks for another protocol on its connection (RFC 9110, section 7.8)."""
+    return request._message.upgrade
