@@ -24,15 +24,15 @@ GROUPS = {
     },
     "Stores": {
         "stores": "List the installed adapters.",
-        "migrate": "Make a store, or bring its schema up to date.",
+        "migrate": "Create a store, or upgrade its schema.",
         "check": "Look for damage and contradictions in a store.",
         "backup": "Copy a store to a file, while it is served.",
         "restore": "Fill an empty store from a backup or an export.",
-        "renew": "Give a store that was put back a new generation.",
+        "renew": "Give a restored store a new generation.",
     },
     "Moving tasks": {
-        "copy": "Copy a store to an empty one of whatever kind.",
-        "export": "Write a store to a file of JSON lines.",
+        "copy": "Copy a store to an empty one of any kind.",
+        "export": "Write a store to a file of JSON Lines.",
         "import": "Fill an empty store from an export.",
     },
     "About tasksvc": {

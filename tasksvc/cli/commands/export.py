@@ -23,7 +23,7 @@ from tasksvc.stores.atomic_file import OutputRefused, atomic_write
 @click.command(
     "export",
     cls=Command,
-    help="Write all that a store holds to a file of JSON lines, also while it is served.",
+    help="Write all that a store holds to a file of JSON Lines, also while it is served.",
     arguments={"FILE": "the file to make, or - for standard output"},
 )
 @click.argument("file", type=click.Path(allow_dash=True), metavar="FILE")

@@ -16,7 +16,7 @@ from tasksvc.ports.store_url import StoreURL
 
 
 @click.command(
-    "migrate", cls=Command, help="Make a store, or bring its schema up to date, as the service does when it starts."
+    "migrate", cls=Command, help="Create a store, or upgrade its schema, as the service does when it starts."
 )
 @store_option()
 def command(store: str | None) -> None:

@@ -1,4 +1,4 @@
-"""tasksvc renew: gives a store that was put back a new generation."""
+"""tasksvc renew: gives a restored store a new generation."""
 
 from __future__ import annotations
 

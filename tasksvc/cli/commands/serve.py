@@ -146,7 +146,7 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
     default="0",
     section=_NETWORK,
 )
-@_switch("--open", _CLIENTS, "Ask for no tokens: everybody who reaches the address may read and write.")
+@_switch("--open", _CLIENTS, "Require no tokens: anyone who can reach the address may read and write.")
 @option("--rate", rate, "RATE", "Requests a second for each token, or address without one.", section=_CLIENTS)
 @option("--burst", count, "COUNT", "Requests at once, where there is a rate.", default="100", section=_CLIENTS)
 @option("--streams", count, "COUNT", "Streams and whole lists at once.", default="1000", section=_CLIENTS)
