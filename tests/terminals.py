@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -13,6 +14,16 @@ from collections.abc import Mapping
 from running_service import environment_with
 
 
+def read_to_end(ours: int) -> bytes:
+    """Returns what is written to a terminal until its other side is closed, and closes our side, `ours`."""
+    written = b""
+    with contextlib.suppress(OSError):  # the other side is closed
+        while part := os.read(ours, 10_000):
+            written += part
+    os.close(ours)
+    return written
+
+
 def on_terminal(*words: str, columns: int, environment: Mapping[str, str] | None = None) -> str:
     """What a program writes to a terminal that is so wide, which all of its streams are."""
     ours, theirs = pty.openpty()
@@ -21,12 +32,6 @@ def on_terminal(*words: str, columns: int, environment: Mapping[str, str] | None
     variables.pop("COLUMNS", None)
     with subprocess.Popen(words, env=variables, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
-        written = b""
-        try:
-            while part := os.read(ours, 10_000):
-                written += part
-        except OSError:  # the other side is closed
-            pass
-        os.close(ours)
+        written = read_to_end(ours)
     assert process.returncode == 0, written
     return written.decode().replace("\r\n", "\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from running_service import environment_with
+from terminals import read_to_end
 
 from operations.contents import fill_with_many
 from tasksvc.cli.progress import progress_bar
@@ -39,13 +40,7 @@ def on_terminal(*words: str, folder: Path) -> tuple[str, str]:
         cwd=folder, env=environment_with(), stdout=subprocess.PIPE, stderr=theirs, text=True,
     ) as process:  # fmt: skip
         os.close(theirs)
-        said = b""
-        try:
-            while part := os.read(ours, 10_000):
-                said += part
-        except OSError:  # the other side is closed
-            pass
-        os.close(ours)
+        said = read_to_end(ours)
         assert process.stdout is not None
         printed = process.stdout.read()
     assert process.returncode == 0, said
