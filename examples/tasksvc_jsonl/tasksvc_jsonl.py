@@ -143,9 +143,10 @@ async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
 @hookimpl
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
     source = await asyncio.to_thread(_read, _path_of(url))
-    anew = new_generation()
+    generation = new_generation()
     copy = [
-        entry._replace(generation=anew) if isinstance(entry, StoreHeader) else entry async for entry in source.dump()
+        entry._replace(generation=generation) if isinstance(entry, StoreHeader) else entry
+        async for entry in source.dump()
     ]
     await asyncio.to_thread(file.write_bytes, FORMAT + _line(copy))
 

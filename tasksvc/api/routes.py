@@ -10,9 +10,9 @@ from aiohttp import hdrs, web
 from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
-from tasksvc.api.requests.body import JSON
 from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
+from tasksvc.api.responses.raw import JSON
 from tasksvc.api.responses.static_content import StaticContent
 from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec

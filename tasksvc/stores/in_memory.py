@@ -179,9 +179,10 @@ class InMemoryRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         self._check_has(Capability.DUMP)
-        anew = new_generation()
+        generation = new_generation()
         taken = [
-            entry._replace(generation=anew) if isinstance(entry, StoreHeader) else entry async for entry in entries
+            entry._replace(generation=generation) if isinstance(entry, StoreHeader) else entry
+            async for entry in entries
         ]
         await self._group(taken)
 

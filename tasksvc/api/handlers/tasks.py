@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, answers, header, operation
 from tasksvc.api.pipeline.auth import Authenticator
-from tasksvc.api.requests.body import JSON, MERGE_PATCH
+from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.cursors import encode_cursor
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_known, joined, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
@@ -22,6 +22,7 @@ from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
+    JSON,
     NDJSON,
     REPLAYED,
     RawResponse,

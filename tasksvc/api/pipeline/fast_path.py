@@ -13,11 +13,11 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from tasksvc.api.handlers.tasks import ALL_TASKS, TaskHandlers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
-from tasksvc.api.requests.body import JSON, Uploads, read_body
+from tasksvc.api.requests.body import Uploads, read_body
 from tasksvc.api.requests.strict_json import LARGE_BYTES
 from tasksvc.api.requests.validation import load_body, load_large_body
 from tasksvc.api.responses.problems import problem
-from tasksvc.api.responses.raw import RawResponse
+from tasksvc.api.responses.raw import JSON, RawResponse
 from tasksvc.api.schemas.tasks import TaskIn
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft

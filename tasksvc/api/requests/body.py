@@ -22,7 +22,6 @@ from tasksvc.api.responses.problems import (
 from tasksvc.api.server.held_bytes import CountingConnection
 from tasksvc.api.server.held_time import HeldTime
 
-JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 BODY_SECONDS = 10.0
 SMALL_BYTES = 64 * 1024

@@ -17,7 +17,7 @@ from aiohttp import web
 from marshmallow import Schema, ValidationError
 
 from tasksvc.api.observability.redaction import names_token
-from tasksvc.api.requests.body import JSON, Uploads, read_body
+from tasksvc.api.requests.body import Uploads, read_body
 from tasksvc.api.requests.json_items import Items, ItemTooLong, first_character
 from tasksvc.api.requests.strict_json import DEPTH_MAX, LARGE_BYTES, check_depth, decode_json, parse_json
 from tasksvc.api.requests.suggestions import Unknown
@@ -29,6 +29,7 @@ from tasksvc.api.responses.problems import (
     MalformedRequest,
     TokenInQuery,
 )
+from tasksvc.api.responses.raw import JSON
 from tasksvc.api.schemas.fields import QueryStringList
 from tasksvc.api.schemas.queries import NoQuery
 from tasksvc.api.schemas.tasks import Batch, Operations
@@ -53,7 +54,7 @@ EXPLAINED_MAX = 10
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _NO_QUERY = NoQuery()
-"""Shared, since most handlers take no query string and it takes longer to make than all else of an Expectation."""
+"""Shared, since most handlers take no query string and it takes longer to make than all else of a RequestValidator."""
 
 
 class RequestValidator:

@@ -1,7 +1,7 @@
 """Answers whose head is known beforehand.
 
 web.Response collects its headers in a multidict, looks several of them up again and serialises
-them, which is a quarter of what a small GET costs.  An Answer is head and body, ready to be sent
+them, which is a quarter of what a small GET costs.  A RawResponse is head and body, ready to be sent
 at once by the protocol of server.py; anywhere else it becomes a web.Response.
 """
 

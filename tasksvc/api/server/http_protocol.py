@@ -75,7 +75,7 @@ class HeadTooLong(Exception):
 
 
 class HTTPProtocol(CountingConnection, PipeliningHandler):
-    """aiohttp's, which sends an Answer at once, and whose own errors are problem documents too."""
+    """aiohttp's, which sends a RawResponse at once, and whose own errors are problem documents too."""
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         super().__init__(*arguments, **options)
