@@ -11,7 +11,7 @@ import subprocess
 import termios
 from collections.abc import Mapping
 
-from running_service import environment_with
+from service_process import environment_with
 
 
 def read_to_end(ours: int) -> bytes:

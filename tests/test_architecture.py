@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.web_protocol import RequestHandler
-from running_service import unmeasured
+from service_process import unmeasured
 
 import tasksvc
 from tasksvc.cli.root import COMMANDS

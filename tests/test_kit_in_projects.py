@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import broken_stores
+import mutants
 import pytest
 from patience import PATIENCE_SECONDS
 
@@ -60,7 +60,7 @@ def test_the_kit_runs_in_any_asyncio_mode(tmp_path: Path, options: list[str]) ->
 
 
 def test_a_failure_explains_itself(tmp_path: Path) -> None:
-    broken_stores.install(tmp_path / "site")
+    mutants.install(tmp_path / "site")
 
     printed = run(tmp_path, "broken://ReusesTheHighestId{tmp_path}", "-k", "test_the_highest_id", *WITHOUT_PLUGIN)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from docs.reader import BIN, Reader, needs_curl, run_shell, wait_for_port
+from http_client import ask, free_port
 from pages import ROOT, Page
-from running_service import RunningService
-from wire import ask, free_port
+from service_process import RunningService
 
 from tasksvc.testing import TaskRepositoryContract
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_aiohttp.plugin import AiohttpClient
 
-from api.calling import Api, Description
+from api.api_client import Api, Description
 from tasksvc.api import Options, create_app
 
 _descriptions: list[Description] = []

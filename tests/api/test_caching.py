@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from tasksvc_memory import MemoryRepository
 
-from api.calling import JSON, Answer, Api, read
+from api.api_client import JSON, Answer, Api, read
 from api.conftest import connect
 from api.form import check_form
 from tasksvc import StoreFull

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.calling import Answer, Api
+from api.api_client import Answer, Api
 from tasksvc.api import SERVICE
 from tasksvc.api.handlers.changes import PAGE_BYTES
 from tasksvc.application.clock import now

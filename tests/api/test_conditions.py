@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from multidict import CIMultiDict
 
-from api.calling import JSON, Api
+from api.api_client import JSON, Api
 
 MATCHING = [
     "{tag}",

@@ -10,8 +10,8 @@ from unittest import mock
 
 import pytest
 
-from api.hostile import chunked, framed, get, head, send
-from api.wire import Server, check, in_process, make_a_task
+from api.hostile_requests import chunked, framed, get, head, send
+from api.raw_http import Server, check, in_process, make_a_task
 from tasksvc.api import Options, TokenPolicy
 from tasksvc.api.server import http_protocol, listener
 from tasksvc.api.server.http_protocol import HTTPProtocol

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from unit import strategies as some
 
-from api.calling import Api
+from api.api_client import Api
 from api.test_list import fill_with_ties, parameters, store_of
 from tasksvc import TaskQuery
 

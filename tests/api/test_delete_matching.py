@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.calling import Api
+from api.api_client import Api
 
 
 async def test_what_matches_goes_and_the_rest_stays(any_api: Api) -> None:

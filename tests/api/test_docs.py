@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from api.calling import Api
+from api.api_client import Api
 
 FILES = ["swagger.js", "swagger.css", "redoc.js", "start-swagger.js"]
 

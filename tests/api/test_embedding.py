@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient
 from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
-from api.reading import Events
+from api.sse_client import Events
 from tasksvc.api import create_app
 
 Client = TestClient[web.Request, web.Application]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tasksvc_memory import MemoryRepository
 
-from api.calling import Api, case_id
+from api.api_client import Api, case_id
 from tasksvc import OutcomeUnknown, Overloaded, StoreClosed, StoreFull, StoreUnavailable
 
 FAILURES = [

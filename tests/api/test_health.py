@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tasksvc_memory import MemoryRepository
 
-from api.calling import Api
+from api.api_client import Api
 from tasksvc import StoreUnavailable
 from tasksvc.api import SERVICE
 

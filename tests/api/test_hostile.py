@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from running_service import RunningService
+from service_process import RunningService
 
-from api.hostile import HOSTILE, Hostile, get
-from api.wire import Server, check, in_process, make_a_task, route_everything
+from api.hostile_requests import HOSTILE, Hostile, get
+from api.raw_http import Server, check, in_process, make_a_task, route_everything
 from tasksvc.api.pipeline.fast_path import FastPath
 
 pytestmark = pytest.mark.usefixtures("silence")

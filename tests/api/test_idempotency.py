@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from api.calling import JSON, Answer, Api
+from api.api_client import JSON, Answer, Api
 from api.test_list import store_of
 from tasksvc import IdempotencyRecord
 

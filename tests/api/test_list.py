@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from unit import strategies as some
 
-from api.calling import Api, lines_of, next_page
+from api.api_client import Api, lines_of, next_page
 from tasksvc import (
     CreateTask,
     Page,

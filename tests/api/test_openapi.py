@@ -11,7 +11,7 @@ from typing import Any
 import openapi_spec_validator
 import pytest
 
-from api.calling import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
+from api.api_client import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
 from tasksvc.api.responses.problems import TABLE, RequestError
 from tasksvc.api.schemas.tasks import BLANK
 

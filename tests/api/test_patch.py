@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.calling import Api, case_id
+from api.api_client import Api, case_id
 
 EVERYTHING: dict[str, Any] = {
     "description": "paint the fence",

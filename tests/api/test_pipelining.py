@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
-from running_service import RunningService
+from service_process import RunningService
 
-from api.calling import case_id
-from api.hostile import chunked, framed, get, head, send
-from api.wire import Answer, Connection, Server, check, in_process
+from api.api_client import case_id
+from api.hostile_requests import chunked, framed, get, head, send
+from api.raw_http import Answer, Connection, Server, check, in_process
 from tasksvc.api.handlers.tasks import STREAM_PAGE
 
 pytestmark = pytest.mark.usefixtures("silence")

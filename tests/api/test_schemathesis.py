@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
+from service_process import RunningService
 
 from tasksvc.application.tokens import new_secret
 

@@ -19,9 +19,9 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
 from pytest_aiohttp.plugin import AiohttpClient
 from tasksvc_memory import MemoryRepository
 
-from api.calling import JSON, Api
+from api.api_client import JSON, Api
 from api.conftest import connect
-from api.reading import Event, Events, events
+from api.sse_client import Event, Events, events
 from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, TaskDraft
 from tasksvc.api import SERVICE
 from tasksvc.api.responses import feed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.calling import JSON, Api, case_id
+from api.api_client import JSON, Api, case_id
 from tasksvc.domain.rules import parse_timestamp
 
 DEFAULTS: dict[str, Any] = {

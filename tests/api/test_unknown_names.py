@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.calling import JSON, Api
+from api.api_client import JSON, Api
 
 FIELDS = "Known are description, done, due_at, priority, labels, metadata."
 

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from http_client import free_port
 from reverse_proxies import nginx
-from running_service import RunningService
-from wire import free_port
+from service_process import RunningService
 
 from tasksvc.api import create_app
 

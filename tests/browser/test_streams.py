@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from clients.cutting_proxy import CuttingProxy
-from running_service import RunningService
+from service_process import RunningService
 
 from tasksvc.application.tokens import new_secret
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import pytest
-from running_service import RunningService
+from service_process import RunningService
 
 from tasksvc.application.tokens import new_secret
 

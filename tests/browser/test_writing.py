@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from http_client import ask, free_port
 from reverse_proxies import nginx
-from running_service import RunningService
-from wire import ask, free_port
+from service_process import RunningService
 
 pytestmark = pytest.mark.browser
 

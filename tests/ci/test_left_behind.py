@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from patience import PATIENCE_SECONDS
-from running_service import unmeasured
+from service_process import unmeasured
 
 CONFTEST = Path(__file__).parents[1] / "conftest.py"
 PROJECT = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running_service import unmeasured
+from service_process import unmeasured
 
 pytestmark = pytest.mark.slow
 

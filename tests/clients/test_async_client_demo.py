@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from running_service import RunningService
+from service_process import RunningService
 
 from clients.conftest import Run, start_example
 

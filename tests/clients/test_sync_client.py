@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from patience import PATIENCE_SECONDS
-from running_service import RunningService
+from service_process import RunningService
 
 from clients.conftest import Run, start_example
 from clients.cutting_proxy import CuttingProxy

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 
 
 @pytest.fixture

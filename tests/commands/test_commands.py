@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from running_service import environment_with, run_tasksvc, unmeasured
+from service_process import environment_with, run_tasksvc, unmeasured
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 
 
 def test_python_m_tasksvc_and_the_script_are_the_same(tmp_path: Path) -> None:

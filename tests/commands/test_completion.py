@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from running_service import environment_with
+from service_process import environment_with
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 from tasksvc.cli.root import COMMANDS
 
 SHELLS = ("bash", "zsh", "fish")

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 import pytest
-from running_service import RunningService
-from wire import ask
+from http_client import ask
+from service_process import RunningService
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 from tasksvc.cli.arguments import count, days, host_name, option, origin, port, rate, store_option
 from tasksvc.cli.command import Command, describe
 

@@ -7,10 +7,10 @@ import sys
 
 import click
 import pytest
-from running_service import run_tasksvc
+from service_process import run_tasksvc
 from terminals import on_terminal
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 from tasksvc.cli.root import COMMANDS, GROUPS, root
 from tasksvc.cli.variables import OF_OPTIONS, WITHOUT_OPTION
 

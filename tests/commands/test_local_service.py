@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from http_client import ask
 from other_users import as_user
-from running_service import RunningService, environment_with, run_here, run_tasksvc, with_constants
-from wire import ask
+from service_process import RunningService, environment_with, run_here, run_tasksvc, with_constants
 
 from tasksvc.application.tokens import is_well_formed
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from running_service import RunningService, environment_with, run_tasksvc
-from wire import Answer, NoAnswer, ask, free_port
+from http_client import Answer, NoAnswer, ask, free_port
+from service_process import RunningService, environment_with, run_tasksvc
 
 NAMES = {"characters that cp1252 lacks": "żłw", "bytes that are no text": os.fsdecode(b"\xff\xfe")}
 AS_PRINTED = {"żłw": r"\u017c\u0142w", os.fsdecode(b"\xff\xfe"): r"\udcff\udcfe"}

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
+from service_process import RunningService
 
 from tasksvc.cli.process import notify
 

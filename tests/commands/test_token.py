@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from running_service import RunningService
-from wire import ask
+from http_client import ask
+from service_process import RunningService
 
-from commands.running import CommandLine, Done
+from commands.cli_runner import CommandLine, Done
 from tasksvc.application.tokens import is_well_formed, new_secret
 
 STORE = ("--store", "sqlite:///tasks.db")

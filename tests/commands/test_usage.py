@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from commands.running import CommandLine
+from commands.cli_runner import CommandLine
 from tasksvc.cli.root import COMMANDS
 from tasksvc.cli.variables import OF_OPTIONS
 

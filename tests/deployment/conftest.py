@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from postgresql.server import find_programs
+from stores.postgresql.server import find_programs
 
 from deployment.debian import NoMirror, make_root
 from deployment.engine import Engine, daemon

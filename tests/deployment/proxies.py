@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
+from http_client import Answer, free_port
 from pages import Page
 from patience import PATIENCE_SECONDS, wait_until
 from reverse_proxies import CADDY_AUTHORITY, caddy, nginx
-from wire import Answer, free_port
 
 NAME = "tasks.example"
 EXAMPLES = "examples/deployment"

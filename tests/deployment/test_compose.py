@@ -14,8 +14,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from http_client import ask, free_port
 from pages import Page
-from wire import ask, free_port
 
 from deployment.engine import Engine, until
 from tasksvc.application.tokens import is_well_formed

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 import pytest
-from running_service import RunningService
+from service_process import RunningService
 
 from deployment.engine import until
 from deployment.proxies import EXAMPLES_OF, NAME, Client, Proxied

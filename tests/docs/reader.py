@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from pages import Page
 from patience import PATIENCE_SECONDS
-from running_service import RunningService
+from service_process import RunningService
 
 BIN = Path(sys.executable).parent
 BASH = shutil.which("bash") or "bash"

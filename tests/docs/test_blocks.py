@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 import yaml
 from pages import MARKDOWN, ROOT
-from running_service import run_here
+from service_process import run_here
 
 from docs.reader import BASH
 
@@ -49,7 +49,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "Checking": "tests/docs/test_commands.py",
     },
     "docs/performance.md": {"Measure it again": ""},
-    "docs/postgresql.md": {"": "tests/postgresql/test_postgresql_page.py"},
+    "docs/postgresql.md": {"": "tests/stores/postgresql/test_postgresql_page.py"},
     "docs/proxies.md": {"": "tests/docs/test_commands.py", "Below a path": "tests/proxies/conftest.py"},
     "docs/streaming.md": {"": "tests/browser/test_streams.py"},
     "docs/tokens.md": {"": "tests/docs/test_commands.py"},

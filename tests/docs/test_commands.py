@@ -14,9 +14,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from http_client import ask, free_port
 from pages import DOCS, MARKDOWN, ROOT, Page
-from running_service import RunningService, run_here, run_tasksvc
-from wire import ask, free_port
+from service_process import RunningService, run_here, run_tasksvc
 
 from docs.reader import BIN, Reader, needs_curl, run_shell, wait_for_port
 from tasksvc.application.retention import KEY_HOURS

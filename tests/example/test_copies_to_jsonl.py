@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
-from running_service import RunningService, run_tasksvc
+from service_process import RunningService, run_tasksvc
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tasksvc_jsonl") is None, reason="tasksvc_jsonl is not installed; run: tox -e example"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import RunningService, run_tasksvc
+from service_process import RunningService, run_tasksvc
 
 from generators.running import CLIENTS, HERE, Service, run
 from tasksvc.application.tokens import new_secret

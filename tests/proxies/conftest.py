@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from clients.conftest import run_example
 from pages import Page
-from running_service import RunningService
+from service_process import RunningService
 
 __all__ = ["run_example"]
 

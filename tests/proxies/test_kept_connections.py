@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from clients.cutting_proxy import CuttingProxy
+from http_client import Connection, ask, free_port
 from reverse_proxies import PROXIES
-from running_service import RunningService
-from wire import Connection, ask, free_port
+from service_process import RunningService
 
 from proxies.conftest import KEEPING
 

@@ -9,9 +9,9 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 from clients.conftest import Run
+from http_client import Answer, ask, free_port
 from reverse_proxies import PROXIES
-from running_service import RunningService
-from wire import Answer, ask, free_port
+from service_process import RunningService
 
 from proxies.conftest import PREFIX, STRIPPING, stripping
 

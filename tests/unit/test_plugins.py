@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_service import unmeasured
+from service_process import unmeasured
 
 from tasksvc import InMemoryRepository, NotSupported, StoreRefused, StoreURL
 from tasksvc.domain.errors import PluginError

@@ -1,0 +1,97 @@
+"""The shortcut for hot requests says what the router says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from aiohttp import web
+
+from api.hostile_requests import get, head, send
+from api.raw_http import Answer, in_process, route_everything
+from tasksvc.api.pipeline.fast_path import FastPath
+
+REQUESTS = [
+    get("/tasks/"),
+    get("/tasks/1"),
+    send('{"description":"x"}'),
+    send(' { "description" : "Zażółć gęślą jaźń" } '),
+    send('{"description":"\\u00e9\\n\\""}'),
+    send('{"description":"x","priority":3,"labels":["b","a"],"due_at":"2026-11-24T15:00:00+01:00"}'),
+    send('{"description":"once"}', "Idempotency-Key: k"),
+    send('{"description":"once"}', "Idempotency-Key: k"),
+    send('{"description":"twice"}', "Idempotency-Key: k"),
+    send(b'{"description":"\xed\xa0\x80"}'),
+    send('{"description":"\ufffd"}'),
+    send('{"description":" \u2003"}'),
+    send('{"description":"\x7f\u0085"}'),
+    send('{"description":""}'),
+    send("{}"),
+    send('{"description":"x"}', kind="text/plain"),
+    send('{"description":"x"}', "X-Request-ID: mine"),
+    get("/tasks/1", "X-Request-ID: mine"),
+    get("/tasks/1", "If-None-Match: *"),
+    get("/tasks/1", "If-None-Match: x"),
+    get("/tasks/2", 'If-None-Match: "x"'),
+    get("/tasks/99"),
+    get("/tasks/0"),
+    get("/tasks/01"),
+    get("/tasks/999999999999999999"),
+    get("/tasks/9999999999999999999"),
+    get("/tasks/", "Accept: application/x-ndjson"),
+    get("/tasks/", "Connection: close"),
+    get("/tasks/", "Origin: https://evil.example"),
+    send('{"description":"x"}', "Origin: https://evil.example"),
+    head("GET /tasks/ HTTP/1.0"),
+    head("GET /tasks/1 HTTP/1.1", host="evil.example"),
+    head("HEAD /tasks/ HTTP/1.1"),
+    head("HEAD /tasks/1 HTTP/1.1"),
+    get("/tasks/"),
+]
+
+
+async def answers() -> list[Answer]:
+    """What a new service says to REQUESTS."""
+    async with in_process() as server:
+        return [answer for request in REQUESTS if (answer := await server.ask(request)) is not None]
+
+
+def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
+    """`answer` without what differs from one run to the next."""
+
+    def plain(text: str) -> str:
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
+        return re.sub(r"\b[0-9a-f]{16}\b", "GENERATION", text)
+
+    headers = {name: plain(value) for name, value in answer.headers.items() if name not in ("date", "content-length")}
+    if headers.get("x-request-id") != "mine":
+        headers.pop("x-request-id", None)
+    return answer.status, headers, plain(answer.body.decode())
+
+
+async def test_a_shortcut_is_no_detour(monkeypatch: pytest.MonkeyPatch) -> None:
+    hot = await answers()
+    monkeypatch.setattr(FastPath, "before", route_everything)
+    routed = await answers()
+
+    assert len(hot) == len(routed) == len(REQUESTS)
+    for request, one, other in zip(REQUESTS, hot, routed, strict=True):
+        assert comparable(one) == comparable(other), request
+    assert {answer.status for answer in hot} == {200, 201, 304, 400, 403, 404, 415, 421, 422}
+    assert [task["id"] for task in json.loads(hot[-1].body)] == list(range(1, len(json.loads(hot[-1].body)) + 1))
+
+
+async def test_hot_requests_do_not_meet_the_router(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(self: web.UrlDispatcher, request: web.Request) -> web.UrlMappingMatchInfo:
+        raise AssertionError("The router was asked.")
+
+    async with in_process() as server:
+        monkeypatch.setattr(web.UrlDispatcher, "resolve", fail)
+        statuses = [
+            answer.status
+            for request in (send('{"description":"x"}'), get("/tasks/1"), get("/tasks/"))
+            if (answer := await server.ask(request)) is not None
+        ]
+
+    assert statuses == [201, 200, 200]

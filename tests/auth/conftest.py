@@ -1,0 +1,37 @@
+"""An application that asks for tokens, with a token of each scope."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import Scope, create_token, new_secret
+
+
+class AuthClients(NamedTuple):
+    """A client, and what it may show at the door."""
+
+    client: TestClient
+    secrets: dict[str, str]
+
+    def headers(self, caller: str) -> dict[str, str]:
+        """The headers of a caller: read, write, admin, or nobody."""
+        return {"Authorization": f"Bearer {self.secrets[caller]}"} if caller in self.secrets else {}
+
+
+@pytest.fixture
+async def clients(aiohttp_client: AiohttpClient) -> AuthClients:
+    root = new_secret()
+    app = create_app("memory://", Options(tokens=TokenPolicy.ALWAYS, admin_token=root))
+    client = await aiohttp_client(app)
+    secrets = {"admin": root}
+    for scope in (Scope.READ, Scope.WRITE):
+        secrets[str(scope)], _ = await create_token(app[SERVICE].repository, str(scope), scope, at=now())
+    return AuthClients(client, secrets)

@@ -1,0 +1,44 @@
+"""Faults of the machine below the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stores.sqlite.stores import mounted
+
+from fault_injection import strace
+
+
+@pytest.fixture(scope="session")
+def tracing() -> None:
+    """The test needs strace."""
+    if (reason := strace.why_not()) is not None:
+        pytest.skip(reason)
+
+
+class Disk:
+    """A small disk of its own, in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self) -> Path:
+        """A file that takes all the room there is."""
+        ballast = self.folder / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(4096))
+            except OSError:
+                return ballast
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Of 4 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder, "size=4m"):
+        yield Disk(folder)

@@ -1,0 +1,113 @@
+"""A fixed script of writes, and what a store may hold after each of their answers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from http_client import Answer, ask
+
+State = frozenset[str]
+"""The descriptions of all tasks."""
+
+
+class Step(NamedTuple):
+    """One write."""
+
+    method: str
+    path: str
+    """With the description of a task in braces in place of its id."""
+    document: Any
+    gone: State
+    new: State
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What makes it safe to repeat."""
+        return {"Idempotency-Key": "/".join(sorted(self.new))[:200]} if self.method == "POST" else {}
+
+    def after(self, state: State) -> State:
+        return (state - self.gone) | self.new
+
+
+def create(description: str) -> Step:
+    return Step("POST", "/tasks/", {"description": description}, frozenset(), frozenset([description]))
+
+
+def batch(*descriptions: str) -> Step:
+    operations = [{"op": "create", "task": {"description": description}} for description in descriptions]
+    return Step("POST", "/tasks/batch", operations, frozenset(), frozenset(descriptions))
+
+
+def change(old: str, new: str) -> Step:
+    return Step("PATCH", f"/tasks/{{{old}}}", {"description": new}, frozenset([old]), frozenset([new]))
+
+
+def delete(description: str) -> Step:
+    return Step("DELETE", f"/tasks/{{{description}}}", None, frozenset([description]), frozenset())
+
+
+SCRIPT = [
+    create("first"),
+    create("second"),
+    create("long".ljust(10_000, ".")),
+    change("first", "changed"),
+    batch(*(f"batch {n}".ljust(2_000, ".") for n in range(20))),
+    delete("second"),
+    create("third"),
+    batch("pair 1", "pair 2"),
+    change("third", "third, changed"),
+    create("fourth"),
+    delete("pair 1"),
+    create("last"),
+]
+
+
+class Outcome(NamedTuple):
+    """What the script met with."""
+
+    possible: set[State]
+    """What the store may hold now."""
+    statuses: list[int]
+    wrong: list[str]
+    """Answers that no client could make sense of."""
+
+
+def run_script(url: str) -> Outcome:
+    """Sends the script once, reading everything after each step."""
+    possible, statuses, wrong = {State()}, list[int](), list[str]()
+    ids: dict[str, int] = {}
+    for step in SCRIPT:
+        path = step.path
+        if "{" in path:
+            name = path[path.index("{") + 1 : -1]
+            if name not in ids:
+                continue
+            path = f"/tasks/{ids[name]}"
+        answer = ask(url, step.method, path, step.document, step.headers)
+        statuses.append(answer.status)
+        refused = {state for state in possible if step.gone <= state}
+        done = {step.after(state) for state in refused}
+        if answer.status < 300:
+            possible = done
+        elif answer.status == 503 and answer.document.get("outcome") == "unknown":
+            possible |= done
+        elif answer.status not in (503, 507) or answer.document.get("outcome") != "not-done":
+            wrong.append(f"{step.method} {path}: {answer.status} {answer.body[:200]!r}")
+        tasks = ask(url, "GET", "/tasks/")
+        if tasks.status != 200:
+            wrong.append(f"GET /tasks/: {tasks.status} {tasks.body[:200]!r}")
+            continue
+        ids = {task["description"]: task["id"] for task in tasks.document}
+        if State(ids) not in possible or len(ids) != len(tasks.document):
+            wrong.append(f"GET /tasks/ after {step.method} {path}: {shown(ids)}")
+    return Outcome(possible, statuses, wrong)
+
+
+def shown(state: Any) -> str:
+    """A state, to be read in a failure."""
+    return ", ".join(sorted(description.rstrip(".") for description in state))
+
+
+def repeat_creations(url: str) -> list[Answer]:
+    """Sends all that makes tasks again, under the same keys."""
+    return [ask(url, step.method, step.path, step.document, step.headers) for step in SCRIPT if step.method == "POST"]

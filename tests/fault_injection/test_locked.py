@@ -1,0 +1,107 @@
+"""Another program holds the file locked: the wait is bounded, and then it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from http_client import Connection, NoAnswer, ask
+from patience import FOREVER_SECONDS
+from service_process import RunningService, run_tasksvc, with_constants
+
+pytestmark = pytest.mark.slow
+
+KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
+WRITERS = 300
+"""More than share a transaction."""
+PATIENT = with_constants(
+    {f"tasksvc_sqlite.{module}.BUSY_SECONDS": FOREVER_SECONDS for module in ("connection", "writer")}
+)
+
+
+async def test_writes_wait_for_another_program_only_so_long_and_then_go_on(tmp_path: Path) -> None:
+    with RunningService(*KEPT, folder=tmp_path) as service:
+        ask(service.url, "POST", "/tasks/", {"description": "before"})
+        with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            answers = await asyncio.gather(*(create(service.port, n) for n in range(WRITERS)))
+            other.execute("COMMIT")
+        created = ask(service.url, "POST", "/tasks/", {"description": "after"})
+        tasks = ask(service.url, "GET", "/tasks/").document
+
+    assert Counter(answers) == {Refusal(503, "not-done", "1"): WRITERS}
+    assert created.status == 201
+    assert [task["description"] for task in tasks] == ["before", "after"]
+
+
+def in_flight(service: RunningService) -> int:
+    """How many requests the service is answering, beside this one."""
+    figures = ask(service.url, "GET", "/metrics").body.decode()
+    found = re.search(r"^tasksvc_requests_in_flight ([\d.]+)$", figures, re.MULTILINE)
+    assert found is not None
+    return int(float(found[1])) - 1
+
+
+class Refusal(NamedTuple):
+    """What an answer says, or says not."""
+
+    status: int
+    outcome: str | None
+    retry_after: str | None
+
+
+async def create(port: int, number: int) -> Refusal | None:
+    """What is answered to a creation; None for no answer."""
+    try:
+        async with Connection(port) as connection:
+            answer = await connection.request("POST", "/tasks/", {"description": f"{number}"})
+    except NoAnswer:
+        return None
+    return Refusal(answer.status, answer.document.get("outcome"), answer.headers.get("retry-after"))
+
+
+async def test_a_short_lock_is_waited_for_and_holds_up_no_reader(tmp_path: Path) -> None:
+    with RunningService(*KEPT, folder=tmp_path, before=PATIENT) as service:
+        with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            writing = asyncio.create_task(create(service.port, 1))
+            while await asyncio.to_thread(in_flight, service) < 1:
+                await asyncio.sleep(0.01)
+            listed = await asyncio.to_thread(ask, service.url, "GET", "/tasks/")
+            other.execute("COMMIT")
+        answer = await writing
+    assert answer == Refusal(201, None, None)
+    assert (listed.status, listed.document) == (200, [])
+
+
+async def test_a_lock_that_stays_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with (
+        RunningService(*KEPT, folder=tmp_path) as service,
+        closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        writing = [asyncio.create_task(create(service.port, n)) for n in range(WRITERS)]
+        while await asyncio.to_thread(in_flight, service) < 1:
+            await asyncio.sleep(0.01)
+        status = await asyncio.to_thread(service.stop)
+        answers = await asyncio.gather(*writing)
+    assert status == 0
+    # There is none for those whom the service had not heard when it stopped to listen.
+    assert set(answers) - {None} == {Refusal(503, "not-done", "1")}
+
+
+@pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_file_that_is_locked_at_the_start_is_refused_in_one_sentence(lock: str, tmp_path: Path) -> None:
+    with RunningService(*KEPT, folder=tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
+        other.execute(lock)
+        refused = run_tasksvc("--port", "0", *KEPT, folder=tmp_path)
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert "locked" in refused.stderr

@@ -1,0 +1,1143 @@
+"""Stores with one fault each, and the test of the contract kit that must fail on it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import unicodedata
+from collections.abc import AsyncIterable, Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tasksvc import (
+    Change,
+    ChangePage,
+    CommitResult,
+    CreateTask,
+    Cursor,
+    DeleteMatching,
+    DeleteRecord,
+    DeleteTask,
+    Entry,
+    Found,
+    IdempotencyKey,
+    IdempotencyRecord,
+    InMemoryRepository,
+    Page,
+    Position,
+    Precondition,
+    PutRecord,
+    Record,
+    RepositoryError,
+    SortField,
+    StoreHeader,
+    StoreRefused,
+    StoreUnavailable,
+    StoreURL,
+    Task,
+    TaskNotFound,
+    TaskQuery,
+    TaskRepository,
+    UnknownWrite,
+    UpdateTask,
+    VersionConflict,
+    Write,
+    WriteRefused,
+    fitting,
+    hookimpl,
+    json_size,
+)
+from tasksvc.domain import codec
+
+DISKS: dict[str, list[list[Entry]]] = {}
+"""What was persisted, by the path in the URL of the store."""
+MAGIC = b"broken "
+"""What the file of a backup begins with, before the name of its class."""
+_opened: type[HealthyStore]
+"""The class of the store that was opened last, whose hooks are the adapter's."""
+
+
+class HealthyStore(InMemoryRepository):
+    """Keeps what it holds in a list, over close and reopen.  No test of the kit may fail on it."""
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__()
+        self.disk, self.driver_fails = disk, False
+        if not disk:
+            disk.append([self.header])
+        for entries in disk:
+            self.replay(entries)
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        if scratch and path in DISKS:
+            raise StoreRefused(f"{path} holds tasks that are kept.")
+        return cls([] if scratch else DISKS.setdefault(path, []))
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        file.write_bytes(MAGIC + cls.__name__.encode())
+        repository = cls(DISKS[path])
+        DISKS[str(file)] = [*DISKS[path], [repository.header._replace(generation="anew")]]
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return head.startswith(MAGIC)
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await asyncio.sleep(0)
+        if self.driver_fails:
+            raise StoreUnavailable("The driver fails.")
+        self.disk.extend(list(entries) for entries in commits)
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+        self.disk[:] = [[entry async for entry in self.dump()]]  # else what was dropped comes back
+        return more
+
+
+class ContractViolation(HealthyStore):
+    caught_by: ClassVar[str]
+
+
+# ---------------------------------------------------------------- ids, writes, batches
+
+
+class LosesAWrite(ContractViolation):
+    caught_by = "test_no_write_of_many_writers_is_lost"
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        super().replay(entries)
+        self._tasks.pop(77, None)
+
+
+class LosesWritesOnReopening(ContractViolation):
+    caught_by = "test_everything_is_there_after_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        """Acknowledges, and writes nothing."""
+
+
+class ReusesTheHighestId(ContractViolation):
+    caught_by = "test_the_highest_id_is_not_given_again"
+
+    def replay(self, entries: Iterable[Entry]) -> None:
+        super().replay(entries)
+        self._ledger.last_id = max(self._tasks, default=0)
+
+
+class ReusesAnIdAfterReopening(ContractViolation):
+    caught_by = "test_ids_versions_and_numbers_go_on_after_a_reopening"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._ledger.last_id = max(self._tasks, default=0)
+
+
+class SwallowsAnError(ContractViolation):
+    caught_by = "test_writes_to_a_task_that_is_not_there_are_refused"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        try:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        except TaskNotFound:
+            return CommitResult([None] * len(writes), self._ledger.position)
+
+
+class TakesAnythingForAWrite(ContractViolation):
+    caught_by = "test_a_write_of_no_known_kind_is_refused"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        known = [
+            write
+            for write in writes
+            if isinstance(write, CreateTask | UpdateTask | DeleteTask | PutRecord | DeleteRecord)
+        ]
+        return await super().commit(known, at=at, idempotency_key=idempotency_key)
+
+
+class FailsAGroupForOneWrite(ContractViolation):
+    caught_by = "test_a_write_of_no_known_kind_fails_no_commit_beside_it"
+
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[CommitResult | Exception]:
+        outcomes = await super()._commit_group(units)
+        unknown = [outcome for outcome in outcomes if isinstance(outcome, UnknownWrite)]
+        return [unknown[0]] * len(outcomes) if unknown else outcomes
+
+
+class NamesNoIndex(ContractViolation):
+    caught_by = "test_a_refused_write_undoes_its_whole_commit"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        try:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        except WriteRefused as error:
+            error.index = 0
+            raise
+
+
+class CommitsOneByOne(ContractViolation):
+    """The base of those whose batches are not atomic."""
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        results = []
+        for index, write in enumerate(writes):
+            try:
+                results += (await super().commit([write], at=at)).results
+            except WriteRefused as error:
+                error.index = index
+                raise
+        return CommitResult(results, self._ledger.position)
+
+
+class KeepsHalfABatch(CommitsOneByOne):
+    caught_by = "test_a_refused_write_undoes_its_whole_commit"
+
+
+class KeepsHalfOfWhatIsCancelled(CommitsOneByOne):
+    caught_by = "test_a_cancelled_batch_is_whole_or_absent"
+
+
+class LogsAfterwards(ContractViolation):
+    """Its log is written by the caller, after the task."""
+
+    caught_by = "test_a_cancelled_add_is_whole_or_absent"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        decision = self._ledger.decide(writes, at=at, idempotency_key=idempotency_key)
+        self._ledger.apply(decision.entries())
+        await asyncio.sleep(0)
+        self._log += decision.changes
+        return decision.committed
+
+
+class PassesItsTransactionOn(ContractViolation):
+    """What a cancelled commit had written waits in an open transaction, and the next commit commits it."""
+
+    caught_by = "test_a_cancelled_commit_has_no_part_in_the_next"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self.pending: list[Write] = []
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        self.pending += writes
+        await asyncio.sleep(0)
+        taken, self.pending = self.pending, []
+        committed = await super().commit(taken, at=at, idempotency_key=idempotency_key)
+        return committed._replace(results=committed.results[-len(writes) :])
+
+
+class RemembersAfterwards(ContractViolation):
+    """Its idempotency keys are written by the caller, after the task."""
+
+    caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._remembered:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at)
+        self.replay([IdempotencyRecord(idempotency_key, at, committed.results)])
+        return committed
+
+
+class MixesCommits(CommitsOneByOne):
+    caught_by = "test_commits_do_not_mix"
+
+
+class FailsItsNeighbours(ContractViolation):
+    caught_by = "test_a_refused_commit_fails_alone"
+
+    async def _commit_group(self, units: Sequence[Any]) -> Sequence[CommitResult | Exception]:
+        for unit in units:
+            try:
+                self._ledger.decide(unit.writes, at=unit.at, idempotency_key=unit.idempotency_key)
+            except RepositoryError as error:
+                return [error] * len(units)
+        return await super()._commit_group(units)
+
+
+class MakesAVersionOfNothing(ContractViolation):
+    caught_by = "test_a_patch_that_changes_nothing_makes_no_version_and_no_change"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        extra = [UpdateTask(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, UpdateTask)]
+        return await super().commit([*extra, *writes], at=at, idempotency_key=idempotency_key)
+
+
+class LetsTimeGoBack(ContractViolation):
+    caught_by = "test_updated_at_never_goes_back"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        late = [dataclasses.replace(r, updated_at=at) if isinstance(r, Task) else r for r in committed.results]
+        return committed._replace(results=late)
+
+
+class IgnoresExpectedVersions(ContractViolation):
+    caught_by = "test_of_many_with_one_expected_version_one_wins"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [w._replace(expected=Precondition()) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+
+
+class TakesVersionsOfAnyGeneration(ContractViolation):
+    caught_by = "test_a_version_of_another_generation_never_matches"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [
+            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
+        ]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+
+    def _own(self, expected: Precondition) -> Precondition:
+        own = {version._replace(generation=self._ledger.generation) for version in expected.any_of or ()}
+        return expected if expected.any_of is None else expected._replace(any_of=frozenset(own))
+
+
+class NamesNoGenerationInAConflict(ContractViolation):
+    caught_by = "test_an_unexpected_version_refuses_the_write"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        try:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        except VersionConflict as error:
+            error.generation = ""
+            raise
+
+
+class LosesFieldsInARace(ContractViolation):
+    """Reads the task, thinks, and writes the whole of it."""
+
+    caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        whole: list[Write] = []
+        for write in writes:
+            if isinstance(write, UpdateTask):
+                old = (await self.get(write.task_id)).task
+                await asyncio.sleep(0)
+                fields = {"description": old.description, "done": old.done, "priority": old.priority, **write.fields}
+                whole.append(write._replace(fields=fields))
+            else:
+                whole.append(write)
+        return await super().commit(whole, at=at, idempotency_key=idempotency_key)
+
+
+# ---------------------------------------------------------------- values
+
+
+class ChangesDrafts(ContractViolation):
+    """The base of those that keep something else than what they were given."""
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        changed: list[Write] = []
+        for write in writes:
+            if isinstance(write, CreateTask):
+                changed.append(CreateTask(write.draft._replace(**self.change(write.draft._asdict()))))
+            else:
+                changed.append(write)
+        return await super().commit(changed, at=at, idempotency_key=idempotency_key)
+
+
+class LosesALabel(ChangesDrafts):
+    caught_by = "test_the_most_labels_are_kept"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"labels": fields["labels"][:49]}
+
+
+class SortsLabelsByCase(ChangesDrafts):
+    caught_by = "test_labels_that_differ_in_case_or_accent_stay_apart"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"labels": tuple(sorted(fields["labels"], key=str.lower))}
+
+
+class NormalisesText(ChangesDrafts):
+    caught_by = "test_normal_forms_stay_apart"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"description": unicodedata.normalize("NFC", fields["description"])}
+
+
+class CutsText(ChangesDrafts):
+    caught_by = "test_the_longest_description_is_kept"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"description": fields["description"].encode()[:32_768].decode(errors="ignore")}
+
+
+class TakesNumbersForFloats(ChangesDrafts):
+    caught_by = "test_numbers_in_metadata_keep_kind_and_value"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": json.loads(json.dumps(fields["metadata"]), parse_int=float)}
+
+
+class SortsNamesInMetadata(ChangesDrafts):
+    caught_by = "test_metadata_keeps_its_order_and_its_nulls"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"metadata": json.loads(json.dumps(fields["metadata"], sort_keys=True))}
+
+
+class CutsTimes(ChangesDrafts):
+    caught_by = "test_times_are_kept_to_the_microsecond"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        due = fields["due_at"]
+        return {"due_at": due and due.replace(microsecond=due.microsecond // 1_000 * 1_000)}
+
+
+# ---------------------------------------------------------------- reading
+
+
+class ReadsWhatIsStale(ContractViolation):
+    caught_by = "test_a_read_sees_every_write_acknowledged_before_it"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._known: dict[int, Found] = {}
+
+    async def get(self, task_id: int) -> Found:
+        return self._known.setdefault(task_id, await super().get(task_id))
+
+
+class KeepsTheGenerationThatItWasOpenedWith(ContractViolation):
+    caught_by = "test_what_is_read_after_a_restore_is_of_the_new_generation"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._born = self._ledger.generation
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation=self._born)
+
+
+class LearnsOfItsGenerationLate(ContractViolation):
+    caught_by = "test_a_read_beside_a_restore_does_not_mix_generations"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._known = self._ledger.generation
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        await super().restore(entries)
+        await asyncio.sleep(0)
+        self._known = self._ledger.generation
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation=self._known)
+
+
+class HasAnotherGenerationInGet(ContractViolation):
+    caught_by = "test_all_that_is_read_and_written_is_of_the_generation_of_the_store"
+
+    async def get(self, task_id: int) -> Found:
+        return (await super().get(task_id))._replace(generation="another")
+
+
+class FailsOnHugeIds(ContractViolation):
+    caught_by = "test_get_of_any_other_integer_finds_nothing"
+
+    async def get(self, task_id: int) -> Found:
+        task_id.to_bytes(8, signed=True)
+        return await super().get(task_id)
+
+
+class SortsFoundTasks(ContractViolation):
+    """The base of those that answer a page in another order."""
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        raise NotImplementedError
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        return page._replace(tasks=self.order(page.tasks, query))
+
+
+class ListsByTheLastChange(SortsFoundTasks):
+    caught_by = "test_the_list_is_ordered_by_id"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        last = {change.task_id: change.seq for change in self._log}
+        return sorted(tasks, key=lambda task: last[task.id])
+
+
+class ListsNullsFirst(SortsFoundTasks):
+    caught_by = "test_tasks_without_a_value_come_last_both_ways"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        return sorted(tasks, key=lambda task: query.value_of(task) is not None)
+
+
+class BreaksTiesUpwards(SortsFoundTasks):
+    caught_by = "test_ties_are_broken_by_id_in_the_direction_of_the_sort"
+
+    def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
+        if query.sort is not SortField.PRIORITY:
+            return tasks
+        return sorted(tasks, key=lambda task: (-task.priority if query.descending else task.priority, task.id))
+
+
+class RepeatsATask(ContractViolation):
+    """Its cursor is a place before the last task."""
+
+    caught_by = "test_every_order_is_walked_without_gap_or_repeat"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        if page.next is None or limit == 1:
+            return page
+        return page._replace(next=query.cursor(page.tasks[-2]))
+
+
+class SkipsByCount(ContractViolation):
+    """Its pages are cut by how many tasks came before, as OFFSET does."""
+
+    caught_by = "test_a_walk_meets_what_stays_once_while_others_write"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        start = 0 if after is None else after.id
+        page = await super().find(query, limit=start + limit, max_bytes=max_bytes)
+        return page._replace(tasks=page.tasks[start:], next=page.next and Cursor(None, start + limit))
+
+
+class BoundsNoBytes(ContractViolation):
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(query, after=after, limit=limit)
+
+
+class CountsCharactersForBytes(ContractViolation):
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit)
+        if max_bytes is None or not page.tasks:
+            return page
+        count = fitting((len(str(codec.task_to_json(task))) for task in page.tasks), max_bytes)
+        return page._replace(tasks=page.tasks[:count], next=query.cursor(page.tasks[count - 1]))
+
+
+class EndsWhereTheBytesEnd(ContractViolation):
+    """It takes a page with fewer tasks than were asked for as the last one."""
+
+    caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        return page if len(page.tasks) == limit else page._replace(next=None)
+
+
+class GoesOnThoughTheBytesJustFit(ContractViolation):
+    caught_by = "test_a_page_whose_bytes_just_fit_is_the_last"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(query, after=after, limit=limit, max_bytes=max_bytes and max_bytes - 1)
+
+
+class SearchesInLowerCase(ContractViolation):
+    caught_by = "test_search_folds_case_as_python_does"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(dataclasses.replace(query, q=None), after=after, limit=limit, max_bytes=max_bytes)
+        needle = (query.q or "").lower()
+        return page._replace(tasks=[task for task in page.tasks if needle in task.description.lower()])
+
+
+class SearchesWithWildcards(ContractViolation):
+    caught_by = "test_search_takes_every_character_literally"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        q = None if query.q is None else query.q.strip("%_")
+        return await super().find(dataclasses.replace(query, q=q), after=after, limit=limit, max_bytes=max_bytes)
+
+
+class TellsALaterPosition(ContractViolation):
+    caught_by = "test_pages_beside_writers_are_snapshots"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return page._replace(position=self._ledger.position)
+
+
+class FinishesWhatNobodyWaitsFor(ContractViolation):
+    """Its searches take turns, and one that is cancelled keeps its place."""
+
+    caught_by = "test_cancelled_searches_leave_the_store_to_others"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        waiting = vars(self).setdefault("waiting", set())
+        if len(waiting) > 64:
+            raise StoreUnavailable("Too many searches wait.")
+        search = asyncio.ensure_future(self._search(query, after, limit))
+        waiting.add(search)
+        search.add_done_callback(waiting.discard)
+        return await asyncio.shield(search)
+
+    async def _search(self, query: TaskQuery, after: Cursor | None, limit: int) -> Page:
+        async with vars(self).setdefault("lane", asyncio.Lock()):
+            await asyncio.sleep(0.001)
+            return await super().find(query, after=after, limit=limit)
+
+
+class CountsAPage(ContractViolation):
+    caught_by = "test_a_count_goes_beyond_a_page"
+
+    async def count(self, query: TaskQuery) -> int:
+        return len((await self.find(query, limit=1_000)).tasks)
+
+
+class CountsWhatItRemembers(ContractViolation):
+    """Until the next creation."""
+
+    caught_by = "test_a_count_sees_every_write_acknowledged_before_it"
+
+    async def count(self, query: TaskQuery) -> int:
+        counted = vars(self).setdefault("counted", {})
+        key = (query, self._ledger.last_id)
+        if key not in counted:
+            counted[key] = await super().count(query)
+        return int(counted[key])
+
+
+class CountsWithoutTheSearch(ContractViolation):
+    caught_by = "test_every_count_is_the_length_of_its_list"
+
+    async def count(self, query: TaskQuery) -> int:
+        return await super().count(dataclasses.replace(query, q=None))
+
+
+class PassesOverThePriority(ContractViolation):
+    """A filter that it does not know yet."""
+
+    caught_by = "test_filter_by_priority"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        return await super().find(
+            dataclasses.replace(query, priority=None), after=after, limit=limit, max_bytes=max_bytes
+        )
+
+
+# ---------------------------------------------------------------- the log
+
+
+class ChangesTheLog(ContractViolation):
+    """The base of those that tell something else than what happened."""
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        raise NotImplementedError
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+        return page._replace(changes=self.change(page.changes))
+
+
+class ForgetsTombstones(ChangesTheLog):
+    caught_by = "test_the_log_tells_what_happened_in_order"
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        return [change for change in changes if change.task is not None]
+
+
+class TellsThePresent(ChangesTheLog):
+    caught_by = "test_a_change_carries_the_task_as_it_was_then"
+
+    def change(self, changes: Sequence[Change]) -> Sequence[Change]:
+        return [change._replace(task=self._tasks.get(change.task_id, change.task)) for change in changes]
+
+
+class LeavesGapsInTheLog(ContractViolation):
+    """A refused commit takes a number, as a sequence of a database does."""
+
+    caught_by = "test_what_changes_nothing_is_not_in_the_log"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        try:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        except RepositoryError:
+            self._ledger.seq += 1
+            raise
+
+
+class TakesAnyPosition(ContractViolation):
+    caught_by = "test_a_position_that_is_not_of_this_log_is_gone"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        return await super().read_changes(
+            since._replace(generation=self._ledger.generation), limit=limit, max_bytes=max_bytes
+        )
+
+
+class MissesAChange(ContractViolation):
+    """It reads on from its head, whatever it has told."""
+
+    caught_by = "test_a_reader_of_the_log_sees_every_change_once_and_in_order"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+        await asyncio.sleep(0)
+        return page._replace(next=self._ledger.position)
+
+
+class DoesNotWait(ContractViolation):
+    caught_by = "test_a_waiting_reader_is_woken_by_a_change"
+
+    async def changes(
+        self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
+    ) -> ChangePage:
+        return await self.read_changes(since, limit=limit, max_bytes=max_bytes)
+
+
+class IsEveryStore(ContractViolation):
+    caught_by = "test_a_generation_is_random_and_short"
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__(disk)
+        self._ledger.generation = "0"
+
+
+class BoundsNoBytesOfTheLog(ContractViolation):
+    caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        return await super().read_changes(since, limit=limit)
+
+
+class GivesNoChangeThatIsTooLarge(ContractViolation):
+    caught_by = "test_a_page_of_the_log_with_a_bound_in_bytes_ends_before_the_change_that_would_pass_it"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+        if max_bytes is not None and page.changes and json_size(page.changes[0].task) > max_bytes:
+            return ChangePage((), since, more=True)
+        return page
+
+
+class StandsStill(ContractViolation):
+    caught_by = "test_pages_of_the_log_join_up"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        page = await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+        return page._replace(next=Position(self._ledger.generation, since.seq))
+
+
+# ---------------------------------------------------------------- idempotency keys and records
+
+
+class IgnoresRetryKeys(ContractViolation):
+    caught_by = "test_racing_twins_of_one_key_make_one_task"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(writes, at=at)
+
+
+class MixesScopes(ContractViolation):
+    caught_by = "test_the_keys_of_different_scopes_never_meet"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(
+            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(scope="")
+        )
+
+
+class IgnoresFingerprints(ContractViolation):
+    caught_by = "test_another_request_under_a_used_key_is_refused"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(
+            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(fingerprint="")
+        )
+
+
+class RemembersRefusedCommits(ContractViolation):
+    caught_by = "test_a_refused_commit_does_not_use_up_its_key"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        try:
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        except RepositoryError:
+            if idempotency_key is not None:
+                self.replay([IdempotencyRecord(idempotency_key, at, ())])
+            raise
+
+
+class ReplaysThePresent(ContractViolation):
+    caught_by = "test_a_replay_after_the_task_was_changed_has_the_first_results"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        if not committed.replayed:
+            return committed
+        now = [
+            self._tasks.get(result.id, result) if isinstance(result, Task) else result for result in committed.results
+        ]
+        return committed._replace(results=now)
+
+
+class ForgetsKeysOnReopening(ContractViolation):
+    caught_by = "test_a_key_is_remembered_over_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await super().persist([[e for e in entries if not isinstance(e, IdempotencyRecord)] for entries in commits])
+
+
+class ListsRecordsFromTheStart(ContractViolation):
+    caught_by = "test_records_are_listed_page_by_page"
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        return await super().records(space, limit=limit)
+
+
+class IgnoresRecordVersions(ContractViolation):
+    caught_by = "test_of_many_that_expect_no_record_one_wins"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+
+
+class ListsRecordsByUTF16(ContractViolation):
+    caught_by = "test_records_are_listed_by_name_in_code_point_order"
+
+    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        found = await super().records(space, after=after, limit=limit)
+        return sorted(found, key=lambda record: record.name.encode("utf-16-be"))
+
+
+# ---------------------------------------------------------------- keeping house, the end
+
+
+class PrunesHoles(ContractViolation):
+    caught_by = "test_the_log_is_pruned_from_its_start_alone"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        self._log[:] = [change for change in self._log if change.at >= log_before]
+        return False
+
+
+class PrunesTheHead(ContractViolation):
+    caught_by = "test_pruning_forgets_neither_the_head_nor_the_highest_id"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+        self._ledger.seq = max((change.seq for change in self._log), default=0)
+        return more
+
+
+class PrunesAllAtOnce(ContractViolation):
+    caught_by = "test_pruning_goes_in_short_steps"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=10**9)
+
+
+class PrunesKeysWithTheLog(ContractViolation):
+    caught_by = "test_a_key_is_forgotten_by_its_age_alone"
+
+    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=log_before, limit=limit)
+
+
+class RestoresItsGeneration(ContractViolation):
+    caught_by = "test_a_restored_store_has_a_generation_of_its_own"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        await self._group([entry async for entry in entries])
+
+
+class RenewsNothing(ContractViolation):
+    caught_by = "test_a_renewed_store_has_a_new_generation_and_holds_the_same"
+
+    async def renew(self) -> None:
+        pass
+
+
+class RenewsInMemoryAlone(ContractViolation):
+    caught_by = "test_a_renewed_store_is_kept_over_a_reopening"
+
+    async def renew(self) -> None:
+        self.replay([self.header._replace(generation="another")])
+
+
+class RestoresInTurns(ContractViolation):
+    caught_by = "test_a_cancelled_restore_is_whole_or_absent"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        for entry in [entry async for entry in entries]:
+            self.replay([entry])
+            await asyncio.sleep(0)
+
+
+class RestoresOverWhatIsThere(ContractViolation):
+    caught_by = "test_a_store_that_holds_something_is_not_restored"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        self.replay([entry async for entry in entries])
+
+
+class DumpsNoHighestId(ContractViolation):
+    caught_by = "test_a_pruned_store_is_restored_as_such"
+
+    async def dump(self) -> Any:
+        async for entry in super().dump():
+            yield entry._replace(last_id=0) if isinstance(entry, StoreHeader) else entry
+
+
+class DumpsKeysAsTheyCame(ContractViolation):
+    caught_by = "test_a_dump_holds_everything_in_its_order"
+
+    async def dump(self) -> Any:
+        async for entry in super().dump():
+            if not isinstance(entry, IdempotencyRecord | Change):
+                yield entry
+        for entry in (*self._remembered.values(), *self._log):
+            yield entry
+
+
+class RestoresHalf(ContractViolation):
+    caught_by = "test_a_dump_that_breaks_half_way_leaves_the_store_empty"
+
+    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+        async for entry in entries:
+            self.replay([entry])
+
+
+class DumpsAMovingStore(ContractViolation):
+    caught_by = "test_a_dump_is_one_snapshot"
+
+    async def dump(self) -> Any:
+        yield StoreHeader(self._ledger.generation, self._ledger.last_id, self._ledger.seq, 0)
+        for entries in (self._tasks.values(), self._records.values(), self._remembered.values(), self._log):
+            for entry in list(entries):
+                yield entry
+                await asyncio.sleep(0)
+
+
+class LeaksADriverError(ContractViolation):
+    caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        if self.driver_fails:
+            raise OSError("No space left on device")
+        await super().persist(commits)
+
+
+class ShowsWhatIsNotOnDisk(ContractViolation):
+    caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entries in commits:
+            self.replay(entries)
+        await super().persist(commits)
+
+
+class SaysThatNothingWasWritten(ContractViolation):
+    """It has written, and then it fails."""
+
+    caught_by = "test_a_failed_commit_is_whole_or_absent_after_a_reopening"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        self.disk.extend(list(entries) for entries in commits)
+        if self.driver_fails:
+            raise StoreUnavailable("The driver fails.")
+
+
+class BacksUpUnderItsOwnGeneration(ContractViolation):
+    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        super().back_up(path, file)
+        DISKS[str(file)] = list(DISKS[path])
+
+
+class BacksUpNoRecords(ContractViolation):
+    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+
+    @classmethod
+    def back_up(cls, path: str, file: Path) -> None:
+        super().back_up(path, file)
+        DISKS[str(file)] = [[each for each in entries if type(each) is not Record] for entries in DISKS[str(file)]]
+
+
+class DoesNotKnowItsBackups(ContractViolation):
+    caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return False
+
+
+class TakesEveryFileForABackup(ContractViolation):
+    caught_by = "test_a_backup_is_recognized_and_no_other_file_is"
+
+    @staticmethod
+    def is_backup(head: bytes) -> bool:
+        return True
+
+
+class LetsOthersRead(ContractViolation):
+    caught_by = "test_files_are_private_whatever_the_umask_is"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        (Path(path) / "tasks").write_text("secret")
+        return super().open(path, scratch=scratch)
+
+
+class EmptiesWhatIsKept(ContractViolation):
+    caught_by = "test_kept_tasks_are_never_taken_for_scratch"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        if scratch:
+            DISKS.pop(path, None)
+        return super().open(path, scratch=scratch)
+
+
+class KeepsWhatIsScratch(ContractViolation):
+    caught_by = "test_a_scratch_store_begins_anew"
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        return super().open(path, scratch=False)
+
+
+class AnswersAfterItsEnd(ContractViolation):
+    caught_by = "test_after_close_every_call_raises"
+
+    def _check_open(self) -> None:
+        """Never mind."""
+
+
+class DropsWhatWaits(ContractViolation):
+    caught_by = "test_close_lets_running_commits_finish_or_fail_cleanly"
+
+    async def close(self) -> None:
+        for _, future in self._group._queue:
+            future.set_exception(ConnectionResetError())
+        await super().close()
+
+
+class TakesWhatDoesNotMatch(ContractViolation):
+    caught_by = "test_a_store_behaves_as_its_model"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        loose = [w._replace(query=TaskQuery()) if isinstance(w, DeleteMatching) else w for w in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+
+
+MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
+
+
+def install(site: Path) -> None:
+    """Makes this module the adapter of broken: stores for a Python that finds the folder `site`."""
+    metadata = site / "broken_stores-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nbroken = broken_stores\n")
+
+
+def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
+    """broken://NameOfTheClass/folder, or broken:////file for a backup."""
+    path = url.path if url.netloc else url.path.removeprefix("/")
+    name = url.netloc or Path(path).read_bytes().removeprefix(MAGIC).decode()
+    return globals()[name], path
+
+
+@hookimpl
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
+    global _opened
+    _opened, path = _class_and_path(url)
+    return _opened.open(path, scratch=scratch)
+
+
+@hookimpl
+async def tasksvc_backup(url: StoreURL, file: Path) -> None:
+    store, path = _class_and_path(url)
+    store.back_up(path, file)
+
+
+@hookimpl
+def tasksvc_recognize_backup(head: bytes) -> bool:
+    return _opened.is_backup(head)

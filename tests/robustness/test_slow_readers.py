@@ -1,0 +1,153 @@
+"""Clients that ask for much and take it slowly, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from http_client import Connection
+from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
+
+from robustness.in_process import InProcess
+from robustness.process_metrics import LiveClient
+from tasksvc.api.handlers import tasks
+from tasksvc.api.responses import streaming
+from tasksvc.api.server import http_protocol, listener
+from tasksvc.application import memory_shares
+
+pytestmark = pytest.mark.slow
+
+STALL_SECONDS = 1.0
+"""Instead of half a minute."""
+TASKS, BYTES = 600, 9_500
+"""Of each."""
+PAGE = "/tasks/?limit=600"
+"""Complete before it is sent."""
+LIST = "/tasks/"
+"""Sent piece by piece."""
+STREAM = "/changes/stream?since=0"
+"""The same, and it has no end."""
+
+
+@pytest.fixture
+async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InProcess]:
+    """A service that loses patience soon, and answers more than the system keeps for a connection."""
+    for module in (http_protocol, streaming):
+        monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
+    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(tasks, "PAGE_BYTES", 2 * TASKS * BYTES)
+    monkeypatch.setattr(memory_shares, "ANSWERS_BYTES", 100 * TASKS * BYTES)  # or it would close some of them
+    async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as service:
+        async with Connection(service.port) as client:
+            batch = [{"op": "create", "task": {"description": "x" * BYTES}} for _ in range(TASKS)]
+            assert (await client.request("POST", "/tasks/batch", batch)).status == 200
+        yield service
+
+
+async def ask(port: int, path: str, *, close: bool = False) -> socket.socket:
+    """A connection that has asked for `path`, and takes little at once."""
+    loop = asyncio.get_running_loop()
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+    await loop.sock_connect(connection, ("127.0.0.1", port))
+    more = "Connection: close\r\n" if close else ""
+    await loop.sock_sendall(connection, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode())
+    return connection
+
+
+async def take(connection: socket.socket, *, pause: float = 0.0) -> tuple[int, bool]:
+    """Takes all that comes until there is no more: how many bytes, and whether they end as a list does."""
+    loop = asyncio.get_running_loop()
+    size, end = 0, b""
+    while True:
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                data = await loop.sock_recv(connection, 2**20)
+        except (ConnectionError, TimeoutError):
+            return size, False
+        if not data:
+            return size, end.rstrip(b"0\r\n").endswith(b"]")
+        size, end = size + len(data), (end + data)[-16:]
+        await asyncio.sleep(pause)
+
+
+async def gone(running: InProcess) -> bool:
+    """Whether no connection is left soon after the patience with slow readers has ended."""
+    service = running.service
+    await until(lambda: not running.connections and not len(service.in_flight) and not service.feed.streams)
+    return True
+
+
+@pytest.mark.parametrize("close", [False, True])
+@pytest.mark.parametrize("path", [PAGE, LIST, STREAM])
+async def test_who_takes_nothing_is_cut_off(running: InProcess, path: str, close: bool) -> None:
+    before = running.connected
+    connections = [await ask(running.port, path, close=close) for _ in range(3)]
+    await until(lambda: running.connected == before + 3)
+
+    assert await gone(running)
+
+    assert len(running.service.in_flight) == 0
+    assert running.service.feed.streams == 0
+    for connection in connections:
+        assert await take(connection) < (TASKS * BYTES, True)
+        connection.close()
+
+
+@pytest.mark.parametrize("path", [PAGE, LIST])
+async def test_who_takes_slowly_gets_everything(running: InProcess, path: str) -> None:
+    connection = await ask(running.port, path, close=True)
+    began = time.monotonic()
+
+    size, complete = await take(connection, pause=0.008)
+
+    connection.close()
+    assert time.monotonic() - began > 1.5 * STALL_SECONDS, "too fast to show anything"
+    assert complete
+    assert size > TASKS * BYTES
+
+
+async def test_others_go_on_beside_those_who_take_nothing(running: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (http_protocol, streaming):
+        monkeypatch.setattr(module, "STALL_SECONDS", FOREVER_SECONDS)
+    before = running.connected
+    connections = [await ask(running.port, path) for path in (PAGE, LIST, STREAM) for _ in range(10)]
+    await until(lambda: running.connected == before + 30)
+
+    async with LiveClient(running.port) as live:
+        await until(lambda: len(live.made) > 20)
+        assert len(running.connections) >= 31, "they are still there"
+
+    for connection in connections:
+        connection.close()
+
+
+async def test_a_stream_that_stalls_is_cut_off_and_never_leaves_out_a_change(
+    running: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", FOREVER_SECONDS)
+    monkeypatch.setattr(streaming, "STALL_SECONDS", FOREVER_SECONDS)
+    loop = asyncio.get_running_loop()
+    connection = await ask(running.port, STREAM)
+    received = bytearray()
+    while len(received) < TASKS * BYTES / 4:
+        received += await loop.sock_recv(connection, 2**20)
+
+    monkeypatch.setattr(http_protocol, "STALL_SECONDS", STALL_SECONDS)
+    assert await gone(running)
+
+    with contextlib.suppress(ConnectionError):
+        while data := await loop.sock_recv(connection, 2**20):
+            received += data
+    connection.close()
+    events = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", bytes(received))  # without the borders of HTTP's chunks
+    numbers = [int(number) for number in re.findall(rb'^data: {"seq":(\d+),', events, re.MULTILINE)]
+    assert TASKS / 5 < len(numbers) < TASKS
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -1,0 +1,186 @@
+"""Dumps and restores, beside what goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from heads import generation_of
+
+from stores.postgresql.repositories import Open
+from tasksvc import (
+    Change,
+    CreateTask,
+    Entry,
+    IdempotencyKey,
+    OutcomeUnknown,
+    PutRecord,
+    StoreHeader,
+    StoreNotEmpty,
+    StoreUnavailable,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+    UpdateTask,
+)
+from tasksvc.application.clock import now
+
+
+async def fill(repository: TaskRepository, count: int) -> None:
+    for start in range(0, count, 1_000):
+        drafts = [
+            CreateTask(TaskDraft(f"task {n}", labels=(f"l{n % 3}",))) for n in range(start, min(count, start + 1_000))
+        ]
+        await repository.commit(drafts, at=now(), idempotency_key=IdempotencyKey("", str(start), "f"))
+    await repository.commit([PutRecord("s", "n", {"a": 1})], at=now())
+
+
+async def feed(*entries: Entry) -> AsyncIterator[Entry]:
+    for entry in entries:
+        yield entry
+
+
+async def test_a_dump_is_of_one_moment_whatever_is_written_meanwhile(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url)
+    await fill(repository, 2_500)
+
+    entries: list[Entry] = []
+    async for entry in repository.dump():
+        if len(entries) % 500 == 0:
+            await repository.commit([CreateTask(TaskDraft("later")), UpdateTask(2_500, {"done": True})], at=now())
+        entries.append(entry)
+
+    header = entries[0]
+    assert isinstance(header, StoreHeader)
+    assert (header.last_id, header.seq) == (2_500, 2_500)
+    tasks = [entry for entry in entries if isinstance(entry, Task)]
+    assert [task.id for task in tasks] == list(range(1, 2_501))
+    assert not tasks[-1].done
+    assert len([entry for entry in entries if isinstance(entry, Change)]) == 2_500
+
+
+async def test_a_restored_store_is_the_same_and_serves(open_store: Open, server_url: str, schema: str) -> None:
+    source = await open_store(server_url, schema=schema)
+    target = await open_store(server_url, schema=f"{schema}_target")
+    await fill(source, 2_500)
+
+    await target.restore(source.dump())
+
+    first, *rest = [entry async for entry in source.dump()]
+    restored, *others = [entry async for entry in target.dump()]
+    assert isinstance(first, StoreHeader)
+    assert isinstance(restored, StoreHeader)
+    assert restored == first._replace(generation=await generation_of(target))
+    assert others == rest
+    assert len((await target.find(TaskQuery(labels=("l1",)), limit=1_000)).tasks) == 833
+    assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 2_501
+
+
+async def test_a_dump_that_is_left_half_way_leaves_no_connection(
+    open_store: Open, store_url: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await fill(repository, 10)
+    dump = repository.dump()
+    await anext(dump)
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND application_name = 'tasksvc'"
+    assert await database.fetchval(idle) == 1
+
+    await dump.aclose()  # type: ignore[attr-defined]
+
+    async with asyncio.timeout(30):
+        while await database.fetchval(idle):
+            await asyncio.sleep(0.01)
+
+
+async def test_closing_the_store_ends_a_dump(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url)
+    await fill(repository, 10)
+    dump = repository.dump()
+    await anext(dump)
+
+    await repository.close()
+
+    with pytest.raises(StoreUnavailable):
+        async for _ in dump:
+            pass
+
+
+async def test_a_restore_whose_source_fails_says_why_and_leaves_nothing(
+    open_store: Open, server_url: str, schema: str
+) -> None:
+    source = await open_store(server_url, schema=schema)
+    target = await open_store(server_url, schema=f"{schema}_target")
+    await fill(source, 1_500)
+
+    async def broken() -> AsyncIterator[Entry]:
+        count = 0
+        async for entry in source.dump():
+            yield entry
+            count += 1
+            if count == 1_200:
+                raise OSError("the tape is torn")
+
+    with pytest.raises(OSError, match="the tape is torn"):
+        await target.restore(broken())
+
+    assert [type(entry) for entry in [entry async for entry in target.dump()]] == [StoreHeader]
+    assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 1
+
+
+async def test_a_restore_that_the_server_refuses_says_so_and_leaves_nothing(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    task = Task(1, "x", False, None, None, 0, (), {}, now(), now(), 1)
+
+    with pytest.raises(StoreUnavailable) as failure:
+        await repository.restore(feed(StoreHeader("0", 1, 0, 0), task, task))
+
+    assert not isinstance(failure.value, OutcomeUnknown)
+    assert (await repository.find(TaskQuery(), limit=1)).tasks == []
+
+
+async def test_only_an_empty_store_is_restored(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url)
+    await repository.commit([PutRecord("s", "n", {})], at=now())
+
+    with pytest.raises(StoreNotEmpty):
+        await repository.restore(feed(StoreHeader("0", 1, 0, 0)))
+
+
+async def test_of_two_restores_at_once_one_is_refused(open_store: Open, server_url: str, schema: str) -> None:
+    source = await open_store(server_url, schema=schema)
+    await fill(source, 100)
+    targets = [await open_store(server_url, schema=f"{schema}_target") for _ in range(2)]
+
+    outcomes = await asyncio.gather(*(target.restore(source.dump()) for target in targets), return_exceptions=True)
+
+    assert sorted(type(outcome) for outcome in outcomes if outcome) == [StoreNotEmpty]
+    assert len((await targets[0].find(TaskQuery(), limit=1_000)).tasks) == 100
+
+
+async def test_a_check_names_what_filters_and_searches_do_not_find(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await fill(repository, 20)
+    assert await repository.check() == []
+    await database.execute(
+        f"""
+        DELETE FROM {schema}.task_labels WHERE id = 3;
+        INSERT INTO {schema}.task_labels VALUES ('stray', 5);
+        UPDATE {schema}.tasks SET folded = 'other' WHERE id = 7;
+        """
+    )
+
+    told = await repository.check()
+
+    assert [problem.partition(" as it should")[0] for problem in told] == [
+        "Task 3 is not found by its labels",
+        "Task 5 is not found by its labels",
+        "Task 7 is not found by its description",
+    ]

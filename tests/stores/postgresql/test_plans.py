@@ -1,0 +1,174 @@
+"""Every filter of the list has an index: a page costs what it shows, wherever it lies in however many tasks."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from tasksvc_postgresql.find_sql import Listing, counting_statement, listing_statement
+
+from stores.postgresql.repositories import Open
+from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
+
+LIMIT = 50
+MOST = 12 * (LIMIT + 2)
+"""Rows that may be read for a page: a task of a list by label is found in two indexes, and not each has both labels."""
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+QUERIES = {
+    "all": TaskQuery(),
+    "all, falling": TaskQuery(descending=True),
+    "done": TaskQuery(done=True),
+    "not done, falling": TaskQuery(done=False, descending=True),
+    "label": TaskQuery(labels=("common",)),
+    "rare label": TaskQuery(labels=("rare",)),
+    "two labels": TaskQuery(labels=("common", "other")),
+    "created_after": TaskQuery(created_after=START + timedelta(seconds=5), sort=SortField.CREATED_AT),
+    "updated_after": TaskQuery(updated_after=START + timedelta(seconds=5), sort=SortField.UPDATED_AT),
+    "updated, falling": TaskQuery(sort=SortField.UPDATED_AT, descending=True),
+    "due": TaskQuery(sort=SortField.DUE_AT),
+    "due, falling": TaskQuery(sort=SortField.DUE_AT, descending=True),
+    "due_before": TaskQuery(due_before=START + timedelta(days=9_000), sort=SortField.DUE_AT),
+    "due_after": TaskQuery(due_after=START + timedelta(seconds=5), sort=SortField.DUE_AT),
+    "due_after, falling": TaskQuery(due_after=START, sort=SortField.DUE_AT, descending=True),
+    "due_after all of them": TaskQuery(due_after=START + timedelta(days=9_000), sort=SortField.DUE_AT),
+    "due_before all of them": TaskQuery(due_before=START, sort=SortField.DUE_AT, descending=True),
+    "due between": TaskQuery(
+        due_after=START + timedelta(seconds=5), due_before=START + timedelta(seconds=9), sort=SortField.DUE_AT
+    ),
+    "priority_min": TaskQuery(priority_min=5, sort=SortField.PRIORITY),
+    "priority_max": TaskQuery(priority_max=5, sort=SortField.PRIORITY),
+    "priority between, falling": TaskQuery(priority_min=3, priority_max=5, sort=SortField.PRIORITY, descending=True),
+    "priority": TaskQuery(priority=5),
+    "priority, falling": TaskQuery(priority=5, descending=True),
+    "most urgent": TaskQuery(sort=SortField.PRIORITY, descending=True),
+}
+"""Each filter with its natural order."""
+
+
+async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
+    """Makes tasks as different as those of a user, straight in the tables."""
+    start = int(START.timestamp() * 1_000_000)
+    await database.execute(
+        f"""
+        INSERT INTO {schema}.tasks
+        SELECT n, 'Task number ' || n, n % 3 = 0, CASE WHEN n % 3 = 0 THEN {start} + n * 1000 END,
+            CASE WHEN n % 4 < 3 THEN {start} + n * 7919 % {count} * 1000 END, n % 10,
+            CASE WHEN n % 2 = 0 THEN '["common"]' ELSE '[]' END::json, '{{}}'::json,
+            {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1, 'task number ' || n
+        FROM generate_series(1, {count}::bigint) n;
+        INSERT INTO {schema}.task_labels SELECT 'common', n FROM generate_series(2, {count}, 2) n;
+        INSERT INTO {schema}.task_labels SELECT 'other', n FROM generate_series(3, {count}, 3) n;
+        INSERT INTO {schema}.task_labels SELECT 'rare', n FROM generate_series(1000, {count}, 1000) n;
+        UPDATE {schema}.header SET last_id = {count};
+        """,
+        timeout=300,
+    )
+    await database.execute(f"VACUUM (ANALYZE) {schema}.tasks, {schema}.task_labels", timeout=300)
+
+
+async def rows_read(database: asyncpg.Connection, schema: str, listing: Listing) -> int:
+    """How many rows of tables and indexes the server looks at for a page."""
+    return await rows_read_by(database, schema, listing_statement(listing))
+
+
+async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[str, list[Any]]) -> int:
+    """How many rows of tables and indexes the server looks at for a statement."""
+    statement, values = listed
+    async with database.transaction():
+        await database.execute(f"SET LOCAL search_path = {schema}")
+        plan = await database.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
+
+    def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        yield node
+        for part in node.get("Plans", ()):
+            yield from nodes(part)
+
+    return sum(
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in nodes(json.loads(plan)[0]["Plan"])
+        if "Relation Name" in node or "Index Name" in node
+    )
+
+
+async def deep(repository: TaskRepository, query: TaskQuery, pages: int) -> Cursor | None:
+    """The place after so many pages, or the last one."""
+    after = None
+    for _ in range(pages):
+        page = await repository.find(query, after=after, limit=1_000)
+        if page.next is None:
+            break
+        after = page.next
+    return after
+
+
+async def test_a_page_reads_little_more_than_it_shows(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await fill(database, schema, 50_000)
+
+    read = {
+        (name, where): await rows_read(database, schema, Listing(query, after, LIMIT, max_bytes=2**20))
+        for name, query in QUERIES.items()
+        for where, after in (("first", None), ("deep", await deep(repository, query, 2)))
+    }
+
+    assert {page: count for page, count in read.items() if count > MOST} == {}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        TaskQuery(labels=("rare",)),
+        TaskQuery(priority=5),
+        TaskQuery(priority_min=8),
+        TaskQuery(created_after=START + timedelta(seconds=19)),
+    ],
+    ids=["label", "priority", "priority_min", "created_after"],
+)
+async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, query: TaskQuery
+) -> None:
+    repository = await open_store(store_url)
+    await fill(database, schema, 20_000)
+
+    counted = await repository.count(query)
+    read = await rows_read_by(database, schema, counting_statement(query))
+
+    assert 0 < counted < 5_000
+    assert read <= 2 * counted, "each is read once in the index, and once in the table"
+
+
+@pytest.mark.soak
+async def test_pages_of_a_million_tasks_take_milliseconds(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await fill(database, schema, 1_000_000)
+
+    async def milliseconds(query: TaskQuery, after: Cursor | None = None) -> float:
+        times = []
+        for _ in range(15):
+            began = time.perf_counter()
+            await repository.find(query, after=after, limit=LIMIT)
+            times.append((time.perf_counter() - began) * 1_000)
+        return statistics.median(times)
+
+    slow = {}
+    for name, query in QUERIES.items():
+        after = await deep(repository, query, 50)
+        first, later = await milliseconds(query), await milliseconds(query, after)
+        read = await rows_read(database, schema, Listing(query, after, LIMIT, max_bytes=2**20))
+        print(f"{name:20} first page {first:6.2f} ms, page 1,000 {later:6.2f} ms, {read} rows read")  # noqa: T201
+        if max(first, later) > 50 or read > MOST:
+            slow[name] = (first, later, read)
+    search = await milliseconds(TaskQuery(q="NUMBER 999999"))
+    print(f"a search that reads all of them: {search:.0f} ms")  # noqa: T201
+    assert slow == {}

@@ -1,0 +1,203 @@
+"""Pages of lists come from an index, and cost the same wherever they are."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tasksvc_sqlite.find_sql import contains, count, is_indexed, page
+from tasksvc_sqlite.rows import to_task
+
+from stores.sqlite.stores import NOW, add_all, opened, raw
+from tasksvc import Cursor, SortField, TaskDraft, TaskQuery, select
+
+TASKS = 5_000
+LIMIT = 50
+
+BY_INDEX = {
+    "tasks_by_done": TaskQuery(done=False),
+    "tasks_by_due_at": TaskQuery(due_before=NOW + timedelta(days=9), sort=SortField.DUE_AT),
+    "tasks_by_due_at (2)": TaskQuery(due_after=NOW, sort=SortField.DUE_AT, descending=True),
+    "tasks_by_due_at (3)": TaskQuery(due_after=NOW, due_before=NOW + timedelta(days=9), sort=SortField.DUE_AT),
+    "task_labels": TaskQuery(labels=("common",)),
+    "tasks_by_updated_at": TaskQuery(updated_after=NOW - timedelta(1), sort=SortField.UPDATED_AT),
+    "tasks_by_created_at": TaskQuery(created_after=NOW - timedelta(1), sort=SortField.CREATED_AT),
+    "tasks_by_priority": TaskQuery(priority_min=3, sort=SortField.PRIORITY),
+    "tasks_by_priority (2)": TaskQuery(priority_min=3, sort=SortField.PRIORITY, descending=True),
+    "tasks_by_priority (3)": TaskQuery(priority_min=3, priority_max=7, sort=SortField.PRIORITY),
+    "tasks_by_priority (4)": TaskQuery(priority_min=1, priority_max=7, sort=SortField.PRIORITY, descending=True),
+    "tasks_by_priority (5)": TaskQuery(priority=3, sort=SortField.PRIORITY),
+    "tasks_by_priority (6)": TaskQuery(priority=3),
+    "tasks_by_priority (7)": TaskQuery(priority=3, descending=True),
+}
+"""Each filter in its natural order."""
+
+UNFILTERED = {
+    f"{'-' * down}{sort}": TaskQuery(sort=sort, descending=down) for sort in SortField for down in (False, True)
+}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many tasks, with many ties."""
+    file = tmp_path_factory.mktemp("plans") / "tasks.db"
+    drafts = [
+        TaskDraft(
+            f"task {number}",
+            done=number % 2 == 0,
+            due_at=NOW + timedelta(days=number % 7) if number % 3 == 0 else None,
+            priority=number % 10 if number % 2 else 0,
+            labels=("common",) if number % 4 else ("common", "rare"),
+        )
+        for number in range(TASKS)
+    ]
+
+    async def fill() -> None:
+        async with opened(file) as repository:
+            await add_all(repository, drafts)
+
+    asyncio.run(fill())
+    return file
+
+
+@pytest.fixture(params=["as it is", "analyzed"])
+def database(filled: Path, request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+    """Also with what ANALYZE, which a user may run, tells SQLite of the tables."""
+    with raw(filled) as connection:
+        connection.create_function("contains", 2, contains, deterministic=True)
+        if request.param == "analyzed":
+            connection.execute("ANALYZE")
+        yield connection
+        if request.param == "analyzed":
+            connection.execute("DROP TABLE sqlite_stat1")
+
+
+def plan_of(database: sqlite3.Connection, query: TaskQuery, after: Cursor | None) -> list[str]:
+    statement = page(query, after, LIMIT)
+    return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
+
+
+def steps_of(database: sqlite3.Connection, query: TaskQuery, after: Cursor | None) -> tuple[int, Cursor | None]:
+    """How many times ten instructions SQLite takes for a page, and where the list goes on."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    database.set_progress_handler(step, 10)
+    try:
+        _, *rows = database.execute(*page(query, after, LIMIT + 1)).fetchall()
+    finally:
+        database.set_progress_handler(None, 0)
+    tasks = list(map(to_task, rows[:LIMIT]))
+    return steps, query.cursor(tasks[-1]) if len(rows) > LIMIT else None
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_a_filter_in_its_natural_order_reads_its_index(database: sqlite3.Connection, name: str) -> None:
+    query = BY_INDEX[name]
+    _, somewhere = steps_of(database, query, None)
+
+    for after in (None, somewhere):
+        plan = plan_of(database, query, after)
+
+        assert is_indexed(query)
+        assert any(name.partition(" ")[0] in step for step in plan), plan
+        assert not any("TEMP B-TREE" in step or step == "SCAN tasks" for step in plan), plan
+
+
+@pytest.mark.parametrize("query", [*BY_INDEX.values(), *UNFILTERED.values()], ids=[*BY_INDEX, *UNFILTERED])
+def test_a_page_costs_the_same_wherever_it_is(database: sqlite3.Connection, query: TaskQuery) -> None:
+    first, after = steps_of(database, query, None)
+    costs = []
+    while after is not None:
+        cost, after = steps_of(database, query, after)
+        costs.append(cost)
+
+    assert len(costs) > 8
+    assert max(costs) < 2 * first, "the search for the place where a page starts is not a walk to it"
+
+
+def test_a_search_is_not_taken_for_a_list(database: sqlite3.Connection) -> None:
+    for query in (
+        TaskQuery(q="task"),
+        TaskQuery(done=True, sort=SortField.PRIORITY),
+        TaskQuery(labels=("a", "b")),
+        TaskQuery(labels=("a",), done=True),
+        TaskQuery(labels=("a",), sort=SortField.DUE_AT),
+        TaskQuery(priority_min=3),
+        TaskQuery(priority_max=3),
+        TaskQuery(priority=0),
+        TaskQuery(priority=3, done=True),
+        TaskQuery(priority=3, labels=("a",)),
+        TaskQuery(priority=3, q="task"),
+        TaskQuery(done=True, priority_min=3),
+    ):
+        assert not is_indexed(query)
+
+
+COUNTED_BY_INDEX = {
+    "USING COVERING INDEX tasks_by_done": TaskQuery(done=True),
+    "USING COVERING INDEX tasks_by_due_at": TaskQuery(due_after=NOW, due_before=NOW + timedelta(days=9)),
+    "USING COVERING INDEX tasks_by_created_at": TaskQuery(created_after=NOW - timedelta(1)),
+    "USING COVERING INDEX tasks_by_updated_at": TaskQuery(updated_after=NOW - timedelta(1)),
+    "USING COVERING INDEX tasks_by_priority (priority=?)": TaskQuery(priority=3),
+    "USING COVERING INDEX tasks_by_priority (priority>?": TaskQuery(priority_min=3, priority_max=7),
+    "USING PRIMARY KEY (label=?)": TaskQuery(labels=("rare",)),
+    "SCAN tasks USING COVERING INDEX": TaskQuery(),
+}
+
+
+@pytest.mark.parametrize("step", COUNTED_BY_INDEX)
+def test_a_count_by_one_condition_reads_no_task(database: sqlite3.Connection, step: str) -> None:
+    statement = count(COUNTED_BY_INDEX[step])
+
+    assert statement is not None
+    plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
+    assert len(plan) == 1, plan
+    assert step in plan[0], plan
+
+
+def test_several_labels_are_looked_up_one_by_one(database: sqlite3.Connection) -> None:
+    plan = plan_of(database, TaskQuery(labels=("rare", "common")), None)
+
+    assert any("SEARCH others USING PRIMARY KEY (label=? AND task_id=?)" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step for step in plan), plan
+
+
+@pytest.mark.parametrize("after", [Cursor(0, 5), Cursor(-3, 5), Cursor(99, 5), Cursor(None, 5), Cursor(10**30, 10**30)])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("minimum", [None, -(10**30), 0, 4, 10**30])
+async def test_any_place_and_bound_are_taken_as_numbers(
+    tmp_path: Path, after: Cursor, descending: bool, minimum: int | None
+) -> None:
+    query = TaskQuery(priority_min=minimum, sort=SortField.PRIORITY, descending=descending)
+    async with opened(tmp_path / "tasks.db") as repository:
+        await add_all(repository, [TaskDraft("x", priority=number % 5) for number in range(20)])
+        tasks = (await repository.find(TaskQuery(), limit=99)).tasks
+
+        found = await repository.find(query, after=after, limit=99)
+
+        assert list(found.tasks) == select(tasks, query, after, 99)[0]
+
+
+async def test_statistics_of_tasks_that_are_all_alike_mislead_nobody(tmp_path: Path) -> None:
+    """ANALYZE then tells SQLite that the indexes are good for nothing, though others may come."""
+    async with opened(tmp_path / "tasks.db") as repository:
+        alike = TaskDraft("x", due_at=NOW + timedelta(1), priority=5, labels=("common",))
+        await add_all(repository, [alike] * 2_000)
+    with raw(tmp_path / "tasks.db") as database:
+        database.execute("ANALYZE")
+
+        for name, query in BY_INDEX.items():
+            for after in (None, Cursor(5 if query.sort is SortField.PRIORITY else NOW, 5)):
+                plan = plan_of(database, query, after)
+                parts = [step for step in plan if " task" in step and "PRIMARY KEY (rowid=?)" not in step]
+                assert parts, plan
+                assert all(name.partition(" ")[0] in step for step in parts), plan

@@ -1,0 +1,201 @@
+"""Dumps and restores, in little memory and all or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tracemalloc
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from heads import generation_of
+from patience import PATIENCE_SECONDS
+
+from stores.sqlite.stores import NOW, add, descriptions, opened, raw
+from tasksvc import (
+    Change,
+    CreateTask,
+    DeleteTask,
+    Entry,
+    IdempotencyKey,
+    IdempotencyRecord,
+    InvalidTask,
+    Position,
+    PutRecord,
+    StoreHeader,
+    StoreNotEmpty,
+    StoreUnavailable,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+)
+from tasksvc.testing.cancellation import cancelled_everywhere
+
+TASKS = 20_000
+MEGABYTE = 2**20
+
+
+async def of_many(count: int) -> AsyncIterator[Entry]:
+    """A dump of so many tasks of about 2 KB."""
+    yield StoreHeader("0", count, count, count)
+    for number in range(1, count + 1):
+        yield Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
+
+
+@pytest.mark.slow
+async def test_a_large_store_is_restored_and_dumped_in_little_memory(tmp_path: Path) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        tracemalloc.start()
+        try:
+            await repository.restore(of_many(TASKS))
+            restoring = tracemalloc.get_traced_memory()[1]
+            tracemalloc.reset_peak()
+            count = 0
+            async for _ in repository.dump():
+                count += 1
+            dumping = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert count == TASKS + 1
+        assert restoring < 8 * MEGABYTE, "of 40 MB"
+        assert dumping < 8 * MEGABYTE
+        assert len((await repository.find(TaskQuery(labels=("a",)), limit=1_000)).tasks) == 1_000
+
+
+async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        await repository.restore(of_many(2_000))
+        dump = repository.dump()
+        entries = [await anext(dump)]
+
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await add(repository, "after the snapshot")
+            await repository.commit((DeleteTask(1_999),), at=NOW)
+        entries += [entry async for entry in dump]
+
+        assert [entry.id for entry in entries if isinstance(entry, Task)] == list(range(1, 2_001))
+        assert entries[0] == StoreHeader(await generation_of(repository), 2_000, 2_000, 2_000)
+
+
+async def filled(repository: TaskRepository) -> list[Entry]:
+    """A store with some of everything, pruned; what its dump holds."""
+    for number in range(5):
+        writes = (CreateTask(TaskDraft(f"{number}", labels=("a",))), PutRecord("space", f"{number}", {"value": number}))
+        await repository.commit(
+            writes, at=NOW + timedelta(number), idempotency_key=IdempotencyKey("", f"{number}", "x")
+        )
+    await repository.commit((DeleteTask(5),), at=NOW + timedelta(9))
+    await repository.prune(log_before=NOW + timedelta(2), log_keep=100, keys_before=NOW + timedelta(1), limit=100)
+    return [entry async for entry in repository.dump()]
+
+
+async def given(entries: list[Entry]) -> AsyncIterator[Entry]:
+    for entry in entries:
+        yield entry
+
+
+async def test_a_restored_store_goes_on_where_the_other_one_was(tmp_path: Path) -> None:
+    async with opened(tmp_path / "from.db") as source:
+        entries = await filled(source)
+
+    async with opened(tmp_path / "to.db") as target:
+        await target.restore(given(entries))
+        assert [entry async for entry in target.dump()][1:] == entries[1:]
+        again = await target.commit((CreateTask(TaskDraft("x")),), at=NOW, idempotency_key=IdempotencyKey("", "4", "x"))
+        assert again.replayed
+        task = await add(target)
+        assert task.id == 6
+        assert (await target.find(TaskQuery(), limit=9)).position.seq == 7
+
+    async with opened(tmp_path / "to.db") as target:
+        page = await target.read_changes(Position(await generation_of(target), 2), limit=9)
+        assert page.next.seq == 7
+        assert (await add(target)).id == 7, "the triggers are there again"
+    with raw(tmp_path / "from.db") as one, raw(tmp_path / "to.db") as other:
+        schema = "SELECT type, name, sql FROM sqlite_master ORDER BY type, name"
+        assert other.execute(schema).fetchall() == one.execute(schema).fetchall()
+
+
+@pytest.mark.slow
+async def test_a_restore_that_is_cancelled_anywhere_leaves_all_or_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path / "from.db") as source:
+        entries = await filled(source)
+    stores: list[TaskRepository] = []
+
+    async def restore() -> None:
+        await stores[-1].restore(given(entries))
+
+    restored = 0
+    places = cancelled_everywhere(restore)
+    for number in itertools.count():
+        async with opened(tmp_path / f"{number}.db") as target:
+            stores.append(target)
+            if await anext(places, "the end") == "the end":
+                break
+            whole = [entry async for entry in target.dump()]
+            if len(whole) > 1:
+                assert whole[1:] == entries[1:]
+                restored += 1
+            else:
+                assert whole == [StoreHeader(await generation_of(target), 0, 0, 0)]
+            (header,) = [entry for entry in whole if isinstance(entry, StoreHeader)]
+            assert header.generation == await generation_of(target)
+            assert (await add(target, "after")).id == header.last_id + 1
+
+    assert len(stores) > 20
+    assert restored > 0
+
+
+async def test_a_restore_that_fails_half_way_leaves_the_store_empty(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[Entry]:
+        async for entry in of_many(1_000):
+            yield entry
+        raise LookupError("the source broke off")
+
+    async def twice() -> AsyncIterator[Entry]:
+        async for entry in of_many(1_000):
+            yield entry
+        async for entry in of_many(1_000):
+            yield entry
+
+    async def unstorable() -> AsyncIterator[Entry]:
+        async for entry in of_many(1_000):
+            yield entry
+        yield Task(1_001, "\ud800", False, None, None, 0, (), {}, NOW, NOW, 1)
+
+    async with opened(tmp_path / "tasks.db") as repository:
+        for entries, error in ((broken, LookupError), (twice, StoreUnavailable), (unstorable, InvalidTask)):
+            with pytest.raises(error):
+                await repository.restore(entries())
+            assert await descriptions(repository) == []
+
+        assert (await add(repository)).id == 1
+        with pytest.raises(StoreNotEmpty):
+            await repository.restore(of_many(1))
+        assert await descriptions(repository) == ["a task"]
+
+
+async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
+    async with opened(tmp_path / "tasks.db") as repository:
+        for number in range(25):
+            await repository.commit(
+                (CreateTask(TaskDraft("x")),), at=NOW, idempotency_key=IdempotencyKey("", f"{number}", "")
+            )
+        later = NOW + timedelta(1)
+
+        for step in range(1, 4):
+            more = await repository.prune(log_before=later, log_keep=0, keys_before=later, limit=10)
+
+            entries = [entry async for entry in repository.dump()]
+            assert more == (step < 3)
+            assert entries[0] == StoreHeader(await generation_of(repository), 25, 25, min(10 * step, 25))
+            assert sum(isinstance(entry, IdempotencyRecord) for entry in entries) == max(0, 25 - 10 * step)
+            assert sum(isinstance(entry, Change) for entry in entries) == max(0, 25 - 10 * step)
+
+    async with opened(tmp_path / "tasks.db") as repository:
+        assert (await repository.find(TaskQuery(), limit=1)).position.seq == 25
+        assert (await add(repository)).id == 26

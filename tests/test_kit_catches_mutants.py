@@ -1,0 +1,51 @@
+"""The contract kit catches faults: each of many broken stores fails the test that is about its fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mutants
+import pytest
+from mutants import MUTANTS, ContractViolation, HealthyStore
+
+from tasksvc import TaskRepository, TasksvcError
+from tasksvc.testing import TaskRepositoryContract
+
+pytestmark = pytest.mark.slow
+
+
+class Contract(TaskRepositoryContract):
+    """The kit, on a store of `mutants`."""
+
+    def __init__(self, store: type[HealthyStore]) -> None:
+        self.store = store
+
+    def store_url(self, tmp_path: Path) -> str:
+        return f"broken://{self.store.__name__}{tmp_path}"
+
+    @contextmanager
+    def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
+        assert isinstance(repository, HealthyStore)
+        repository.driver_fails = True
+        yield
+        repository.driver_fails = False
+
+
+@pytest.fixture(autouse=True)
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broken stores, installed as the adapter of broken: stores."""
+    mutants.install(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(mutants, "DISKS", {})
+
+
+@pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)
+def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
+    getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
+
+    with pytest.raises((AssertionError, TasksvcError)) as caught:
+        getattr(Contract(store), store.caught_by)(tmp_path / "broken")
+
+    assert str(caught.value), "the failure explains itself"
