@@ -22,7 +22,7 @@ from run import LIMIT, SERVER_CORE, TARGETS, TASKSVC, Server, machine, wrk
 
 def bare_insert(seconds: float) -> float:
     """Milliseconds that a commit of one row takes, the median."""
-    took = []
+    took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="tasksvc-benchmark-") as folder:
         database = sqlite3.connect(Path(folder, "tasks.db"), isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")

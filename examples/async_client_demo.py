@@ -160,7 +160,8 @@ def progress_bar(name: str, total: int) -> AbstractContextManager[Any]:
         from tqdm import tqdm
     except ImportError:
         return nullcontext(NoBar())
-    return tqdm(total=total, desc=name, unit="task", leave=False, disable=None)
+    bar: tqdm[Any] = tqdm(total=total, desc=name, unit="task", leave=False, disable=None)
+    return bar
 
 
 def report(name: str, count: int, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, EntryPoints
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def _installed_is_read_once() -> Iterator[None]:
     What a test installs itself is read each time.
     """
     known: dict[str, EntryPoints] = {}
-    read = Distribution.entry_points.fget
+    read: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
 
     def entry_points(distribution: Distribution) -> EntryPoints:
         path = str(getattr(distribution, "_path", ""))

@@ -106,7 +106,9 @@ class Connection:
 
     def take_nothing(self) -> None:
         """From now on all that comes stays where it is."""
-        self._writer.transport.pause_reading()
+        transport = self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
 
     def was_read_in_full(self) -> bool:
         """Whether the other side, which has ended the connection, had read all that was sent.

@@ -190,7 +190,7 @@ class CommitsOneByOne(ContractViolation):
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
-        results = []
+        results: list[Any] = []
         for index, write in enumerate(writes):
             try:
                 results += (await super().commit([write], at=at)).results
@@ -968,8 +968,8 @@ class DumpsKeysAsTheyCame(ContractViolation):
         async for entry in super().dump():
             if not isinstance(entry, IdempotencyRecord | Change):
                 yield entry
-        for entry in (*self._remembered.values(), *self._log):
-            yield entry
+        for key_or_change in (*self._remembered.values(), *self._log):
+            yield key_or_change
 
 
 class RestoresHalf(ContractViolation):

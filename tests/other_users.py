@@ -40,7 +40,7 @@ def as_user(uid: int, *, group: int) -> tuple[str, ...]:
 @cache
 def _showing() -> tuple[str, ...]:
     installed = {Path(name).resolve() for name in (sys.prefix, sys.base_prefix)}
-    sources = {Path(module.__file__).resolve().parents[1] for module in (tasksvc, tasksvc_sqlite)}
+    sources = {Path(str(module.__file__)).resolve().parents[1] for module in (tasksvc, tasksvc_sqlite)}
     beside = {folder for folder in sources if not any(folder.is_relative_to(other) for other in installed)}
     hidden = {folder: closed for folder in sorted(installed | beside) for closed in _closed(folder)}
     if not hidden:

@@ -247,7 +247,7 @@ def test_no_message_below_the_command_line_names_a_flag_a_variable_or_a_command(
     """An application that embeds the service, and a client, have neither; `tasksvc.cli.advice` adds them."""
     tree = (TASKSVC | ADAPTERS)[module]
 
-    assert [f"line {node.lineno}: {node.value}" for node in literals(tree) if ADVICE.search(str(node.value))] == []
+    assert [f"line {node.lineno}: {node.value!r}" for node in literals(tree) if ADVICE.search(str(node.value))] == []
 
 
 @pytest.mark.parametrize(

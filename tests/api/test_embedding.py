@@ -69,7 +69,7 @@ async def test_links_stay_below_the_prefix(client: Client, prefix: str) -> None:
         await new(client, prefix, str(n))
 
     async with client.get(f"{prefix}/tasks/?limit=2") as response:
-        following = response.links["next"]["url"]
+        following = URL(response.links["next"]["url"])
 
     assert following.path == f"{prefix}/tasks/"
     assert [task["description"] for task in await get(client, following.path_qs)] == ["2"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
@@ -14,11 +15,13 @@ from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token, new_secret
 
+Client = TestClient[web.Request, web.Application]
+
 
 class AuthClients(NamedTuple):
     """A client, and what it may show at the door."""
 
-    client: TestClient
+    client: Client
     secrets: dict[str, str]
 
     def headers(self, caller: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from aiohttp import ClientTimeout
 
 from auth.conftest import AuthClients
 from tasksvc.api.app import SERVICE
@@ -36,7 +37,9 @@ async def test_every_route_admits_just_those_whom_its_description_names(clients:
             has = Scope.named(caller) if caller in ("read", "write", "admin") else 0
             allowed = needed is None or has >= needed
             url = path.replace("{id}", "999999").replace("{name}", "nobody-has-this")
-            response = await clients.client.request(method, url, headers=clients.headers(caller), timeout=5)
+            response = await clients.client.request(
+                method, url, headers=clients.headers(caller), timeout=ClientTimeout(5)
+            )
             status = response.status
             response.close()
 

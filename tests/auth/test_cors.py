@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from auth.conftest import Client
 from tasksvc.api.app import create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.cors import ACCEPTED
@@ -15,12 +15,12 @@ NAMED = "https://app.example"
 
 
 @pytest.fixture
-async def client(aiohttp_client: AiohttpClient) -> TestClient:
+async def client(aiohttp_client: AiohttpClient) -> Client:
     options = Options(guard=OriginCheck(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
     return await aiohttp_client(create_app("memory://", options))
 
 
-async def test_a_named_origin_may_read_and_write(client: TestClient) -> None:
+async def test_a_named_origin_may_read_and_write(client: Client) -> None:
     written = await client.post("/tasks/", json={"description": "x"}, headers={"Origin": NAMED})
     read = await client.get("/tasks/1", headers={"Origin": NAMED})
 
@@ -34,7 +34,7 @@ async def test_a_named_origin_may_read_and_write(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://app.example", "null", f"{NAMED}.evil.example"])
-async def test_no_other_origin_may(client: TestClient, origin: str) -> None:
+async def test_no_other_origin_may(client: Client, origin: str) -> None:
     written = await client.post("/tasks/", json={"description": "x"}, headers={"Origin": origin})
     read = await client.get("/tasks/", headers={"Origin": origin})
 
@@ -43,7 +43,7 @@ async def test_no_other_origin_may(client: TestClient, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in read.headers
 
 
-async def test_a_preflight_is_answered_for_a_named_origin_only(client: TestClient) -> None:
+async def test_a_preflight_is_answered_for_a_named_origin_only(client: Client) -> None:
     asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match"}
 
     named = await client.options("/tasks/1", headers={"Origin": NAMED, **asked})
@@ -58,7 +58,7 @@ async def test_a_preflight_is_answered_for_a_named_origin_only(client: TestClien
     "asked",
     ["traceparent,tracestate,baggage", "sentry-trace", "x-app-version, if-match", "x-!#$%&'*+.^_`|~09"],
 )
-async def test_a_named_origin_may_send_the_headers_that_its_pages_add(client: TestClient, asked: str) -> None:
+async def test_a_named_origin_may_send_the_headers_that_its_pages_add(client: Client, asked: str) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
 
     answer = await client.options("/tasks/", headers={"Origin": NAMED, **preflight})
@@ -70,7 +70,7 @@ async def test_a_named_origin_may_send_the_headers_that_its_pages_add(client: Te
 
 
 @pytest.mark.parametrize("asked", ["x y", "x;y", "a\x80b", ",", '"x"', "x" * 3_000, "*, x/y"])
-async def test_what_names_no_headers_is_not_given_back(client: TestClient, asked: str) -> None:
+async def test_what_names_no_headers_is_not_given_back(client: Client, asked: str) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
 
     answer = await client.options("/tasks/", headers={"Origin": NAMED, **preflight})
@@ -79,7 +79,7 @@ async def test_what_names_no_headers_is_not_given_back(client: TestClient, asked
     assert accepted == ACCEPTED
 
 
-async def test_a_refusal_can_be_read_by_a_named_origin_too(client: TestClient) -> None:
+async def test_a_refusal_can_be_read_by_a_named_origin_too(client: Client) -> None:
     response = await client.get("/tasks/1", headers={"Origin": NAMED})
 
     assert response.status == 404

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from auth.conftest import Client
 from tasksvc.api.app import SERVICE, create_app
 from tasksvc.api.handlers.tasks import STREAM_PAGE
 from tasksvc.api.options import Options
@@ -17,7 +17,7 @@ from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token, new_secret
 
 
-async def client_with(aiohttp_client: AiohttpClient, options: Options) -> TestClient:
+async def client_with(aiohttp_client: AiohttpClient, options: Options) -> Client:
     return await aiohttp_client(create_app("memory://", options))
 
 

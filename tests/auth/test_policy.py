@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from auth.conftest import Client
 from tasksvc import Capability, InMemoryRepository, Record, StoreUnavailable, TaskRepository
 from tasksvc.api.app import create_app
 from tasksvc.api.options import Options
@@ -52,19 +52,19 @@ def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> TestClient:
+async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> Client:
     """Of a service that is open as long as there are no tokens."""
     return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.IF_ANY)))
 
 
-async def status_of(client: TestClient, secret: str | None = None) -> int:
+async def status_of(client: Client, secret: str | None = None) -> int:
     response = await client.get("/tasks/", headers={} if secret is None else {"Authorization": f"Bearer {secret}"})
     await response.read()
     return response.status
 
 
 async def test_a_token_that_another_process_makes_closes_an_open_service(
-    client: TestClient, repository: WatchedRepository
+    client: Client, repository: WatchedRepository
 ) -> None:
     assert await status_of(client) == 200
 
@@ -77,9 +77,7 @@ async def test_a_token_that_another_process_makes_closes_an_open_service(
 
 
 @pytest.mark.usefixtures("_looks_at_once")
-async def test_it_is_closed_from_the_next_look_on_and_stays_so(
-    client: TestClient, repository: WatchedRepository
-) -> None:
+async def test_it_is_closed_from_the_next_look_on_and_stays_so(client: Client, repository: WatchedRepository) -> None:
     assert await status_of(client) == 200
 
     await create_token(repository, "first", Scope.READ, at=now())
@@ -88,7 +86,7 @@ async def test_it_is_closed_from_the_next_look_on_and_stays_so(
 
 
 async def test_the_store_is_not_asked_with_every_request(
-    client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
+    client: Client, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 1_000.0)
     await asyncio.sleep(0.6)  # so that what was found at the start is old
@@ -102,7 +100,7 @@ async def test_the_store_is_not_asked_with_every_request(
 
 
 @pytest.mark.usefixtures("_looks_at_once")
-async def test_nobody_is_let_in_while_it_cannot_be_told(client: TestClient, repository: WatchedRepository) -> None:
+async def test_nobody_is_let_in_while_it_cannot_be_told(client: Client, repository: WatchedRepository) -> None:
     repository.refuses = True
 
     statuses = await asyncio.gather(*(status_of(client) for _ in range(3)))
@@ -113,7 +111,7 @@ async def test_nobody_is_let_in_while_it_cannot_be_told(client: TestClient, repo
 
 @pytest.mark.usefixtures("_looks_at_once")
 async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
-    client: TestClient, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
+    client: Client, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.02)
     stream = await client.get("/changes/stream")

@@ -6,10 +6,10 @@ import io
 import logging
 
 import pytest
-from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 from yarl import URL
 
+from auth.conftest import Client
 from tasksvc.api.app import create_app
 from tasksvc.api.observability.access_log import LogFormat, RequestLog
 from tasksvc.api.observability.redaction import redacted
@@ -20,7 +20,7 @@ from tasksvc.application.tokens import new_secret
 SECRET = new_secret()
 
 
-async def client_with(aiohttp_client: AiohttpClient, options: Options) -> TestClient:
+async def client_with(aiohttp_client: AiohttpClient, options: Options) -> Client:
     return await aiohttp_client(create_app("memory://", options))
 
 

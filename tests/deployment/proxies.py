@@ -43,7 +43,7 @@ class Client:
     def open(self, method: str, path: str, document: object = None, **headers: str) -> HTTPConnection:
         """A connection on which a request was sent; `path` is absolute, or below the proxy's own."""
         connection = _Here(self._parts.hostname or "", self._parts.port, context=self._trust, timeout=120)
-        connection.source_address = (self._address, 0)
+        connection.address = self._address
         body, kind = (None, {}) if document is None else (json.dumps(document), {"Content-Type": "application/json"})
         connection.request(method, urljoin(f"{self._parts.path}/", path), body, {**self._headers, **kind, **headers})
         return connection
@@ -57,9 +57,11 @@ class Client:
 
 
 class _Here(HTTPSConnection):
+    address: str
+
     def connect(self) -> None:
         there = ("127.0.0.1", self.port)
-        plain = socket.create_connection(there, timeout=120, source_address=self.source_address)
+        plain = socket.create_connection(there, timeout=120, source_address=(self.address, 0))
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)  # type: ignore[attr-defined]
 
 

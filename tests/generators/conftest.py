@@ -55,7 +55,7 @@ def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def typescript_folder(service: Service, npm_folder: Path, request: pytest.FixtureRequest) -> Path:
     """A folder with the service's description, and with the settings of TypeScript."""
-    folder = npm_folder / request.node.name
+    folder = npm_folder / str(request.node.name)
     folder.mkdir()
     describe(service, folder)
     shutil.copy(CLIENTS / "tsconfig.json", folder)

@@ -59,7 +59,7 @@ def generate(generator: str, folder: Path, *more: str) -> None:
 
 def python_client(name: str, service: Service, folder: Path) -> Any:
     """What the Python program `name` of clients/ prints, with what was generated into `folder`."""
-    command = [sys.executable, "-W", "error", CLIENTS / name, service.url, service.token]
+    command: list[str | Path] = [sys.executable, "-W", "error", CLIENTS / name, service.url, service.token]
     return json.loads(run(command, folder).splitlines()[-1])
 
 
@@ -72,5 +72,5 @@ def typescript_client(name: str, service: Service, folder: Path) -> Any:
     """Compiles the TypeScript program `name` of clients/ with what was generated, strictly; returns what it prints."""
     shutil.copy(CLIENTS / name, folder)
     run(["tsc", "--project", folder], folder)
-    command = ["node", folder / "build" / name.replace(".ts", ".js"), service.url, service.token]
+    command: list[str | Path] = ["node", folder / "build" / name.replace(".ts", ".js"), service.url, service.token]
     return json.loads(run(command, folder).splitlines()[-1])

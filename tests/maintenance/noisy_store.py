@@ -60,7 +60,7 @@ async def tasksvc_open_store(url: StoreURL) -> TaskRepository:
     thread.join()
     del thread
     Finalized()
-    fail_later("a coroutine that nobody awaits")
+    fail_later("a coroutine that nobody awaits")  # type: ignore[unused-coroutine]  # which is what it shows
     task = asyncio.ensure_future(fail_later("a task that fails"))
     await asyncio.wait([task])
     del task

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -66,7 +67,7 @@ def first(entries: Sequence[Entry], kind: type[Entry], n: int = 0) -> int:
     return [index for index, entry in enumerate(entries) if isinstance(entry, kind)][n]
 
 
-def replace(kind: type[Entry], n: int = 0, /, **fields: object) -> Tampering:
+def replace(kind: type[Entry], n: int = 0, /, **fields: Any) -> Tampering:
     def tamper(entries: list[Entry]) -> None:
         at = first(entries, kind, n)
         entry = entries[at]
@@ -91,7 +92,7 @@ def swap(kind: type[Entry], other: type[Entry]) -> Tampering:
     return tamper
 
 
-def revise(n: int, **fields: object) -> Tampering:
+def revise(n: int, **fields: Any) -> Tampering:
     """Changes the task of a change."""
 
     def tamper(entries: list[Entry]) -> None:

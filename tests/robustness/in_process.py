@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from types import TracebackType
+from typing import Any
 from unittest import mock
 
 from tasksvc.api.app import SERVICE, create_app
@@ -46,7 +47,8 @@ class InProcess:
         ports: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         listeners = [listener.Listener(self._app, "127.0.0.1", 0)]
         self._serving = asyncio.create_task(listener.serve(listeners, ready=lambda found: ports.set_result(found[0])))
-        await asyncio.wait([ports, self._serving], return_when=asyncio.FIRST_COMPLETED)
+        waited: list[asyncio.Future[Any]] = [ports, self._serving]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if self._serving.done():
             await self._serving
         self.port = ports.result()

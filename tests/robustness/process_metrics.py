@@ -39,7 +39,8 @@ def vitals_of(service: RunningService) -> ProcessMetrics:
     text = ask(service.url, "GET", "/metrics").body.decode()
     names = ("tasksvc_requests_in_flight", "tasksvc_feed_streams", "tasksvc_event_loop_tasks", "process_open_fds")
     threads = len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
-    return ProcessMetrics(*(int(figure(text, name)) for name in names), threads)
+    requests, streams, tasks, descriptors = (int(figure(text, name)) for name in names)
+    return ProcessMetrics(requests, streams, tasks, descriptors, threads)
 
 
 def megabytes_of(service: RunningService) -> float:

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import strategies as some
 from hypothesis import given
 
 from tasksvc import Entry, IdempotencyKey, IdempotencyRecord, Record, Task, TaskDraft
 from tasksvc.domain import codec
 from tasksvc.domain.task import new_task
+from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from tasksvc.domain.rules import (
     parse_timestamp,
 )
 from tasksvc.domain.task import merge_patch, new_task, revised
+from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
-import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +55,7 @@ from tasksvc.domain.rules import (
     metadata_error,
     normalize_labels,
 )
+from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

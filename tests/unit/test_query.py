@@ -9,12 +9,12 @@ from typing import Any
 from unicodedata import is_normalized, normalize
 
 import pytest
-import strategies as some
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, fold_text, select
 from tasksvc.domain.task import new_task
+from unit import strategies as some
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
 

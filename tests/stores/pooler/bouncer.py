@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from stores.postgresql.server import NOBODY, PATIENCE, Server, free_port
+from http_client import free_port
+
+from stores.postgresql.server import NOBODY, PATIENCE, Server
 
 PROGRAM = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 

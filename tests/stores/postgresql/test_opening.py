@@ -42,7 +42,7 @@ async def test_who_comes_while_another_process_migrates_waits_for_it(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     await database.execute("SELECT pg_advisory_lock($1, $2)", LOCKS, schema_number(schema))
-    opening = asyncio.create_task(open_store(store_url, timeout=1))
+    opening = asyncio.ensure_future(open_store(store_url, timeout=1))
     await asyncio.sleep(1.5)
     assert not opening.done(), "however long that takes"
 
@@ -217,7 +217,7 @@ async def test_each_of_several_servers_that_are_not_there_is_named(own_server: S
 
 async def test_a_server_that_starts_late_is_waited_for(own_server: Server, open_store: Open) -> None:
     own_server.stop()
-    opening = asyncio.create_task(open_store(own_server.tcp_url(), schema="late"))
+    opening = asyncio.ensure_future(open_store(own_server.tcp_url(), schema="late"))
     await asyncio.sleep(0.3)
     assert not opening.done()
 
@@ -231,7 +231,7 @@ async def test_a_server_that_takes_no_writes_is_waited_for(own_server: Server, o
     try:
         url = own_server.tcp_url()
         told = await refusal(with_parameters(url, start_timeout=0.5))
-        opening = asyncio.create_task(open_store(url, schema="not_yet"))
+        opening = asyncio.ensure_future(open_store(url, schema="not_yet"))
         await asyncio.sleep(0.2)
         assert not opening.done()
     finally:

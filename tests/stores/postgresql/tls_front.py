@@ -75,7 +75,7 @@ class TLSFront:
                 client.sendall(b"S")
                 client = stack.enter_context(self._context.wrap_socket(client, server_side=True))
                 self.encrypted += 1
-                self.client_certificates += client.getpeercert() is not None  # type: ignore[attr-defined]
+                self.client_certificates += client.getpeercert() is not None
                 first = b""
             server = stack.enter_context(socket.create_connection(("127.0.0.1", self._server_port)))
             server.sendall(first)

@@ -10,6 +10,7 @@ import pytest
 from heads import generation_of
 from patience import FOREVER_SECONDS
 from tasksvc_sqlite.cache import PageCache, TaskCache, size_of
+from tasksvc_sqlite.repository import SQLiteRepository
 
 from stores.sqlite.stores import NOW, add, add_all, opened, raw
 from tasksvc import (
@@ -306,6 +307,7 @@ async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
         await add(source, "restored")
         before = await generation_of(target)
         is_on_disk, may_end = asyncio.Event(), asyncio.Event()
+        assert isinstance(target, SQLiteRepository)
         look = target._writer.header
 
         async def look_later() -> StoreHeader:

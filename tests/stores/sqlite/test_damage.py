@@ -23,6 +23,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UpdateTask,
+    Write,
 )
 from tasksvc.api.app import create_app
 
@@ -78,7 +79,12 @@ async def test_a_damaged_task_fails_those_alone_who_read_it(file: Path, how: str
 async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: str) -> None:
     damage(file, how)
     async with opened(file) as repository:
-        writes = [UpdateTask(2, {"priority": 1}), UpdateTask(3, {"priority": 1}), DeleteTask(3), DeleteTask(4)]
+        writes: list[Write] = [
+            UpdateTask(2, {"priority": 1}),
+            UpdateTask(3, {"priority": 1}),
+            DeleteTask(3),
+            DeleteTask(4),
+        ]
         patched, *failures, removed = await outcomes(*(repository.commit((write,), at=NOW) for write in writes))
 
         assert patched.results[0].priority == 1

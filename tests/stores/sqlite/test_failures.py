@@ -20,6 +20,7 @@ from tasksvc import (
     CreateTask,
     Cursor,
     DeleteTask,
+    Found,
     IdempotencyKey,
     InvalidTask,
     OutcomeUnknown,
@@ -34,6 +35,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UpdateTask,
+    Write,
 )
 from tasksvc.domain.errors import PositionGone
 from tasksvc.testing import failing_files
@@ -201,7 +203,7 @@ async def test_a_write_waits_for_another_program_and_then_gives_up(tmp_path: Pat
 async def test_after_a_wait_in_vain_the_next_writes_wait_less_until_one_is_done(tmp_path: Path) -> None:
     async def patience() -> int:
         ((milliseconds,),) = await repository._writer.rows("PRAGMA busy_timeout")
-        return milliseconds
+        return int(milliseconds)
 
     repository = await open_file(str(tmp_path / "tasks.db"), scratch=False)
     try:
@@ -271,7 +273,7 @@ async def test_what_another_program_wrote_is_not_written_over(tmp_path: Path) ->
 
 
 async def test_a_value_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
-    unstorable = [
+    unstorable: list[Write] = [
         CreateTask(TaskDraft("\ud800")),
         CreateTask(TaskDraft("label", labels=("\udfff",))),
         CreateTask(TaskDraft("metadata", metadata={"a": HUGE})),
@@ -310,10 +312,11 @@ async def test_a_value_that_cannot_be_stored_takes_its_whole_commit_with_it(tmp_
 async def test_no_id_upsets_the_store(tmp_path: Path, task_id: int) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         task = await add(repository)
-        outcomes = await asyncio.gather(repository.get(task_id), repository.get(task.id), return_exceptions=True)
+        failure, found = await asyncio.gather(repository.get(task_id), repository.get(task.id), return_exceptions=True)
 
-        assert isinstance(outcomes[0], TaskNotFound)
-        assert outcomes[1].task == task
+        assert isinstance(failure, TaskNotFound)
+        assert isinstance(found, Found)
+        assert found.task == task
         for write in (UpdateTask(task_id, {"priority": 1}), DeleteTask(task_id)):
             with pytest.raises(TaskNotFound):
                 await repository.commit((write,), at=NOW)
