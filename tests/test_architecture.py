@@ -202,6 +202,18 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
 
 
+@pytest.mark.parametrize("module", [module for module in TASKSVC if place(module) == "api"])
+def test_the_api_calls_no_method_of_a_repository(module: str) -> None:
+    """The use cases do, so that every way in gets the same checks and turns."""
+    called = [
+        f"line {node.lineno}"
+        for node in ast.walk(TASKSVC[module])
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[-1] == "repository"
+    ]
+
+    assert called == []
+
+
 def test_nobody_imports_an_adapter() -> None:
     assert {module for module, tree in TASKSVC.items() if libraries(tree) & DRIVERS.keys()} == set()
 

@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasksvc.api.app import SERVICE, create_app
+    from tasksvc.api.app import RUNTIME, create_app
     from tasksvc.api.options import SCRATCH_STORE, Options
     from tasksvc.api.pipeline.auth import TokenPolicy
     from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, OriginCheck
 
-__all__ = ["LOOPBACK_HOSTS", "SCRATCH_STORE", "SERVICE", "Options", "OriginCheck", "TokenPolicy", "create_app"]
+__all__ = ["LOOPBACK_HOSTS", "RUNTIME", "SCRATCH_STORE", "Options", "OriginCheck", "TokenPolicy", "create_app"]
 
 _WHEN_USED = {
-    "app": {"SERVICE", "create_app"},
+    "app": {"RUNTIME", "create_app"},
     "options": {"SCRATCH_STORE", "Options"},
     "pipeline.auth": {"TokenPolicy"},
     "pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},

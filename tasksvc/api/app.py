@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable
 from aiohttp import web
 
 import tasksvc
+from tasksvc.api.handlers.batch import BatchHandlers
 from tasksvc.api.handlers.changes import ChangeHandlers
 from tasksvc.api.handlers.health import HealthHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
@@ -17,23 +18,31 @@ from tasksvc.api.options import SCRATCH_STORE, Options
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.fast_path import FastPath
+from tasksvc.api.pipeline.in_flight import InFlight
+from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
+from tasksvc.api.requests.body import Uploads
+from tasksvc.api.responses.sse import sse_event
 from tasksvc.api.routes import Routes
-from tasksvc.api.runtime import Runtime
 from tasksvc.application.memory_shares import shares_of
+from tasksvc.application.runtime import Runtime
 from tasksvc.plugins import open_repository
 from tasksvc.ports.store import TaskRepository
 
-SERVICE: web.AppKey[Runtime] = web.AppKey("tasksvc", Runtime)
-"""Where an application keeps its service."""
-ACCESS: web.AppKey[Authenticator] = web.AppKey("tasksvc-access", Authenticator)
-"""Who may use an application."""
-FRONT: web.AppKey[FastPath] = web.AppKey("tasksvc-front", FastPath)
-"""What a server may put before the application."""
-OPERATIONS: web.AppKey[web.Application] = web.AppKey("tasksvc-operations", web.Application)
-"""Health and figures as an application of their own, for another port."""
-ADMINISTRATION: web.AppKey[web.Application] = web.AppKey("tasksvc-administration", web.Application)
+RUNTIME: web.AppKey[Runtime] = web.AppKey("tasksvc", Runtime)
+"""Holds the running service."""
+AUTHENTICATOR: web.AppKey[Authenticator] = web.AppKey("tasksvc-authenticator", Authenticator)
+"""Decides who may use the application."""
+IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("tasksvc-in-flight", InFlight)
+"""Holds the requests that are being answered."""
+PEERS: web.AppKey[Peers] = web.AppKey("tasksvc-peers", Peers)
+"""Tells the clients of the application apart."""
+FAST_PATH: web.AppKey[FastPath] = web.AppKey("tasksvc-fast-path", FastPath)
+"""Dispatches the most frequent requests, if a server puts it before the application."""
+HEALTH_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-health", web.Application)
+"""Health and metrics as an application of their own, for another port."""
+TOKENS_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-tokens", web.Application)
 """The administration of tokens, which asks for none: for a socket that nobody else can open."""
 
 
@@ -50,50 +59,54 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)
 
-    service = Runtime(
-        open_store,
-        options.retention,
-        scheme=url.partition(":")[0],
-        peers=Peers(options.proxies),
-        shares=shares_of(options.memory_limit),
-    )
+    scheme, peers, shares = url.partition(":")[0], Peers(options.proxies), shares_of(options.memory_limit)
+    bodies = Uploads(peers, shares.bodies)
+    in_flight = InFlight(scheme, bodies)
+    runtime = Runtime(open_store, options.retention, in_flight, scheme=scheme, shares=shares, encode_change=sse_event)
     observer = Observer(options.request_log, options.proxies)
-    access = Authenticator(service, options.tokens, options.allowance)
+    authenticator = Authenticator(runtime, peers, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None
-    pipeline = RequestPipeline(service, access, observer, guard=options.guard, cors=cors)
-    tasks, tokens = TaskHandlers(service, access), TokenHandlers(service, access)
-    health = HealthHandlers(service, observer)
+
+    def pipeline_with(guard: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
+        return RequestPipeline(runtime, in_flight, bodies, authenticator, observer, guard=guard, cors=cors)
+
+    pipeline = pipeline_with(options.guard, cors)
+    tasks, tokens = TaskHandlers(runtime, authenticator), TokenHandlers(runtime, authenticator)
+    health = HealthHandlers(runtime, in_flight, observer)
     routes = Routes(pipeline, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
-    app[SERVICE], app[ACCESS] = service, access
-    app[FRONT] = FastPath(tasks, pipeline, service.uploads, body_max=options.body_max)
+    app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
+    app[IN_FLIGHT], app[PEERS] = in_flight, peers
+    app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=options.body_max)
     groups = [
-        *tasks.routes(body_max=options.body_max, batch_max=options.batch_max),
-        ChangeHandlers(service, access).routes(),
+        *tasks.routes(body_max=options.body_max),
+        BatchHandlers(runtime, authenticator).routes(body_max=options.body_max, batch_max=options.batch_max),
+        ChangeHandlers(runtime, authenticator).routes(),
         tokens.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),
         routes.document(),
     ]
     routes.add_to(app.router, groups)
-    app[OPERATIONS] = web.Application()
-    apart = RequestPipeline(service, access, observer, guard=options.operations_guard)
-    Routes(apart, None, tasksvc.__version__).add_to(app[OPERATIONS].router, health.routes_for_operators())
-    app[ADMINISTRATION] = web.Application(client_max_size=2**62)
-    routes.add_to(app[ADMINISTRATION].router, [tokens.local_routes()])
+    app[HEALTH_APP] = web.Application()
+    Routes(pipeline_with(options.operations_guard), None, tasksvc.__version__).add_to(
+        app[HEALTH_APP].router, health.routes_for_operators()
+    )
+    app[TOKENS_APP] = web.Application(client_max_size=2**62)
+    routes.add_to(app[TOKENS_APP].router, [tokens.local_routes()])
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         try:
-            await service.start()
-            await access.start(options.admin_token)
+            await runtime.start()
+            await authenticator.start(options.admin_token)
             yield
         finally:
             await shutdown(app)
 
     async def shutdown(app: web.Application) -> None:
-        await service.drain(options.drain_seconds)
+        await runtime.drain(options.drain_seconds)
         observer.close()  # before what is said of the store
-        await service.stop(options.drain_seconds)
+        await runtime.stop(options.drain_seconds)
 
     app.on_shutdown.append(shutdown)
     app.cleanup_ctx.append(run)  # on_shutdown is not called where another part of the startup fails

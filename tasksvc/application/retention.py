@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tasksvc.application.clock import now
+from tasksvc.domain.errors import RepositoryError
 from tasksvc.ports.store import TaskRepository
 
+PRUNE_SECONDS = 60.0
+"""Seconds between two runs that prune the store."""
+PRUNE_PAUSE_SECONDS = 0.01
+"""Seconds between two steps of one run, so that requests come first."""
 KEY_HOURS = 24
 """Hours for which an idempotency key is good at least: all that is promised about it, in every place."""
 CLOCK_STEP = timedelta(days=1)
 """How far off the clock may be when a key is used, and in the other direction later, without breaking that."""
+
+log = logging.getLogger("tasksvc")
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,20 @@ class Retention:
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:
-    """One short step of dropping what `retention` lets go; True if more is due."""
+    """Prunes what `retention` lets go in one short step, and returns whether more is due."""
     return await repository.prune(
         log_before=at - retention.log_age, log_keep=retention.log_keep, keys_before=at - retention.key_age, limit=limit
     )
+
+
+async def prune_for_ever(repository: TaskRepository, retention: Retention, *, scheme: str) -> None:
+    """Prunes the store now and every PRUNE_SECONDS, until it is cancelled.  Errors go to the log."""
+    while True:
+        more = False
+        try:
+            more = await prune_step(repository, retention, at=now())
+        except RepositoryError as error:
+            log.warning("What is old could not be dropped: %s", error)
+        except Exception as error:
+            log.error("The %s: store failed to drop what is old.", scheme, exc_info=error)
+        await asyncio.sleep(PRUNE_PAUSE_SECONDS if more else PRUNE_SECONDS)

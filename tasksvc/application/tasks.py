@@ -1,11 +1,19 @@
-"""What the service does with tasks, over any TaskRepository.  `at` is the time of the call."""
+"""What the service does with tasks: the one door to them, for every way in.
+
+Reads and writes check what the store gives back.  Reads that take long take turns by caller, so that no
+caller waits for all that another one asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, cast
+from functools import partial
+from typing import Any, TypeVar, cast
 
+from tasksvc.application.contract_checks import check_count, check_task
+from tasksvc.application.pages_at_once import PagesAtOnce
+from tasksvc.application.searches import Searches
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.task import Task, TaskDraft
 from tasksvc.domain.writes import (
@@ -24,115 +32,171 @@ from tasksvc.ports.store import Found, Page, TaskRepository
 
 Shown = TypeVar("Shown")
 """What is made of a page."""
+Caller = Callable[[], Hashable]
+"""Says whose turn it is to be; called only where there are turns."""
+ALL_TASKS = TaskQuery()
+"""The query of the most frequent list.  Every store has it at hand."""
 DELETE_MATCHING_MAX = 1_000
-"""Tasks that one call of delete_matching() removes at most."""
+"""Tasks that one call of delete_matching() deletes at most."""
 DELETE_MATCHING_BYTES = 8 * 1024 * 1024
-"""JSON bytes of all tasks that one call removes, since they are read first; only very large tasks reach this."""
+"""JSON bytes of all tasks that one call deletes, since they are read first; only very large tasks reach this."""
+PAGES_AT_ONCE = 32
+"""Pages that are read at once, where nothing else is given."""
 
 
-async def create(
-    repository: TaskRepository, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None
-) -> tuple[Found, bool]:
-    """A new task; and whether it is the one that the idempotency key made before."""
-    committed = await repository.commit((CreateTask(draft),), at=at, idempotency_key=idempotency_key)
-    return _only_task(committed), committed.replayed
+def _anybody() -> None:
+    """Stands for all callers that share their turns."""
 
 
-async def patch(
-    repository: TaskRepository,
-    task_id: int,
-    fields: dict[str, Any],
-    *,
-    at: datetime,
-    expected: Precondition = ANY_VERSION,
-    idempotency_key: IdempotencyKey | None = None,
-) -> tuple[Found, bool]:
-    """The task with a merge patch applied; and whether it is as the idempotency key left it before.
+class Tasks:
+    """Creates, reads, updates and deletes the tasks of a repository.
 
-    Raises TaskNotFound, VersionConflict, InvalidTask.
+    `at` is the time of the call.  `caller` says whose turns a read takes; all reads without one share theirs.  Methods
+    raise what the methods of TaskRepository raise, and ContractViolation where the store breaks the contract.
     """
-    committed = await repository.commit(
-        (UpdateTask(task_id, fields, expected),), at=at, idempotency_key=idempotency_key
-    )
-    return _only_task(committed), committed.replayed
+
+    def __init__(self, repository: TaskRepository, *, pages_at_once: int = PAGES_AT_ONCE) -> None:
+        """`pages_at_once`: pages of lists that are read at once."""
+        self._repository = repository
+        self._pages = PagesAtOnce(pages_at_once)
+        # Searches in descriptions take the longest, so they wait for each other only.
+        self._scans, self._searches = Searches(), Searches()
+
+    # ------------------------------------------------------------ one task
+
+    async def create(
+        self, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> tuple[Found, bool]:
+        """Creates a task.  Returns it, and whether the idempotency key had created it before."""
+        committed = await self._repository.commit((CreateTask(draft),), at=at, idempotency_key=idempotency_key)
+        return _only_task(committed), committed.replayed
+
+    async def get(self, task_id: int) -> Found:
+        """Returns the task with this id.  Raises TaskNotFound."""
+        found = await self._repository.get(task_id)
+        check_task(found.task, task_id)
+        return found
+
+    async def update(
+        self,
+        task_id: int,
+        patch: dict[str, Any],
+        *,
+        at: datetime,
+        precondition: Precondition = ANY_VERSION,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> tuple[Found, bool]:
+        """Applies a merge patch.  Returns the task as it then is, and whether the idempotency key had done so before.
+
+        Raises TaskNotFound, VersionConflict, InvalidTask.
+        """
+        committed = await self._repository.commit(
+            (UpdateTask(task_id, patch, precondition),), at=at, idempotency_key=idempotency_key
+        )
+        updated = _only_task(committed)
+        check_task(updated.task, task_id)
+        return updated, committed.replayed
+
+    async def delete(
+        self,
+        task_id: int,
+        *,
+        at: datetime,
+        precondition: Precondition = ANY_VERSION,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> bool:
+        """Deletes a task, and returns whether the idempotency key had done so before.
+
+        Raises TaskNotFound, VersionConflict.
+        """
+        committed = await self._repository.commit(
+            (DeleteTask(task_id, precondition),), at=at, idempotency_key=idempotency_key
+        )
+        return committed.replayed
+
+    # ------------------------------------------------------------ many tasks
+
+    async def find(
+        self,
+        query: TaskQuery,
+        *,
+        caller: Caller = _anybody,
+        after: Cursor | None = None,
+        limit: int,
+        max_bytes: int | None = None,
+    ) -> Page:
+        """Returns a page of the tasks that match, as TaskRepository.find() does, when it's the turn of `caller`.
+
+        The page is to be shown before anything else is awaited, since the turn ends here.
+        """
+        repository = self._repository
+        if query is ALL_TASKS or not repository.needs_scan(query):
+            return await self._pages.find(repository, query, after=after, limit=limit, max_bytes=max_bytes)
+        find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
+        return await self._turns(query).run(caller(), find)
+
+    async def iter_pages(
+        self,
+        query: TaskQuery,
+        show: Callable[[Page], Shown],
+        *,
+        caller: Caller = _anybody,
+        after: Cursor | None = None,
+        page_size: int,
+        max_bytes: int,
+    ) -> AsyncGenerator[Shown, None]:
+        """Yields the whole list page by page, as `show` makes it; at least one page.
+
+        A page has the bounds of TaskRepository.find().
+        """
+        while True:
+            page = await self.find(query, caller=caller, after=after, limit=page_size, max_bytes=max_bytes)
+            shown, reached = show(page), page.next
+            del page  # which would be kept until the next one is asked for
+            yield shown
+            if reached is None:
+                return
+            if reached == after:
+                raise RuntimeError("The store gave a page that leads to itself.")
+            after = reached
+
+    async def count(self, query: TaskQuery, *, caller: Caller = _anybody) -> int:
+        """Returns how many tasks match, when it's the turn of `caller`."""
+        count = await self._turns(query).run(caller(), partial(self._repository.count, query))
+        check_count(count)
+        return count
+
+    async def delete_matching(
+        self,
+        query: TaskQuery,
+        *,
+        at: datetime,
+        caller: Caller = _anybody,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> tuple[DeleteResult, bool]:
+        """Deletes the first DELETE_MATCHING_MAX tasks that match, by id, in one transaction; fewer very large ones.
+
+        A task that stops matching before the transaction is left alone.  Returns what was deleted, and
+        whether the idempotency key had deleted it before.
+        """
+        page = await self.find(query, caller=caller, limit=DELETE_MATCHING_MAX, max_bytes=DELETE_MATCHING_BYTES)
+        if not page.tasks and idempotency_key is None:
+            return DeleteResult(0, more=False), False
+        # Also where nothing matches now: the key may have been used, or its result is to be kept.
+        deletion = DeleteMatching([task.id for task in page.tasks], query, more=page.next is not None)
+        committed = await self._repository.commit((deletion,), at=at, idempotency_key=idempotency_key)
+        return cast(DeleteResult, committed.results[0]), committed.replayed
+
+    async def batch(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        """Commits all of `writes` or none.  Raises the error of the first that is refused, with its index."""
+        return await self._repository.commit(writes, at=at, idempotency_key=idempotency_key)
+
+    def _turns(self, query: TaskQuery) -> Searches:
+        return self._scans if query.q is None else self._searches
 
 
 def _only_task(committed: CommitResult) -> Found:
     """The task of a commit of one write."""
     return Found(cast(Task, committed.results[0]), committed.position.generation)
-
-
-async def remove(
-    repository: TaskRepository,
-    task_id: int,
-    *,
-    at: datetime,
-    expected: Precondition = ANY_VERSION,
-    idempotency_key: IdempotencyKey | None = None,
-) -> bool:
-    """Deletes a task, and returns whether the idempotency key did so before.  Raises TaskNotFound, VersionConflict."""
-    committed = await repository.commit((DeleteTask(task_id, expected),), at=at, idempotency_key=idempotency_key)
-    return committed.replayed
-
-
-async def batch(
-    repository: TaskRepository, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
-) -> CommitResult:
-    """All of `writes` or none.  Raises the error of the first that is refused, with its index."""
-    return await repository.commit(writes, at=at, idempotency_key=idempotency_key)
-
-
-class Find(Protocol):
-    """TaskRepository.find(), or what stands before it."""
-
-    async def __call__(
-        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
-    ) -> Page: ...
-
-
-async def delete_matching(
-    repository: TaskRepository,
-    query: TaskQuery,
-    *,
-    at: datetime,
-    idempotency_key: IdempotencyKey | None = None,
-    find: Find | None = None,
-) -> tuple[DeleteResult, bool]:
-    """Removes the first DELETE_MATCHING_MAX tasks that match, by id, in one transaction; fewer if they are very large.
-
-    A task that stops matching before the transaction is left alone.  Gives what was removed, and
-    whether it is what the idempotency key removed before.  `find` looks for them; by default it's that of the
-    repository.
-    """
-    page = await (find or repository.find)(query, limit=DELETE_MATCHING_MAX, max_bytes=DELETE_MATCHING_BYTES)
-    if not page.tasks and idempotency_key is None:
-        return DeleteResult(0, more=False), False
-    # Also where nothing matches now: the key may have been used, or is to be remembered.
-    removal = DeleteMatching([task.id for task in page.tasks], query, more=page.next is not None)
-    committed = await repository.commit((removal,), at=at, idempotency_key=idempotency_key)
-    return cast(DeleteResult, committed.results[0]), committed.replayed
-
-
-async def iter_pages(
-    find: Find,
-    query: TaskQuery,
-    show: Callable[[Page], Shown],
-    *,
-    after: Cursor | None = None,
-    page_size: int,
-    max_bytes: int,
-) -> AsyncGenerator[Shown, None]:
-    """The whole list, page by page, as `show` makes it; one page at least.
-
-    A page has the bounds of TaskRepository.find().
-    """
-    while True:
-        page = await find(query, after=after, limit=page_size, max_bytes=max_bytes)
-        shown, reached = show(page), page.next
-        del page  # which would be kept until somebody asks for the next one
-        yield shown
-        if reached is None:
-            return
-        if reached == after:
-            raise RuntimeError("The store gave a page that leads to itself.")
-        after = reached

@@ -156,7 +156,7 @@ def route_everything(self: FastPath, application: Any) -> Any:
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)
 
-    self._show = self._show_list = self._create = route
+    self._get = self._list = self._create = route
     return _before(self, application)
 
 

@@ -14,7 +14,7 @@ from api.conftest import connect
 from api.form import check_form
 from tasksvc import StoreFull
 from tasksvc.api import Options, TokenPolicy
-from tasksvc.api.app import OPERATIONS, create_app
+from tasksvc.api.app import HEALTH_APP, create_app
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.application.tokens import new_secret
 
@@ -35,7 +35,7 @@ async def ask(client: TestClient[Any, Any], method: str, path: str, **more: Any)
 async def test_every_route_says_how_its_answer_may_be_kept(aiohttp_client: AiohttpClient, method: str) -> None:
     root = new_secret()
     app = create_app("memory://", Options(tokens=TokenPolicy.ALWAYS, admin_token=root))
-    service, operations = await aiohttp_client(app), await aiohttp_client(app[OPERATIONS])
+    service, operations = await aiohttp_client(app), await aiohttp_client(app[HEALTH_APP])
     known = {"Authorization": f"Bearer {root}"}
     await service.post("/tasks/", json={"description": "x"}, headers=known)
     await service.post("/tasks/", json={"description": "y"}, headers=known)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.api_client import Answer, Api
-from tasksvc.api import SERVICE
+from tasksvc.api import RUNTIME
 from tasksvc.api.handlers.changes import PAGE_BYTES
 from tasksvc.application.clock import now
 from tasksvc.application.retention import Retention, prune_step
@@ -169,7 +169,7 @@ async def test_after_the_log_was_pruned_a_reader_syncs_anew(any_api: Api) -> Non
     old = (await api.get("/changes?since=0&limit=2")).json["next"]
     assert api.client.app is not None
     while await prune_step(
-        api.client.app[SERVICE].repository, Retention(log_age=timedelta(0)), at=now() + timedelta(1)
+        api.client.app[RUNTIME].repository, Retention(log_age=timedelta(0)), at=now() + timedelta(1)
     ):
         pass
 

@@ -9,7 +9,7 @@ from tasksvc_memory import MemoryRepository
 
 from api.api_client import Api
 from tasksvc import StoreUnavailable
-from tasksvc.api import SERVICE
+from tasksvc.api import RUNTIME
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -48,7 +48,7 @@ async def test_a_service_whose_store_does_not_answer_is_not_ready(api: Api, monk
 
 async def test_a_service_that_shuts_down_is_alive_and_not_ready(api: Api) -> None:
     assert api.client.app is not None
-    await api.client.app[SERVICE].drain(0)
+    await api.client.app[RUNTIME].drain(0)
 
     ready, live = await api.get("/health/ready"), await api.get("/health/live")
 

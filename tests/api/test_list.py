@@ -29,7 +29,8 @@ from tasksvc import (
     UpdateTask,
     select,
 )
-from tasksvc.api import SERVICE
+from tasksvc.api import RUNTIME
+from tasksvc.api.app import IN_FLIGHT
 from tasksvc.api.handlers import tasks
 from tasksvc.api.handlers.tasks import STREAM_PAGE
 from tasksvc.domain.codec import task_to_json
@@ -40,7 +41,7 @@ DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
 def store_of(api: Api) -> TaskRepository:
     """The store that the service of `api` has opened."""
     assert api.client.app is not None
-    return api.client.app[SERVICE].repository
+    return api.client.app[RUNTIME].repository
 
 
 async def fill(api: Api, count: int, description: str = "x") -> None:
@@ -184,7 +185,7 @@ async def test_even_to_a_client_that_knows_no_chunks_it_does_not_look_complete(a
 async def test_a_client_that_leaves_half_way_leaves_nothing_behind(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     await fill(api, 5_000, "x" * 2_000)
     assert api.client.app is not None
-    service = api.client.app[SERVICE]
+    in_flight = api.client.app[IN_FLIGHT]
     for _ in range(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port)
         writer.write(b"GET /tasks/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -192,7 +193,7 @@ async def test_a_client_that_leaves_half_way_leaves_nothing_behind(api: Api, cap
         writer.close()
 
     async with asyncio.timeout(10):
-        while service.in_flight:
+        while in_flight:
             await asyncio.sleep(0.01)
 
     assert (await api.new())["id"] == 5_001
@@ -210,7 +211,7 @@ async def test_a_client_that_reads_nothing_blocks_nobody_and_is_cut_off(
     async with asyncio.timeout(10):
         written = [await api.new(str(n)) for n in range(20)]
         assert api.client.app is not None
-        while api.client.app[SERVICE].in_flight:
+        while api.client.app[IN_FLIGHT]:
             await asyncio.sleep(0.01)
 
     assert len(written) == 20

@@ -23,8 +23,8 @@ from api.api_client import JSON, Api
 from api.conftest import connect
 from api.sse_client import Event, Events, events
 from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, TaskDraft
-from tasksvc.api import SERVICE
-from tasksvc.api.responses import feed
+from tasksvc.api import RUNTIME
+from tasksvc.application import change_feed
 from tasksvc.application.clock import now
 
 
@@ -97,7 +97,7 @@ async def test_the_first_id_outlasts_a_pruning_of_all_that_came_before_it(api: A
     async with events(api) as stream:
         start = stream.start
     assert api.client.app is not None
-    repository = api.client.app[SERVICE].repository
+    repository = api.client.app[RUNTIME].repository
     await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
     await api.new("after")
 
@@ -112,7 +112,7 @@ async def test_the_first_id_is_gone_where_the_log_was_pruned_past_it(api: Api) -
         start = stream.start
     await api.many([{"description": str(n)} for n in range(10)])
     assert api.client.app is not None
-    repository = api.client.app[SERVICE].repository
+    repository = api.client.app[RUNTIME].repository
     await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
 
     answer = await api.get("/changes/stream", Last_Event_ID=start)
@@ -161,7 +161,7 @@ async def test_a_last_event_id_that_is_none_is_refused(api: Api) -> None:
 
 async def test_a_stream_that_is_asked_for_at_the_end_is_told_to_come_again(api: Api) -> None:
     assert api.client.app is not None
-    await api.client.app[SERVICE].feed.close()
+    await api.client.app[RUNTIME].feed.close()
 
     for path in ("/changes/stream", "/changes/stream?since=0"):
         response = await api.get(path)
@@ -169,12 +169,12 @@ async def test_a_stream_that_is_asked_for_at_the_end_is_told_to_come_again(api: 
 
 
 async def test_a_client_that_is_behind_costs_one_piece_of_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(feed, "PIECE_BYTES", 100)
+    monkeypatch.setattr(change_feed, "PIECE_BYTES", 100)
     for number in range(30):
         await api.new(f"task {number}")
 
     assert api.client.app is not None
-    service = api.client.app[SERVICE]
+    service = api.client.app[RUNTIME]
     pieces = aiter(service.feed.events(Position(await generation_of(service.repository), 0), 5.0))
     taken = [await anext(pieces) for _ in range(30)]
 
@@ -202,8 +202,8 @@ async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.Monk
 async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(
     any_api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.responses.feed.WINDOW_EVENTS", 20)
-    monkeypatch.setattr("tasksvc.api.responses.feed.READ_LIMIT", 7)
+    monkeypatch.setattr("tasksvc.application.change_feed.WINDOW_EVENTS", 20)
+    monkeypatch.setattr("tasksvc.application.change_feed.READ_LIMIT", 7)
     api = any_api
     await api.many([{"description": str(n)} for n in range(100)])
 
@@ -242,7 +242,7 @@ async def test_streams_see_each_change_once_while_64_write(any_api: Api) -> None
 async def test_a_hundred_streams_see_a_change_at_once(
     aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "WAIT_SECONDS", FOREVER_SECONDS)  # a stream that polls would see it then
+    monkeypatch.setattr(change_feed, "WAIT_SECONDS", FOREVER_SECONDS)  # a stream that polls would see it then
     api = await connect(aiohttp_client, "memory://", connector=aiohttp.TCPConnector(limit=0))
     async with AsyncExitStack() as stack:
         streams = [await stack.enter_async_context(events(api)) for _ in range(100)]
@@ -258,7 +258,7 @@ async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatc
     monkeypatch.setattr("tasksvc.api.responses.streaming.STALL_SECONDS", patience)
     batch = json.dumps([{"op": "create", "task": {"description": "x" * 9_000}}] * 400).encode()
     assert api.client.app is not None
-    feed = api.client.app[SERVICE].feed
+    feed = api.client.app[RUNTIME].feed
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
     writer.write(b"GET /changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"\n\n")
@@ -281,7 +281,7 @@ async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatc
 async def test_a_client_that_leaves_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.05)
     assert api.client.app is not None
-    feed = api.client.app[SERVICE].feed
+    feed = api.client.app[RUNTIME].feed
     async with events(api):
         assert feed.streams == 1
 
@@ -324,7 +324,7 @@ async def test_a_stream_goes_on_over_a_restart(aiohttp_client: AiohttpClient, tm
 async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """It fell behind what is left, so it is disconnected; coming back, it is told to sync anew."""
     await api.many([{"description": str(n)} for n in range(10)])
-    monkeypatch.setattr("tasksvc.api.responses.feed.READ_LIMIT", 1)
+    monkeypatch.setattr("tasksvc.application.change_feed.READ_LIMIT", 1)
     read = MemoryRepository.read_changes
 
     async def pruning(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
@@ -347,7 +347,7 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
 async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.responses.feed.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("tasksvc.application.change_feed.RETRY_SECONDS", 0.05)
     healthy = MemoryRepository.changes
     failures = iter([StoreUnavailable("The disk is on fire."), RuntimeError("nobody expected this")])
 
@@ -367,7 +367,7 @@ async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
 
 async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None:
     assert api.client.app is not None
-    repository = api.client.app[SERVICE].repository
+    repository = api.client.app[RUNTIME].repository
 
     async def another_store() -> AsyncIterator[Entry]:
         donor = MemoryRepository()
@@ -395,7 +395,7 @@ async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new
 ) -> None:
     """The reader of the log waits for a change after a position that the store no longer knows."""
     assert api.client.app is not None
-    repository = api.client.app[SERVICE].repository
+    repository = api.client.app[RUNTIME].repository
     asleep = asyncio.Event()
 
     async def hang(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:

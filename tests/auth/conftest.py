@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
-from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.app import RUNTIME, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application.clock import now
@@ -36,5 +36,5 @@ async def clients(aiohttp_client: AiohttpClient) -> AuthClients:
     client = await aiohttp_client(app)
     secrets = {"admin": root}
     for scope in (Scope.READ, Scope.WRITE):
-        secrets[str(scope)], _ = await create_token(app[SERVICE].repository, str(scope), scope, at=now())
+        secrets[str(scope)], _ = await create_token(app[RUNTIME].repository, str(scope), scope, at=now())
     return AuthClients(client, secrets)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientTimeout
 
 from auth.conftest import AuthClients
-from tasksvc.api.app import SERVICE
+from tasksvc.api.app import RUNTIME
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token, new_secret, revoke_token
 
@@ -108,7 +108,7 @@ async def test_a_token_that_another_process_revokes_ends_with_the_next_look(
     headers = clients.headers("read")
     assert (await clients.client.get("/tasks/", headers=headers)).status == 200
 
-    await revoke_token(clients.client.app[SERVICE].repository, "read", at=now())
+    await revoke_token(clients.client.app[RUNTIME].repository, "read", at=now())
 
     assert (await clients.client.get("/tasks/", headers=headers)).status == 401
 
@@ -119,7 +119,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(clients: AuthClients, mon
     stream = await clients.client.get("/changes/stream", headers=clients.headers("read"))
     await stream.content.readuntil(b"\n\n")
 
-    await revoke_token(clients.client.app[SERVICE].repository, "read", at=now())
+    await revoke_token(clients.client.app[RUNTIME].repository, "read", at=now())
 
     assert await stream.content.read() == b""
 
@@ -153,7 +153,7 @@ async def test_a_token_that_is_refused_blames_what_was_wrong(
 
 
 async def test_retry_keys_of_two_callers_never_meet(clients: AuthClients) -> None:
-    secret, _ = await create_token(clients.client.app[SERVICE].repository, "other", Scope.WRITE, at=now())
+    secret, _ = await create_token(clients.client.app[RUNTIME].repository, "other", Scope.WRITE, at=now())
     clients.secrets["other"] = secret
     ids = []
     for caller in ("write", "other", "write"):

@@ -6,7 +6,7 @@ import pytest
 from pytest_aiohttp import AiohttpClient
 
 from auth.conftest import Client
-from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.app import RUNTIME, create_app
 from tasksvc.api.handlers.tasks import STREAM_PAGE
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
@@ -52,7 +52,7 @@ async def test_one_caller_does_not_use_up_what_is_anothers(aiohttp_client: Aioht
     root = new_secret()
     options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, allowance=RateLimits(rate=0.01, burst=1))
     client = await client_with(aiohttp_client, options)
-    other, _ = await create_token(client.app[SERVICE].repository, "other", Scope.READ, at=now())
+    other, _ = await create_token(client.app[RUNTIME].repository, "other", Scope.READ, at=now())
 
     statuses = [
         (await client.get("/tasks/", headers={"Authorization": f"Bearer {secret}"})).status
@@ -129,11 +129,11 @@ async def test_the_docs_count_for_the_address_that_asks_for_them(aiohttp_client:
         await client.get(path, headers={"X-Forwarded-For": address})
         for address in ("203.0.113.1", "203.0.113.1", "203.0.113.1", "203.0.113.2")
     ]
-    by_token = await client.get("/tasks/", headers={"Authorization": f"Bearer {root}"})
+    tokens_required = await client.get("/tasks/", headers={"Authorization": f"Bearer {root}"})
 
     assert [answer.status for answer in answers] == [200, 200, 429, 200]
     assert int(answers[2].headers["Retry-After"]) > 0
-    assert by_token.status == 200
+    assert tokens_required.status == 200
 
 
 async def test_health_is_never_refused_for_being_asked_often(aiohttp_client: AiohttpClient) -> None:

@@ -21,7 +21,7 @@ from pytest_aiohttp import AiohttpClient
 from service_process import RunningService
 
 from auth.conftest import AuthClients
-from tasksvc.api.app import OPERATIONS, SERVICE, create_app
+from tasksvc.api.app import HEALTH_APP, RUNTIME, create_app
 from tasksvc.api.observability.access_log import FLUSH_LINES, LogFormatter, RequestLog
 from tasksvc.api.observability.background_stream import BackgroundStream
 from tasksvc.api.observability.request_id import request_id
@@ -177,7 +177,7 @@ async def test_the_figures_count_what_was_answered(aiohttp_client: AiohttpClient
 
 async def test_errors_of_the_store_are_counted(aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(create_app("memory://"))
-    await client.app[SERVICE].repository.close()
+    await client.app[RUNTIME].repository.close()
 
     ready, read = await client.get("/health/ready"), await client.get("/tasks/1")
     text = await (await client.get("/metrics")).text()
@@ -189,7 +189,7 @@ async def test_errors_of_the_store_are_counted(aiohttp_client: AiohttpClient) ->
 
 async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: AiohttpClient) -> None:
     app = create_app("memory://", Options(operations=False))
-    operations = app[OPERATIONS]
+    operations = app[HEALTH_APP]
     client = await aiohttp_client(app)
     admin = await aiohttp_client(operations)
 

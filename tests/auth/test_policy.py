@@ -54,7 +54,7 @@ def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> Client:
     """Of a service that is open as long as there are no tokens."""
-    return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.IF_ANY)))
+    return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.WHEN_TOKENS_EXIST)))
 
 
 async def status_of(client: Client, secret: str | None = None) -> int:
@@ -139,7 +139,7 @@ def _keeps_no_records(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_keeps_no_records", "_looks_at_once")
-@pytest.mark.parametrize("policy", [TokenPolicy.IF_ANY, TokenPolicy.NEVER])
+@pytest.mark.parametrize("policy", [TokenPolicy.WHEN_TOKENS_EXIST, TokenPolicy.NEVER])
 async def test_a_store_that_can_keep_no_tokens_is_open(policy: TokenPolicy, aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(create_app("plain://", Options(tokens=policy)))
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientResponse
 
 from auth.conftest import AuthClients
-from tasksvc.api.app import SERVICE
+from tasksvc.api.app import RUNTIME
 from tasksvc.application import clock, tokens
 from tasksvc.application.tokens import Scope
 
@@ -53,7 +53,7 @@ async def test_a_repetition_says_which_token_was_made_and_shows_no_secret(client
 async def test_no_secret_is_kept_with_the_key(clients: AuthClients) -> None:
     secret = (await (await make(clients)).json())["token"]
 
-    kept = [entry async for entry in clients.client.app[SERVICE].repository.dump()]
+    kept = [entry async for entry in clients.client.app[RUNTIME].repository.dump()]
 
     assert secret not in repr(kept)
 
@@ -131,7 +131,7 @@ async def test_a_revocation_that_is_repeated_is_answered_as_the_first_time(clien
 async def test_a_revocation_that_is_repeated_spares_the_next_token_of_that_name(clients: AuthClients) -> None:
     await make(clients)
     await revoke(clients)
-    repository = clients.client.app[SERVICE].repository
+    repository = clients.client.app[RUNTIME].repository
     await tokens.create_token(repository, "reporting", Scope.READ, at=clock.now())
 
     again = await revoke(clients)

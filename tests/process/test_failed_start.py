@@ -16,7 +16,7 @@ import pytest
 from http_client import ask
 from service_process import RunningService, run_here, run_tasksvc
 
-from tasksvc.api.app import OPERATIONS, create_app
+from tasksvc.api.app import HEALTH_APP, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.server.listener import Listener, serve
@@ -205,7 +205,7 @@ async def test_a_start_that_fails_leaves_no_thread_and_no_open_file(
     app = create_app(store, Options(tokens=tokens))
     listeners = [
         Listener(app, "127.0.0.1", taken_port if arrange is port_in_use else 0),
-        Listener(app[OPERATIONS], "127.0.0.1", taken_port if arrange is admin_port_in_use else 0),
+        Listener(app[HEALTH_APP], "127.0.0.1", taken_port if arrange is admin_port_in_use else 0),
     ]
     with pytest.raises(TasksvcError):
         await serve(listeners, ready=lambda ports: pytest.fail("It is ready."))

@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import Any
 from unittest import mock
 
-from tasksvc.api.app import SERVICE, create_app
+from tasksvc.api.app import IN_FLIGHT, RUNTIME, create_app
 from tasksvc.api.options import Options
-from tasksvc.api.runtime import Runtime
+from tasksvc.api.pipeline.in_flight import InFlight
 from tasksvc.api.server import http_protocol, listener
+from tasksvc.application.runtime import Runtime
 
 
 class InProcess:
@@ -26,8 +27,12 @@ class InProcess:
         """How many there have been."""
 
     @property
+    def in_flight(self) -> InFlight:
+        return self._app[IN_FLIGHT]
+
+    @property
     def service(self) -> Runtime:
-        return self._app[SERVICE]
+        return self._app[RUNTIME]
 
     async def __aenter__(self) -> InProcess:
         connections, running = self.connections, self

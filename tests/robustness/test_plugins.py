@@ -18,13 +18,12 @@ from http_client import Answer, Connection
 from service_process import RunningService
 
 from robustness.in_process import InProcess
-from tasksvc.api import runtime
 from tasksvc.api.handlers import health
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline import in_flight
 from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.api.responses import feed, streaming
-from tasksvc.application import watchdog
+from tasksvc.api.responses import streaming
+from tasksvc.application import change_feed, retention, runtime, watchdog
 from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.slow
@@ -59,11 +58,11 @@ def serve(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
     monkeypatch.setattr(streaming, "PIECE_SECONDS", PATIENCE)
     monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(runtime, "CLOSE_SECONDS", PATIENCE)
-    monkeypatch.setattr(runtime, "PRUNE_SECONDS", 0.1)
+    monkeypatch.setattr(retention, "PRUNE_SECONDS", 0.1)
     monkeypatch.setattr(health, "READY_SECONDS", PATIENCE)
     monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(watchdog, "LATE_SECONDS", 0.3)
-    monkeypatch.setattr(feed, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(change_feed, "RETRY_SECONDS", 0.1)
 
     @asynccontextmanager
     async def serve(method: str, fault: str, options: Options = OPTIONS) -> AsyncIterator[InProcess]:
@@ -127,7 +126,7 @@ async def test_what_an_adapter_does_wrong_is_one_request_and_a_line_in_the_log(
         assert is_named(caplog)
         others = "/changes" if method != "read_changes" else "/tasks/1"
         assert (await request(running, "GET", others)).status == 200
-        assert len(running.service.in_flight) == 0
+        assert len(running.in_flight) == 0
 
 
 @pytest.mark.parametrize("method", ["record", "records"])
@@ -224,7 +223,7 @@ async def test_a_list_whose_store_hangs_half_way_is_broken_off(serve: Serve, cap
             with pytest.raises(ConnectionError):
                 await connection.rest()
 
-        assert len(running.service.in_flight) == 0
+        assert len(running.in_flight) == 0
     assert "broke off" in caplog.text
 
 
@@ -262,7 +261,7 @@ async def test_requests_that_hang_get_an_answer_when_the_service_ends(serve: Ser
     in_flight.REQUEST_SECONDS = 60.0
     async with serve("commit", "hangs") as running:
         waiting = asyncio.create_task(request(running, *CREATE))
-        await until(lambda: len(running.service.in_flight) == 1)
+        await until(lambda: len(running.in_flight) == 1)
 
     assert (await waiting).document["outcome"] == "unknown"
 

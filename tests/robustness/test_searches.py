@@ -16,8 +16,7 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
 
 from robustness.in_process import InProcess
 from tasksvc import CreateTask, TaskDraft
-from tasksvc.api import runtime
-from tasksvc.application import searches
+from tasksvc.application import runtime, searches
 from tasksvc.application.clock import now
 
 TASKS = 600
@@ -98,7 +97,7 @@ async def test_a_search_ends_when_its_client_leaves(running: InProcess, looking:
     await until(lambda: looking.sought)
 
     connection.close()
-    await until(lambda: not len(running.service.in_flight))
+    await until(lambda: not len(running.in_flight))
 
     assert (await ask(running.port, "/tasks/count")).status == 200, "the store is free for the next"
     assert len(looking.sought) < TASKS, "and hasn't finished what nobody waited for"
@@ -111,7 +110,7 @@ async def test_a_list_that_is_being_sent_ends_when_its_client_leaves(running: In
     await until(lambda: len(looking.sought) > TASKS // 2)
 
     connection.close()
-    await until(lambda: not len(running.service.in_flight))
+    await until(lambda: not len(running.in_flight))
 
     assert (await ask(running.port, "/tasks/count")).status == 200
     assert len(looking.sought) < 2 * TASKS
@@ -136,9 +135,9 @@ async def test_a_search_waits_for_one_search_of_another_caller_and_not_for_all(
     first = [asyncio.create_task(ask(running.port, "/tasks/?q=x0"))]
     await until(lambda: looking.sought)
     first += [asyncio.create_task(ask(running.port, f"/tasks/?q=x{number}")) for number in range(1, 8)]
-    await until(lambda: len(running.service.in_flight) == 8)
+    await until(lambda: len(running.in_flight) == 8)
     other = asyncio.create_task(ask(running.port, "/tasks/?q=y", THERE))
-    await until(lambda: len(running.service.in_flight) == 9)
+    await until(lambda: len(running.in_flight) == 9)
 
     looking.open.set()
 

@@ -81,7 +81,7 @@ async def take(connection: socket.socket, *, pause: float = 0.0) -> tuple[int, b
 async def gone(running: InProcess) -> bool:
     """Whether no connection is left soon after the patience with slow readers has ended."""
     service = running.service
-    await until(lambda: not running.connections and not len(service.in_flight) and not service.feed.streams)
+    await until(lambda: not running.connections and not len(running.in_flight) and not service.feed.streams)
     return True
 
 
@@ -94,7 +94,7 @@ async def test_who_takes_nothing_is_cut_off(running: InProcess, path: str, close
 
     assert await gone(running)
 
-    assert len(running.service.in_flight) == 0
+    assert len(running.in_flight) == 0
     assert running.service.feed.streams == 0
     for connection in connections:
         assert await take(connection) < (TASKS * BYTES, True)

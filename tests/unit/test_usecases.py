@@ -30,6 +30,7 @@ from tasksvc import (
 )
 from tasksvc.application import clock, retention, tasks
 from tasksvc.application.retention import CLOCK_STEP, KEY_HOURS, Retention
+from tasksvc.application.tasks import Tasks
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -57,25 +58,25 @@ def test_now_is_in_utc() -> None:
 
 
 async def test_a_task_is_created_at_the_time_of_the_call(repository: InMemoryRepository) -> None:
-    made, replayed = await tasks.create(repository, MILK, at=NOW)
+    made, replayed = await Tasks(repository).create(MILK, at=NOW)
 
     assert (made.task.description, made.task.created_at, replayed) == ("buy milk", NOW, False)
     assert await repository.get(made.task.id) == made
 
 
 async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: InMemoryRepository) -> None:
-    made = await asyncio.gather(*(tasks.create(repository, MILK, at=NOW, idempotency_key=KEY) for _ in range(20)))
+    made = await asyncio.gather(*(Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY) for _ in range(20)))
 
     assert [found.task.id for found, _ in made] == [1] * 20
     assert [replayed for _, replayed in made].count(False) == 1
     with pytest.raises(IdempotencyKeyReused):
-        await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY._replace(fingerprint="another"))
+        await Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY._replace(fingerprint="another"))
 
 
 async def test_a_patch_gives_the_task_as_it_then_is(repository: InMemoryRepository) -> None:
-    await tasks.create(repository, MILK, at=NOW)
+    await Tasks(repository).create(MILK, at=NOW)
 
-    patched, replayed = await tasks.patch(repository, 1, {"done": True}, at=LATER)
+    patched, replayed = await Tasks(repository).update(1, {"done": True}, at=LATER)
 
     assert not replayed
     assert (patched.task.done, patched.task.completed_at, patched.task.version) == (True, LATER, 2)
@@ -83,11 +84,11 @@ async def test_a_patch_gives_the_task_as_it_then_is(repository: InMemoryReposito
 
 
 async def test_of_many_patches_that_expect_one_version_one_is_done(repository: InMemoryRepository) -> None:
-    made, _ = await tasks.create(repository, MILK, at=NOW)
-    expected = Precondition(any_of=frozenset({made.version}))
+    made, _ = await Tasks(repository).create(MILK, at=NOW)
+    precondition = Precondition(any_of=frozenset({made.version}))
 
     outcomes = await asyncio.gather(
-        *(tasks.patch(repository, 1, {"priority": n % 9 + 1}, at=NOW, expected=expected) for n in range(50)),
+        *(Tasks(repository).update(1, {"priority": n % 9 + 1}, at=NOW, precondition=precondition) for n in range(50)),
         return_exceptions=True,
     )
 
@@ -95,10 +96,10 @@ async def test_of_many_patches_that_expect_one_version_one_is_done(repository: I
 
 
 async def test_concurrent_patches_of_different_fields_are_all_kept(repository: InMemoryRepository) -> None:
-    await tasks.create(repository, MILK, at=NOW)
+    await Tasks(repository).create(MILK, at=NOW)
 
     await asyncio.gather(
-        *(tasks.patch(repository, 1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
+        *(Tasks(repository).update(1, {"metadata": {str(n): n}}, at=NOW) for n in range(50)),
     )
 
     task = (await repository.get(1)).task
@@ -107,29 +108,29 @@ async def test_concurrent_patches_of_different_fields_are_all_kept(repository: I
 
 
 async def test_a_removed_task_is_gone(repository: InMemoryRepository) -> None:
-    made, _ = await tasks.create(repository, MILK, at=NOW)
+    made, _ = await Tasks(repository).create(MILK, at=NOW)
 
     with pytest.raises(VersionConflict):
-        await tasks.remove(repository, 1, at=NOW, expected=Precondition(none_of=frozenset({made.version})))
-    await tasks.remove(repository, 1, at=NOW)
+        await Tasks(repository).delete(1, at=NOW, precondition=Precondition(none_of=frozenset({made.version})))
+    await Tasks(repository).delete(1, at=NOW)
 
     with pytest.raises(TaskNotFound):
-        await tasks.remove(repository, 1, at=NOW)
+        await Tasks(repository).delete(1, at=NOW)
 
 
 async def test_a_batch_is_done_wholly_or_not_at_all(repository: InMemoryRepository) -> None:
     with pytest.raises(TaskNotFound) as caught:
-        await tasks.batch(
-            repository, [CreateTask(MILK), UpdateTask(1, {"done": True}), DeleteTask(9)], at=NOW, idempotency_key=KEY
+        await Tasks(repository).batch(
+            [CreateTask(MILK), UpdateTask(1, {"done": True}), DeleteTask(9)], at=NOW, idempotency_key=KEY
         )
     assert caught.value.index == 2
     assert (await repository.find(TaskQuery(), limit=10)).position.seq == 0
 
-    committed = await tasks.batch(
-        repository, [CreateTask(MILK), UpdateTask(1, {"done": True})], at=NOW, idempotency_key=KEY
+    committed = await Tasks(repository).batch(
+        [CreateTask(MILK), UpdateTask(1, {"done": True})], at=NOW, idempotency_key=KEY
     )
-    again = await tasks.batch(
-        repository, [CreateTask(MILK), UpdateTask(1, {"done": True})], at=LATER, idempotency_key=KEY
+    again = await Tasks(repository).batch(
+        [CreateTask(MILK), UpdateTask(1, {"done": True})], at=LATER, idempotency_key=KEY
     )
 
     assert (committed.replayed, again.replayed) == (False, True)
@@ -145,10 +146,10 @@ async def test_removing_what_matches_takes_the_first_thousand_by_id(
     await fill(repository, 15, done=True)
     done = TaskQuery(done=True)
 
-    first, _ = await tasks.delete_matching(repository, done, at=NOW)
+    first, _ = await Tasks(repository).delete_matching(done, at=NOW)
     left = await repository.find(TaskQuery(), limit=100)
-    second, _ = await tasks.delete_matching(repository, done, at=NOW)
-    third, _ = await tasks.delete_matching(repository, done, at=NOW)
+    second, _ = await Tasks(repository).delete_matching(done, at=NOW)
+    third, _ = await Tasks(repository).delete_matching(done, at=NOW)
 
     assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
     assert (first, second, third) == (
@@ -170,7 +171,7 @@ async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -
     repository = Overtaken()
     await fill(repository, 3, done=True)
 
-    removed, _ = await tasks.delete_matching(repository, TaskQuery(done=True), at=LATER)
+    removed, _ = await Tasks(repository).delete_matching(TaskQuery(done=True), at=LATER)
 
     assert removed == DeleteResult(1, more=False)
     assert (await repository.get(1)).task.done is False
@@ -184,14 +185,14 @@ async def test_changes_and_removals_that_are_repeated_with_their_key_are_done_on
     keys = [KEY._replace(value=str(n)) for n in range(3)]
 
     for replayed in (False, True):
-        patched, patched_before = await tasks.patch(repository, 1, {"priority": 1}, at=NOW, idempotency_key=keys[0])
-        removed_before = await tasks.remove(repository, 2, at=NOW, idempotency_key=keys[1])
-        removed, matching_before = await tasks.delete_matching(
-            repository, TaskQuery(done=True, priority=0), at=NOW, idempotency_key=keys[2]
+        patched, patched_before = await Tasks(repository).update(1, {"priority": 1}, at=NOW, idempotency_key=keys[0])
+        removed_before = await Tasks(repository).delete(2, at=NOW, idempotency_key=keys[1])
+        removed, matching_before = await Tasks(repository).delete_matching(
+            TaskQuery(done=True, priority=0), at=NOW, idempotency_key=keys[2]
         )
         assert (patched.task.version, removed) == (2, DeleteResult(1, more=False))
         assert (patched_before, removed_before, matching_before) == (replayed, replayed, replayed)
-        await tasks.create(repository, TaskDraft("made meanwhile", done=True), at=NOW)
+        await Tasks(repository).create(TaskDraft("made meanwhile", done=True), at=NOW)
 
 
 async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_nothing_matches() -> None:
@@ -204,8 +205,8 @@ async def test_a_removal_of_what_matches_without_a_key_commits_nothing_where_not
 
     repository = Watched()
 
-    without = await tasks.delete_matching(repository, TaskQuery(), at=NOW)
-    with_key = await tasks.delete_matching(repository, TaskQuery(), at=NOW, idempotency_key=KEY)
+    without = await Tasks(repository).delete_matching(TaskQuery(), at=NOW)
+    with_key = await Tasks(repository).delete_matching(TaskQuery(), at=NOW, idempotency_key=KEY)
 
     assert without == with_key == (DeleteResult(0, more=False), False)
     assert repository.commits == 1
@@ -219,7 +220,7 @@ async def test_a_walk_gives_the_whole_list_page_by_page(
     await fill(repository, count)
     newest_first = TaskQuery(sort=SortField.ID, descending=True)
 
-    rest = tasks.iter_pages(repository.find, newest_first, _whole, page_size=4, max_bytes=10**6)
+    rest = Tasks(repository).iter_pages(newest_first, _whole, page_size=4, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [len(page.tasks) for page in walked] == pages
@@ -230,7 +231,7 @@ async def test_a_walk_can_start_at_a_place(repository: InMemoryRepository) -> No
     await fill(repository, 5)
     first = await repository.find(TaskQuery(), limit=2)
 
-    rest = tasks.iter_pages(repository.find, TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
+    rest = Tasks(repository).iter_pages(TaskQuery(), _whole, after=first.next, page_size=100, max_bytes=10**6)
     walked = [page async for page in rest]
 
     assert [task.id for page in walked for task in page.tasks] == [3, 4, 5]
@@ -239,9 +240,9 @@ async def test_a_walk_can_start_at_a_place(repository: InMemoryRepository) -> No
 async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: InMemoryRepository) -> None:
     policy = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
     for n in range(5):
-        await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY._replace(value=str(n)))
-    await tasks.create(repository, MILK, at=NOW + timedelta(days=1), idempotency_key=KEY._replace(value="expired"))
-    await tasks.create(repository, MILK, at=NOW + timedelta(days=2), idempotency_key=KEY)
+        await Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY._replace(value=str(n)))
+    await Tasks(repository).create(MILK, at=NOW + timedelta(days=1), idempotency_key=KEY._replace(value="expired"))
+    await Tasks(repository).create(MILK, at=NOW + timedelta(days=2), idempotency_key=KEY)
     at = NOW + timedelta(days=2, seconds=1)
 
     steps = 1
@@ -254,8 +255,8 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
     assert len((await repository.read_changes(page.position._replace(seq=5), limit=10)).changes) == 2
     with pytest.raises(PositionGone):
         await repository.read_changes(LOG_START, limit=10)
-    assert not (await tasks.create(repository, MILK, at=at, idempotency_key=KEY._replace(value="expired")))[1]
-    assert (await tasks.create(repository, MILK, at=at, idempotency_key=KEY))[1]
+    assert not (await Tasks(repository).create(MILK, at=at, idempotency_key=KEY._replace(value="expired")))[1]
+    assert (await Tasks(repository).create(MILK, at=at, idempotency_key=KEY))[1]
 
 
 @pytest.mark.parametrize("clock", [-CLOCK_STEP, timedelta(0), CLOCK_STEP])
@@ -263,11 +264,11 @@ async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
     repository: InMemoryRepository, clock: timedelta
 ) -> None:
     """When it was used the clock was off by `clock`, and when old keys are dropped by as much the other way."""
-    await tasks.create(repository, MILK, at=NOW + clock, idempotency_key=KEY)
+    await Tasks(repository).create(MILK, at=NOW + clock, idempotency_key=KEY)
 
     await retention.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)
 
-    assert (await tasks.create(repository, MILK, at=NOW, idempotency_key=KEY))[1]
+    assert (await Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY))[1]
 
 
 async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: InMemoryRepository) -> None:

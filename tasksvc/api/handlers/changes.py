@@ -13,14 +13,13 @@ from tasksvc.api.openapi.decorators import POSITION_GONE, answers, header, opera
 from tasksvc.api.pipeline.auth import FRESH_SECONDS, Authenticator, Caller
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
-from tasksvc.api.responses.feed import change_to_json
 from tasksvc.api.responses.raw import RawResponse, encoded_response
+from tasksvc.api.responses.sse import change_to_json
 from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
-from tasksvc.application.contract_checks import check_changes
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
 from tasksvc.domain.change import Position
@@ -42,9 +41,9 @@ PAGES_MAX = 2
 class ChangeHandlers:
     """Everything below /changes."""
 
-    def __init__(self, service: Runtime, access: Authenticator) -> None:
-        self._service, self._access = service, access
-        self._reading = asyncio.Semaphore(min(PAGES_MAX, service.shares.pages))
+    def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
+        self._runtime, self._authenticator = runtime, authenticator
+        self._reading = asyncio.Semaphore(min(PAGES_MAX, runtime.shares.pages))
 
     @operation(
         "Read the change log",
@@ -67,8 +66,7 @@ class ChangeHandlers:
         taken: list[bytes] = []
         more = True
         while more and left and room > 0:
-            page = await self._service.repository.read_changes(since, limit=min(left, READ_LIMIT), max_bytes=room)
-            check_changes(page, since)
+            page = await self._runtime.feed.read(since, limit=min(left, READ_LIMIT), max_bytes=room)
             since, more = page.next, page.more
             for change in page.changes:
                 position = format_position(Position(page.next.generation, change.seq))
@@ -100,15 +98,15 @@ class ChangeHandlers:
         elif (named := request[QUERY].get("since")) is not None:
             since = parse_position(named, where="query", field="since")
         # While it can still be answered that the position is gone, or the store broken.
-        start = await self._service.feed.start(since)
-        caller = self._access.caller_of(request)
-        self._access.open_stream(caller)
+        start = await self._runtime.feed.start(since)
+        caller = self._authenticator.caller_of(request)
+        self._authenticator.open_stream(caller)
         return StreamingResponse(
             "text/event-stream",
             self._events(start, caller),
             [("X-Accel-Buffering", "no")],
             lasting=True,
-            closed=partial(self._access.close_stream, caller),
+            closed=partial(self._authenticator.close_stream, caller),
         )
 
     async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
@@ -122,8 +120,8 @@ class ChangeHandlers:
         tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
-        async for piece in self._service.feed.events(start, tick):
-            if not await self._access.is_still_admitted(caller):
+        async for piece in self._runtime.feed.events(start, tick):
+            if not await self._authenticator.is_still_authorized(caller):
                 return
             if piece:
                 yield piece

@@ -10,11 +10,12 @@ from aiohttp import hdrs, web
 from tasksvc.api.observability.metrics import render_prometheus
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.decorators import Refusal, answers, operation
+from tasksvc.api.pipeline.in_flight import InFlight
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.problems import HealthOut
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable
 
@@ -28,8 +29,8 @@ NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After 
 class HealthHandlers:
     """/health and /metrics."""
 
-    def __init__(self, service: Runtime, observer: Observer) -> None:
-        self._service, self._observer = service, observer
+    def __init__(self, runtime: Runtime, in_flight: InFlight, observer: Observer) -> None:
+        self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
 
     @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
     async def live(self, request: web.Request) -> RawResponse:
@@ -42,13 +43,13 @@ class HealthHandlers:
         responses=answers({200: ("It can.", HealthOut, [])}, NOT_READY),
     )
     async def ready(self, request: web.Request) -> RawResponse | web.Response:
-        if self._service.leaving:
+        if self._runtime.leaving:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
-        if perf_counter() - self._service.in_flight.write_given_up_at < STUCK_SECONDS:
+        if perf_counter() - self._in_flight.write_given_up_at < STUCK_SECONDS:
             return problem(503, "not-ready", "The store left a write without an answer.", headers={"Retry-After": "5"})
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._service.repository.ping()
+                await self._runtime.ping()
         except (StoreUnavailable, TimeoutError) as error:
             detail = str(error) or "The store does not answer."
             return problem(503, "not-ready", detail, headers={"Retry-After": "1"})
@@ -62,14 +63,13 @@ class HealthHandlers:
         responses=answers({200: ("The figures.", None, [])}),
     )
     async def metrics(self, request: web.Request) -> web.Response:
-        service = self._service
         gauges = {
-            "requests_in_flight": ("Requests that are being answered.", float(len(service.in_flight))),
-            "feed_streams": ("Streams of changes that are open.", float(service.feed.streams)),
+            "requests_in_flight": ("Requests that are being answered.", float(len(self._in_flight))),
+            "feed_streams": ("Streams of changes that are open.", float(self._runtime.feed.streams)),
             "event_loop_tasks": ("Tasks of the event loop.", float(len(asyncio.all_tasks()))),
             **{
                 f"store_{name}": ("Of the store, by its own account.", float(value))
-                for name, value in service.repository.statistics().items()
+                for name, value in self._runtime.statistics().items()
             },
         }
         body, content_type = render_prometheus(self._observer.figures, gauges)

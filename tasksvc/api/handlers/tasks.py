@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
-from typing import Any
 
 from aiohttp import hdrs, web
 
@@ -19,34 +18,29 @@ from tasksvc.api.requests.positions import format_position
 from tasksvc.api.requests.validation import BODY, QUERY, RAW
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
-from tasksvc.api.responses.problems import BatchRefused, FieldError, InvalidRequest, NoSuchTask
+from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
     JSON,
     NDJSON,
     REPLAYED,
     RawResponse,
-    encoded_response,
     json_response,
     task_response,
 )
 from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.queries import FilterQuery, ListQuery
-from tasksvc.api.schemas.tasks import CONDITION, TASK, Batch, BatchOut, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
-from tasksvc.application import clock, tasks
-from tasksvc.application.contract_checks import check_count, check_task
-from tasksvc.application.pages_at_once import PagesAtOnce
+from tasksvc.api.schemas.tasks import CONDITION, TASK, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
+from tasksvc.application import clock
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
-from tasksvc.domain.errors import VersionConflict, WriteRefused
+from tasksvc.domain.errors import VersionConflict
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.rules import ID_MAX
-from tasksvc.domain.task import Task, TaskDraft, Version
-from tasksvc.domain.writes import CreateTask, DeleteTask, Result, UpdateTask, Write
+from tasksvc.domain.task import TaskDraft
 from tasksvc.ports.store import Page
-from tasksvc.stores.turns import Turns
 
 STREAM_PAGE = 250
 """Tasks fetched at once for a list that is streamed."""
@@ -55,8 +49,6 @@ PAGE_BYTES = 1024 * 1024
 STREAM_BYTES = 256 * 1024
 """The same for a chunk of a list that is streamed, which is what waits for a slow client."""
 
-ALL_TASKS = TaskQuery()
-"""The most frequent list.  Every store has it at hand."""
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
@@ -78,13 +70,9 @@ NO_FILTER = Refusal(
 class TaskHandlers:
     """Everything below /tasks/."""
 
-    def __init__(self, service: Runtime, access: Authenticator) -> None:
-        self._service, self._access = service, access
-        self._tasks, self._pages, self._pages_at_once = (
-            TaskResponseCache(),
-            PageResponseCache(),
-            PagesAtOnce(service.shares.pages),
-        )
+    def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
+        self._runtime, self._authenticator = runtime, authenticator
+        self._tasks, self._pages = TaskResponseCache(), PageResponseCache()
 
     # ------------------------------------------------------------ one task
 
@@ -108,10 +96,8 @@ class TaskHandlers:
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
         check_untagged(*conditions_of(request))
-        idempotency_key = idempotency_key_of(request, self._access, "/tasks/", raw)
-        made, replayed = await tasks.create(
-            self._service.repository, draft, at=clock.now(), idempotency_key=idempotency_key
-        )
+        idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/", raw)
+        made, replayed = await self._runtime.tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
         answer = task_response(made, status=201)
         answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
@@ -127,12 +113,11 @@ class TaskHandlers:
         ),
     )
     async def get_task(self, request: web.Request) -> RawResponse | web.Response:
-        return await self.show(request, _task_id(request))
+        return await self.get(request, _task_id(request))
 
-    async def show(self, request: web.Request, task_id: int) -> RawResponse | web.Response:
+    async def get(self, request: web.Request, task_id: int) -> RawResponse | web.Response:
         """Responds with one task."""
-        found = await self._service.repository.get(task_id)
-        check_task(found.task, task_id)
+        found = await self._runtime.tasks.get(task_id)
         if_match, if_none_match = conditions_of(request)
         if if_match is not None and not precondition_from(if_match, None).allows(found.version):
             raise VersionConflict(*found)
@@ -151,16 +136,16 @@ class TaskHandlers:
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> RawResponse:
-        repository = self._service.repository
         conditions = conditions_of(request)
-        expected = precondition_from(*conditions)
+        precondition = precondition_from(*conditions)
         task_id = _task_id(request)
-        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/{task_id}", request[RAW], conditions)
-        patched, replayed = await tasks.patch(
-            repository, task_id, request[BODY], at=clock.now(), expected=expected, idempotency_key=idempotency_key
+        idempotency_key = idempotency_key_of(
+            request, self._authenticator, f"/tasks/{task_id}", request[RAW], conditions
         )
-        check_task(patched.task, task_id)
-        answer = task_response(patched)
+        updated, replayed = await self._runtime.tasks.update(
+            task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
+        )
+        answer = task_response(updated)
         if replayed:
             answer.add(REPLAYED, "true")
         return answer
@@ -172,13 +157,12 @@ class TaskHandlers:
         responses=answers({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
-        repository = self._service.repository
         conditions = conditions_of(request)
-        expected = precondition_from(*conditions)
+        precondition = precondition_from(*conditions)
         task_id = _task_id(request)
-        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/{task_id}", conditions=conditions)
-        replayed = await tasks.remove(
-            repository, task_id, at=clock.now(), expected=expected, idempotency_key=idempotency_key
+        idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/{task_id}", conditions=conditions)
+        replayed = await self._runtime.tasks.delete(
+            task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
         )
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
@@ -196,47 +180,31 @@ class TaskHandlers:
         query=ListQuery(),
     )
     async def list_tasks(self, request: web.Request) -> RawResponse | StreamingResponse:
-        return await self.show_list(request, *request[QUERY])
+        return await self.list_matching(request, *request[QUERY])
 
-    async def show_list(
+    async def list_matching(
         self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
     ) -> RawResponse | StreamingResponse:
         """Shows a list, or a page of it."""
-        lines = _prefers_lines(joined(request, hdrs.ACCEPT))
-        find = self._find_for(request, query)
+        lines = _prefers_ndjson(joined(request, hdrs.ACCEPT))
+        tasks, caller = self._runtime.tasks, partial(self._authenticator.caller_of, request)
         limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
-        page = await find(query, after=after, limit=limits[0], max_bytes=limits[1])
+        page = await tasks.find(query, caller=caller, after=after, limit=limits[0], max_bytes=limits[1])
         answer = self._pages.answer(page, lines=lines)
         if limit is None and page.next is not None:
             show_rest = as_lines if lines else _as_members
             rest = tasks.iter_pages(
-                find, query, show_rest, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES
+                query, show_rest, caller=caller, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES
             )
             pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, format_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
-            caller = self._access.caller_of(request)
-            self._access.open_stream(caller)
+            self._authenticator.open_stream(whose := caller())
             return StreamingResponse(
-                NDJSON if lines else JSON, pieces, headers, closed=partial(self._access.close_stream, caller)
+                NDJSON if lines else JSON, pieces, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
         return answer
-
-    def _find_for(self, request: web.Request, query: TaskQuery) -> tasks.Find:
-        """Returns what reads pages of `query`, each in its turn: among all lists, or among searches if it is one."""
-        repository = self._service.repository
-        if query is ALL_TASKS or not repository.needs_scan(query):
-            return partial(self._pages_at_once.find, repository)
-        searches, caller = self._service.searches_like(query), self._access.caller_of(request)
-
-        async def search(
-            query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
-        ) -> Page:
-            find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
-            return await searches.run(caller, find)
-
-        return search
 
     @operation(
         "Count tasks",
@@ -246,10 +214,7 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> RawResponse:
-        query = request[QUERY]
-        counting = partial(self._service.repository.count, query)
-        count = await self._service.searches_like(query).run(self._access.caller_of(request), counting)
-        check_count(count)
+        count = await self._runtime.tasks.count(request[QUERY], caller=partial(self._authenticator.caller_of, request))
         return json_response({"count": count})
 
     @operation(
@@ -271,59 +236,20 @@ class TaskHandlers:
         if query == TaskQuery():
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
         filters = request.raw_path.partition("?")[2]
-        idempotency_key = idempotency_key_of(request, self._access, f"/tasks/?{filters}", conditions=conditions)
-        removed, replayed = await tasks.delete_matching(
-            self._service.repository,
-            query,
-            at=clock.now(),
-            idempotency_key=idempotency_key,
-            find=self._find_for(request, query),
+        idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/?{filters}", conditions=conditions)
+        caller = partial(self._authenticator.caller_of, request)
+        deleted, replayed = await self._runtime.tasks.delete_matching(
+            query, at=clock.now(), caller=caller, idempotency_key=idempotency_key
         )
-        answer = json_response({"deleted": removed.tasks, "more": removed.more})
+        answer = json_response({"deleted": deleted.tasks, "more": deleted.more})
         if replayed:
-            answer.add(REPLAYED, "true")
-        return answer
-
-    @operation(
-        "Do several things at once",
-        tag="tasks",
-        description="All or nothing, in one transaction; each operation sees those before it.",
-        headers=[IDEMPOTENCY_KEY],
-        responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
-        body=Batch(),
-    )
-    async def batch(self, request: web.Request) -> RawResponse:
-        check_untagged(*conditions_of(request))
-        operations = request[BODY]
-        idempotency_key = idempotency_key_of(request, self._access, "/tasks/batch", request[RAW])
-        request[RAW] = b""  # nobody needs it any more, and it may be large
-        turns = Turns()
-        writes = []
-        for asked in operations:
-            writes.append(_write(asked))
-            await turns.next()
-        try:
-            committed = await tasks.batch(
-                self._service.repository, writes, at=clock.now(), idempotency_key=idempotency_key
-            )
-        except WriteRefused as error:
-            raise BatchRefused(error) from error
-        del writes
-        generation = committed.position.generation
-        shown = [b'{"results":[']
-        for asked, result in zip(operations, committed.results, strict=True):
-            shown += _shown(asked, result, generation), b","
-            await turns.next()
-        shown[-1] = b"]}\n"
-        answer = encoded_response(b"".join(shown))
-        if committed.replayed:
             answer.add(REPLAYED, "true")
         return answer
 
     # ------------------------------------------------------------ routes
 
-    def routes(self, *, body_max: int, batch_max: int) -> list[RouteGroup]:
-        """The routes, for bodies of at most `body_max` bytes, and batches of at most `batch_max`."""
+    def routes(self, *, body_max: int) -> list[RouteGroup]:
+        """Returns the routes, for bodies of at most `body_max` bytes."""
         return [
             RouteGroup(
                 [
@@ -332,7 +258,6 @@ class TaskHandlers:
                     Route("PATCH", "/tasks/{id}", self.patch_task, Scope.WRITE, (JSON, MERGE_PATCH), body_max),
                     Route("DELETE", "/tasks/{id}", self.delete_task, Scope.WRITE),
                     Route("GET", "/tasks/count", self.count_tasks, Scope.READ),
-                    Route("POST", "/tasks/batch", self.batch, Scope.WRITE, body_max=batch_max, operation_max=body_max),
                 ]
             ),
             RouteGroup(self._collection("/tasks", body_max), documented=False),
@@ -354,7 +279,7 @@ def _task_id(request: web.Request) -> int:
     return task_id
 
 
-def _prefers_lines(accept: str | None) -> bool:
+def _prefers_ndjson(accept: str | None) -> bool:
     """Whether an Accept header names JSON Lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
     if accept is None or accept == "*/*":
         return False
@@ -365,33 +290,6 @@ def _prefers_lines(accept: str | None) -> bool:
             weight = next((text.removeprefix("q=") for text in parameters if text.startswith("q=")), "1")
             weights[media_type] = float(weight) if _WEIGHT(weight) else 0.0
     return 0.0 < weights[NDJSON] >= weights[JSON]
-
-
-def _joined(request: web.Request, name: str) -> str | None:
-    """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
-    lines = request.headers.getall(name, ())
-    return ", ".join(lines) if lines else None
-
-
-def _write(operation: dict[str, Any]) -> Write:
-    expected = precondition_from(operation.get("if_match"), None)
-    match operation["op"]:
-        case "create":
-            return CreateTask(operation["task"])
-        case "update":
-            return UpdateTask(operation["id"], operation["patch"], expected)
-        case "delete":
-            return DeleteTask(operation["id"], expected)
-        case op:
-            raise ValueError(f"{op!r} is no operation of a batch.")
-
-
-def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
-    """What became of one operation of a batch, as JSON."""
-    if isinstance(result, Task):
-        tag = etag(Version(generation, result.version))
-        return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
-    return codec.dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})
 
 
 def _next_link(request: web.Request, cursor: str) -> str:

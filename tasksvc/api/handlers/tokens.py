@@ -13,9 +13,9 @@ from tasksvc.api.requests.validation import BODY, RAW
 from tasksvc.api.responses.problems import AlreadyMade, FieldError, InvalidRequest, NoSuchToken
 from tasksvc.api.responses.raw import REPLAYED, RawResponse, json_response
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.runtime import Runtime
 from tasksvc.api.schemas.tokens import TOKEN, TokenCreated, TokenIn, TokenOut
 from tasksvc.application import clock, tokens
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope, Token, TokenAlreadyMade, TokenRefused
 
 NO_ADMIN = Refusal(403, "forbidden", "The token hasn't the scope admin, or the service is open to everybody.")
@@ -34,8 +34,8 @@ NAME_TAKEN = Refusal(
 class TokenHandlers:
     """Everything below /admin/tokens."""
 
-    def __init__(self, service: Runtime, access: Authenticator) -> None:
-        self._service, self._access = service, access
+    def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
+        self._runtime, self._authenticator = runtime, authenticator
 
     @operation(
         "Make a token",
@@ -52,23 +52,23 @@ class TokenHandlers:
         asked = request[BODY]
         try:
             secret, token = await tokens.create_token(
-                self._service.repository,
+                self._runtime.repository,
                 asked["name"],
                 tokens.Scope.named(asked["scope"]),
                 at=clock.now(),
                 expires_at=asked["expires_at"],
-                idempotency_key=idempotency_key_of(request, self._access, "/admin/tokens", request[RAW]),
+                idempotency_key=idempotency_key_of(request, self._authenticator, "/admin/tokens", request[RAW]),
             )
         except TokenRefused as error:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
         except TokenAlreadyMade as error:
             raise AlreadyMade(str(error), token_to_json(error.token)) from None
-        self._access.token_made()
+        self._authenticator.token_made()
         return json_response({**token_to_json(token), "token": secret}, status=201)
 
     @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
     async def list_tokens(self, request: web.Request) -> RawResponse:
-        found = [token_to_json(token) async for token in tokens.list_tokens(self._service.repository)]
+        found = [token_to_json(token) async for token in tokens.list_tokens(self._runtime.repository)]
         return json_response(sorted(found, key=lambda token: str(token["name"])))
 
     @operation(
@@ -80,14 +80,14 @@ class TokenHandlers:
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        idempotency_key = idempotency_key_of(request, self._access, f"/admin/tokens/{name}")
+        idempotency_key = idempotency_key_of(request, self._authenticator, f"/admin/tokens/{name}")
         try:
             replayed = await tokens.revoke_token(
-                self._service.repository, name, at=clock.now(), idempotency_key=idempotency_key
+                self._runtime.repository, name, at=clock.now(), idempotency_key=idempotency_key
             )
         except TokenRefused as error:
             raise NoSuchToken(str(error)) from None
-        self._access.token_revoked()
+        self._authenticator.token_revoked()
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
     def routes(self) -> RouteGroup:

@@ -11,13 +11,13 @@ from enum import Enum
 from aiohttp import hdrs, web
 
 from tasksvc.api.observability.redaction import names_token
+from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.responses.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
-from tasksvc.api.runtime import Runtime
 from tasksvc.application.clock import now
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope, Token, ensure_token, find_token, hash_secret, is_well_formed, list_tokens
 from tasksvc.domain.errors import NoTokens, Overloaded
-from tasksvc.ports.store import Capability
 
 log = logging.getLogger("tasksvc")
 
@@ -26,7 +26,7 @@ FRESH_SECONDS = 0.5
 
 As long as there are no tokens, that is believed for the same time.
 """
-REMEMBERED = 10_000
+CALLERS_MAX = 10_000
 """Callers whose state is kept."""
 BEARER = "bearer "
 
@@ -35,7 +35,7 @@ class TokenPolicy(Enum):
     """Whether tokens are asked for."""
 
     NEVER = "never"
-    IF_ANY = "if any"
+    WHEN_TOKENS_EXIST = "if any"
     """Where the store holds some."""
     ALWAYS = "always"
 
@@ -47,7 +47,7 @@ class Caller:
         self.token = token
         self.checked = time.monotonic()
         """When the token was last seen in the store."""
-        self._allowance = allowance
+        self._rate_limits = allowance
         self._left = float(allowance.burst)
         self._counted = self.checked
         self._streams = 0
@@ -67,9 +67,9 @@ class Caller:
         """Of their idempotency keys."""
         return "" if self.token is None else self.token.hash
 
-    def count_request(self) -> None:
+    def check_rate(self) -> None:
         """Raises TooManyRequests."""
-        rate, burst = self._allowance.rate, self._allowance.burst
+        rate, burst = self._rate_limits.rate, self._rate_limits.burst
         if rate is None:
             return
         moment = time.monotonic()
@@ -85,7 +85,7 @@ class Caller:
 
     def limit_headers(self) -> tuple[tuple[str, str], ...]:
         """How much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
-        rate, burst = self._allowance.rate, self._allowance.burst
+        rate, burst = self._rate_limits.rate, self._rate_limits.burst
         if rate is None:
             return ()
         return (
@@ -95,9 +95,9 @@ class Caller:
 
     def open_stream(self) -> None:
         """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests."""
-        if self._streams >= self._allowance.streams:
+        if self._streams >= self._rate_limits.streams:
             raise TooManyRequests(
-                f"At most {self._allowance.streams} streams and lists at once are allowed."
+                f"At most {self._rate_limits.streams} streams and lists at once are allowed."
                 " Read one to its end, or close one.",
                 headers={"Retry-After": "1"},
             )
@@ -115,27 +115,27 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 class Authenticator:
     """Admits requests."""
 
-    def __init__(self, service: Runtime, policy: TokenPolicy, allowance: RateLimits) -> None:
-        self._service, self._policy, self._allowance = service, policy, allowance
+    def __init__(self, runtime: Runtime, peers: Peers, policy: TokenPolicy, rate_limits: RateLimits) -> None:
+        self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
         self._callers: dict[str, Caller] = {}
         self._streams = 0
         """Of all callers."""
         self._strangers: dict[str, Caller] = {}
         """Those without a token, by peer."""
-        self.by_token = policy is TokenPolicy.ALWAYS
+        self.tokens_required = policy is TokenPolicy.ALWAYS
         """Whether a token is asked for."""
-        self._look_at = math.inf
+        self._next_refresh = math.inf
         """When the store has to be asked, once more, whether it holds a token by now."""
-        self._looking: asyncio.Future[None] | None = None
+        self._refreshing: asyncio.Future[None] | None = None
 
     async def start(self, admin_token: str | None = None) -> None:
         """Decides whether tokens are asked for, once the store is open, and keeps `admin_token`.  Raises NoTokens."""
         self._callers = {}
-        repository = self._service.repository
-        keeps_tokens = Capability.RECORDS in repository.capabilities
+        repository = self._runtime.repository
+        keeps_tokens = self._runtime.keeps_records
         if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
             raise NoTokens(
-                f"Tokens are needed here, and {self._service.scheme}: stores keep none. Name another store.",
+                f"Tokens are needed here, and {self._runtime.scheme}: stores keep none. Name another store.",
                 keeps_tokens=False,
             )
         if keeps_tokens and (admin_token is not None or self._policy is not TokenPolicy.NEVER):
@@ -143,15 +143,15 @@ class Authenticator:
                 log.warning("The token %s has ended, since the file that brought it brings it no longer.", token.name)
         if self._policy is TokenPolicy.NEVER or not keeps_tokens:
             return
-        self.by_token = False
-        await self._look()
-        if self._policy is TokenPolicy.ALWAYS and not self.by_token:
+        self.tokens_required = False
+        await self._refresh()
+        if self._policy is TokenPolicy.ALWAYS and not self.tokens_required:
             raise NoTokens("Tokens are needed here, and the store has none.", keeps_tokens=True)
 
     def token_made(self) -> None:
         """Asks for tokens from now on, since this service has just made one."""
         if self._policy is not TokenPolicy.NEVER:
-            self.by_token, self._look_at = True, math.inf
+            self.tokens_required, self._next_refresh = True, math.inf
 
     def token_revoked(self) -> None:
         """Looks again at each token before its next request, since this service has just revoked one."""
@@ -159,19 +159,19 @@ class Authenticator:
             caller.checked = -math.inf
 
     @property
-    def asks(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether admit() has anything to do but for administration."""
-        return self.by_token or self._allowance.rate is not None or time.monotonic() >= self._look_at
+        return self.tokens_required or self._rate_limits.rate is not None or time.monotonic() >= self._next_refresh
 
-    async def admit(self, request: web.BaseRequest, needed: Scope) -> Caller:
+    async def authorize(self, request: web.BaseRequest, needed: Scope) -> Caller:
         """Who sent `request`, if they may do what needs this scope.
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
-        caller = await self._who(request) if await self._asks_for_token() else self._stranger(request)
+        caller = await self._authenticate(request) if await self._asks_for_token() else self._stranger(request)
         if caller.scope < needed:
             raise Forbidden(f"This needs a token with the scope {needed}.")
-        caller.count_request()
+        caller.check_rate()
         return caller
 
     def caller_of(self, request: web.BaseRequest) -> Caller:
@@ -180,7 +180,7 @@ class Authenticator:
 
     def open_stream(self, caller: Caller) -> None:
         """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests, Overloaded."""
-        if self._streams >= self._service.shares.streams:
+        if self._streams >= self._runtime.shares.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
             )
@@ -195,48 +195,48 @@ class Authenticator:
     @property
     def counts_strangers(self) -> bool:
         """Whether count_stranger() has anything to do."""
-        return self._allowance.rate is not None
+        return self._rate_limits.rate is not None
 
     def count_stranger(self, request: web.BaseRequest) -> Caller:
         """Counts a request that needs no token for the address that it comes from.  Raises TooManyRequests."""
         stranger = self._stranger(request)
-        stranger.count_request()
+        stranger.check_rate()
         return stranger
 
-    async def is_still_admitted(self, caller: Caller) -> bool:
+    async def is_still_authorized(self, caller: Caller) -> bool:
         """Whether the token of a long-lived request is still good."""
         if caller.token is None:
             return not await self._asks_for_token()
-        return await self._is_good(caller, caller.token)
+        return await self._is_valid(caller, caller.token)
 
     async def _asks_for_token(self) -> bool:
         """Whether a token is asked for, as it is now.
 
         Where nobody could tell lately, everybody waits for the answer, and nobody is let in without one.
         """
-        if time.monotonic() >= self._look_at:
-            if self._looking is None or self._looking.done():
-                self._looking = asyncio.ensure_future(self._look())
-            await asyncio.shield(self._looking)  # which others may share
-        return self.by_token
+        if time.monotonic() >= self._next_refresh:
+            if self._refreshing is None or self._refreshing.done():
+                self._refreshing = asyncio.ensure_future(self._refresh())
+            await asyncio.shield(self._refreshing)  # which others may share
+        return self.tokens_required
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
-        async for _ in list_tokens(self._service.repository):
-            self.by_token = True
+        async for _ in list_tokens(self._runtime.repository):
+            self.tokens_required = True
             break
-        self._look_at = math.inf if self.by_token else time.monotonic() + FRESH_SECONDS
+        self._next_refresh = math.inf if self.tokens_required else time.monotonic() + FRESH_SECONDS
 
     def _stranger(self, request: web.BaseRequest) -> Caller:
-        peer = self._service.peers.of(request.remote, request.headers)
+        peer = self._peers.of(request.remote, request.headers)
         stranger = self._strangers.get(peer)
         if stranger is None:
-            if len(self._strangers) >= REMEMBERED:
+            if len(self._strangers) >= CALLERS_MAX:
                 del self._strangers[next(iter(self._strangers))]
-            stranger = self._strangers[peer] = Caller(None, self._allowance)
+            stranger = self._strangers[peer] = Caller(None, self._rate_limits)
         return stranger
 
-    async def _who(self, request: web.BaseRequest) -> Caller:
+    async def _authenticate(self, request: web.BaseRequest) -> Caller:
         callers = self._callers
         given = request.headers.getall(hdrs.AUTHORIZATION, ())
         if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
@@ -249,20 +249,20 @@ class Authenticator:
         secret_hash = hash_secret(secret)
         caller = callers.get(secret_hash)
         if caller is None or caller.token is None:
-            token = await find_token(self._service.repository, secret_hash)
+            token = await find_token(self._runtime.repository, secret_hash)
             if token is None or not token.is_valid(now()):
                 raise Unauthorized
-            while len(callers) >= REMEMBERED:
+            while len(callers) >= CALLERS_MAX:
                 del callers[next(iter(callers))]
-            caller = callers[secret_hash] = callers.get(secret_hash) or Caller(token, self._allowance)
-        elif not await self._is_good(caller, caller.token):
+            caller = callers[secret_hash] = callers.get(secret_hash) or Caller(token, self._rate_limits)
+        elif not await self._is_valid(caller, caller.token):
             callers.pop(secret_hash, None)
             raise Unauthorized
         return caller
 
-    async def _is_good(self, caller: Caller, token: Token) -> bool:
+    async def _is_valid(self, caller: Caller, token: Token) -> bool:
         if time.monotonic() - caller.checked > FRESH_SECONDS:
-            if await find_token(self._service.repository, token.hash) != token:
+            if await find_token(self._runtime.repository, token.hash) != token:
                 return False
             caller.checked = time.monotonic()
         return token.is_valid(now())

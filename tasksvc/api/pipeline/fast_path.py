@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from tasksvc.api.handlers.tasks import ALL_TASKS, TaskHandlers
+from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.requests.body import Uploads, read_body
 from tasksvc.api.requests.strict_json import LARGE_BYTES
@@ -19,6 +19,7 @@ from tasksvc.api.requests.validation import load_body, load_large_body
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import JSON, RawResponse
 from tasksvc.api.schemas.tasks import TaskIn
+from tasksvc.application.tasks import ALL_TASKS
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft
 
@@ -37,16 +38,16 @@ Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | RawRespons
 class FastPath:
     """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
 
-    def __init__(self, handlers: TaskHandlers, edge: RequestPipeline, uploads: Uploads, *, body_max: int) -> None:
+    def __init__(self, handlers: TaskHandlers, pipeline: RequestPipeline, bodies: Uploads, *, body_max: int) -> None:
         """`body_max`: bytes."""
-        self._handlers, self._uploads, self._body_max = handlers, uploads, body_max
-        self._show = edge.enclose(handlers.show, Scope.READ, "/tasks/{id}")
-        self._show_list = edge.enclose(handlers.show_list, Scope.READ, "/tasks/")
-        self._create = edge.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
+        self._handlers, self._bodies, self._body_max = handlers, bodies, body_max
+        self._get = pipeline.enclose(handlers.get, Scope.READ, "/tasks/{id}")
+        self._list = pipeline.enclose(handlers.list_matching, Scope.READ, "/tasks/")
+        self._create = pipeline.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
 
     def before(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
         """A handler of all requests, of which `application` gets those that are not hot."""
-        show, show_list, create = self._show, self._show_list, self._create
+        get, list_all, create = self._get, self._list, self._create
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | RawResponse:
             if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
@@ -56,9 +57,9 @@ class FastPath:
                 rest = path[7:]
                 if method == "GET":
                     if rest.isdecimal() and len(rest) <= 18 and rest[0] != "0" and rest.isascii():
-                        return await show(request, int(rest))
+                        return await get(request, int(rest))
                     if not rest:
-                        return await show_list(request, ALL_TASKS)
+                        return await list_all(request, ALL_TASKS)
                 elif method == "POST" and not rest:
                     return await create(request)
             return await application(request)
@@ -66,7 +67,7 @@ class FastPath:
         return dispatch
 
     async def _read_and_create(self, request: web.Request) -> RawResponse:
-        raw = await read_body(request, self._uploads, types=(JSON,), limit=self._body_max)
+        raw = await read_body(request, self._bodies, types=(JSON,), limit=self._body_max)
         draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
         return await self._handlers.create(request, draft, raw)
 

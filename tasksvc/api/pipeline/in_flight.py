@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tasksvc.api.observability.redaction import redacted
 from tasksvc.api.pipeline.origin_check import SAFE_METHODS
+from tasksvc.api.requests.body import Uploads
 from tasksvc.domain.errors import OutcomeUnknown, StoreUnavailable
 
 REQUEST_SECONDS = 30.0
@@ -29,9 +30,9 @@ log = logging.getLogger("tasksvc")
 class InFlight:
     """The requests of one application.  Times are those of perf_counter()."""
 
-    def __init__(self, scheme: str) -> None:
-        """`scheme` is that of the store, for the log."""
-        self._scheme = scheme
+    def __init__(self, scheme: str, bodies: Uploads) -> None:
+        """`scheme` names the store in the log; `bodies` are those of the requests."""
+        self._scheme, self._bodies = scheme, bodies
         # By id, since aiohttp's requests have no hash, and finding out the current task costs more than all this.
         self._waiting: dict[int, tuple[web.BaseRequest, float]] = {}
         """Those whose answer has not begun, and since when they are here; the oldest first."""
@@ -72,6 +73,10 @@ class InFlight:
         finally:
             del sending[id(request)]
             self._waiting[id(request)] = waiting
+
+    def must_arrive_by(self, end: float) -> None:
+        """Lets no body take longer than until `end`, by monotonic()."""
+        self._bodies.must_end_by(end)
 
     async def empty(self) -> None:
         """Returns when there is none that comes to an end."""

@@ -14,16 +14,17 @@ from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
 from tasksvc.api.pipeline.auth import CALLER, Authenticator
 from tasksvc.api.pipeline.cors import Cors
-from tasksvc.api.pipeline.in_flight import too_late
+from tasksvc.api.pipeline.in_flight import InFlight, too_late
 from tasksvc.api.pipeline.origin_check import OriginCheck
+from tasksvc.api.requests.body import Uploads
 from tasksvc.api.requests.etags import etag
 from tasksvc.api.requests.validation import BODY, RAW, RequestValidator
 from tasksvc.api.responses.cache_control import NO_STORE
 from tasksvc.api.responses.problems import to_problem
 from tasksvc.api.responses.raw import SERVER, RawResponse
 from tasksvc.api.responses.streaming import StreamingResponse
-from tasksvc.api.runtime import Runtime
 from tasksvc.application.contract_checks import ContractViolation
+from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable, VersionConflict
 from tasksvc.domain.task import Version
@@ -47,14 +48,17 @@ class RequestPipeline:
 
     def __init__(
         self,
-        service: Runtime,
-        access: Authenticator,
+        runtime: Runtime,
+        in_flight: InFlight,
+        bodies: Uploads,
+        authenticator: Authenticator,
         observer: Observer,
         *,
         guard: OriginCheck | None = None,
         cors: Cors | None = None,
     ) -> None:
-        self._service, self._access, self._observer = service, access, observer
+        self._runtime, self._in_flight, self._bodies = runtime, in_flight, bodies
+        self._authenticator, self._observer = authenticator, observer
         self._guard, self._cors = guard, cors
 
     def enclose(
@@ -65,11 +69,11 @@ class RequestPipeline:
         `scope`: what it needs, None for nothing; `route`: its name in metrics; `guarded`: whether the
         origin check comes first; `counted`: whether a request counts for its address, if there's no scope.
         """
-        service, access, cors, saw = self._service, self._access, self._cors, self._observer.saw
+        runtime, authenticator, cors, saw = self._runtime, self._authenticator, self._cors, self._observer.saw
         guard = self._guard if guarded else None
-        in_flight, room = service.in_flight, service.uploads.room
+        in_flight, room = self._in_flight, self._bodies.room
         administers = scope is Scope.ADMIN
-        counted = counted and scope is None and access.counts_strangers
+        counted = counted and scope is None and authenticator.counts_strangers
 
         @functools.wraps(handler)
         async def answer(request: web.Request, *known: Any) -> web.StreamResponse | RawResponse:
@@ -84,12 +88,12 @@ class RequestPipeline:
                     more = cors.headers(request)
                 if guard is not None:
                     guard.check(request)
-                if scope is not None and (access.asks or administers):
-                    who = request[CALLER] = await access.admit(request, scope)
+                if scope is not None and (authenticator.is_needed or administers):
+                    who = request[CALLER] = await authenticator.authorize(request, scope)
                     caller = who.name
                     more += who.limit_headers()
                 elif counted:
-                    more += access.count_stranger(request).limit_headers()
+                    more += authenticator.count_stranger(request).limit_headers()
                 response = await handler(request, *known)
                 if isinstance(response, StreamingResponse):
                     response = await self._send(request, response, (("X-Request-ID", name), *more))
@@ -112,7 +116,7 @@ class RequestPipeline:
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
                 for header in more:
                     response.add(*header)
-                if service.draining:
+                if runtime.draining:
                     response = response.response()
                     response.force_close()
             elif not response.prepared:
@@ -120,7 +124,7 @@ class RequestPipeline:
                 response.headers[hdrs.SERVER] = SERVER
                 response.headers["X-Content-Type-Options"] = "nosniff"
                 response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
-                if service.draining:
+                if runtime.draining:
                     response.force_close()
             saw(request, route, response.status, perf_counter() - began, name, caller)
             return response
@@ -128,7 +132,7 @@ class RequestPipeline:
         return answer
 
     async def _send(self, request: web.Request, stream: StreamingResponse, headers: Headers) -> web.StreamResponse:
-        in_flight = self._service.in_flight
+        in_flight = self._in_flight
         with in_flight.sending(request, lasting=stream.lasting):
             try:
                 return await stream.send(request, headers)
@@ -138,7 +142,7 @@ class RequestPipeline:
                 return stream.response
 
     def _refuse(self, error: Exception) -> web.Response:
-        response = to_problem(error, scheme=self._service.scheme)
+        response = to_problem(error, scheme=self._runtime.scheme)
         if isinstance(error, VersionConflict):
             response.headers[hdrs.ETAG] = etag(Version(error.generation, error.current.version))
         elif isinstance(error, StoreUnavailable):
@@ -148,7 +152,7 @@ class RequestPipeline:
     def wrap(
         self,
         handler: Handler,
-        expectation: RequestValidator,
+        validator: RequestValidator,
         scope: Scope | None,
         route: str,
         *,
@@ -156,10 +160,10 @@ class RequestPipeline:
         counted: bool = False,
     ) -> Wrapped:
         """`handler`, whose request is now validated, as a handler for a router."""
-        uploads = self._service.uploads
+        bodies = self._bodies
 
         async def validated(request: web.Request) -> web.StreamResponse | RawResponse | StreamingResponse:
-            await expectation.check(request, uploads)
+            await validator.check(request, bodies)
             return await handler(request)
 
         enclosed = self.enclose(validated, scope, route, guarded=guarded, counted=counted)

@@ -15,7 +15,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.pipeline.origins import DEFAULT_PORTS, PORT_MAX
 from tasksvc.domain.errors import TasksvcError
 
-REMEMBERED = 1_024
+KNOWN_MAX = 1_024
 """Addresses whose trust is cached, since finding it out takes as long as a small answer."""
 
 _FOR, _HOST, _PROTO, _PORT = "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"
@@ -114,7 +114,7 @@ class TrustedProxies:
     def _trusts(self, address: str) -> bool:
         known = self._known.get(address)
         if known is None:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= KNOWN_MAX:
                 self._known.clear()
             known = self._known[address] = self._is_listed(address)
         return known

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from tasksvc.api.app import ADMINISTRATION, FRONT, SERVICE
+from tasksvc.api.app import FAST_PATH, PEERS, RUNTIME, TOKENS_APP
 from tasksvc.api.server import unix_socket
 from tasksvc.api.server.held_bytes import HeldBytes
 from tasksvc.api.server.http_protocol import (
@@ -91,8 +91,8 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        shares = app[SERVICE].shares
-        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[SERVICE].peers, ReadTurns())
+        shares = app[RUNTIME].shares
+        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[PEERS], ReadTurns())
         ports = []
         servers = []
         runners = []
@@ -107,7 +107,7 @@ async def serve(
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
         if admin_socket is not None:
-            runner = web.AppRunner(app[ADMINISTRATION], access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            runner = web.AppRunner(app[TOKENS_APP], access_log=None, shutdown_timeout=CLOSE_SECONDS)
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             runners.append(runner)
@@ -123,19 +123,19 @@ async def serve(
         await stop.wait()
         stopping()
         if stop_delay:
-            app[SERVICE].leaving = True
+            app[RUNTIME].leaving = True
             stop.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(stop_delay):
                     await stop.wait()
         servers[0].close()
         # Before aiohttp closes connections, since it stops reading the bodies that are under way.
-        await app[SERVICE].drain(DRAIN_SECONDS)
+        await app[RUNTIME].drain(DRAIN_SECONDS)
         for server in servers[1:]:
             server.close()
         for connection in _connections(runners):
             connection.close_if_idle()
-        await app[SERVICE].drain(DRAIN_SECONDS)  # what was read just before that
+        await app[RUNTIME].drain(DRAIN_SECONDS)  # what was read just before that
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], stopping: Callable[[], None]) -> bool:
@@ -191,7 +191,7 @@ def _factory(
     """What makes a protocol for each connection, which may be idle for `idle_seconds`, by default IDLE_SECONDS."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
-    front = runner.app.get(FRONT)
+    front = runner.app.get(FAST_PATH)
     if front is not None:
         manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
 

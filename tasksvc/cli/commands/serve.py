@@ -183,7 +183,7 @@ def _run(settings: Settings, arguments: Sequence[str]) -> None:
 
 async def _serve(settings: Settings) -> None:
     with without_garbage_collection():
-        from tasksvc.api.app import ACCESS, OPERATIONS, SERVICE, create_app
+        from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
         from tasksvc.api.server.listener import Listener, serve
         from tasksvc.application.heap import keep_little
@@ -193,21 +193,21 @@ async def _serve(settings: Settings) -> None:
         gc.freeze()  # what is imported stays, and looking through it takes 40 ms each time
     listeners = [Listener(app, settings.host, settings.port)]
     if settings.admin_port is not None:
-        listeners.append(Listener(app[OPERATIONS], settings.admin_host, settings.admin_port))
+        listeners.append(Listener(app[HEALTH_APP], settings.admin_host, settings.admin_port))
 
     announcer = Announcer(
         StoreURL(settings.store or SCRATCH_STORE),
         scratch=settings.store is None,
         in_json=settings.log_format == "json",
     )
-    app[SERVICE].ended = announcer.ended
+    app[RUNTIME].ended = announcer.ended
 
     def ready(ports: Sequence[int]) -> None:
         everybody = "everybody on this machine" if is_loopback(settings.host) else "everybody who reaches it"
         announcer.ready(
             _url(settings.host, ports[0]),
-            open_to="those who have a token" if app[ACCESS].by_token else everybody,
-            durable=app[SERVICE].is_durable,
+            open_to="those who have a token" if app[AUTHENTICATOR].tokens_required else everybody,
+            durable=app[RUNTIME].is_durable,
             admin_url=_url(settings.admin_host, ports[1]) if len(ports) > 1 else None,
         )
         notify("READY=1")
@@ -237,7 +237,7 @@ def _options(settings: Settings) -> Options:
 
     local = is_loopback(settings.host)
     exposed = not local or settings.allowed_host or settings.trusted_proxy
-    tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.IF_ANY
+    tokens = TokenPolicy.ALWAYS if exposed else TokenPolicy.WHEN_TOKENS_EXIST
     hosts = set(settings.allowed_host)
     proxies = TrustedProxies(settings.trusted_proxy) if settings.trusted_proxy else None
     advice = Advice(*ADVICE)

@@ -1,4 +1,4 @@
-"""What one running application holds: the open store, the feed, and the requests in flight."""
+"""The life of a running service: it opens the store, prunes it, drains the requests and closes it."""
 
 from __future__ import annotations
 
@@ -6,26 +6,18 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from tasksvc.api.pipeline.in_flight import InFlight
-from tasksvc.api.pipeline.peers import Peers
-from tasksvc.api.requests.body import Uploads
-from tasksvc.api.responses.feed import ChangeFeed
-from tasksvc.application.clock import now
+from tasksvc.application.change_feed import ChangeFeed, EncodeChange
 from tasksvc.application.memory_shares import MemoryShares
-from tasksvc.application.retention import Retention, prune_step
-from tasksvc.application.searches import Searches
+from tasksvc.application.retention import Retention, prune_for_ever
+from tasksvc.application.tasks import Tasks
 from tasksvc.application.watchdog import Watchdog
-from tasksvc.domain.errors import RepositoryError, StoreClosed
+from tasksvc.domain.errors import StoreClosed
 from tasksvc.domain.query import TaskQuery
 from tasksvc.ports.store import Capability, TaskRepository
 
-PRUNE_SECONDS = 60.0
-"""Between two looks for what is old."""
-BREATH_SECONDS = 0.01
-"""Between two steps of dropping it, so that others come first."""
 LAST_SECONDS = 1.0
 """For answers after the last body, when the service ends."""
 OPEN_SECONDS = 10.0
@@ -49,32 +41,51 @@ class Ended(Protocol):
         """`tasks`: how many it held, None if they could not be counted in time; `durable`: whether it keeps them."""
 
 
+class Requests(Protocol):
+    """The requests that are being answered, whichever way they came in."""
+
+    write_given_up_at: float
+    """When the store last left a write without an answer, by perf_counter()."""
+
+    def must_arrive_by(self, end: float) -> None:
+        """Lets no request take longer to arrive than until `end`, by the clock of the event loop."""
+
+    async def empty(self) -> None:
+        """Returns when no request is left that comes to an end by itself."""
+
+    def look(self) -> None:
+        """Gives up requests that take too long, and reads whose client has left."""
+
+    def give_up_all(self) -> None:
+        """Gives up all requests that wait for the store."""
+
+
 class Runtime:
-    """Opened on startup, stopped on shutdown, and both once."""
+    """The running service.  It is started once and stopped once."""
 
     def __init__(
         self,
         open_store: Callable[[], Awaitable[TaskRepository]],
         retention: Retention,
+        requests: Requests,
         *,
         scheme: str,
-        peers: Peers,
         shares: MemoryShares,
+        encode_change: EncodeChange,
     ) -> None:
-        """`scheme` is that of the store's URL: its name in the log; `peers` tells clients apart.
+        """`scheme` is that of the store's URL, and names the store in the log.
 
-        `shares`: of the memory, which clients can make the service take.
+        `shares` are the shares of the memory that clients can make the service take; `encode_change`
+        makes the events of the feed.
         """
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
+        self._requests, self.shares, self._encode_change = requests, shares, encode_change
         self._repository: TaskRepository | None = None
+        self._tasks: Tasks | None = None
         self._feed: ChangeFeed | None = None
         self._keepers: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme)
         self._drained_by = math.inf
-        self.peers, self.shares = peers, shares
-        self.uploads = Uploads(peers, shares.bodies)
-        self._searches, self._scans = Searches(), Searches()
-        self.in_flight = InFlight(scheme)
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""
         self.draining = False
@@ -87,11 +98,23 @@ class Runtime:
         return Capability.DURABLE in self.repository.capabilities
 
     @property
+    def keeps_records(self) -> bool:
+        """Whether the open store keeps records, such as tokens.  Raises StoreClosed like is_durable."""
+        return Capability.RECORDS in self.repository.capabilities
+
+    @property
     def repository(self) -> TaskRepository:
         """The open store.  Raises StoreClosed before the start and after the stop."""
         if self._repository is None:
             raise StoreClosed("The service is not running.")
         return self._repository
+
+    @property
+    def tasks(self) -> Tasks:
+        """What can be done with tasks.  Raises StoreClosed before the start and after the stop."""
+        if self._tasks is None:
+            raise StoreClosed("The service is not running.")
+        return self._tasks
 
     @property
     def feed(self) -> ChangeFeed:
@@ -100,17 +123,18 @@ class Runtime:
             raise StoreClosed("The service is not running.")
         return self._feed
 
-    def searches_like(self, query: TaskQuery) -> Searches:
-        """The searches that take turns with `query`.
+    async def ping(self) -> None:
+        """Returns if the store can be reached.  Raises StoreUnavailable."""
+        await self.repository.ping()
 
-        Those that look into descriptions take the longest, so they hold up each other only.
-        """
-        return self._scans if query.q is None else self._searches
+    def statistics(self) -> Mapping[str, float]:
+        """Returns the store's metrics by name.  Raises StoreClosed before the start and after the stop."""
+        return self.repository.statistics()
 
     async def start(self) -> None:
         """Opens the store.  Raises what open_repository() raises."""
         self.leaving = self.draining = False
-        self.uploads.must_end_by(math.inf)
+        self._requests.must_arrive_by(math.inf)
         self._watchdog.start()
         slow = asyncio.get_running_loop().call_later(
             OPEN_SECONDS, log.warning, "The %s: store is still being opened.", self.scheme
@@ -119,17 +143,19 @@ class Runtime:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._feed = ChangeFeed(self._repository, scheme=self.scheme)
+        self._tasks = Tasks(self._repository, pages_at_once=self.shares.pages)
+        self._feed = ChangeFeed(self._repository, scheme=self.scheme, encode=self._encode_change)
         self._keepers = [asyncio.create_task(self._look_after_requests())]
         if Capability.PRUNE in self._repository.capabilities:
-            self._keepers.append(asyncio.create_task(self._keep_house(self._repository)))
+            pruning = prune_for_ever(self._repository, self._retention, scheme=self.scheme)
+            self._keepers.append(asyncio.create_task(pruning))
 
     async def drain(self, deadline: float) -> None:
         """Ends the streams, and waits for the requests in flight, up to `deadline` seconds after the first call."""
         if not self.draining:
             self.leaving = self.draining = True
             self._drained_by = asyncio.get_running_loop().time() + deadline
-            self.uploads.must_end_by(self._drained_by - LAST_SECONDS)
+            self._requests.must_arrive_by(self._drained_by - LAST_SECONDS)
         if self._feed is not None:
             await self._feed.close()
         try:
@@ -137,12 +163,12 @@ class Runtime:
                 # Twice: a request whose head has just been read starts in the loop's next turn.
                 for _ in range(2):
                     await asyncio.sleep(0)
-                    await self.in_flight.empty()
+                    await self._requests.empty()
         except TimeoutError:
-            self.in_flight.give_up_all()
+            self._requests.give_up_all()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GIVE_UP_SECONDS):
-                    await self.in_flight.empty()
+                    await self._requests.empty()
 
     async def stop(self, deadline: float) -> None:
         """Drains, then closes the store.  A second stop does nothing."""
@@ -152,7 +178,8 @@ class Runtime:
             keeper.cancel()
         if keepers:
             await asyncio.wait(keepers, timeout=GIVE_UP_SECONDS)
-        repository, self._repository, self._feed = self._repository, None, None
+        repository = self._repository
+        self._repository = self._tasks = self._feed = None
         if repository is not None:
             tasks = None if self.ended is None else await self._count(repository)
             if await self._close(repository) and self.ended is not None:
@@ -199,18 +226,7 @@ class Runtime:
     async def _look_after_requests(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self.in_flight.look()
-
-    async def _keep_house(self, repository: TaskRepository) -> None:
-        while True:
-            more = False
-            try:
-                more = await prune_step(repository, self._retention, at=now())
-            except RepositoryError as error:
-                log.warning("What is old could not be dropped: %s", error)
-            except Exception as error:
-                log.error("The %s: store failed to drop what is old.", self.scheme, exc_info=error)
-            await asyncio.sleep(BREATH_SECONDS if more else PRUNE_SECONDS)
+            self._requests.look()
 
 
 def _module_of(task: asyncio.Task[Any]) -> str:

@@ -1,8 +1,8 @@
-"""The live feed: one reader of the change log for all streams of this process.
+"""The live feed of changes: one reader of the change log serves all streams of this process.
 
-A window holds the newest events, encoded once.  A stream that is within the window takes its
-events from there; one that is behind reads the store until it has caught up.  So every stream sees
-every change once and in order, and a slow one costs no more memory than the chunk that it is taking.
+A window holds the newest changes, each encoded once as the event of a transport.  A stream that is within
+the window takes its events from there; one that is behind reads the store until it has caught up.  So every
+stream sees every change once and in order, and a slow one costs no more memory than the chunk that it takes.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
 
-from tasksvc.api.requests.positions import format_position
 from tasksvc.application.contract_checks import check_changes
-from tasksvc.domain import codec
 from tasksvc.domain.change import Change, Position
 from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed
 from tasksvc.domain.query import TaskQuery
-from tasksvc.ports.store import TaskRepository
+from tasksvc.ports.store import ChangePage, TaskRepository
+
+EncodeChange = Callable[[Change, str], bytes]
+"""Encodes a change of the generation that is named as one event."""
 
 WINDOW_EVENTS = 1_000
 WINDOW_BYTES = 4 * 1024 * 1024
@@ -35,25 +36,7 @@ END_SECONDS = 0.5
 log = logging.getLogger("tasksvc")
 
 
-def change_to_json(change: Change, position: str) -> dict[str, object]:
-    """A change as clients see it.  `position` is the text that reads on after it."""
-    return {
-        "seq": change.seq,
-        "position": position,
-        "type": change.kind.value,
-        "task_id": change.task_id,
-        "task": change.task,
-        "at": change.at,
-    }
-
-
-def event_of(change: Change, generation: str) -> bytes:
-    """A change as a Server-Sent Event (HTML standard, section 9.2)."""
-    position = format_position(Position(generation, change.seq))
-    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change, position)))
-
-
-def _fitting(events: Iterable[bytes]) -> list[bytes]:
+def _take_chunk(events: Iterable[bytes]) -> list[bytes]:
     """The first of `events`, at least one, up to the size of a chunk."""
     taken, size = [], 0
     for event in events:
@@ -65,16 +48,16 @@ def _fitting(events: Iterable[bytes]) -> list[bytes]:
 
 
 class ChangeFeed:
-    """What is new in a store, for any number of streams."""
+    """Reads the change log of a store for any number of streams."""
 
-    def __init__(self, repository: TaskRepository, *, scheme: str) -> None:
-        """`scheme` is that of the store, for the log."""
-        self._repository, self._scheme = repository, scheme
+    def __init__(self, repository: TaskRepository, *, scheme: str, encode: EncodeChange) -> None:
+        """`scheme` names the store in the log; `encode` makes the events of a transport."""
+        self._repository, self._scheme, self._encode = repository, scheme, encode
         self._window: deque[bytes] = deque()
         self._bytes = 0
         self._head: Position | None = None
         """Of the last event in the window; None while nobody reads the log."""
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
         self.streams = 0
@@ -89,9 +72,17 @@ class ChangeFeed:
             raise StoreClosed("The service is shutting down.")
         if since is None:  # not the reader's own position, which may be behind or of an earlier generation
             since = await self._end_of_log()
-        page = await self._repository.read_changes(since, limit=1)
-        check_changes(page, since)
+        page = await self.read(since, limit=1)
         return Position(page.next.generation, since.seq)
+
+    async def read(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        """Returns what follows `since` in the log now, as TaskRepository.read_changes() does.
+
+        Raises what that raises, and ContractViolation.
+        """
+        page = await self._repository.read_changes(since, limit=limit, max_bytes=max_bytes)
+        check_changes(page, since)
+        return page
 
     async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
         """Events after `since`, several in a chunk, as they come; b"" where there was none for `heartbeat` seconds.
@@ -103,14 +94,14 @@ class ChangeFeed:
         try:
             await self._start_reader()
             while not self._closed:
-                news = self._news  # before anything is looked at, so that nothing that comes later is missed
+                changed = self._changed  # before anything is looked at, so that nothing that comes later is missed
                 piece, since = self._from_window(since) or await self._from_store(since)
                 if piece:
                     yield piece
                     continue
                 try:
                     async with asyncio.timeout(heartbeat):
-                        await news.wait()
+                        await changed.wait()
                 except TimeoutError:
                     yield b""
         finally:
@@ -135,13 +126,15 @@ class ChangeFeed:
         start = len(self._window) - (head.seq - since.seq)
         if not 0 <= start <= len(self._window):
             return None
-        events = _fitting(islice(self._window, start, start + READ_LIMIT))
+        events = _take_chunk(islice(self._window, start, start + READ_LIMIT))
         return b"".join(events), Position(since.generation, since.seq + len(events))
 
     async def _from_store(self, since: Position) -> tuple[bytes, Position]:
-        page = await self._repository.read_changes(since, limit=READ_LIMIT, max_bytes=PIECE_BYTES)
-        check_changes(page, since)
-        return b"".join(event_of(change, page.next.generation) for change in page.changes), page.next
+        page = await self.read(since, limit=READ_LIMIT, max_bytes=PIECE_BYTES)
+        return b"".join(self._events_of(page)), page.next
+
+    def _events_of(self, page: ChangePage) -> list[bytes]:
+        return [self._encode(change, page.next.generation) for change in page.changes]
 
     async def close(self) -> None:
         """Ends all streams."""
@@ -173,10 +166,10 @@ class ChangeFeed:
                 )
                 check_changes(page, self._head)
                 if page.changes:
-                    self._append([event_of(change, page.next.generation) for change in page.changes])
+                    self._append(self._events_of(page))
                     self._head = page.next
                     self._wake()
-        except PositionGone:  # the store began a new life under us: let the streams find out
+        except PositionGone:  # the store has a new generation: the streams find out by themselves
             head = await self._end_of_log()
             if head == self._head:
                 raise
@@ -191,5 +184,5 @@ class ChangeFeed:
             self._bytes -= len(self._window.popleft())
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._changed.set()
+        self._changed = asyncio.Event()

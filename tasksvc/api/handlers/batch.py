@@ -1,0 +1,93 @@
+"""What the service answers to a batch of writes, with its documentation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, answers, operation
+from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
+from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
+from tasksvc.api.requests.validation import BODY, RAW
+from tasksvc.api.responses.problems import BatchRefused
+from tasksvc.api.responses.raw import REPLAYED, RawResponse, encoded_response
+from tasksvc.api.routes import Route, RouteGroup
+from tasksvc.api.schemas.tasks import Batch, BatchOut
+from tasksvc.application import clock
+from tasksvc.application.runtime import Runtime
+from tasksvc.application.tokens import Scope
+from tasksvc.domain import codec
+from tasksvc.domain.errors import WriteRefused
+from tasksvc.domain.task import Task, Version
+from tasksvc.domain.writes import CreateTask, DeleteTask, Result, UpdateTask, Write
+from tasksvc.stores.turns import Turns
+
+
+class BatchHandlers:
+    """Handles /tasks/batch."""
+
+    def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
+        self._runtime, self._authenticator = runtime, authenticator
+
+    @operation(
+        "Do several things at once",
+        tag="tasks",
+        description="All or nothing, in one transaction; each operation sees those before it.",
+        headers=[IDEMPOTENCY_KEY],
+        responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        body=Batch(),
+    )
+    async def batch(self, request: web.Request) -> RawResponse:
+        check_untagged(*conditions_of(request))
+        operations = request[BODY]
+        idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/batch", request[RAW])
+        request[RAW] = b""  # nobody needs it any more, and it may be large
+        turns = Turns()
+        writes = []
+        for asked in operations:
+            writes.append(_write(asked))
+            await turns.next()
+        try:
+            committed = await self._runtime.tasks.batch(writes, at=clock.now(), idempotency_key=idempotency_key)
+        except WriteRefused as error:
+            raise BatchRefused(error) from error
+        del writes
+        generation = committed.position.generation
+        shown = [b'{"results":[']
+        for asked, result in zip(operations, committed.results, strict=True):
+            shown += _shown(asked, result, generation), b","
+            await turns.next()
+        shown[-1] = b"]}\n"
+        answer = encoded_response(b"".join(shown))
+        if committed.replayed:
+            answer.add(REPLAYED, "true")
+        return answer
+
+    def routes(self, *, body_max: int, batch_max: int) -> RouteGroup:
+        """Returns the route, for bodies of at most `batch_max` bytes with operations of at most `body_max`."""
+        return RouteGroup(
+            [Route("POST", "/tasks/batch", self.batch, Scope.WRITE, body_max=batch_max, operation_max=body_max)]
+        )
+
+
+def _write(operation: dict[str, Any]) -> Write:
+    expected = precondition_from(operation.get("if_match"), None)
+    match operation["op"]:
+        case "create":
+            return CreateTask(operation["task"])
+        case "update":
+            return UpdateTask(operation["id"], operation["patch"], expected)
+        case "delete":
+            return DeleteTask(operation["id"], expected)
+        case op:
+            raise ValueError(f"{op!r} is no operation of a batch.")
+
+
+def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
+    """What became of one operation of a batch, as JSON."""
+    if isinstance(result, Task):
+        tag = etag(Version(generation, result.version))
+        return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
+    return codec.dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})
