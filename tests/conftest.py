@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Markers, and fixtures that hold for all tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 POSTGRESQL = Path(__file__).with_name("postgresql")
 SHORT = {"test_settings.py", "test_smoke.py"}
-"""Files of that folder whose tests start no server, or one for a moment."""
+"""Files of that folder whose tests start no server, or only briefly."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -30,22 +30,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests are there until the end, so the garbage collector need not look at them each time."""
+    """Freezes what is there, since the garbage collector would otherwise visit thousands of tests again and again."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The loop of a busy machine is held up now and then, and tests of the log aren't about that."""
+    """Silences the watchdog: a busy machine delays the event loop now and then, which tests of the log aren't about."""
     monkeypatch.setattr("tasksvc.application.watchdog.LATE_SECONDS", 3_600.0)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _installed_is_read_once() -> Iterator[None]:
-    """Each opening of a store looks for adapters in all that is installed, which is most of the work where it is small.
+    """Caches the entry points of each installed distribution, since every opening of a store reads all of them.
 
-    What a test installs itself is read each time.
+    A distribution that a test installs is read each time.
     """
     known: dict[str, EntryPoints] = {}
     read: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
@@ -65,7 +65,7 @@ def _installed_is_read_once() -> Iterator[None]:
 
 
 class LeftBehind:
-    """Clears away what a failed test left open, before the next test is blamed for it.
+    """Clears away what a failed test left open, so that the next test isn't blamed for it.
 
     A test that fails half-way doesn't close its sockets, and its traceback and its log keep them until the next test
     begins. The warning that they were never closed would fail that one.

@@ -1,4 +1,4 @@
-"""An adapter that misbehaves, as its URL says: faulty://METHOD/FAULT.  It is sound until it is armed."""
+"""An adapter that misbehaves as its URL says: faulty://METHOD/FAULT. It works correctly until it is armed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasksvc import ChangePage, InMemoryRepository, Page, StoreURL, TaskReposito
 
 BLOCK_SECONDS = 1.5
 RELEASE = threading.Event()
-"""Ends what hangs whatever is done to it."""
+"""Releases the calls that hang even when they are cancelled."""
 
 Method = Callable[..., Any]
 
@@ -43,7 +43,7 @@ async def hangs(sound: Method, *arguments: Any, **more: Any) -> None:
 
 
 async def hangs_on(sound: Method, *arguments: Any, **more: Any) -> None:
-    """Whoever cancels it."""
+    """Hangs, also when it is cancelled."""
     while not RELEASE.is_set():
         try:
             await asyncio.sleep(0.05)
@@ -66,7 +66,7 @@ async def leaks(sound: Method, *arguments: Any, **more: Any) -> Any:
 
 
 async def lies(sound: Method, *arguments: Any, **more: Any) -> Any:
-    """About which task it is; about where the list or the log goes on."""
+    """Returns wrong data: another task, or a position or cursor that leads elsewhere."""
     given = await sound(*arguments, **more)
     if isinstance(given, ChangePage):
         return given._replace(next=arguments[0], more=True)

@@ -1,4 +1,4 @@
-"""Where a store is now."""
+"""Reading a store's current generation."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from tasksvc import TaskQuery, TaskRepository
 
 
 async def generation_of(repository: TaskRepository) -> str:
-    """The generation of the store."""
+    """Returns the generation of the store."""
     return (await repository.find(TaskQuery(), limit=1)).position.generation

@@ -1,4 +1,4 @@
-"""HTTP for tests that must know what was sent, and what came back."""
+"""An HTTP client for tests that must know exactly what was sent and received."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from patience import PATIENCE_SECONDS
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
+    """Returns a TCP port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
 
 
 class Answer(NamedTuple):
-    """An answer that came in full."""
+    """A response that was received in full."""
 
     status: int
     headers: dict[str, str]
-    """By name in lower case."""
+    """The header fields, by name in lower case."""
     body: bytes
 
     @property
     def document(self) -> Any:
-        """The body, which is JSON."""
+        """Returns the body, parsed as JSON."""
         return json.loads(self.body)
 
 
 class NoAnswer(Exception):
-    """The connection ended before an answer was there in full."""
+    """The connection ended before the response was complete."""
 
 
 def ask(url: str, method: str, path: str, document: object = None, headers: dict[str, str] | None = None) -> Answer:
-    """One request on a connection of its own.  Raises NoAnswer."""
+    """Sends one request on its own connection and returns the response. Raises NoAnswer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
     try:
@@ -59,14 +59,14 @@ def ask(url: str, method: str, path: str, document: object = None, headers: dict
 
 
 class Connection:
-    """A connection that is kept; `async with` it."""
+    """A connection that is kept open; use it with `async with`."""
 
     def __init__(self, port: int) -> None:
-        """To 127.0.0.1."""
+        """Prepares a connection to `port` of 127.0.0.1."""
         self._port = port
 
     async def open(self) -> Connection:
-        """Connects.  Raises NoAnswer where nobody listens."""
+        """Connects. Raises NoAnswer if nothing listens on the port."""
         try:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         except ConnectionError as error:
@@ -75,7 +75,7 @@ class Connection:
         return self
 
     def close(self) -> None:
-        """Ends it at once."""
+        """Closes the connection at once, with what wasn't sent."""
         self._writer.transport.abort()
 
     async def __aenter__(self) -> Connection:
@@ -87,7 +87,7 @@ class Connection:
         self.close()
 
     def send(self, method: str, path: str, document: object = None, headers: dict[str, str] | None = None) -> None:
-        """Sends a request."""
+        """Sends a request; `document` becomes its JSON body."""
         body = b"" if document is None else json.dumps(document).encode()
         self.send_head(method, path, len(body), headers)
         self.send_bytes(body)
@@ -105,16 +105,16 @@ class Connection:
         self._writer.write(data)
 
     def take_nothing(self) -> None:
-        """From now on all that comes stays where it is."""
+        """Stops reading, so that the other side can't send much more."""
         transport = self._writer.transport
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
 
     def was_read_in_full(self) -> bool:
-        """Whether the other side, which has ended the connection, had read all that was sent.
+        """Returns whether the other side, which has closed the connection, had read all that was sent.
 
-        Linux tells: it resets a connection that is closed with something in it that was not read,
-        and acknowledges nothing that comes later.
+        Linux shows it: it resets a connection that is closed with unread data, and acknowledges nothing that comes
+        later.
         """
         if sys.platform != "linux" or not self._reader.at_eof() or self._reader.exception() is not None:
             return False
@@ -124,7 +124,7 @@ class Connection:
         return acknowledged > self._sent
 
     async def answer(self) -> Answer:
-        """The next answer, which has a Content-Length or no body.  Raises NoAnswer."""
+        """Returns the next response, which has a Content-Length or no body. Raises NoAnswer."""
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 status, headers = await self.head()
@@ -134,7 +134,7 @@ class Connection:
         return Answer(status, headers, body)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        """The head of the next answer, or an interim one.  Raises IncompleteReadError and ConnectionError."""
+        """Returns the head of the next response, final or interim. Raises IncompleteReadError and ConnectionError."""
         text = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         status = re.match(r"HTTP/1\.1 (\d{3}) ", text)
         assert status is not None, text
@@ -142,23 +142,23 @@ class Connection:
         return int(status[1]), {name.lower(): value for name, value in lines}
 
     async def until(self, end: bytes) -> bytes:
-        """What comes up to `end`, with it."""
+        """Returns what is received up to and including `end`."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readuntil(end)
 
     async def exactly(self, size: int) -> bytes:
-        """So many bytes."""
+        """Returns exactly `count` bytes."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.readexactly(size)
 
     async def rest(self) -> bytes:
-        """All that comes until the other side ends the connection."""
+        """Returns all that is received until the other side closes the connection."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self._reader.read()
 
     async def request(
         self, method: str, path: str, document: object = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        """Sends a request, and gives its answer.  Raises NoAnswer."""
+        """Sends a request and returns its response. Raises NoAnswer."""
         self.send(method, path, document, headers)
         return await self.answer()

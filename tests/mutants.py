@@ -56,11 +56,11 @@ DISKS: dict[str, list[list[Entry]]] = {}
 MAGIC = b"broken "
 """What the file of a backup begins with, before the name of its class."""
 _opened: type[HealthyStore]
-"""The class of the store that was opened last, whose hooks are the adapter's."""
+"""The class of the store that was opened last, whose hooks the adapter has."""
 
 
 class HealthyStore(InMemoryRepository):
-    """Keeps what it holds in a list, over close and reopen.  No test of the kit may fail on it."""
+    """Keeps its contents in a list, over close and reopen. No test of the kit may fail on it."""
 
     def __init__(self, disk: list[list[Entry]]) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class LosesWritesOnReopening(ContractViolation):
     caught_by = "test_everything_is_there_after_a_reopening"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        """Acknowledges, and writes nothing."""
+        """Acknowledges without writing anything."""
 
 
 class ReusesTheHighestId(ContractViolation):
@@ -185,7 +185,7 @@ class NamesNoIndex(ContractViolation):
 
 
 class CommitsOneByOne(ContractViolation):
-    """The base of those whose batches are not atomic."""
+    """The base of mutants whose batches aren't atomic."""
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
@@ -209,7 +209,7 @@ class KeepsHalfOfWhatIsCancelled(CommitsOneByOne):
 
 
 class LogsAfterwards(ContractViolation):
-    """Its log is written by the caller, after the task."""
+    """Lets the caller write the change log after the task."""
 
     caught_by = "test_a_cancelled_add_is_whole_or_absent"
 
@@ -224,7 +224,7 @@ class LogsAfterwards(ContractViolation):
 
 
 class PassesItsTransactionOn(ContractViolation):
-    """What a cancelled commit had written waits in an open transaction, and the next commit commits it."""
+    """Leaves what a cancelled commit had written in an open transaction, which the next commit commits."""
 
     caught_by = "test_a_cancelled_commit_has_no_part_in_the_next"
 
@@ -243,7 +243,7 @@ class PassesItsTransactionOn(ContractViolation):
 
 
 class RemembersAfterwards(ContractViolation):
-    """Its idempotency keys are written by the caller, after the task."""
+    """Lets the caller write idempotency keys after the task."""
 
     caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
 
@@ -334,7 +334,7 @@ class NamesNoGenerationInAConflict(ContractViolation):
 
 
 class LosesFieldsInARace(ContractViolation):
-    """Reads the task, thinks, and writes the whole of it."""
+    """Reads the task, pauses, and writes all of its fields."""
 
     caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
 
@@ -357,7 +357,7 @@ class LosesFieldsInARace(ContractViolation):
 
 
 class ChangesDrafts(ContractViolation):
-    """The base of those that keep something else than what they were given."""
+    """The base of mutants that store something else than they were given."""
 
     def change(self, fields: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
@@ -481,7 +481,7 @@ class FailsOnHugeIds(ContractViolation):
 
 
 class SortsFoundTasks(ContractViolation):
-    """The base of those that answer a page in another order."""
+    """The base of mutants that return a page in another order."""
 
     def order(self, tasks: Sequence[Task], query: TaskQuery) -> Sequence[Task]:
         raise NotImplementedError
@@ -518,7 +518,7 @@ class BreaksTiesUpwards(SortsFoundTasks):
 
 
 class RepeatsATask(ContractViolation):
-    """Its cursor is a place before the last task."""
+    """Returns a cursor that points before the last task, so that it is repeated."""
 
     caught_by = "test_every_order_is_walked_without_gap_or_repeat"
 
@@ -532,7 +532,7 @@ class RepeatsATask(ContractViolation):
 
 
 class SkipsByCount(ContractViolation):
-    """Its pages are cut by how many tasks came before, as OFFSET does."""
+    """Cuts pages by the number of tasks before them, as OFFSET does."""
 
     caught_by = "test_a_walk_meets_what_stays_once_while_others_write"
 
@@ -567,7 +567,7 @@ class CountsCharactersForBytes(ContractViolation):
 
 
 class EndsWhereTheBytesEnd(ContractViolation):
-    """It takes a page with fewer tasks than were asked for as the last one."""
+    """Takes a page with fewer tasks than the limit as the last one."""
 
     caught_by = "test_a_page_with_a_bound_in_bytes_ends_before_the_task_that_would_pass_it"
 
@@ -621,7 +621,7 @@ class TellsALaterPosition(ContractViolation):
 
 
 class FinishesWhatNobodyWaitsFor(ContractViolation):
-    """Its searches take turns, and one that is cancelled keeps its place."""
+    """Runs searches in turn, and a cancelled one keeps its place."""
 
     caught_by = "test_cancelled_searches_leave_the_store_to_others"
 
@@ -650,7 +650,7 @@ class CountsAPage(ContractViolation):
 
 
 class CountsWhatItRemembers(ContractViolation):
-    """Until the next creation."""
+    """Caches the count of tasks until the next creation."""
 
     caught_by = "test_a_count_sees_every_write_acknowledged_before_it"
 
@@ -670,7 +670,7 @@ class CountsWithoutTheSearch(ContractViolation):
 
 
 class PassesOverThePriority(ContractViolation):
-    """A filter that it does not know yet."""
+    """Ignores a filter that it doesn't know yet."""
 
     caught_by = "test_filter_by_priority"
 
@@ -686,7 +686,7 @@ class PassesOverThePriority(ContractViolation):
 
 
 class ChangesTheLog(ContractViolation):
-    """The base of those that tell something else than what happened."""
+    """The base of mutants whose change log differs from what happened."""
 
     def change(self, changes: Sequence[Change]) -> Sequence[Change]:
         raise NotImplementedError
@@ -711,7 +711,7 @@ class TellsThePresent(ChangesTheLog):
 
 
 class LeavesGapsInTheLog(ContractViolation):
-    """A refused commit takes a number, as a sequence of a database does."""
+    """Uses up a number for a refused commit, as a sequence of a database does."""
 
     caught_by = "test_what_changes_nothing_is_not_in_the_log"
 
@@ -735,7 +735,7 @@ class TakesAnyPosition(ContractViolation):
 
 
 class MissesAChange(ContractViolation):
-    """It reads on from its head, whatever it has told."""
+    """Continues from the end of its log, whatever it has returned before."""
 
     caught_by = "test_a_reader_of_the_log_sees_every_change_once_and_in_order"
 
@@ -1010,7 +1010,7 @@ class ShowsWhatIsNotOnDisk(ContractViolation):
 
 
 class SaysThatNothingWasWritten(ContractViolation):
-    """It has written, and then it fails."""
+    """Writes, and then raises an error that says that nothing was written."""
 
     caught_by = "test_a_failed_commit_is_whole_or_absent_after_a_reopening"
 
@@ -1085,7 +1085,7 @@ class AnswersAfterItsEnd(ContractViolation):
     caught_by = "test_after_close_every_call_raises"
 
     def _check_open(self) -> None:
-        """Never mind."""
+        """Allows calls on a closed store."""
 
 
 class DropsWhatWaits(ContractViolation):
@@ -1111,7 +1111,7 @@ MUTANTS = [found for found in list(globals().values()) if isinstance(found, type
 
 
 def install(site: Path) -> None:
-    """Makes this module the adapter of broken: stores for a Python that finds the folder `site`."""
+    """Installs this module as the adapter of broken: stores for a Python that finds the folder `site`."""
     metadata = site / "broken_stores-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
@@ -1119,7 +1119,7 @@ def install(site: Path) -> None:
 
 
 def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
-    """broken://NameOfTheClass/folder, or broken:////file for a backup."""
+    """Splits broken://NameOfTheClass/folder, or broken:////file for a backup."""
     path = url.path if url.netloc else url.path.removeprefix("/")
     name = url.netloc or Path(path).read_bytes().removeprefix(MAGIC).decode()
     return globals()[name], path

@@ -29,10 +29,10 @@ exec "$@"
 
 
 def as_user(uid: int, *, group: int) -> tuple[str, ...]:
-    """What stands before a command that runs as this user, in no other group.
+    """Returns what to put before a command so that it runs as this user, in no other group.
 
-    Where the user may not enter the folders that Python and tasksvc are in, the command sees them all
-    the same, in a mount namespace of its own.
+    Where the user may not enter the folders that Python and tasksvc are in, the command runs in a mount namespace that
+    shows them.
     """
     return (*_showing(), "setpriv", f"--reuid={uid}", f"--regid={group}", "--clear-groups")
 
@@ -51,7 +51,7 @@ def _showing() -> tuple[str, ...]:
 
 
 def _closed(folder: Path) -> Iterator[Path]:
-    """The outermost folder that others may not enter, if there is one, of those that `folder` is in."""
+    """Returns the outermost parent of `folder` that other users may not enter, or None."""
     for parent in reversed(folder.parents):
         if not parent.stat().st_mode & stat.S_IXOTH:
             yield parent

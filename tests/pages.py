@@ -1,4 +1,4 @@
-"""The repository's pages, so that tests can do what they say."""
+"""The repository's pages, so that tests can follow them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Page:
 
     @classmethod
     def named(cls, name: str) -> Page:
-        """A page by its path in the repository."""
+        """Reads a page by its path in the repository."""
         return cls((ROOT / name).read_text("utf-8"))
 
     def section(self, heading: str) -> Page:
-        """What stands below `heading`, up to the next heading that is no deeper."""
+        """Returns what stands below `heading`, up to the next heading of the same or a higher level."""
         begun = re.search(rf"^(#+) {re.escape(heading)}\n", self.text, re.MULTILINE)
         assert begun is not None, f"There is no heading {heading!r}."
         rest = self.text[begun.end() :]
@@ -35,15 +35,15 @@ class Page:
         return Page(rest[: ended.start()] if ended else rest)
 
     def blocks(self, language: str) -> list[str]:
-        """The contents of the code blocks in `language`."""
+        """Returns the contents of the code blocks in `language`."""
         return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
 
     def commands(self) -> list[str]:
-        """The lines of the shell blocks, in order."""
+        """Returns the lines of the shell blocks, in order."""
         return "".join(self.blocks("sh")).splitlines()
 
     def table(self, column: str) -> list[list[str]]:
-        """The rows of the table whose first column has this head; the cells as they are written."""
+        """Returns the rows of the table whose first column has this head, with the cells as written."""
         lines = self.text.splitlines()
         start = next(index for index, line in enumerate(lines) if line.startswith(f"| {column} |"))
         rows = []

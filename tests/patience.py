@@ -1,8 +1,8 @@
-"""Waiting for what must happen, however busy the machine is.
+"""Waiting for conditions, however busy the machine is.
 
-A verdict must not depend on the time that something takes.  So a test waits for a condition, with a limit that only
-what never happens reaches, and where a limit of the product is what it tests, it makes the others so long that they
-cannot come first: FOREVER_SECONDS.
+A verdict must not depend on how long something takes. So a test waits for a condition, with a limit that is only
+reached if the condition never holds. A test of one of the product's limits sets the other limits to FOREVER_SECONDS, so
+that they can't be reached first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable
 PATIENCE_SECONDS = 120.0
 """Seconds after which a test gives up waiting: a hundred times what it takes on a quiet machine."""
 FOREVER_SECONDS = 3_600.0
-"""Seconds that a limit of the product gets which must not come first; a test has given up long before."""
+"""Seconds for a limit of the product that must not be reached; the test would give up long before."""
 LOOK_SECONDS = 0.01
-"""Seconds between two looks at what is waited for."""
+"""Seconds between two checks of a condition."""
 
 
 def wait_until(holds: Callable[[], object]) -> None:
@@ -29,7 +29,7 @@ def wait_until(holds: Callable[[], object]) -> None:
 
 
 async def until(holds: Callable[[], object]) -> None:
-    """The same, while the event loop goes on."""
+    """Does the same as wait_until() while the event loop goes on."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not holds():
             await asyncio.sleep(LOOK_SECONDS)

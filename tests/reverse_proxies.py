@@ -1,4 +1,4 @@
-"""nginx and Caddy, as processes with a configuration of the test's."""
+"""nginx and Caddy, as processes with a configuration of the test."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ CADDY = """{{
 }}
 {sites}"""
 CADDY_AUTHORITY = ".local/share/caddy/pki/authorities/local/root.crt"
-"""In the folder of a Caddy: the certificate of the authority that it makes for names without a public one."""
+"""Path in a Caddy's folder: the certificate of the authority that it creates for names without a public one."""
 
 
 class ReverseProxy:
     """A proxy that listens from the start of the `with` block to its end."""
 
     def __init__(self, command: list[str], *, folder: Path, port: int, variables: dict[str, str]) -> None:
-        """`folder` is the working directory; `port` of 127.0.0.1 is one that it listens on."""
+        """Prepares a proxy that works in `folder` and listens on `port` of 127.0.0.1."""
         self.port = port
         self._command, self._folder = command, folder
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(folder), **variables}
@@ -83,7 +83,7 @@ class ReverseProxy:
 
 
 def nginx(sites: str, *, folder: Path, port: int, variables: dict[str, str] | None = None) -> ReverseProxy:
-    """nginx with `sites` in its `http` block, one of which listens on `port`."""
+    """Returns an nginx with `sites` in its `http` block, one of which listens on `port`."""
     program = _installed("nginx")
     user = "user root;\n" if os.geteuid() == 0 else ""  # the user for its workers can't enter the folders of tests
     (folder / "nginx.conf").write_text(NGINX.format(user=user, sites=sites))
@@ -92,7 +92,10 @@ def nginx(sites: str, *, folder: Path, port: int, variables: dict[str, str] | No
 
 
 def caddy(sites: str, *, folder: Path, port: int, variables: dict[str, str] | None = None) -> ReverseProxy:
-    """Caddy with `sites` as its Caddyfile, one of which listens on `port`; `variables` are for the Caddyfile."""
+    """Returns a Caddy with `sites` as its Caddyfile, one of which listens on `port`.
+
+    `variables` are the environment variables that the Caddyfile refers to.
+    """
     program = _installed("caddy")
     (folder / "Caddyfile").write_text(CADDY.format(sites=sites))
     command = [program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]

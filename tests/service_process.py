@@ -1,4 +1,4 @@
-"""tasksvc as a process of its own: a service that runs, or a command that ends."""
+"""tasksvc as a separate process: a service that runs, or a command that ends."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ cli.main()
 
 
 def with_constants(constants: Mapping[str, float]) -> list[str]:
-    """What stands before the command of a service that runs with other constants: by module.NAME, their values."""
+    """Returns what to put before the command of a service so that it runs with other constants, by module.NAME."""
     return [sys.executable, "-c", _SET_AND_RUN, json.dumps(constants)]
 
 
 def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """That of this process, but with `variables` as the only ones of tasksvc.
+    """Returns this process's environment with `variables` as the only ones of tasksvc.
 
-    PYTHONUNBUFFERED isn't passed on: it hides what happens to output that stays in a buffer.  SSL_CERT_FILE is empty:
+    PYTHONUNBUFFERED isn't passed on: it hides what happens to output that stays in a buffer. SSL_CERT_FILE is empty:
     aiohttp loads all certificates of the machine when it is imported, and that takes a tenth of a start.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASKSVC_")}
@@ -50,14 +50,14 @@ def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:
-    """`environment` without what makes coverage start in a subprocess, which would import modules and write files."""
+    """Returns `environment` without what starts coverage in a subprocess, which imports modules and writes files."""
     return {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
 
 
 def run_tasksvc(
     *arguments: str, folder: Path, environment: Mapping[str, str] | None = None, before: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself: its exit status, and what it said on each stream.
+    """Runs a command to its end and returns its exit status and what it wrote to each stream.
 
     `arguments` come after `tasksvc`, and `before` before it.
     """
@@ -76,10 +76,10 @@ def run_tasksvc(
 def run_here(
     *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """The same within this process, which spares the start of another.
+    """Runs a command like run_tasksvc(), but within this process, which is faster.
 
-    It's for commands that end by themselves and write text: not for `serve`, nor for `migrate`, which sets up the
-    log, nor for `export -`, which writes to the descriptor.
+    It's for commands that end by themselves and write text: not for `serve`, nor for `migrate`, which sets up the log,
+    nor for `export -`, which writes to the descriptor.
     """
     printed, said = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with (
@@ -94,7 +94,7 @@ def run_here(
 
 
 class RunningService:
-    """`tasksvc` on a free port of 127.0.0.1, from the start of the `with` block to its end."""
+    """A `tasksvc` on a free port of 127.0.0.1, from the start of the `with` block to its end."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class RunningService:
         environment: Mapping[str, str] | None = None,
         before: Sequence[str] = (),
     ) -> None:
-        """`arguments` come after `tasksvc`, and `before` before it; `folder` is the working directory.
+        """Prepares `before` tasksvc `arguments`, with `folder` as the working directory.
 
         `environment` has the variables of tasksvc.
         """
@@ -120,22 +120,22 @@ class RunningService:
 
     @property
     def output(self) -> str:
-        """What it has printed since its last start, on both streams."""
+        """Returns what it has printed on both streams since its last start."""
         return "".join(self._lines)
 
     @property
     def process(self) -> subprocess.Popen[str]:
-        """Of its last start."""
+        """The process of the last start."""
         assert self._process is not None
         return self._process
 
     def start(self) -> None:
-        """Returns when it is ready.  A second start takes the same port."""
+        """Starts it and returns when it is ready. A second start uses the same port."""
         self.begin()
         self.wait_until_ready()
 
     def begin(self) -> None:
-        """Starts it, and does not wait until it is ready."""
+        """Starts it without waiting until it is ready."""
         self._lines = []
         command = [*self._before, sys.executable, "-m", "tasksvc", "--port", str(self.port), *self._arguments]
         self._process = subprocess.Popen(
@@ -150,13 +150,13 @@ class RunningService:
         self._reader.start()
 
     def wait_until_ready(self) -> None:
-        """Fails where it ends instead, or takes too long."""
+        """Waits until it is ready. Fails if it ends instead, or takes too long."""
         if not self.gets_ready():
             self.kill()
             raise AssertionError(f"The service did not get ready. It said:\n{self.output}")
 
     def gets_ready(self) -> bool:
-        """Waits until it is ready, and says whether it is."""
+        """Waits until it is ready or has ended, and returns whether it is ready."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not (found := re.search(r"http://[^:]+:(\d+)/tasks/(\n(.*\n){2}|\".*\n)", self.output)):
             if self.process.poll() is not None or time.monotonic() > end:
@@ -172,19 +172,19 @@ class RunningService:
             lines.extend(stream)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ends it in order, and gives its exit status."""
+        """Stops it with SIGTERM and returns its exit status."""
         self.process.send_signal(number)
         return self.wait()
 
     def wait(self) -> int:
-        """Waits until it has ended, and gives its exit status; its output is there in full then."""
+        """Waits until it has ended and returns its exit status; its output is then complete."""
         status = self.process.wait(PATIENCE_SECONDS)
         if self._reader is not None:
             self._reader.join(PATIENCE_SECONDS)
         return status
 
     def kill(self) -> None:
-        """Ends it with SIGKILL."""
+        """Kills it with SIGKILL and waits."""
         self.process.kill()
         self.wait()
 

@@ -1,4 +1,4 @@
-"""Programs on a terminal of their own."""
+"""Programs that run on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_to_end(ours: int) -> bytes:
 
 
 def on_terminal(*words: str, columns: int, environment: Mapping[str, str] | None = None) -> str:
-    """What a program writes to a terminal that is so wide, which all of its streams are."""
+    """Returns what a program writes to a terminal of that width, which all of its streams are."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
     variables = environment_with(environment)

@@ -1,6 +1,6 @@
-"""The walls of the house, read from the imports.
+"""The walls of the architecture, read from the imports.
 
-What stands under `if TYPE_CHECKING:` is no import: it is not there at run time.
+Imports under `if TYPE_CHECKING:` don't count, since they don't happen at run time.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CORE = {
     "application": {"domain", "ports", "stores"},
     "plugins": {"domain", "ports"},
 }
-"""What each folder and module of the core may import of the others.  A new one finds its place here."""
+"""What each folder and module of the core may import of the others. A new one must be added here."""
 
 AUTHOR_API = {"domain", "ports", "stores"}
-"""What `tasksvc` itself may import, since it gives it to those who write an adapter."""
+"""What `tasksvc` itself may import, since it exports it to authors of adapters."""
 
 OUTSIDE_CORE = {
     "api": {"", "domain", "ports", "stores", "application", "plugins"},
@@ -43,7 +43,7 @@ OUTSIDE_CORE = {
     "__main__": {"cli"},
     "testing": {"", "domain", "ports", "plugins"},
 }
-"""The same for the folders and modules around it; "" is `tasksvc` itself."""
+"""What the folders and modules around the core may import; "" is `tasksvc` itself."""
 
 IN_DOMAIN = {
     "errors": set(),
@@ -67,21 +67,21 @@ LIBRARIES = {
     "cli": {"click", "uvloop", "watchfiles"},
     "testing": {"hypothesis", "pytest"},
 }
-"""What each may import that is neither ours nor in the standard library.  Others may nothing."""
+"""Libraries outside the standard library that each module may import. Others may import none."""
 
 DRIVERS = {
     "tasksvc_memory": set(),
     "tasksvc_sqlite": {"aiosqlite"},
     "tasksvc_postgresql": {"asyncpg"},
 }
-"""The same for each adapter."""
+"""Libraries that each adapter may import."""
 
 
 # ---------------------------------------------------------------- reading the imports
 
 
 def modules(folder: Path) -> dict[str, ast.Module]:
-    """Every module below `folder`, by its dotted name."""
+    """Returns every module below `folder`, by its dotted name."""
     found = {}
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder.parent).with_suffix("").parts
@@ -99,7 +99,7 @@ ADAPTERS = {
 
 
 def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
-    """`node` and all below it, wherever it stands, without what is only for the type checker."""
+    """Yields `node` and all nodes below it, except those that are only for the type checker."""
     yield node
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
@@ -110,7 +110,7 @@ def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """The dotted name of each thing that a module imports: a module, or a name in one."""
+    """Returns the dotted name of each thing that a module imports: a module, or a name in one."""
     for node in at_run_time(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -120,7 +120,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 
 def imported_modules(tree: ast.Module) -> set[str]:
-    """The modules of `tasksvc` that a module imports."""
+    """Returns the modules of `tasksvc` that a module imports."""
     found = set()
     for name in imports(tree):
         if name.partition(".")[0] == "tasksvc":
@@ -131,12 +131,12 @@ def imported_modules(tree: ast.Module) -> set[str]:
 
 
 def libraries(tree: ast.Module) -> set[str]:
-    """What a module imports that is not in the standard library."""
+    """Returns what a module imports that isn't in the standard library."""
     return {name.partition(".")[0] for name in imports(tree)} - sys.stdlib_module_names
 
 
 def place(module: str) -> str:
-    """The module or folder just below `tasksvc` that a module is or is in; "" for `tasksvc` itself."""
+    """Returns the module or folder directly below `tasksvc` that a module belongs to; "" for `tasksvc` itself."""
     return [*module.split("."), ""][1]
 
 
@@ -243,11 +243,11 @@ def test_the_plugin_authors_api_is_all_there_and_sorted() -> None:
 ADVICE = re.compile(
     r"(?<![\w-])--[a-z][a-z-]+|TASKSVC_|\b[Tt]asksvc (?:--|(?:{})\b)".format("|".join(COMMANDS)),
 )
-"""A flag, a variable, or a command: what only somebody at a command line can use."""
+"""Finds a flag, a variable or a command, which are of use only at a command line."""
 
 
 def literals(tree: ast.Module) -> Iterator[ast.Constant]:
-    """The string literals of a module, those within f-strings too, but not its docstrings."""
+    """Yields the string literals of a module, also those within f-strings, but not its docstrings."""
     documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
@@ -312,18 +312,18 @@ def test_a_hook_is_documented_and_tested(hook: str) -> None:
 # ---------------------------------------------------------------- aiohttp
 
 WITH_PRIVATE_NAMES = {f"tasksvc.api.server.{name}" for name in ("http_protocol", "pipelining", "heads")}
-"""The modules that use what aiohttp doesn't document."""
+"""The modules that use undocumented names of aiohttp."""
 PRIVATE_NAMES = {
     *("_buffer_paused", "_close", "_drain_helper", "_force_close", "_keepalive_handle", "_loop", "_max_msg_queue_size"),
     *("_message_tail", "_messages", "_msg_queue_resume_size", "_next_keepalive_close_time", "_pause_transport_reading"),
     *("_paused", "_process_keepalive", "_reading_paused", "_request_count", "_resume_transport_reading", "_upgraded"),
     "_waiter",
 }
-"""What they use of its RequestHandler, in a class of their own that inherits from it."""
+"""The names of RequestHandler that our subclass uses."""
 
 
 def private_names_of_others(tree: ast.Module) -> set[str]:
-    """The private names that a module imports from a library, or uses of an object that isn't its own."""
+    """Returns the private names that a module imports from a library, or uses of an object other than its own."""
     imported = {
         alias.name
         for node in ast.walk(tree)
@@ -343,7 +343,7 @@ def private_names_of_others(tree: ast.Module) -> set[str]:
 
 
 def namedtuple_methods() -> set[str]:
-    """What a NamedTuple documents with an underscore."""
+    """The methods of NamedTuple that are documented although they begin with an underscore."""
     return {"_replace", "_fields", "_asdict", "_make", "_field_defaults"}
 
 

@@ -1,4 +1,4 @@
-"""The contract kit catches faults: each of many broken stores fails the test that is about its fault."""
+"""The contract kit catches faults: each broken store fails the test that is about its fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 
 class Contract(TaskRepositoryContract):
-    """The kit, on a store of `mutants`."""
+    """The contract kit, on a store of `mutants`."""
 
     def __init__(self, store: type[HealthyStore]) -> None:
         self.store = store
@@ -35,7 +35,7 @@ class Contract(TaskRepositoryContract):
 
 @pytest.fixture(autouse=True)
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broken stores, installed as the adapter of broken: stores."""
+    """Installs the broken stores as the adapter of broken: stores."""
     mutants.install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setattr(mutants, "DISKS", {})

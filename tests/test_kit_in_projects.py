@@ -1,4 +1,4 @@
-"""The contract kit in a project of somebody's own, whatever that runs its coroutines with."""
+"""The contract kit in other projects, with each library that runs their coroutines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SOME = "test_ids_count_up or test_a_waiting_reader or test_every_selection or re
 
 
 def run(project: Path, url: str, *options: str) -> str:
-    """What pytest prints in a project that has one contract test."""
+    """Returns what pytest prints in a project that has one contract test."""
     (project / "test_store.py").write_text(MODULE.replace("{url}", url))
     (project / "pytest.ini").write_text("[pytest]\n")
     command = [sys.executable, "-m", "pytest", "-W", "error", "-rs", "-p", "no:cacheprovider", *options]

@@ -1,4 +1,4 @@
-"""The README's first screen and its commands work as they are printed."""
+"""The README's first screen and its commands work as printed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasksvc.testing import TaskRepositoryContract
 
 PAGE = Page.named("README.md")
 LINES_MAX = 125
-"""Lines of a page that a newcomer reads to the end."""
+"""The largest number of lines that a newcomer reads to the end."""
 
 
 def test_it_is_one_page() -> None:

@@ -1,4 +1,4 @@
-"""Clients that write without a pause and remember what they were told, to compare the store with."""
+"""Clients that write without a pause and record what was acknowledged, to compare the store with it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from typing import NamedTuple
 from http_client import Answer, Connection, NoAnswer
 
 PAUSE_SECONDS = 0.01
-"""Between two tries to reach a service that is not there."""
+"""Seconds between two attempts to reach a service that isn't there."""
 MINE_MAX = 10
-"""Tasks that one client keeps."""
+"""The number of tasks that one client keeps."""
 
 
 class Verdict(NamedTuple):
-    """What a store has wrong, a sentence each."""
+    """What is wrong with a store, one sentence for each fault."""
 
     lost: list[str]
     duplicates: list[str]
@@ -33,25 +33,25 @@ class Verdict(NamedTuple):
 class WriteChecker:
     """Runs its clients from the start of the `async with` block to its end.
 
-    Each makes tasks under a key, which it sends again until there is an answer, and changes and
+    Each client creates tasks under an idempotency key, which it sends again until there is a response, and updates and
     deletes its own.
     """
 
     def __init__(self, port: int, *, clients: int, pause: float = 0.0) -> None:
-        """`pause`: seconds that a client rests between two requests, at the most."""
+        """Prepares clients that rest for at most `pause` seconds between two requests."""
         self.port, self.pause, self._clients = port, pause, clients
         self.may_be: dict[int, set[str | None]] = {}
-        """By id: the descriptions that a task may have, None for no task."""
+        """The descriptions that a task may have, by id; None means deleted."""
         self.pending: set[str] = set()
-        """Descriptions of tasks that were asked for, and not acknowledged yet."""
+        """Descriptions of tasks whose creation wasn't acknowledged yet."""
         self.acknowledged = 0
-        """Writes."""
+        """The number of acknowledged writes."""
         self.replayed = 0
-        """Tasks that an earlier request had made, which got no answer."""
+        """The number of tasks created by an earlier request that got no response."""
         self.dropped: list[str] = []
-        """Requests that the service read in full, and did not answer."""
+        """The number of requests that the service read in full and didn't answer."""
         self.odd: list[str] = []
-        """Answers that make no sense."""
+        """Responses that make no sense, described."""
         self.stopping = False
         self._running: list[asyncio.Task[None]] = []
 
@@ -66,7 +66,7 @@ class WriteChecker:
         await asyncio.gather(*self._running)
 
     def verdict(self, file: Path) -> Verdict:
-        """How a copy of the store in `file`, which no process has open, compares with what the clients know."""
+        """Compares a copy of the store in `file`, which no process has open, with what the clients know."""
         with tempfile.TemporaryDirectory() as folder:
             for part in file.parent.glob(f"{file.name}*"):
                 if part.is_file():  # and not the socket of a service that was killed
@@ -99,7 +99,7 @@ class _Client:
         self._connection: Connection | None = None
 
     async def run(self) -> None:
-        """Asks one thing after another, until the witness stops."""
+        """Sends one request after another until the block ends."""
         while not self._witness.stopping:
             dice = self._random.random()
             if not self._mine or (len(self._mine) < MINE_MAX and dice < 0.6):
@@ -148,7 +148,7 @@ class _Client:
         self._mine.remove(task_id)
 
     def _is(self, expected: int, answer: Answer) -> bool:
-        """Whether the write is acknowledged.  It may be refused while the service ends."""
+        """Returns whether the write is acknowledged. It may be refused while the service stops."""
         if answer.status == expected:
             self._witness.acknowledged += 1
         elif answer.status not in (503, 507):
@@ -158,7 +158,7 @@ class _Client:
     async def _ask(
         self, method: str, path: str, document: object = None, headers: dict[str, str] | None = None
     ) -> Answer | None:
-        """None where no answer came."""
+        """Returns the response, or None if there was none."""
         try:
             if self._connection is None:
                 self._connection = await Connection(self._witness.port).open()

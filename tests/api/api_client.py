@@ -1,4 +1,4 @@
-"""A client of the API that holds every answer against the service's own description."""
+"""A client of the API that checks every response against the service's own description."""
 
 from __future__ import annotations
 
@@ -26,47 +26,46 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Answer(NamedTuple):
-    """What the service said."""
+    """A response of the service."""
 
     status: int
     headers: CIMultiDictProxy[str]
     body: bytes
     url: URL
-    """Of the request."""
+    """The URL of the request."""
 
     def target(self, reference: str) -> str:
-        """The path and query that a reference in this answer leads to (RFC 3986, section 5)."""
+        """Returns the path and query that a reference in this response leads to (RFC 3986, section 5)."""
         return str(self.url.join(URL(reference, encoded=True)).relative())
 
     @property
     def location(self) -> str | None:
-        """The path that the Location header leads to."""
+        """Returns the path that the Location header leads to."""
         return self.target(self.headers["Location"]) if "Location" in self.headers else None
 
     @property
     def json(self) -> Any:
-        """The body."""
+        """Returns the body, parsed as JSON."""
         return json.loads(self.body)
 
     @property
     def type(self) -> str:
-        """The media type of the body."""
         return self.headers.get("Content-Type", "").partition(";")[0]
 
     @property
     def problem(self) -> str:
-        """What is particular in the type of a problem document."""
+        """Returns the last part of the type of a problem document."""
         assert self.type == PROBLEM, (self.status, self.type, self.body)
         return str(self.json["type"]).removeprefix(TYPE_PREFIX)
 
     @property
     def fields(self) -> dict[str, str]:
-        """The messages of a 422, by field."""
+        """Returns the messages of a 422, by field."""
         return {error["field"]: error["message"] for error in self.json["errors"]}
 
 
 class Description:
-    """The service's OpenAPI document, as a judge of its answers."""
+    """The service's OpenAPI document, which responses are checked against."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -75,10 +74,10 @@ class Description:
         self._validator = cache(partial(validator, document))
         rows = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", document["info"]["description"], re.MULTILINE)
         self.usual_errors = {(int(status), name) for status, name in rows}
-        """Of every operation: status and what is particular in the type."""
+        """Errors that every operation can answer with: the status and the last part of the type."""
 
     def judge(self, method: str, path: str, answer: Answer) -> None:
-        """Raises AssertionError where `answer` is not as described."""
+        """Raises AssertionError if `answer` isn't as described."""
         said = f"{method} {path} -> {answer.status} {answer.body[:500]!r}"
         check_form(answer.status, answer.headers, answer.body)
         template = next((template for matches, template in self._paths if matches(path)), "")
@@ -117,21 +116,21 @@ class Description:
 
 
 def particular_errors(operation: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """Those that an operation lists, each with what is particular in the type of its example."""
+    """Returns the errors that an operation lists, each with the last part of the type in its example."""
     for status, answer in operation["responses"].items():
         if status.startswith(("4", "5")):
             yield int(status), answer["content"][PROBLEM]["example"]["type"].removeprefix(TYPE_PREFIX)
 
 
 def validator(document: dict[str, Any], schema: str | dict[str, Any]) -> Draft202012Validator:
-    """A judge by a schema of an OpenAPI document, or by the one at a place in it (#/components/schemas/TaskIn)."""
+    """Returns a validator by the schema at a place in an OpenAPI document (#/components/schemas/TaskIn)."""
     registry = Registry().with_resource("urn:api", DRAFT202012.create_resource(document))
     place = {"$ref": f"urn:api{schema}"} if isinstance(schema, str) else _anchored(schema)
     return Draft202012Validator(place, registry=registry, format_checker=FormatChecker())
 
 
 def _anchored(schema: Any) -> Any:
-    """`schema` with its references into the document."""
+    """Returns `schema` with its references resolved against the document."""
     if isinstance(schema, list):
         return [_anchored(item) for item in schema]
     if isinstance(schema, dict):
@@ -140,13 +139,13 @@ def _anchored(schema: Any) -> Any:
 
 
 class Api:
-    """Calls the service."""
+    """Calls the service and checks each response."""
 
     def __init__(self, client: TestClient[web.Request, web.Application], description: Description) -> None:
         self.client, self.description = client, description
 
     async def __call__(self, method: str, path: str, headers: Any = None, body: bytes | None = None) -> Answer:
-        """The answer to a request."""
+        """Sends a request and returns its response."""
         url, data = URL(path, encoded=True), None if body is None else io.BytesIO(body)
         async with self.client.request(method, url, headers=headers, data=data, allow_redirects=False) as response:
             answer = await read(response)
@@ -154,30 +153,29 @@ class Api:
         return answer
 
     async def get(self, path: str, **headers: str) -> Answer:
-        """GET.  Headers are named with _ for -."""
+        """Sends a GET. Names of headers have _ for -."""
         return await self("GET", path, _dashed(headers))
 
     async def post(self, path: str, body: Any, **headers: str) -> Answer:
-        """POST of JSON."""
+        """Sends a POST with a JSON body."""
         return await self("POST", path, JSON | _dashed(headers), json.dumps(body, ensure_ascii=False).encode())
 
     async def patch(self, path: str, body: Any, **headers: str) -> Answer:
-        """PATCH with JSON."""
+        """Sends a PATCH with a JSON body."""
         return await self("PATCH", path, JSON | _dashed(headers), json.dumps(body, ensure_ascii=False).encode())
 
     async def delete(self, path: str, **headers: str) -> Answer:
-        """DELETE."""
         return await self("DELETE", path, _dashed(headers))
 
     async def new(self, description: str = "buy milk", **fields: Any) -> dict[str, Any]:
-        """A new task."""
+        """Creates a task and returns its representation."""
         answer = await self.post("/tasks/", {"description": description, **fields})
         assert answer.status == 201, answer
         task: dict[str, Any] = answer.json
         return task
 
     async def many(self, tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """New tasks, by batches."""
+        """Creates tasks, in batches."""
         made = []
         for start in range(0, len(tasks), 1000):
             operations = [{"op": "create", "task": task} for task in tasks[start : start + 1000]]
@@ -187,17 +185,17 @@ class Api:
         return made
 
     async def position(self) -> str:
-        """Where the change log ends."""
+        """Returns the position at which the change log ends."""
         return (await self.get("/tasks/?limit=1")).headers["X-Change-Seq"]
 
 
 async def read(response: ClientResponse) -> Answer:
-    """The whole of an answer."""
+    """Reads the whole of a response."""
     return Answer(response.status, response.headers, await response.read(), response.url)
 
 
 def next_page(answer: Answer) -> str | None:
-    """Where the Link of a page leads."""
+    """Returns where the `next` link of a page leads."""
     link = answer.headers.get("Link")
     if link is None:
         return None
@@ -211,11 +209,11 @@ def _dashed(headers: dict[str, str]) -> dict[str, str]:
 
 
 def lines_of(answer: Answer) -> list[Any]:
-    """The values of an answer in JSON lines."""
+    """Returns the values of a response in JSON Lines."""
     assert answer.body == b"" or answer.body.endswith(b"\n")
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
 def case_id(value: object) -> str:
-    """A short name for a case of a test, the same in every process."""
+    """Returns a short name for a test case, the same in every process."""
     return ascii(sorted(value) if isinstance(value, set) else value)[:40]

@@ -18,7 +18,7 @@ _descriptions: list[Description] = []
 
 @pytest.fixture
 async def api(aiohttp_client: AiohttpClient) -> Api:
-    """The service, on a store in memory."""
+    """A client of the service on a store in memory."""
     return await connect(aiohttp_client, "memory://")
 
 
@@ -30,19 +30,19 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def any_api(aiohttp_client: AiohttpClient, any_store: str) -> Api:
-    """The service, on each store."""
+    """A client of the service on each kind of store."""
     return await connect(aiohttp_client, any_store)
 
 
 @pytest.fixture
 def silence(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Nothing that a client sends is an error of the service."""
+    """Fails if the service logs an error: nothing that a client sends is one."""
     yield
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def connect(aiohttp_client: AiohttpClient, store: str, options: Options | None = None, **more: Any) -> Api:
-    """A client of the service on `store`.  `more` goes to the client."""
+    """Returns a client of the service on `store`. `more` are arguments of the test client."""
     client = await aiohttp_client(create_app(store, options), **more)
     if not _descriptions:  # the same for all
         async with client.get("/openapi.json") as response:

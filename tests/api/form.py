@@ -1,4 +1,4 @@
-"""What holds for the form of every answer."""
+"""Checks of the form that every response has."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ JSON_TYPES = ("application/json", "application/problem+json")
 
 
 def check_form(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """Raises AssertionError where an answer doesn't say how it may be kept, or where its JSON is not one line.
+    """Raises AssertionError if a response doesn't say how it may be cached, or if its JSON isn't one line.
 
-    What has an entity tag may be kept, and is asked about each time; nothing else is stored.
+    A response with an entity tag may be cached and is revalidated each time; no other is stored.
     """
     said = f"{status} {dict(headers)} {body[:200]!r}"
     kept = status < 400 and "etag" in headers

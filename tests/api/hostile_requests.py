@@ -1,4 +1,4 @@
-"""Hostile requests, byte by byte, and what each of them gets."""
+"""Hostile requests, byte by byte, and the response that each of them gets."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ BATCH_MAX = 8 * 1024 * 1024
 
 
 class Hostile(NamedTuple):
-    """One request."""
+    """A request, as bytes, and what is expected."""
 
     name: str
     sent: bytes
     status: int | None
-    """Of the answer; None where the client leaves before it is due one."""
+    """The status of the response, or None if the client leaves before the response is due."""
     leaves: bool = False
-    """The client closes its side after it."""
+    """Whether the client closes its side after the request."""
 
 
 def head(line: str | bytes, *headers: str | bytes, host: str | None = "localhost") -> bytes:
-    """The head of a request, as it goes over the wire."""
+    """Returns the head of a request, as it goes over the wire."""
     lines = [line, *([] if host is None else [f"Host: {host}"]), *headers, "", ""]
     return b"\r\n".join(each if isinstance(each, bytes) else each.encode() for each in lines)
 
 
 def get(target: str | bytes, *headers: str | bytes) -> bytes:
-    """A GET."""
+    """Returns a GET request for `path`."""
     target = target if isinstance(target, bytes) else target.encode()
     return head(b"GET %b HTTP/1.1" % target, *headers)
 
@@ -37,20 +37,20 @@ def get(target: str | bytes, *headers: str | bytes) -> bytes:
 def send(
     body: str | bytes, *headers: str | bytes, line: str = "POST /tasks/ HTTP/1.1", kind: str | None = "application/json"
 ) -> bytes:
-    """A request with a body of JSON."""
+    """Returns a request with a JSON body."""
     body = body if isinstance(body, bytes) else body.encode()
     described = [] if kind is None else [f"Content-Type: {kind}"]
     return head(line, *described, *headers, f"Content-Length: {len(body)}") + body
 
 
 def chunked(*chunks: bytes, line: str = "POST /tasks/ HTTP/1.1") -> bytes:
-    """A request with a body in chunks."""
+    """Returns a request with a body in chunks."""
     pieces = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
     return head(line, "Content-Type: application/json", "Transfer-Encoding: chunked") + pieces
 
 
 def framed(*headers: str, body: bytes = b"{}", line: str = "POST /tasks/ HTTP/1.1") -> bytes:
-    """A request whose framing is all in `headers`."""
+    """Returns a request whose framing is given by `headers` alone."""
     return head(line, "Content-Type: application/json", *headers) + body
 
 
@@ -797,4 +797,4 @@ def headers() -> Iterator[Hostile]:
 
 
 HOSTILE = [*json_bodies(), *descriptions_of_bodies(), *fields(), *paths(), *queries(), *lines(), *headers()]
-"""All of them.  Task 1 exists."""
+"""All hostile requests. They expect that task 1 exists."""

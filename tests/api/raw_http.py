@@ -1,4 +1,4 @@
-"""The service on a port, spoken to byte by byte."""
+"""A client that speaks to the service byte by byte."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tasksvc.api.server.listener import Listener, serve
 
 
 class Answer(NamedTuple):
-    """What came over the wire."""
+    """A response, as it was received."""
 
     status: int
     headers: dict[str, str]
@@ -32,23 +32,23 @@ class Answer(NamedTuple):
 
 
 class Connection:
-    """A socket to the service."""
+    """A socket that is connected to the service."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     async def send(self, data: bytes) -> None:
-        """Sends `data`, as far as the service takes it."""
+        """Sends `data`, as far as the service reads it."""
         self._writer.write(data)
         with contextlib.suppress(ConnectionError):
             await self._writer.drain()
 
     def leave(self) -> None:
-        """Sends no more."""
+        """Closes the sending side of the connection."""
         self._writer.write_eof()
 
     async def answer(self, method: str = "GET") -> Answer | None:
-        """The next answer; None where the connection ends instead."""
+        """Returns the next response, or None if the connection ends instead."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 raw = await self._reader.readuntil(b"\r\n\r\n")
@@ -80,7 +80,7 @@ class Connection:
         return await self._reader.read()
 
     async def is_closed(self) -> bool:
-        """Whether the service ends the connection, and says nothing more."""
+        """Returns whether the service closes the connection without sending anything more."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 return await self._reader.read() == b""
@@ -88,21 +88,20 @@ class Connection:
                 return True
 
     async def close(self) -> None:
-        """Ends it."""
         self._writer.close()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()
 
 
 class Server:
-    """The service on a port."""
+    """The service, listening on a port."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     @contextlib.asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection to it."""
+        """Opens a connection to the service."""
         connection = Connection(*await asyncio.open_connection("127.0.0.1", self.port, limit=2**20))
         try:
             yield connection
@@ -110,7 +109,7 @@ class Server:
             await connection.close()
 
     async def ask(self, sent: bytes) -> Answer | None:
-        """The answer to a request on a connection of its own."""
+        """Returns the response to a request on its own connection."""
         async with self.connection() as connection:
             await connection.send(sent)
             return await connection.answer(sent[:4].decode("latin-1").strip())
@@ -118,9 +117,9 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
-    """The service in this process, by default as on a machine of one's own.
+    """Runs the service in this process, by default as for a local user.
 
-    It gives up nothing before a test does, unless that test makes it impatient.
+    Its limits are longer than those of the tests, unless a test shortens them.
     """
     with (
         mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
@@ -151,7 +150,7 @@ _before = FastPath.before
 
 
 def route_everything(self: FastPath, application: Any) -> Any:
-    """FastPath.before(), with the application in place of the shortcuts."""
+    """Replaces FastPath.before(): the application answers in place of the fast path."""
 
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)
@@ -167,7 +166,7 @@ async def make_a_task(server: Server) -> None:
 
 
 def check(answer: Answer | None, status: int | None) -> None:
-    """Raises AssertionError where `answer` is not what `status` asks for, or an error that is no problem document."""
+    """Raises AssertionError if `answer` isn't what `status` requires, or if an error isn't a problem document."""
     if answer is None or status is None:
         assert answer is None
         assert status is None

@@ -15,22 +15,22 @@ from api.api_client import Api
 
 
 class Event(NamedTuple):
-    """One event."""
+    """A Server-Sent Event."""
 
     id: str
     data: dict[str, Any]
 
 
 class Events:
-    """An open stream."""
+    """An open stream of events."""
 
     def __init__(self, response: ClientResponse) -> None:
         self.response = response
         self.start = ""
-        """The id that came before any event."""
+        """The id that was received before any event."""
 
     async def line(self) -> str:
-        """The next line, without its end; raises EOFError at the end of the stream."""
+        """Returns the next line without its end. Raises EOFError at the end of the stream."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             line = await self.response.content.readline()
         if not line:
@@ -38,7 +38,7 @@ class Events:
         return line.decode().removesuffix("\n")
 
     async def next(self) -> Event:
-        """The next event; comments and other fields are passed over."""
+        """Returns the next event. Comments and other fields are ignored."""
         found: dict[str, str] = {}
         while True:
             line = await self.line()
@@ -49,13 +49,13 @@ class Events:
                 return Event(found["id"], json.loads(found["data"]))
 
     async def take(self, count: int) -> list[Event]:
-        """The next `count` events."""
+        """Returns the next `count` events."""
         return [await self.next() for _ in range(count)]
 
 
 @asynccontextmanager
 async def events(api: Api, since: str | None = None, last: str | None = None) -> AsyncIterator[Events]:
-    """A stream of changes, open from here on."""
+    """Opens a stream of changes that begins now."""
     headers = {} if last is None else {"Last-Event-ID": last}
     parameters = {} if since is None else {"since": since}
     async with api.client.get("/changes/stream", headers=headers, params=parameters) as response:

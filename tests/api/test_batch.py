@@ -1,4 +1,4 @@
-"""Several operations, all or nothing."""
+"""Batches: several operations, done completely or not at all."""
 
 from __future__ import annotations
 

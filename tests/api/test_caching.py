@@ -1,4 +1,7 @@
-"""How long an answer may be kept (RFC 9111).  api.form has the rule, and all other tests hold their answers to it."""
+"""How long a response may be cached (RFC 9111).
+
+`api.form` has the rule, and all other tests check their responses by it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND
 
 
 async def ask(client: TestClient[Any, Any], method: str, path: str, **more: Any) -> Answer:
-    """The answer, of a stream its head alone.  Raises AssertionError where it is of another form than all should be."""
+    """Returns the response; of a stream, its head alone. Raises AssertionError if the form is wrong."""
     async with client.request(method, path, allow_redirects=False, **more) as response:
         endless = response.content_type == "text/event-stream"
         answer = Answer(response.status, response.headers, b"", response.url) if endless else await read(response)
@@ -85,7 +88,7 @@ async def test_what_has_an_entity_tag_is_kept_and_nothing_else(api: Api, path: s
 async def test_what_was_kept_is_confirmed_with_the_headers_of_the_whole(
     aiohttp_client: AiohttpClient, path: str, method: str
 ) -> None:
-    """RFC 9110, section 15.4.5."""
+    """A 304 has the headers that the 200 would have (RFC 9110, section 15.4.5)."""
     api = await connect(aiohttp_client, "memory://", Options(cors_origins=frozenset({"https://app.example"})))
     await api.new()
     whole = await ask(api.client, method, path)
@@ -117,7 +120,7 @@ async def test_what_is_asked_for_under_another_tag_is_refused(api: Api, path: st
 
 
 async def test_the_same_text_has_the_same_tag_in_every_process(aiohttp_client: AiohttpClient) -> None:
-    """So that replicas confirm what another one gave."""
+    """Replicas must be able to confirm each other's responses."""
     first, second = await connect(aiohttp_client, "memory://"), await connect(aiohttp_client, "memory://")
 
     tags = [

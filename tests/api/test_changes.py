@@ -1,4 +1,4 @@
-"""The change log, page by page."""
+"""The change log, read page by page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasksvc.application.retention import Retention, prune_step
 
 
 async def read_on(api: Api, since: str, limit: int = 100) -> tuple[list[dict[str, Any]], str]:
-    """All changes after `since`, and where they end."""
+    """Returns all changes after `since`, and the position after them."""
     found: list[dict[str, Any]] = []
     more = True
     while more:

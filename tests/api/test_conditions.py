@@ -1,4 +1,4 @@
-"""Entity tags, and the conditions on them (RFC 9110, sections 8.8.3 and 13.1)."""
+"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MATCHING = [
     '"a,b", {tag}',
     '"é—语", {tag}',
 ]
-"""Conditions that name the version of a task, whose tag they hold."""
+"""Preconditions that hold if `tag` is the current entity tag."""
 OTHER = ['"other"', '""', '"0123456789abcdef.1"', '"é—语"', '"other", "another"']
 MALFORMED = ["", "other", '"open', "W/", 'w/"x"', '"a" "b"', "*, *", '* "a"', "'a'", ",", '"a";q=1', '"a b"']
 

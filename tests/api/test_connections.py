@@ -1,4 +1,4 @@
-"""Conversations over one connection: bodies that are announced or drip, requests in a row, connections that idle."""
+"""Requests over one connection: bodies that are announced or slow, several requests, idle connections."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
 
 @pytest.fixture
 def impatient(local: Server) -> Iterator[Server]:
-    """The same, with limits of time that a test can wait for."""
+    """The service with limits that are short enough for a test."""
     with (
         mock.patch("tasksvc.api.requests.body.BODY_SECONDS", 0.3),
         mock.patch("tasksvc.api.server.listener.IDLE_SECONDS", 0.3),

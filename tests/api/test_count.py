@@ -1,4 +1,4 @@
-"""GET /tasks/count: how many tasks match a filter."""
+"""GET /tasks/count returns how many tasks match a filter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting by a filter."""
+"""Deleting all tasks that match a filter."""
 
 from __future__ import annotations
 

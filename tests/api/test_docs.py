@@ -1,4 +1,4 @@
-"""The pages for people.  What they show is tested in a browser."""
+"""The documentation pages of the service. What they show is tested in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service as a part of somebody's aiohttp application."""
+"""The service as a part of another aiohttp application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PREFIXES = ["/private", "/public/v1"]
 
 @pytest.fixture
 async def client(aiohttp_client: AiohttpClient) -> Client:
-    """An application with a page of its own, and the service in it twice, with two stores."""
+    """A client of an application that has its own page and the service twice, with two stores."""
 
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text="hello")
@@ -41,7 +41,7 @@ async def get(client: Client, path: str) -> Any:
 
 
 async def new(client: Client, prefix: str, description: str) -> str:
-    """Makes a task, and gives the path that its Location leads to."""
+    """Creates a task and returns the path that its Location leads to."""
     async with client.post(f"{prefix}/tasks/", json={"description": description}) as response:
         assert response.status == 201, await response.text()
         return response.url.join(URL(response.headers["Location"])).path

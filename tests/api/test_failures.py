@@ -1,4 +1,4 @@
-"""What goes wrong in the store comes out as a problem that says whether it is worth trying again."""
+"""Failures of the store become problem documents that say whether to retry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READS = [
 
 
 def break_it(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
-    """From now on `method` of a store in memory raises `error`."""
+    """Makes `method` of a store in memory raise `error` from now on."""
 
     async def failing(*args: Any, **more: Any) -> Any:
         raise error

@@ -1,4 +1,4 @@
-"""The shortcut for hot requests says what the router says."""
+"""The fast path answers as the router does."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ REQUESTS = [
 
 
 async def answers() -> list[Answer]:
-    """What a new service says to REQUESTS."""
+    """Returns how a new service answers REQUESTS."""
     async with in_process() as server:
         return [answer for request in REQUESTS if (answer := await server.ask(request)) is not None]
 
 
 def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
-    """`answer` without what differs from one run to the next."""
+    """Returns `answer` without what differs between two runs."""
 
     def plain(text: str) -> str:
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)

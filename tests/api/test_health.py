@@ -1,4 +1,4 @@
-"""For those who operate the service: is it alive, and can it serve?"""
+"""Liveness and readiness, for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile requests, over a socket, to a real server: none makes a 500, and none hangs."""
+"""Hostile requests over a socket to a real server: none causes a 500, and none hangs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("silence")
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=["hot", "routed", "process"])
 async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """The service: in this process, the same without the shortcut for hot requests, and as users run it."""
+    """The service: in this process, the same without the fast path, and as a separate process."""
     with contextlib.ExitStack() as stack:
         if request.param == "process":
             folder = tmp_path_factory.mktemp("process")

@@ -16,7 +16,7 @@ REPLAYED = "Idempotency-Replayed"
 
 
 def same(first: Answer, again: Answer) -> bool:
-    """Whether `again` is what `first` said, and says so."""
+    """Returns whether `again` repeats `first` and is marked as replayed."""
     headers = ("Content-Type", "ETag")
     return (
         (again.status, again.body, again.location) == (first.status, first.body, first.location)
@@ -164,18 +164,18 @@ WRITES = {
     "delete by filter": ("DELETE", "/tasks/?done=true", None),
     "batch": ("POST", "/tasks/batch", b'[{"op": "delete", "id": 1}]'),
 }
-"""Every write of tasks, as (method, path, body), on a store with one task, which is done."""
+"""Every write of tasks, as (method, path, body), for a store with one task, which is done."""
 
 
 async def write(api: Api, name: str, key: str = "k1", **headers: str) -> Answer:
-    """The answer to one of WRITES under a key."""
+    """Returns the response to one of WRITES with an idempotency key."""
     method, path, body = WRITES[name]
     kind = JSON if body is not None else {}
     return await api(method, path, {**kind, "Idempotency-Key": key, **headers}, body)
 
 
 async def changes(api: Api) -> list[dict[str, Any]]:
-    """The whole change log."""
+    """Returns the whole change log."""
     found: list[dict[str, Any]] = (await api.get("/changes?limit=1000")).json["changes"]
     return found
 

@@ -1,4 +1,4 @@
-"""Lists: filters, orders, pages, lines, and lists that are too long for one piece."""
+"""Lists: filters, orders, pages, JSON Lines, and lists that are streamed."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
 
 
 def store_of(api: Api) -> TaskRepository:
-    """The store that the service of `api` has opened."""
+    """Returns the store that the service of `api` has opened."""
     assert api.client.app is not None
     return api.client.app[RUNTIME].repository
 
 
 async def fill(api: Api, count: int, description: str = "x") -> None:
-    """Puts `count` tasks into the store."""
+    """Creates `count` tasks in the store."""
     for start in range(0, count, 1000):
         writes = [
             CreateTask(TaskDraft(f"{description} {n}", priority=n % 10)) for n in range(start, min(start + 1000, count))
@@ -54,7 +54,7 @@ async def fill(api: Api, count: int, description: str = "x") -> None:
 
 
 async def walk(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
-    """The tasks of all pages from `path` on."""
+    """Returns the tasks of all pages from `path` on."""
     at: str | None = path
     while at is not None:
         answer = await api.get(at)
@@ -142,7 +142,7 @@ async def test_head_of_a_long_list_has_no_body(api: Api) -> None:
 
 @pytest.fixture
 def broken_at_the_third_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that fails when the third page of a list is asked for."""
+    """A store that fails when the third page of a list is read."""
     find = tasksvc_memory.MemoryRepository.find
     asked = 0
 
@@ -435,7 +435,7 @@ async def test_a_query_that_is_not_utf_8_is_malformed(api: Api, query: str) -> N
 
 
 def parameters(query: TaskQuery) -> list[tuple[str, str]]:
-    """`query` as a client writes it."""
+    """Returns `query` as the parameters that a client sends."""
     shown = [("label", label) for label in query.labels]
     times = ("due_before", "due_after", "created_after", "updated_after")
     shown += [(name, moment.isoformat()) for name in times if (moment := getattr(query, name)) is not None]
@@ -449,7 +449,7 @@ def parameters(query: TaskQuery) -> list[tuple[str, str]]:
 
 
 async def fill_with_ties(repository: TaskRepository) -> None:
-    """Tasks that differ in few values, so that ties are common."""
+    """Creates tasks that differ in few values, so that ties are common."""
     for n in range(80):
         draft = TaskDraft(
             ["Straße", "STRASSE", "задача", "ЗАДАЧА", "milk"][n % 5],

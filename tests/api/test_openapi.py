@@ -1,4 +1,4 @@
-"""The description of the API: valid, complete, and true."""
+"""The description of the API is valid, complete and true."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasksvc.api.responses.problems import TABLE, RequestError
 from tasksvc.api.schemas.tasks import BLANK
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
-"""Errors outside every operation."""
+"""Errors that belong to no operation."""
 JSON_TYPES = {"null", "boolean", "integer", "number", "string", "array", "object"}
 DERIVED = re.compile(
     "(api|json|http)?(args?|arguments?|body|call|client|command|config|context|created|data|default|endpoint|errors?"
@@ -31,18 +31,18 @@ PORTABLE = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 ).fullmatch
-"""Anchored at both ends; characters, classes of characters, groups, alternatives, quantifiers."""
+"""Patterns that every dialect understands: anchored, with characters, classes, groups, alternatives and quantifiers."""
 
 
 @pytest.fixture
 async def document(api: Api) -> dict[str, Any]:
-    """The description."""
+    """The OpenAPI document of the service."""
     found: dict[str, Any] = (await api.get("/openapi.json")).json
     return found
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Path, method and operation of each."""
+    """Returns path, method and operation of each operation."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield path, method, operation
@@ -324,14 +324,14 @@ async def test_a_head_is_answered_wherever_a_get_is(document: dict[str, Any], ap
 
 
 def all_kinds_of(error: type[RequestError]) -> Iterator[type[RequestError]]:
-    """All classes below `error`."""
+    """Yields all classes below `error`."""
     for kind in error.__subclasses__():
         yield kind
         yield from all_kinds_of(kind)
 
 
 def schemas_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Everything in `value` that says a type."""
+    """Yields everything in `value` that has a type."""
     if isinstance(value, dict):
         if types_of(value):
             yield value
@@ -343,14 +343,14 @@ def schemas_in(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def types_of(schema: dict[str, Any]) -> list[str]:
-    """The types that a schema names; none for a value that isn't a schema, such as an example."""
+    """Returns the types that a schema names; none for a value that isn't a schema, such as an example."""
     types = schema.get("type", [])
     types = [types] if isinstance(types, str) else types
     return types if isinstance(types, list) and set(types) <= JSON_TYPES else []
 
 
 def references_in(value: Any) -> Iterator[str]:
-    """All references in `value`."""
+    """Yields all references in `value`."""
     if isinstance(value, dict):
         if isinstance(reference := value.get("$ref"), str):
             yield reference
@@ -362,5 +362,5 @@ def references_in(value: Any) -> Iterator[str]:
 
 
 def named_by(reference: str) -> str:
-    """The name of the schema that `reference` refers to."""
+    """Returns the name of the schema that `reference` refers to."""
     return reference.removeprefix("#/components/schemas/")

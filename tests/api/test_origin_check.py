@@ -1,4 +1,4 @@
-"""The guard against the browser."""
+"""The origin check, which protects the service from other web pages in the user's browser."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BODY = b'{"description": "x"}'
 
 @pytest.fixture
 async def guarded(aiohttp_client: AiohttpClient) -> Api:
-    """The service as it runs on a machine of one's own."""
+    """The service as it runs on a user's own machine."""
     return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(LOOPBACK_HOSTS)))
 
 
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient) -> Api:
-    """The service as it runs where it has many names."""
+    """The service as it runs where it has several names."""
     return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(None)))
 
 
@@ -173,12 +173,12 @@ async def test_an_origin_is_compared_in_all_its_parts(guarded: Api, host: str, o
 # ---------------------------------------------------------------- letters that are no ASCII
 
 KELVIN = "\u212a"
-"""A letter that is k in lower case."""
+"""The Kelvin sign, whose lower case is the letter k."""
 
 
 @pytest.fixture
 async def kelvin(aiohttp_client: AiohttpClient) -> Api:
-    """The service where pages of an origin with a k in it may use it."""
+    """The service, which allows the pages of an origin with a k in it."""
     origin = "https://kiosk.example"
     guard = OriginCheck({"kiosk.example"}, origins=[origin])
     return await connect(aiohttp_client, "memory://", Options(guard=guard, cors_origins=frozenset({origin})))
@@ -226,11 +226,11 @@ WRITES = [
     # a port that is published by another number
     ({"Host": "tasks.example", "X-Forwarded-Port": "8443", "X-Forwarded-Proto": "https"}, "https://tasks.example"),
 ]
-"""Headers that a proxy sends, and the origin of the service's own page behind it."""
+"""Headers that a proxy sends, with the origin of the service's own page behind it."""
 
 
 async def behind_proxy(aiohttp_client: AiohttpClient, *trusted: str) -> Api:
-    """The service that answers to tasks.example behind proxies; the client of the test is at 127.0.0.1."""
+    """The service, which is tasks.example behind trusted proxies; the test's client is at 127.0.0.1."""
     guard = OriginCheck({*LOOPBACK_HOSTS, "tasks.example", "[2001:db8::1]"}, proxies=TrustedProxies(trusted))
     return await connect(aiohttp_client, "memory://", Options(guard=guard))
 
@@ -345,7 +345,7 @@ async def test_without_an_origin_nobody_s_page_writes(public: Api, site: str) ->
 
 @pytest.fixture
 async def advised(aiohttp_client: AiohttpClient) -> Api:
-    """The service, whose log advises its operator."""
+    """The service, which writes advice for its operator to the log."""
     guard = OriginCheck(LOOPBACK_HOSTS, advice=Advice("Allow the host.", "Allow the origin."))
     return await connect(aiohttp_client, "memory://", Options(guard=guard))
 

@@ -1,4 +1,4 @@
-"""Changing a task with a merge patch."""
+"""Updating a task with a merge patch."""
 
 from __future__ import annotations
 

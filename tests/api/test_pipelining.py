@@ -1,4 +1,4 @@
-"""Two requests on one connection, in one packet or in pieces: each gets its own answer, or the connection ends."""
+"""Two requests on one connection, in one packet or in several: each gets its own response, or the connection ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WEBSOCKET = (
     *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"),
 )
 OLD = "Connection: keep-alive"
-"""What keeps a connection of HTTP/1.0 open."""
+"""The header that keeps a connection of HTTP/1.0 open."""
 
 FIRSTS = {
     "GET": get("/tasks/1", ID),
@@ -162,7 +162,7 @@ CUTS = [
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module", params=["here", "process"])
 async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    """The service, in this process on asyncio's own loop, and as users run it."""
+    """The service: in this process on asyncio's own loop, and as a separate process."""
     with contextlib.ExitStack() as stack:
         if request.param == "process":
             folder = tmp_path_factory.mktemp("process")
@@ -178,13 +178,13 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 async def make_tasks(server: Server) -> None:
-    """So many that a list of them is streamed."""
+    """Creates so large a number of tasks that a list of them is streamed."""
     operations = [{"op": "create", "task": {"description": "x"}}] * (STREAM_PAGE + 1)
     check(await server.ask(send(json.dumps(operations), line="POST /tasks/batch HTTP/1.1")), 200)
 
 
 async def final_answer(connection: Connection, sent: bytes) -> Answer | None:
-    """The next answer that is no 100, to a request that was sent like that."""
+    """Returns the next response other than 100, to a request that was sent in this way."""
     while True:
         answer = await connection.answer(sent.lstrip().split()[0].decode())
         if answer is None or answer.status != 100:

@@ -1,4 +1,4 @@
-"""The service does what its own description says, whatever is thrown at it."""
+"""The service conforms to its own description, whatever is sent to it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ pytestmark = pytest.mark.slow
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 LIMIT_SECONDS = 1_800
-"""Far more than it takes, since the machine may be busy."""
+"""Seconds for the program: far more than it takes, since the machine may be busy."""
 NOT_TESTED = 2
-"""Operations that the configuration leaves out."""
+"""Operations that the configuration excludes."""
 
 
 def test_the_service_is_as_it_describes_itself(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_the_service_is_as_it_describes_itself(tmp_path: Path) -> None:
 
 
 def status_of_the_list(port: int, secret: str) -> int:
-    """Of an answer to somebody with the token `secret`."""
+    """Returns the status of the list of tasks for a client with the token `secret`."""
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request("GET", "/tasks/", headers={"Authorization": f"Bearer {secret}"})
         return connection.getresponse().status

@@ -1,4 +1,4 @@
-"""The live stream of changes."""
+"""The live stream of changes, over Server-Sent Events."""
 
 from __future__ import annotations
 
@@ -322,7 +322,7 @@ async def test_a_stream_goes_on_over_a_restart(aiohttp_client: AiohttpClient, tm
 
 
 async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fell behind what is left, so it is disconnected; coming back, it is told to sync anew."""
+    """A client that is behind the pruned part is disconnected; it reconnects and has to sync again."""
     await api.many([{"description": str(n)} for n in range(10)])
     monkeypatch.setattr("tasksvc.application.change_feed.READ_LIMIT", 1)
     read = MemoryRepository.read_changes
@@ -393,7 +393,7 @@ async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None
 async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new_life_yet(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reader of the log waits for a change after a position that the store no longer knows."""
+    """The reader of the log waits for a change after a position that the store doesn't have any more."""
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
     asleep = asyncio.Event()

@@ -1,4 +1,4 @@
-"""One task: making, showing and deleting it."""
+"""One task: creating, getting and deleting it."""
 
 from __future__ import annotations
 

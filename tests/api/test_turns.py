@@ -1,4 +1,4 @@
-"""What takes long lets others have their turn, whatever a request holds."""
+"""Requests that take long yield to others, whatever they contain."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tasksvc.stores.turns import TURN_SECONDS
 
 @pytest.fixture(autouse=True)
 def frozen() -> None:
-    """As in the service, the garbage collector doesn't look at what was there before."""
+    """Freezes existing objects, so that the garbage collector ignores them, as it does in the service."""
     gc.collect()
     gc.freeze()
 
 
 class Turns(NamedTuple):
-    """What others got while something ran.  Times are those of this thread alone, in seconds."""
+    """The time that others got while something ran, as this thread's own clock measures it, in seconds."""
 
     taken: float
     longest: float
-    """Between two turns of others."""
+    """Returns the longest time between two turns of others."""
 
 
 async def turns_of_others(work: Coroutine[Any, Any, Any]) -> Turns:
-    """Runs `work` to its end, or its refusal."""
+    """Runs `work` to its end, or until it raises a refusal."""
     longest = 0.0
     began = last = time.thread_time()
     working = asyncio.ensure_future(work)

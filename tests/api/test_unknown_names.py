@@ -1,4 +1,4 @@
-"""What is not known is refused by name, with what is known and the nearest of it."""
+"""Unknown names are rejected, with the known names and the nearest of them."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def test_a_hostile_name_is_cut_and_escaped(api: Api, name: str, shown: str
 
 
 async def test_many_names_that_are_not_known_are_not_all_explained(api: Api) -> None:
-    """Each explanation takes a while, and is longer than the name."""
+    """Each explanation takes time, and is longer than the name."""
     body = {"description": "x", **{f"description{n}": n for n in range(5_000)}}
 
     answer = await api.post("/tasks/", body)

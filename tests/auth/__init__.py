@@ -1,1 +1,1 @@
-"""Who may come in, and how often."""
+"""Tests of authentication, authorization and rate limits."""

@@ -1,4 +1,4 @@
-"""An application that asks for tokens, with a token of each scope."""
+"""An application that requires tokens, with a token of each scope."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Client = TestClient[web.Request, web.Application]
 
 
 class AuthClients(NamedTuple):
-    """A client, and what it may show at the door."""
+    """A test client, and a token of each scope."""
 
     client: Client
     secrets: dict[str, str]
 
     def headers(self, caller: str) -> dict[str, str]:
-        """The headers of a caller: read, write, admin, or nobody."""
+        """Returns the headers of a caller: read, write, admin, or nobody."""
         return {"Authorization": f"Bearer {self.secrets[caller]}"} if caller in self.secrets else {}
 
 

@@ -1,4 +1,4 @@
-"""Every route times every kind of caller, from the service's own description."""
+"""Every route for every kind of caller, from the service's own description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasksvc.application.clock import now
 from tasksvc.application.tokens import Scope, create_token, new_secret, revoke_token
 
 PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
-"""The operations that need no token.  All others must say in the description what they need."""
+"""The operations that need no token. All others must state their scope in the description."""
 CALLERS = ("nobody", "stranger", "read", "write", "admin")
 
 

@@ -1,4 +1,4 @@
-"""Pages of other origins."""
+"""Cross-origin requests by web pages (CORS)."""
 
 from __future__ import annotations
 

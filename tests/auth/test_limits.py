@@ -1,4 +1,4 @@
-"""How much one caller may do."""
+"""Limits on the requests and streams of one caller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators see: the log, the ids of requests, the figures."""
+"""What operators see: the log, request ids and metrics."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None
 
 
 class Fifo:
-    """A log whose reader leaves, and comes back."""
+    """A log in a FIFO whose reader leaves and comes back."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
@@ -95,7 +95,7 @@ class Fifo:
         os.close(self._reader)
 
     async def lines(self, log: RequestLog, count: int) -> list[str]:
-        """The next `count` lines."""
+        """Returns the next `count` lines."""
         log.flush()
         found = ""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""Whether tokens are asked for, where that depends on whether there are any."""
+"""Whether tokens are required, where that depends on whether any exist."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasksvc.domain.errors import NoTokens
 
 
 class WatchedRepository(InMemoryRepository):
-    """Counts the looks for tokens, and refuses them when it is told to."""
+    """Counts the reads of tokens, and refuses them on demand."""
 
     looks = 0
     refuses = False
@@ -35,7 +35,7 @@ class WatchedRepository(InMemoryRepository):
 
 @pytest.fixture
 def repository(monkeypatch: pytest.MonkeyPatch) -> WatchedRepository:
-    """The store of the next application, which others may write to as well."""
+    """The store of the application that is created next, to which the test can write too."""
     store = WatchedRepository()
 
     async def open_it(url: str, *, scratch: bool) -> TaskRepository:
@@ -47,13 +47,13 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> WatchedRepository:
 
 @pytest.fixture
 def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For an application that starts after this."""
+    """Disables the cache of tokens in applications that start after this."""
     monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
 
 
 @pytest.fixture
 async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> Client:
-    """Of a service that is open as long as there are no tokens."""
+    """A client of a service that is open as long as there are no tokens."""
     return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.WHEN_TOKENS_EXIST)))
 
 
@@ -125,7 +125,7 @@ async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
 
 
 class PlainRepository(InMemoryRepository):
-    """Keeps no records, so no tokens."""
+    """A store without records, which can't have tokens."""
 
     capabilities = frozenset(Capability) - {Capability.RECORDS}
 

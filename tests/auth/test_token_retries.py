@@ -1,4 +1,4 @@
-"""Idempotency-Key where tokens are administered: a repetition makes and ends nothing more."""
+"""Idempotency keys in the administration of tokens: a repeated request creates and revokes nothing more."""
 
 from __future__ import annotations
 

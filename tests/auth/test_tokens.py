@@ -1,4 +1,4 @@
-"""Tokens: their form, and their life."""
+"""Tokens: their form, creation, expiry and revocation."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_a_token_that_has_expired_already_is_refused(repository: TaskRepos
 
 
 class SlowRepository(InMemoryRepository):
-    """Who reads a record waits for what `until` is then, and goes on with what was there before."""
+    """Delays reads of records until `until` is set, and returns what they had read before."""
 
     until: asyncio.Event | None = None
 
@@ -136,12 +136,12 @@ async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(reposit
 
 
 async def held(repository: TaskRepository) -> set[str]:
-    """The hashes of all tokens."""
+    """Returns the hashes of all tokens."""
     return {token.hash async for token in list_tokens(repository)}
 
 
 async def bring(repository: TaskRepository, secret: str | None) -> list[str]:
-    """The names of the tokens that ended."""
+    """Returns the names of the tokens that ended."""
     return [token.name for token in await ensure_token(repository, secret, Scope.ADMIN, at=now())]
 
 

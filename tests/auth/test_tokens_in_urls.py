@@ -1,4 +1,4 @@
-"""A token in a URL is refused with a sentence, and is in no log and no answer."""
+"""A token in a URL is rejected with an explanation, and is in no log and no response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, and pages in it that watch what they ask for."""
+"""A headless Chromium, and pages that record their requests and errors."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 class Watched:
-    """A page, with what it complained of and where it asked."""
+    """A page, with its errors and the URLs that it requested."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -52,13 +52,13 @@ class Watched:
         page.on("request", lambda request: self.requests.append(request.url))
 
     def hosts(self) -> set[str]:
-        """Scheme, host and port of all that it asked for; what is within the page itself has none."""
+        """Returns scheme, host and port of all that it requested; URLs within the page have none."""
         return {"/".join(url.split("/")[:3]) for url in self.requests if not url.startswith(("data:", "blob:"))}
 
 
 @pytest.fixture
 async def watched(browser: Browser, tmp_path: Path) -> Watched:
-    """A new page."""
+    """A new page that is watched."""
     page = await browser.new_page(viewport={"width": 1280, "height": 900})
     page.set_default_timeout(20_000)
     return Watched(page)

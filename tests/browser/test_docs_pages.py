@@ -1,4 +1,4 @@
-"""The docs pages in a real browser: under their own Content-Security-Policy, with nothing from another host."""
+"""The docs pages in a real browser: under their own Content-Security-Policy, without requests to other hosts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ server {{
 
 @pytest.fixture(params=["alone", "embedded", "behind nginx"])
 async def base(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """Where the service is: a process of its own, below a prefix of an application, or below one that nginx strips."""
+    """The URL of the service: a separate process, below a prefix of an application, or below one that nginx strips."""
     if request.param == "alone":
         with RunningService("--store", "memory://", folder=tmp_path) as service:
             yield service.url

@@ -70,7 +70,7 @@ async def until(happened: Callable[[], Any]) -> None:
 
 
 async def seen(page: Any, count: int) -> list[Any]:
-    """What came to the page, once there are `count` events."""
+    """Returns what the page received, once there are `count` events."""
     await page.wait_for_function("count => seen.length >= count", arg=count, timeout=PATIENCE_SECONDS * 1_000)
     found: list[Any] = await page.evaluate("seen")
     return found
@@ -118,7 +118,7 @@ async def test_an_event_source_sees_no_empty_event(watched: Any, service: Runnin
 
 @pytest.fixture
 async def other_origin() -> AsyncIterator[str]:
-    """A page that is not the service's."""
+    """The URL of a page that isn't the service's."""
 
     async def empty(request: web.Request) -> web.Response:
         return web.Response(text="<!doctype html><link rel=icon href=data:,>", content_type="text/html")

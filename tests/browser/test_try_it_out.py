@@ -1,4 +1,4 @@
-"""Swagger UI as it is presented: each Execute gives the answer that the page promises."""
+"""Swagger UI as it is presented: each Execute shows the response that the page promises."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tasksvc.application.tokens import new_secret
 pytestmark = pytest.mark.browser
 
 SECONDS = 60
-"""How long the page may take to show an answer."""
+"""Seconds that the page may take to show a response."""
 HEIGHT_MAX = 2_000
-"""Pixels of "Make a task", which has 1,800 of them, and had 5,300 with each error written out."""
+"""Pixels of the operation that creates a task: it has 1,800, and had 5,300 with each error written out."""
 OTHER_STATUSES = {
     "delete_tasks": (422, 422),  # no filter is filled in
     "delete_task": (204, 404),
     "create_token": (201, 422),  # the name is taken
     "revoke_token": (204, 404),
 }
-"""By operation: the statuses of the first and the second answer, where they are not what a success has."""
+"""The statuses of the first and second response, by operation, where they aren't those of a success."""
 
 
 class Presented(NamedTuple):
@@ -33,14 +33,14 @@ class Presented(NamedTuple):
 
     url: str
     secret: str | None
-    """For the button Authorize."""
+    """The token for the button Authorize, or None."""
     refused: dict[str, int]
-    """By the scope of an operation: the status with which it is refused."""
+    """The status with which an operation is refused, by its scope."""
 
 
 @pytest.fixture(params=["open", "with a token", "without a token"])
 async def presented(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Presented]:
-    """A new service that is open to everybody, or one with tokens, for which the page has one or not."""
+    """A new service that is open to everybody, or one with tokens, with or without a token for the page."""
     secret, environment = new_secret(), {}
     if request.param != "open":
         (tmp_path / "token").write_text(secret)
@@ -128,7 +128,7 @@ async def test_execute_shows_the_first_events_of_a_stream(watched: Any, tmp_path
 
 
 async def body_until(page: Any, block: Any, text: str) -> str:
-    """The body that the page shows, when `text` came within the time for which it reads; or the tenth."""
+    """Returns the body that the page shows, when it contains `text`; the last one after ten attempts."""
     body = ""
     for _ in range(10):
         await execute(page, block)
@@ -144,7 +144,7 @@ async def fetch(url: str) -> Any:
 
 
 def operation_of(description: dict[str, Any], identifier: str) -> dict[str, Any]:
-    """The operation that the element `identifier` of the page shows."""
+    """Returns the operation that the element `identifier` of the page shows."""
     _, tag, name = identifier.split("-", 2)
     (found,) = (
         operation
@@ -156,12 +156,12 @@ def operation_of(description: dict[str, Any], identifier: str) -> dict[str, Any]
 
 
 def usual_errors(description: dict[str, Any]) -> set[str]:
-    """The statuses in the table of errors that every operation can answer with."""
+    """Returns the statuses in the table of errors that every operation can answer with."""
     return set(re.findall(r"^\| (\d{3}) \|", description["info"]["description"], re.MULTILINE))
 
 
 def promised(operation: dict[str, Any], presented: Presented) -> tuple[int, int]:
-    """The statuses of the first and the second answer."""
+    """Returns the expected statuses of the first and second response."""
     scope = operation.get("security", [{"token": [""]}])[0]["token"][0]
     if (refused := presented.refused.get(scope)) is not None:
         return refused, refused
@@ -177,7 +177,7 @@ async def authorize(page: Any, secret: str) -> None:
 
 
 async def execute(page: Any, block: Any) -> int:
-    """Clicks Execute, waits until the page shows the answer, and returns its status."""
+    """Clicks Execute, waits until the page shows the response, and returns its status."""
     async with page.expect_response(lambda _: True, timeout=SECONDS * 1000) as coming:
         await block.locator(".execute").click()
     answer = await coming.value

@@ -25,7 +25,7 @@ TRACING = {
     "x-cloud-trace-context": "4bf92f3577b34da6a3ce929d0e0e4736/1;o=1",
     "x-request-id": "of-the-page",
 }
-"""What libraries for tracing add to every request of a page."""
+"""The header that tracing libraries add to every request of a page."""
 CREATE_AND_CHANGE = """async ([url, headers]) => {
   const json = {"Content-Type": "application/json", ...headers};
   const create = {method: "POST", headers: {...json, "Idempotency-Key": "1"}, body: '{"description": "by a page"}'};
@@ -45,12 +45,12 @@ server {{
     }}
 }}
 """
-"""$host has no port."""
+"""A widespread nginx configuration, whose $host lacks the port."""
 
 
 @pytest.fixture
 async def other_origin(tmp_path: Path) -> AsyncIterator[str]:
-    """Where a page of another origin is."""
+    """The URL of a page of another origin."""
     port, folder = free_port(), tmp_path / "other"
     folder.mkdir()
     (folder / "index.html").write_text("<!doctype html><link rel=icon href=data:,>")

@@ -1,4 +1,4 @@
-"""A test that fails leaves nothing behind that another one is blamed for."""
+"""A failing test leaves nothing open that the next one is blamed for."""
 
 from __future__ import annotations
 

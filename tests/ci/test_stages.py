@@ -1,4 +1,4 @@
-"""The stages of a run of CI: what is repeated, what is said of it, and what fails the run."""
+"""The stages of a CI run: what is repeated, what is reported, and what fails the run."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_skipped():
 
 
 class Run(NamedTuple):
-    """What became of a run."""
+    """The outcome of a run of stages."""
 
     status: int
     lines: list[str]
@@ -61,13 +61,13 @@ class Stages:
         self._script = [f"cd {folder}", f"source {ROOT}/.ci/stages.sh"]
 
     def tests(self, name: str, code: str) -> str:
-        """Makes a file of tests; the command that runs it, which also takes down that it was run."""
+        """Creates a file of tests and returns the command that runs it and records that it was run."""
         (self._folder / f"test_{name}.py").write_text(code.replace("FILE", f"'{name}.tossed'"))
         pytest = shlex.join([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"test_{name}.py"])
         return self.script(name, f'echo "$@" >>{name}.runs; {pytest}')
 
     def script(self, name: str, code: str) -> str:
-        """Makes a program; its name."""
+        """Creates a program and returns its name."""
         path = self._folder / name
         path.write_text(f"#!{BASH}\n{code}\n")
         path.chmod(0o700)
@@ -77,7 +77,7 @@ class Stages:
         self._script.append(f"stage {name} {seconds} {command}")
 
     def runs(self, name: str) -> list[str]:
-        """The options of each run of the tests of that name."""
+        """Returns the options of each run of the tests of that name."""
         return (self._folder / f"{name}.runs").read_text().splitlines()
 
     def run(self) -> Run:

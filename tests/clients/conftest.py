@@ -18,7 +18,7 @@ Run = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
 
 @pytest.fixture
 def run_example(tmp_path: Path) -> Run:
-    """Runs an example to its end; gives its exit status and what it printed."""
+    """Runs an example to its end and returns its exit status and output."""
 
     async def run(name: str, *arguments: str) -> tuple[int, str]:
         process = await start_example(name, *arguments, folder=tmp_path)
@@ -32,7 +32,7 @@ def run_example(tmp_path: Path) -> Run:
 async def start_example(
     name: str, *arguments: str, folder: Path, stderr: int = asyncio.subprocess.STDOUT
 ) -> asyncio.subprocess.Process:
-    """The example as a process, both of whose streams are one unless `stderr` says another."""
+    """Starts an example as a process; its two streams are one unless `stderr` says otherwise."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         str(EXAMPLES / name),

@@ -1,4 +1,4 @@
-"""A TCP proxy that can cut all connections that run through it."""
+"""A TCP proxy that can cut all connections through it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ class CuttingProxy:
     """Listens on a free port of 127.0.0.1, from the start of the `async with` block to its end."""
 
     def __init__(self, port: int) -> None:
-        """`port` is where it leads to, on 127.0.0.1."""
+        """Prepares a proxy for `port` of 127.0.0.1."""
         self._to = port
         self.port = 0
         self.lets_in = True
-        """Whether a new connection is taken; otherwise it is broken at once."""
+        """Whether a new connection is accepted; otherwise it is closed at once."""
         self.taken = 0
-        """Connections so far."""
+        """The number of connections accepted so far."""
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,7 +47,7 @@ class CuttingProxy:
         writer.transport.abort()
 
     def cut(self) -> int:
-        """Breaks all connections, wherever they are, and gives their number."""
+        """Cuts all connections and returns their number."""
         for writer in self._writers:
             writer.transport.abort()
         return len(self._writers) // 2

@@ -1,4 +1,4 @@
-"""examples/async_client_demo.py, as a process against a real service."""
+"""The example examples/async_client_demo.py, as a process against a real service."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_it_shows_its_progress_on_a_terminal(tmp_path: Path) -> None:
 
 
 def read_terminal(end: int) -> bytes:
-    """All that is written to the other end, until it is closed."""
+    """Returns all that is written to the other end, until it is closed."""
     shown = b""
     with contextlib.suppress(OSError):  # which is how a terminal ends
         while piece := os.read(end, 4_096):

@@ -1,4 +1,4 @@
-"""The example clients, where something else than the service answers with a 200."""
+"""The example clients when another program than the service answers with 200."""
 
 from __future__ import annotations
 

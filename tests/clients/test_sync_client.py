@@ -1,4 +1,4 @@
-"""examples/sync_client.py, as a process, while connections break and the service is killed and started again."""
+"""The example examples/sync_client.py, while connections break and the service is killed and restarted."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CUTS = 8
 KILLS = 3
 CATCH_UP_SECONDS = PATIENCE_SECONDS
 WRITTEN = 20
-"""Changes between two faults."""
+"""The number of changes between two faults."""
 
 
 @asynccontextmanager
 async def follower(url: str, folder: Path) -> AsyncIterator[list[str]]:
-    """The client, following with copy.db; what it says, which is whole at the end of the block."""
+    """Runs the client, which follows with copy.db; yields its output, complete at the end of the block."""
     process = await start_example("sync_client.py", url, "--copy", "copy.db", folder=folder)
     lines: list[str] = []
 
@@ -54,7 +54,7 @@ async def follower(url: str, folder: Path) -> AsyncIterator[list[str]]:
 
 
 async def write(session: aiohttp.ClientSession, random_: random.Random, ids: list[int]) -> None:
-    """One random write of some task."""
+    """Sends one random write of a task."""
     choice = random_.random()
     if choice < 0.5 or not ids:
         async with session.post("/tasks/", json={"description": f"№ {random_.random()}"}) as answer:
@@ -69,7 +69,7 @@ async def write(session: aiohttp.ClientSession, random_: random.Random, ids: lis
 
 @asynccontextmanager
 async def writers(url: str) -> AsyncIterator[None]:
-    """Four who write at random until the end of the block, whatever becomes of the service."""
+    """Runs four clients that write at random until the end of the block, whatever happens to the service."""
     stop = asyncio.Event()
 
     async def go_on(seed: int) -> None:
@@ -89,7 +89,7 @@ async def writers(url: str) -> AsyncIterator[None]:
 
 
 async def until_more_is_written(url: str) -> None:
-    """Some changes more than there were."""
+    """Waits until there are some more changes."""
     there = int((await head(url)).partition("-")[2])
     async with asyncio.timeout(CATCH_UP_SECONDS):
         while int((await head(url)).partition("-")[2]) < there + WRITTEN:
@@ -97,7 +97,7 @@ async def until_more_is_written(url: str) -> None:
 
 
 async def head(url: str) -> str:
-    """Where the change log of the service ends."""
+    """Returns the position at which the service's change log ends."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/tasks/?limit=1") as answer:
         return answer.headers["X-Change-Seq"]
 

@@ -1,4 +1,4 @@
-"""Commands within this process, as far as they end by themselves."""
+"""Running commands within this process, if they end by themselves."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tasksvc.cli.main import run
 
 
 class Done(NamedTuple):
-    """A command that has ended."""
+    """The result of a command."""
 
     status: int
     printed: str
     said: str
-    """On standard error."""
+    """Returns what it wrote to standard error."""
 
 
 class _Program:
-    """`tasksvc` in the form that click's runner takes: with our own lines for what goes wrong, and exit statuses."""
+    """`tasksvc` in the form that click's runner takes, with our own error lines and exit statuses."""
 
     name = "tasksvc"
 
@@ -34,7 +34,7 @@ class _Program:
 
 
 class CommandLine:
-    """Runs commands in a folder of their own, with no variable of tasksvc but those that are given."""
+    """Runs commands in a temporary folder, with only the given variables of tasksvc."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.folder = folder

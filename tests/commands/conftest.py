@@ -1,4 +1,4 @@
-"""The command line."""
+"""Fixtures for tests of the command line."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from commands.cli_runner import CommandLine
 
 @pytest.fixture
 def tasksvc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
-    """Runs what comes after `tasksvc`."""
+    """Runs `tasksvc` with the given arguments."""
     return CommandLine(monkeypatch, tmp_path)

@@ -1,4 +1,4 @@
-"""The command line says what to type about errors that know no flag and no command."""
+"""The command line adds advice to errors that know no flag and no command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands by themselves: their names, what they print, and how they end."""
+"""The commands: their names, what they print, and their exit statuses."""
 
 from __future__ import annotations
 

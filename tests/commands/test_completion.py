@@ -1,4 +1,4 @@
-"""Completion in shells: the scripts are loaded by real ones, which then complete what is typed."""
+"""Completion in shells: real shells load the scripts, which then complete what is typed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def completions(tasksvc: CommandLine, *words: str) -> list[str]:
-    """What follows `tasksvc` and `words`, of which the last is not complete."""
+    """Returns the completions of `tasksvc` and `words`, the last of which is incomplete."""
     environment = {
         "_TASKSVC_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(["tasksvc", *words]),
@@ -64,7 +64,7 @@ ASKING = {
     'eval "$(tasksvc completion zsh)"; words=(tasksvc mig); CURRENT=2; _tasksvc_completion',
     "fish": 'tasksvc completion fish | source; complete -C "tasksvc mig" | string split -f1 \\t',
 }
-"""What each shell does when somebody presses the tab key after `tasksvc mig`."""
+"""What each shell does when a user presses the tab key after `tasksvc mig`."""
 
 
 @pytest.mark.parametrize("shell", SHELLS)

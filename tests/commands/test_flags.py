@@ -1,4 +1,4 @@
-"""Flags, and the variables that say the same."""
+"""Flags and their environment variables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tasksvc.cli.command import Command, describe
 @option("--cors-origin", origin, "ORIGIN", "Origins.", multiple=True)
 @store_option()
 def tried(**_: Any) -> None:
-    """Does nothing."""
+    """Does nothing, in place of a command."""
 
 
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """The values of the options of a command, with these arguments and variables."""
+    """Returns the values of the options of a command, with these arguments and variables."""
 
     def parse(*arguments: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
         monkeypatch.setattr("os.environ", environment or {})

@@ -1,4 +1,4 @@
-"""What the help shows: commands in groups, arguments, options, and the variable of each."""
+"""The help shows commands in groups, arguments, options, and the variable of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tasksvc token --store, while the store is served: the service is asked over a socket that only its user can open."""
+"""Administration of tokens with --store while the store is served: through a socket that only its user can open."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_service_that_has_no_token_yet_is_named_the_way_on_without_one(tmp_pat
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """A folder in which every user may make files, as in /tmp."""
+    """A folder in which every user may create files, as in /tmp."""
     if os.geteuid() != 0:
         pytest.skip("only root can become other users")
     with TemporaryDirectory() as name:

@@ -1,4 +1,4 @@
-"""What is printed arrives, whatever the encoding of the terminal, the names of files, and the end of the pipe."""
+"""Output arrives whatever the encoding of the terminal, the names of files, and the end of the pipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENCODINGS = ("cp1252", "ascii", "latin-1:strict")
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
-    """Of a file."""
+    """The name of a file that isn't valid UTF-8."""
     return NAMES[request.param]
 
 
@@ -104,7 +104,7 @@ def test_a_service_in_a_folder_whose_name_is_no_text_tells_what_is_wrong_with_it
 
 
 def closed(*words: str, folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
-    """A command with a redirection of the shell."""
+    """Returns a command with a redirection of the shell."""
     return subprocess.run(
         ["bash", "-c", f'exec "$@" {redirection}', "bash", sys.executable, "-m", "tasksvc", *words],  # noqa: S607
         cwd=folder, env=environment_with(), capture_output=True, text=True, timeout=60, check=False,
@@ -143,7 +143,7 @@ def test_a_refusal_that_cannot_be_written_keeps_its_exit_status(tmp_path: Path) 
 
 
 def ask_when_it_answers(service: RunningService) -> Answer:
-    """The list, once the service is ready, which it cannot say."""
+    """Returns the list of tasks once the service is ready, since it can't print that it is."""
     end = time.monotonic() + 60
     while True:
         try:

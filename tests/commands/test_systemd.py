@@ -1,4 +1,4 @@
-"""systemd is told when the service is ready, and when it stops."""
+"""The service notifies systemd when it is ready, and when it stops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasksvc.cli.process import notify
 
 @pytest.fixture(params=["in a folder", "abstract"])
 def systemd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """What listens at NOTIFY_SOCKET, whatever kind of socket it is."""
+    """A socket at NOTIFY_SOCKET, of each kind."""
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listening:
         listening.settimeout(30)
         if request.param == "abstract":

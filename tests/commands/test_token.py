@@ -1,4 +1,4 @@
-"""tasksvc token: with a store that nobody serves, and with a service."""
+"""The command tasksvc token, with a store that isn't served, and with a service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def lines(done: Done) -> list[str]:
 
 
 def refusal(done: Done) -> str:
-    """The one sentence of a command that failed."""
+    """Returns the sentence that a failing command prints."""
     assert (done.status, done.printed, done.said.count("\n")) == (1, "", 1)
     return done.said.removeprefix("tasksvc: ").rstrip("\n")
 
@@ -138,7 +138,7 @@ def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_n
         file.write_text(new_secret())
 
     def statuses(file: Path | None) -> tuple[list[int], str]:
-        """What each token gets from a service with that file, and what the service says."""
+        """Returns the status that each token gets from a service with that file, and the service's output."""
         environment = {} if file is None else {"TASKSVC_ADMIN_TOKEN_FILE": str(file)}
         with RunningService(*STORE, folder=tmp_path, environment=environment) as service:
             headers = [{"Authorization": f"Bearer {secret.read_text()}"} for secret in (first, second)]
@@ -240,7 +240,7 @@ def test_an_answer_of_something_else_is_told_in_one_sentence(answer: str, tasksv
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Says nothing."""
+            """Suppresses the log of requests."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         answering = threading.Thread(target=server.handle_request)

@@ -1,4 +1,4 @@
-"""What was typed wrong is one line, with the value and what to do, and exit status 2."""
+"""A usage error is one line, with the value and what to do, and exit status 2."""
 
 from __future__ import annotations
 

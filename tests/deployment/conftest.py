@@ -1,7 +1,7 @@
 """One container engine for all tests, with the images that they need.
 
-No registry of images is asked.  `debian` is made from Debian's packages; `postgres` and `caddy` have
-stand-ins in the folder `images`; `tasksvc` is built from the repository's own Dockerfile.
+No registry of images is used. `debian` is built from Debian's packages; `postgres` and `caddy` have stand-ins in the
+folder `images`; `tasksvc` is built from the repository's own Dockerfile.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ PROGRAMS = {
     "dockerd": "docker.io",
     "ip": "iproute2",
 }
-"""Program and Debian's package."""
+"""The required programs, and the Debian package of each."""
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder of all processes in which the tests run."""
+    """Returns a folder that is shared by all processes that run the tests."""
     own = tmp_path_factory.getbasetemp()
     return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
 def engine(shared: Path) -> Iterator[Engine]:
-    """With an image of Debian.  The process that needs it first starts it, and ends it when the others are done."""
+    """An engine with an image of Debian. The first process that needs it starts it, and stops it after all others."""
     if (reason := why_not()) is not None:
         leave_out(reason)
     start, place, users = shared / "start", shared / "engine", shared / "users"
@@ -67,7 +67,7 @@ def engine(shared: Path) -> Iterator[Engine]:
 
 @contextmanager
 def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
-    """A lock among processes on a file or a folder, from the start of the `with` block to its end."""
+    """Holds a lock on a file or folder, among processes, from the start of the `with` block to its end."""
     if not path.exists():
         path.touch()
     descriptor = os.open(path, os.O_RDONLY)
@@ -79,7 +79,7 @@ def locked(path: Path, kind: int = fcntl.LOCK_EX) -> Iterator[None]:
 
 
 def wait_for_others(start: Path, place: Path, users: Path) -> None:
-    """Lets no other process begin to use the engine, and waits for those that do."""
+    """Prevents other processes from using the engine, and waits for those that do."""
     with locked(start):
         place.unlink()
     with locked(users):
@@ -87,7 +87,7 @@ def wait_for_others(start: Path, place: Path, users: Path) -> None:
 
 
 def give_debian(engine: Engine) -> None:
-    """Makes the image that the Dockerfile begins with."""
+    """Creates the image that the Dockerfile begins with."""
     tag = _base_of(EXAMPLES / "Dockerfile")
     release = tag.removeprefix("debian:").removesuffix("-slim")
     root = engine.folder / "root"
@@ -101,13 +101,13 @@ def give_debian(engine: Engine) -> None:
 
 @pytest.fixture(scope="module")
 def tag_of_tasksvc(engine: Engine, shared: Path) -> Iterator[None]:
-    """The image's name for one module alone, since all pages name it so."""
+    """Tags the image for one module alone, since all pages give it the same name."""
     with locked(shared / "tasksvc"):
         yield
 
 
 def why_not() -> str | None:
-    """Why containers can't run here; None where they can."""
+    """Returns why containers can't run here, or None if they can."""
     if os.geteuid() != 0:
         return "Containers need root."
     if missing := [package for program, package in PROGRAMS.items() if shutil.which(program) is None]:
@@ -125,7 +125,7 @@ def why_not() -> str | None:
 
 
 def leave_out(reason: str) -> NoReturn:
-    """Skips the test, or fails it where TASKSVC_TEST_ALL says that this machine can run them all."""
+    """Skips the test, or fails it if TASKSVC_TEST_ALL says that this machine can run all tests."""
     if os.environ.get("TASKSVC_TEST_ALL"):
         pytest.fail(reason)
     pytest.skip(reason)
@@ -139,7 +139,7 @@ def _base_of(dockerfile: Path) -> str:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, beside what a user has in a clone, such as a virtual environment."""
+    """A copy of the repository, with files that a user's clone has too, such as a virtual environment."""
     folder = tmp_path_factory.mktemp("clone")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -157,7 +157,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def caddy_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Caddy's, with the Caddy of this machine."""
+    """An image in place of Caddy's, with the Caddy of this machine."""
     context = tmp_path_factory.mktemp("caddy")
     shutil.copy(IMAGES / "caddy" / "Dockerfile", context)
     for program in ("caddy", "busybox"):
@@ -170,7 +170,7 @@ def caddy_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str
 
 @pytest.fixture(scope="session")
 def postgres_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """PostgreSQL's, with the server of the tests."""
+    """An image in place of PostgreSQL's, with the server of the tests."""
     programs = find_programs()
     assert programs is not None
     context = tmp_path_factory.mktemp("postgres")

@@ -1,4 +1,4 @@
-"""A root of Debian, made from the mirrors that this machine is set up for, in place of the image of that name."""
+"""A Debian root folder from the mirrors of this machine, in place of the image of that name."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ path-exclude /usr/share/doc/*
 path-exclude /usr/share/locale/*
 path-exclude /usr/share/man/*
 """
-"""How dpkg is set up in the images that are named slim."""
+"""The configuration of dpkg in Debian's slim images."""
 CERTIFICATES = "/etc/pip-certificates.crt"
 
 
 class NoMirror(Exception):
-    """This machine is set up for no mirror of that release."""
+    """This machine's apt has no mirror of that release."""
 
 
 def make_root(folder: Path, release: str) -> None:
-    """Debian's smallest, which fetches packages as this machine does.  Raises NoMirror."""
+    """Creates a minimal Debian, which fetches packages as this machine does. Raises NoMirror."""
     sources = list(_sources(release))
     main = next((uri for uri, suite, _ in sources if suite == release), None)
     if main is None:
@@ -41,7 +41,7 @@ def make_root(folder: Path, release: str) -> None:
 
 
 def _sources(release: str) -> Iterator[tuple[str, str, str]]:
-    """URI, suite and component of what apt gets from the mirrors of `release`."""
+    """Yields URI, suite and component of what apt gets from the mirrors of `release`."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
         check=True, capture_output=True, text=True,
@@ -53,7 +53,7 @@ def _sources(release: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _pip_settings(folder: Path) -> str:
-    """pip's configuration for `folder`: that of this machine, but for what lies on its disk."""
+    """Writes this machine's pip configuration to `folder`, without what is on its disk."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=True, capture_output=True, text=True
     ).stdout

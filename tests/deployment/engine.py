@@ -1,4 +1,4 @@
-"""A container engine of our own: a Docker daemon whose images, containers and networks end with it."""
+"""A container engine for the tests: a Docker daemon whose images, containers and networks end with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deployment.surroundings import BRIDGE, CONTROL_GROUP, FOLDERS, surroundings
 START_SECONDS = 60.0
 BUILD_SECONDS = 540.0
 PATIENCE = 180.0
-"""Seconds for containers to come up, on a machine that does much else."""
+"""Seconds for containers to start, on a busy machine."""
 
 
 def until(condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE) -> None:
@@ -27,25 +27,25 @@ def until(condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE
 
 
 class Engine:
-    """What a Docker daemon does, whose folder it is."""
+    """A Docker daemon in a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that talk to it."""
+        """Returns the environment of programs that talk to the daemon."""
         host = f"unix://{self.folder}/socket"
         return {**os.environ, "DOCKER_HOST": host, "DOCKER_CONFIG": str(self.folder), "DOCKER_BUILDKIT": "0"}
 
     def docker(self, *words: str, folder: Path | None = None, seconds: float = PATIENCE) -> str:
-        """What a command of `docker` prints; fails where that fails."""
+        """Runs a command of `docker` and returns its output. Fails if the command does."""
         return self.run("docker", *words, folder=folder, seconds=seconds).stdout
 
     def run(
         self, *words: str, folder: Path | None = None, seconds: float = PATIENCE, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """A program that talks to this engine."""
+        """Runs a program that talks to this engine."""
         done = subprocess.run(
             words, cwd=folder, env=self.environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=seconds, check=False,
@@ -54,13 +54,13 @@ class Engine:
         return done
 
     def carry_out(self, commands: Sequence[str], folder: Path) -> list[str]:
-        """Runs `commands` in one shell, one after another until one fails; what each of them prints."""
+        """Runs `commands` in one shell until one fails, and returns the output of each."""
         script = "".join(f"{command}\nprintf '\\036'\n" for command in commands)
         done = self.run("bash", "-euo", "pipefail", "-xc", script, folder=folder, seconds=BUILD_SECONDS)
         return done.stdout.split("\x1e")[:-1]
 
     def import_root(self, root: Path, tag: str) -> None:
-        """Makes an image of a folder with a whole system."""
+        """Creates an image of a folder with a whole system."""
         with subprocess.Popen(["tar", "--create", "--directory", root, "."], stdout=subprocess.PIPE) as packing:
             subprocess.run(
                 ["docker", "import", "--change", 'CMD ["bash"]', "-", tag],
@@ -69,7 +69,7 @@ class Engine:
         assert packing.returncode == 0
 
     def build(self, tag: str, dockerfile: Path, context: Path) -> None:
-        """Makes an image as a Dockerfile says."""
+        """Builds the image of a Dockerfile."""
         self.docker(
             "build", "--tag", tag, "--file", str(dockerfile), *self._proxies(), str(context), seconds=BUILD_SECONDS
         )
@@ -81,7 +81,7 @@ class Engine:
 
     @contextlib.contextmanager
     def container(self, image: str, *words: str, options: Sequence[str] = ()) -> Iterator[str]:
-        """The name of a container that runs until the end of the `with` block."""
+        """Runs a container until the end of the `with` block, and yields its name."""
         name = self.docker("run", "--detach", *options, image, *words).strip()
         try:
             yield name
@@ -89,29 +89,29 @@ class Engine:
             self.docker("rm", "--force", "--volumes", name)
 
     def kill(self, container: str) -> None:
-        """Ends the first process of a container, as the kernel does where memory is short."""
+        """Kills the first process of a container, as the kernel does when memory is short."""
         pid = self.docker("inspect", "--format", "{{.State.Pid}}", container).strip()
         self.run(*self.inside, "kill", "-KILL", pid)
 
     @property
     def inside(self) -> Sequence[str]:
-        """What stands before a command that runs among the processes of the daemon."""
+        """Returns what to put before a command so that it runs among the processes of the daemon."""
         return ("nsenter", f"--pid=/proc/{(self.folder / 'unshare').read_text()}/ns/pid_for_children")
 
     def health(self, container: str) -> str:
-        """`starting`, `healthy` or `unhealthy`; or the state of a container that does not run."""
+        """Returns `starting`, `healthy` or `unhealthy`; or the state of a container that doesn't run."""
         state = "{{if .State.Running}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}"
         return self.docker("inspect", "--format", state, container).strip()
 
     def logs(self, container: str) -> str:
-        """What it wrote on both streams."""
+        """Returns what the container wrote to both streams."""
         done = self.run("docker", "logs", container)
         return done.stdout + done.stderr
 
 
 @contextlib.contextmanager
 def daemon() -> Iterator[Engine]:
-    """A Docker daemon, which ends with these tests, however they end, and takes its mounts and processes with it."""
+    """A Docker daemon that ends with these tests, however they end, and takes its mounts and processes with it."""
     with surroundings() as folder:
         engine = Engine(folder)
         own_folders = "".join(f"mount -t tmpfs none {place}; " for place in FOLDERS)

@@ -25,15 +25,15 @@ SECTION = Page.named("docs/proxies.md").section("Below a path")
 
 
 class Proxied(NamedTuple):
-    """A service, as the world sees it."""
+    """A service as clients reach it through a proxy."""
 
     url: str
     certificate: Path
-    """Of the authority that the proxy's certificate comes from."""
+    """The certificate of the authority that signed the proxy's certificate."""
 
 
 class Client:
-    """A client of `proxied` at an address of its own, which finds the public name on this machine."""
+    """A client of `proxied` at its own address, which finds the public name on this machine."""
 
     def __init__(self, proxied: Proxied, headers: dict[str, str], *, address: str = "127.0.0.1") -> None:
         self._parts = urlsplit(proxied.url)
@@ -41,7 +41,7 @@ class Client:
         self._headers, self._address = headers, address
 
     def open(self, method: str, path: str, document: object = None, **headers: str) -> HTTPConnection:
-        """A connection on which a request was sent; `path` is absolute, or below the proxy's own."""
+        """Opens a connection and sends a request; `path` is absolute, or below the proxy's own."""
         connection = _Here(self._parts.hostname or "", self._parts.port, context=self._trust, timeout=120)
         connection.address = self._address
         body, kind = (None, {}) if document is None else (json.dumps(document), {"Content-Type": "application/json"})
@@ -49,7 +49,7 @@ class Client:
         return connection
 
     def ask(self, method: str, path: str, document: object = None, **headers: str) -> Answer:
-        """The answer to one request."""
+        """Returns the response to one request."""
         with contextlib.closing(self.open(method, path, document, **headers)) as connection:
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
@@ -67,7 +67,7 @@ class _Here(HTTPSConnection):
 
 @contextlib.contextmanager
 def nginx_example(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
-    """nginx.conf; below `prefix` with the location that the page shows."""
+    """Runs nginx with nginx.conf; with `prefix`, the service is below the location that the page shows."""
     port, plain = free_port(), free_port()
     certificate, key = folder / "fullchain.pem", folder / "privkey.pem"
     subprocess.run(
@@ -92,7 +92,7 @@ def nginx_example(service_port: int, folder: Path, prefix: str) -> Iterator[Prox
 
 @contextlib.contextmanager
 def caddy_example(service_port: int, folder: Path, prefix: str) -> Iterator[Proxied]:
-    """Caddyfile; below `prefix` with the handler that the page shows."""
+    """Runs Caddy with the Caddyfile; with `prefix`, the service is below the handler that the page shows."""
     port = free_port()
     where = f"127.0.0.1:{service_port}"
     text = Page.named(f"{EXAMPLES}/Caddyfile").text
@@ -109,7 +109,7 @@ def caddy_example(service_port: int, folder: Path, prefix: str) -> Iterator[Prox
 
 
 def _speaks_tls(port: int, certificate: Path) -> bool:
-    """Whether the proxy has a certificate, which it asks its own authority for after it listens."""
+    """Returns whether the proxy has its certificate, which it requests from its authority after it listens."""
     trust = ssl.create_default_context(cafile=str(certificate))
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as plain:
         try:

@@ -1,4 +1,4 @@
-"""What a Docker daemon needs around it, and would leave behind: a bridge, a way out for its containers, folders."""
+"""What a Docker daemon needs around it, and would leave behind: a bridge, a route for its containers, folders."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BRIDGE = "tasksvc0"
-"""The network of containers that name none."""
+"""The default network of containers."""
 ADDRESSES = ("172.29.240.1/24", "172.30.255.1/28")
-"""Of the bridge, and of the network that compose.yaml describes."""
+"""Addresses of the bridge, and of the network that compose.yaml describes."""
 CONTROL_GROUP = "tasksvc-tests"
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 FOLDERS = (Path("/etc/docker"), Path("/run/docker"), Path("/run/containerd"))
-"""Where daemons put files, whatever they are told.  Each gets an empty file system there that it alone sees."""
+"""Where daemons write files in any case. Each folder gets an empty file system that only the daemon sees."""
 PREFIX = "tasksvc-docker-"
-"""Of the names of folders in the temporary one."""
+"""The prefix of the names of temporary folders."""
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 
 _WAY_OUT = [
     *("POSTROUTING", "--source", ADDRESSES[0], "!", "--out-interface", BRIDGE),
     *("--match", "comment", "--comment", "tests of tasksvc", "--jump", "MASQUERADE"),
 ]
-"""A rule of the network.  The daemon would make chains of its own for it."""
+"""A rule for routing. The daemon would add its own chains for it."""
 
 
 @contextmanager

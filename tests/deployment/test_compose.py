@@ -1,4 +1,4 @@
-"""compose.yaml, brought up by a container engine as docs/deployment.md says, and upgraded as docs/upgrading.md says."""
+"""The services of compose.yaml, started as docs/deployment.md says, and upgraded as docs/upgrading.md says."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ REPLICAS = ("tasksvc-1", "tasksvc-2")
 
 
 class Running(NamedTuple):
-    """What compose.yaml describes, once it is up."""
+    """The services of compose.yaml, once they run."""
 
     engine: Engine
     folder: Path
-    """Of compose.yaml."""
+    """The folder that compose.yaml is in."""
     url: str
-    """Where the balancer is published."""
+    """The URL where the balancer is published."""
     headers: dict[str, str]
-    """With the admin token."""
+    """Headers with the admin token."""
     printed: list[str]
-    """By each of STEPS."""
+    """What each of STEPS printed."""
 
     def compose(self, *words: str) -> str:
-        """What docker-compose prints."""
+        """Runs docker-compose and returns its output."""
         return self.engine.run("docker-compose", *words, folder=self.folder).stdout
 
     def container(self, service: str) -> str:
-        """The name of the one that runs, or ran last."""
+        """Returns the name of the container that runs, or ran last."""
         return self.engine.run("bash", "-c", container_of(service)).stdout.strip()
 
     def health(self, service: str) -> str:
         return self.engine.health(self.container(service))
 
     def follow(self, steps: Sequence[str]) -> list[str]:
-        """Carries out steps of a page, and gives what each of them prints."""
+        """Follows steps of a page and returns the output of each."""
         return follow(self.engine, steps, self.folder, urlsplit(self.url).netloc)
 
 
 def follow(engine: Engine, steps: Sequence[str], folder: Path, where: str) -> list[str]:
-    """Carries out `steps`, with `where` for the published address.
+    """Runs `steps`, with `where` for the published address, and returns the output of each.
 
-    The engine's own docker-compose lacks --wait, which waits until the services that are named are healthy.
+    The engine's own docker-compose lacks --wait, which waits until the named services are healthy.
     """
     written = []
     for step in steps:
@@ -76,13 +76,13 @@ def follow(engine: Engine, steps: Sequence[str], folder: Path, where: str) -> li
 
 
 def container_of(service: str) -> str:
-    """A shell command that prints a service's container, a hundred times as fast as docker-compose does."""
+    """Returns a shell command that prints a service's container, a hundred times as fast as docker-compose does."""
     labels = (f"service={service}", "oneoff=False")
     return " ".join(("docker ps --all --quiet", *(f"--filter label=com.docker.compose.{label}" for label in labels)))
 
 
 def healthy(service: str) -> str:
-    """A shell command that waits until a service is healthy."""
+    """Returns a shell command that waits until a service is healthy."""
     status = f"docker inspect --format '{{{{.State.Health.Status}}}}' $({container_of(service)})"
     return f"until [ $({status}) = healthy ]; do sleep 0.5; done"
 
@@ -188,10 +188,10 @@ def test_a_replica_that_dies_is_passed_over_and_comes_back(running: Running) -> 
 
 
 class Writing(threading.Thread):
-    """A client that makes tasks, one after another on one connection, and never tries twice."""
+    """A client that creates tasks, one after another on one connection, without retries."""
 
     PAUSE_SECONDS = 0.01
-    """Between two tasks, so that machines with few cores get on with the upgrade."""
+    """Seconds between two tasks, so that machines with few cores get on with the upgrade."""
 
     def __init__(self, running: Running) -> None:
         super().__init__()

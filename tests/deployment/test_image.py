@@ -26,7 +26,7 @@ class Running(NamedTuple):
 
     url: str
     headers: dict[str, str]
-    """With the first token."""
+    """Headers with the first token."""
 
 
 @pytest.fixture(scope="module")

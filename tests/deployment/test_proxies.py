@@ -1,4 +1,4 @@
-"""The examples for nginx and Caddy, started and walked through: at the root of a name, and below a path."""
+"""The examples for nginx and Caddy, started and used: at the root of a name, and below a path."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LARGE = "x" * 10_000
 
 
 class Walked(NamedTuple):
-    """A service behind a proxy."""
+    """A service behind a proxy, and a client of it."""
 
     service: RunningService
     proxied: Proxied
@@ -127,7 +127,7 @@ def test_pages_of_other_sites_and_clients_without_a_token_are_kept_out(client: C
 
 @pytest.fixture
 async def page() -> AsyncIterator[BrowserPage]:
-    """A page of Chromium, which finds the public name on this machine and takes any certificate."""
+    """A page of Chromium, which finds the public name on this machine and accepts any certificate."""
     playwright = pytest.importorskip("playwright.async_api", reason="Playwright is not installed: tox -e deployment")
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if executable is None:

@@ -1,4 +1,4 @@
-"""tasksvc.service under a real systemd, set up as docs/deployment.md says, and upgraded as docs/upgrading.md says."""
+"""The unit tasksvc.service under a real systemd, set up and upgraded as docs/deployment.md and upgrading.md say."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ STEPS = PAGE.commands()
 UPGRADE = Page.named("docs/upgrading.md").section("systemd").commands()
 UNIT = EXAMPLES / "tasksvc.service"
 EXPOSURE_MAX = 30
-"""In tenths."""
+"""The largest exposure that systemd-analyze may find, in tenths."""
 RIGHTS = ("--cap-add=ALL", "--cap-drop=SYS_RESOURCE", "--cgroupns=private", "--tmpfs=/run:exec", "--tmpfs=/run/lock")
 UNCONFINED = [f"--security-opt={what}=unconfined" for what in ("apparmor", "seccomp", "systempaths")]
-"""systemd has to confine the service itself."""
+"""Options of Docker without its own confinement, since systemd has to confine the service."""
 
 
 class Machine(NamedTuple):
@@ -35,14 +35,14 @@ class Machine(NamedTuple):
     engine: Engine
     name: str
     printed: list[str]
-    """By each of STEPS."""
+    """What each of STEPS printed."""
 
     def run(self, command: str) -> str:
-        """What a shell command prints there, as root."""
+        """Runs a shell command in the container, as root, and returns its output."""
         return self.engine.docker("exec", self.name, "bash", "-euc", command)
 
     def follow(self, steps: list[str]) -> list[str]:
-        """Carries out steps of a page in the clone, in one shell; what each of them prints."""
+        """Follows steps of a page in the clone, in one shell, and returns the output of each."""
         script = "".join(f"{step}\nprintf '\\036'\n" for step in steps)
         there = ("exec", "--workdir=/root/tasksvc", self.name, "bash", "-euo", "pipefail", "-xc", script)
         return self.engine.docker(*there, seconds=BUILD_SECONDS).split("\x1e")[:-1]

@@ -1,4 +1,4 @@
-"""A reader of the documentation, who does what a page says and compares what it shows."""
+"""A reader of the documentation, which runs what a page says and compares the output with the page."""
 
 from __future__ import annotations
 

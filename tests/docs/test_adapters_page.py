@@ -1,4 +1,4 @@
-"""The adapter in docs/adapters.md is what it says: installed as it stands, it passes its contract test."""
+"""The adapter in docs/adapters.md, installed as printed, passes its contract test."""
 
 from __future__ import annotations
 

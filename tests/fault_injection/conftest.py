@@ -1,4 +1,4 @@
-"""Faults of the machine below the service."""
+"""Faults of the machine on which the service runs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fault_injection import strace
 
 @pytest.fixture(scope="session")
 def tracing() -> None:
-    """The test needs strace."""
+    """Skips the test if nothing can be traced here, since it needs strace."""
     if (reason := strace.why_not()) is not None:
         pytest.skip(reason)
 
 
 class Disk:
-    """A small disk of its own, in memory."""
+    """A small disk in memory."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fill(self) -> Path:
-        """A file that takes all the room there is."""
+        """Creates a file that takes all the free space."""
         ballast = self.folder / "ballast"
         with ballast.open("wb", buffering=0) as file:
             try:
@@ -37,7 +37,7 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Of 4 MB."""
+    """A disk of 4 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     with mounted(folder, "size=4m"):

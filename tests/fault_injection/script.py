@@ -1,4 +1,4 @@
-"""A fixed script of writes, and what a store may hold after each of their answers."""
+"""A fixed script of writes, and the states that a store may have after each response."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Any, NamedTuple
 from http_client import Answer, ask
 
 State = frozenset[str]
-"""The descriptions of all tasks."""
+"""The descriptions of all tasks of a store."""
 
 
 class Step(NamedTuple):
-    """One write."""
+    """One write of the script."""
 
     method: str
     path: str
-    """With the description of a task in braces in place of its id."""
+    """The path, with the description of a task in braces in place of its id."""
     document: Any
     gone: State
     new: State
 
     @property
     def headers(self) -> dict[str, str]:
-        """What makes it safe to repeat."""
+        """The headers that make it safe to repeat."""
         return {"Idempotency-Key": "/".join(sorted(self.new))[:200]} if self.method == "POST" else {}
 
     def after(self, state: State) -> State:
@@ -63,17 +63,17 @@ SCRIPT = [
 
 
 class Outcome(NamedTuple):
-    """What the script met with."""
+    """What happened to the script's requests, and what they leave possible."""
 
     possible: set[State]
-    """What the store may hold now."""
+    """The states that the store may have now."""
     statuses: list[int]
     wrong: list[str]
-    """Answers that no client could make sense of."""
+    """Responses that no client could make sense of."""
 
 
 def run_script(url: str) -> Outcome:
-    """Sends the script once, reading everything after each step."""
+    """Sends the script once, and reads everything after each step."""
     possible, statuses, wrong = {State()}, list[int](), list[str]()
     ids: dict[str, int] = {}
     for step in SCRIPT:
@@ -104,10 +104,10 @@ def run_script(url: str) -> Outcome:
 
 
 def shown(state: Any) -> str:
-    """A state, to be read in a failure."""
+    """Returns a state in a form that is readable in a failure."""
     return ", ".join(sorted(description.rstrip(".") for description in state))
 
 
 def repeat_creations(url: str) -> list[Answer]:
-    """Sends all that makes tasks again, under the same keys."""
+    """Sends all requests that create tasks again, under the same idempotency keys."""
     return [ask(url, step.method, step.path, step.document, step.headers) for step in SCRIPT if step.method == "POST"]

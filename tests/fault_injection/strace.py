@@ -1,4 +1,4 @@
-"""strace: shows which calls a service makes of the operating system, and makes one of them fail."""
+"""Runs a service under strace, which shows its calls of the operating system, and makes one of them fail."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from patience import PATIENCE_SECONDS
 
 STRACE = shutil.which("strace") or ""
 STORE_CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate")
-"""With which SQLite changes files and brings them to the disk."""
+"""The calls with which SQLite changes files and syncs them."""
 
 
 def why_not() -> str | None:
-    """Why nothing can be traced here; None if it can."""
+    """Returns why nothing can be traced here, or None if it can."""
     if not STRACE:
         return "strace is not installed"
     done = subprocess.run(
@@ -30,20 +30,20 @@ def why_not() -> str | None:
 
 
 class Call(NamedTuple):
-    """A call of the operating system that has ended, or that begins where it is `write`."""
+    """A call of the operating system that has ended; of `write`, one that begins."""
 
     name: str
     file: str
-    """The name of the file, without its folder; empty where it is none."""
+    """The name of the file, without its folder; empty if there is none."""
     arguments: str
     succeeded: bool
 
 
 class Trace:
-    """What strace writes about one run of a service, which is put after `command`."""
+    """What strace writes about one run of a service, whose command follows `command`."""
 
     def __init__(self, log: Path, *calls: str, failing: str | None = None) -> None:
-        """`failing`: what to make fail, as strace names it, such as fdatasync:error=EIO:when=3."""
+        """Prepares a trace; `failing` is what to make fail, in strace's form, such as fdatasync:error=EIO:when=3."""
         self._log = log
         self.command = [STRACE, "-D", "-f", "-y", "--seccomp-bpf", "-o", str(log), "-e", f"trace={','.join(calls)}"]
         self.command += ["-E", "COVERAGE_PROCESS_CONFIG"]  # which would make calls of its own
@@ -51,7 +51,7 @@ class Trace:
             self.command += ["-e", f"inject={failing}"]
 
     def text(self) -> str:
-        """The whole, once the service has ended."""
+        """Returns the whole text, once the service has ended."""
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             text = self._log.read_text(errors="replace")
@@ -62,7 +62,7 @@ class Trace:
             time.sleep(0.01)
 
     def calls(self) -> Iterator[Call]:
-        """In the order in which they end, but those of `write` in the order in which they begin."""
+        """Returns the calls in the order in which they end; those of `write`, in which they begin."""
         begun: dict[str, re.Match[str]] = {}
         for line in self.text().splitlines():
             thread, _, text = line.partition(" ")

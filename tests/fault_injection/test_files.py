@@ -1,4 +1,4 @@
-"""Files that cannot be written, vanish, or become others while they are served."""
+"""Files that can't be written, vanish, or are replaced while they are served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk without room: writes are refused, reads go on, and nothing is lost."""
+"""A full disk: writes are refused, reads go on, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fault_injection.conftest import Disk
 pytestmark = pytest.mark.slow
 
 ENOUGH = 2_000
-"""Writes of 10 kB that do not fit."""
+"""A number of writes of 10 kB that doesn't fit."""
 
 
 def write_until_full(service: RunningService, kept: dict[int, str]) -> Answer:

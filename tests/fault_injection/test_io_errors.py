@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tracing")]
 ERRORS = ("EIO", "ENOSPC")
 SAMPLE = 5
 FIRST = int(os.environ.get("TASKSVC_TEST_FAULTS", "200"))
-"""Of the calls, in the long form."""
+"""The number of calls that are tested one by one, in the long form."""
 
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 
 
 class Fault:
-    """The nth call of one kind.  One thread makes all of them, or strace would count otherwise."""
+    """The nth call of one kind. One thread makes all of them, since strace counts calls for each thread."""
 
     def __init__(self, name: str, number: int, file: str) -> None:
         self.name, self.number, self.file = name, number, file
@@ -38,7 +38,7 @@ class Fault:
 
 @pytest.fixture(scope="session")
 def faults(tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
-    """All calls of a run of the script, from the start to the end of the service."""
+    """Returns all calls of a run of the script, from the start to the end of the service."""
     folder = tmp_path_factory.mktemp("all")
     trace = Trace(folder / "trace", *STORE_CALLS)
     with RunningService(*KEPT, folder=folder, before=trace.command) as service:
@@ -54,7 +54,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
 
 @pytest.mark.parametrize("part", range(SAMPLE))
 def test_a_call_that_fails_makes_no_false_promise(part: int, faults: list[Fault], tmp_path: Path) -> None:
-    """Some of them, from the first to the last."""
+    """Tests some of the calls, from the first to the last."""
     fail_once(faults[part * (len(faults) - 1) // (SAMPLE - 1)], ERRORS[part % len(ERRORS)], tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_each_of_the_first_calls_that_fails_makes_no_false_promise(
 
 
 def fail_once(fault: Fault, error: str, folder: Path) -> tuple[list[int], tuple[int, str] | None]:
-    """The statuses of the script's writes, and what readiness says after them; none where the start failed."""
+    """Returns the statuses of the script's writes, and readiness after them; none if the start failed."""
     trace = Trace(folder / "trace", *STORE_CALLS, failing=f"{fault.name}:error={error}:when={fault.number}")
     service = RunningService(*KEPT, folder=folder, before=trace.command)
     possible, statuses, ready = {State()}, list[int](), None
@@ -123,6 +123,6 @@ def fail_once(fault: Fault, error: str, folder: Path) -> tuple[list[int], tuple[
 
 
 async def problems(file: Path) -> list[str]:
-    """What `tasksvc check` says."""
+    """Returns what `tasksvc check` reports."""
     async with open_to_read(StoreURL(f"sqlite:///{file}")) as reader:
         return [problem async for problem in transfer.check(reader)]

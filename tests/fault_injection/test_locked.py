@@ -1,4 +1,4 @@
-"""Another program holds the file locked: the wait is bounded, and then it goes on."""
+"""Another program holds the file locked: the wait is bounded, and then work goes on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 WRITERS = 300
-"""More than share a transaction."""
+"""The number of clients, which is more than share a transaction."""
 PATIENT = with_constants(
     {f"tasksvc_sqlite.{module}.BUSY_SECONDS": FOREVER_SECONDS for module in ("connection", "writer")}
 )
@@ -41,7 +41,7 @@ async def test_writes_wait_for_another_program_only_so_long_and_then_go_on(tmp_p
 
 
 def in_flight(service: RunningService) -> int:
-    """How many requests the service is answering, beside this one."""
+    """Returns the number of requests in flight, without this one."""
     figures = ask(service.url, "GET", "/metrics").body.decode()
     found = re.search(r"^tasksvc_requests_in_flight ([\d.]+)$", figures, re.MULTILINE)
     assert found is not None
@@ -49,7 +49,7 @@ def in_flight(service: RunningService) -> int:
 
 
 class Refusal(NamedTuple):
-    """What an answer says, or says not."""
+    """The parts of a response that explain a refusal."""
 
     status: int
     outcome: str | None
@@ -57,7 +57,7 @@ class Refusal(NamedTuple):
 
 
 async def create(port: int, number: int) -> Refusal | None:
-    """What is answered to a creation; None for no answer."""
+    """Creates a task and returns the refusal, or None if there was no response."""
     try:
         async with Connection(port) as connection:
             answer = await connection.request("POST", "/tasks/", {"description": f"{number}"})

@@ -1,4 +1,4 @@
-"""A write to a kept store is on the disk before it is answered."""
+"""A write to a durable store is synced to disk before its response."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WRITES = [
 
 
 def calls_of_the_writes(folder: Path, *store: str) -> list[list[Call]]:
-    """The calls of a service from one answer to the next, for each of WRITES."""
+    """Returns the calls of a service between one response and the next, for each of WRITES."""
     trace = Trace(folder / "trace", *STORE_CALLS, "write")
     with RunningService(*store, "--log-format", "none", folder=folder, before=trace.command) as service:
         for method, path, document in WRITES:

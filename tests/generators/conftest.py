@@ -1,4 +1,4 @@
-"""What the generators need, and a service whose ids are beyond 32 bits."""
+"""Folders for the generators, and a service whose ids need more than 32 bits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from generators.running import CLIENTS, HERE, Service, run
 from tasksvc.application.tokens import new_secret
 
 LAST_ID = 5_000_000_000
-"""Of the store, before a test: beyond 2^32, and below 2^53."""
+"""The highest id of the store before a test, between 2^32 and 2^53."""
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """The service, with a token, on an empty store that has given LAST_ID already."""
+    """The service, with a token, on an empty store whose last id is LAST_ID."""
     header = b'{"header":{"last_id":%d,"seq":0,"floor":0}}\n' % LAST_ID
     end = b'{"end":{"entries":1,"sha256":"%b"}}\n' % hashlib.sha256(header).hexdigest().encode()
     (tmp_path / "export.jsonl").write_bytes(b'{"tasksvc":"export","format":1}\n' + header + end)
@@ -54,7 +54,7 @@ def npm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def typescript_folder(service: Service, npm_folder: Path, request: pytest.FixtureRequest) -> Path:
-    """A folder with the service's description, and with the settings of TypeScript."""
+    """A folder with the service's description and the settings of TypeScript."""
     folder = npm_folder / str(request.node.name)
     folder.mkdir()
     describe(service, folder)

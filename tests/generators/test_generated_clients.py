@@ -1,4 +1,4 @@
-"""Clients that are generated from the description: they compile, strictly, and do what they are for."""
+"""Clients that are generated from the description compile strictly and work."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_patterns_mean_the_same_in_javascript(python_folder: Path) -> None:
 
 
 def patterns_in(value: Any) -> list[str]:
-    """All patterns in `value`."""
+    """Yields all patterns in `value`."""
     if isinstance(value, dict):
         own = [value["pattern"]] if isinstance(value.get("pattern"), str) else []
         return own + [pattern for inner in value.values() for pattern in patterns_in(inner)]

@@ -1,4 +1,4 @@
-"""A start that fails, wherever it does, says why in one sentence and leaves nothing behind."""
+"""A start that fails says why in one sentence and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tasksvc.api.server.listener import Listener, serve
 from tasksvc.domain.errors import TasksvcError
 
 Arrange = Callable[[Path, int], list[str]]
-"""Prepares a folder, given a port that is taken; and gives the arguments that cannot work there."""
+"""Prepares a folder, given a port that is taken, and returns the arguments that can't work there."""
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_after_a_start_that_failed_the_store_is_free_for_the_next(tmp_path: Path
 
 
 def assert_one_sentence(text: str, expected: str) -> None:
-    """After what the log has said, if it has."""
+    """Checks that the output is one sentence, after lines of the log."""
     (sentence,) = [line for line in text.splitlines() if " INFO " not in line]
     assert sentence.startswith("tasksvc: ")
     assert expected.lower() in sentence.lower()
@@ -227,7 +227,7 @@ async def test_an_admin_token_that_cannot_be_stored_leaves_no_thread_and_no_open
 
 
 def open_files() -> set[str]:
-    """What this process has open: files by their names, the rest by its kind."""
+    """Returns what this process has open: files by their names, the rest by its kind."""
     found = set()
     for descriptor in os.listdir("/proc/self/fd"):
         try:

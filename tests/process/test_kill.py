@@ -1,4 +1,4 @@
-"""SIGKILL at random moments: what was acknowledged is there, once, and the file is sound."""
+"""SIGKILL at random moments: acknowledged writes are there, once, and the file is intact."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from write_checker import WriteChecker
 pytestmark = pytest.mark.slow
 
 ROUNDS = 10
-"""Kills under load that one store goes through, beside those while it starts."""
+"""The number of kills under load for one store, in addition to those during its start."""
 CLIENTS = 16
 
 
 class Tally(NamedTuple):
-    """What became of some rounds of kills."""
+    """The counts of some rounds of kills."""
 
     kills: int
     acknowledged: int

@@ -1,4 +1,4 @@
-"""When the service has ended, it says what became of its store."""
+"""A service that has stopped reports what happened to its store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service_process import RunningService, run_tasksvc
 
 
 def last_words(output: str) -> str:
-    """The last line of the log, without its time and the id of no request."""
+    """Returns the last line of the log, without its time and the empty request id."""
     found = re.fullmatch(r"\S+Z INFO tasksvc: (.*) \[-\]", output.splitlines()[-1])
     assert found is not None, output
     return found[1]

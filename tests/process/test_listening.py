@@ -13,7 +13,7 @@ REQUEST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def answer_on(connection: socket.socket) -> bytes:
-    """The first packet of the answer to a request."""
+    """Returns the first packet of the response to a request."""
     connection.settimeout(PATIENCE_SECONDS)
     connection.sendall(REQUEST)
     return connection.recv(65_536)

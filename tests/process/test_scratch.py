@@ -1,4 +1,4 @@
-"""The scratch store is emptied, a kept one never; and one process serves a file."""
+"""A scratch store is emptied, another one never is; and only one process serves a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service_process import RunningService, run_tasksvc
 pytestmark = pytest.mark.slow
 
 KEPT = ("--store", "sqlite:///tasks.db")
-"""The very file that is scratch where no store is named."""
+"""The file that is the scratch store when no store is named."""
 
 
 def add(service: RunningService, description: str) -> None:

@@ -1,4 +1,4 @@
-"""A signal ends the service in order: what was begun is finished, and nothing that was promised is lost."""
+"""A signal stops the service in order: requests in flight are finished, and no acknowledged write is lost."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ WITHOUT_DEADLINES = with_constants(
         FOREVER_SECONDS,
     )
 )
-"""Before a service that ends when all is answered, however long that takes on a busy machine."""
+"""Constants of a service that stops only when all requests are answered, even on a busy machine."""
 IN_FLIGHT = 100
 MUCH = [{"op": "create", "task": {"description": f"much {n}".ljust(10_000, ".")}} for n in range(100)]
-"""So much that the store takes a while to close."""
+"""A number of tasks with which the store takes a while to close."""
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -76,7 +76,7 @@ async def stop_under_load(number: signal.Signals, folder: Path, round_number: in
 
 
 async def test_what_stalls_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """A body that never comes, one that is slow, a list that nobody reads, and streams of changes."""
+    """The requests are a body that never arrives, a slow one, a list that isn't read, and streams of changes."""
     with RunningService("--store", "sqlite:///kept.db", folder=tmp_path) as service:
         for _ in range(10):
             ask(service.url, "POST", "/tasks/batch", MUCH)
@@ -189,11 +189,11 @@ UPLOAD_BYTES = 50
 
 
 class Upload:
-    """A POST whose head was read, and whose body is still to come."""
+    """A POST whose head was read, and whose body is still to be sent."""
 
     @classmethod
     async def begin(cls, port: int, stack: AsyncExitStack) -> Upload:
-        """Returns when the service waits for the body, as its 100 Continue shows; `stack` closes the connection."""
+        """Sends the head and returns at the 100 Continue; `stack` closes the connection."""
         connection = await stack.enter_async_context(Connection(port))
         connection.send_head("POST", "/tasks/", UPLOAD_BYTES, {"Expect": "100-continue"})
         status, _ = await connection.head()

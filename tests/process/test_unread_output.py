@@ -1,4 +1,4 @@
-"""A service whose output nobody reads serves, and ends, like any other."""
+"""A service whose output isn't read serves, and stops, like any other."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from service_process import environment_with, with_constants
 pytestmark = pytest.mark.slow
 
 PIPE_BYTES = 4096
-"""The smallest pipe there is."""
+"""The size of the smallest possible pipe, in bytes."""
 REQUESTS = 100
-"""Their lines in the log are longer than the pipe."""
+"""Requests whose lines in the log are longer than the pipe."""
 
 
 @pytest.fixture
 def full_pipe() -> Iterator[int]:
-    """The end of a full pipe that is written to."""
+    """The writing end of a full pipe."""
     unread, written = os.pipe()
     fcntl.fcntl(written, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     os.write(written, bytes(PIPE_BYTES))
@@ -40,7 +40,7 @@ def full_pipe() -> Iterator[int]:
 def service_on(
     pipe: int, *arguments: str, folder: Path, before: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A service that writes both streams to `pipe`, and its URL."""
+    """Runs a service that writes both streams to `pipe`, and yields its URL."""
     port = free_port()
     process = subprocess.Popen(
         [*before, sys.executable, "-m", "tasksvc", "--port", str(port), *arguments],

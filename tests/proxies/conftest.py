@@ -32,11 +32,11 @@ http://:{listen} {{
 }}
 """,
 }
-"""By proxy: what strips PREFIX with the block that the page shows, and answers other paths with an empty 200."""
+"""Configurations, by proxy, that strip PREFIX as the page shows, and answer other paths with an empty 200."""
 
 
 def stripping(proxy: str, *, listen: int, service: int) -> str:
-    """The configuration of a proxy that strips PREFIX; the two ports are its own and the service's."""
+    """Returns the configuration of a proxy that strips PREFIX; the two ports are its own and the service's."""
     (block,) = PAGE.blocks({"nginx": "nginx", "caddy": "caddyfile"}[proxy])
     return STRIPPING[proxy].format(
         listen=listen, service=service, block=block.replace("127.0.0.1:8000", f"127.0.0.1:{service}")
@@ -89,7 +89,7 @@ http://:{listen} {{
 }}
 """,
 }
-"""By name, whose first word is the proxy: what keeps connections to the service, for `idle` at most."""
+"""Configurations, by name, that keep connections to the service for at most `idle`."""
 
 
 @pytest.fixture(scope="module")

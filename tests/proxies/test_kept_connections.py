@@ -1,4 +1,4 @@
-"""Proxies that keep their connections to the service: each request gets its own answer, and none a 502."""
+"""Proxies that keep their connections to the service: each request gets its own response, and none a 502."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from proxies.conftest import KEEPING
 
 CLIENTS = 8
 REQUESTS = 40
-"""By each client."""
+"""The number of requests that each client sends."""
 UPGRADE = {"Upgrade": "h2c", "Connection": "Upgrade, HTTP2-Settings", "HTTP2-Settings": "AAMAAABkAAQAAP__"}
 LONG = "600s"
-"""Longer than any test."""
+"""A duration longer than any test."""
 
 
 @pytest.mark.parametrize("every", [1, 2], ids=["each wants to upgrade", "every other one wants to upgrade"])

@@ -1,4 +1,4 @@
-"""A service below a path that a proxy strips, beside an empty 200 at every other path of the proxy."""
+"""A service below a path that a proxy strips; every other path of the proxy answers with an empty 200."""
 
 from __future__ import annotations
 

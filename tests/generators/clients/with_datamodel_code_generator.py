@@ -1,4 +1,4 @@
-"""Uses the models that datamodel-code-generator generates, and prints what it got as JSON."""
+"""Uses the models that datamodel-code-generator generates, and prints its results as JSON."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def shown(moment: datetime | None) -> str:
 
 
 def sent(model: BaseModel) -> Any:
-    """What was said of it, as JSON."""
+    """Returns the model as the JSON document that is sent."""
     return model.model_dump(mode="json", exclude_unset=True)
 
 

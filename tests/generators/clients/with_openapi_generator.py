@@ -1,4 +1,4 @@
-"""Uses the package that OpenAPI Generator generates, and prints what it got as JSON."""
+"""Uses the package that OpenAPI Generator generates, and prints its results as JSON."""
 
 from __future__ import annotations
 
