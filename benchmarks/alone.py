@@ -1,10 +1,10 @@
-"""What one write costs that comes alone, beside what it cannot cost less than.
+"""Measures what one write costs when no other runs, beside the least that it can cost.
 
     python benchmarks/alone.py                     # about a minute
 
-In each round three are measured one after the other on one connection: a bare INSERT that is on
-disk when it returns, in a file beside; a request that the limit of the framework answers with fixed
-bytes; and a task that tasksvc makes.  The ratio is that of the third to the sum of the others.
+In each round three operations are measured one after the other on one connection: a bare INSERT that is on disk when it
+returns, in a separate file; a request that the limit of the framework answers with fixed bytes; and the creation of a
+task by tasksvc. The ratio is that of the third to the sum of the others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from run import LIMIT, SERVER_CORE, TARGETS, TASKSVC, Server, machine, wrk
 
 
 def bare_insert(seconds: float) -> float:
-    """Milliseconds that a commit of one row takes, the median."""
+    """Returns the median of the milliseconds that a commit of one row takes."""
     took: list[float] = []
     with tempfile.TemporaryDirectory(prefix="tasksvc-benchmark-") as folder:
         database = sqlite3.connect(Path(folder, "tasks.db"), isolation_level=None)
@@ -37,14 +37,14 @@ def bare_insert(seconds: float) -> float:
 
 
 def create(name: str, seconds: int) -> float:
-    """Milliseconds until a request that makes a task is answered, the median."""
+    """Returns the median of the milliseconds until a request that creates a task is answered."""
     with Server(name, TARGETS[name], "") as server:
         wrk(server, "create", 1, 1, 1)
         return wrk(server, "create", 1, seconds, 1)["p50"] / 1e3
 
 
 def main() -> None:
-    """Measures, and prints a table."""
+    """Measures all rounds and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=2)

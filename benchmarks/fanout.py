@@ -1,11 +1,11 @@
-"""How long it takes until everybody who follows the changes has seen one.
+"""Measures how long it takes until every client that follows the changes has received one.
 
     python benchmarks/fanout.py                    # 1,000 streams, 100 changes, about ten seconds
     python benchmarks/fanout.py --streams 5000
-    python benchmarks/fanout.py --postgresql URL   # changes are made on one replica, and seen on another
+    python benchmarks/fanout.py --postgresql URL   # changes go to one replica, and streams come from another
 
-The servers run on one core and all clients on another.  A delay is the time from sending the
-request that makes a task until a stream's event of it has been received.
+The servers run on one core and all clients on another. A delay is the time from sending the request that creates a task
+until a stream's event of it has been received.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTLE_SECONDS = 1.0
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measures all delays and prints their quantiles."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--changes", type=int, default=100)
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 def show(delays: list[float], share: float) -> str:
-    """A quantile of sorted seconds, in milliseconds."""
+    """Returns a quantile of sorted seconds, in milliseconds."""
     return f"{delays[min(int(len(delays) * share), len(delays) - 1)] * 1000:.1f}"
 
 
 def open_streams(port: int, count: int) -> tuple[list[socket.socket], selectors.BaseSelector]:
-    """Streams that have begun, and what tells of their events."""
+    """Opens streams, waits until they have begun, and returns what reads their events."""
     selector = selectors.DefaultSelector()
     streams = []
     for _ in range(count):
@@ -81,7 +81,7 @@ def open_streams(port: int, count: int) -> tuple[list[socket.socket], selectors.
 
 
 def one_change(port: int, selector: selectors.BaseSelector, number: int) -> list[float]:
-    """Makes a task, and gives the delay of each stream."""
+    """Creates a task and returns the delay of each stream."""
     body = b'{"description": "change %d"}' % number
     head = b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port)) as writer:

@@ -1,9 +1,9 @@
-"""How fast many tasks get in: over HTTP in batches, and by the command line.
+"""Measures how fast many tasks are loaded: over HTTP in batches, and by the command line.
 
     python benchmarks/loading.py                   # a million tasks, a few minutes
     python benchmarks/loading.py --tasks 100000
 
-The server runs on one core and its client on another.  All that was acknowledged is counted in the file.
+The server runs on one core and its client on another. All acknowledged tasks are counted in the file.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ CLIENTS = 4
 
 
 def batch(first: int) -> bytes:
-    """The body of a request that makes so many tasks."""
+    """Returns the body of a request that creates `count` tasks."""
     return json.dumps(
         [{"op": "create", "task": {"description": f"task number {first + number:07d}"}} for number in range(BATCH)]
     ).encode()
 
 
 def send(port: int, bodies: list[bytes]) -> None:
-    """On one connection, one after the other."""
+    """Sends the bodies on one connection, one after the other."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     for body in bodies:
         connection.request("POST", "/tasks/batch", body, {"Content-Type": "application/json"})
@@ -45,14 +45,14 @@ def send(port: int, bodies: list[bytes]) -> None:
 
 
 def kept(file: Path) -> int:
-    """How many tasks the file holds."""
+    """Returns the number of tasks in the file."""
     with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as database:
         (count,) = database.execute("SELECT count(*) FROM tasks").fetchone()
     return int(count)
 
 
 def main() -> None:
-    """Measures, and prints a table."""
+    """Measures both ways and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=1_000_000)
     count = parser.parse_args().tasks // BATCH * BATCH
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def tasksvc(*words: object) -> float:
-    """Runs a command.  Gives the most memory that it had, in MB."""
+    """Runs a command and returns the most memory that it had, in MB."""
     process = subprocess.Popen([sys.executable, "-m", "tasksvc", *map(str, words)], stdout=subprocess.DEVNULL)
     memory = 0.0
     while process.poll() is None:

@@ -30,11 +30,11 @@ from pathlib import Path
 from run import ROWS, Database, Server, Target, in_schema, machine, wrk
 
 STEP = 0.001
-"""Seconds between two looks at what a process has had."""
+"""Seconds between two looks at the CPU time of a process."""
 
 
 def main() -> None:
-    """Measures, and prints a table."""
+    """Measures all rounds and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postgresql", required=True, help="a store URL without ?schema=")
     parser.add_argument("--scenarios", default=",".join(ROWS), help="of get, create, list, mixed")
@@ -66,7 +66,7 @@ def main() -> None:
 def one_round(
     arguments: argparse.Namespace, scenario: str, database: Database, number: int
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """What one replica does, and what two do."""
+    """Measures one replica and then two."""
     url = in_schema(arguments.postgresql, f"replicas_{os.getpid()}_{scenario}_{number}")
     target = Target(f"{{python}} -m tasksvc --port {{port}} --store {url}")
     found = []
@@ -92,7 +92,7 @@ def measure(
     *,
     seconds: int,
 ) -> dict[str, float]:
-    """One run of the load on all replicas at once."""
+    """Runs the load once on all replicas at the same time."""
 
     def run(replica: Server) -> dict[str, int]:
         return wrk(replica, scenario, arguments.connections, seconds, first)
@@ -141,7 +141,7 @@ def held_to(pids: Sequence[int], share: float) -> Iterator[None]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of the main thread of a process, more finely than Server.cpu()."""
+    """Returns the CPU time of a process's main thread, more finely than Server.cpu()."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 

@@ -40,17 +40,17 @@ import asyncpg
 HERE = Path(__file__).resolve().parent
 SERVER_CORE, LOAD_CORE = 0, 1
 ROWS = {"get": 1_000, "create": 0, "list": 100, "mixed": 1_000}
-"""Scenarios, and how many tasks are there beforehand."""
+"""Scenarios, and the number of tasks that exist beforehand."""
 LIMIT = "aiohttp, fixed bytes"
 TASKSVC = "tasksvc, SQLite"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server to be measured."""
+    """A server that is measured."""
 
     command: str
-    """With {python}, {peers}, {port}, {file} and {postgresql} in it."""
+    """The command, with {python}, {peers}, {port}, {file} and {postgresql} in it."""
     environment: dict[str, str] = field(default_factory=dict)
     list_path: str = "/tasks/"
     keeps_in_file: bool = False
@@ -77,7 +77,7 @@ class Server:
     """A process of one target with an empty store, from the start of the `with` block to its end."""
 
     def __init__(self, name: str, target: Target, postgresql: str, ready: str = "/tasks/") -> None:
-        """`ready`: a path that is answered with 200 once the server is."""
+        """Prepares a server; it answers the path `ready` with 200 once it can serve."""
         self.name, self.target, self._postgresql, self._ready = name, target, postgresql, ready
 
     def __enter__(self) -> Server:
@@ -131,7 +131,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """One request; the status and the document."""
+        """Sends one request and returns the status and the document."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             data = None if body is None else json.dumps(body)
@@ -143,7 +143,7 @@ class Server:
         return response.status, json.loads(raw) if raw else None
 
     def load(self, rows: int) -> int:
-        """Makes tasks; the first id."""
+        """Creates tasks and returns the first id."""
         if not rows:
             return 1
 
@@ -156,16 +156,16 @@ class Server:
             return min(pool.map(create, range(1, rows + 1)))
 
     def memory(self) -> float:
-        """The most memory that it ever had, in MB."""
+        """Returns the most memory that it ever had, in MB."""
         return memory_of(self.process.pid)
 
     def cpu(self) -> float:
-        """Seconds of CPU time so far."""
+        """Returns its CPU time so far, in seconds."""
         return cpu_ticks(self.process.pid)[0] / os.sysconf("SC_CLK_TCK")
 
 
 def in_schema(url: str, name: str) -> str:
-    """The URL of a store of its own, which is empty where nobody used `name` before."""
+    """Returns the URL of a separate schema, which is empty unless `name` was used before."""
     return f"{url}{'&' if '?' in url else '?'}schema={name}"
 
 
@@ -183,7 +183,7 @@ class Database:
         self._parent = asyncio.run(parent())
 
     def cpu(self) -> float:
-        """Seconds of CPU time of all of its processes so far."""
+        """Returns the CPU time of all of its processes so far, in seconds."""
         _, total, _ = cpu_ticks(self._parent)
         for folder in Path("/proc").iterdir():
             if folder.name.isdecimal():
@@ -194,14 +194,14 @@ class Database:
 
 
 def cpu_ticks(pid: int) -> tuple[int, int, int]:
-    """CPU time of a process, the same with its children that have ended, and the process that is its parent."""
+    """Returns a process's CPU time, the same with its ended children, and its parent process."""
     parts = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     own, ended = sum(map(int, parts[11:13])), sum(map(int, parts[13:15]))
     return own, own + ended, int(parts[1])
 
 
 def memory_of(pid: int) -> float:
-    """The most memory that a process ever had, in MB."""
+    """Returns the most memory that a process ever had, in MB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM"):
             return int(line.split()[1]) / 1024
@@ -217,7 +217,7 @@ def _on_load_core() -> None:
 
 
 def check_answers(name: str, target: Target, postgresql: str) -> None:
-    """Right answers, before anything is timed."""
+    """Checks responses before anything is timed."""
     if name == LIMIT:
         return
     with Server(name, target, postgresql) as server:
@@ -240,7 +240,7 @@ def check_answers(name: str, target: Target, postgresql: str) -> None:
 def wrk(
     server: Server, scenario: str, connections: int, seconds: int, first: int, different: int = 2_000
 ) -> dict[str, int]:
-    """One run of the load, with so many `different` requests."""
+    """Runs the load once, with `different` requests in turn."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
     arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path, str(different)]
     done = subprocess.run(
@@ -264,7 +264,7 @@ def one_round(
     postgresql: str,
     database: Database | None,
 ) -> dict[str, float]:
-    """One measurement of one target."""
+    """Measures one target once."""
     with Server(name, target, postgresql) as server:
         first = 1 if name == LIMIT else server.load(ROWS[scenario])
         wrk(server, scenario, connections, 1, first)
@@ -285,7 +285,7 @@ def one_round(
 
 
 def check_kept(server: Server) -> None:
-    """What was acknowledged is in the file, for a process that reads it beside the server."""
+    """Checks that acknowledged tasks are in the file, for a process that reads it beside the server."""
     status, task = server.call("POST", "/tasks/", {"description": "after the run"})
     assert status == 201, (server.name, status)
     with sqlite3.connect(f"file:{server.file}?mode=ro", uri=True) as database:
@@ -294,11 +294,11 @@ def check_kept(server: Server) -> None:
 
 
 Rounds = dict[str, list[dict[str, float]]]
-"""What was measured of each target, round by round."""
+"""Measurements of each target, round by round."""
 
 
 def table(rounds: Rounds) -> str:
-    """A Markdown table of one scenario, the fastest first."""
+    """Returns a Markdown table of one scenario, the fastest first."""
     reference = reference_of(rounds)
     shown = "the limit" if reference == LIMIT else reference
     lines = [
@@ -320,7 +320,7 @@ def table(rounds: Rounds) -> str:
 
 
 def summary(found: dict[str, dict[int, Rounds]], count: int) -> str:
-    """A Markdown table of all scenarios at so many connections."""
+    """Returns a Markdown table of all scenarios at one number of connections."""
     lines = ["| | " + " | ".join(found) + " |", "|---|" + "---|" * len(found)]
     for name in next(iter(found.values()))[count]:
         cells = [ratio(by[count][name], by[count][reference_of(by[count])]) for by in found.values()]
@@ -329,7 +329,7 @@ def summary(found: dict[str, dict[int, Rounds]], count: int) -> str:
 
 
 def growth(by_count: dict[int, Rounds]) -> str:
-    """A Markdown table of one scenario: more connections beside the first number of them."""
+    """Returns a Markdown table of one scenario: each number of connections relative to the first."""
     first, *others = by_count
     lines = ["| | " + " | ".join(f"{count} connections" for count in others) + " |", "|---|" + "---|" * len(others)]
     for name, runs in by_count[first].items():
@@ -339,24 +339,24 @@ def growth(by_count: dict[int, Rounds]) -> str:
 
 
 def ratio(runs: list[dict[str, float]], reference: list[dict[str, float]]) -> str:
-    """Requests a second in shares of the reference's in the same round: the median, and the range."""
+    """Returns requests a second relative to the reference in the same round: the median, and the range."""
     ratios = [run["rate"] / other["rate"] for run, other in zip(runs, reference, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def reference_of(rounds: Rounds) -> str:
-    """The target that the others are compared with."""
+    """Returns the target that the others are compared with."""
     return LIMIT if LIMIT in rounds else list(rounds)[-1]
 
 
 def machine() -> str:
-    """What it was measured on."""
+    """Describes the machine that was measured."""
     system = f"{platform.system()} {platform.release().partition(chr(45))[0]}"
     return f"{os.cpu_count()} cores, {platform.machine()}, {system}, Python {platform.python_version()}"
 
 
 def main() -> None:
-    """Measures, and prints the tables."""
+    """Measures all targets and prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true", help="three targets, three rounds of one second")
     parser.add_argument("--only", help="targets, with semicolons between")

@@ -1,10 +1,10 @@
-"""How speed changes with the number of tasks in the file.
+"""Measures how speed changes with the number of tasks in the file.
 
     python benchmarks/scale.py                     # 1,000 and 1,000,000 tasks, about five minutes
     python benchmarks/scale.py --sizes 1000,10000000
 
-Each size gets a file of its own, which is filled once.  Then get, create and a filtered page of 100
-are measured on each size in turn, several rounds; ratios to the first size are taken within a round.
+Each size gets a separate file, which is filled once. Then get, create and a filtered page of 100 are measured on each
+size in turn, in several rounds; ratios to the first size are taken within a round.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from tasksvc.plugins import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DIFFERENT = 100_000
-"""Requests, so that a large file is not read from the memory of a few tasks."""
+"""The number of different requests, so that a large file isn't read from a cache of a few tasks."""
 PAGE = "/tasks/?limit=100&done=false&label=home"
 
 
 async def tasks(count: int) -> AsyncIterator[Entry]:
-    """A dump of so many tasks of all kinds, whose log has been pruned."""
+    """Yields a dump of `count` tasks of all kinds, whose log has been pruned."""
     choose = random.Random(7)
     yield StoreHeader("0", count, count, count)
     for number in range(1, count + 1):
@@ -47,7 +47,7 @@ async def tasks(count: int) -> AsyncIterator[Entry]:
 
 
 async def fill(file: Path, count: int) -> None:
-    """Makes the file."""
+    """Fills a file with tasks."""
     repository = await open_repository(f"sqlite:///{file}")
     try:
         await repository.restore(tasks(count))
@@ -56,7 +56,7 @@ async def fill(file: Path, count: int) -> None:
 
 
 def main() -> None:
-    """Fills, measures, and prints a table."""
+    """Fills the files, measures, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1000,1000000")
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,9 +1,9 @@
-"""How long it takes from the start of the process until the first request is answered.
+"""Measures how long it takes from the start of the process to its first response.
 
     python benchmarks/starting.py                  # about a minute
 
-tasksvc with a new file and its peer in FastAPI in turn; the ratio is taken within a round.  Then what
-`import tasksvc` and `tasksvc --version` take beside a Python that does nothing.
+tasksvc with a new file and its peer in FastAPI take turns; the ratio is taken within a round. Then `import tasksvc` and
+`tasksvc --version` are measured beside a Python that does nothing.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ COMMANDS = {
 
 
 def first_answer(name: str) -> float:
-    """Milliseconds."""
+    """Returns the milliseconds until the first response."""
     began = time.perf_counter()
     with Server(name, TARGETS[name], ""):
         return (time.perf_counter() - began) * 1e3
 
 
 def command(*words: str) -> float:
-    """Milliseconds until it has ended."""
+    """Returns the milliseconds until a command has ended."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
     return (time.perf_counter() - began) * 1e3
 
 
 def row(name: str, values: list[float], unit: str) -> None:
-    """A line of the table."""
+    """Returns a line of the table."""
     digits = 0 if unit else 2
     middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(values), min(values), max(values)))
     print(f"| {name} | {middle}{unit} ({least} to {most}) |")
 
 
 def main() -> None:
-    """Measures, and prints a table."""
+    """Measures all starts and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=11)
     rounds = parser.parse_args().rounds

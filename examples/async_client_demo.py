@@ -1,9 +1,9 @@
-"""Makes tasks in a running service with many requests at once, lists, reads and deletes them, and tells how fast.
+"""Creates tasks in a running service with many requests at once, lists, reads and deletes them, and reports the speed.
 
     python examples/async_client_demo.py [URL] [--tasks N] [--connections N]
 
-It touches no task but its own, which have a label of their own.  A service that asks for a token
-gets the one in TASKSVC_TOKEN.  A bar shows the progress where tqdm is installed.
+It touches only its own tasks, which have a unique label. A service that requires a token gets the one in TASKSVC_TOKEN.
+A progress bar is shown if tqdm is installed.
 """
 
 from __future__ import annotations
@@ -23,37 +23,36 @@ from yarl import URL
 
 DEFAULT = "http://127.0.0.1:8000"
 PAGE = 1_000
-"""Tasks on a page of the list."""
+"""The number of tasks on a page of the list."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Failed(Exception):
-    """The service refused something, or gave a wrong answer."""
+    """The service refused a request, or its response was wrong."""
 
 
 class Tasks:
-    """The tasks of a service, as far as this demo needs them."""
+    """A client of the service, with the operations that this demo needs."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        """`session` knows the base URL."""
+        """Wraps `session`, which knows the base URL."""
         self._session = session
 
     async def create(self, task: dict[str, Any]) -> Any:
-        """The new task."""
+        """Creates a task and returns it."""
         return await self._ask("POST", "tasks/", json=task)
 
     async def read(self, task_id: int) -> Any:
-        """The task as it is."""
+        """Returns the current task."""
         return await self._ask("GET", f"tasks/{task_id}")
 
     async def delete(self, task_id: int) -> None:
-        """Deletes the task."""
         await self._ask("DELETE", f"tasks/{task_id}")
 
     async def listed(self, label: str) -> list[dict[str, Any]]:
-        """All tasks with a label, by id, page by page."""
+        """Returns all tasks with a label, by id, page by page."""
         found: list[dict[str, Any]] = []
         url: Any = "tasks/"
         params: dict[str, Any] = {"label": label, "limit": PAGE}
@@ -76,9 +75,9 @@ class Tasks:
 
 
 async def check(answer: aiohttp.ClientResponse, *headers: str) -> None:
-    """Raises Failed with what a problem document says, or if something else than the service answered.
+    """Raises Failed with the text of a problem document, or if something else than the service answered.
 
-    A proxy may answer a wrong URL with an empty 200.  `headers` are those that the service would send.
+    A proxy may answer a wrong URL with an empty 200. `headers` are those that the service would send.
     """
     if answer.status >= 400:
         problem = await answer.json() if answer.content_type == "application/problem+json" else {}
@@ -121,12 +120,12 @@ async def demo(url: str, count: int, connections: int) -> None:
 
 
 def by_id(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tasks, sorted."""
+    """Returns the tasks sorted by id."""
     return sorted(tasks, key=lambda task: task["id"])
 
 
 async def timed(name: str, items: list[Item], do: Callable[[Item], Awaitable[Result]], workers: int) -> list[Result]:
-    """Does all `items`, `workers` at once, and reports.  The results, in any order."""
+    """Processes all `items` with that number of `workers`, and reports the time. Returns the results, in any order."""
     results: list[Result] = []
     waiting = iter(items)
 
@@ -148,14 +147,14 @@ async def timed(name: str, items: list[Item], do: Callable[[Item], Awaitable[Res
 
 
 class NoBar:
-    """Shows nothing."""
+    """Replaces the progress bar and shows nothing."""
 
     def update(self) -> None:
-        """Counts one more."""
+        pass
 
 
 def progress_bar(name: str, total: int) -> AbstractContextManager[Any]:
-    """A bar on a terminal, if tqdm is installed."""
+    """Returns a progress bar for a terminal, if tqdm is installed."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -165,12 +164,12 @@ def progress_bar(name: str, total: int) -> AbstractContextManager[Any]:
 
 
 def report(name: str, count: int, seconds: float) -> None:
-    """Prints one line."""
+    """Prints the count, the time and the speed."""
     print(f"{name:8} {count:7,} tasks in {seconds:6.2f} s  {count / seconds:8,.0f} a second")
 
 
 def service_url(text: str) -> str:
-    """The base URL of a service, with a / at its end."""
+    """Returns the base URL of a service, with a / at its end."""
     url = URL(text)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError

@@ -35,31 +35,31 @@ from yarl import URL
 DEFAULT = "http://127.0.0.1:8000"
 PAGE = 1_000
 QUIET_SECONDS = 45
-"""Without a sign of life for so long the connection is given up.  The service sends one every 15 s."""
+"""Seconds without data after which the connection is given up. The service sends a comment every 15 s."""
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
-"""Seconds before the second try, doubled from one to the next, and the longest wait."""
+"""Seconds before the second attempt, doubled for each further one, and the longest wait."""
 
 
 class Gone(Exception):
-    """The service no longer knows the position: the list has to be walked again."""
+    """The service doesn't have the position any more: the list has to be read again."""
 
 
 class Refused(Exception):
-    """The service refuses what is asked, so that trying again is of no use."""
+    """The service refuses the request, so that another attempt is useless."""
 
 
 class Stranger(aiohttp.ClientError):
-    """Something else than the service answered, such as a proxy that has no such path, or is being repaired."""
+    """Something else than the service answered, such as a proxy that has no such path, or is under repair."""
 
 
 # ---------------------------------------------------------------- the copy
 
 
 class Copy:
-    """Tasks, and the position in the change log that they show."""
+    """A copy of the tasks, and the position in the change log at which it is valid."""
 
     def __init__(self, path: str) -> None:
-        """`path` of the file, which is made for its owner alone; :memory: for none."""
+        """Opens the file at `path`, which only its owner may read; :memory: for none."""
         if path != ":memory:":
             with suppress(OSError):  # sqlite3 says below what is wrong
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
@@ -70,17 +70,17 @@ class Copy:
 
     @property
     def position(self) -> str | None:
-        """None where the copy is new."""
+        """Returns the position, or None if the copy is new."""
         row = self._database.execute("SELECT position FROM place").fetchone()
         return None if row is None else str(row[0])
 
     def forget_position(self) -> None:
-        """The position is of no use any more; the tasks stay until a list replaces them."""
+        """Forgets the position, which is invalid; the tasks stay until a list replaces them."""
         with self._database:
             self._database.execute("DELETE FROM place")
 
     async def replace(self, pages: AsyncIterator[tuple[str, list[dict[str, Any]]]]) -> None:
-        """Takes over a list, given as pages with their positions; all of it or nothing."""
+        """Replaces the copy by a list, given as pages with their positions, completely or not at all."""
         with self._database:
             self._database.execute("DELETE FROM tasks")
             self._database.execute("DELETE FROM place")
@@ -91,7 +91,7 @@ class Copy:
                     self._put(task)
 
     def apply(self, changes: Iterable[dict[str, Any]], position: str) -> None:
-        """Brings the copy to `position`, to which `changes` lead."""
+        """Applies `changes` and moves the copy to `position`, which is after them."""
         with self._database:
             for change in changes:
                 if change["task"] is None:
@@ -109,7 +109,7 @@ class Copy:
         )
 
     def checksum(self) -> tuple[int, str]:
-        """How many tasks there are, and a SHA-256 over all of them, by id."""
+        """Returns the number of tasks, and a SHA-256 over all of them, by id."""
         digest, count = hashlib.sha256(), 0
         for (body,) in self._database.execute("SELECT body FROM tasks ORDER BY id"):
             digest.update(body.encode() + b"\n")
@@ -117,7 +117,6 @@ class Copy:
         return count, digest.hexdigest()
 
     def close(self) -> None:
-        """Closes the file."""
         self._database.close()
 
 
@@ -125,14 +124,14 @@ class Copy:
 
 
 class Service:
-    """What the client asks of the service."""
+    """The requests that the client sends to the service."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        """`session` knows the base URL."""
+        """Wraps `session`, which knows the base URL."""
         self._session = session
 
     async def walk(self) -> AsyncIterator[tuple[str, list[dict[str, Any]]]]:
-        """The list of all tasks, page by page, each with its position in the change log."""
+        """Yields the list of all tasks, page by page, each with its position in the change log."""
         url: Any = f"tasks/?limit={PAGE}"
         while url:
             async with self._session.get(url) as answer:
@@ -142,7 +141,7 @@ class Service:
             yield position, tasks
 
     async def changes(self, since: str, *, limit: int = PAGE) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
-        """The change log after a position up to its head, page by page, each with the position that it leads to."""
+        """Yields the changes after a position, page by page to the end, each page with the position after it."""
         more = True
         while more:
             async with self._session.get("changes", params={"since": since, "limit": limit}) as answer:
@@ -152,7 +151,7 @@ class Service:
             yield page["changes"], since
 
     async def stream(self, since: str) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
-        """The change log after a position, as it grows: the changes that came together, and where they lead."""
+        """Yields the changes after a position as they happen: those that came together, and the position after them."""
         timeout = aiohttp.ClientTimeout(total=None, sock_read=QUIET_SECONDS)
         headers = {"Accept": "text/event-stream", "Last-Event-ID": since}
         async with self._session.get("changes/stream", headers=headers, timeout=timeout) as answer:
@@ -170,13 +169,13 @@ class Service:
 
 
 def fields_of(event: bytes) -> dict[str, str]:
-    """The fields of a Server-Sent Event."""
+    """Returns the fields of a Server-Sent Event."""
     fields = (line.partition(":") for line in event.decode().splitlines())
     return {name: value.removeprefix(" ") for name, _, value in fields}
 
 
 async def check(answer: aiohttp.ClientResponse, media_type: str, *headers: str) -> None:
-    """Raises Gone, Refused, or ClientResponseError or Stranger for what is worth another try.
+    """Raises Gone or Refused, or ClientResponseError or Stranger, after which another attempt may succeed.
 
     The service answers with `media_type` and `headers`.
     """
@@ -197,7 +196,7 @@ async def check(answer: aiohttp.ClientResponse, media_type: str, *headers: str) 
 
 
 async def begin(copy: Copy, service: Service) -> str:
-    """The position of the copy; where it has none, it walks the list first."""
+    """Returns the position of the copy, after reading the list first if it has none."""
     if copy.position is None:
         await copy.replace(service.walk())
         say(f"walked the list: {copy.checksum()[0]} tasks at {copy.position}")
@@ -206,7 +205,7 @@ async def begin(copy: Copy, service: Service) -> str:
 
 
 async def catch_up(copy: Copy, service: Service, *, to: str | None = None) -> str:
-    """Brings the copy to where the log ends, or just to the position `to`, and gives the position."""
+    """Moves the copy to the end of the log, or only to the position `to`, and returns the position."""
     try:
         start = await begin(copy, service)
         if start != to:
@@ -223,7 +222,7 @@ async def catch_up(copy: Copy, service: Service, *, to: str | None = None) -> st
 
 
 async def follow(copy: Copy, service: Service) -> None:
-    """Keeps the copy equal to the service's tasks, whatever breaks, until it is cancelled."""
+    """Keeps the copy equal to the service's tasks until it is cancelled, whatever fails."""
     pause = PAUSE_SECONDS
     while True:
         try:
@@ -245,7 +244,7 @@ async def follow(copy: Copy, service: Service) -> None:
 
 
 async def prove(copy: Copy, service: Service) -> bool:
-    """Whether the copy, brought up to date, equals a fresh list at the same position of the change log."""
+    """Returns whether the updated copy equals a fresh list at the same position of the change log."""
     await catch_up(copy, service)
     with closing(Copy(":memory:")) as fresh:
         end = await catch_up(fresh, service)
@@ -263,7 +262,7 @@ def say(text: str) -> None:
 
 
 async def run(url: str, path: str, *, only_prove: bool) -> bool:
-    """False where the proof failed."""
+    """Runs the client. Returns False if the proof failed."""
     token = os.environ.get("TASKSVC_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else None
     with closing(Copy(path)) as copy:
@@ -282,7 +281,7 @@ async def run(url: str, path: str, *, only_prove: bool) -> bool:
 
 
 def service_url(text: str) -> str:
-    """The base URL of a service, with a / at its end."""
+    """Returns the base URL of a service, with a / at its end."""
     url = URL(text)
     if url.scheme not in ("http", "https") or not url.host:
         raise ValueError

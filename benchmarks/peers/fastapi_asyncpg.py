@@ -1,4 +1,7 @@
-"""What a careful user writes for PostgreSQL: FastAPI and an asyncpg pool, one statement a request.  PORT, PG_DSN."""
+"""A careful user's service on PostgreSQL: FastAPI and an asyncpg pool, one statement a request.
+
+The environment variables are PORT and PG_DSN.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a tutorial teaches: FastAPI, pydantic and the SQLAlchemy ORM on a SQLite file.  PORT, STORE_FILE."""
+"""A tutorial's service: FastAPI, pydantic and the SQLAlchemy ORM on an SQLite file.
+
+The environment variables are PORT and STORE_FILE.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The limit of the framework: aiohttp on uvloop answers fixed bytes, as many as a real answer has.  PORT."""
+"""The limit of the framework: aiohttp on uvloop answers fixed bytes, of the size of a real response.
+
+The environment variable is PORT.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What a careful user writes by hand: aiohttp and aiosqlite, one statement a request, WAL.  PORT, STORE_FILE.
+"""A careful user's service without a framework for APIs: aiohttp and aiosqlite, one statement a request, WAL.
 
-SYNCHRONOUS=FULL keeps what was acknowledged through a power cut, as tasksvc does; NORMAL does not.
+The environment variables are PORT, STORE_FILE and SYNCHRONOUS. FULL keeps acknowledged writes through a power cut, as
+tasksvc does; NORMAL doesn't.
 """
 
 from __future__ import annotations

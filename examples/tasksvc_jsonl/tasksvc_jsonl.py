@@ -1,4 +1,4 @@
-"""jsonl: stores.  One file of JSON Lines: read whole when it is opened, one line appended for each commit."""
+"""An adapter for jsonl: stores. Each is a file of JSON Lines: read when it is opened, one line appended per commit."""
 
 from __future__ import annotations
 
@@ -34,12 +34,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class JSONLRepository(InMemoryRepository):
-    """Tasks in memory, and each commit on disk before anybody sees it.  The file only grows, so nothing is pruned."""
+    """Keeps tasks in memory, and writes each commit to disk before it is visible. The file only grows: nothing is
+    pruned.
+    """
 
     capabilities = frozenset(Capability) - {Capability.PRUNE}
 
     def __init__(self, path: Path) -> None:
-        """Raises StoreRefused."""
+        """Opens the file or creates it. Raises StoreRefused."""
         super().__init__()
         self._stopped = False
         try:
@@ -104,7 +106,7 @@ class JSONLRepository(InMemoryRepository):
 
 
 def _commits(content: bytes, path: Path) -> list[list[Entry]]:
-    """The entries of each commit in a file, the header first.  Raises StoreRefused."""
+    """Yields the entries of each commit in a file, the header first. Raises StoreRefused."""
     if not content.startswith(FORMAT) and not FORMAT.startswith(content):
         raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
     commits: list[list[Entry]] = []
@@ -122,7 +124,7 @@ def _line(entries: Sequence[Entry]) -> bytes:
 
 
 def _sync_folder(folder: Path) -> None:
-    """So that a new file is found after a power cut."""
+    """Syncs the folder, so that a new file exists after a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -163,7 +165,7 @@ def tasksvc_admin_socket(url: StoreURL) -> Path:
 
 
 def _path_of(url: StoreURL) -> Path:
-    """jsonl:///tasks.jsonl is a file in the working directory, jsonl:////var/tasks.jsonl one with its whole path."""
+    """Returns the path in a URL: relative in jsonl:///tasks.jsonl, absolute in jsonl:////var/tasks.jsonl."""
     path = Path(url.path[1:])
     if url.netloc or url.query or not path.name:
         raise InvalidStoreURL("A jsonl: store is named like jsonl:///tasks.jsonl or jsonl:////var/tasks.jsonl.")
@@ -179,7 +181,7 @@ def _open(path: Path, scratch: bool) -> TaskRepository:
 
 
 def _read(path: Path) -> StoreReader:
-    """What the file holds now, in memory.  Another process may append to it meanwhile."""
+    """Reads the file's contents into memory. Another process may append to it meanwhile."""
     try:
         commits = _commits(path.read_bytes(), path)
     except OSError as error:

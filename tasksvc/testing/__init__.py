@@ -1,4 +1,4 @@
-"""The contract kit: the tests that tell when an adapter is done.
+"""The contract kit: the tests that an adapter has to pass.
 
     from tasksvc.testing import TaskRepositoryContract
 
@@ -6,9 +6,9 @@
         def store_url(self, tmp_path):
             return f"mystore:///{tmp_path}/tasks"
 
-The store is opened through its entry point, so the adapter must be installed.  `store_url()` is
-called with one folder for each store that a test needs: the same folder, the same store.  What the
-adapter's `capabilities` declare absent is skipped by name.  Comes with the extra `tasksvc[testing]`.
+The store is opened through its entry point, so the adapter must be installed. `store_url()` is called with one folder
+for each store that a test needs: the same folder means the same store. Tests of capabilities that the adapter declares
+absent are skipped. Install it with the extra `tasksvc[testing]`.
 """
 
 import pkgutil

@@ -1,4 +1,4 @@
-"""The hooks for backups, where the adapter has them."""
+"""The hooks for backups, if the adapter has them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FOREIGN = (
     b"PK\x03\x04",
     b"\x1f\x8b\x08",
 )
-"""How files begin that no adapter has made: exports, archives, other programs' databases."""
+"""How files begin that aren't backups: exports, archives, other programs' databases."""
 
 
 async def _backed_up(store: Store) -> Path:
-    """A backup of `store`, which stays open.  Skips the test if the adapter makes none."""
+    """Returns a backup of `store`, which stays open. Skips the test if the adapter can't make one."""
     file = store.atomic_write()
     try:
         await back_up(store.url, file)
@@ -47,7 +47,7 @@ async def _entries(url: str) -> list[Entry]:
 
 
 class BackupsContract(StoreUnderTest):
-    """tasksvc_backup and tasksvc_recognize_backup."""
+    """Tests of tasksvc_backup and tasksvc_recognize_backup."""
 
     @on_store(Capability.DURABLE, Capability.DUMP)
     async def test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held(self, store: Store) -> None:

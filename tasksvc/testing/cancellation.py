@@ -1,4 +1,4 @@
-"""Cancelling a call at every await in it: a write is completely there or not at all."""
+"""Cancelling a call at every await in it: a write is done completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
 from tasksvc.testing.store import Store, StoreUnderTest, goes_on, on_store
 
 TURNS = (0, 1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256)
-"""Turns of the event loop between an await and the cancellation, so that it meets a call at work."""
+"""Turns of the event loop between an await and the cancellation, so that it interrupts a call at work."""
 
 
 @types.coroutine
 def _watched(call: Generator[Any, Any, object], awaits: Callable[[int], None]) -> Generator[Any, Any, object]:
-    """Runs `call`, and tells `awaits` how often it has waited, each time that it does."""
+    """Runs `call`, and reports the number of its awaits to `awaits` at each of them."""
     resume: Callable[[Any], Any] = call.send
     value: Any = None
     count = 0
@@ -51,7 +51,10 @@ def _watched(call: Generator[Any, Any, object], awaits: Callable[[int], None]) -
 
 
 async def _cancelled_at(make: Callable[[], Awaitable[object]], wanted: int, turns: int) -> bool:
-    """Runs a call and cancels it `turns` turns of the loop after its `wanted`-th await; False if it was over before."""
+    """Runs a call and cancels it `turns` turns of the loop after its `wanted`-th await.
+
+    Returns False if the call had ended before.
+    """
     loop = asyncio.get_running_loop()
 
     def cancel_after(left: int) -> None:
@@ -77,7 +80,7 @@ async def _cancelled_at(make: Callable[[], Awaitable[object]], wanted: int, turn
 
 
 async def cancelled_everywhere(make: Callable[[], Awaitable[object]]) -> AsyncGenerator[None, None]:
-    """Makes the call again and again and cancels it in another place each time; the caller looks after each."""
+    """Makes the call again and again and cancels it in another place each time; the caller checks after each."""
     place = 0
     while True:
         for turns in TURNS:
@@ -92,7 +95,7 @@ async def cancelled_everywhere(make: Callable[[], Awaitable[object]]) -> AsyncGe
 
 
 async def _next_commit(store: Store) -> None:
-    """That a commit after the cancellation does what it says and no more."""
+    """Checks that a commit after the cancellation does what it should and no more."""
     before = {task.id for task in await store.listed()}
     task = await store.add("after")
     assert task.description == "after", "the next commit answers its own results"
@@ -101,18 +104,18 @@ async def _next_commit(store: Store) -> None:
 
 
 async def _refused_commit(store: Store) -> None:
-    """A commit of which nothing stays."""
+    """Makes a commit that is refused and leaves nothing."""
     with suppress(TaskNotFound):
         await store.commit(CreateTask(TaskDraft("refused")), DeleteTask(10**9))
 
 
 async def _wait(store: Store) -> None:
-    """A wait for a change that comes."""
+    """Waits for a change that happens meanwhile."""
     await store.repository.changes(await store.head(), limit=10, wait=0.02)
 
 
 class CancellationContract(StoreUnderTest):
-    """Every kind of write, and of read."""
+    """Tests of every kind of write and read."""
 
     @on_store()
     async def test_a_cancelled_add_is_whole_or_absent(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The change log: what it holds, where it is read from, how it is waited for."""
+"""The change log: its contents, reading from a position, and waiting for changes."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tasksvc.testing.samples import FULL, NOW, exact, later
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 LONG = 20.0
-"""Seconds: a wait that no test of a good store sits out."""
+"""A timeout in seconds that a test of a correct store never reaches."""
 
 
 class ChangeLogContract(StoreUnderTest):
-    """read_changes() and changes()."""
+    """Tests of read_changes() and changes()."""
 
     @on_store()
     async def test_the_log_tells_what_happened_in_order(self, store: Store) -> None:

@@ -32,4 +32,4 @@ class TaskRepositoryContract(
     CancellationContract,
     StateMachineContract,
 ):
-    """What every store must do.  A test module subclasses it and gives `store_url()`."""
+    """The contract that every store must meet. A test module subclasses it and defines `store_url()`."""

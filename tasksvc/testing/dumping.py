@@ -1,4 +1,4 @@
-"""dump() and restore(): all that a store holds, out and in again."""
+"""Tests of dump() and restore(), which write out and read all that a store holds."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ ORDER = (StoreHeader, Task, Record, IdempotencyRecord, Change)
 
 
 class _Torn(Exception):
-    """What a dump ends with that breaks half-way."""
+    """The error at which a dump breaks off half-way."""
 
 
 async def dumped(store: Store) -> list[Entry]:
-    """The whole dump of `store`."""
+    """Returns the whole dump of `store`."""
     return [entry async for entry in store.repository.dump()]
 
 
@@ -59,14 +59,14 @@ async def _feed(entries: Iterable[Entry], *, torn_after: int | None = None) -> A
 
 
 def without_generation(entries: Sequence[Entry]) -> tuple[object, list[bytes]]:
-    """Everything but the generation, and the order within a kind, which is of no account for some."""
+    """Returns everything but the generation, sorted where the order within a kind doesn't matter."""
     header = entries[0]
     assert isinstance(header, StoreHeader), "the header comes first"
     return header[1:], sorted(codec.dumps(codec.entry_to_json(entry)) for entry in entries[1:])
 
 
 async def _fill(store: Store) -> None:
-    """Something of everything, with gaps in the ids."""
+    """Fills a store with entries of every kind, with gaps in the ids."""
     await store.add_all(varied(12))
     await store.commit(UpdateTask(2, {"done": True, "metadata": {"n": [1, 1.0, None]}}), DeleteTask(3), at=later(1))
     await store.commit(
@@ -80,7 +80,7 @@ async def _fill(store: Store) -> None:
 
 
 class DumpingContract(StoreUnderTest):
-    """Copies and backups."""
+    """Tests of copies and backups."""
 
     @on_store(Capability.DUMP)
     async def test_a_dump_holds_everything_in_its_order(self, store: Store) -> None:
@@ -219,7 +219,7 @@ class DumpingContract(StoreUnderTest):
         restoring = asyncio.ensure_future(other.repository.restore(_feed(entries)))
 
         async def read() -> set[str]:
-            """The generations that a task was seen in."""
+            """Returns the generations that a task was read in."""
             seen = set()
             while not restoring.done():
                 await asyncio.sleep(0)

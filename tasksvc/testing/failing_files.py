@@ -1,4 +1,4 @@
-"""A disk that takes nothing any more, for adapters whose stores are files."""
+"""A disk that accepts no writes any more, for adapters whose stores are files."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def failing_files() -> Iterator[None]:
-    """The system refuses every write of this process to a file, with EFBIG, while this is entered.
+    """Makes the system refuse every write of this process to a file, with EFBIG, until the end of the block.
 
-    Made for `fail_driver()`.  POSIX only; needs no privilege.
+    It is meant for `fail_driver()`, works on POSIX only, and needs no privilege.
     """
     import resource  # not on every platform
 

@@ -1,4 +1,4 @@
-"""Opening again, closing, and a driver that fails."""
+"""Opening a store again, closing it, and a driver that fails."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, run_a
 KEY = IdempotencyKey("s", "key", "f")
 WRITERS = 64
 LONG = 20.0
-"""Seconds: a wait that no test of a good store sits out."""
+"""A timeout in seconds that a test of a correct store never reaches."""
 
 
 async def _use_scratch(url: str) -> int:
-    """Opens a scratch store and adds a task; the answer is its id."""
+    """Opens a scratch store, creates a task, and returns its id."""
     repository = await open_repository(url, scratch=True)
     try:
         committed = await repository.commit([CreateTask(TaskDraft("scratch"))], at=NOW)
@@ -56,7 +56,7 @@ async def _nothing() -> AsyncIterator[Entry]:
 
 
 class LifecycleContract(StoreUnderTest):
-    """What lasts, and how it ends."""
+    """Tests of durability, scratch stores and closing."""
 
     # ------------------------------------------------------------ what lasts
 
@@ -227,7 +227,7 @@ class LifecycleContract(StoreUnderTest):
                     assert not halves, "StoreUnavailable says that nothing was written"
 
     def test_close_leaves_nothing_running(self, tmp_path: Path) -> None:
-        """Since a thread that is left keeps the process alive."""
+        """A thread that is left would keep the process alive."""
         threads = set(threading.enumerate())
 
         async def use() -> None:

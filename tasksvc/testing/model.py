@@ -1,4 +1,4 @@
-"""A store in plain dicts, written apart from `tasksvc.domain.ledger`, so that a fault in one shows in the other."""
+"""A store in plain dicts, independent of `tasksvc.domain.ledger`, so that a fault in one shows in the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, Any] = {"done": False, "due_at": None, "priority": 0, "label
 
 
 class Refusal(Exception):
-    """That the model refuses a write: with which error, and which write."""
+    """The model refuses a write: with which error, and which write."""
 
     def __init__(self, error: str, index: int | None) -> None:
         super().__init__(error, index)
@@ -36,7 +36,7 @@ class Refusal(Exception):
 
 
 class Model:
-    """What a store must hold after the commits that it was given."""
+    """What a store must hold after the commits that it received."""
 
     def __init__(self, generation: str) -> None:
         self.generation = generation
@@ -46,12 +46,12 @@ class Model:
         self.keys: dict[tuple[str, str], tuple[str, datetime, list[Any]]] = {}
         self.last_id = 0
         self.floor = 0
-        """Changes up to this one have been pruned."""
+        """Changes up to this number have been pruned."""
 
     def commit(
         self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None
     ) -> tuple[list[Any], bool]:
-        """The results, and whether they are a replay.  Raises Refusal, and then nothing has happened."""
+        """Returns the results, and whether they are replayed. Raises Refusal without any effect."""
         if idempotency_key is not None and (used := self.keys.get((idempotency_key.scope, idempotency_key.value))):
             fingerprint, _, results = used
             if fingerprint != idempotency_key.fingerprint:
@@ -131,7 +131,7 @@ class Model:
         return task
 
     def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
-        """All that is due, in one step."""
+        """Prunes all that is due, in one step."""
         while self.floor < len(self.log) and (
             self.log[self.floor].at < log_before or len(self.log) - self.floor > log_keep
         ):
@@ -140,7 +140,7 @@ class Model:
 
 
 def _canonical(task: Task) -> tuple[object, ...]:
-    """`task` in a form whose parts are equal where JSON values are: 1, 1.0 and true are not."""
+    """Returns `task` in a form whose parts are equal where JSON values are: 1, 1.0 and true aren't."""
     values = vars(task)
     return (
         json.dumps(dict(values["metadata"]), sort_keys=True),
@@ -149,7 +149,7 @@ def _canonical(task: Task) -> tuple[object, ...]:
 
 
 def _merged(target: Any, patch: Any) -> Any:
-    """A JSON merge patch, RFC 7396."""
+    """Applies a JSON merge patch (RFC 7396)."""
     if not isinstance(patch, Mapping):
         return patch
     result = dict(target) if isinstance(target, Mapping) else {}

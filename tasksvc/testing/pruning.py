@@ -1,4 +1,4 @@
-"""prune(): the store forgets what is old, and nothing else."""
+"""Tests of prune(), which deletes what is old, and nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def _prune(
 
 
 async def _left(store: Store, floor: int) -> list[int]:
-    """The numbers in the log, which was pruned up to `floor`."""
+    """Returns the numbers in the log, which was pruned up to `floor`."""
     own = await store.generation()
     if floor:
         await raised(PositionGone, store.repository.read_changes(LOG_START, limit=1), "LOG_START of a pruned log")
@@ -48,7 +48,7 @@ def _key(n: int) -> IdempotencyKey:
 
 
 class PruningContract(StoreUnderTest):
-    """The log and the idempotency keys."""
+    """Tests of the change log and the idempotency keys."""
 
     @on_store(Capability.PRUNE)
     async def test_nothing_is_pruned_that_is_not_due(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Many at once: 64 writers, racing twins, readers beside them."""
+"""Many calls at once: 64 writers, identical writes, and readers beside them."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ WRITERS = 64
 
 
 async def _together(calls: Iterable[Awaitable[Any]]) -> list[Any]:
-    """What each of `calls`, all running at once, answers or raises."""
+    """Runs all `calls` at once and returns what each of them returns or raises."""
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
 def _answers(outcomes: list[Any], kind: type[Exception], *, count: int) -> list[Any]:
-    """The `count` answers, where all that was raised is of `kind`."""
+    """Returns the `count` results, after checking that all errors are of `kind`."""
     for outcome in outcomes:
         if isinstance(outcome, BaseException) and not isinstance(outcome, kind):
             raise AssertionError(f"in this race only {kind.__name__} may be raised, not {outcome!r}") from outcome
@@ -50,7 +50,7 @@ def _answers(outcomes: list[Any], kind: type[Exception], *, count: int) -> list[
 
 
 class RacesContract(StoreUnderTest):
-    """That commits happen one after the other, however many come at once."""
+    """Tests that commits happen one after the other, however many are made at once."""
 
     # ------------------------------------------------------------ writers
 

@@ -1,4 +1,4 @@
-"""What get() and find() answer."""
+"""Tests of get() and find()."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def _expect(store: Store, query: TaskQuery, wanted: list[int], rule: str) 
 
 
 class ReadingContract(StoreUnderTest):
-    """Single tasks, filters, orders, pages."""
+    """Tests of single tasks, filters, orders and pages."""
 
     # ------------------------------------------------------------ get
 
@@ -426,7 +426,7 @@ class ReadingContract(StoreUnderTest):
 
     @on_store()
     async def test_a_walk_meets_what_stays_once_while_others_write(self, store: Store) -> None:
-        """Which is what clients count on who follow next links."""
+        """Clients that follow next links rely on it."""
         walks: list[tuple[TaskQuery, int, int]] = []
 
         @steady(25)

@@ -1,4 +1,4 @@
-"""Records: small named values beside the tasks, compare-and-set."""
+"""Records: small named values beside the tasks, written by compare-and-set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 
 class RecordsContract(StoreUnderTest):
-    """PutRecord, DeleteRecord, record() and records()."""
+    """Tests of PutRecord, DeleteRecord, record() and records()."""
 
     @on_store(Capability.RECORDS)
     async def test_a_record_is_made_and_replaced(self, store: Store) -> None:

@@ -1,4 +1,4 @@
-"""Idempotency keys: a commit that is repeated is done once."""
+"""Idempotency keys: a repeated commit is done once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _told(committed: CommitResult) -> list[object]:
 
 
 async def _repeat(store: Store, first: CommitResult, *writes: Write) -> None:
-    """That `writes` under KEY are answered as the first time, and do nothing."""
+    """Checks that `writes` under KEY return the first results, and change nothing."""
     before, tasks = await store.log(), await store.listed()
     again = await store.commit(*writes, at=later(60), idempotency_key=KEY)
     assert again.replayed, "the second commit under an idempotency key is a replay"
@@ -43,7 +43,7 @@ async def _repeat(store: Store, first: CommitResult, *writes: Write) -> None:
 
 
 class RetriesContract(StoreUnderTest):
-    """commit() with an idempotency key, one after the other."""
+    """Tests of commit() with an idempotency key, one commit after the other."""
 
     @on_store()
     async def test_a_repeated_commit_is_done_once(self, store: Store) -> None:

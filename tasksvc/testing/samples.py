@@ -18,14 +18,14 @@ LAST_MOMENT = datetime.max.replace(tzinfo=UTC)
 
 
 def later(seconds: float) -> datetime:
-    """The time a number of seconds after NOW."""
+    """Returns the time a number of seconds after NOW."""
     return NOW + timedelta(seconds=seconds)
 
 
 def steady(max_examples: int, *, steps: int = 50) -> settings:
-    """Settings under which hypothesis does the same in every run, and keeps nothing on disk.
+    """Returns settings under which hypothesis does the same in every run, and writes nothing to disk.
 
-    A failure is not shrunk, which can take minutes with a store behind it.
+    A failure isn't shrunk, which can take minutes with a real store.
     """
     return settings(
         max_examples=max_examples,
@@ -39,7 +39,7 @@ def steady(max_examples: int, *, steps: int = 50) -> settings:
 
 
 def exact(task: Task) -> str:
-    """All that a task says, where 1, 1.0 and true differ and the order of names in metadata counts."""
+    """Returns the parts of a task in a form where 1, 1.0 and true differ and the order of names in metadata counts."""
     return codec.dumps(codec.task_to_json(task)).decode()
 
 
@@ -51,7 +51,7 @@ FULL = TaskDraft(
     labels=("home", "shop"),
     metadata={"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
 )
-"""A draft that says something in every field."""
+"""A draft that has a value for every field."""
 
 LABELS = ("a", "b", "ä", "zoë", "😀")
 DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДАЧА", "100% of_it", "İstanbul", "ſee", "plain 😀")
@@ -59,7 +59,7 @@ DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), late
 
 
 def varied(count: int) -> list[TaskDraft]:
-    """Drafts that differ in every field, with many ties."""
+    """Returns drafts that differ in every field, with many ties."""
     return [
         TaskDraft(
             DESCRIPTIONS[n % len(DESCRIPTIONS)],
@@ -91,7 +91,7 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 
 
 def maybe(values: Sequence[Any]) -> st.SearchStrategy[Any]:
-    """None in half of the cases, so that filters combine without excluding everything."""
+    """Draws None in half of the cases, so that filters combine without excluding everything."""
     return st.one_of(st.none(), st.sampled_from(values))
 
 

@@ -1,4 +1,4 @@
-"""Any sequence of calls: hypothesis drives a store and a model of it side by side."""
+"""Arbitrary sequences of calls, which hypothesis makes to a store and a model of it side by side."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe,
 from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest
 
 MOVES = 2
-"""In one run, since each opens a store."""
+"""Times that one run may copy the store to another one, since each copy opens a store."""
 
 OWN = ""
-"""Stands for the generation of the store, whatever that is."""
+"""Stands for the generation of the store, whatever it is."""
 
 Answer = TypeVar("Answer")
 
@@ -79,14 +79,14 @@ retry_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
 
 
 def _told(results: Any) -> list[object]:
-    """Results in a form in which 1, 1.0 and true differ."""
+    """Returns results in a form in which 1, 1.0 and true differ."""
     return [
         codec.dumps(codec.entry_to_json(result)) if isinstance(result, Task | Record) else result for result in results
     ]
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """A store, its model, and what may be done to both."""
+    """A store, its model, and the calls that are made to both."""
 
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         super().__init__()
@@ -111,12 +111,12 @@ class StoreMachine(RuleBasedStateMachine):
             self._runner.close()
 
     def _id(self, place: int) -> int:
-        """The id of a task that is there, or of one that is not, for each sixth place."""
+        """Returns the id of an existing task or, for each sixth place, of one that doesn't exist."""
         there = sorted(self.model.tasks)
         return there[place % len(there)] if there and place else self.model.last_id + 1
 
     def _expected(self, drawn: Precondition) -> Precondition:
-        """`drawn` with the generation of the store in place of OWN."""
+        """Returns `drawn` with the generation of the store in place of OWN."""
 
         def own(versions: Iterable[Version]) -> frozenset[Version]:
             return frozenset(Version(generation or self.model.generation, number) for generation, number in versions)
@@ -243,7 +243,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: Capability.DUMP in self.capabilities and self.moves < MOVES)
     @rule()
     def move(self) -> None:
-        """Goes on with a copy of the store."""
+        """Replaces the store by a copy of it."""
         self.moves += 1
         self.store = self._await(self._copy())
         self.model.generation = self._await(self.store.generation())
@@ -284,7 +284,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 class StateMachineContract(StoreUnderTest):
-    """A store does what the model does."""
+    """Tests that a store does what the model does."""
 
     def test_a_store_behaves_as_its_model(self, tmp_path: Path) -> None:
         numbers = itertools.count()

@@ -1,4 +1,4 @@
-"""A store under test: opened through the resolver, closed on every path, with short ways to use it."""
+"""A store under test: opened through the resolver, closed in every case, with short ways to use it."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ from tasksvc.testing.samples import NOW
 PATIENCE = 120
 """Seconds after which a test gives up on a store that hangs."""
 _limit: ContextVar[asyncio.Timeout | None] = ContextVar("limit", default=None)
-"""Of the test that runs."""
+"""The time limit of the test that runs."""
 
 Error = TypeVar("Error", bound=Exception)
 
 
 class StoreUnderTest:
-    """What the author of an adapter says of the store."""
+    """What the author of an adapter defines about the store."""
 
     def store_url(self, tmp_path: Path) -> str:
-        """The URL of the store that lives in the folder `tmp_path`: the same folder, the same store."""
+        """Returns the URL of the store in the folder `tmp_path`: the same folder, the same store."""
         raise NotImplementedError(f"{type(self).__name__} must give store_url(self, tmp_path).")
 
     def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
-        """Makes every write of the driver fail while it is entered.  Without it those tests are skipped."""
+        """Makes every write of the driver fail until the end of the block. Without it, those tests are skipped."""
         pytest.skip(f"{type(self).__name__} gives no fail_driver(), so what a failing driver does was not tested.")
 
 
 class Store:
-    """A store under test.  Where a time is not named, it is NOW."""
+    """An open store under test. The default for each time is NOW."""
 
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         self._under_test, self._folder = under_test, folder
@@ -81,7 +81,7 @@ class Store:
 
     @property
     def url(self) -> str:
-        """The store's URL."""
+        """The URL of the store."""
         return self._under_test.store_url(self._folder)
 
     @property
@@ -101,13 +101,13 @@ class Store:
         return StoreURL(self.url).scheme
 
     def atomic_write(self) -> Path:
-        """An empty file, outside of the store's folder."""
+        """Returns an empty file outside of the store's folder."""
         file = self._folder_of_another().with_suffix(".file")
         file.touch()
         return file
 
     def files_open_to_others(self) -> list[str]:
-        """What lies in the store's folder and others than its owner may read or write, with its permissions."""
+        """Returns the files in the store's folder that other users may read or write, with their permissions."""
         found = []
         for folder, _, names in os.walk(self._folder):
             mode = os.stat(folder).st_mode
@@ -118,13 +118,13 @@ class Store:
         return found
 
     def url_of_another(self) -> str:
-        """The URL of another store, which was never opened."""
+        """Returns the URL of another store, which was never opened."""
         folder = self._folder_of_another()
         folder.mkdir()
         return self._under_test.store_url(folder)
 
     async def another(self) -> Store:
-        """Another store, open and empty, closed with this one."""
+        """Returns another store, open and empty, which is closed with this one."""
         return await self._closing.enter_async_context(Store(self._under_test, self._folder_of_another()))
 
     def _folder_of_another(self) -> Path:
@@ -155,7 +155,7 @@ class Store:
         return cast(Task, (await self.commit(CreateTask(draft), at=at)).results[0])
 
     async def add_all(self, drafts: Sequence[TaskDraft]) -> list[Task]:
-        """One commit of all `drafts`."""
+        """Creates all `drafts` in one commit."""
         return cast(list[Task], list((await self.commit(*map(CreateTask, drafts))).results))
 
     async def patch(
@@ -172,7 +172,7 @@ class Store:
         return (await self.repository.get(task_id)).task
 
     async def listed(self, query: TaskQuery | None = None, *, page_size: int = 1_000) -> list[Task]:
-        """The whole list, walked page by page."""
+        """Returns the whole list, read page by page."""
         tasks: list[Task] = []
         after = None
         while True:
@@ -184,7 +184,7 @@ class Store:
             after = page.next
 
     async def log(self, since: Position = LOG_START, *, page_size: int = 1_000) -> list[Change]:
-        """The whole log after `since`, page by page."""
+        """Returns the whole log after `since`, read page by page."""
         changes: list[Change] = []
         while True:
             page = await self.repository.read_changes(since, limit=page_size)
@@ -195,20 +195,20 @@ class Store:
             since = page.next
 
     async def head(self) -> Position:
-        """The position of the last change."""
+        """Returns the position of the last change."""
         return (await self.repository.find(TaskQuery(), limit=1)).position
 
     async def generation(self) -> str:
-        """The generation of the store."""
+        """Returns the generation of the store."""
         return (await self.head()).generation
 
     async def versions(self, *numbers: int) -> frozenset[Version]:
-        """Versions of a task in this generation of the store, for an Expected."""
+        """Returns versions of a task in this generation of the store, for an Expected."""
         generation = await self.generation()
         return frozenset(Version(generation, number) for number in numbers)
 
     async def check(self) -> None:
-        """That the log has no gaps and tells the list, in one snapshot of the list."""
+        """Checks that the log has no gaps and leads to the list, in one snapshot of the list."""
         page = await self.repository.find(TaskQuery(), limit=1_000)
         assert page.next is None, "check() is for stores of at most 1,000 tasks"
         log = (await self.log())[: page.position.seq]
@@ -221,7 +221,7 @@ class Store:
 
 
 def replayed(log: Sequence[Change]) -> dict[int, Task]:
-    """The tasks that are there after the changes of `log`."""
+    """Returns the tasks that exist after the changes of `log`."""
     tasks: dict[int, Task] = {}
     for change in log:
         if change.task is None:
@@ -232,7 +232,7 @@ def replayed(log: Sequence[Change]) -> dict[int, Task]:
 
 
 async def raised(kind: type[Error], call: Awaitable[object], rule: str) -> Error:
-    """The error of `kind` that `call` raises, as `rule` says it must."""
+    """Returns the error of `kind` that `call` raises; it must follow `rule`."""
     __tracebackhide__ = True
     try:
         answer = await call
@@ -249,10 +249,10 @@ Test = TypeVar("Test", bound=StoreUnderTest)
 def on_store(
     *needed: Capability,
 ) -> Callable[[Callable[[Test, Store], Coroutine[Any, Any, None]]], Callable[[Test, Path], None]]:
-    """Makes a test of a coroutine function that takes an open, empty store with the `needed` capabilities.
+    """Turns a coroutine function with an open, empty store that has the `needed` capabilities into a test.
 
-    The test is a plain function with a loop of its own, so that it does not matter whether and how
-    a project runs coroutines in tests.
+    The test is a plain function that runs its own event loop, so it doesn't depend on how a project runs coroutines in
+    tests.
     """
 
     def decorate(test: Callable[[Test, Store], Coroutine[Any, Any, None]]) -> Callable[[Test, Path], None]:
@@ -275,13 +275,13 @@ def on_store(
 
 
 def goes_on() -> None:
-    """Begins the PATIENCE of the test again, since a part of it is done: many parts may take their time."""
+    """Restarts the time limit of the test after a part of it, since many parts may take their time."""
     if (limit := _limit.get()) is not None:
         limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
 
 
 def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Runs `coroutine` on a loop of its own, without a trace in the thread's event-loop policy."""
+    """Runs `coroutine` on a new event loop, and leaves the thread's event-loop policy unchanged."""
     __tracebackhide__ = True
 
     async def outcome() -> Exception | None:

@@ -1,4 +1,4 @@
-"""That what goes in comes out again, to the last character."""
+"""Values that are written can be read back unchanged, to the last character."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store
 
 
 async def _keeps(store: Store, draft: TaskDraft, rule: str, *, at: datetime = NOW) -> None:
-    """That a task of `draft`, and a patch to it, come back as they went in, from everywhere."""
+    """Checks that a task of `draft`, and a patch to it, can be read back unchanged in every way."""
     task = await store.add_draft(draft, at=at)
     for name, value in draft._asdict().items():
         kept = getattr(task, name)
@@ -47,7 +47,7 @@ async def _keeps(store: Store, draft: TaskDraft, rule: str, *, at: datetime = NO
 
 
 class ValuesContract(StoreUnderTest):
-    """Texts, numbers, times."""
+    """Tests of texts, numbers and times."""
 
     # ------------------------------------------------------------ texts
 

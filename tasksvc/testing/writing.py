@@ -1,4 +1,4 @@
-"""What commit() does to tasks, one commit after the other."""
+"""Tests of commit() and its effects on tasks, one commit after the other."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 
 class WritingContract(StoreUnderTest):
-    """Add, Patch, Remove and what they have in common."""
+    """Tests of creating, updating and deleting, and of what they share."""
 
     # ------------------------------------------------------------ Add
 

@@ -1,4 +1,4 @@
-"""Copies between the store that comes with the service and that of a third party."""
+"""Copies between the store that comes with the service and that of another distribution."""
 
 from __future__ import annotations
 

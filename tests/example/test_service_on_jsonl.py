@@ -1,4 +1,4 @@
-"""The service on a third party's adapter, which is installed beside it."""
+"""The service with an adapter of another distribution, which is installed beside it."""
 
 from __future__ import annotations
 

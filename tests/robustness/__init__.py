@@ -1,1 +1,1 @@
-"""What a hostile or unlucky world does to the service, and that it goes on."""
+"""The service survives hostile clients, faulty adapters and jumps of the clock."""

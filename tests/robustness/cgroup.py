@@ -11,7 +11,7 @@ _ENTER = 'echo $$ > "$0" && exec "$@"'
 
 
 class NoCgroups(Exception):
-    """This machine, or this user, can make no control group."""
+    """This machine, or this user, can't create control groups."""
 
 
 class Cgroup:
@@ -22,11 +22,11 @@ class Cgroup:
 
     @property
     def command(self) -> list[str]:
-        """What stands before the command of a process that belongs to it."""
+        """Returns what to put before the command of a process that belongs to it."""
         return ["/bin/sh", "-c", _ENTER, str(self._folder / "cgroup.procs")]
 
     def __enter__(self) -> Cgroup:
-        """Raises NoCgroups."""
+        """Creates the group. Raises NoCgroups."""
         try:
             self._folder = _make()
             v1 = (self._folder / "memory.limit_in_bytes").exists()
@@ -47,7 +47,7 @@ class Cgroup:
 
 
 def _make() -> Path:
-    """The folder of a new group, below that of this process."""
+    """Creates a group below that of this process, and returns its folder."""
     names = dict(line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
     if "memory" in names:  # version 1
         parent = _ROOT / "memory" / names["memory"].lstrip("/")

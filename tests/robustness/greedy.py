@@ -1,10 +1,10 @@
-"""Clients that ask for much and take little of it, or send much and never finish it: what they cost.
+"""Measures clients that request much and read little of it, or send much and never finish it.
 
     PYTHONPATH=tests python -m robustness.greedy                          # all kinds, 1,000 clients of each
     PYTHONPATH=tests python -m robustness.greedy --kinds list,head --clients 200
-    PYTHONPATH=tests python -m robustness.greedy --megabytes 128          # in a cgroup with so much memory, as root
+    PYTHONPATH=tests python -m robustness.greedy --megabytes 128          # in a cgroup of that size, as root
 
-Meanwhile another process asks for one task again and again.
+Meanwhile another process requests one task again and again.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from robustness.process_metrics import megabytes_of
 
 BATCHES, BATCH_TASKS, TASK_BYTES = 6, 500, 8_000
 SEND_SECONDS = 20.0
-"""After which a client sends and reads no more: the service doesn't take it, or doesn't answer."""
+"""Seconds after which a client sends and reads no more: the service doesn't accept it, or doesn't answer."""
 STAY_SECONDS = 10.0
 AFTER_SECONDS = 60.0
 CLOSED_SECONDS = 0.005
-"""Between two requests of the client that others must not delay."""
+"""Seconds between two requests of the client that others must not delay."""
 AT_ONCE = 200
-"""Clients that connect and send at the same time."""
+"""The number of clients that connect and send at the same time."""
 
 HEAD = "Host: localhost\r\n"
 JSON_HEAD = f"{HEAD}Content-Type: application/json\r\n"
 
 
 class Kind(NamedTuple):
-    """What each of many clients does."""
+    """The behaviour of each of many clients."""
 
     sends: Callable[[int], bytes]
-    """Of the number of the client."""
+    """Returns the bytes that client number `number` sends."""
     takes: int = 0
-    """Bytes of the answers that it reads, one at least where it isn't 0; then it stays connected."""
+    """Bytes of the responses that it reads, at least one unless 0; then it stays connected."""
 
 
 def _get(target: str, headers: str = "", version: str = "1.1") -> bytes:
@@ -102,14 +102,14 @@ KINDS: dict[str, Kind] = {
 
 
 def fill(service: RunningService) -> None:
-    """Puts tasks into it that together are larger than what it remembers."""
+    """Creates tasks that are larger together than the service's cache."""
     batch = [{"op": "create", "task": {"description": "x" * TASK_BYTES}} for _ in range(BATCH_TASKS)]
     for _ in range(BATCHES):
         assert ask(service.url, "POST", "/tasks/batch", batch).status == 200
 
 
 async def play(port: int, kind: Kind, number: int, connections: list[socket.socket], seconds: float) -> None:
-    """Does what the client `number` does, for so long, and leaves its connection open in `connections`."""
+    """Does what the client `number` does, for `seconds`, and leaves its connection open in `connections`."""
     loop = asyncio.get_running_loop()
     connection = socket.socket()
     connection.setblocking(False)
@@ -125,7 +125,7 @@ async def play(port: int, kind: Kind, number: int, connections: list[socket.sock
 
 
 async def play_all(port: int, kind: Kind, clients: int, seconds: float = SEND_SECONDS) -> list[socket.socket]:
-    """The connections of so many clients, when each has done what it does or is out of time."""
+    """Returns the connections of `clients` clients, when each has finished or is out of time."""
     connections: list[socket.socket] = []
     slots = asyncio.Semaphore(AT_ONCE)
 
@@ -142,14 +142,14 @@ async def play_all(port: int, kind: Kind, clients: int, seconds: float = SEND_SE
 
 
 def close(connections: list[socket.socket]) -> None:
-    """Closes all of them."""
+    """Closes all of the connections."""
     for connection in connections:
         connection.close()
 
 
 @contextlib.contextmanager
 def clients(port: int, kind: Kind, count: int, seconds: float) -> Iterator[list[socket.socket]]:
-    """So many clients, which stay connected meanwhile; each sends and reads for at most `seconds`."""
+    """Connects `count` clients, which stay connected; each sends and reads for at most `seconds`."""
     connections = asyncio.run(play_all(port, kind, count, seconds))
     try:
         yield connections
@@ -161,7 +161,7 @@ def clients(port: int, kind: Kind, count: int, seconds: float) -> Iterator[list[
 
 
 def _ask_again_and_again(port: int, pipe: Pipe) -> None:
-    """Asks for a task until `pipe` says to end, and sends how many seconds each took."""
+    """Requests a task until `pipe` says to end, and sends how many seconds each request took."""
     seconds = []
     connection = None
     request = _get("/tasks/1")
@@ -205,7 +205,7 @@ class _Peak:
 
 
 async def measure(service: RunningService, name: str, count: int, after_seconds: float) -> str:
-    """A line about `count` clients of a kind."""
+    """Returns a line about `count` clients of a kind."""
     before = megabytes_of(service)
     here, there = multiprocessing.Pipe()
     other = multiprocessing.Process(target=_ask_again_and_again, args=(service.port, there))
@@ -229,7 +229,7 @@ async def measure(service: RunningService, name: str, count: int, after_seconds:
 
 
 def main() -> None:
-    """Measures each kind on a service of its own, and prints a line about it."""
+    """Measures each kind on a separate service, and prints a line about it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--clients", type=int, default=1_000)

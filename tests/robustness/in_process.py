@@ -1,4 +1,4 @@
-"""The service in the process of the test, on a port, with the limits that it has as a process of its own."""
+"""The service in the process of the test, on a port, with the limits that a separate process has."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class InProcess:
         self._app = create_app(store, options)
         self.port = 0
         self.connections: set[http_protocol.HTTPProtocol] = set()
-        """Those that are open, or not yet closed in full."""
+        """Connections that are open, or not yet closed completely."""
         self.connected = 0
-        """How many there have been."""
+        """The number of connections so far."""
 
     @property
     def in_flight(self) -> InFlight:

@@ -1,4 +1,4 @@
-"""What a service holds, to find out what leaks."""
+"""Measures what a service holds, to find leaks."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from patience import PATIENCE_SECONDS
 from service_process import RunningService
 
 _KEPT = {"threads": min(32, (os.cpu_count() or 1) + 4)}
-"""How much more of something may stay: asyncio starts threads for blocking calls when it needs them, and keeps them."""
+"""How much more may stay: asyncio starts threads for blocking calls when it needs them, and keeps them."""
 
 
 class ProcessMetrics(NamedTuple):
-    """Of a moment at which nobody but who asks is there."""
+    """What a service holds while no other client is connected."""
 
     requests: int
     streams: int
@@ -28,14 +28,14 @@ class ProcessMetrics(NamedTuple):
 
 
 def figure(text: str, name: str) -> float:
-    """The value of a figure without labels, in a page of /metrics."""
+    """Returns the value of a metric without labels, from the text of /metrics."""
     found = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
     assert found is not None, name
     return float(found[1])
 
 
 def vitals_of(service: RunningService) -> ProcessMetrics:
-    """As they are now."""
+    """Returns what the service holds now."""
     text = ask(service.url, "GET", "/metrics").body.decode()
     names = ("tasksvc_requests_in_flight", "tasksvc_feed_streams", "tasksvc_event_loop_tasks", "process_open_fds")
     threads = len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
@@ -44,7 +44,7 @@ def vitals_of(service: RunningService) -> ProcessMetrics:
 
 
 def megabytes_of(service: RunningService) -> float:
-    """Memory that it occupies."""
+    """Returns the memory that the service occupies, in MB."""
     status = Path(f"/proc/{service.process.pid}/status").read_text()
     found = re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)
     assert found is not None
@@ -52,7 +52,7 @@ def megabytes_of(service: RunningService) -> float:
 
 
 async def leaked(service: RunningService, before: ProcessMetrics) -> dict[str, tuple[int, int]]:
-    """What stays more than it was before, and how much each is: before, and now."""
+    """Returns what doesn't return to its value of before, by name: before, and now."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         now = await asyncio.to_thread(vitals_of, service)
@@ -64,19 +64,19 @@ async def leaked(service: RunningService, before: ProcessMetrics) -> dict[str, t
 
 
 class LiveClient:
-    """Somebody who writes and reads meanwhile, from the start of the `async with` block to its end."""
+    """A client that writes and reads, from the start of the `async with` block to its end."""
 
     def __init__(self, port: int, *, pause: float = 0.005) -> None:
-        """`pause`: seconds between two requests."""
+        """Prepares a client that rests for `pause` seconds between two requests."""
         self._port, self._pause = port, pause
         self.seconds: list[float] = []
-        """How long each request took."""
+        """The duration of each request, in seconds."""
         self.made: list[int] = []
         """Ids of the tasks that were acknowledged."""
 
     @property
     def slowest_percent(self) -> float:
-        """The 99th percentile, in seconds."""
+        """Returns the 99th percentile, in seconds."""
         return sorted(self.seconds)[len(self.seconds) * 99 // 100]
 
     async def __aenter__(self) -> LiveClient:

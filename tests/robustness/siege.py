@@ -1,10 +1,10 @@
-"""Greedy clients of all kinds at once, on a service that has little memory and a log that nobody reads.
+"""Greedy clients of all kinds at once, on a service with little memory and a log that isn't read.
 
     PYTHONPATH=tests python -m robustness.siege                # ten minutes, as root
     PYTHONPATH=tests python -m robustness.siege --minutes 1
 
-Meanwhile writers repeat under a key whatever got no answer, and followers of the stream of changes
-check that they see each once.
+Meanwhile writers repeat requests without a response under their idempotency keys, and followers of the stream of
+changes check that they see each change once.
 """
 
 from __future__ import annotations
@@ -35,44 +35,44 @@ from robustness.greedy import KINDS, close, fill, play_all
 from robustness.process_metrics import megabytes_of
 
 MEGABYTES = 128
-"""Of memory that the service has."""
+"""The memory that the service has, in MB."""
 WRITERS, FOLLOWERS, SEARCHERS, BATCHES = 8, 4, 10, 3
 GREEDY_CLIENTS = 200
-"""Of a kind, at once."""
+"""The number of greedy clients of a kind at once."""
 STAY_SECONDS = 2.0
-"""For which they stay connected."""
+"""Seconds for which they stay connected."""
 BATCH_BYTES = 8_000_000
 WHOLE_EVERY = 20
-"""One batch of so many is valid, and grows the store; the last operation of the others is refused."""
+"""One batch in this number is valid, and grows the store; the last operation of the others is refused."""
 TASK = "/tasks/1"
-"""Which nobody changes."""
+"""The id of a task that no client changes."""
 
 
 @dataclass
 class Report(soak.Report):
-    """What became of it."""
+    """The results of a siege."""
 
     clients: int = 0
-    """Greedy ones."""
+    """The number of greedy clients."""
     searches: int = 0
-    """That were abandoned."""
+    """The number of abandoned searches."""
     batches: int = 0
     megabytes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    """The most memory that the service occupied, by the kind of greedy clients that were connected."""
+    """The most memory that the service occupied, in MB, by the kind of greedy clients that were connected."""
 
 
 class Siege:
-    """All that goes on at once, until it is cancelled."""
+    """All clients that run at once, until they are cancelled."""
 
     def __init__(self, service: RunningService, report: Report, seed: int) -> None:
         self._service, self._report = service, report
         self._choose = random.Random(seed)
         self._numbers = itertools.count()
         self._kind = ""
-        """Of the greedy clients that are there."""
+        """The kind of greedy clients that are connected."""
 
     async def be_greedy(self) -> None:
-        """Clients of one kind after the other, in any order."""
+        """Connects clients of one kind after the other, in any order."""
         while True:
             self._kind = self._choose.choice(list(KINDS))
             connections = await play_all(self._service.port, KINDS[self._kind], GREEDY_CLIENTS)
@@ -83,7 +83,7 @@ class Siege:
             self._report.clients += len(connections)
 
     async def search(self) -> None:
-        """Searches that nobody waits for."""
+        """Starts searches and abandons them."""
         while True:
             with contextlib.suppress(NoAnswer, ConnectionError):
                 async with Connection(self._service.port) as connection:
@@ -92,7 +92,7 @@ class Siege:
             self._report.searches += 1
 
     async def send_batches(self) -> None:
-        """Large batches, each of which is done whole or not at all."""
+        """Sends large batches, each of which is done completely or not at all."""
         while True:
             number = next(self._numbers)
             is_whole = number % WHOLE_EVERY == 0
@@ -108,7 +108,7 @@ class Siege:
             await asyncio.sleep(self._choose.uniform(0, 2))
 
     async def read(self) -> None:
-        """Somebody who asks for little, and what that costs them."""
+        """Sends small requests and measures how long they take."""
         while True:
             with contextlib.suppress(NoAnswer, ConnectionError, asyncio.IncompleteReadError):
                 async with Connection(self._service.port) as connection:
@@ -122,7 +122,7 @@ class Siege:
             self._report.faults.append("The connection of a modest reader broke off.")
 
     async def weigh(self) -> None:
-        """Looks at the memory now and then."""
+        """Measures the memory now and then."""
         while True:
             known = self._report.megabytes
             known[self._kind] = max(known[self._kind], megabytes_of(self._service))
@@ -130,7 +130,7 @@ class Siege:
 
 
 async def besiege(folder: Path, seconds: float, before: list[str]) -> Report:
-    """Runs it for so many seconds; `before` are the words before the command that limit its memory."""
+    """Runs the siege for `seconds`; `before` are the words before the command that limit its memory."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.mkfifo(log := folder / "log")
@@ -163,7 +163,7 @@ async def besiege(folder: Path, seconds: float, before: list[str]) -> Report:
 
 
 def summary_of(report: Report) -> str:
-    """The report as it is printed."""
+    """Returns the report as it is printed."""
     seconds = sorted(report.seconds[TASK])
     worst = max(report.megabytes, key=report.megabytes.__getitem__)
     return (
@@ -177,7 +177,7 @@ def summary_of(report: Report) -> str:
 
 
 def main() -> None:
-    """Runs it, and says what became of it."""
+    """Runs the siege and prints its report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--megabytes", type=int, default=MEGABYTES)

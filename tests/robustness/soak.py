@@ -1,11 +1,11 @@
-"""Mixed load for a long time, and a fault each minute: what is lost, what leaks, who waits too long.
+"""Mixed load for a long time with a fault each minute, to find what is lost, what leaks, and what takes too long.
 
     PYTHONPATH=tests python -m robustness.soak                # an hour
     PYTHONPATH=tests python -m robustness.soak --minutes 10
 
-Writers repeat under a key whatever got no answer, readers read everything, and followers of the
-stream of changes check that they see each once.  In the first third of the time the faults include
-kills.  After it the process stays, and what it holds is compared from then on.
+Writers repeat requests without a response under their idempotency keys, readers read everything, and followers of the
+stream of changes check that they see each change once. In the first third of the time the faults include kills. After
+it the process stays, and what it holds is compared from then on.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from robustness.process_metrics import ProcessMetrics, megabytes_of, vitals_of
 
 WRITERS, READERS, FOLLOWERS = 8, 4, 20
 STATIC_TASKS = 2_000
-"""That are there throughout, so that lists are long."""
+"""The number of tasks that exist throughout, so that lists are long."""
 DEADLINE_SECONDS = 30.0
-"""After which every request has an answer."""
+"""Seconds within which every request must be answered."""
 DRIFT = 0.01
-"""By which what the process holds may grow."""
+"""The share by which each metric of the process may grow."""
 FLOOD_MEGABYTES = 230
-"""Python keeps what a flood of QUEUE connections took: 201 to 211 after each of eight in a row, and nothing else."""
+"""Python keeps what a flood of QUEUE connections took: 201 to 211 MB after each of eight in a row, and nothing else."""
 FAULT_SECONDS = 20.0
-"""Of a minute; the rest of it is for the service to recover."""
+"""Seconds of a minute during which the fault lasts; the rest is for the service to recover."""
 QUEUE = 10_500
-"""Writes at once that are more than may wait."""
+"""The number of writes at once, which is more than may wait."""
 LIST = "/tasks/"
-"""Which is sent piece by piece."""
+"""The path of a list that is streamed."""
 READS = (
     LIST,
     "/tasks/{id}",
@@ -62,44 +62,44 @@ READS = (
 
 
 class Minute(NamedTuple):
-    """How the service was at the end of a minute."""
+    """The metrics of the service at the end of a minute."""
 
     fault: str
     megabytes: float
     usage: ProcessMetrics
     written: int
-    """Writes that were acknowledged until then."""
+    """The number of writes that were acknowledged until then."""
     slowest: float
-    """Seconds that an answer took in this minute, at the most."""
+    """The longest time that a response took in this minute, in seconds."""
 
 
 @dataclass
 class Report:
-    """What became of it."""
+    """The results of a run."""
 
     minutes: list[Minute] = field(default_factory=list)
     settled: int = 0
-    """The first minute from which on what the process holds is compared."""
+    """The first minute from which on the process's metrics are compared."""
     acknowledged: int = 0
     replayed: int = 0
     reads: int = 0
     changes: int = 0
-    """Events that the followers saw, all together."""
+    """The number of events that all followers saw."""
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    """How long each kind of read took."""
+    """The durations of each kind of read, in seconds."""
     faults: list[str] = field(default_factory=list)
-    """What must not be, a sentence each."""
+    """Faults that were found, one sentence each."""
 
 
 class Reader:
-    """Reads one thing after another, and remembers how long each took."""
+    """Reads one thing after another, and records how long each took."""
 
     def __init__(self, port: int, report: Report, number: int) -> None:
         self._port, self._report = port, report
         self._choose = random.Random(number)
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Reads until it is cancelled."""
         while True:
             with contextlib.suppress(NoAnswer):
                 async with Connection(self._port) as connection:
@@ -126,7 +126,7 @@ class Reader:
         await asyncio.sleep(self._choose.uniform(0, 0.05))
 
     async def _take(self, connection: Connection, path: str) -> int:
-        """The status of an answer that came in full."""
+        """Returns the status of a response that was received in full."""
         if path != LIST:
             connection.send("GET", path)
             status, headers = await connection.head()
@@ -141,14 +141,14 @@ class Reader:
 
 
 class Follower:
-    """Follows the stream of changes through all that happens."""
+    """Follows the stream of changes through all faults."""
 
     def __init__(self, port: int, report: Report) -> None:
         self._port, self._report = port, report
         self._last, self._seq = "0", 0
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Follows until it is cancelled."""
         while True:
             with contextlib.suppress(NoAnswer, ConnectionError, asyncio.IncompleteReadError):
                 async with Connection(self._port) as connection:
@@ -175,14 +175,14 @@ class Follower:
 
 
 async def kill(service: RunningService, folder: Path) -> None:
-    """Ends it with SIGKILL, and starts it again."""
+    """Kills the service with SIGKILL, and starts it again."""
     await asyncio.to_thread(service.kill)
     await asyncio.sleep(1)
     await asyncio.to_thread(service.start)
 
 
 async def hang_up(service: RunningService, folder: Path) -> None:
-    """Clients that break off requests, and leave lists and streams."""
+    """Runs clients that break off requests, and leave lists and streams."""
     head = b"POST /tasks/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n"
     broken = head + b'{"description": "never"'
     texts = [
@@ -200,7 +200,7 @@ async def hang_up(service: RunningService, folder: Path) -> None:
 
 
 async def idle(service: RunningService, folder: Path) -> None:
-    """Connections that ask for nothing, and drip."""
+    """Opens connections that send nothing, or send slowly."""
 
     async def client(number: int) -> None:
         with contextlib.suppress(NoAnswer, ConnectionError):
@@ -212,7 +212,7 @@ async def idle(service: RunningService, folder: Path) -> None:
 
 
 async def upload(service: RunningService, folder: Path) -> None:
-    """Bodies that are far too long."""
+    """Sends bodies that are much too long."""
 
     async def client(number: int) -> None:
         with contextlib.suppress(NoAnswer, ConnectionError):
@@ -225,7 +225,7 @@ async def upload(service: RunningService, folder: Path) -> None:
 
 
 async def stall(service: RunningService, folder: Path) -> None:
-    """Clients that ask for a lot, and take nothing."""
+    """Runs clients that request a lot and read nothing."""
 
     async def client(number: int) -> None:
         with contextlib.suppress(NoAnswer):
@@ -238,7 +238,7 @@ async def stall(service: RunningService, folder: Path) -> None:
 
 
 async def lock(service: RunningService, folder: Path) -> None:
-    """Another program that holds the file locked."""
+    """Locks the file as another program would."""
     for seconds in (1.0, 5.0):
         with contextlib.closing(sqlite3.connect(folder / "tasks.db", timeout=10, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -248,7 +248,7 @@ async def lock(service: RunningService, folder: Path) -> None:
 
 
 async def overfill(service: RunningService, folder: Path) -> None:
-    """More writes at once than may wait, while the file is locked."""
+    """Sends more writes at once than may wait, while the file is locked."""
 
     async def client(number: int) -> None:
         with contextlib.suppress(NoAnswer):
@@ -262,7 +262,7 @@ async def overfill(service: RunningService, folder: Path) -> None:
 
 
 async def many(client: Callable[[int], Awaitable[None]], count: int, *, at_once: int) -> None:
-    """So many clients, some at a time."""
+    """Runs `count` clients, some at a time."""
     numbers = iter(range(count))
 
     async def one_after_another() -> None:
@@ -280,7 +280,7 @@ FAULTS: Sequence[Fault] = (hang_up, idle, lock, upload, stall, overfill)
 
 
 async def soak(folder: Path, minutes: int, *, say: Callable[[str], None] = print) -> Report:
-    """Runs it for so many minutes, on a store in `folder`; `say` is told how it goes."""
+    """Runs the load for `minutes`, on a store in `folder`; calls `say` with a line for each minute."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     report = Report()
@@ -321,7 +321,7 @@ async def soak(folder: Path, minutes: int, *, say: Callable[[str], None] = print
 async def one_minute(
     service: RunningService, folder: Path, fault: Fault, checker: WriteChecker, report: Report
 ) -> Minute:
-    """A fault, and then some time to recover, at whose end is looked."""
+    """Causes a fault, waits until the service has recovered, and measures."""
     end = time.monotonic() + 60
     known = {kind: len(seconds) for kind, seconds in report.seconds.items()}
     await fault(service, folder)
@@ -340,7 +340,7 @@ async def one_minute(
 
 
 def drifts(report: Report) -> list[str]:
-    """What the process holds more of at the end than when it had settled, a sentence each."""
+    """Returns which metrics have grown since the process had settled, a sentence each."""
     settled = report.minutes[report.settled :]
     third = max(len(settled) // 3, 1)
     found = []
@@ -358,7 +358,7 @@ def drifts(report: Report) -> list[str]:
 
 
 def line_of(minute: Minute) -> str:
-    """A minute as it is printed."""
+    """Returns a minute as it is printed."""
     usage = minute.usage
     return (
         f"{minute.fault:10} {minute.megabytes:7.1f} MB {usage.descriptors:5} descriptors {usage.threads:3} threads"
@@ -368,7 +368,7 @@ def line_of(minute: Minute) -> str:
 
 
 def summary_of(report: Report) -> str:
-    """The whole as it is printed."""
+    """Returns the report as it is printed."""
     lines = [
         f"{report.acknowledged:,} writes acknowledged, {report.replayed:,} of them on a second try;"
         f" {report.reads:,} reads; {report.changes:,} changes seen by {FOLLOWERS} followers",
@@ -382,7 +382,7 @@ def summary_of(report: Report) -> str:
 
 
 def main() -> int:
-    """The exit status."""
+    """Runs the load and returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=int, default=60)
     settings = parser.parse_args()

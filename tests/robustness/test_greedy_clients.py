@@ -1,4 +1,4 @@
-"""Many clients that ask for much and take little of it, or send much and never finish it."""
+"""Many clients that request much and read little of it, or send much and never finish it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from robustness.process_metrics import megabytes_of
 pytestmark = pytest.mark.slow
 
 GROWTH_MEGABYTES = 100
-"""What all of them together may cost."""
+"""The memory that all of them together may cost, in MB."""
 COUNTS = {"idle": 900, "asset": 100, "body": 600, "stream": 500, "small-answers": 100}
-"""How many clients there are of some kinds.  Where nothing is bounded, most cost more than GROWTH_MEGABYTES."""
+"""The number of clients of some kinds. Without limits, most would cost more than GROWTH_MEGABYTES."""
 COUNT = 200
-"""How many of the others."""
+"""The number of clients of the other kinds."""
 SEND_SECONDS = 3.0
-"""For which a client that the service doesn't listen to tries to send."""
+"""Seconds for which a client that the service doesn't read from tries to send."""
 LIMIT = 128 * 2**20
 
 
@@ -39,7 +39,7 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 
 
 def peak_megabytes(service: RunningService, *, seconds: float) -> float:
-    """The most memory that the service occupies within `seconds`."""
+    """Returns the most memory that the service occupies within `seconds`, in MB."""
     end, peak = time.monotonic() + seconds, 0.0
     while time.monotonic() < end:
         peak = max(peak, megabytes_of(service))

@@ -1,4 +1,4 @@
-"""Clients that hang up: a write is wholly there or not at all, and nothing is left behind."""
+"""Clients that disconnect: a write is done completely or not at all, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from robustness.process_metrics import LiveClient, leaked, vitals_of
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 32
-"""Clients that hang up at the same time."""
+"""The number of clients that disconnect at the same time."""
 
 
 class Attempt(NamedTuple):
-    """A request that its client leaves alone, sooner or later."""
+    """A request whose client disconnects sooner or later."""
 
     request: bytes
     mark: str
-    """The label of all that it makes or changes."""
+    """The label of all tasks that it creates or updates."""
     writes: int
-    """Changes that it makes if it is done."""
+    """The number of changes that it makes if it is done."""
 
 
 def written(method: str, path: str, document: object = None) -> bytes:
-    """A request as it is sent."""
+    """Returns a request as bytes."""
     body = b"" if document is None else json.dumps(document).encode()
     more = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
     return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n".encode() + body
 
 
 class Attempts:
-    """Makes attempts, each on tasks of its own."""
+    """Makes attempts, each with separate tasks."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._count = 0
 
     def make(self, kind: str, count: int) -> list[Attempt]:
-        """`count` of a kind: POST, PATCH, DELETE or batch."""
+        """Makes `count` attempts of a kind: POST, PATCH, DELETE or batch."""
         marks = [f"{kind}-{self._count + number}" for number in range(count)]
         self._count += count
         targets = self._targets(marks, 0 if kind == "POST" else 2 if kind == "batch" else 1)
         return [self._attempt(kind, mark, targets) for mark in marks]
 
     def _targets(self, marks: list[str], each: int) -> Iterator[int]:
-        """Ids of new tasks, `each` of them for each mark."""
+        """Creates tasks and returns their ids, `each` of them for each mark."""
         drafts = [{"description": "as it was", "labels": [mark]} for mark in marks for _ in range(each)]
         tasks = [{"op": "create", "task": draft} for draft in drafts]
         while tasks:
@@ -82,7 +82,7 @@ class Attempts:
 
 
 async def leave(port: int, data: bytes, *, seconds: float | None, reset: bool) -> None:
-    """Sends `data`, and hangs up `seconds` later, or when the answer begins: with a reset, or in order."""
+    """Sends `data`, and disconnects `seconds` later, or when the response begins: with a reset, or in order."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     if seconds is None:
@@ -97,7 +97,7 @@ async def leave(port: int, data: bytes, *, seconds: float | None, reset: bool) -
 
 
 async def leave_all(port: int, attempts: list[tuple[bytes, float | None]]) -> None:
-    """All of them, some at a time: what is sent, and when each client leaves."""
+    """Runs all attempts, some at a time; each gives what is sent, and when its client leaves."""
     waiting = iter(enumerate(attempts))
 
     async def client() -> None:
@@ -108,7 +108,7 @@ async def leave_all(port: int, attempts: list[tuple[bytes, float | None]]) -> No
 
 
 async def changes(port: int) -> AsyncIterator[dict[str, Any]]:
-    """The whole change log."""
+    """Returns the whole change log."""
     since = "0"
     async with Connection(port) as connection:
         while True:
@@ -121,7 +121,7 @@ async def changes(port: int) -> AsyncIterator[dict[str, Any]]:
 
 
 async def done(port: int, attempts: list[Attempt]) -> list[Attempt]:
-    """Those of `attempts` that were done, each of which is wholly there, and apart from all others."""
+    """Returns the attempts that were done, after checking that each is complete and separate from all others."""
     log = [change async for change in changes(port)]
     assert [change["seq"] for change in log] == list(range(1, len(log) + 1))
     marks: dict[int, str] = {}

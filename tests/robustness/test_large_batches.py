@@ -1,4 +1,4 @@
-"""Batches of 8 MiB, whose values take far more memory and time than their size tells."""
+"""Batches of 8 MiB, whose values take far more memory and time than their size suggests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def running(tmp_path: Path) -> Iterator[RunningService]:
 
 
 def most_megabytes_of(service: RunningService) -> float:
-    """The most memory that it has occupied so far."""
+    """Returns the most memory that the service has occupied so far, in MB."""
     found = re.search(r"^VmHWM:\s+(\d+) kB", Path(f"/proc/{service.process.pid}/status").read_text(), re.MULTILINE)
     assert found is not None
     return int(found[1]) / 1024

@@ -1,4 +1,4 @@
-"""Adapters that misbehave: the log names them, nobody waits for ever, and everybody else goes on."""
+"""Adapters that misbehave: the log names them, every request gets a response, and other work goes on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tasksvc.application.tokens import new_secret
 pytestmark = pytest.mark.slow
 
 PATIENCE = 0.5
-"""Seconds, instead of half a minute."""
+"""A short timeout in seconds, in place of half a minute."""
 CREATE = ("POST", "/tasks/", {"description": "x"})
 OPTIONS = Options(drain_seconds=PATIENCE)
 
@@ -38,7 +38,7 @@ Serve = Callable[..., AbstractAsyncContextManager[InProcess]]
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The faulty adapter as a distribution; the folder where it is."""
+    """Installs the faulty adapter as a distribution and returns its folder."""
     place = tmp_path / "place"
     information = place / "faulty_store-1.0.dist-info"
     information.mkdir(parents=True)
@@ -52,7 +52,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.fixture
 def serve(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Serves a store with a fault, with little patience; there is a task 1, and the fault shows from then on."""
+    """Serves a store with a fault and a short timeout; task 1 exists, and the fault shows from then on."""
     monkeypatch.setattr(in_flight, "REQUEST_SECONDS", PATIENCE)
     monkeypatch.setattr(in_flight, "GRACE_SECONDS", PATIENCE)
     monkeypatch.setattr(streaming, "PIECE_SECONDS", PATIENCE)
@@ -78,21 +78,21 @@ def serve(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
 
 
 async def request(running: InProcess, method: str, path: str, document: object = None, token: str = "") -> Answer:
-    """The answer to a request."""
+    """Sends a request and returns its response."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with Connection(running.port) as connection:
         return await connection.request(method, path, document, headers)
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Returns when it does."""
+    """Returns when the condition holds."""
     async with asyncio.timeout(20 * PATIENCE):
         while not holds():
             await asyncio.sleep(0.02)
 
 
 def is_named(caplog: pytest.LogCaptureFixture) -> bool:
-    """Whether the log names the store of a fault."""
+    """Returns whether the log names the store of a fault."""
     return any("faulty" in record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
 
 
@@ -109,7 +109,7 @@ CALLS = [
     ("read_changes", "GET", "/changes", None),
     ("read_changes", "GET", "/changes/stream", None),
 ]
-"""A method of the port, and a request that needs it."""
+"""Methods of the port, each with a request that needs it."""
 
 
 @pytest.mark.parametrize("fault", ["raises", "is_cancelled", "gives_text", "gives_nothing"])

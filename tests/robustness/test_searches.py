@@ -1,4 +1,4 @@
-"""Clients that search much, and leave before they are answered."""
+"""Clients that search much, and disconnect before they get a response."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LIST_THAT_NO_INDEX_HAS = "/tasks/?done=false&priority=3&sort=-created_at&limit=2
 
 
 class Looking:
-    """Stands in for the test of a description: it waits while it is shut, and takes a moment for each one."""
+    """Replaces the test of a description: it waits while it is closed, and takes a moment for each one."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
         self.open.set()
         self.seconds = 0.0
         self.sought: list[str] = []
-        """What was searched for, each time that a description was looked at."""
+        """The searched text, for each description that was tested."""
 
     def contains(self, text: str, folded: str) -> bool:
         self.sought.append(folded)
@@ -67,7 +67,7 @@ async def running(tmp_path: Path, looking: Looking, monkeypatch: pytest.MonkeyPa
 
 
 async def connected(port: int, path: str, address: str) -> socket.socket:
-    """A connection that has asked for `path`."""
+    """Opens a connection and requests `path`."""
     connection = socket.socket()
     connection.setblocking(False)
     connection.bind((address, 0))
@@ -80,7 +80,7 @@ async def connected(port: int, path: str, address: str) -> socket.socket:
 
 
 async def ask(port: int, path: str, address: str = HERE) -> Answer:
-    """The answer, however long it takes."""
+    """Returns the response, however long it takes."""
     with closing(await connected(port, path, address)) as connection:
         received = b""
         async with asyncio.timeout(PATIENCE_SECONDS):

@@ -1,4 +1,4 @@
-"""Everything that takes much of a service at once, on one that has little memory and a log that nobody reads."""
+"""All expensive requests at once, on a service with little memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that are slow, or many, or send without an end; and somebody who only wants to work beside them."""
+"""Clients that are slow, or many, or send without an end, while a normal client works beside them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENT = with_constants(
         FOREVER_SECONDS,
     )
 )
-"""Before a service that bears with slow clients for ever, so that they are there for the whole test."""
+"""Constants of a service that tolerates slow clients without a limit, so that they stay for the whole test."""
 WITH_64_DESCRIPTORS = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
@@ -64,7 +64,7 @@ async def hang_up(writer: asyncio.StreamWriter) -> None:
 
 
 async def seconds_until_closed(port: int, drips: bytes) -> float:
-    """How long a connection lasts that sends a byte of `drips` a second; it never sends all of them."""
+    """Returns how long a connection lasts that sends a byte of `drips` a second; it never sends all of them."""
     reader, writer = await connect(port)
     began = time.monotonic()
 
@@ -82,7 +82,7 @@ async def seconds_until_closed(port: int, drips: bytes) -> float:
 
 
 async def seconds_until_closed_in_body(port: int) -> float:
-    """The same for one whose head comes at once, and whose body drips."""
+    """Returns how long a connection lasts whose head comes at once, and whose body comes slowly."""
     reader, writer = await connect(port)
     began = time.monotonic()
     writer.write(HEAD + b"Content-Length: 1000\r\n\r\n")
@@ -143,10 +143,10 @@ async def test_connections_that_do_nothing_hold_up_nobody(patient: RunningServic
 
 
 async def send_for_ever(port: int, head: bytes, piece: bytes) -> tuple[int | None, float]:
-    """Sends `head` and then `piece` again and again; the status of the answer, and the seconds until it came.
+    """Sends `head` and then `piece` again and again; returns the status of the response, and the seconds until it came.
 
-    The status is None where the connection was reset first: the service waits a while after its answer, and this
-    process may be too busy to read it in that time.
+    The status is None if the connection was reset first: the service waits a while after its response, and this process
+    may be too busy to read it in that time.
     """
     reader, writer = await connect(port)
     began = time.monotonic()
@@ -212,14 +212,14 @@ async def test_an_oversize_that_is_declared_is_refused_before_the_body_comes(pat
 
 
 def processor_seconds_of(service: RunningService) -> float:
-    """How long the service has kept a processor busy."""
+    """Returns the CPU time of the service, in seconds."""
     numbers = Path(f"/proc/{service.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.asynccontextmanager
 async def idle_connections(port: int, count: int) -> AsyncIterator[None]:
-    """Connections that are held, as far as they are accepted."""
+    """Opens connections, as far as they are accepted, and keeps them."""
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(count):
             _, writer = await connect(port)

@@ -1,4 +1,4 @@
-"""Clients that ask for much and take it slowly, or not at all."""
+"""Clients that request much and read it slowly, or not at all."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tasksvc.application import memory_shares
 pytestmark = pytest.mark.slow
 
 STALL_SECONDS = 1.0
-"""Instead of half a minute."""
+"""A short timeout in seconds, in place of half a minute."""
 TASKS, BYTES = 600, 9_500
-"""Of each."""
+"""The number of tasks, and the bytes of each."""
 PAGE = "/tasks/?limit=600"
-"""Complete before it is sent."""
+"""The path of a page, which is complete before it is sent."""
 LIST = "/tasks/"
-"""Sent piece by piece."""
+"""The path of a list that is streamed."""
 STREAM = "/changes/stream?since=0"
-"""The same, and it has no end."""
+"""The path of a stream that has no end."""
 
 
 @pytest.fixture
 async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InProcess]:
-    """A service that loses patience soon, and answers more than the system keeps for a connection."""
+    """A service with a short timeout, whose responses are larger than the system's buffers for a connection."""
     for module in (http_protocol, streaming):
         monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
     monkeypatch.setattr(listener, "LOOK_SECONDS", 0.1)
@@ -51,7 +51,7 @@ async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 
 async def ask(port: int, path: str, *, close: bool = False) -> socket.socket:
-    """A connection that has asked for `path`, and takes little at once."""
+    """Opens a connection with a small receive buffer and requests `path`."""
     loop = asyncio.get_running_loop()
     connection = socket.socket()
     connection.setblocking(False)
@@ -63,7 +63,7 @@ async def ask(port: int, path: str, *, close: bool = False) -> socket.socket:
 
 
 async def take(connection: socket.socket, *, pause: float = 0.0) -> tuple[int, bool]:
-    """Takes all that comes until there is no more: how many bytes, and whether they end as a list does."""
+    """Reads to the end and returns the number of bytes, and whether they end as a list does."""
     loop = asyncio.get_running_loop()
     size, end = 0, b""
     while True:
@@ -79,7 +79,7 @@ async def take(connection: socket.socket, *, pause: float = 0.0) -> tuple[int, b
 
 
 async def gone(running: InProcess) -> bool:
-    """Whether no connection is left soon after the patience with slow readers has ended."""
+    """Returns whether all connections are closed soon after the timeout for slow readers."""
     service = running.service
     await until(lambda: not running.connections and not len(running.in_flight) and not service.feed.streams)
     return True

@@ -22,11 +22,11 @@ from tasksvc.application.tokens import new_secret
 
 DAY = timedelta(days=1)
 JUMPS = [DAY, -DAY, -2 * DAY, 2 * DAY, timedelta(0)]
-"""From the true time, one after another."""
+"""Offsets from the true time, one after another."""
 
 
 class Clock:
-    """The wall clock of this process, `ahead` of the true one."""
+    """The wall clock of this process, which is `ahead` of the true one."""
 
     def __init__(self) -> None:
         self.ahead = timedelta(0)
@@ -34,7 +34,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Every look at the wall clock, by the service or by a library, sees it."""
+    """A clock that replaces the wall clock for the service and the libraries."""
     clock = Clock()
     true_time = time.time
 
@@ -50,7 +50,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(params=["memory", "sqlite"])
 async def running(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[InProcess]:
-    """A service on each store, which anybody may use."""
+    """A service on each kind of store, without tokens."""
     store = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db"
     async with InProcess(store, Options(tokens=TokenPolicy.NEVER)) as service:
         yield service
@@ -63,20 +63,19 @@ async def client(running: InProcess) -> AsyncIterator[Connection]:
 
 
 async def create(client: Connection, description: str, key: str | None = None) -> Answer:
-    """Makes a task."""
     headers = {} if key is None else {"Idempotency-Key": key}
     return await client.request("POST", "/tasks/", {"description": description}, headers)
 
 
 async def change_log(client: Connection) -> list[dict[str, Any]]:
-    """All of it."""
+    """Returns the whole change log."""
     page = (await client.request("GET", "/changes?since=0&limit=1000")).document
     assert not page["more"]
     return list(page["changes"])
 
 
 async def prune(running: InProcess) -> None:
-    """Drops all that is old by now."""
+    """Prunes all that is old now."""
     while await prune_step(running.service.repository, Retention(), at=now()):
         pass
 

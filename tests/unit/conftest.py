@@ -1,4 +1,4 @@
-"""Hypothesis without a deadline: a machine that is busy is no failure."""
+"""Hypothesis without a deadline, since a busy machine isn't a failure."""
 
 from hypothesis import settings
 

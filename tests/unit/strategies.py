@@ -1,4 +1,4 @@
-"""Values that obey the rules, for hypothesis."""
+"""Values that obey the rules, as strategies of hypothesis."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ patches = st.fixed_dictionaries(
 )
 
 few_moments = st.integers(0, 3).map(lambda day: datetime(2026, 1, 1 + day, tzinfo=UTC))
-"""So few that ties are common."""
+"""Few distinct times, so that ties are common."""
 lists_of_tasks = st.lists(
     st.builds(
         Task,

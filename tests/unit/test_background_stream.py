@@ -1,4 +1,4 @@
-"""A stream that a thread writes: who writes to it never waits, and what is lost is counted."""
+"""A stream that a thread writes: writers never wait, and lost lines are counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Pipe:
         self.received = ""
 
     def read_until(self, end: str) -> str:
-        """What comes, up to `end`."""
+        """Reads up to and including `end`."""
         while not self.received.endswith(end):
             self.received += os.read(self._read_end, 2**16).decode()
         return self.received

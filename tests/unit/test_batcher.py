@@ -23,7 +23,7 @@ PATIENCE = 10.0
 
 
 class Store:
-    """Takes groups when it is let, and keeps a journal of them."""
+    """A store that commits groups when the test lets it, and keeps a journal of them."""
 
     def __init__(self, **limits: int) -> None:
         self.groups: list[list[int]] = []
@@ -51,7 +51,7 @@ class Store:
         return [f"done {unit}" if unit >= 0 else StoreFull(f"no room for {unit}") for unit in units]
 
     async def busy_with(self, unit: int) -> asyncio.Future[str]:
-        """Starts a group of one that does not end before the store is freed."""
+        """Starts a group of one that doesn't end before the store is released."""
         self.free.clear()
         self.started.clear()
         future = self.commit(unit)
@@ -60,7 +60,7 @@ class Store:
 
 
 async def settled(*futures: asyncio.Future[str]) -> list[str | BaseException]:
-    """The outcomes of all, within PATIENCE."""
+    """Returns the outcomes of all, within PATIENCE."""
     return await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), PATIENCE)
 
 
@@ -395,7 +395,7 @@ async def test_a_close_that_is_cancelled_stops_nothing_and_can_be_repeated() -> 
 
 
 def worker_of(store: Store, others: set[asyncio.Task[Any]]) -> asyncio.Task[Any]:
-    """The task that runs the groups of `store`, which is the one that was not there before."""
+    """Returns the task that runs the groups of `store`, which is the one that wasn't there before."""
     (worker,) = asyncio.all_tasks() - others
     return worker
 

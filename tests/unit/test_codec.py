@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
 
 def without_orjson() -> Any:
-    """The codec as it is on a platform that has no orjson."""
+    """Makes the codec work as on a platform that has no orjson."""
     spec = importlib.util.find_spec("tasksvc.domain.codec")
     assert spec is not None
     assert spec.loader is not None
@@ -121,7 +121,7 @@ def test_what_is_no_result_of_a_write_is_not_kept_as_one(result: Any) -> None:
 
 
 def test_results_that_the_first_version_kept_are_read() -> None:
-    """Without the kinds of results that came later."""
+    """The first version had fewer kinds of results."""
     task = (
         '{"id":1,"description":"x","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":["a"],'
         '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'

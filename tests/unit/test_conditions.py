@@ -1,4 +1,4 @@
-"""Long conditions on entity tags, which are kept as their text."""
+"""Long preconditions on entity tags, which are kept as their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be said of a task."""
+"""The rules that tasks must obey."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LATER = NOW + timedelta(hours=1)
 # ---------------------------------------------------------------- text
 
 UNSTORABLE = ["\0", "a\0b", "\ud800", "a\udfffb", "\udc00\ud800"]
-"""The last is a surrogate pair the wrong way round."""
+"""Characters that no store can hold; the last is a reversed surrogate pair."""
 
 
 @pytest.mark.parametrize("text", UNSTORABLE)
@@ -82,7 +82,7 @@ def test_normalized_labels_are_a_sorted_set(labels: list[str]) -> None:
 
 
 def nested(levels: int, innermost: Any) -> dict[str, Any]:
-    """Objects and arrays in turn, `levels` deep together, around `innermost`."""
+    """Returns objects and arrays in turn, `levels` deep together, around `innermost`."""
     value = innermost
     for level in range(levels - 1):
         value = [value] if level % 2 else {"in": value}

@@ -1,4 +1,4 @@
-"""The bound on the bytes that clients make the service hold."""
+"""The limit on the bytes that clients make the service hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tasksvc.api.server.held_bytes import HeldBytes
 
 
 class Connection:
-    """A connection that notes that it was closed."""
+    """A connection that records that it was closed."""
 
     def __init__(self, peer: str) -> None:
         self.peer = peer

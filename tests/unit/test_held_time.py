@@ -1,4 +1,4 @@
-"""How long the loop was held."""
+"""The time for which the event loop was blocked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A repository over a ledger, and what it promises to a store that keeps what it holds."""
+"""A repository over a ledger, and its guarantees to a durable store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large JSON arrays, item by item."""
+"""Large JSON arrays, read item by item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of writing."""
+"""The rules of writing, as the ledger decides them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def versions(*numbers: int, of: str = "life") -> frozenset[Version]:
 
 
 def do(ledger: Ledger, *writes: Write, at: datetime = NOW, idempotency_key: IdempotencyKey | None = None) -> Decision:
-    """Decides and applies, as a store does."""
+    """Decides and applies writes, as a store does."""
     decision = ledger.decide(writes, at=at, idempotency_key=idempotency_key)
     ledger.apply(decision.entries())
     return decision
@@ -558,7 +558,7 @@ def test_a_write_of_no_known_kind_is_refused_by_its_name_and_place(write: Any) -
 
 
 def test_a_write_of_no_known_kind_names_nothing_that_a_ledger_must_know() -> None:
-    """So that it doesn't fail the commits beside it."""
+    """Otherwise it would fail the commits beside it."""
     names = read_set([Commit([Archive(1)], NOW), Commit([DeleteTask(2)], NOW)])  # type: ignore[list-item]
 
     assert names == ({2}, set(), set())

@@ -1,4 +1,4 @@
-"""How much memory clients can make the process keep."""
+"""The amount of memory that clients can make the process keep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEGABYTE = 2**20
 
 
 def cgroups(folder: Path, own: str, limits: dict[str, str]) -> tuple[Path, Path]:
-    """What stands for /proc/self/cgroup, and for the folder where groups are mounted, with `limits` by file."""
+    """Creates files in place of /proc/self/cgroup and the folder of mounted groups, with `limits` by file."""
     (folder / "cgroup").write_text(own)
     for name, limit in limits.items():
         file = folder / "mounted" / name

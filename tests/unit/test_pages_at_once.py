@@ -1,4 +1,4 @@
-"""The bound on the pages that are read at once."""
+"""The limit on the number of pages that are read at once."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ AT_ONCE = 4
 
 
 class SlowRepository(InMemoryRepository):
-    """A store whose pages come when the test says so."""
+    """A store whose pages are returned when the test says so."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[int] = []
-        """The limits of the pages that are being read, or were."""
+        """The limits of the pages that were requested."""
         self.may_answer = asyncio.Semaphore(0)
 
     async def find(
@@ -38,7 +38,7 @@ async def slow() -> AsyncIterator[SlowRepository]:
 
 
 def ask(pages: PagesAtOnce, slow: SlowRepository, count: int, first: int = 1) -> list[asyncio.Task[Page]]:
-    """Asks for so many pages, whose limits are `first` and so on."""
+    """Requests `count` pages, whose limits are `first` and so on."""
     return [asyncio.create_task(pages.find(slow, TaskQuery(), limit=number)) for number in range(first, first + count)]
 
 

@@ -1,4 +1,4 @@
-"""Whom what a connection does counts for."""
+"""The client that a connection's work is counted for."""
 
 from __future__ import annotations
 

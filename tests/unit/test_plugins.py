@@ -42,7 +42,7 @@ URL = "plug://user:sesame@host/db?password=sesame"
 
 
 class SitePackages:
-    """A place of its own for each distribution, where Python finds it."""
+    """A separate folder for each distribution, where Python finds it."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._folder, self._monkeypatch = folder, monkeypatch
@@ -85,7 +85,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SitePackag
 
 
 async def problem_with(url: str) -> str:
-    """What is said when the store cannot be opened: one line, without the secret of the URL."""
+    """Returns the message of a store that can't be opened: one line, without the secret of the URL."""
     with pytest.raises(PluginError) as caught:
         await open_repository(url)
     message = str(caught.value)
@@ -328,7 +328,7 @@ def test_the_list_tells_of_each_adapter_where_it_came_from_and_whether_it_loads(
 
 
 def modules_after(code: str, *places: Path) -> set[str]:
-    """The names of all modules that a fresh Python has loaded after `code`."""
+    """Returns the names of all modules that a fresh Python has loaded after `code`."""
     paths = "".join(f"sys.path.insert(0, {str(place)!r})\n" for place in places)
     report = "\nprint('\\n'.join(sys.modules))"
     done = subprocess.run(

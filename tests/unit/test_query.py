@@ -1,4 +1,4 @@
-"""Which tasks, in which order."""
+"""Queries: filters and orders of tasks."""
 
 from __future__ import annotations
 

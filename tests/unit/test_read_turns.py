@@ -1,4 +1,4 @@
-"""Turns at being read from."""
+"""Readers of connections take turns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tasksvc.api.server.read_turns import ReadTurns
 
 
 class Reader:
-    """Notes in `log` when it's its turn."""
+    """A reader that records its turns in `log`."""
 
     def __init__(self, log: list[str], name: str) -> None:
         self._log, self._name = log, name

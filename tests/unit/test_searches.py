@@ -14,7 +14,7 @@ from tasksvc.domain.errors import Overloaded, StoreUnavailable
 
 
 class Store:
-    """Does searches, which end when they are let."""
+    """A store whose searches end when the test lets them."""
 
     def __init__(self) -> None:
         self.searches = Searches()
@@ -23,7 +23,7 @@ class Store:
         self.ends: dict[str, asyncio.Event] = {}
 
     def ask(self, name: str) -> asyncio.Task[str]:
-        """A search; the first letter of its name is its caller."""
+        """Starts a search; the first letter of its name is its caller."""
         self.ends[name] = asyncio.Event()
 
         async def search() -> str:
@@ -45,7 +45,7 @@ class Store:
 
 
 async def turns() -> None:
-    """Everything that can go on does."""
+    """Runs the event loop until nothing can go on."""
     for _ in range(10):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Store URLs."""
+"""Store URLs and their parts."""
 
 from __future__ import annotations
 

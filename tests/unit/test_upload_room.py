@@ -1,4 +1,4 @@
-"""Room for large request bodies."""
+"""The room for large request bodies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasksvc.domain.errors import Overloaded
 
 
 class Request:
-    """Somebody's request, which lives until the tests end: the room knows requests by their identity."""
+    """A request that lives until the tests end, since the room identifies requests by their identity."""
 
     _alive: ClassVar[list[Request]] = []
 
@@ -23,7 +23,7 @@ class Request:
 
 
 async def waiting(room: UploadRoom, request: Request, peer: str, size: int) -> asyncio.Task[None]:
-    """A request that wants room, and has asked for it."""
+    """A request that has asked for room and waits."""
     task = asyncio.create_task(room.enter(request, peer, size))
     await asyncio.sleep(0)
     return task

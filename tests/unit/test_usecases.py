@@ -1,4 +1,4 @@
-"""What the service does, over a repository."""
+"""What the service does with a repository."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def test_removing_what_matches_takes_the_first_thousand_by_id(
 
 async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -> None:
     class Overtaken(InMemoryRepository):
-        """Somebody is always faster."""
+        """A store in which another client is always faster."""
 
         async def find(self, query: TaskQuery, **options: Any) -> Page:
             page = await super().find(query, **options)
@@ -263,7 +263,7 @@ async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(
 async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
     repository: InMemoryRepository, clock: timedelta
 ) -> None:
-    """When it was used the clock was off by `clock`, and when old keys are dropped by as much the other way."""
+    """When it was used the clock was off by `clock`, and when old keys are deleted, by as much the other way."""
     await Tasks(repository).create(MILK, at=NOW + clock, idempotency_key=KEY)
 
     await retention.prune_step(repository, Retention(), at=NOW + timedelta(hours=KEY_HOURS) - clock)

@@ -1,4 +1,4 @@
-"""What the contract does not know of: the file."""
+"""What the contract kit doesn't test: the file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def content(path: Path) -> bytes:
 
 
 def listed(path: Path) -> list[str]:
-    """The descriptions in the file, as an opened store lists them."""
+    """Returns the descriptions in the file, as an opened store lists them."""
     found: list[str] = []
 
     async def read(store: JSONLRepository) -> None:
