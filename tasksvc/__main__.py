@@ -1,4 +1,4 @@
-"""python -m tasksvc"""
+"""Runs the command line as `python -m tasksvc`."""
 
 from tasksvc.cli import main
 

@@ -68,7 +68,7 @@ async def back_up(url: str | StoreURL, file: Path) -> None:
 
 
 def admin_socket(url: StoreURL) -> Path | None:
-    """The path of the Unix socket at which the process that serves `url` can be asked; None if it has none.
+    """Returns the path of the Unix socket at which the process that serves `url` can be asked; None if it has none.
 
     Raises InvalidStoreURL and PluginError.
     """
@@ -86,10 +86,10 @@ def admin_socket(url: StoreURL) -> Path | None:
 
 
 class Recognized(NamedTuple):
-    """Whose backup a file is."""
+    """The adapter that made a backup."""
 
     scheme: str | None
-    """Of the store URLs of the adapter that made it; None if no adapter knows it."""
+    """The scheme of the adapter that made it; None if no adapter recognizes it."""
     problems: Sequence[str]
     """A sentence for each adapter that could not be asked."""
 
@@ -117,7 +117,7 @@ def recognize_backup(head: bytes, *, first: str) -> Recognized:
 
 
 def recognizes_backup(scheme: str, head: bytes) -> bool:
-    """Whether the adapter of `scheme` takes a file that begins with `head` for a backup of its own.
+    """Returns whether the adapter of `scheme` takes a file that begins with `head` for a backup of its own.
 
     Raises PluginError.
     """
@@ -135,7 +135,7 @@ def _recognizes(scheme: str, head: bytes, claims: Sequence[_Claim]) -> bool:
 
 
 async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) -> Any:
-    """What a hook gives an awaitable of, which must be of `kind`."""
+    """Returns what a hook gives an awaitable of, which must be of `kind`."""
     try:
         given = call()
         waited = isinstance(given, Awaitable)
@@ -156,7 +156,7 @@ async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) 
 
 
 def installed_stores() -> list[InstalledStore]:
-    """All adapters that are installed, by scheme.  Imports each of them to see whether it loads."""
+    """Returns all adapters that are installed, by scheme.  Imports each of them to see whether it loads."""
     claims = _claims()
     found = []
     for entry_point, distribution in sorted(
@@ -181,13 +181,13 @@ class _Claim(NamedTuple):
 
 
 def _claims() -> list[_Claim]:
-    """All that are installed; a distribution that is found twice counts once."""
+    """Returns all that are installed; a distribution that is found twice counts once."""
     entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
     return [_Claim(found, found.dist) for found in entry_points if found.dist is not None]
 
 
 def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
-    """A manager with the one plugin of `scheme` in it."""
+    """Returns a manager with the one plugin of `scheme` in it."""
     fitting = [claim for claim in claims if claim.entry_point.name == scheme]
     if not fitting:
         schemes = ", ".join(sorted({claim.entry_point.name for claim in claims})) or "none"
@@ -210,7 +210,7 @@ def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
 
 
 def _problem(error: Exception, entry_point: EntryPoint, distribution: Distribution) -> str:
-    """Why an adapter cannot be loaded, as the end of a sentence."""
+    """Returns why an adapter can't be loaded, as the end of a sentence."""
     reason = " ".join(str(error).split())
     match error:
         case ModuleNotFoundError(name=str(missing)) if f"{entry_point.module}.".startswith(f"{missing}."):
@@ -224,7 +224,7 @@ def _problem(error: Exception, entry_point: EntryPoint, distribution: Distributi
 
 
 def _remedy(distribution: Distribution, module: str) -> str:
-    """How to get a module that `distribution` needs, as far as its metadata tells."""
+    """Returns how to get a module that `distribution` needs, as far as its metadata tells."""
     project = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
     for requirement in distribution.requires or ():
         extra = re.match(rf"{project}(?![\w.-]).*\bextra == ['\"]([^'\"]+)", requirement, re.IGNORECASE)

@@ -47,7 +47,7 @@ TOKENS_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-tokens", web.Appli
 
 
 def create_app(store: str | None = None, options: Options | None = None) -> web.Application:
-    """The service as an aiohttp application, to be run, or to be added to another with add_subapp().
+    """Returns the service as an aiohttp application, to be run, or to be added to another with add_subapp().
 
     `store` is the URL of a store, which is kept; without one it is the scratch store, which is
     emptied on shutdown.  The store is opened on startup, which raises what open_repository()

@@ -25,27 +25,27 @@ class Options:
     """
 
     guard: OriginCheck | None = None
-    """Against the browser."""
+    """Checks Host and Origin of each request; None checks neither."""
     operations_guard: OriginCheck | None = None
-    """The same before the figures on a port of their own."""
+    """Checks Host and Origin of requests for health and metrics on a port of their own."""
     tokens: TokenPolicy = TokenPolicy.NEVER
     admin_token: str | None = None
     """The secret of a token that may administer, which is put into the store if it is not there."""
     allowance: RateLimits = field(default_factory=RateLimits)
-    """How much each caller may do."""
+    """Limits what each caller may do."""
     cors_origins: frozenset[str] = frozenset()
     """Origins whose pages may use the API."""
     body_max: int = BODY_MAX
     batch_max: int = BATCH_BODY_MAX
-    """The same for batches.  Both in bytes."""
+    """Bytes that the body of a batch may have."""
     request_log: RequestLog | None = None
-    """Where a line for each request goes."""
+    """Writes a line for each request; None writes none."""
     proxies: TrustedProxies | None = None
-    """Whose word is taken for where a request comes from."""
+    """Proxies whose headers say which client a request comes from."""
     operations: bool = True
-    """Whether health and figures are served beside the tasks."""
+    """Whether health and metrics are served beside the tasks."""
     retention: Retention = field(default_factory=Retention)
     memory_limit: int | None = None
     """Bytes that the process may occupy, which bounds what clients can make it keep; None for no limit."""
     drain_seconds: float = 10.0
-    """How long the shutdown waits for requests in flight."""
+    """Seconds that the shutdown waits for requests in flight."""

@@ -28,7 +28,7 @@ class Route(NamedTuple):
     scope: Scope | None
     """The scope that a token needs, None if no token is needed.  Without a default it can't be forgotten."""
     types: tuple[str, ...] = (JSON,)
-    """Media types of its body."""
+    """Media types that its body may have."""
     body_max: int = BODY_MAX
     """The largest body in bytes."""
     operation_max: int = BODY_MAX
@@ -67,7 +67,7 @@ class Routes:
         self._add_not_found(router)
 
     def document(self) -> RouteGroup:
-        """The route of the OpenAPI document."""
+        """Returns the route of the OpenAPI document."""
         return RouteGroup([Route("GET", "/openapi.json", self._openapi, None)], documented=False, counted=True)
 
     def _add_path(self, router: web.UrlDispatcher, path: str, methods: Mapping[str, Route], group: RouteGroup) -> None:

@@ -37,7 +37,7 @@ log = logging.getLogger("tasksvc")
 
 
 def _take_chunk(events: Iterable[bytes]) -> list[bytes]:
-    """The first of `events`, at least one, up to the size of a chunk."""
+    """Returns the first of `events`, at least one, up to the size of a chunk."""
     taken, size = [], 0
     for event in events:
         taken.append(event)
@@ -56,15 +56,15 @@ class ChangeFeed:
         self._window: deque[bytes] = deque()
         self._bytes = 0
         self._head: Position | None = None
-        """Of the last event in the window; None while nobody reads the log."""
+        """The position of the last event in the window; None while nobody reads the log."""
         self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._closed = False
         self.streams = 0
-        """How many are open."""
+        """Streams that are open now."""
 
     async def start(self, since: Position | None) -> Position:
-        """The position at which a stream after `since` starts; without `since`, where the log ends now.
+        """Returns the position at which a stream after `since` starts; without `since`, where the log ends now.
 
         Raises PositionGone, StoreUnavailable; StoreClosed once the feed is closed.
         """
@@ -119,7 +119,7 @@ class ChangeFeed:
         return (await self._repository.find(TaskQuery(), limit=1)).position
 
     def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
-        """The next events after `since`, and where they end; None where the store has to be asked."""
+        """Returns the next events after `since`, and where they end; None where the store has to be asked."""
         head = self._head
         if head is None or since.generation != head.generation:
             return None
@@ -137,7 +137,7 @@ class ChangeFeed:
         return [self._encode(change, page.next.generation) for change in page.changes]
 
     async def close(self) -> None:
-        """Ends all streams."""
+        """Ends all streams and the reader."""
         self._closed = True
         self._wake()
         if self._reader is not None:

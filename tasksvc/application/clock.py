@@ -1,4 +1,4 @@
-"""The clock."""
+"""The clock of the service."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Returns the time, in UTC."""
     return datetime.now(UTC)

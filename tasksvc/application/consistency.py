@@ -15,11 +15,11 @@ from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 
 _ORDER = (StoreHeader, Task, Record, IdempotencyRecord, Change)
 _UNKNOWN, _DELETED = 0, 1
-"""What the log says of a task whose state it does not hold."""
+"""States of a task that the log doesn't hold."""
 
 
 async def inconsistencies(dump: AsyncIterable[Entry]) -> AsyncIterator[str]:
-    """What is wrong in a dump, a sentence each: order, numbers, versions, tasks against the log.
+    """Yields what is wrong in a dump, a sentence each: order, numbers, versions, tasks against the log.
 
     Keeps 32 bytes of memory for each task.
     """
@@ -132,7 +132,7 @@ def _state(task: Task) -> int:
 
 
 def _contradictions(task: Task) -> Iterator[str]:
-    """What no task can be."""
+    """Yields what no task can be."""
     if task.version < 1:
         yield f"Task {task.id} is at version {task.version}."
     if task.done != (task.completed_at is not None):

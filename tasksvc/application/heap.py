@@ -34,7 +34,7 @@ _STATM = Path("/proc/self/statm")
 
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-"""Of glibc's malloc.h."""
+"""Parameters of glibc's mallopt(), from malloc.h."""
 
 
 def keep_little() -> None:

@@ -22,7 +22,7 @@ READ_PAGE_BYTES = 2 * 2**20
 OWN_BYTES = 104 * 2**20
 """Bytes that the process itself takes: code, tasks that it remembers, and what requests need that are answered."""
 LEAST_SHARE = 8
-"""What is shared out is this part of the limit at least, though OWN_BYTES may be more than the rest."""
+"""The part of the limit that is shared out at least, though OWN_BYTES may be more than the rest."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
@@ -36,13 +36,13 @@ class MemoryShares(NamedTuple):
     bodies: int
     """Bytes, as REQUESTS_BYTES, ANSWERS_BYTES and BODIES_BYTES."""
     streams: int
-    """As STREAMS."""
+    """Streams that may be open at once."""
     pages: int
-    """As PAGES."""
+    """Pages that may be read at once."""
 
 
 def shares_of(limit: int | None) -> MemoryShares:
-    """The shares of a process that may occupy `limit` bytes; None for no limit."""
+    """Returns the shares of a process that may occupy `limit` bytes; None for no limit."""
     if limit is None:
         return MemoryShares(REQUESTS_BYTES, ANSWERS_BYTES, BODIES_BYTES, STREAMS, PAGES)
     left = max(limit - OWN_BYTES, limit // LEAST_SHARE)

@@ -39,7 +39,7 @@ class PagesAtOnce:
     """
 
     def __init__(self, free: int) -> None:
-        """`free`: pages that may be read at once."""
+        """Lets `free` pages be read at once."""
         self._free = free
         self._waiting: dict[_Asked, _Turn] = {}
 
@@ -52,7 +52,7 @@ class PagesAtOnce:
         limit: int,
         max_bytes: int | None = None,
     ) -> Page:
-        """TaskRepository.find(), when it's its turn.  The caller shows the page before it waits for anything else."""
+        """Returns what TaskRepository.find() does, when it's its turn.  Show the page before awaiting anything else."""
         turn = self._join(_Asked(query, after, limit, max_bytes))
         try:
             await turn.begun.wait()

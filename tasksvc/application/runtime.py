@@ -38,14 +38,14 @@ class Ended(Protocol):
     """Receives what a store held when it was closed."""
 
     def __call__(self, tasks: int | None, *, durable: bool) -> None:
-        """`tasks`: how many it held, None if they could not be counted in time; `durable`: whether it keeps them."""
+        """Takes the number of tasks, None if they could not be counted in time, and whether the store keeps them."""
 
 
 class Requests(Protocol):
     """The requests that are being answered, whichever way they came in."""
 
     write_given_up_at: float
-    """When the store last left a write without an answer, by perf_counter()."""
+    """The time at which the store last left a write without an answer, by perf_counter()."""
 
     def must_arrive_by(self, end: float) -> None:
         """Lets no request take longer to arrive than until `end`, by the clock of the event loop."""
@@ -99,26 +99,26 @@ class Runtime:
 
     @property
     def keeps_records(self) -> bool:
-        """Whether the open store keeps records, such as tokens.  Raises StoreClosed like is_durable."""
+        """Returns whether the open store keeps records, such as tokens.  Raises StoreClosed like is_durable."""
         return Capability.RECORDS in self.repository.capabilities
 
     @property
     def repository(self) -> TaskRepository:
-        """The open store.  Raises StoreClosed before the start and after the stop."""
+        """Returns the open store.  Raises StoreClosed before the start and after the stop."""
         if self._repository is None:
             raise StoreClosed("The service is not running.")
         return self._repository
 
     @property
     def tasks(self) -> Tasks:
-        """What can be done with tasks.  Raises StoreClosed before the start and after the stop."""
+        """Returns what can be done with tasks.  Raises StoreClosed before the start and after the stop."""
         if self._tasks is None:
             raise StoreClosed("The service is not running.")
         return self._tasks
 
     @property
     def feed(self) -> ChangeFeed:
-        """The live feed.  Raises StoreClosed before the start and after the stop."""
+        """Returns the live feed.  Raises StoreClosed before the start and after the stop."""
         if self._feed is None:
             raise StoreClosed("The service is not running.")
         return self._feed
@@ -187,7 +187,7 @@ class Runtime:
         self._watchdog.stop()
 
     async def _count(self, repository: TaskRepository) -> int | None:
-        """How many tasks there are; None if that cannot be said in time."""
+        """Returns how many tasks there are; None if that cannot be said in time."""
 
         async def count() -> int:
             return await repository.count(TaskQuery())

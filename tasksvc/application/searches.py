@@ -26,9 +26,9 @@ class Searches:
 
     def __init__(self) -> None:
         self._running: set[Hashable] = set()
-        """Their callers."""
+        """Callers of the searches that run."""
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """By caller, the one whose turn is next first."""
+        """Searches that wait, by caller; the caller whose turn is next comes first."""
 
     async def run(self, caller: Hashable, search: Callable[[], Awaitable[Answer]]) -> Answer:
         """Returns what `search` returns, which begins when it is the turn of `caller`.

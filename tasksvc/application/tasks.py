@@ -31,7 +31,7 @@ from tasksvc.domain.writes import (
 from tasksvc.ports.store import Found, Page, TaskRepository
 
 Shown = TypeVar("Shown")
-"""What is made of a page."""
+"""The form in which a page is shown."""
 Caller = Callable[[], Hashable]
 """Says whose turn it is to be; called only where there are turns."""
 ALL_TASKS = TaskQuery()
@@ -56,7 +56,7 @@ class Tasks:
     """
 
     def __init__(self, repository: TaskRepository, *, pages_at_once: int = PAGES_AT_ONCE) -> None:
-        """`pages_at_once`: pages of lists that are read at once."""
+        """Reads at most `pages_at_once` pages of lists at once."""
         self._repository = repository
         self._pages = PagesAtOnce(pages_at_once)
         # Searches in descriptions take the longest, so they wait for each other only.
@@ -198,5 +198,5 @@ class Tasks:
 
 
 def _only_task(committed: CommitResult) -> Found:
-    """The task of a commit of one write."""
+    """Returns the task of a commit of one write."""
     return Found(cast(Task, committed.results[0]), committed.position.generation)

@@ -24,13 +24,13 @@ from tasksvc.ports.store import TaskRepository
 
 PREFIX = "tasksvc_"
 SPACE = "tokens"
-"""Of the records by hash."""
+"""Namespace of the records by hash."""
 NAMES = "token-names"
-"""Of the records by name, which make a name unique."""
+"""Namespace of the records by name, which make a name unique."""
 NAME_RULE = "1 to 100 letters, digits, dots, dashes and underscores"
 
 _BROUGHT = "brought-tokens"
-"""Of the records by scope, which each process writes that changes the tokens brought by a file."""
+"""Namespace of the records by scope, which each process writes that changes the tokens brought by a file."""
 _TRIES = 100
 """Commits that other processes may come before."""
 _MALFORMED = "This isn't a token of tasksvc, or it was cut or mistyped. Make a new one."
@@ -54,7 +54,7 @@ class Scope(IntEnum):
 
     @classmethod
     def named(cls, name: str) -> Scope:
-        """The scope of that name.  Raises KeyError."""
+        """Returns the scope of that name.  Raises KeyError."""
         return cls[name.upper()]
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Token(NamedTuple):
     """Whether a file brought it, so that it ends when the file brings another one."""
 
     def is_valid(self, at: datetime) -> bool:
-        """Whether it has not expired."""
+        """Returns whether it has not expired."""
         return self.expires_at is None or at < self.expires_at
 
 
@@ -92,19 +92,19 @@ class TokenRefused(TasksvcError):
     """The token cannot be made or found."""
 
     def __init__(self, message: str, *, field: str = "name") -> None:
-        """`field`: what it is that was said wrong of the token."""
+        """Takes `field`, the field of the token that was wrong."""
         super().__init__(message)
         self.field = field
 
 
 def new_secret() -> str:
-    """A new token, as its owner sees it, once."""
+    """Returns a new token, as its owner sees it, once."""
     digits = _base62(secrets.randbits(256), _SECRET_DIGITS)
     return PREFIX + digits + _checksum(digits)
 
 
 def is_well_formed(secret: str) -> bool:
-    """Whether `secret` has the shape and the checksum of a token."""
+    """Returns whether `secret` has the shape and the checksum of a token."""
     if not _SHAPE(secret):
         return False
     digits = secret[len(PREFIX) : -_SUM_DIGITS]
@@ -112,7 +112,7 @@ def is_well_formed(secret: str) -> bool:
 
 
 def hash_secret(secret: str) -> str:
-    """What is kept of a token."""
+    """Returns what is kept of a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -205,13 +205,13 @@ def _ending(secret_hash: str, name: str) -> list[Write]:
 
 
 async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
-    """The token with this hash; also where it has expired."""
+    """Returns the token with this hash; also where it has expired."""
     record = await repository.record(SPACE, secret_hash)
     return None if record is None else _token(record)
 
 
 async def list_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
-    """Every token, by hash."""
+    """Yields every token, by hash."""
     after = ""
     while records := await repository.records(SPACE, after=after, limit=100):
         for record in records:
@@ -238,7 +238,7 @@ async def revoke_token(
 async def _done_before(
     repository: TaskRepository, idempotency_key: IdempotencyKey | None, *, at: datetime
 ) -> CommitResult | None:
-    """What the commit under `idempotency_key` did; None where there was none, and then the key stays unused.
+    """Returns what the commit under `idempotency_key` did; None where there was none, and then the key stays unused.
 
     For a request that couldn't be done now, and perhaps was done before.  Raises IdempotencyKeyReused.
     """

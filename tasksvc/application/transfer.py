@@ -27,14 +27,14 @@ from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 from tasksvc.ports.store import StoreReader, TaskRepository
 
 FORMAT: Final = 1
-"""Of exports.  One that cannot be read by this code has a higher number."""
+"""The number of the format of exports.  This code can't read an export with a higher number."""
 OPENING: Final = b'{"tasksvc":"export","format":'
-"""What an export begins with, before its format."""
+"""The beginning of an export, before the number of its format."""
 _FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
 _LINE_MAX: Final = 2**28
 """Bytes.  The longest line that is known is the answer to a large batch, which an idempotency key keeps."""
 _REPORT_EVERY: Final = 1_000
-"""Entries."""
+"""Entries between two reports of progress."""
 
 _T = TypeVar("_T")
 Progress = Callable[[str, float], None]
@@ -144,7 +144,7 @@ async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progr
 
 
 async def summarize(source: StoreReader, *, progress: Progress = silent) -> Summary:
-    """What `source` holds."""
+    """Returns what `source` holds."""
     tally = _Tally("reading", progress)
     async for _ in tally.passing(source.dump()):
         pass
@@ -152,7 +152,7 @@ async def summarize(source: StoreReader, *, progress: Progress = silent) -> Summ
 
 
 async def check(source: StoreReader, *, progress: Progress = silent) -> AsyncIterator[str]:
-    """What is wrong with a store, a sentence each: first underneath, then in what it holds."""
+    """Yields what is wrong with a store, a sentence each: first underneath, then in what it holds."""
     for problem in await source.check():
         yield problem
     tally = _Tally("checking", progress)
@@ -198,7 +198,7 @@ def _line(entry: Entry) -> bytes:
 
 
 def _entry(line: bytes) -> Entry:
-    """Raises InvalidExport."""
+    """Returns the entry of a line.  Raises InvalidExport."""
     try:
         value: dict[str, Any] = codec.loads(line)
         if "header" in value:
@@ -234,7 +234,7 @@ class _Tally:
         self._header = StoreHeader("", 0, 0, 0)
 
     def line(self, entry: Entry) -> bytes:
-        """The line of `entry`, which is counted."""
+        """Returns the line of `entry`, which is counted."""
         line = _line(entry)
         self._sum.update(line)
         self._kinds[type(entry)] += 1
@@ -244,13 +244,13 @@ class _Tally:
         return line
 
     async def report(self, entry: Entry) -> None:
-        """Now and then tells how far it has come, and lets others have a turn."""
+        """Reports progress every _REPORT_EVERY entries, and lets others have a turn."""
         if self._count % _REPORT_EVERY == 0:
             self._progress(self._step, self._share(entry))
             await asyncio.sleep(0)
 
     def _share(self, entry: Entry) -> float:
-        """By the numbers of the entries, since nobody has counted them."""
+        """Returns the fraction that is done, by the numbers of the entries, since they aren't counted before."""
         _, last_id, seq, floor = self._header
         match entry:
             case Task():
@@ -262,7 +262,7 @@ class _Tally:
         return done / max(last_id + seq - floor, 1)
 
     async def passing(self, entries: AsyncIterable[Entry]) -> AsyncIterator[Entry]:
-        """The same entries."""
+        """Yields the same entries, which are counted."""
         async with _closing(entries):
             async for entry in entries:
                 self.line(entry)
@@ -270,11 +270,11 @@ class _Tally:
                 yield entry
 
     def last_line(self) -> bytes:
-        """Of an export of the entries until now."""
+        """Returns the last line of an export of the entries until now."""
         return _last_line(self._count, self._sum.hexdigest())
 
     def summary(self) -> Summary:
-        """Of the entries until now."""
+        """Returns what the entries until now hold."""
         kinds = self._kinds
         return Summary(kinds[Task], kinds[Record], kinds[IdempotencyRecord], kinds[Change], self._sum.hexdigest())
 
@@ -283,7 +283,7 @@ class _Tally:
 
 
 async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
-    """The lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
+    """Yields the lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
     file.seek(0)
     first = file.readline(len(_FIRST_LINE))
     if first != _FIRST_LINE:

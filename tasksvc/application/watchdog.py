@@ -16,7 +16,7 @@ BEAT_SECONDS = 0.5
 LATE_SECONDS = 1.0
 """How late a beat may be."""
 FRAMES = 6
-"""Of the stack that are shown, the innermost ones."""
+"""Frames of the stack that are logged: the innermost ones."""
 
 log = logging.getLogger("tasksvc")
 
@@ -32,7 +32,7 @@ class Watchdog:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """From now on it watches."""
+        """Starts to watch the running loop."""
         self._stopped.clear()
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
@@ -41,7 +41,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it; a second stop does nothing."""
+        """Stops watching; a second stop does nothing."""
         if self._thread is not None:
             self._stopped.set()
             self._thread.join()

@@ -18,13 +18,13 @@ from tasksvc.domain.task import Task
 from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreHeader
 
 COUNT_MAX: Final = 2**53 - 1
-"""Of the counters in a header.  A store can count on from there, and JSON keeps them exact (RFC 8259, section 6)."""
+"""The largest counter in a header.  A store can count on from there, and JSON keeps it exact (RFC 8259, section 6)."""
 DEPTH_MAX: Final = 64
 """Levels of a JSON object; twice what the API takes."""
 
 
 def malformed(entry: Entry) -> str | None:
-    """What is wrong with the first value of `entry` that no store keeps as it is; None where all is well."""
+    """Returns what is wrong with the first value of `entry` that no store keeps as it is; None where all is well."""
     return next(_problems(entry), None)
 
 
@@ -113,7 +113,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_json(value: Any) -> bool:
-    """Whether all texts and numbers in it come back from every store as they went in."""
+    """Returns whether all texts and numbers in it come back from every store as they went in."""
     level = [value]
     for _ in range(DEPTH_MAX + 1):
         if not level:

@@ -39,7 +39,7 @@ class Option(click.Option):
         return [value.strip() for value in text.split(",") if value.strip()]
 
     def _is_overruled(self, ctx: click.Context) -> bool:
-        """Whether `unless` is given, which is known since click processes what is given before all else."""
+        """Returns whether `unless` is given, which is known since click processes what is given before all else."""
         return self._unless is not None and ctx.get_parameter_source(self._unless) is ParameterSource.COMMANDLINE
 
 
@@ -47,7 +47,7 @@ class StoreOption(Option):
     """The option --store, which is refused where it's empty: a scratch store would lose what should be kept."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Raises click.UsageError."""
+        """Returns the value of the variable.  Raises click.UsageError if it's empty."""
         given = os.environ.get(str(self.envvar))
         if given is not None and not given.strip() and not ctx.resilient_parsing and not self._is_overruled(ctx):
             raise click.UsageError(f"{self.envvar} is empty. Set it to the URL of a store, or unset it.", ctx)
@@ -72,7 +72,7 @@ def option(
 
 
 def store_option(text: str = "The URL of the store, such as sqlite:///tasks.db.", **options: Any) -> Callable[[F], F]:
-    """Adds --store."""
+    """Adds the option --store."""
     return click.option(
         "--store", cls=StoreOption, type=store, metavar="URL", help=text,
         envvar=variable_of("--store"), show_envvar=True, **options,

@@ -138,7 +138,7 @@ def _similar_option(error: click.UsageError, name: str) -> str:
 
 
 def _origin(error: click.BadParameter) -> str:
-    """Where a wrong value was given: the option, its variable, or the argument."""
+    """Returns where a wrong value was given: the option, its variable, or the argument."""
     parameter = error.param
     if parameter is None or parameter.name is None or error.ctx is None:
         return "An argument"

@@ -1,4 +1,4 @@
-"""Importing modules without looking for garbage meanwhile."""
+"""Importing modules without garbage collection."""
 
 from __future__ import annotations
 

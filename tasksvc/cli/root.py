@@ -41,7 +41,7 @@ GROUPS = {
         "completion": "Print a script that completes commands in a shell.",
     },
 }
-"""What each command does, by the heading under which the help lists it."""
+"""Commands and what each does, by the heading under which the help lists them."""
 
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
 """Each is `command` in a module of tasksvc.cli.commands; that of `import` is import_."""
@@ -104,7 +104,7 @@ class Root(Group):
     help="Show the version.",
 )
 def root() -> None:
-    """Does nothing itself."""
+    """Does nothing itself; its commands do."""
 
 
 def invoke(arguments: Sequence[str]) -> int:

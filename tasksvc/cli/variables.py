@@ -8,7 +8,7 @@ PREFIX = "TASKSVC_"
 ADMIN_TOKEN = "TASKSVC_ADMIN_TOKEN"  # noqa: S105
 ADMIN_TOKEN_FILE = "TASKSVC_ADMIN_TOKEN_FILE"  # noqa: S105
 COMPLETION = "_TASKSVC_COMPLETE"
-"""What a completion script asks for; only such a script sets it."""
+"""The variable that a completion script sets, and nothing else."""
 
 OF_OPTIONS = frozenset(
     PREFIX + name
@@ -22,9 +22,9 @@ OF_OPTIONS = frozenset(
 
 WITHOUT_OPTION = frozenset({ADMIN_TOKEN, ADMIN_TOKEN_FILE})
 OF_OTHERS = frozenset({"TASKSVC_TOKEN", "TASKSVC_SITE"})
-"""What the example clients and the files in examples/deployment read."""
+"""Variables that the example clients and the files in examples/deployment read."""
 PREFIXES_OF_OTHERS = ("TASKSVC_TEST_", "TASKSVC_SERVICE_", "TASKSVC_PORT_")
-"""Of the project's tests, and of what Kubernetes and Docker set in the containers beside a service named tasksvc."""
+"""Prefixes of variables that the project's tests read, or that Kubernetes and Docker set for a service tasksvc."""
 
 KNOWN = OF_OPTIONS | WITHOUT_OPTION | OF_OTHERS
 

@@ -27,21 +27,21 @@ class Change(NamedTuple):
     at: datetime
     task_id: int
     task: Task | None
-    """As this change left it; None for a deletion."""
+    """The task as this change left it; None for a deletion."""
 
 
 class Position(NamedTuple):
     """A place in the change log of one life of a store: after the change `seq`."""
 
     generation: str
-    """Of the store: random, renewed whenever it is emptied or restored."""
+    """The generation of the store: random, and renewed whenever the store is emptied or restored."""
     seq: int
 
 
 LOG_START: Final = Position("", 0)
-"""Before the first change, of whatever store."""
+"""The position before the first change of any store."""
 
 
 def new_generation() -> str:
-    """A generation for a store that starts from the beginning: 64 random bits in 16 characters of [0-9a-f]."""
+    """Returns a generation for a store that starts from the beginning: 64 random bits in 16 characters of [0-9a-f]."""
     return os.urandom(8).hex()

@@ -50,7 +50,7 @@ class NoTokens(TasksvcError):
     """The service asks for tokens, and its store has none."""
 
     def __init__(self, message: str, *, keeps_tokens: bool) -> None:
-        """`keeps_tokens`: whether the store can keep tokens at all."""
+        """Takes `keeps_tokens`: whether the store can keep tokens at all."""
         super().__init__(message)
         self.keeps_tokens = keeps_tokens
 
@@ -59,7 +59,7 @@ class AddressUnavailable(TasksvcError):
     """The service can't listen on an address, which another process uses or this machine doesn't have."""
 
     def __init__(self, host: str, port: int, reason: str, *, index: int) -> None:
-        """`index`: which of the service's listeners it was, counted from 0."""
+        """Takes `index`: which of the service's listeners it was, counted from 0."""
         super().__init__(f"Cannot listen on {host}:{port}: {reason}.")
         self.host, self.port, self.index = host, port, index
 
@@ -124,7 +124,7 @@ class CommitTooLarge(InvalidTask):
     """The tasks that a commit patches are, all together, too much for one answer and for the log."""
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes."""
+        """Takes `limit`: the bytes that they may have."""
         super().__init__(
             "patch", f"All tasks changed at once may have {limit:,} bytes of JSON together. Change fewer at once."
         )
@@ -163,7 +163,7 @@ class StoreUnavailable(RepositoryError):
     """The store cannot do this now.  Nothing was written."""
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
-        """`retry_after`: seconds after which it is worth trying again."""
+        """Takes `retry_after`: seconds after which it is worth trying again."""
         super().__init__(message)
         self.retry_after = retry_after
 

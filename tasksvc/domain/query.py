@@ -26,7 +26,7 @@ def fold_text(text: str) -> str:
 
 
 _folded_q = lru_cache(64)(fold_text)
-"""The same for what is searched for, which is compared with many descriptions."""
+"""Returns fold_text() of what is searched for, which is compared with many descriptions."""
 
 
 class SortField(StrEnum):
@@ -72,7 +72,7 @@ class TaskQuery:
     descending: bool = False
 
     def matches(self, task: Task) -> bool:
-        """Whether `task` passes the filter."""
+        """Returns whether `task` passes the filter."""
         due = task.due_at
         return (
             (self.done is None or task.done is self.done)
@@ -88,16 +88,16 @@ class TaskQuery:
         )
 
     def value_of(self, task: Task) -> SortValue:
-        """What `task` is sorted by."""
+        """Returns what `task` is sorted by."""
         value: SortValue = getattr(task, self.sort)
         return value
 
     def cursor(self, task: Task) -> Cursor:
-        """The place just after `task`."""
+        """Returns the place just after `task`."""
         return Cursor(self.value_of(task), task.id)
 
     def follows(self, task: Task, after: Cursor) -> bool:
-        """Whether `task` comes after the place `after`, in this order."""
+        """Returns whether `task` comes after the place `after`, in this order."""
         value = self.value_of(task)
         if (value is None) != (after.value is None):
             return value is None
@@ -110,7 +110,7 @@ class TaskQuery:
 def select(
     tasks: Iterable[Task], query: TaskQuery, after: Cursor | None, limit: int, max_bytes: int | None = None
 ) -> tuple[list[Task], Cursor | None]:
-    """The first `limit` tasks of `query` after the place `after`, and the next place, if there is more.
+    """Returns the first `limit` tasks of `query` after the place `after`, and the next place, if there is more.
 
     With `max_bytes` only as many of them as fitting() says.
 

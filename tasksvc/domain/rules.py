@@ -35,7 +35,7 @@ _TIMESTAMP = re.compile(
 
 
 def is_storable_text(text: str) -> bool:
-    """No U+0000 and no lone surrogate: some stores cut the one, none can encode the other."""
+    """Returns whether `text` has no U+0000, which some stores cut, and no lone surrogate, which none can encode."""
     if "\0" in text:
         return False
     try:
@@ -46,7 +46,7 @@ def is_storable_text(text: str) -> bool:
 
 
 def text_error(text: str) -> str | None:
-    """1 to DESCRIPTION_MAX characters, storable."""
+    """Returns what is wrong with a text of 1 to DESCRIPTION_MAX storable characters; None if nothing is."""
     if not 1 <= len(text) <= DESCRIPTION_MAX:
         return f"Must have 1 to {DESCRIPTION_MAX:,} characters; it has {len(text):,}."
     if not is_storable_text(text):
@@ -55,12 +55,12 @@ def text_error(text: str) -> str | None:
 
 
 def description_error(text: str) -> str | None:
-    """1 to DESCRIPTION_MAX characters, not blank, storable."""
+    """Returns what is wrong with a description, which isn't blank either; None if nothing is."""
     return text_error(text) or ("Must not be blank." if text.isspace() else None)
 
 
 def labels_error(labels: Sequence[str]) -> str | None:
-    """Up to LABELS_MAX different labels of 1 to LABEL_MAX characters, storable."""
+    """Returns what is wrong with up to LABELS_MAX different labels of 1 to LABEL_MAX characters; None if nothing is."""
     different = dict.fromkeys(labels)
     if len(different) > LABELS_MAX:
         return f"Must have at most {LABELS_MAX} different labels."
@@ -74,11 +74,11 @@ def labels_error(labels: Sequence[str]) -> str | None:
 
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
-"""What most values are, since it takes a while to find out whether one is a Mapping."""
+"""Types of most values, since it takes a while to find out whether one is a Mapping."""
 
 
 def metadata_error(metadata: JSONObject) -> str | None:
-    """A JSON object of bounded size and depth, whose values come back from every store as they went in."""
+    """Returns a JSON object of bounded size and depth, whose values come back from every store as they went in."""
     level: list[Any] = [metadata]
     depth, values = 1, 0
     while level:
@@ -114,7 +114,7 @@ def metadata_error(metadata: JSONObject) -> str | None:
 
 
 def parse_timestamp(text: str) -> datetime | None:
-    """An RFC 3339 date-time with its offset, in UTC, cut to microseconds; None where it is none.
+    """Returns an RFC 3339 date-time with its offset, in UTC, cut to microseconds; None where it is none.
 
     None for a leap second too, which datetime does not have.
     """
@@ -129,5 +129,5 @@ def parse_timestamp(text: str) -> datetime | None:
 
 
 def normalize_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    """Each label once, sorted by code point."""
+    """Returns each label once, sorted by code point."""
     return tuple(sorted(set(labels)))

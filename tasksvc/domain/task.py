@@ -54,9 +54,9 @@ class Version(NamedTuple):
     """A version of a task in one life of its store: what an entity tag names."""
 
     generation: str
-    """Of the store.  The same number in another generation is another version."""
+    """The generation of the store.  The same number in another generation is another version."""
     number: int
-    """`Task.version`."""
+    """The number that is `Task.version`."""
 
 
 # ---------------------------------------------------------------- creating and revising
@@ -78,13 +78,13 @@ def json_size(task: Task | None) -> int:
 
 
 def new_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
-    """The first version of a task."""
+    """Returns the first version of a task."""
     description, done, due_at, priority, labels, metadata = draft
     return Task(task_id, description, done, at if done else None, due_at, priority, labels, metadata, at, at, 1)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396, section 2.  Neither argument is changed."""
+    """Returns `target` with a merge patch applied (RFC 7396, section 2).  Neither argument is changed."""
     if not isinstance(patch, Mapping):
         return patch
     merged = dict(target) if isinstance(target, Mapping) else {}
@@ -117,7 +117,7 @@ def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Equal as JSON is: 1, 1.0 and true are equal in Python, and are not here."""
+    """Returns whether two values are equal as JSON: 1, 1.0 and true are equal in Python, and differ here."""
     if isinstance(old, Mapping):
         return json.dumps(dict(old), sort_keys=True) == json.dumps(dict(new), sort_keys=True)
     return bool(old == new)

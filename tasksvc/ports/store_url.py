@@ -43,7 +43,7 @@ class StoreURL:
         self._text = text
 
     def reveal(self) -> str:
-        """The whole text, password included.  For the driver alone."""
+        """Returns the whole text, password included, for the driver alone."""
         return self._text
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class StoreURL:
 
 
 def _may_break_off_a_password(parts: SplitResult) -> bool:
-    """Whether an @ stands where it may end a password that began before: too many slashes, too few, or a ?.
+    """Returns whether an @ may end a password that began before: after too many slashes, too few, or a ?.
 
     A path without a host and without a colon may have one, as in sqlite:////home/me@work/tasks.db.
     """

@@ -26,7 +26,7 @@ from tasksvc.stores.turns import Turns
 
 
 class BatchHandlers:
-    """Handles /tasks/batch."""
+    """Handles the route /tasks/batch."""
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
@@ -86,7 +86,7 @@ def _write(operation: dict[str, Any]) -> Write:
 
 
 def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
-    """What became of one operation of a batch, as JSON."""
+    """Returns what became of one operation of a batch, as JSON."""
     if isinstance(result, Task):
         tag = etag(Version(generation, result.version))
         return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})

@@ -39,7 +39,7 @@ PAGES_MAX = 2
 
 
 class ChangeHandlers:
-    """Everything below /changes."""
+    """Handles the routes below /changes."""
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
@@ -61,7 +61,7 @@ class ChangeHandlers:
             return encoded_response(await self._page(since, request[QUERY]["limit"]))
 
     async def _page(self, since: Position, limit: int) -> bytes:
-        """The body of an answer with at most `limit` changes after `since`."""
+        """Returns the body of an answer with at most `limit` changes after `since`."""
         left, room = limit, PAGE_BYTES
         taken: list[bytes] = []
         more = True
@@ -110,7 +110,7 @@ class ChangeHandlers:
         )
 
     async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
-        """The stream's body: an id, then events, and comments in between, until the caller may see no more.
+        """Yields the stream's body: an id, then events, and comments in between, until the caller may see no more.
 
         A client that is cut off before its first event comes back with the id that came first (HTML
         standard, section 9.2.6).  Comments end no block, since some clients make an event of a block
@@ -132,7 +132,7 @@ class ChangeHandlers:
             silent_since = time.monotonic()
 
     def routes(self) -> RouteGroup:
-        """The routes of the change log."""
+        """Returns the routes of the change log."""
         return RouteGroup(
             [
                 Route("GET", "/changes", self.changes, Scope.READ),

@@ -27,7 +27,7 @@ NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After 
 
 
 class HealthHandlers:
-    """/health and /metrics."""
+    """Handles the routes below /health, and /metrics."""
 
     def __init__(self, runtime: Runtime, in_flight: InFlight, observer: Observer) -> None:
         self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
@@ -76,11 +76,11 @@ class HealthHandlers:
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     def routes(self) -> list[RouteGroup]:
-        """The routes; metrics need a token that may read."""
+        """Returns the routes; metrics need a token that may read."""
         return self._routes(Scope.READ, documented=True)
 
     def routes_for_operators(self) -> list[RouteGroup]:
-        """The same for a port that only operators reach: they need no token, and aren't part of the API."""
+        """Returns the routes for a port that only operators reach: they need no token, and aren't part of the API."""
         return self._routes(None, documented=False)
 
     def _routes(self, scope: Scope | None, *, documented: bool) -> list[RouteGroup]:

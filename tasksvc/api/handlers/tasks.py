@@ -68,7 +68,7 @@ NO_FILTER = Refusal(
 
 
 class TaskHandlers:
-    """Everything below /tasks/."""
+    """Handles the routes below /tasks/, but for batches."""
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
@@ -272,7 +272,7 @@ class TaskHandlers:
 
 
 def _task_id(request: web.Request) -> int:
-    """The id in the path.  Raises NoSuchTask unless it's a canonical positive integer below 2^63."""
+    """Returns the id in the path.  Raises NoSuchTask unless it's a canonical positive integer below 2^63."""
     text = request.match_info["id"]
     if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
         raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
@@ -280,7 +280,7 @@ def _task_id(request: web.Request) -> int:
 
 
 def _prefers_ndjson(accept: str | None) -> bool:
-    """Whether an Accept header names JSON Lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
+    """Returns whether an Accept header names JSON Lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
     if accept is None or accept == "*/*":
         return False
     weights = {JSON: 0.0, NDJSON: 0.0}
@@ -293,12 +293,12 @@ def _prefers_ndjson(accept: str | None) -> bool:
 
 
 def _next_link(request: web.Request, cursor: str) -> str:
-    """A query alone: relative to the request's URL (RFC 8288, section 3.2), below whatever path a proxy put it."""
+    """Returns a link of a query alone, relative to the request's URL, whatever path a proxy put it below (RFC 8288)."""
     return f'<?{request.rel_url.update_query(after=cursor).raw_query_string}>; rel="next"'
 
 
 def _as_members(page: Page) -> bytes:
-    """What continues a JSON array that isn't empty."""
+    """Returns what continues a JSON array that isn't empty."""
     return b"," + codec.dumps(page.tasks)[1:-1] if page.tasks else b""
 
 

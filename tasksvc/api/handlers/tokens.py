@@ -32,7 +32,7 @@ NAME_TAKEN = Refusal(
 
 
 class TokenHandlers:
-    """Everything below /admin/tokens."""
+    """Handles the routes below /admin/tokens."""
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
@@ -91,11 +91,11 @@ class TokenHandlers:
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
     def routes(self) -> RouteGroup:
-        """The routes for administrators."""
+        """Returns the routes for administrators."""
         return RouteGroup(self._routes(Scope.ADMIN))
 
     def local_routes(self) -> RouteGroup:
-        """The same without a token, for a socket that only administrators can open."""
+        """Returns the routes that need no token, for a socket that only administrators can open."""
         return RouteGroup(self._routes(None), documented=False, origin_checked=False)
 
     def _routes(self, scope: Scope | None) -> list[Route]:
@@ -107,7 +107,7 @@ class TokenHandlers:
 
 
 def token_to_json(token: Token) -> dict[str, Any]:
-    """A token as it is listed, without its hash."""
+    """Returns a token as it is listed, without its hash."""
     return {
         "name": token.name,
         "scope": str(token.scope),

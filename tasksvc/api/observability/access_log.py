@@ -17,10 +17,10 @@ from tasksvc.api.observability.request_id import request_id
 LogFormat = Literal["text", "json"]
 FLUSH_SECONDS = 0.25
 FLUSH_LINES = 256
-"""So that putting them together never holds up anybody for long."""
+"""Lines that are written together at most, so that joining them never holds up requests for long."""
 
 MAPPED = "::ffff:"
-"""How the system shows an IPv4 address where a socket takes IPv6 as well."""
+"""The prefix of an IPv4 address on a socket that takes IPv6 as well."""
 
 
 Seen = tuple[float, str, str | None, str, str, str, int, float]
@@ -31,7 +31,7 @@ class RequestLog:
     """Writes a line for each request, a batch at a time, and never waits for it."""
 
     def __init__(self, form: LogFormat, stream: TextIO | None = None) -> None:
-        """`stream`: standard error where none is given."""
+        """Writes to `stream`, or to standard error if none is given."""
         self._show = _as_json if form == "json" else _as_text
         self._stream = in_background(stream or sys.stderr, LogFormatter(form).note)
         self._waiting: list[Seen] = []
@@ -57,7 +57,7 @@ _time_of_second = ""
 
 
 def _time(at: float) -> str:
-    """RFC 3339, in UTC, with milliseconds.  All but those is the same for a second, so it is kept."""
+    """Returns a time as RFC 3339 has it, in UTC with milliseconds.  All but those is kept for a second."""
     global _second, _time_of_second
     second = int(at)
     if second != _second:
@@ -99,7 +99,7 @@ class LogFormatter(logging.Formatter):
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record, with the id of the request that it belongs to, and in JSON what it has as `fields`."""
+        """Returns one record, with the id of the request that it belongs to, and in JSON what it has as `fields`."""
         try:
             message = record.getMessage()
         except Exception as error:  # the arguments don't fit the text
@@ -119,7 +119,7 @@ class LogFormatter(logging.Formatter):
         return f"{_time(record.created)} {record.levelname} {record.name}: {message} [{request_id.get()}]"
 
     def note(self, lost: int) -> str:
-        """The line in place of `lost` lines that could not be written."""
+        """Returns the line in place of `lost` lines that could not be written."""
         message = "Lines of this log that could not be written: %d"
         record = logging.LogRecord("tasksvc", logging.WARNING, __file__, 0, message, (lost,), None)
         in_nobodys_name = contextvars.Context()  # and not in that of a request that is answered meanwhile

@@ -43,19 +43,19 @@ class BackgroundStream(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream below."""
+        """The encoding of the stream below."""
         return self._stream.encoding
 
     def fileno(self) -> int:
-        """The descriptor of the stream below."""
+        """Returns the descriptor of the stream below."""
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Returns whether it is a terminal."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
-        """It is."""
+        """Returns True, since writing never fails."""
         return True
 
     def write(self, text: str) -> int:

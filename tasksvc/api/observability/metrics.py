@@ -17,9 +17,9 @@ class Histogram:
 
     def __init__(self) -> None:
         self.buckets = [0] * (len(BUCKETS) + 1)
-        """How many took as long as each of BUCKETS, and longer than all."""
+        """Requests by the first of BUCKETS that they didn't exceed; the last element counts those that exceeded all."""
         self.seconds = 0.0
-        """All together."""
+        """Seconds of all requests together."""
 
 
 class Metrics:
@@ -27,9 +27,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: defaultdict[tuple[str, str, int], Histogram] = defaultdict(Histogram)
-        """By route, method and status."""
+        """Requests by route, method and status."""
         self.store_errors: Counter[str] = Counter()
-        """By kind."""
+        """Errors of the store by the names of their classes."""
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Takes in one request."""
@@ -38,7 +38,7 @@ class Metrics:
         durations.seconds += seconds
 
     def by_route(self) -> dict[tuple[str, str], Histogram]:
-        """By route and method, whatever the status."""
+        """Durations by route and method, whatever the status."""
         found: defaultdict[tuple[str, str], Histogram] = defaultdict(Histogram)
         for (route, method, _), durations in self.requests.items():
             total = found[route, method]
@@ -48,7 +48,7 @@ class Metrics:
 
 
 def render_prometheus(figures: Metrics, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
-    """The figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
+    """Returns the figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest

@@ -12,7 +12,7 @@ from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 
 
 class Observer:
-    """Sees every request."""
+    """Records every request in the access log and in the metrics."""
 
     def __init__(self, log: RequestLog | None, proxies: TrustedProxies | None) -> None:
         self.figures = Metrics()

@@ -19,12 +19,12 @@ _TOKEN_NAME = re.compile(r"token|auth|bearer|jwt|secret|api[-_]?key|password", r
 
 
 def names_token(name: str) -> bool:
-    """Whether a parameter of that name is meant to bring a token, as access_token is (RFC 6750, section 2.3)."""
+    """Returns whether a parameter of that name is meant for a token, like access_token (RFC 6750, section 2.3)."""
     return name not in _KNOWN and (_TOKEN_NAME(name) is not None or _TOKEN.search(name) is not None)
 
 
 def redacted(target: str) -> str:
-    """A request's target as it may be written down.
+    """Returns a request's target as it may be written down.
 
     The values of unknown parameters, which are refused anyway, are hidden, and so is whatever looks
     like a token, and a name and password before a host.

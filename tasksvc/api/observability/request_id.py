@@ -10,7 +10,7 @@ import re
 from aiohttp import web
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
-"""Of the request that is being answered; in every log line that is written meanwhile."""
+"""The id of the request that is being answered; every log line of the request bears it."""
 
 _GIVEN_ID = re.compile(r"[\x21-\x7e]{1,128}").fullmatch
 _id_prefix = os.urandom(6).hex()
@@ -18,7 +18,7 @@ _next_id = itertools.count(1).__next__
 
 
 def id_for(request: web.BaseRequest) -> str:
-    """The X-Request-ID that came, if it can be used, or a new one."""
+    """Returns the X-Request-ID that came, if it can be used, or a new one."""
     given = request.headers.get("X-Request-ID")
     if given is not None and _GIVEN_ID(given):
         return given

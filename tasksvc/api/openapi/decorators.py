@@ -20,7 +20,7 @@ class Refusal(NamedTuple):
 
     status: int
     name: str
-    """Of the problem's type."""
+    """The name of the problem's type."""
     meaning: str
     more: Mapping[str, Any] = MappingProxyType({})
     """Further members of its example."""
@@ -72,14 +72,14 @@ DEFAULT = "UsualError"
 
 
 def usual_errors() -> str:
-    """The table of USUAL in Markdown, folded up, since operations are what a page is opened for."""
+    """Returns the table of USUAL in Markdown, folded up, since operations are what a page is opened for."""
     rows = [f"| {status} | `{name}` | {meaning} |" for status, name, meaning in USUAL]
     table = "\n".join(["| Status | Name | Meaning |", "|---|---|---|", *rows])
     return f"<details>\n<summary>The usual errors</summary>\n\n{table}\n\n</details>"
 
 
 def default_response() -> dict[str, Any]:
-    """The response that stands for the errors that every operation can answer with."""
+    """Returns the response that stands for the errors that every operation can answer with."""
     status, name, meaning = next(error for error in USUAL if error[0] == 422)
     example = _example(Refusal(status, name, meaning, {"errors": [BODY_ERROR]}))
     return {
@@ -137,7 +137,7 @@ def operation(
 
 
 def header(name: str, description: str, *, pattern: str) -> dict[str, Any]:
-    """A request header, as a parameter.  It has no example, which Swagger UI would send unless it is deleted."""
+    """Returns a request header as a parameter, without an example, which Swagger UI would send unless it's deleted."""
     return {
         "in": "header",
         "name": name,
@@ -149,7 +149,7 @@ def header(name: str, description: str, *, pattern: str) -> dict[str, Any]:
 def answers(
     good: Mapping[int, Good], *refusals: Refusal, also: Mapping[int, Mapping[str, str]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.
+    """Returns the answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.
 
     `refusals` are the errors that mean something particular; `also` has further media types of an
     answer, each with an example; their schema is the same, since JSON Lines are described as the array of their values
@@ -186,5 +186,5 @@ def _example(refusal: Refusal) -> dict[str, Any]:
 
 
 def is_schema(value: Any) -> bool:
-    """Whether `value` is a marshmallow schema, class or instance."""
+    """Returns whether `value` is a marshmallow schema, class or instance."""
     return isinstance(value, Schema) or (isinstance(value, type) and issubclass(value, Schema))

@@ -85,11 +85,11 @@ class DocsPages:
         self._reading = asyncio.Lock()
 
     async def swagger(self, request: web.Request) -> web.StreamResponse:
-        """Swagger UI."""
+        """Responds with the page of Swagger UI."""
         return self._page(_SWAGGER)
 
     async def redoc(self, request: web.Request) -> web.StreamResponse:
-        """ReDoc."""
+        """Responds with the page of ReDoc."""
         return self._page(_REDOC)
 
     async def home(self, request: web.Request) -> web.StreamResponse:
@@ -102,7 +102,7 @@ class DocsPages:
         return web.Response(status=308, headers={hdrs.LOCATION: f"../{page}"})
 
     async def asset(self, request: web.Request) -> web.StreamResponse:
-        """One of the files that the pages need."""
+        """Returns one of the files that the pages need."""
         name = request.match_info["name"]
         if name not in ASSETS:
             raise NoSuchPath("There is no such file.")
@@ -134,7 +134,7 @@ class DocsPages:
         )
 
     def routes(self) -> RouteGroup:
-        """The routes of the pages, and of what they load."""
+        """Returns the routes of the pages, and of what they load."""
         handlers = {
             "/": self.home,
             "/docs": self.swagger,

@@ -41,7 +41,7 @@ SECURITY = "Where the service asks for tokens. Scopes are read, write and admin,
 
 
 class Operation(NamedTuple):
-    """One documented operation."""
+    """An operation of the API with its documentation."""
 
     path: str
     method: str
@@ -49,11 +49,11 @@ class Operation(NamedTuple):
     types: tuple[str, ...]
     """Media types of its body."""
     scope: Scope | None
-    """What it needs; None for nothing."""
+    """The scope that it needs; None if it needs no token."""
 
 
 def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
-    """The OpenAPI document of `operations`, which are served beside it, below whatever path that is."""
+    """Returns the OpenAPI document of `operations`, which are served beside it, below whatever path that is."""
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title="tasksvc",
@@ -92,7 +92,7 @@ _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
 
 
 def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
-    """What the fields of `schemas` say of their values."""
+    """Returns what the fields of `schemas` say of their values."""
     if isinstance(field, fields.StrictInteger | fields.ResponseInteger):
         return {"minimum": field.least, "maximum": field.most}
     if isinstance(field, tasks.Labels | fields.QueryStringList):
@@ -146,7 +146,7 @@ def _add_batch_item(spec: APISpec) -> None:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    """One operation.  Schemas stay in it, for apispec to resolve."""
+    """Returns one operation.  Schemas stay in it, for apispec to resolve."""
     path, _, handler, types, scope = operation
     data = handler.__apispec__
     found: dict[str, Any] = {
@@ -188,7 +188,7 @@ def _body(schema: Schema) -> dict[str, Any]:
 
 
 def _answer(answer: dict[str, Any], produces: list[str]) -> dict[str, Any]:
-    """A copy, since apispec resolves schemas in place."""
+    """Returns a copy, since apispec resolves schemas in place."""
     copied = {**answer}
     if "content" in answer:
         copied["content"] = {

@@ -32,16 +32,16 @@ BEARER = "bearer "
 
 
 class TokenPolicy(Enum):
-    """Whether tokens are asked for."""
+    """Decides whether requests need a token."""
 
     NEVER = "never"
     WHEN_TOKENS_EXIST = "if any"
-    """Where the store holds some."""
+    """Requests need a token once the store holds one."""
     ALWAYS = "always"
 
 
 class Caller:
-    """Somebody with a token; or everybody at one address, where no token is asked for."""
+    """The owner of a token; or everybody at one address, where requests need no token."""
 
     def __init__(self, token: Token | None, allowance: RateLimits) -> None:
         self.token = token
@@ -54,21 +54,21 @@ class Caller:
 
     @property
     def scope(self) -> Scope:
-        """What they may do.  Nobody administers a service that is open to everybody."""
+        """Returns what the caller may do.  Nobody administers a service that is open to everybody."""
         return Scope.WRITE if self.token is None else self.token.scope
 
     @property
     def name(self) -> str:
-        """For the log."""
+        """The name of the caller in the log."""
         return "-" if self.token is None else self.token.name
 
     @property
     def idempotency_scope(self) -> str:
-        """Of their idempotency keys."""
+        """The scope of the caller's idempotency keys."""
         return "" if self.token is None else self.token.hash
 
     def check_rate(self) -> None:
-        """Raises TooManyRequests."""
+        """Counts a request against the rate limit.  Raises TooManyRequests."""
         rate, burst = self._rate_limits.rate, self._rate_limits.burst
         if rate is None:
             return
@@ -84,7 +84,7 @@ class Caller:
         self._left -= 1
 
     def limit_headers(self) -> tuple[tuple[str, str], ...]:
-        """How much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
+        """Returns how much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
         rate, burst = self._rate_limits.rate, self._rate_limits.burst
         if rate is None:
             return ()
@@ -94,7 +94,7 @@ class Caller:
         )
 
     def open_stream(self) -> None:
-        """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests."""
+        """Counts a streamed response until close_stream().  Raises TooManyRequests."""
         if self._streams >= self._rate_limits.streams:
             raise TooManyRequests(
                 f"At most {self._rate_limits.streams} streams and lists at once are allowed."
@@ -104,32 +104,32 @@ class Caller:
         self._streams += 1
 
     def close_stream(self) -> None:
-        """A stream has ended."""
+        """Stops counting a response that open_stream() counted."""
         self._streams -= 1
 
 
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
-"""Who sent a request."""
+"""Holds who sent a request."""
 
 
 class Authenticator:
-    """Admits requests."""
+    """Authenticates the callers of requests, and authorizes what they ask for."""
 
     def __init__(self, runtime: Runtime, peers: Peers, policy: TokenPolicy, rate_limits: RateLimits) -> None:
         self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
         self._callers: dict[str, Caller] = {}
         self._streams = 0
-        """Of all callers."""
+        """Streams that all callers have open together."""
         self._strangers: dict[str, Caller] = {}
-        """Those without a token, by peer."""
+        """Callers without a token, by peer."""
         self.tokens_required = policy is TokenPolicy.ALWAYS
-        """Whether a token is asked for."""
+        """Whether requests need a token."""
         self._next_refresh = math.inf
-        """When the store has to be asked, once more, whether it holds a token by now."""
+        """When to ask the store again whether it holds a token by now, by time.monotonic()."""
         self._refreshing: asyncio.Future[None] | None = None
 
     async def start(self, admin_token: str | None = None) -> None:
-        """Decides whether tokens are asked for, once the store is open, and keeps `admin_token`.  Raises NoTokens."""
+        """Decides whether requests need a token, once the store is open, and stores `admin_token`.  Raises NoTokens."""
         self._callers = {}
         repository = self._runtime.repository
         keeps_tokens = self._runtime.keeps_records
@@ -149,22 +149,22 @@ class Authenticator:
             raise NoTokens("Tokens are needed here, and the store has none.", keeps_tokens=True)
 
     def token_made(self) -> None:
-        """Asks for tokens from now on, since this service has just made one."""
+        """Requires tokens from now on, since this service has just created one."""
         if self._policy is not TokenPolicy.NEVER:
             self.tokens_required, self._next_refresh = True, math.inf
 
     def token_revoked(self) -> None:
-        """Looks again at each token before its next request, since this service has just revoked one."""
+        """Reads each token again before its next request, since this service has just revoked one."""
         for caller in self._callers.values():
             caller.checked = -math.inf
 
     @property
     def is_needed(self) -> bool:
-        """Whether admit() has anything to do but for administration."""
+        """Returns whether authorize() has anything to do for scopes other than that of administrators."""
         return self.tokens_required or self._rate_limits.rate is not None or time.monotonic() >= self._next_refresh
 
     async def authorize(self, request: web.BaseRequest, needed: Scope) -> Caller:
-        """Who sent `request`, if they may do what needs this scope.
+        """Returns the caller of `request`, who may do what needs this scope.
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
@@ -175,11 +175,11 @@ class Authenticator:
         return caller
 
     def caller_of(self, request: web.BaseRequest) -> Caller:
-        """Who sent a request that was admitted."""
+        """Returns the caller of a request that was authorized."""
         return request.get(CALLER) or self._stranger(request)
 
     def open_stream(self, caller: Caller) -> None:
-        """Counts an answer that is sent in chunks until close_stream().  Raises TooManyRequests, Overloaded."""
+        """Counts a streamed response until close_stream().  Raises TooManyRequests, Overloaded."""
         if self._streams >= self._runtime.shares.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
@@ -188,13 +188,13 @@ class Authenticator:
         self._streams += 1
 
     def close_stream(self, caller: Caller) -> None:
-        """One that open_stream() counted has ended."""
+        """Stops counting a response that open_stream() counted."""
         caller.close_stream()
         self._streams -= 1
 
     @property
     def counts_strangers(self) -> bool:
-        """Whether count_stranger() has anything to do."""
+        """Returns whether count_stranger() has anything to do."""
         return self._rate_limits.rate is not None
 
     def count_stranger(self, request: web.BaseRequest) -> Caller:
@@ -204,13 +204,13 @@ class Authenticator:
         return stranger
 
     async def is_still_authorized(self, caller: Caller) -> bool:
-        """Whether the token of a long-lived request is still good."""
+        """Returns whether the caller of a long-lived request may go on."""
         if caller.token is None:
             return not await self._asks_for_token()
         return await self._is_valid(caller, caller.token)
 
     async def _asks_for_token(self) -> bool:
-        """Whether a token is asked for, as it is now.
+        """Returns whether requests need a token now.
 
         Where nobody could tell lately, everybody waits for the answer, and nobody is let in without one.
         """
@@ -221,7 +221,7 @@ class Authenticator:
         return self.tokens_required
 
     async def _refresh(self) -> None:
-        """Looks for a token in the store.  Once there was one, tokens are asked for until the end."""
+        """Looks for a token in the store.  Once there was one, requests need a token until the service ends."""
         async for _ in list_tokens(self._runtime.repository):
             self.tokens_required = True
             break

@@ -23,14 +23,14 @@ _NAMES = re.compile(r"[ \t]*([\w!#$%&'*+.^`|~-]+[ \t]*(,[ \t]*[\w!#$%&'*+.^`|~-]
 
 
 class Cors:
-    """The headers that let a browser's page read an answer."""
+    """The headers that let a page in a browser read a response."""
 
     def __init__(self, origins: Collection[str]) -> None:
-        """`origins`: as browsers write them, such as https://app.example."""
+        """Allows `origins`, as browsers write them, such as https://app.example."""
         self._origins = frozenset(found for origin in origins if (found := parse_origin(origin)))
 
     def headers(self, request: web.BaseRequest) -> tuple[tuple[str, str], ...]:
-        """For the answer to `request`; nothing where it comes from no named origin."""
+        """Returns headers for the response to `request`; none if it doesn't come from an allowed origin."""
         origin = request.headers.get(hdrs.ORIGIN)
         if not self.allows(origin):
             return (("Vary", "Origin"),) if self._origins else ()
@@ -41,7 +41,7 @@ class Cors:
         )
 
     def preflight_headers(self, request: web.BaseRequest, methods: str) -> tuple[tuple[str, str], ...]:
-        """For the answer to a preflight.
+        """Returns headers for the response to a preflight.
 
         A named origin may send whatever headers its browser asks for, such as those of tracing:
         the service ignores the ones that it doesn't know.
@@ -55,12 +55,12 @@ class Cors:
         )
 
     def allows(self, origin: str | None) -> bool:
-        """Whether pages of `origin` may use the API."""
+        """Returns whether pages of `origin` may use the API."""
         return origin is not None and parse_origin(origin) in self._origins
 
 
 def _accepted(request: web.BaseRequest) -> str:
-    """ACCEPTED, and the names of headers that `request` asks for beside them."""
+    """Returns ACCEPTED, and the names of headers that `request` asks for beside them."""
     asked = request.headers.get("Access-Control-Request-Headers", "")
     if len(asked) > ASKED_MAX or not _NAMES(asked):
         return ACCEPTED

@@ -1,4 +1,4 @@
-"""The three requests that are most of all traffic, without the application's router.
+"""A fast path for the three most frequent requests, without the application's router.
 
 They mean the same as through the router, which takes everything else; a test compares the two.
 Finding a route, its match info and its query string costs as much as answering a small GET does.
@@ -30,23 +30,23 @@ _COMMON = re.compile(
 _TASK_IN = TaskIn()
 
 VERSIONS = (HttpVersion11, HttpVersion10)
-"""Of HTTP.  aiohttp reads 0.9 and 2.0 as well, and answers as if it spoke them."""
+"""Versions of HTTP that are served.  aiohttp reads 0.9 and 2.0 as well, and answers as if it spoke them."""
 
 Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | RawResponse]]
 
 
 class FastPath:
-    """Dispatches the hot requests itself, and passes the others on, if they are HTTP/1."""
+    """Dispatches the most frequent requests itself, and passes the others on, if they are HTTP/1."""
 
     def __init__(self, handlers: TaskHandlers, pipeline: RequestPipeline, bodies: Uploads, *, body_max: int) -> None:
-        """`body_max`: bytes."""
+        """Takes bodies of at most `body_max` bytes."""
         self._handlers, self._bodies, self._body_max = handlers, bodies, body_max
         self._get = pipeline.enclose(handlers.get, Scope.READ, "/tasks/{id}")
         self._list = pipeline.enclose(handlers.list_matching, Scope.READ, "/tasks/")
         self._create = pipeline.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
 
     def before(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
-        """A handler of all requests, of which `application` gets those that are not hot."""
+        """Returns a handler of all requests; `application` gets those that aren't dispatched here."""
         get, list_all, create = self._get, self._list, self._create
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | RawResponse:

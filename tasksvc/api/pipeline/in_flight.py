@@ -1,4 +1,4 @@
-"""The requests that are being answered, and the end of those whose client has left or whose store hangs.
+"""The requests that are being answered.  Those whose client has left or whose store hangs are ended.
 
 A store may hang, and a client may leave while it waits for an answer, or while a stream has nothing to
 send.  All are looked at once a second, since a timer for each request costs more than a small answer does.
@@ -35,26 +35,26 @@ class InFlight:
         self._scheme, self._bodies = scheme, bodies
         # By id, since aiohttp's requests have no hash, and finding out the current task costs more than all this.
         self._waiting: dict[int, tuple[web.BaseRequest, float]] = {}
-        """Those whose answer has not begun, and since when they are here; the oldest first."""
+        """Requests whose response hasn't begun, and when they came; the oldest first."""
         self._lists: dict[int, web.BaseRequest] = {}
-        """Those whose answer is sent in chunks and has an end."""
+        """Requests whose response is streamed and has an end."""
         self._streams: dict[int, web.BaseRequest] = {}
-        """Those whose answer is sent in chunks until the client or the service ends it."""
+        """Requests whose response is streamed until the client or the service ends it."""
         self._given_up: dict[int, float] = {}
         self._emptied: asyncio.Event | None = None
         self.write_given_up_at = float("-inf")
-        """When the store last left a write without an answer."""
+        """When the store last left a write without an answer, by perf_counter()."""
 
     def __len__(self) -> int:
-        """How many there are that come to an end: all but lasting streams."""
+        """Returns the number of requests that come to an end: all but long-lived streams."""
         return len(self._waiting) + len(self._lists)
 
     def enter(self, request: web.BaseRequest, since: float) -> None:
-        """From now on `request` is being answered."""
+        """Registers `request`, which is being answered from now on."""
         self._waiting[id(request)] = request, since
 
     def leave(self, request: web.BaseRequest) -> None:
-        """Its answer is made."""
+        """Forgets `request`, whose response is made."""
         del self._waiting[id(request)]
         if self._given_up:  # it may have ended otherwise in the same moment
             self._given_up.pop(id(request), None)
@@ -63,7 +63,7 @@ class InFlight:
 
     @contextmanager
     def sending(self, request: web.BaseRequest, *, lasting: bool) -> Iterator[None]:
-        """Counts a request whose answer is sent in chunks, for the time of the `with` block."""
+        """Counts a request whose response is streamed within the block."""
         waiting = self._waiting.pop(id(request))
         sending = self._streams if lasting else self._lists
         sending[id(request)] = request
@@ -79,7 +79,7 @@ class InFlight:
         self._bodies.must_end_by(end)
 
     async def empty(self) -> None:
-        """Returns when there is none that comes to an end."""
+        """Returns when no request is left that comes to an end."""
         while len(self):
             self._emptied = asyncio.Event()
             await self._emptied.wait()
@@ -91,7 +91,7 @@ class InFlight:
     # ------------------------------------------------------------ giving up
 
     def look(self) -> None:
-        """Gives up requests that take too long, and reads whose client has left.  To be called now and then.
+        """Gives up requests that take too long, and reads whose client has left.  Call it regularly.
 
         A write whose client has left goes on, since nobody could tell what became of it.
         """
@@ -108,7 +108,7 @@ class InFlight:
                 self._give_up(request)
 
     def give_up_all(self) -> None:
-        """Gives up all that wait."""
+        """Gives up all requests that wait for the store."""
         self._give_up_late([request for request, _ in self._waiting.values()])
 
     def _give_up_late(self, late: list[web.BaseRequest]) -> None:
@@ -136,7 +136,7 @@ class InFlight:
         request.task.cancel()  # of the connection, which cancels that of the request
 
     def pardon(self, request: web.BaseRequest) -> bool:
-        """Whether it was here that `request`, which is being cancelled, was given up; then its tasks may go on."""
+        """Returns whether `request`, which is being cancelled, was given up here; then its tasks may go on."""
         if self._given_up.pop(id(request), None) is None:
             return False
         for task in (request.task, asyncio.current_task()):
@@ -146,7 +146,7 @@ class InFlight:
 
 
 def too_late(request: web.BaseRequest) -> StoreUnavailable:
-    """The error for a request that timed out."""
+    """Returns the error for a request that timed out."""
     if request.method in SAFE_METHODS:
         return StoreUnavailable("The store did not answer in time. Try again.")
     return OutcomeUnknown(

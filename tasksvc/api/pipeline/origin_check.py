@@ -44,7 +44,7 @@ class Advice(NamedTuple):
 
 
 class OriginCheck:
-    """Lets requests through that come from where they should."""
+    """Refuses requests for other hosts, and writes by pages of other origins."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class OriginCheck:
         proxies: TrustedProxies | None = None,
         advice: Advice = Advice(),  # noqa: B008  # a constant
     ) -> None:
-        """`hosts`: the names, without ports, that the service answers to; None for any.
+        """Serves `hosts`, names without ports; None serves any.
 
         `origins`: those whose pages may write, beside the service's own.  `proxies`: those whose word
         counts for the scheme, host and port that a client asked for.
@@ -63,12 +63,12 @@ class OriginCheck:
         self._origins = frozenset(found for origin in origins if (found := parse_origin(origin)))
         self._proxies, self._advice = proxies, advice
         self._passed: set[str] = set()
-        """Host headers that were looked at and found good."""
+        """Host headers that were checked and allowed."""
         self._noted: dict[str, float] = {}
-        """What the log said of refusals, and when."""
+        """Log lines about refusals, each with the time at which it was written."""
 
     def check(self, request: web.BaseRequest) -> None:
-        """Raises MalformedRequest, UntrustedHost, CrossOriginWrite."""
+        """Raises MalformedRequest, UntrustedHost or CrossOriginWrite for what isn't allowed."""
         headers = request.headers
         given = headers.getall(hdrs.HOST, ())
         host = given[0] if len(given) == 1 else ""
@@ -122,7 +122,7 @@ class OriginCheck:
         raise CrossOriginWrite(f"A page of {page} must not write here, which is the host {named}.", close=True)
 
     def _note(self, what: str, request: web.BaseRequest, advice: str) -> None:
-        """Logs a refusal with `advice`, but not what was logged lately."""
+        """Logs a refusal with `advice`, unless the same was logged lately."""
         now = time.monotonic()
         noted = self._noted = {key: at for key, at in self._noted.items() if now - at < NOTED_SECONDS}
         if what not in noted and len(noted) < NOTED_MAX:
@@ -131,7 +131,7 @@ class OriginCheck:
 
 
 def _own_origins(hosts: Collection[Host], asked: Asked) -> Iterator[Origin]:
-    """The origins that pages of the service itself can have: by either scheme where nobody says by which."""
+    """Yields the origins that the service's own pages can have: of both schemes where the scheme isn't known."""
     for scheme in DEFAULT_PORTS if asked.scheme is None else (asked.scheme,):
         for host in hosts:
             yield origin_of(scheme, host)

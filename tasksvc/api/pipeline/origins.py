@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""By scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
+"""Default ports by scheme (RFC 9110, sections 4.2.1 and 4.2.2)."""
 PORT_MAX = 65_535
 
 # RFC 3986, section 3.2.2, in lower case: an address in brackets, or a name; and a port, which may be empty.
@@ -20,9 +20,9 @@ class Host(NamedTuple):
     """A host that a request names."""
 
     name: str
-    """In lower case; an IPv6 address in its shortest form, in brackets."""
+    """The host in lower case; an IPv6 address in its shortest form, in brackets."""
     port: int | None
-    """None where none is named."""
+    """The port; None if none is named."""
 
 
 class Origin(NamedTuple):
@@ -30,9 +30,9 @@ class Origin(NamedTuple):
 
     scheme: str
     name: str
-    """Of the host, as in Host."""
+    """The name of the host, as in Host."""
     port: int | None
-    """The scheme's default where none is named; None for a scheme without one."""
+    """The port, by default the scheme's; None for a scheme without one."""
 
     def __str__(self) -> str:
         port = "" if self.port in (None, DEFAULT_PORTS.get(self.scheme)) else f":{self.port}"
@@ -40,20 +40,20 @@ class Origin(NamedTuple):
 
 
 def parse_host(text: str) -> Host | None:
-    """The value of a Host header; None if it's malformed."""
+    """Returns the value of a Host header; None if it's malformed."""
     found = _HOST(text.lower()) if text.isascii() else None  # some other letters become ASCII in lower case
     return None if found is None else _host(found[1], found[2])
 
 
 def parse_origin(text: str) -> Origin | None:
-    """The value of an Origin header; None if it's malformed, or the opaque origin `null`."""
+    """Returns the value of an Origin header; None if it's malformed, or the opaque origin `null`."""
     found = _ORIGIN(text.lower()) if text.isascii() else None
     host = None if found is None else _host(found[2], found[3])
     return None if found is None or host is None else origin_of(found[1], host)
 
 
 def origin_of(scheme: str, host: Host) -> Origin:
-    """The origin of pages that are served from `host` by `scheme`."""
+    """Returns the origin of pages that are served from `host` by `scheme`."""
     return Origin(scheme, host.name, DEFAULT_PORTS.get(scheme) if host.port is None else host.port)
 
 

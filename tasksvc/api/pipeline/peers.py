@@ -1,4 +1,4 @@
-"""Whom what a connection does counts for, where nothing better is known of its client than its address."""
+"""Peers: the addresses by which clients without a token are distinguished."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Peers:
         self._proxies = proxies
 
     def of(self, address: str | None, headers: Headers | None) -> str:
-        """The peer at the other end of a connection.
+        """Returns the peer at the other end of a connection.
 
         `address` is that end's, None for a Unix socket; `headers` are those of the request that came
         last, None where none came yet: then a proxy counts for itself.
@@ -30,7 +30,7 @@ class Peers:
 
 @lru_cache(KNOWN_MAX)
 def peer_at(address: str | None) -> str:
-    """Whom an address counts for: an IPv6 address counts for its /64 network, which one host can have to itself.
+    """Returns the peer of an address: for IPv6 its /64 network, which one host can have to itself.
 
     IPv4 that was mapped into IPv6, as a socket for both shows it, counts as IPv4.
     """

@@ -30,10 +30,10 @@ from tasksvc.domain.errors import StoreUnavailable, VersionConflict
 from tasksvc.domain.task import Version
 
 CLIENT_LEFT = 499
-"""The status in the log and the figures of a request whose client didn't wait for the answer, as nginx has it."""
+"""The status in the log and in metrics of a request whose client left before the response, as nginx has it."""
 
 Handler = Callable[..., Awaitable[web.StreamResponse | RawResponse | StreamingResponse]]
-"""Takes a request, and for some what is known of it already."""
+"""Takes a request, and for some routes what is known of it already."""
 Enclosed = Callable[..., Awaitable[web.StreamResponse | RawResponse]]
 Headers = tuple[tuple[str, str], ...]
 Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -64,7 +64,7 @@ class RequestPipeline:
     def enclose(
         self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True, counted: bool = False
     ) -> Enclosed:
-        """`handler`, which now never raises.
+        """Returns `handler` behind all checks; it never raises.
 
         `scope`: what it needs, None for nothing; `route`: its name in metrics; `guarded`: whether the
         origin check comes first; `counted`: whether a request counts for its address, if there's no scope.
@@ -159,7 +159,7 @@ class RequestPipeline:
         guarded: bool,
         counted: bool = False,
     ) -> Wrapped:
-        """`handler`, whose request is now validated, as a handler for a router."""
+        """Returns `handler` behind all checks and the validation of its input, for a router."""
         bodies = self._bodies
 
         async def validated(request: web.Request) -> web.StreamResponse | RawResponse | StreamingResponse:

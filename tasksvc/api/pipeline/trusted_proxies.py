@@ -26,25 +26,25 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 class InvalidProxy(TasksvcError):
-    """A proxy is named by its address, or by a network."""
+    """The text isn't the address of a proxy or a network."""
 
 
 class Headers(Protocol):
-    """The headers of a request."""
+    """The headers of a request, as far as they are read here."""
 
     def __contains__(self, name: object, /) -> bool: ...
 
     def getall(self, key: str, default: list[str], /) -> list[str]:
-        """The values of a header, whose name may be in any case."""
+        """Returns the values of a header, whose name may be in any case."""
 
 
 class Asked(NamedTuple):
-    """What a client asked for, by the word of a proxy.  Each is None where the proxy says nothing."""
+    """What a client asked for, as a proxy says.  Each field is None where the proxy says nothing."""
 
     scheme: str | None = None
-    """http or https."""
+    """The scheme, http or https."""
     host: str | None = None
-    """As a Host header has it; not checked."""
+    """The host, as a Host header has it; it isn't checked."""
     port: int | None = None
 
 
@@ -52,14 +52,14 @@ _NOTHING = Asked()
 
 
 class TrustedProxies:
-    """Proxies that are trusted.
+    """Proxies whose headers are believed.
 
     Theirs are X-Forwarded-For, -Proto, -Host and -Port, and Forwarded (RFC 7239) where none of those came:
     a proxy that sets the one kind commonly passes the other on as the client sent it.
     """
 
     def __init__(self, networks: Iterable[str]) -> None:
-        """`networks`: addresses, or networks such as 10.0.0.0/8.  Raises InvalidProxy."""
+        """Trusts `networks`: addresses, or networks such as 10.0.0.0/8.  Raises InvalidProxy."""
         try:
             self._networks = [ipaddress.ip_network(network) for network in networks]
         except ValueError as error:
@@ -67,7 +67,7 @@ class TrustedProxies:
         self._known: dict[str, bool] = {}
 
     def client_address(self, peer: str | None, headers: Headers) -> str | None:
-        """The address of the client: the nearest to the service that isn't a trusted proxy's.
+        """Returns the address of the client: the nearest to the service that isn't a trusted proxy's.
 
         `peer` is the address at the other end of the connection, and `headers` came over it.  The
         client's is a canonical IP address, whatever came in a header.
@@ -87,7 +87,7 @@ class TrustedProxies:
         return client
 
     def asked(self, request: web.BaseRequest) -> Asked:
-        """What the client asked for; nothing if the request doesn't come from a trusted proxy."""
+        """Returns what the client asked for; nothing if the request doesn't come from a trusted proxy."""
         peer, headers = request.remote, request.headers
         if peer is None or not self._trusts(peer):
             return _NOTHING
@@ -100,7 +100,7 @@ class TrustedProxies:
         return Asked(_scheme(scheme), host, number if number is not None and number <= PORT_MAX else None)
 
     def _outermost(self, peer: str, headers: Headers) -> tuple[str, dict[str, str]]:
-        """The client, and the element of Forwarded that the trusted proxy nearest to it wrote."""
+        """Returns the client, and the element of Forwarded that the trusted proxy nearest to it wrote."""
         client, pairs = peer, dict[str, str]()
         for pairs in reversed(_elements(", ".join(headers.getall(hdrs.FORWARDED, [])))):
             address = address_in(pairs.get("for", ""))
@@ -128,7 +128,7 @@ class TrustedProxies:
 
 
 def address_in(node: str) -> str | None:
-    """The IP address in a node such as 203.0.113.7:4711 or [2001:db8::1]:4711 (RFC 7239, section 6).
+    """Returns the IP address in a node such as 203.0.113.7:4711 or [2001:db8::1]:4711 (RFC 7239, section 6).
 
     In its canonical form, without port and scope; IPv4 that was mapped into IPv6 as IPv4.  None
     where there is none.
@@ -154,7 +154,7 @@ def _uses_forwarded(headers: Headers) -> bool:
 
 
 def _listed(headers: Headers, name: str) -> list[str]:
-    """The elements of a list header, without empty ones (RFC 9110, section 5.6.1)."""
+    """Returns the elements of a list header, without empty ones (RFC 9110, section 5.6.1)."""
     return [text for part in ",".join(headers.getall(name, [])).split(",") if (text := part.strip())]
 
 
@@ -163,7 +163,7 @@ def _scheme(text: str | None) -> str | None:
 
 
 def _elements(text: str) -> list[dict[str, str]]:
-    """The elements of a Forwarded header, each by parameter.
+    """Returns the elements of a Forwarded header, each by parameter.
 
     None at all where it's malformed, since a client could hide what a proxy adds to its own part.
     """

@@ -39,7 +39,7 @@ class _Upload:
     """
 
     def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime) -> None:
-        """`size`: the bytes that it has, or may have."""
+        """Takes `size`, the bytes that the body has or may have."""
         self._timeout, self._size, self._held = timeout, size, held
         self._began, self._held_before = monotonic(), held.seconds()
         self._end = math.inf
@@ -48,7 +48,7 @@ class _Upload:
         self._timer = self._look_at(self._began + BODY_SECONDS)
 
     def close(self) -> None:
-        """It is here, or given up."""
+        """Stops the clock of a body that has arrived or was given up."""
         self._timer.cancel()
         self._held.unwatch()
 
@@ -56,11 +56,11 @@ class _Upload:
         return monotonic() - self._began - (self._held.seconds() - self._held_before)
 
     def is_late(self) -> bool:
-        """Whether it won't be complete in time unless it gets faster."""
+        """Returns whether it won't be complete in time unless it gets faster."""
         return self.received < self._size * (self._elapsed() - HURRY_SECONDS) / BODY_SECONDS
 
     def end_by(self, end: float) -> None:
-        """It takes no longer than until `end`, by monotonic()."""
+        """Gives up the body at `end`, by monotonic(), if it hasn't arrived."""
         self._end = min(self._end, end)
         if end < self._timer.when():
             self._timer.cancel()
@@ -92,14 +92,14 @@ class Uploads:
         self._hurrying: asyncio.TimerHandle | None = None
 
     def must_end_by(self, end: float) -> None:
-        """From now on none takes longer than until `end`, by monotonic()."""
+        """Gives up all bodies, later ones too, that haven't arrived at `end`, by monotonic()."""
         self._end = end
         for upload in self._uploads:
             upload.end_by(end)
 
     @asynccontextmanager
     async def receiving(self, request: web.BaseRequest, size: int) -> AsyncIterator[_Upload]:
-        """Within it a body of up to `size` bytes is read.  Raises TimeoutError, and Overloaded before all.
+        """Lets a body of up to `size` bytes be read within the block.  Raises TimeoutError, and Overloaded before it.
 
         A large body waits until there is room for it.  Its time begins then.
         """
@@ -135,7 +135,7 @@ class Uploads:
 
 
 async def read_body(request: web.Request, uploads: Uploads, *, types: Collection[str], limit: int) -> bytes:
-    """The body, whole.  `limit` is in bytes.
+    """Returns the body, whole.  `limit` is in bytes.
 
     A client that waits for a word to send it (RFC 9110, section 10.1.1) gets that once all else is well.
 
@@ -175,14 +175,14 @@ def _check_type(request: web.Request, types: Collection[str]) -> None:
 
 
 def _check_coding(request: web.Request) -> None:
-    """aiohttp undoes the chunks, and leaves any other coding in the body."""
+    """Raises UnsupportedTransferCoding unless the coding is chunked, which is all that aiohttp decodes."""
     codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING))
     if codings.strip().lower() not in ("", "chunked"):
         raise UnsupportedTransferCoding("Send the body with no Transfer-Encoding but chunked.", close=True)
 
 
 def _whole(content: StreamReader) -> bytes:
-    """A body that has arrived."""
+    """Returns a body that has arrived."""
     try:
         return content.read_nowait()
     except (web.RequestPayloadError, ConnectionError):

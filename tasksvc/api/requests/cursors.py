@@ -15,13 +15,13 @@ from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp
 
 
 def encode_cursor(cursor: Cursor, query: TaskQuery) -> str:
-    """The text of a place in the list that `query` orders."""
+    """Returns the text of a place in the list that `query` orders."""
     data = codec.dumps([query.sort, query.descending, cursor.value, cursor.id])
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def decode_cursor(text: str, query: TaskQuery) -> Cursor:
-    """The place that encode_cursor() wrote.  Raises ValidationError for any other text, and for another order's."""
+    """Returns the place that encode_cursor() wrote.  Raises ValidationError for any other text, or another order."""
     try:
         data = codec.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
         sort, descending, value, task_id = data

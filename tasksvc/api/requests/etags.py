@@ -24,23 +24,23 @@ CONDITION = "* or entity tags in double quotes, with commas between"
 
 
 def joined(request: web.Request, name: str) -> str | None:
-    """A list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
+    """Returns a list header, whose lines belong together (RFC 9110, section 5.2); None where it is absent."""
     lines = request.headers.getall(name, ())
     return ", ".join(lines) if lines else None
 
 
 def conditions_of(request: web.Request) -> tuple[str | None, str | None]:
-    """If-Match and If-None-Match."""
+    """Returns If-Match and If-None-Match, or None where they are absent."""
     return joined(request, hdrs.IF_MATCH), joined(request, hdrs.IF_NONE_MATCH)
 
 
 def etag(version: Version) -> str:
-    """The entity tag of a task: it names the store's life too, so that no tag of another one matches."""
+    """Returns the entity tag of a task, with the store's generation, so that no tag of another generation matches."""
     return f'"{version.generation}.{version.number}"'
 
 
 def precondition_from(if_match: str | None, if_none_match: str | None) -> Precondition:
-    """What the two headers say of a task's version.  Raises MalformedRequest."""
+    """Returns what the two headers say of a task's version.  Raises MalformedRequest."""
     if if_match is None and if_none_match is None:
         return ANY_VERSION
     any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, weak=False)
@@ -52,17 +52,17 @@ def precondition_from(if_match: str | None, if_none_match: str | None) -> Precon
 
 
 def condition_problem(text: str) -> str | None:
-    """What is wrong with a condition; None where it is sound."""
+    """Returns what is wrong with a condition; None where it is sound."""
     return None if text.strip() == "*" or _TAGS(text) else f"Must be {CONDITION}."
 
 
 def is_known(if_none_match: str, version: Version) -> bool:
-    """Whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
+    """Returns whether the client has this version already, so that 304 is the answer.  Raises MalformedRequest."""
     return if_none_match.strip() == "*" or version in _versions(if_none_match, weak=True)
 
 
 def is_current(if_match: str | None, if_none_match: str | None, tag: str) -> bool:
-    """Whether the client has what now has the strong tag `tag`, so that 304 is the answer.
+    """Returns whether the client has what now has the strong tag `tag`, so that 304 is the answer.
 
     Raises ConditionFailed where If-Match names only other tags, and MalformedRequest.
     """
@@ -73,7 +73,7 @@ def is_current(if_match: str | None, if_none_match: str | None, tag: str) -> boo
 
 
 def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
-    """The conditions of a request to what is there and has no entity tag, as the list.
+    """Checks the conditions of a request to a resource without an entity tag, such as the list.
 
     Raises ConditionFailed, and MalformedRequest (RFC 9110, sections 13.1.1 and 13.1.2).
     """
@@ -87,7 +87,7 @@ def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
 
 
 def _versions(header: str, *, weak: bool) -> Set[Version]:
-    """The versions that a list of tags names."""
+    """Returns the versions that a list of tags names."""
     if len(header) > LISTED_MAX:
         return _Listed(header, weak=weak)
     return _parsed(header, weak=weak)
@@ -127,7 +127,7 @@ def _parsed(header: str, *, weak: bool) -> frozenset[Version]:
 
 
 def _tags(header: str, *, weak: bool) -> Iterator[str]:
-    """What a list of tags has between the quotes.  A weak tag counts in a weak comparison only."""
+    """Yields what a list of tags has between the quotes.  A weak tag counts in a weak comparison only."""
     _check_tags(header)
     return (tag for weakness, tag in _EACH(header) if weak or not weakness)
 

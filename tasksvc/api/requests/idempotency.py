@@ -30,7 +30,7 @@ _KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
 def idempotency_key_of(
     request: web.Request, access: Authenticator, target: str, raw: bytes = b"", conditions: tuple[str | None, ...] = ()
 ) -> IdempotencyKey | None:
-    """The key of a write, with a fingerprint of all that the request asks for; None where it has no key.
+    """Returns the key of a write, with a fingerprint of all that the request asks for; None where it has no key.
 
     `target` is the path and query as one operation always spells them, `raw` the body, `conditions`
     the values of the headers that the write depends on.  Raises InvalidRequest.

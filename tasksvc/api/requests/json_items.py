@@ -1,4 +1,4 @@
-"""A large JSON array from outside, item by item, as strictly as json_input.py.
+"""A large JSON array from outside, item by item, as strictly as strict_json.py.
 
 The array is never in memory as a whole: as Python's objects, JSON can be thirty times as large as its text.
 """
@@ -40,13 +40,13 @@ class Items:
     """
 
     def __init__(self, raw: bytes, *, item_max: int) -> None:
-        """`item_max`: bytes that an item may have."""
+        """Takes items of at most `item_max` bytes."""
         self._raw, self._item_max = raw, item_max
         self._offset = 0
         """Offset of the chunk in `raw`, in bytes."""
         self._piece = ""
         self._is_last = False
-        """Whether the chunk ends where `raw` does."""
+        """Whether the chunk is the last one."""
 
     def __iter__(self) -> Iterator[Any]:
         _check_utf8(self._raw)
@@ -132,7 +132,7 @@ class Items:
 
 
 def _trailing_comma() -> str | None:
-    """What the decoder says of a comma before the end, where it looks at that; from Python 3.13 on."""
+    """Returns what the decoder says of a comma before the end, where it looks at that; from Python 3.13 on."""
     try:
         DECODER.decode("[0,]")
     except json.JSONDecodeError as error:
@@ -144,7 +144,7 @@ _TRAILING_COMMA: Final = _trailing_comma()
 
 
 def _pieces(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """`raw` from `start` to `end`, in chunks that end with a character, with the offset of each."""
+    """Yields `raw` from `start` to `end` in chunks that end with a character, each with its offset."""
     while start < end:
         piece_end = min(end, _end_of_character(raw, start + PIECE_BYTES))
         yield start, raw[start:piece_end]
@@ -152,7 +152,7 @@ def _pieces(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _end_of_character(raw: bytes, end: int) -> int:
-    """`end`, or where the character ends that has bytes on both sides of it."""
+    """Returns `end`, or where the character ends that has bytes on both sides of it."""
     if end >= len(raw):
         return len(raw)
     for _ in range(3):

@@ -12,12 +12,12 @@ _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
 
 def format_position(position: Position) -> str:
-    """A position as clients see it: opaque."""
+    """Returns a position as clients see it: opaque."""
     return f"{position.generation}-{position.seq}"
 
 
 def parse_position(text: str, *, where: str, field: str) -> Position:
-    """What format_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
+    """Returns what format_position() gave, or 0 for the beginning.  Raises InvalidRequest."""
     if text == "0":
         return LOG_START
     if (match := _POSITION(text)) is None:

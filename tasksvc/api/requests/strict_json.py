@@ -20,7 +20,7 @@ LARGE_BYTES = 64 * 1024
 
 
 def parse_json(raw: bytes) -> Any:
-    """The one JSON value in `raw`.  Integers and floats keep their kind.
+    """Returns the one JSON value in `raw`.  Integers and floats keep their kind.
 
     Raises MalformedRequest for anything that is not JSON in UTF-8, for NaN and Infinity, for a name
     that an object has twice, for nesting past DEPTH_MAX, and for integers past the parser.
@@ -31,7 +31,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 def decode_json(raw: bytes) -> Any:
-    """As parse_json(), but leaves check_depth() to the caller."""
+    """Returns what parse_json() does, but leaves check_depth() to the caller."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -48,23 +48,23 @@ def decode_json(raw: bytes) -> Any:
 
 
 def not_utf8(place: int) -> MalformedRequest:
-    """The error of a body whose byte at `place` is not of UTF-8."""
+    """Returns the error of a body whose byte at `place` is not of UTF-8."""
     return MalformedRequest(f"The body is not UTF-8, at byte {place}.")
 
 
 def too_deep() -> MalformedRequest:
-    """The error of a body that is nested too deep."""
+    """Returns the error of a body that is nested too deep."""
     return MalformedRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")
 
 
 def invalid_json(reason: str) -> MalformedRequest:
-    """The error of a body that is not JSON, or is ambiguous."""
+    """Returns the error of a body that is not JSON, or is ambiguous."""
     return MalformedRequest(f"The body is not valid JSON: {reason}")
 
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Meanwhile the garbage collector doesn't look at what is decoded, which it would do again and again."""
+    """Keeps the garbage collector off within the block, since it would visit all that is decoded again and again."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -88,7 +88,7 @@ def _refuse(constant: str) -> Any:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
-"""Of strict JSON, but for its depth.  Raises ValueError, and RecursionError."""
+"""Decodes strict JSON, but for its depth.  Raises ValueError and RecursionError."""
 
 
 _NESTING = {dict, list}

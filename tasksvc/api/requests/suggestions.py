@@ -15,7 +15,7 @@ COMPARED_MAX = 40
 
 
 def nearest(text: str, known: Collection[str]) -> str | None:
-    """The one of `known` that is most like `text`; None where none is like it."""
+    """Returns the one of `known` that is most like `text`; None where none is like it."""
     if len(text) > COMPARED_MAX:
         return None
     found = difflib.get_close_matches(text.lower(), known, n=1)
@@ -23,7 +23,7 @@ def nearest(text: str, known: Collection[str]) -> str | None:
 
 
 def did_you_mean(text: str, known: Collection[str]) -> str:
-    """A question to put behind a message; nothing where no name is like `text`."""
+    """Returns a question to put behind a message; nothing where no name is like `text`."""
     meant = nearest(text, known)
     return "" if meant is None else f" Did you mean '{meant}'?"
 
@@ -39,13 +39,13 @@ class Unknown(str):
     set_by_service: Collection[str]
 
     def __new__(cls, noun: str, known: Sequence[str], set_by_service: Collection[str]) -> Unknown:
-        """`noun`: field or parameter; `set_by_service`: fields that answers have, and requests must not."""
+        """Takes `noun`, field or parameter, and `set_by_service`, fields that responses have and requests must not."""
         made = super().__new__(cls, f"Unknown {noun}.")
         made.noun, made.known, made.set_by_service = noun, known, set_by_service
         return made
 
     def about(self, name: str) -> str:
-        """The message about `name`, with what is known."""
+        """Returns the message about `name`, with what is known."""
         if name in self.set_by_service:
             return f"The service sets '{name}'. Leave it out."
         shown = ascii(name if len(name) <= SHOWN_MAX else f"{name[:SHOWN_MAX]}...")

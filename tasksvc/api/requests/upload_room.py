@@ -30,15 +30,15 @@ class UploadRoom:
     """
 
     def __init__(self, room: int) -> None:
-        """`room`: bytes of all bodies together; a larger one counts as that many."""
+        """Has room for `room` bytes of all bodies together; a larger body counts as that many."""
         self._room = room
         self._places: dict[int, _Place] = {}
-        """By the identity of the request."""
+        """Places by the identity of the request."""
         self._queue: dict[int, _Waiting] = {}
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a body waits for room."""
+        """Returns whether a body waits for room."""
         return bool(self._queue)
 
     async def enter(self, request: object, peer: str, size: int) -> None:

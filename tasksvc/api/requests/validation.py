@@ -36,16 +36,16 @@ from tasksvc.api.schemas.tasks import Batch, Operations
 from tasksvc.stores.turns import Turns
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
-"""The loaded body."""
+"""Holds the loaded body of a request."""
 RAW: web.RequestKey[bytes] = web.RequestKey("raw", bytes)
 """The bytes of the body."""
 QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 """The loaded query string."""
 
 BODY_MAX = 256 * 1024
-"""Bytes."""
+"""Bytes that a body may have, but for that of a batch."""
 BATCH_BODY_MAX = 8 * 1024 * 1024
-"""The same for a batch."""
+"""Bytes that the body of a batch may have."""
 SMALL_BATCH_BYTES = 8 * 1024
 """A batch of fewer bytes takes no more than some milliseconds."""
 EXPLAINED_MAX = 10
@@ -69,7 +69,7 @@ class RequestValidator:
         operation_max: int = BODY_MAX,
         any_query: bool = False,
     ) -> None:
-        """`types`: media types of the body; `body_max`: its size in bytes; `any_query`: parameters do not matter.
+        """Takes bodies of the media `types` and at most `body_max` bytes; `any_query` leaves parameters unchecked.
 
         `operation_max`: bytes of each operation, where the body is a batch.
         """
@@ -132,12 +132,12 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def load_body(schema: Schema, raw: bytes) -> Any:
-    """What `schema` makes of the JSON in `raw`.  Raises RequestError."""
+    """Returns what `schema` makes of the JSON in `raw`.  Raises RequestError."""
     return _load(schema, parse_json(raw))
 
 
 async def load_large_body(schema: Schema, raw: bytes) -> Any:
-    """As load_body(), in steps between which others have their turn."""
+    """Returns what load_body() does, in steps between which others have their turn."""
     turns = Turns()
     document = decode_json(raw)
     await turns.next()
@@ -154,7 +154,7 @@ def _load(schema: Schema, document: Any) -> Any:
 
 
 async def load_batch(raw: bytes, *, operation_max: int) -> list[dict[str, Any]]:
-    """As load_body() of a Batch, one operation at a time, between which others have their turn.
+    """Loads a batch one operation at a time; others have their turn between two.  Raises what load_body() does.
 
     The rest isn't looked at of what has too many operations, or is a large object and no array.
     """
@@ -188,7 +188,7 @@ async def load_batch(raw: bytes, *, operation_max: int) -> list[dict[str, Any]]:
 
 
 def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
-    """The first of marshmallow's messages, flat, each with the path to its field."""
+    """Yields the first of marshmallow's messages, flat, each with the path to its field."""
     explained = iter(range(EXPLAINED_MAX))
     for path, name, message in islice(_flat("", "", error.messages), ERRORS_MAX):
         if isinstance(message, Unknown) and next(explained, None) is not None:
@@ -197,7 +197,7 @@ def field_errors(where: str, error: ValidationError) -> Iterator[FieldError]:
 
 
 def _flat(path: str, name: str, messages: Any) -> Iterator[tuple[str, str, str]]:
-    """The path to a field, its own name, and a message."""
+    """Yields the path to a field, its own name, and a message."""
     if isinstance(messages, Mapping):
         for inner, below in messages.items():
             # marshmallow's name for what concerns the whole of an object
@@ -211,5 +211,5 @@ def _flat(path: str, name: str, messages: Any) -> Iterator[tuple[str, str, str]]
 
 
 def printable(text: str) -> str:
-    """`text` from a client, cut, and with what JSON cannot hold escaped."""
+    """Returns `text` from a client, truncated, and with what JSON can't hold escaped."""
     return text[:200].encode("utf-8", "backslashreplace").decode()

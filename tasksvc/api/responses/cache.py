@@ -1,4 +1,4 @@
-"""What was encoded lately, in case it is asked for again.
+"""Caches of encoded responses that show tasks and pages.
 
 Tasks and pages never change once they are made, so what encoded one encodes it always: an entry
 counts only for the very object that it was made of, which the store gives again as long as that is
@@ -19,13 +19,13 @@ PAGES_BYTES = 2 * 2**20
 
 
 class TaskResponseCache:
-    """Answers that show one task."""
+    """A cache of responses that show one task."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[Task, str, bytes, bytes]] = {}
 
     def answer(self, found: Found) -> RawResponse:
-        """The answer that shows the task that was found."""
+        """Returns the response that shows the task that was found."""
         task, generation = found
         known = self._known.get(task.id)
         if known is not None and known[0] is task and known[1] == generation:
@@ -39,16 +39,16 @@ class TaskResponseCache:
 
 
 class PageResponseCache:
-    """Answers that show one page."""
+    """A cache of responses that show one page."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, bool], tuple[Page, bytes, bytes]] = {}
-        """By the identity of the page, and whether it is shown as JSON Lines."""
+        """Responses by the identity of the page, and by whether they are JSON Lines."""
         self._size = 0
         """Bytes of what is encoded."""
 
     def answer(self, page: Page, *, lines: bool) -> RawResponse:
-        """The answer that shows the tasks of `page` as a JSON array, or as JSON Lines."""
+        """Returns the response that shows the tasks of `page` as a JSON array, or as JSON Lines."""
         key = id(page), lines
         known = self._known.get(key)
         if known is not None and known[0] is page:
@@ -69,5 +69,5 @@ class PageResponseCache:
 
 
 def as_lines(page: Page) -> bytes:
-    """The tasks of `page` as JSON Lines."""
+    """Returns the tasks of `page` as JSON Lines."""
     return b"".join(codec.dump_line(task) for task in page.tasks)

@@ -25,13 +25,13 @@ log = logging.getLogger("tasksvc")
 
 
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
-"""As RFC 9110 has them; http.HTTPStatus has older ones in some Pythons."""
+"""Phrases as RFC 9110 has them; http.HTTPStatus has older ones in some versions of Python."""
 INTERNAL_ERROR = "The service failed. Quote the X-Request-ID of this answer when you report it."
 RESYNC = "GET /tasks/, then go on from its X-Change-Seq"
 
 
 def title(status: int) -> str:
-    """The phrase of a status."""
+    """Returns the phrase of a status."""
     return TITLES.get(status) or HTTPStatus(status).phrase
 
 
@@ -39,11 +39,11 @@ class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
 
     where: str
-    """body, query or header."""
+    """The part of the request: body, query or header."""
     field: str
-    """Its name; the path to it with dots, where it is nested."""
+    """The name of the field; the path to it with dots if it's nested."""
     message: str
-    """What is expected."""
+    """Says what is expected instead."""
 
 
 class RequestError(Exception):
@@ -51,10 +51,10 @@ class RequestError(Exception):
 
     status: int
     name: str
-    """Of the problem's type."""
+    """The name of the problem's type."""
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, close: bool = False) -> None:
-        """`close`: the connection cannot be used any more, for instance because a body was left unread."""
+        """Closes the connection if `close`, for instance because a body was left unread."""
         super().__init__(detail)
         self.headers, self.close = dict(headers or {}), close
 
@@ -64,7 +64,7 @@ class MalformedRequest(RequestError):
 
 
 class Unauthorized(RequestError):
-    """The same for every reason, so that nobody learns which tokens there are."""
+    """No valid token came with the request.  The response is the same for every reason, so it reveals no token."""
 
     status, name = 401, "unauthorized"
 
@@ -76,7 +76,7 @@ class Unauthorized(RequestError):
 
 
 class TokenInQuery(RequestError):
-    """Whether it is valid or not: it is not looked at (RFC 6750, sections 2.3 and 3.1)."""
+    """A token came in the query, where it isn't accepted, valid or not (RFC 6750, sections 2.3 and 3.1)."""
 
     status, name = 400, "token-in-query"
 
@@ -151,7 +151,7 @@ class AlreadyMade(RequestError):
 
 
 class InvalidRequest(RequestError):
-    """Well-formed, and not what is expected."""
+    """The request is well-formed, but fields of it aren't valid."""
 
     status, name = 422, "invalid-request"
 
@@ -191,7 +191,7 @@ TABLE: Mapping[type[Exception], _Answer] = {
 def problem(
     status: int, name: str, detail: str, more: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """A problem document.  `name` is what is particular in its type; `more` are further members."""
+    """Returns a problem document.  `name` is what is particular in its type; `more` are further members."""
     document = {
         "type": TYPE_PREFIX + name,
         "title": title(status),
@@ -215,7 +215,7 @@ class BatchRefused(Exception):
 
 
 def to_problem(error: Exception, *, scheme: str = "") -> web.Response:
-    """The answer to `error`.  One that nobody expected is logged with `scheme`, that of the store."""
+    """Returns the answer to `error`.  One that nobody expected is logged with `scheme`, that of the store."""
     at: dict[str, Any] = {}
     if isinstance(error, BatchRefused):
         refusal = error.refusal

@@ -1,4 +1,4 @@
-"""Answers whose head is known beforehand.
+"""Responses whose head is known beforehand.
 
 web.Response collects its headers in a multidict, looks several of them up again and serialises
 them, which is a quarter of what a small GET costs.  A RawResponse is head and body, ready to be sent
@@ -71,7 +71,7 @@ class LargeResponse(web.Response):
     def __init__(
         self, status: int, body: bytes, *, headers: Mapping[str, str] | None = None, shared: bool = False
     ) -> None:
-        """`shared`: the body is kept for other answers too, so it takes no memory of its own."""
+        """Takes a `shared` body, which other responses keep too, as one without memory of its own."""
         super().__init__(status=status, body=body, headers=headers)
         self._content = memoryview(body) if shared else body
         self._kept = 0 if shared else len(body)
@@ -91,30 +91,30 @@ class LargeResponse(web.Response):
 
 
 class RawResponse:
-    """A complete answer."""
+    """A complete response as bytes, which skips aiohttp's own response."""
 
     __slots__ = ("body", "headers", "shared", "status")
 
     keep_alive = True
-    """It is sent only where the connection goes on."""
+    """Whether the connection goes on, which is always so."""
 
     def __init__(self, status: int, headers: bytes, body: bytes, *, shared: bool = False) -> None:
-        """`status`: 200 or 201; `headers`: lines, each with its CRLF, but not Content-Length, Date and Server.
+        """Takes the status, 200 or 201, and header lines with their CRLF, without Content-Length, Date and Server.
 
         `shared`: the body is kept for other answers too, so it takes no memory of its own.
         """
         self.status, self.headers, self.body, self.shared = status, headers, body, shared
 
     def add(self, name: str, value: str) -> None:
-        """Adds a header."""
+        """Adds a header line."""
         self.headers += f"{name}: {value}\r\n".encode("latin-1")
 
     def head(self) -> bytes:
-        """What goes before the body, as HTTP/1.1 sends it."""
+        """Returns what goes before the body, as HTTP/1.1 sends it."""
         return b"%b%bContent-Length: %d\r\n%b" % (_STATUS_LINES[self.status], self.headers, len(self.body), _tail())
 
     def response(self) -> web.Response:
-        """The same as an ordinary response."""
+        """Returns an equal response of aiohttp."""
         response: web.Response
         if len(self.body) > CHUNK_BYTES:
             response = LargeResponse(self.status, self.body, shared=self.shared)
@@ -128,24 +128,24 @@ class RawResponse:
 
 
 def json_response(value: Any, *, status: int = 200) -> RawResponse:
-    """`value` as JSON."""
+    """Returns a response with `value` as JSON."""
     return RawResponse(status, _JSON_HEAD, codec.dump_line(value))
 
 
 def encoded_response(body: bytes) -> RawResponse:
-    """JSON that is encoded already, with a newline at its end."""
+    """Returns a response with JSON that is encoded already, and ends with a newline."""
     return RawResponse(200, _JSON_HEAD, body)
 
 
 def page_response(body: bytes, position: Position, *, lines: bool = False) -> RawResponse:
-    """A page of the list that is encoded already, as JSON or as JSON Lines."""
+    """Returns a page of the list that is encoded already, as JSON or as JSON Lines."""
     head = _LINES_HEAD if lines else _JSON_HEAD
     seq = format_position(position).encode()
     return RawResponse(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
 
 
 def task_response(found: Found, *, status: int = 200) -> RawResponse:
-    """One task, with its entity tag."""
+    """Returns one task, with its entity tag."""
     tag = etag(found.version).encode()
     return RawResponse(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), codec.dump_line(found.task))
 
@@ -157,7 +157,7 @@ _tail_of_second = b""
 
 
 def _tail() -> bytes:
-    """Date (RFC 9110, section 5.6.7, whatever the locale) and Server: the same for a second."""
+    """Returns Date (RFC 9110, section 5.6.7, whatever the locale) and Server, which stay the same for a second."""
     global _second, _tail_of_second
     now = int(time.time())
     if now != _second:

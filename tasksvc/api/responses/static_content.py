@@ -24,7 +24,7 @@ class StaticContent:
         }
 
     def response(self, request: web.Request) -> web.Response:
-        """The content; or 304 where the client has it already.
+        """Returns the content; or 304 where the client has it already.
 
         Raises ConditionFailed, MalformedRequest (RFC 9110, sections 13.1.1 and 13.1.2).
         """

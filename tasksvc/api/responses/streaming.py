@@ -18,13 +18,13 @@ from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.domain.errors import StoreUnavailable
 
 STALL_SECONDS = 30.0
-"""A client that takes nothing for so long is cut off."""
+"""Seconds after which a client that takes nothing is cut off."""
 PIECE_SECONDS = 30.0
-"""A store that gives nothing for so long is not waited for any more."""
+"""Seconds that sending waits for a store that gives nothing."""
 
 
 class StreamingResponse:
-    """An answer of unknown length."""
+    """A response of unknown length, sent in chunks."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class StreamingResponse:
         self.response.headers.extend(headers)
 
     async def send(self, request: web.Request, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
-        """Sends it with further `headers`, as fast as the client takes it.
+        """Sends the response with further `headers`, as fast as the client takes it.
 
         Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
         """

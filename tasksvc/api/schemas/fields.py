@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 
 def checked_by(rule: Callable[[Any], str | None]) -> Callable[[Any], None]:
-    """A validator out of one of the domain's rules."""
+    """Returns a validator out of one of the domain's rules."""
 
     def check(value: Any) -> None:
         if (problem := rule(value)) is not None:
@@ -44,7 +44,7 @@ class Field(fields.Field[_T]):
 
 
 class StrictString(Field[str]):
-    """A JSON string."""
+    """A JSON string; refuses numbers and all else."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if not isinstance(value, str):
@@ -140,7 +140,7 @@ class StrictSchema(Schema):
 
     error_messages = {"type": "Must be an object."}  # noqa: RUF012
     noun: ClassVar = "field"
-    """What it calls its members."""
+    """What messages call its members."""
     set_by_service: ClassVar[Collection[str]] = ()
     """Members of what it makes that clients do not write."""
 
@@ -153,7 +153,7 @@ class StrictSchema(Schema):
         self.error_messages = {**self.error_messages, "unknown": unknown}
 
     def load(self, data: Any, **kwargs: Any) -> Any:
-        """As marshmallow has it, which takes long over thousands of unknown members: some of them are enough."""
+        """Loads like marshmallow, but names only some of thousands of unknown members, which would take long."""
         if isinstance(data, dict) and len(data) > len(self.fields) + ERRORS_MAX:
             unknown = islice((name for name in data if name not in self.fields), ERRORS_MAX)
             data = {name: data[name] for name in (*self.fields.keys() & data.keys(), *unknown)}
@@ -178,7 +178,7 @@ class ResponseSchema(Schema):
     """Something that goes out.  All of its fields are always there."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """As marshmallow has it."""
+        """Makes each field required as marshmallow binds it."""
         field_obj.required = True
 
 

@@ -10,7 +10,7 @@ from tasksvc.api.schemas.tokens import TokenOut
 
 
 class HealthOut(ResponseSchema):
-    """All is well."""
+    """The health of the service."""
 
     status = fields.String(metadata={"enum": ["ok"]})
 

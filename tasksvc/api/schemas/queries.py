@@ -1,4 +1,4 @@
-"""Query parameters."""
+"""Schemas of the query parameters."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ EXAMPLE_POSITION = "5d2f0c9a7b1e4c3d-1"
 
 
 class NoQuery(Query):
-    """No parameters."""
+    """Takes no parameters at all."""
 
 
 class FilterQuery(Query):
-    """Which tasks."""
+    """Filters that select tasks."""
 
     done = QueryBoolean(metadata=described("Only what is done, or what is not."))
     label = QueryStringList(
@@ -68,7 +68,7 @@ class FilterQuery(Query):
 
 
 class ListQuery(FilterQuery):
-    """Which tasks, in which order, and which page of them."""
+    """Selects tasks, orders them, and takes a page of them."""
 
     sort = StrictString(
         validate=Choice(sign + name for name in SortField for sign in ("", "-")),
@@ -92,7 +92,7 @@ class ListQuery(FilterQuery):
 
 
 class ChangesQuery(Query):
-    """Which part of the change log."""
+    """Selects a part of the change log."""
 
     since = StrictString(
         metadata=described(
@@ -114,7 +114,7 @@ class ChangesQuery(Query):
 
 
 class StreamQuery(Query):
-    """Where a stream begins."""
+    """Says where a stream of changes begins."""
 
     since = StrictString(
         metadata=described(

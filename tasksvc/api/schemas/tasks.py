@@ -28,7 +28,7 @@ from tasksvc.domain import codec, rules
 from tasksvc.domain.task import TaskDraft
 
 BATCH_MAX = 1_000
-"""Operations."""
+"""Operations that a batch may have."""
 
 
 class Labels(Field[tuple[str, ...]]):
@@ -80,7 +80,7 @@ IF_MATCH = described("As the header If-Match: an entity tag, several with commas
 
 
 class TaskIn(StrictSchema):
-    """A new task."""
+    """A task to be created."""
 
     set_by_service = SET_BY_SERVICE
 
@@ -134,7 +134,7 @@ class BatchCreate(StrictSchema):
 
 
 class BatchUpdate(StrictSchema):
-    """Patches a task."""
+    """An operation that updates a task."""
 
     op = StrictString(required=True, metadata={"enum": ["update"]})
     id = StrictInteger(1, rules.ID_MAX, required=True)
@@ -143,7 +143,7 @@ class BatchUpdate(StrictSchema):
 
 
 class BatchDelete(StrictSchema):
-    """Deletes a task."""
+    """An operation that deletes a task."""
 
     op = StrictString(required=True, metadata={"enum": ["delete"]})
     id = StrictInteger(1, rules.ID_MAX, required=True)
@@ -157,7 +157,7 @@ class Batch(Schema):
     """An array of operations, each of one of three kinds, which is loaded one operation at a time."""
 
     def load(self, data: Any, **kwargs: Any) -> list[dict[str, Any]]:
-        """The operations, each loaded by the schema of its `op`.  Raises ValidationError, by index."""
+        """Returns the operations, each loaded by the schema of its `op`.  Raises ValidationError, by index."""
         operations = Operations()
         for item in data if isinstance(data, list) else ():
             operations.add(item)
@@ -196,7 +196,7 @@ class Operations:
                 self._loaded.append(_packed(loaded))
 
     def loaded(self) -> list[dict[str, Any]]:
-        """All of them.  Raises ValidationError, by index."""
+        """Returns all of them.  Raises ValidationError, by index."""
         if not self._count:
             raise _wrong_count()
         if self._wrong:
@@ -233,16 +233,16 @@ TASK = {
     "updated_at": "2026-11-24T15:00:00.123456Z",
     "version": 1,
 }
-"""An example."""
+"""The example of a task in the API's description."""
 
 
 def _shown(name: str, text: str = "") -> dict[str, Any]:
-    """A field of a task, with its value in the example."""
+    """Returns a field of a task, with its value in the example."""
     return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
 
 
 class TaskOut(ResponseSchema):
-    """A task."""
+    """A task as clients see it."""
 
     id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "Positive, and never used again."))
     description = fields.String(metadata=_shown("description", "As it was sent."))

@@ -15,7 +15,7 @@ EXAMPLE_NAME = "reporting"
 
 
 class TokenIn(StrictSchema):
-    """A new token."""
+    """A token to be created."""
 
     name = StrictString(
         required=True, metadata=described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME)
@@ -43,7 +43,7 @@ TOKEN = {
     "created_at": "2026-11-24T15:00:00.123456Z",
     "expires_at": None,
 }
-"""An example."""
+"""The example of a token in the API's description."""
 
 
 class TokenCreated(TokenOut):

@@ -13,7 +13,7 @@ HEADER_BYTES = 256
 
 
 def memory_of(message: RawRequestMessage | _ErrInfo) -> int:
-    """About as many bytes as the head of a request takes; 0 for what isn't a request."""
+    """Returns about as many bytes as the head of a request takes; 0 for what isn't a request."""
     if isinstance(message, _ErrInfo):
         return 0
     size = REQUEST_BYTES + 2 * len(message.path) + HEADER_BYTES * len(message.raw_headers)
@@ -23,5 +23,5 @@ def memory_of(message: RawRequestMessage | _ErrInfo) -> int:
 
 
 def asks_for_upgrade(request: web.BaseRequest) -> bool:
-    """Whether the request asks for another protocol on its connection (RFC 9110, section 7.8)."""
+    """Returns whether the request asks for another protocol on its connection (RFC 9110, section 7.8)."""
     return request._message.upgrade

@@ -16,7 +16,7 @@ class Holder(Protocol):
 
     @property
     def peer(self) -> str:
-        """Whose it is, as Peers names them."""
+        """Returns whose it is, as Peers names them."""
 
     def abort(self) -> None:
         """Closes it at once, and frees what it holds."""
@@ -31,13 +31,13 @@ class CountingConnection:
     """Whether the body that is being received is counted elsewhere."""
 
     def let_body_in(self) -> None:
-        """From now on the body that is being received is counted elsewhere."""
+        """Stops counting the body that is being received, which is counted elsewhere from now on."""
         self.body_has_room = True
 
 
 @contextmanager
 def kept_for(connection: object, size: int) -> Iterator[None]:
-    """Meanwhile `size` bytes are kept for the answer under way, until the client has taken all of them."""
+    """Counts `size` bytes for the response that is being sent, within the block and until the client took them."""
     if not isinstance(connection, CountingConnection):  # of a server that isn't ours
         yield
         return
@@ -56,13 +56,13 @@ class HeldBytes:
     """
 
     def __init__(self, limit: int) -> None:
-        """`limit`: bytes, over all connections."""
+        """Allows `limit` bytes over all connections."""
         self._limit = limit
         self._peers: dict[Holder, str] = {}
         self._sizes: dict[str, dict[Holder, int]] = {}
-        """By peer and connection, the one that has waited longest first."""
+        """Bytes by peer and connection, the one that has waited longest first."""
         self._totals: dict[str, int] = {}
-        """By peer."""
+        """Bytes by peer."""
         self.total = 0
 
     def hold(self, holder: Holder, size: int) -> None:

@@ -20,18 +20,18 @@ class HeldTime:
         self._beat: asyncio.TimerHandle | None = None
 
     def seconds(self) -> float:
-        """For how long the loop has been held so far, while it was watched."""
+        """Returns for how many seconds the loop has been held so far, while it was watched."""
         late = 0.0 if self._beat is None else max(0.0, monotonic() - self._due)
         return self._seconds + late
 
     def watch(self) -> None:
-        """From now on the loop is watched, until as many unwatch()."""
+        """Watches the loop until unwatch() was called as often as this."""
         self._watching += 1
         if self._beat is None:
             self._expect_beat()
 
     def unwatch(self) -> None:
-        """Undoes one watch()."""
+        """Undoes one call of watch()."""
         self._watching -= 1
 
     def _expect_beat(self) -> None:

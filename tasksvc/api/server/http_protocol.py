@@ -30,16 +30,16 @@ LINGER_SECONDS = 2.0
 READ_BYTES = 32 * 1024
 """Bytes of a body that no handler has taken yet; at most twice as much waits before reading is paused."""
 BUFFERED_BYTES = 16 * 1024
-"""Of an answer that a connection keeps for a client that doesn't take it, before that is counted and waited for."""
+"""Bytes of a response that a connection keeps for a slow client before they count and sending waits."""
 UNSENT_BYTES = 128 * 1024
-"""Of an answer that the system takes before it can send them.  Its own measure is megabytes for each slow client."""
+"""Bytes of a response that the system takes before it can send them; by default megabytes for each slow client."""
 UNREAD_BYTES = 32 * 1024
-"""Of requests that the system takes for a connection before they are read.  Much of that is read at once from each."""
+"""Bytes of requests that the system takes for a connection before they are read, mostly all at once."""
 UNREAD_BODY_BYTES = 256 * 1024
-"""The same of a body that has room, so that a client far away isn't slowed down."""
+"""Bytes of a large body that the system takes before they are read, so that a distant client isn't slowed down."""
 TARGET_MAX = 8_000
 HEADER_MAX = 8_192
-"""Bytes."""
+"""Bytes that a header may have."""
 HEAD_MAX = 64 * 1024
 """Bytes of a request's head that is received in several parts.  aiohttp itself would take a megabyte."""
 TURN_BYTES = 64 * 1024
@@ -61,13 +61,13 @@ class Bounds(NamedTuple):
     """What the connections of a process may hold together."""
 
     requests: HeldBytes
-    """What is kept of requests."""
+    """Bytes that are kept of requests."""
     answers: HeldBytes
-    """Answers that clients have yet to take."""
+    """Bytes of responses that clients have yet to take."""
     peers: Peers
-    """Whose each connection is."""
+    """Tells the clients of the connections apart."""
     turns: ReadTurns
-    """For those that send much."""
+    """The turns of connections that send much."""
 
 
 class HeadTooLong(Exception):
@@ -81,7 +81,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
         super().__init__(*arguments, **options)
         self._requests_held, self._answers_held, self._peers, self._turns = bounds
         self._awaits_turn = False
-        """Whether it isn't read from for the sake of others."""
+        """Whether it isn't read from until it's its turn."""
         self._max_msg_queue_size, self._msg_queue_resume_size = QUEUE_MAX, QUEUE_MAX // 2
         self._is_broken = False
         """Whether what came isn't HTTP, so that what follows can't be read; to find that out again takes long."""
@@ -94,7 +94,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
         self._message: Any = None
         """The head of the request that came last."""
         self._payload: StreamReader = EMPTY_PAYLOAD
-        """Its body."""
+        """The body of the request that came last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._wire = cast(asyncio.Transport, transport)  # aiohttp's own reference goes when it begins to close
@@ -117,7 +117,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
 
     @property
     def peer(self) -> str:
-        """Whose connection it is, or whose request came last over that of a proxy."""
+        """Returns whose connection it is, or whose request came last over that of a proxy."""
         address = self._wire.get_extra_info("peername")
         headers = getattr(self._message, "headers", None)  # what could not be read has none
         return self._peers.of(address[0] if isinstance(address, tuple) else None, headers)
@@ -169,7 +169,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
             self._count_requests()
 
     def read_on(self) -> None:
-        """Is read from again, unless aiohttp has paused that."""
+        """Resumes reading, unless aiohttp has paused it."""
         self._awaits_turn = False
         if self._close or not (self._reading_paused or self._buffer_paused):
             self._resume_transport_reading()
@@ -303,7 +303,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
 
 
 def _without_data(error: _ErrInfo) -> _ErrInfo:
-    """An error of the parser, without what was read: its traceback and its text would keep that until it's answered."""
+    """Returns an error of the parser without its traceback and text, which would keep what was read."""
     exc = LineTooLong(b"", error.exc.args[1]) if isinstance(error.exc, LineTooLong) else BadHttpMessage("")
     return _ErrInfo(status=error.status, exc=exc, message="")
 

@@ -58,7 +58,7 @@ class Listener(NamedTuple):
 
 
 def _ending_signals() -> list[signal.Signals]:
-    """SIGTERM, SIGINT, and SIGHUP, which comes when the terminal is closed, unless nohup has it ignored."""
+    """Returns SIGTERM, SIGINT, and SIGHUP, which comes when the terminal is closed, unless nohup ignores it."""
     hang_up = getattr(signal, "SIGHUP", None)  # absent on Windows
     ends = [signal.SIGTERM, signal.SIGINT]
     return ends if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN else [*ends, hang_up]
@@ -139,7 +139,7 @@ async def serve(
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], stopping: Callable[[], None]) -> bool:
-    """Whether `work` was done when `stop` came; if not, `stopping` is called, and `work` cancelled and waited for."""
+    """Returns whether `work` was done when `stop` came; if not, calls `stopping`, cancels `work` and waits for it."""
     doing, signalled = asyncio.create_task(work), asyncio.create_task(stop.wait())
     both: set[asyncio.Task[Any]] = {doing, signalled}
     try:
@@ -188,7 +188,7 @@ async def _listen_privately(path: Path, protocol: Callable[[], HTTPProtocol], st
 def _factory(
     runner: web.AppRunner, kind: type[HTTPProtocol], bounds: Bounds, idle_seconds: float | None
 ) -> Callable[[], HTTPProtocol]:
-    """What makes a protocol for each connection, which may be idle for `idle_seconds`, by default IDLE_SECONDS."""
+    """Returns what makes a protocol for each connection, which may be idle for `idle_seconds` or IDLE_SECONDS."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
     front = runner.app.get(FAST_PATH)

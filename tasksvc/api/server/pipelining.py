@@ -22,14 +22,14 @@ _ENDS = (b"\r", b"\n")
 _SEAM = len(_HEAD_END) - 1
 _LENGTH = b"\r\nContent-Length: "
 _DIGITS = 9
-"""Of a length that is that of a packet."""
+"""Digits of a Content-Length that is found at a glance."""
 
 
 class PipeliningHandler(web.RequestHandler):
     """aiohttp's protocol, which loses none of the requests that come together."""
 
     _uncut = b""
-    """What waits until some of the requests that were read are answered."""
+    """Bytes that wait until some of the requests that were read are answered."""
     _seam = b""
     """The end of what was read last, with which a head may end that ends in the next packet."""
     _payload: StreamReader = EMPTY_PAYLOAD
@@ -113,7 +113,7 @@ class PipeliningHandler(web.RequestHandler):
             self._keepalive_handle = self._loop.call_at(close_time, self._process_keepalive)
 
     def _is_last(self, request: web.BaseRequest) -> bool:
-        """Whether what follows `request` on its connection cannot be understood for certain."""
+        """Returns whether what follows `request` on its connection cannot be understood for certain."""
         message, payload = request._message, request._payload
         if message.upgrade:  # or CONNECT
             return payload is not EMPTY_PAYLOAD or self._upgraded
@@ -126,13 +126,13 @@ class PipeliningHandler(web.RequestHandler):
 
 
 def _end_of_head(data: bytes, start: int = 0) -> int:
-    """Where the next head ends; -1 where none does."""
+    """Returns where the next head ends; -1 where none does."""
     found = data.find(_HEAD_END, start)
     return found + len(_HEAD_END) if found >= 0 else -1
 
 
 def _length(data: bytes, end: int) -> int | None:
-    """The Content-Length of a head that ends at `end`; None where it isn't found at a glance."""
+    """Returns the Content-Length of a head that ends at `end`; None where it isn't found at a glance."""
     found = data.find(_LENGTH, 0, end)
     if found < 0:
         return None

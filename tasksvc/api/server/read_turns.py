@@ -11,7 +11,7 @@ class Reader(Protocol):
     """A connection that isn't read from until it's its turn."""
 
     def read_on(self) -> None:
-        """It is its turn."""
+        """Reads on, since it's its turn."""
 
 
 class ReadTurns:

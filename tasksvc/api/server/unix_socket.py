@@ -16,7 +16,7 @@ _DESCRIPTORS = Path("/proc/self/fd")
 
 
 def bind_private(path: Path) -> socket.socket:
-    """A socket at `path`, in place of what is there.  Raises OSError.
+    """Returns a socket at `path`, in place of what is there.  Raises OSError.
 
     It's made in a private folder and moved, so nobody else can open it at any moment.
     """
@@ -39,7 +39,7 @@ def bind_private(path: Path) -> socket.socket:
 
 
 def connect(path: Path, *, seconds: float) -> socket.socket:
-    """A connection to the socket at `path`, which gives up after so long.  Raises OSError."""
+    """Returns a connection to the socket at `path`, which gives up after so long.  Raises OSError."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         connection.settimeout(seconds)
@@ -52,7 +52,7 @@ def connect(path: Path, *, seconds: float) -> socket.socket:
 
 
 def peer_uid(descriptor: int) -> int | None:
-    """The user of the process at the other end of a connection; None where the system doesn't tell."""
+    """Returns the user of the process at the other end of a connection; None where the system doesn't tell."""
     if not hasattr(socket, "SO_PEERCRED"):
         return None
     with socket.socket(fileno=os.dup(descriptor)) as connection:
@@ -63,7 +63,7 @@ def peer_uid(descriptor: int) -> int | None:
 
 @contextlib.contextmanager
 def _short(folder: str) -> Iterator[str]:
-    """A short name of `folder` where there is one, since an address of a socket has about a hundred bytes at most."""
+    """Gives a short name of `folder` if there is one, since the address of a socket has a hundred bytes at most."""
     if not _DESCRIPTORS.exists():
         yield folder
         return

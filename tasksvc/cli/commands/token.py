@@ -80,7 +80,7 @@ def duration(text: str) -> timedelta:
 
 @click.group("token", cls=Token, help="Create, list and revoke API tokens.")
 def command() -> None:
-    """Does nothing itself."""
+    """Does nothing itself; its commands do."""
 
 
 def _place_options(function: F) -> F:
