@@ -8,8 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, EntryPoints
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tasksvc.api import Options
 
 POSTGRESQL = Path(__file__).with_name("postgresql")
 SHORT = {"test_settings.py", "test_smoke.py"}
@@ -38,7 +42,16 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silences the watchdog: a busy machine delays the event loop now and then, which tests of the log aren't about."""
-    monkeypatch.setattr("tasksvc.application.watchdog.LATE_SECONDS", 3_600.0)
+    monkeypatch.setattr("tasksvc.application.watchdog.Watchdog.start", lambda watchdog: None)
+
+
+@pytest.fixture
+def options(request: pytest.FixtureRequest) -> Options:
+    """The options of the service: those that the test's marker `options` names, and the defaults."""
+    from tasksvc.api import Options
+
+    marker = request.node.get_closest_marker("options")
+    return Options(**marker.kwargs) if marker else Options()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,6 +19,7 @@ from unittest import mock
 
 from patience import PATIENCE_SECONDS
 
+from tasksvc.application.limits import Timeouts
 from tasksvc.cli.main import run
 
 _SET_AND_RUN = """
@@ -36,6 +37,21 @@ cli.main()
 def with_constants(constants: Mapping[str, float]) -> list[str]:
     """Returns what to put before the command of a service so that it runs with other constants, by module.NAME."""
     return [sys.executable, "-c", _SET_AND_RUN, json.dumps(constants)]
+
+
+_RUN_WITH_TIMEOUTS = """
+import json, sys
+from tasksvc.application.limits import Timeouts
+from tasksvc.cli.main import main
+timeouts = Timeouts(**json.loads(sys.argv[1]))
+sys.argv[:] = ["tasksvc", *sys.argv[5:]]  # without python -m tasksvc
+main(timeouts)
+"""
+
+
+def with_timeouts(timeouts: Timeouts) -> list[str]:
+    """Returns what stands before the command of a service that runs with other timeouts."""
+    return [sys.executable, "-c", _RUN_WITH_TIMEOUTS, json.dumps(timeouts._asdict())]
 
 
 def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -25,7 +25,7 @@ from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.responses.sse import sse_event
 from tasksvc.api.routes import Routes
-from tasksvc.application.memory_shares import shares_of
+from tasksvc.application.memory_shares import fit_to_memory
 from tasksvc.application.runtime import Runtime
 from tasksvc.plugins import open_repository
 from tasksvc.ports.store import TaskRepository
@@ -54,15 +54,24 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     raises, and closed on shutdown.
     """
     options = options or Options()
+    limits = fit_to_memory(options.limits, options.memory_limit)
     url = SCRATCH_STORE if store is None else store
 
     def open_store() -> Awaitable[TaskRepository]:
         return open_repository(url, scratch=store is None)
 
-    scheme, peers, shares = url.partition(":")[0], Peers(options.proxies), shares_of(options.memory_limit)
-    bodies = Uploads(peers, shares.bodies)
-    in_flight = InFlight(scheme, bodies)
-    runtime = Runtime(open_store, options.retention, in_flight, scheme=scheme, shares=shares, encode_change=sse_event)
+    scheme, peers = url.partition(":")[0], Peers(options.proxies)
+    bodies = Uploads(peers, limits.held_body_bytes, options.timeouts)
+    in_flight = InFlight(scheme, bodies, options.timeouts)
+    runtime = Runtime(
+        open_store,
+        options.retention,
+        in_flight,
+        scheme=scheme,
+        limits=limits,
+        timeouts=options.timeouts,
+        encode_change=sse_event,
+    )
     observer = Observer(options.request_log, options.proxies)
     authenticator = Authenticator(runtime, peers, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None
@@ -77,10 +86,10 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
     app[IN_FLIGHT], app[PEERS] = in_flight, peers
-    app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=options.body_max)
+    app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
     groups = [
-        *tasks.routes(body_max=options.body_max),
-        BatchHandlers(runtime, authenticator).routes(body_max=options.body_max, batch_max=options.batch_max),
+        *tasks.routes(body_max=limits.body_bytes),
+        BatchHandlers(runtime, authenticator).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
         ChangeHandlers(runtime, authenticator).routes(),
         tokens.routes(),
         *(health.routes() if options.operations else ()),
@@ -104,9 +113,9 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
             await shutdown(app)
 
     async def shutdown(app: web.Application) -> None:
-        await runtime.drain(options.drain_seconds)
+        await runtime.drain()
         observer.close()  # before what is said of the store
-        await runtime.stop(options.drain_seconds)
+        await runtime.stop()
 
     app.on_shutdown.append(shutdown)
     app.cleanup_ctx.append(run)  # on_shutdown is not called where another part of the startup fails

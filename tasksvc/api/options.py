@@ -9,7 +9,7 @@ from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
-from tasksvc.api.requests.validation import BATCH_BODY_MAX, BODY_MAX
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.retention import Retention
 
 SCRATCH_STORE = "sqlite:///tasks.db"
@@ -35,9 +35,6 @@ class Options:
     """Limits what each caller may do."""
     cors_origins: frozenset[str] = frozenset()
     """Origins whose pages may use the API."""
-    body_max: int = BODY_MAX
-    batch_max: int = BATCH_BODY_MAX
-    """Bytes that the body of a batch may have."""
     request_log: RequestLog | None = None
     """Writes a line for each request; None writes none."""
     proxies: TrustedProxies | None = None
@@ -46,6 +43,6 @@ class Options:
     """Whether health and metrics are served beside the tasks."""
     retention: Retention = field(default_factory=Retention)
     memory_limit: int | None = None
-    """Bytes that the process may occupy, which bounds what clients can make it keep; None for no limit."""
-    drain_seconds: float = 10.0
-    """Seconds that the shutdown waits for requests in flight."""
+    """Bytes that the process may occupy, to which fit_to_memory() reduces `limits`; None for no bound."""
+    limits: Limits = field(default_factory=Limits)
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
 
 from tasksvc.application.contract_checks import check_changes
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.domain.change import Change, Position
 from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed
 from tasksvc.domain.query import TaskQuery
@@ -22,27 +23,19 @@ from tasksvc.ports.store import ChangePage, TaskRepository
 EncodeChange = Callable[[Change, str], bytes]
 """Encodes a change of the generation that is named as one event."""
 
-WINDOW_EVENTS = 1_000
-WINDOW_BYTES = 4 * 1024 * 1024
-READ_LIMIT = 100
-"""Changes read from the store at once."""
-PIECE_BYTES = 64 * 1024
-"""Bytes after which a chunk of a stream ends, and about what is read from the store at once."""
-WAIT_SECONDS = 30.0
-RETRY_SECONDS = 1.0
-END_SECONDS = 0.5
-"""How long the reader may take to end."""
+CANCELLATION_SECONDS = 0.5
+"""Seconds that close() waits for the cancelled reader."""
 
 log = logging.getLogger("tasksvc")
 
 
-def _take_chunk(events: Iterable[bytes]) -> list[bytes]:
-    """Returns the first of `events`, at least one, up to the size of a chunk."""
+def _take_chunk(events: Iterable[bytes], chunk_bytes: int) -> list[bytes]:
+    """Returns the first of `events`, at least one, up to that with which they have `chunk_bytes`."""
     taken, size = [], 0
     for event in events:
         taken.append(event)
         size += len(event)
-        if size >= PIECE_BYTES:
+        if size >= chunk_bytes:
             break
     return taken
 
@@ -50,8 +43,11 @@ def _take_chunk(events: Iterable[bytes]) -> list[bytes]:
 class ChangeFeed:
     """Reads the change log of a store for any number of streams."""
 
-    def __init__(self, repository: TaskRepository, *, scheme: str, encode: EncodeChange) -> None:
+    def __init__(
+        self, repository: TaskRepository, *, scheme: str, encode: EncodeChange, limits: Limits, timeouts: Timeouts
+    ) -> None:
         """`scheme` names the store in the log; `encode` makes the events of a transport."""
+        self._limits, self._timeouts = limits, timeouts
         self._repository, self._scheme, self._encode = repository, scheme, encode
         self._window: deque[bytes] = deque()
         self._bytes = 0
@@ -95,9 +91,9 @@ class ChangeFeed:
             await self._start_reader()
             while not self._closed:
                 changed = self._changed  # before anything is looked at, so that nothing that comes later is missed
-                piece, since = self._from_window(since) or await self._from_store(since)
-                if piece:
-                    yield piece
+                chunk, since = self._from_window(since) or await self._from_store(since)
+                if chunk:
+                    yield chunk
                     continue
                 try:
                     async with asyncio.timeout(heartbeat):
@@ -126,11 +122,13 @@ class ChangeFeed:
         start = len(self._window) - (head.seq - since.seq)
         if not 0 <= start <= len(self._window):
             return None
-        events = _take_chunk(islice(self._window, start, start + READ_LIMIT))
+        events = _take_chunk(
+            islice(self._window, start, start + self._limits.changes_read), self._limits.feed_chunk_bytes
+        )
         return b"".join(events), Position(since.generation, since.seq + len(events))
 
     async def _from_store(self, since: Position) -> tuple[bytes, Position]:
-        page = await self.read(since, limit=READ_LIMIT, max_bytes=PIECE_BYTES)
+        page = await self.read(since, limit=self._limits.changes_read, max_bytes=self._limits.feed_chunk_bytes)
         return b"".join(self._events_of(page)), page.next
 
     def _events_of(self, page: ChangePage) -> list[bytes]:
@@ -142,7 +140,7 @@ class ChangeFeed:
         self._wake()
         if self._reader is not None:
             self._reader.cancel()
-            await asyncio.wait([self._reader], timeout=END_SECONDS)
+            await asyncio.wait([self._reader], timeout=CANCELLATION_SECONDS)
             self._reader = None
 
     async def _read(self) -> None:
@@ -151,18 +149,19 @@ class ChangeFeed:
                 await self._read_on()
             except RepositoryError as error:
                 log.warning("The change log cannot be read: %s", error)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._timeouts.feed_retry)
             except Exception as error:
                 log.error("The %s: store failed to give its change log.", self._scheme, exc_info=error)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._timeouts.feed_retry)
 
     async def _read_on(self) -> None:
         """Puts what comes next into the window, and what comes after that."""
         assert self._head is not None
+        limits, wait = self._limits, self._timeouts.feed_wait
         try:
             while True:
                 page = await self._repository.changes(
-                    self._head, limit=READ_LIMIT, max_bytes=PIECE_BYTES, wait=WAIT_SECONDS
+                    self._head, limit=limits.changes_read, max_bytes=limits.feed_chunk_bytes, wait=wait
                 )
                 check_changes(page, self._head)
                 if page.changes:
@@ -180,7 +179,7 @@ class ChangeFeed:
     def _append(self, events: Sequence[bytes]) -> None:
         self._window.extend(events)
         self._bytes += sum(map(len, events))
-        while len(self._window) > WINDOW_EVENTS or self._bytes > WINDOW_BYTES:
+        while len(self._window) > self._limits.feed_events or self._bytes > self._limits.feed_bytes:
             self._bytes -= len(self._window.popleft())
 
     def _wake(self) -> None:

@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
-REQUESTS_BYTES = 16 * 2**20
-"""Bytes that all connections keep of requests: unfinished ones, those that wait, and the heads of the last ones."""
-ANSWERS_BYTES = 32 * 2**20
-"""Bytes of all answers that clients have yet to take."""
-BODIES_BYTES = 32 * 2**20
-"""Bytes of all large bodies together, from the first byte until the request is answered."""
-STREAMS = 10_000
-"""Streams and whole lists of all callers at once."""
+from tasksvc.application.limits import Limits
+
 STREAM_BYTES = 16 * 1024
 """Bytes that a stream takes while it has nothing to send."""
-PAGES = 8
-"""Pages that are read at once, but for searches."""
 READ_PAGE_BYTES = 2 * 2**20
-"""Bytes that a page takes until it's shown."""
+"""Bytes that a page takes until it's encoded."""
 OWN_BYTES = 104 * 2**20
-"""Bytes that the process itself takes: code, tasks that it remembers, and what requests need that are answered."""
+"""Bytes that the process itself takes: code, cached tasks, and the requests that are being answered."""
 LEAST_SHARE = 8
-"""The part of the limit that is shared out at least, though OWN_BYTES may be more than the rest."""
+"""At least this fraction (1/n) of the memory is shared out, even if OWN_BYTES leaves less."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUP = Path("/proc/self/cgroup")
 
 
-class MemoryShares(NamedTuple):
-    """Bounds on what clients can make the process keep, each over all clients."""
-
-    requests: int
-    answers: int
-    bodies: int
-    """Bytes, as REQUESTS_BYTES, ANSWERS_BYTES and BODIES_BYTES."""
-    streams: int
-    """Streams that may be open at once."""
-    pages: int
-    """Pages that may be read at once."""
-
-
-def shares_of(limit: int | None) -> MemoryShares:
-    """Returns the shares of a process that may occupy `limit` bytes; None for no limit."""
-    if limit is None:
-        return MemoryShares(REQUESTS_BYTES, ANSWERS_BYTES, BODIES_BYTES, STREAMS, PAGES)
-    left = max(limit - OWN_BYTES, limit // LEAST_SHARE)
-    return MemoryShares(
-        min(REQUESTS_BYTES, left // 8),
-        min(ANSWERS_BYTES, left // 4),
-        min(BODIES_BYTES, left // 4),
-        min(STREAMS, left // 4 // STREAM_BYTES),
-        max(1, min(PAGES, left // 8 // READ_PAGE_BYTES)),
+def fit_to_memory(limits: Limits, memory: int | None) -> Limits:
+    """Returns `limits`, reduced for a process that may occupy `memory` bytes; None for no bound."""
+    if memory is None:
+        return limits
+    left = max(memory - OWN_BYTES, memory // LEAST_SHARE)
+    return limits._replace(
+        held_request_bytes=min(limits.held_request_bytes, left // 8),
+        held_answer_bytes=min(limits.held_answer_bytes, left // 4),
+        held_body_bytes=min(limits.held_body_bytes, left // 4),
+        streams=min(limits.streams, left // 4 // STREAM_BYTES),
+        pages=max(1, min(limits.pages, left // 8 // READ_PAGE_BYTES)),
     )
 
 

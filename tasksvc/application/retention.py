@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Timeouts
 from tasksvc.domain.errors import RepositoryError
 from tasksvc.ports.store import TaskRepository
 
-PRUNE_SECONDS = 60.0
-"""Seconds between two runs that prune the store."""
-PRUNE_PAUSE_SECONDS = 0.01
-"""Seconds between two steps of one run, so that requests come first."""
 KEY_HOURS = 24
 """Hours for which an idempotency key is good at least: all that is promised about it, in every place."""
 CLOCK_STEP = timedelta(days=1)
@@ -41,8 +38,8 @@ async def prune_step(repository: TaskRepository, retention: Retention, *, at: da
     )
 
 
-async def prune_for_ever(repository: TaskRepository, retention: Retention, *, scheme: str) -> None:
-    """Prunes the store now and every PRUNE_SECONDS, until it is cancelled.  Errors go to the log."""
+async def prune_for_ever(repository: TaskRepository, retention: Retention, timeouts: Timeouts, *, scheme: str) -> None:
+    """Prunes the store now and every `timeouts.prune_interval`, until it's cancelled.  Errors go to the log."""
     while True:
         more = False
         try:
@@ -51,4 +48,4 @@ async def prune_for_ever(repository: TaskRepository, retention: Retention, *, sc
             log.warning("What is old could not be dropped: %s", error)
         except Exception as error:
             log.error("The %s: store failed to drop what is old.", scheme, exc_info=error)
-        await asyncio.sleep(PRUNE_PAUSE_SECONDS if more else PRUNE_SECONDS)
+        await asyncio.sleep(timeouts.prune_pause if more else timeouts.prune_interval)

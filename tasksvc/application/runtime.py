@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from tasksvc.application.change_feed import ChangeFeed, EncodeChange
-from tasksvc.application.memory_shares import MemoryShares
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.retention import Retention, prune_for_ever
 from tasksvc.application.tasks import Tasks
 from tasksvc.application.watchdog import Watchdog
@@ -18,18 +18,10 @@ from tasksvc.domain.errors import StoreClosed
 from tasksvc.domain.query import TaskQuery
 from tasksvc.ports.store import Capability, TaskRepository
 
-LAST_SECONDS = 1.0
-"""For answers after the last body, when the service ends."""
-OPEN_SECONDS = 10.0
-"""How long the store may take to open until that is said."""
-GIVE_UP_SECONDS = 0.5
-"""Seconds for what was asked to end at once."""
+CANCELLATION_SECONDS = 0.5
+"""Seconds that the stop waits for what it cancelled."""
 COUNT_SECONDS = 1.0
-"""Seconds for counting the tasks before that, which only the log needs."""
-CLOSE_SECONDS = 10.0
-"""How long it may take to close."""
-LOOK_SECONDS = 1.0
-"""Between two looks for requests that hang."""
+"""Seconds that the stop waits for the number of tasks, which only the log needs."""
 
 log = logging.getLogger("tasksvc")
 
@@ -44,20 +36,20 @@ class Ended(Protocol):
 class Requests(Protocol):
     """The requests that are being answered, whichever way they came in."""
 
-    write_given_up_at: float
-    """The time at which the store last left a write without an answer, by perf_counter()."""
+    write_timed_out_at: float
+    """When a write timed out last, by perf_counter()."""
 
-    def must_arrive_by(self, end: float) -> None:
+    def set_deadline(self, end: float) -> None:
         """Lets no request take longer to arrive than until `end`, by the clock of the event loop."""
 
-    async def empty(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Returns when no request is left that comes to an end by itself."""
 
-    def look(self) -> None:
-        """Gives up requests that take too long, and reads whose client has left."""
+    def reap(self) -> None:
+        """Cancels requests that take too long, and reads whose client has left."""
 
-    def give_up_all(self) -> None:
-        """Gives up all requests that wait for the store."""
+    def time_out_all(self) -> None:
+        """Cancels all requests that wait for the store."""
 
 
 class Runtime:
@@ -70,21 +62,22 @@ class Runtime:
         requests: Requests,
         *,
         scheme: str,
-        shares: MemoryShares,
+        limits: Limits,
+        timeouts: Timeouts,
         encode_change: EncodeChange,
     ) -> None:
         """`scheme` is that of the store's URL, and names the store in the log.
 
-        `shares` are the shares of the memory that clients can make the service take; `encode_change`
-        makes the events of the feed.
+        `encode_change` makes the events of the feed.
         """
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
-        self._requests, self.shares, self._encode_change = requests, shares, encode_change
+        self._requests, self._encode_change = requests, encode_change
+        self.limits, self.timeouts = limits, timeouts
         self._repository: TaskRepository | None = None
         self._tasks: Tasks | None = None
         self._feed: ChangeFeed | None = None
-        self._keepers: list[asyncio.Task[None]] = []
-        self._watchdog = Watchdog(scheme)
+        self._background_tasks: list[asyncio.Task[None]] = []
+        self._watchdog = Watchdog(scheme, timeouts)
         self._drained_by = math.inf
         self.leaving = False
         """Whether readiness is off; requests are still taken until it drains."""
@@ -134,28 +127,34 @@ class Runtime:
     async def start(self) -> None:
         """Opens the store.  Raises what open_repository() raises."""
         self.leaving = self.draining = False
-        self._requests.must_arrive_by(math.inf)
+        self._requests.set_deadline(math.inf)
         self._watchdog.start()
         slow = asyncio.get_running_loop().call_later(
-            OPEN_SECONDS, log.warning, "The %s: store is still being opened.", self.scheme
+            self.timeouts.slow_open, log.warning, "The %s: store is still being opened.", self.scheme
         )
         try:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._tasks = Tasks(self._repository, pages_at_once=self.shares.pages)
-        self._feed = ChangeFeed(self._repository, scheme=self.scheme, encode=self._encode_change)
-        self._keepers = [asyncio.create_task(self._look_after_requests())]
+        self._tasks = Tasks(self._repository, limits=self.limits, timeouts=self.timeouts)
+        self._feed = ChangeFeed(
+            self._repository,
+            scheme=self.scheme,
+            encode=self._encode_change,
+            limits=self.limits,
+            timeouts=self.timeouts,
+        )
+        self._background_tasks = [asyncio.create_task(self._reap_loop())]
         if Capability.PRUNE in self._repository.capabilities:
-            pruning = prune_for_ever(self._repository, self._retention, scheme=self.scheme)
-            self._keepers.append(asyncio.create_task(pruning))
+            pruning = prune_for_ever(self._repository, self._retention, self.timeouts, scheme=self.scheme)
+            self._background_tasks.append(asyncio.create_task(pruning))
 
-    async def drain(self, deadline: float) -> None:
-        """Ends the streams, and waits for the requests in flight, up to `deadline` seconds after the first call."""
+    async def drain(self) -> None:
+        """Ends the streams, and waits for the requests in flight, up to `timeouts.drain` after the first call."""
         if not self.draining:
             self.leaving = self.draining = True
-            self._drained_by = asyncio.get_running_loop().time() + deadline
-            self._requests.must_arrive_by(self._drained_by - LAST_SECONDS)
+            self._drained_by = asyncio.get_running_loop().time() + self.timeouts.drain
+            self._requests.set_deadline(self._drained_by - self.timeouts.final_response_grace)
         if self._feed is not None:
             await self._feed.close()
         try:
@@ -163,21 +162,21 @@ class Runtime:
                 # Twice: a request whose head has just been read starts in the loop's next turn.
                 for _ in range(2):
                     await asyncio.sleep(0)
-                    await self._requests.empty()
+                    await self._requests.wait_until_empty()
         except TimeoutError:
-            self._requests.give_up_all()
+            self._requests.time_out_all()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GIVE_UP_SECONDS):
-                    await self._requests.empty()
+                async with asyncio.timeout(CANCELLATION_SECONDS):
+                    await self._requests.wait_until_empty()
 
-    async def stop(self, deadline: float) -> None:
+    async def stop(self) -> None:
         """Drains, then closes the store.  A second stop does nothing."""
-        await self.drain(deadline)
-        keepers, self._keepers = self._keepers, []
-        for keeper in keepers:
-            keeper.cancel()
-        if keepers:
-            await asyncio.wait(keepers, timeout=GIVE_UP_SECONDS)
+        await self.drain()
+        background, self._background_tasks = self._background_tasks, []
+        for task in background:
+            task.cancel()
+        if background:
+            await asyncio.wait(background, timeout=CANCELLATION_SECONDS)
         repository = self._repository
         self._repository = self._tasks = self._feed = None
         if repository is not None:
@@ -208,7 +207,7 @@ class Runtime:
 
         closed = False
         closing = asyncio.create_task(close())
-        await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+        await asyncio.wait([closing], timeout=self.timeouts.close_store)
         if closing.done():
             (error,) = await asyncio.gather(closing, return_exceptions=True)
             closed = error is None
@@ -223,10 +222,10 @@ class Runtime:
             log.warning("The %s: store left %d tasks running, such as %r.", self.scheme, len(left), left[0])
         return closed
 
-    async def _look_after_requests(self) -> None:
+    async def _reap_loop(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self._requests.look()
+            await asyncio.sleep(self.timeouts.check_interval)
+            self._requests.reap()
 
 
 def _module_of(task: asyncio.Task[Any]) -> str:

@@ -7,16 +7,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TypeVar
 
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.domain.errors import Overloaded, StoreUnavailable
 
-SEARCH_SECONDS = 10.0
-"""Seconds that a search may take, the wait for its turn included; then it is refused with 503."""
 RETRY_SECONDS = 5.0
 """Seconds after which a search that was refused is worth trying again."""
-AT_ONCE = 2
-"""Searches of a kind that the store does at once.  Each of them is of another caller."""
-WAITING_MAX = 64
-"""Searches of one caller that may wait; one more is refused with 503."""
 
 Answer = TypeVar("Answer")
 
@@ -24,7 +19,8 @@ Answer = TypeVar("Answer")
 class Searches:
     """The searches that run and wait.  A caller has one at the store at a time, and callers come round in turn."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits, timeouts: Timeouts) -> None:
+        self._at_once, self._waiting_max, self._timeout = limits.searches, limits.searches_waiting, timeouts.search
         self._running: set[Hashable] = set()
         """Callers of the searches that run."""
         self._waiting: dict[Hashable, deque[asyncio.Future[None]]] = {}
@@ -34,10 +30,10 @@ class Searches:
         """Returns what `search` returns, which begins when it is the turn of `caller`.
 
         Cancelled, the search is cancelled too, or never begins.  Raises what `search` does, Overloaded where too many
-        searches of the caller wait, and StoreUnavailable where it takes longer than SEARCH_SECONDS in all.
+        searches of the caller wait, and StoreUnavailable where it times out.
         """
         try:
-            async with asyncio.timeout(SEARCH_SECONDS) as patience:
+            async with asyncio.timeout(self._timeout) as timeout:
                 await self._turn(caller)
                 try:
                     return await search()
@@ -45,23 +41,23 @@ class Searches:
                     self._running.discard(caller)
                     self._begin_next()
         except TimeoutError:
-            if not patience.expired():
+            if not timeout.expired():
                 raise
             raise StoreUnavailable(
-                f"The search was not done within {SEARCH_SECONDS:g} s."
+                f"The search was not done within {self._timeout:g} s."
                 " Narrow it, such as by a label, or order it by id, or try again later.",
                 retry_after=RETRY_SECONDS,
             ) from None
 
     async def _turn(self, caller: Hashable) -> None:
         """Returns when it is the turn of `caller`, who then counts as running."""
-        if caller not in self._running and len(self._running) < AT_ONCE:  # then no other caller may begin either
+        if caller not in self._running and len(self._running) < self._at_once:  # then no other caller may begin either
             self._running.add(caller)
             return
         queue = self._waiting.setdefault(caller, deque())
-        if len(queue) >= WAITING_MAX:
+        if len(queue) >= self._waiting_max:
             raise Overloaded(
-                f"{WAITING_MAX} searches of yours wait already. Try again when they are done.",
+                f"{self._waiting_max} searches of yours wait already. Try again when they are done.",
                 retry_after=RETRY_SECONDS,
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -86,7 +82,7 @@ class Searches:
     def _begin_next(self) -> None:
         """Gives the turn to the callers who have waited longest since their last one."""
         for caller in tuple(self._waiting):
-            if len(self._running) >= AT_ONCE:
+            if len(self._running) >= self._at_once:
                 return
             if caller in self._running:
                 continue

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from tasksvc.application.contract_checks import check_count, check_task
+from tasksvc.application.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from tasksvc.application.pages_at_once import PagesAtOnce
 from tasksvc.application.searches import Searches
 from tasksvc.domain.query import Cursor, TaskQuery
@@ -37,11 +38,9 @@ Caller = Callable[[], Hashable]
 ALL_TASKS = TaskQuery()
 """The query of the most frequent list.  Every store has it at hand."""
 DELETE_MATCHING_MAX = 1_000
-"""Tasks that one call of delete_matching() deletes at most."""
+"""Tasks that one call of delete_matching() deletes at most.  The API promises it."""
 DELETE_MATCHING_BYTES = 8 * 1024 * 1024
 """JSON bytes of all tasks that one call deletes, since they are read first; only very large tasks reach this."""
-PAGES_AT_ONCE = 32
-"""Pages that are read at once, where nothing else is given."""
 
 
 def _anybody() -> None:
@@ -55,12 +54,13 @@ class Tasks:
     raise what the methods of TaskRepository raise, and ContractViolation where the store breaks the contract.
     """
 
-    def __init__(self, repository: TaskRepository, *, pages_at_once: int = PAGES_AT_ONCE) -> None:
-        """Reads at most `pages_at_once` pages of lists at once."""
+    def __init__(
+        self, repository: TaskRepository, *, limits: Limits = DEFAULT_LIMITS, timeouts: Timeouts = DEFAULT_TIMEOUTS
+    ) -> None:
         self._repository = repository
-        self._pages = PagesAtOnce(pages_at_once)
+        self._pages = PagesAtOnce(limits.pages)
         # Searches in descriptions take the longest, so they wait for each other only.
-        self._scans, self._searches = Searches(), Searches()
+        self._scans, self._searches = Searches(limits, timeouts), Searches(limits, timeouts)
 
     # ------------------------------------------------------------ one task
 
@@ -173,13 +173,14 @@ class Tasks:
         at: datetime,
         caller: Caller = _anybody,
         idempotency_key: IdempotencyKey | None = None,
+        limit: int = DELETE_MATCHING_MAX,
     ) -> tuple[DeleteResult, bool]:
-        """Deletes the first DELETE_MATCHING_MAX tasks that match, by id, in one transaction; fewer very large ones.
+        """Deletes the first `limit` tasks that match, by id, in one transaction; fewer very large ones.
 
         A task that stops matching before the transaction is left alone.  Returns what was deleted, and
         whether the idempotency key had deleted it before.
         """
-        page = await self.find(query, caller=caller, limit=DELETE_MATCHING_MAX, max_bytes=DELETE_MATCHING_BYTES)
+        page = await self.find(query, caller=caller, limit=limit, max_bytes=DELETE_MATCHING_BYTES)
         if not page.tasks and idempotency_key is None:
             return DeleteResult(0, more=False), False
         # Also where nothing matches now: the key may have been used, or its result is to be kept.

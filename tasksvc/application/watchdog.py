@@ -12,11 +12,10 @@ import threading
 import traceback
 from time import monotonic
 
-BEAT_SECONDS = 0.5
-LATE_SECONDS = 1.0
-"""How late a beat may be."""
+from tasksvc.application.limits import Timeouts
+
 FRAMES = 6
-"""Frames of the stack that are logged: the innermost ones."""
+"""Frames of the stack that the log shows, the innermost ones."""
 
 log = logging.getLogger("tasksvc")
 
@@ -24,9 +23,10 @@ log = logging.getLogger("tasksvc")
 class Watchdog:
     """Watches the loop in which it is started."""
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, timeouts: Timeouts) -> None:
         """`scheme` is that of the store, for the log."""
         self._scheme = scheme
+        self._interval, self._late = timeouts.loop_check, timeouts.loop_late
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -41,7 +41,7 @@ class Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stops watching; a second stop does nothing."""
+        """Stops watching.  A second stop does nothing."""
         if self._thread is not None:
             self._stopped.set()
             self._thread.join()
@@ -52,16 +52,16 @@ class Watchdog:
 
     def _beat(self) -> None:
         self._beaten = monotonic()
-        self._timer = self._loop.call_later(BEAT_SECONDS, self._beat)
+        self._timer = self._loop.call_later(self._interval, self._beat)
 
     def _watch(self) -> None:
         held_since: float | None = None
-        while not self._stopped.wait(BEAT_SECONDS):
+        while not self._stopped.wait(self._interval):
             beaten = self._beaten
             if held_since is not None and beaten > held_since:
                 log.warning("The event loop goes on, after %.1f s.", beaten - held_since)
                 held_since = None
-            elif held_since is None and monotonic() - beaten > BEAT_SECONDS + LATE_SECONDS:
+            elif held_since is None and monotonic() - beaten > self._interval + self._late:
                 held_since = beaten
                 log.warning("The event loop is held up. The store is %s:. It is here:\n%s", self._scheme, self._stack())
 

@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import tasksvc
 from tasksvc.cli.advice import with_advice
@@ -17,17 +18,23 @@ from tasksvc.cli.output import finish_streams, prepare_streams, say, tell
 from tasksvc.cli.variables import COMPLETION
 from tasksvc.domain.errors import TasksvcError
 
+if TYPE_CHECKING:
+    from tasksvc.application.limits import Timeouts
 
-def main() -> None:
-    """Runs the command of this process and exits: 0 done, 1 it failed, 2 it was typed wrong, 130 interrupted."""
+
+def main(timeouts: Timeouts | None = None) -> None:
+    """Runs the command of this process and exits: 0 done, 1 it failed, 2 it was typed wrong, 130 interrupted.
+
+    `timeouts`: those of a service that the command runs.
+    """
     prepare_streams()
     try:
-        sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:], timeouts))
     finally:
         finish_streams()
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], timeouts: Timeouts | None = None) -> int:
     """Runs a command and returns its exit status.  What went wrong is one line on standard error."""
     try:
         if list(arguments) in (["--version"], ["version"]):
@@ -38,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
 
         if instruction := os.environ.get(COMPLETION):
             return complete(instruction)
-        return invoke(arguments)
+        return invoke(arguments, timeouts)
     except TasksvcError as error:
         tell(f"tasksvc: {with_advice(error)}\n")
         return 1

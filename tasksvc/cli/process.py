@@ -11,8 +11,6 @@ import threading
 
 from tasksvc.api.observability.background_stream import BackgroundStream
 
-END_SECONDS = 25.0
-"""Seconds after the delay of a stop until the process ends by force: below the 30 s that Kubernetes waits."""
 LOG_SECONDS = 2.0
 """Seconds that the end by force waits for its log line, since another thread may block the log without a limit."""
 
@@ -29,22 +27,22 @@ def notify(state: str) -> None:
         sender.sendto(state.encode(), address)
 
 
-def set_exit_deadline(*, after: float) -> None:
-    """Ends the process with status 1 and a log line, if it still runs END_SECONDS after `after` seconds."""
-    timer = threading.Timer(after + END_SECONDS, _end)
+def set_exit_deadline(timeout: float, *, after: float) -> None:
+    """Ends the process with status 1 and a log line, if it still runs `timeout` seconds after `after` seconds."""
+    timer = threading.Timer(after + timeout, _end, [timeout])
     timer.daemon = True
     timer.start()
 
 
-def _end() -> None:
+def _end(timeout: float) -> None:
     threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
-    logging_thread = threading.Thread(target=_log_threads, args=[threads], daemon=True)
+    logging_thread = threading.Thread(target=_log_threads, args=[threads, timeout], daemon=True)
     logging_thread.start()
     logging_thread.join(LOG_SECONDS)
     os._exit(1)
 
 
-def _log_threads(threads: list[str]) -> None:
-    log.error("The service did not end within %g s, so it ends now. Threads: %s.", END_SECONDS, ", ".join(threads))
+def _log_threads(threads: list[str], timeout: float) -> None:
+    log.error("The service did not end within %g s, so it ends now. Threads: %s.", timeout, ", ".join(threads))
     if isinstance(sys.stderr, BackgroundStream):
         sys.stderr.drain(LOG_SECONDS)

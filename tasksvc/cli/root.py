@@ -17,6 +17,8 @@ from tasksvc.cli.variables import COMPLETION
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from tasksvc.application.limits import Timeouts
+
 GROUPS = {
     "Service": {
         "serve": "Run the service; tasksvc does so without a command, too.",
@@ -107,10 +109,13 @@ def root() -> None:
     """Does nothing itself; its commands do."""
 
 
-def invoke(arguments: Sequence[str]) -> int:
-    """Runs a command and returns its exit status.  Raises what the command raises."""
+def invoke(arguments: Sequence[str], timeouts: Timeouts | None = None) -> int:
+    """Runs a command and returns its exit status.  Raises what the command raises.
+
+    `timeouts`: those of a service that the command runs.
+    """
     try:
-        with root.make_context("tasksvc", list(arguments)) as context:
+        with root.make_context("tasksvc", list(arguments), obj=timeouts) as context:
             root.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code

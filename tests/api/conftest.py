@@ -17,9 +17,9 @@ _descriptions: list[Description] = []
 
 
 @pytest.fixture
-async def api(aiohttp_client: AiohttpClient) -> Api:
+async def api(aiohttp_client: AiohttpClient, options: Options) -> Api:
     """A client of the service on a store in memory."""
-    return await connect(aiohttp_client, "memory://")
+    return await connect(aiohttp_client, "memory://", options)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -29,9 +29,9 @@ def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def any_api(aiohttp_client: AiohttpClient, any_store: str) -> Api:
+async def any_api(aiohttp_client: AiohttpClient, any_store: str, options: Options) -> Api:
     """A client of the service on each kind of store."""
-    return await connect(aiohttp_client, any_store)
+    return await connect(aiohttp_client, any_store, options)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -17,10 +18,8 @@ from api.form import check_form
 from api.hostile_requests import send
 from tasksvc.api import LOOPBACK_HOSTS, Options, OriginCheck, create_app
 from tasksvc.api.pipeline.fast_path import FastPath
-from tasksvc.api.requests import body as body_module
-from tasksvc.api.server import listener
-from tasksvc.api.server import pipelining as pipelining_module
 from tasksvc.api.server.listener import Listener, serve
+from tasksvc.application.limits import Timeouts
 
 
 class Answer(NamedTuple):
@@ -115,26 +114,24 @@ class Server:
             return await connection.answer(sent[:4].decode("latin-1").strip())
 
 
-@contextlib.asynccontextmanager
-async def in_process(options: Options | None = None) -> AsyncIterator[Server]:
-    """Runs the service in this process, by default as for a local user.
+PATIENT = Timeouts(body=FOREVER_SECONDS, idle=FOREVER_SECONDS, request_head=FOREVER_SECONDS)
+"""Timeouts of a service that are longer than those of the tests."""
 
-    Its limits are longer than those of the tests, unless a test shortens them.
-    """
-    with (
-        mock.patch.object(body_module, "BODY_SECONDS", FOREVER_SECONDS),
-        mock.patch.object(listener, "IDLE_SECONDS", FOREVER_SECONDS),
-        mock.patch.object(pipelining_module, "HEAD_SECONDS", FOREVER_SECONDS),
-        mock.patch.object(gc, "freeze"),  # which would keep for ever what other tests have left to be collected
-    ):
+
+@contextlib.asynccontextmanager
+async def in_process(options: Options | None = None, timeouts: Timeouts = PATIENT) -> AsyncIterator[Server]:
+    """Runs the service in this process, by default as for a local user."""
+    options = replace(options or Options(guard=OriginCheck(LOOPBACK_HOSTS)), timeouts=timeouts)
+    # gc.freeze() would keep for ever what other tests have left to be collected.
+    with mock.patch.object(gc, "freeze"):
         async with _serving(options) as server:
             yield server
 
 
 @contextlib.asynccontextmanager
-async def _serving(options: Options | None) -> AsyncIterator[Server]:
+async def _serving(options: Options) -> AsyncIterator[Server]:
     ready: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    app = create_app("memory://", options or Options(guard=OriginCheck(LOOPBACK_HOSTS)))
+    app = create_app("memory://", options)
     serving = asyncio.create_task(
         serve([Listener(app, "127.0.0.1", 0)], ready=lambda ports: ready.set_result(ports[0]))
     )

@@ -10,8 +10,8 @@ import pytest
 
 from api.api_client import Answer, Api
 from tasksvc.api import RUNTIME
-from tasksvc.api.handlers.changes import PAGE_BYTES
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Limits
 from tasksvc.application.retention import Retention, prune_step
 
 
@@ -104,8 +104,8 @@ async def test_a_page_is_bounded_in_bytes(api: Api) -> None:
     page = await api.get("/changes?limit=1000")
     rest, _ = await read_on(api, page.json["next"], limit=1000)
 
-    largest = 4 * 10_000
-    assert PAGE_BYTES <= len(page.body) <= PAGE_BYTES + 2 * largest
+    largest, bound = 4 * 10_000, Limits().page_bytes
+    assert bound <= len(page.body) <= bound + 2 * largest
     assert page.json["more"] is True
     assert [change["seq"] for change in page.json["changes"] + rest] == list(range(1, 151))
 

@@ -5,39 +5,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
-from unittest import mock
+from collections.abc import AsyncIterator
 
 import pytest
 
 from api.hostile_requests import chunked, framed, get, head, send
-from api.raw_http import Server, check, in_process, make_a_task
+from api.raw_http import PATIENT, Server, check, in_process, make_a_task
 from tasksvc.api import Options, TokenPolicy
-from tasksvc.api.server import http_protocol, listener
 from tasksvc.api.server.http_protocol import HTTPProtocol
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.usefixtures("silence")
 
 
 @pytest.fixture
-async def local(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+async def local() -> AsyncIterator[Server]:
     """The service in this process."""
-    for module in (http_protocol, listener):
-        monkeypatch.setattr(module, "LINGER_SECONDS", 0.3)
-    async with in_process() as server:
+    async with in_process(timeouts=PATIENT._replace(linger=0.3)) as server:
         yield server
 
 
 @pytest.fixture
-def impatient(local: Server) -> Iterator[Server]:
-    """The service with limits that are short enough for a test."""
-    with (
-        mock.patch("tasksvc.api.requests.body.BODY_SECONDS", 0.3),
-        mock.patch("tasksvc.api.server.listener.IDLE_SECONDS", 0.3),
-        mock.patch("tasksvc.api.server.pipelining.HEAD_SECONDS", 0.3),
-    ):
-        yield local
+async def impatient() -> AsyncIterator[Server]:
+    """The service with timeouts that are short enough for a test."""
+    async with in_process(timeouts=Timeouts(body=0.3, idle=0.3, request_head=0.3, linger=0.3)) as server:
+        yield server
 
 
 async def test_a_body_that_was_announced_is_asked_for(local: Server) -> None:

@@ -10,6 +10,7 @@ from tasksvc_memory import MemoryRepository
 from api.api_client import Api
 from tasksvc import StoreUnavailable
 from tasksvc.api import RUNTIME
+from tasksvc.application.limits import Timeouts
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
@@ -34,12 +35,12 @@ async def test_a_service_whose_store_cannot_serve_is_alive_and_not_ready(
     assert live.status == 200
 
 
+@pytest.mark.options(timeouts=Timeouts(readiness=0.05))
 async def test_a_service_whose_store_does_not_answer_is_not_ready(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def hanging(self: MemoryRepository) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(MemoryRepository, "ping", hanging)
-    monkeypatch.setattr("tasksvc.api.handlers.health.READY_SECONDS", 0.05)
 
     answer = await api.get("/health/ready")
 
@@ -48,7 +49,7 @@ async def test_a_service_whose_store_does_not_answer_is_not_ready(api: Api, monk
 
 async def test_a_service_that_shuts_down_is_alive_and_not_ready(api: Api) -> None:
     assert api.client.app is not None
-    await api.client.app[RUNTIME].drain(0)
+    await api.client.app[RUNTIME].drain()
 
     ready, live = await api.get("/health/ready"), await api.get("/health/live")
 

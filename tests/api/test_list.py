@@ -31,8 +31,7 @@ from tasksvc import (
 )
 from tasksvc.api import RUNTIME
 from tasksvc.api.app import IN_FLIGHT
-from tasksvc.api.handlers import tasks
-from tasksvc.api.handlers.tasks import STREAM_PAGE
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.domain.codec import task_to_json
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
@@ -88,7 +87,7 @@ async def test_the_list_tells_the_position_that_it_shows(api: Api) -> None:
     assert [change["task"] for change in changes.json["changes"]] == [after]
 
 
-@pytest.mark.parametrize("count", [STREAM_PAGE - 1, STREAM_PAGE, STREAM_PAGE + 1, 5_000])
+@pytest.mark.parametrize("count", [Limits().stream_page - 1, Limits().stream_page, Limits().stream_page + 1, 5_000])
 async def test_a_long_list_is_whole(api: Api, count: int) -> None:
     await fill(api, count)
 
@@ -97,14 +96,14 @@ async def test_a_long_list_is_whole(api: Api, count: int) -> None:
     assert [task["id"] for task in answer.json] == list(range(1, count + 1))
     assert lines.type == "application/x-ndjson"
     assert lines_of(lines) == answer.json
-    streamed = count > STREAM_PAGE
+    streamed = count > Limits().stream_page
     assert (answer.headers.get("Transfer-Encoding") == "chunked") is streamed
     assert ("Content-Length" in answer.headers) is not streamed
     assert answer.headers["X-Change-Seq"].endswith(f"-{count}")
 
 
 async def test_a_long_list_is_sent_page_by_page(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    await fill(api, 5 * STREAM_PAGE)
+    await fill(api, 5 * Limits().stream_page)
     may_go_on = asyncio.Event()
     find = tasksvc_memory.MemoryRepository.find
     asked = 0
@@ -125,7 +124,7 @@ async def test_a_long_list_is_sent_page_by_page(api: Api, monkeypatch: pytest.Mo
         rest = await response.content.read()
 
     assert asked == 5
-    assert [task["id"] for task in json.loads(first + rest)] == list(range(1, 5 * STREAM_PAGE + 1))
+    assert [task["id"] for task in json.loads(first + rest)] == list(range(1, 5 * Limits().stream_page + 1))
 
 
 async def test_head_of_a_long_list_has_no_body(api: Api) -> None:
@@ -200,10 +199,8 @@ async def test_a_client_that_leaves_half_way_leaves_nothing_behind(api: Api, cap
     assert caplog.records == []
 
 
-async def test_a_client_that_reads_nothing_blocks_nobody_and_is_cut_off(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc.api.responses.streaming.STALL_SECONDS", 0.5)
+@pytest.mark.options(timeouts=Timeouts(stalled=0.5))
+async def test_a_client_that_reads_nothing_blocks_nobody_and_is_cut_off(api: Api) -> None:
     await fill(api, 10_000, "x" * 2_000)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
     writer.write(b"GET /tasks/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -235,11 +232,10 @@ async def test_pages_lead_from_one_to_the_next(api: Api) -> None:
     assert next_page(third) is None
 
 
-async def test_a_page_ends_where_it_gets_too_long_and_leads_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.options(limits=Limits(page_bytes=2_000, stream_bytes=2_000))
+async def test_a_page_ends_where_it_gets_too_long_and_leads_on(api: Api) -> None:
     await fill(api, 30)
     whole = (await api.get("/tasks/")).json
-    for name in ("PAGE_BYTES", "STREAM_BYTES"):
-        monkeypatch.setattr(tasks, name, 2_000)
 
     for accept in ("*/*", "application/x-ndjson"):
         page = await api.get("/tasks/?limit=30&sort=-priority", Accept=accept)
@@ -253,22 +249,22 @@ async def test_a_page_ends_where_it_gets_too_long_and_leads_on(api: Api, monkeyp
     assert lines_of(await api.get("/tasks/", Accept="application/x-ndjson")) == whole
 
 
-async def test_what_waits_for_a_client_that_reads_nothing_is_one_piece_however_large_the_tasks(
+@pytest.mark.options(limits=Limits(stream_bytes=5_000))
+async def test_what_waits_for_a_client_that_reads_nothing_is_one_chunk_however_large_the_tasks(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await fill(api, 2 * STREAM_PAGE, "x" * 500)
-    monkeypatch.setattr(tasks, "STREAM_BYTES", 5_000)
-    pieces: list[int] = []
+    await fill(api, 2 * Limits().stream_page, "x" * 500)
+    chunks: list[int] = []
     write = aiohttp.web.StreamResponse.write
 
     async def noted(self: aiohttp.web.StreamResponse, data: bytes) -> None:
-        pieces.append(len(data))
+        chunks.append(len(data))
         await write(self, data)
 
     monkeypatch.setattr(aiohttp.web.StreamResponse, "write", noted)
-    assert len((await api.get("/tasks/")).json) == 2 * STREAM_PAGE
+    assert len((await api.get("/tasks/")).json) == 2 * Limits().stream_page
 
-    assert max(pieces) < 6_000
+    assert max(chunks) < 6_000
 
 
 async def test_a_page_that_is_just_full_is_the_last(api: Api) -> None:

@@ -15,7 +15,7 @@ from service_process import RunningService
 from api.api_client import case_id
 from api.hostile_requests import chunked, framed, get, head, send
 from api.raw_http import Answer, Connection, Server, check, in_process
-from tasksvc.api.handlers.tasks import STREAM_PAGE
+from tasksvc.application.limits import Limits
 
 pytestmark = pytest.mark.usefixtures("silence")
 
@@ -179,7 +179,7 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 async def make_tasks(server: Server) -> None:
     """Creates so large a number of tasks that a list of them is streamed."""
-    operations = [{"op": "create", "task": {"description": "x"}}] * (STREAM_PAGE + 1)
+    operations = [{"op": "create", "task": {"description": "x"}}] * (Limits().stream_page + 1)
     check(await server.ask(send(json.dumps(operations), line="POST /tasks/batch HTTP/1.1")), 200)
 
 

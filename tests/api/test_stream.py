@@ -23,9 +23,9 @@ from api.api_client import JSON, Api
 from api.conftest import connect
 from api.sse_client import Event, Events, events
 from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, TaskDraft
-from tasksvc.api import RUNTIME
-from tasksvc.application import change_feed
+from tasksvc.api import RUNTIME, Options
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Limits, Timeouts
 
 
 def seqs(taken: list[Event]) -> list[int]:
@@ -168,17 +168,17 @@ async def test_a_stream_that_is_asked_for_at_the_end_is_told_to_come_again(api: 
         assert (response.status, response.problem) == (503, "store-unavailable"), path
 
 
-async def test_a_client_that_is_behind_costs_one_piece_of_memory(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(change_feed, "PIECE_BYTES", 100)
+@pytest.mark.options(limits=Limits(feed_chunk_bytes=100))
+async def test_a_client_that_is_behind_costs_one_chunk_of_memory(api: Api) -> None:
     for number in range(30):
         await api.new(f"task {number}")
 
     assert api.client.app is not None
     service = api.client.app[RUNTIME]
-    pieces = aiter(service.feed.events(Position(await generation_of(service.repository), 0), 5.0))
-    taken = [await anext(pieces) for _ in range(30)]
+    chunks = aiter(service.feed.events(Position(await generation_of(service.repository), 0), 5.0))
+    taken = [await anext(chunks) for _ in range(30)]
 
-    assert [re.findall(rb'"seq":(\d+)', piece) for piece in taken] == [[b"%d" % seq] for seq in range(1, 31)]
+    assert [re.findall(rb'"seq":(\d+)', chunk) for chunk in taken] == [[b"%d" % seq] for seq in range(1, 31)]
 
 
 async def test_head_opens_no_stream(api: Api) -> None:
@@ -187,9 +187,8 @@ async def test_head_opens_no_stream(api: Api) -> None:
     assert (head.status, head.type, head.body) == (200, "text/event-stream", b"")
 
 
-async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.05)
-
+@pytest.mark.options(timeouts=Timeouts(heartbeat=0.05))
+async def test_silence_is_broken_by_a_comment(api: Api) -> None:
     async with events(api) as stream:
         lines = [await stream.line() for _ in range(4)]
         await api.new()
@@ -199,11 +198,8 @@ async def test_silence_is_broken_by_a_comment(api: Api, monkeypatch: pytest.Monk
     assert event.data["seq"] == 1
 
 
-async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(
-    any_api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc.application.change_feed.WINDOW_EVENTS", 20)
-    monkeypatch.setattr("tasksvc.application.change_feed.READ_LIMIT", 7)
+@pytest.mark.options(limits=Limits(feed_events=20, changes_read=7))
+async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(any_api: Api) -> None:
     api = any_api
     await api.many([{"description": str(n)} for n in range(100)])
 
@@ -239,11 +235,9 @@ async def test_streams_see_each_change_once_while_64_write(any_api: Api) -> None
     assert [seqs(each) for each in taken] == [list(range(1, total + 1))] * 2
 
 
-async def test_a_hundred_streams_see_a_change_at_once(
-    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(change_feed, "WAIT_SECONDS", FOREVER_SECONDS)  # a stream that polls would see it then
-    api = await connect(aiohttp_client, "memory://", connector=aiohttp.TCPConnector(limit=0))
+async def test_a_hundred_streams_see_a_change_at_once(aiohttp_client: AiohttpClient) -> None:
+    options = Options(timeouts=Timeouts(feed_wait=FOREVER_SECONDS))  # a stream that polls would see it then
+    api = await connect(aiohttp_client, "memory://", options, connector=aiohttp.TCPConnector(limit=0))
     async with AsyncExitStack() as stack:
         streams = [await stack.enter_async_context(events(api)) for _ in range(100)]
         waiting = [asyncio.create_task(stream.next()) for stream in streams]
@@ -253,9 +247,9 @@ async def test_a_hundred_streams_see_a_change_at_once(
     assert len({event.id for event in seen}) == 1
 
 
-@pytest.mark.parametrize("patience", [0.5, FOREVER_SECONDS], ids=["is cut off", "holds up nobody"])
-async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.responses.streaming.STALL_SECONDS", patience)
+@pytest.mark.parametrize("timeout", [0.5, FOREVER_SECONDS], ids=["is cut off", "holds up nobody"])
+async def test_a_client_that_reads_nothing(timeout: float, aiohttp_client: AiohttpClient) -> None:
+    api = await connect(aiohttp_client, "memory://", Options(timeouts=Timeouts(stalled=timeout)))
     batch = json.dumps([{"op": "create", "task": {"description": "x" * 9_000}}] * 400).encode()
     assert api.client.app is not None
     feed = api.client.app[RUNTIME].feed
@@ -267,7 +261,7 @@ async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatc
         async with api.client.post("/tasks/batch", data=io.BytesIO(batch), headers=JSON) as made:
             assert made.status == 200
 
-    if patience == FOREVER_SECONDS:
+    if timeout == FOREVER_SECONDS:
         async with events(api, since="0") as stream:
             assert seqs(await stream.take(1_200)) == list(range(1, 1_201))
         assert feed.streams >= 1
@@ -278,8 +272,8 @@ async def test_a_client_that_reads_nothing(patience: float, api: Api, monkeypatc
     writer.close()
 
 
-async def test_a_client_that_leaves_is_noticed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.05)
+@pytest.mark.options(timeouts=Timeouts(heartbeat=0.05))
+async def test_a_client_that_leaves_is_noticed(api: Api) -> None:
     assert api.client.app is not None
     feed = api.client.app[RUNTIME].feed
     async with events(api):
@@ -321,10 +315,10 @@ async def test_a_stream_goes_on_over_a_restart(aiohttp_client: AiohttpClient, tm
     assert seqs(taken) == list(range(1, 8))
 
 
+@pytest.mark.options(limits=Limits(changes_read=1))
 async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that is behind the pruned part is disconnected; it reconnects and has to sync again."""
     await api.many([{"description": str(n)} for n in range(10)])
-    monkeypatch.setattr("tasksvc.application.change_feed.READ_LIMIT", 1)
     read = MemoryRepository.read_changes
 
     async def pruning(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
@@ -344,10 +338,10 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
     assert (answer.status, answer.problem) == (410, "position-gone")
 
 
+@pytest.mark.options(timeouts=Timeouts(feed_retry=0.05))
 async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tasksvc.application.change_feed.RETRY_SECONDS", 0.05)
     healthy = MemoryRepository.changes
     failures = iter([StoreUnavailable("The disk is on fire."), RuntimeError("nobody expected this")])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -30,9 +31,9 @@ class AuthClients(NamedTuple):
 
 
 @pytest.fixture
-async def clients(aiohttp_client: AiohttpClient) -> AuthClients:
+async def clients(aiohttp_client: AiohttpClient, options: Options) -> AuthClients:
     root = new_secret()
-    app = create_app("memory://", Options(tokens=TokenPolicy.ALWAYS, admin_token=root))
+    app = create_app("memory://", replace(options, tokens=TokenPolicy.ALWAYS, admin_token=root))
     client = await aiohttp_client(app)
     secrets = {"admin": root}
     for scope in (Scope.READ, Scope.WRITE):

@@ -10,6 +10,7 @@ from aiohttp import ClientTimeout
 from auth.conftest import AuthClients
 from tasksvc.api.app import RUNTIME
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import Scope, create_token, new_secret, revoke_token
 
 PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
@@ -90,8 +91,8 @@ async def test_the_scheme_is_written_in_any_case(clients: AuthClients) -> None:
     assert response.status == 200
 
 
-async def test_a_token_that_is_revoked_ends_at_once(clients: AuthClients, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 1_000.0)
+@pytest.mark.options(timeouts=Timeouts(token_cache=1_000.0))
+async def test_a_token_that_is_revoked_ends_at_once(clients: AuthClients) -> None:
     headers = clients.headers("read")
     assert (await clients.client.get("/tasks/", headers=headers)).status == 200
 
@@ -101,10 +102,8 @@ async def test_a_token_that_is_revoked_ends_at_once(clients: AuthClients, monkey
     assert (await clients.client.get("/tasks/", headers=headers)).status == 401
 
 
-async def test_a_token_that_another_process_revokes_ends_with_the_next_look(
-    clients: AuthClients, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
+@pytest.mark.options(timeouts=Timeouts(token_cache=0.0))
+async def test_a_token_that_another_process_revokes_ends_with_the_next_look(clients: AuthClients) -> None:
     headers = clients.headers("read")
     assert (await clients.client.get("/tasks/", headers=headers)).status == 200
 
@@ -113,9 +112,8 @@ async def test_a_token_that_another_process_revokes_ends_with_the_next_look(
     assert (await clients.client.get("/tasks/", headers=headers)).status == 401
 
 
-async def test_a_stream_ends_when_its_token_is_revoked(clients: AuthClients, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.handlers.changes.FRESH_SECONDS", 0.02)
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
+@pytest.mark.options(timeouts=Timeouts(token_cache=0.02))
+async def test_a_stream_ends_when_its_token_is_revoked(clients: AuthClients) -> None:
     stream = await clients.client.get("/changes/stream", headers=clients.headers("read"))
     await stream.content.readuntil(b"\n\n")
 

@@ -7,13 +7,12 @@ from pytest_aiohttp import AiohttpClient
 
 from auth.conftest import Client
 from tasksvc.api.app import RUNTIME, create_app
-from tasksvc.api.handlers.tasks import STREAM_PAGE
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
-from tasksvc.application import memory_shares
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Limits
 from tasksvc.application.tokens import Scope, create_token, new_secret
 
 
@@ -83,7 +82,7 @@ async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_cl
 
 async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_client: AiohttpClient) -> None:
     client = await client_with(aiohttp_client, Options(allowance=RateLimits(streams=1)))
-    batch = [{"op": "create", "task": {"description": "one of many"}}] * (STREAM_PAGE + 1)
+    batch = [{"op": "create", "task": {"description": "one of many"}}] * (Limits().stream_page + 1)
     await client.post("/tasks/batch", json=batch)
     whole = [await client.get("/tasks/") for _ in range(3)]
     for answer in whole:
@@ -98,11 +97,9 @@ async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_cli
     stream.close()
 
 
-async def test_streams_of_all_callers_are_counted_too(
-    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory_shares, "STREAMS", 2)
-    client = await client_with(aiohttp_client, Options(proxies=TrustedProxies(["127.0.0.1"])))
+async def test_streams_of_all_callers_are_counted_too(aiohttp_client: AiohttpClient) -> None:
+    options = Options(proxies=TrustedProxies(["127.0.0.1"]), limits=Limits(streams=2))
+    client = await client_with(aiohttp_client, options)
     streams = [
         await client.get("/changes/stream", headers={"X-Forwarded-For": address})
         for address in ("203.0.113.1", "203.0.113.2", "203.0.113.3")
@@ -157,7 +154,7 @@ async def test_without_tokens_each_address_is_a_caller(aiohttp_client: AiohttpCl
 
 
 async def test_the_size_of_bodies_can_be_set(aiohttp_client: AiohttpClient) -> None:
-    client = await client_with(aiohttp_client, Options(body_max=100, batch_max=200))
+    client = await client_with(aiohttp_client, Options(limits=Limits(body_bytes=100, batch_bytes=200)))
     task = {"description": "x" * 90}
 
     single = await client.post("/tasks/", json=task)

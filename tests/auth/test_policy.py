@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from patience import until
 from pytest_aiohttp import AiohttpClient
 
 from auth.conftest import Client
 from tasksvc import Capability, InMemoryRepository, Record, StoreUnavailable, TaskRepository
-from tasksvc.api.app import create_app
+from tasksvc.api.app import IN_FLIGHT, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import Scope, create_token
 from tasksvc.domain.errors import NoTokens
 
@@ -25,9 +28,14 @@ class WatchedRepository(InMemoryRepository):
     looks = 0
     refuses = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+        self.answers.set()
+
     async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self.looks += 1
-        await asyncio.sleep(0)  # as where a server is asked
+        await self.answers.wait()
         if self.refuses:
             raise StoreUnavailable("not now")
         return await super().records(space, after=after, limit=limit)
@@ -45,16 +53,13 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> WatchedRepository:
     return store
 
 
-@pytest.fixture
-def _looks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Disables the cache of tokens in applications that start after this."""
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 0.0)
+looks_at_once = pytest.mark.options(timeouts=Timeouts(token_cache=0.0, heartbeat=0.02))
 
 
 @pytest.fixture
-async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient) -> Client:
+async def client(repository: WatchedRepository, aiohttp_client: AiohttpClient, options: Options) -> Client:
     """A client of a service that is open as long as there are no tokens."""
-    return await aiohttp_client(create_app("memory://", Options(tokens=TokenPolicy.WHEN_TOKENS_EXIST)))
+    return await aiohttp_client(create_app("memory://", replace(options, tokens=TokenPolicy.WHEN_TOKENS_EXIST)))
 
 
 async def status_of(client: Client, secret: str | None = None) -> int:
@@ -76,7 +81,7 @@ async def test_a_token_that_another_process_makes_closes_an_open_service(
     assert (await status_of(client), await status_of(client, secret)) == (401, 200)
 
 
-@pytest.mark.usefixtures("_looks_at_once")
+@looks_at_once
 async def test_it_is_closed_from_the_next_look_on_and_stays_so(client: Client, repository: WatchedRepository) -> None:
     assert await status_of(client) == 200
 
@@ -85,21 +90,32 @@ async def test_it_is_closed_from_the_next_look_on_and_stays_so(client: Client, r
     assert [await status_of(client) for _ in range(3)] == [401] * 3
 
 
-async def test_the_store_is_not_asked_with_every_request(
-    client: Client, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", 1_000.0)
-    await asyncio.sleep(0.6)  # so that what was found at the start is old
+@pytest.mark.options(timeouts=Timeouts(token_cache=1_000.0))
+async def test_the_store_is_not_asked_with_every_request(client: Client, repository: WatchedRepository) -> None:
     repository.looks = 0
 
-    statuses = await asyncio.gather(*(status_of(client) for _ in range(20)))
-    statuses += [await status_of(client) for _ in range(20)]
+    statuses = [await status_of(client) for _ in range(20)]
 
-    assert statuses == [200] * 40
-    assert repository.looks == 1, "one for all who came since the start"
+    assert statuses == [200] * 20
+    assert repository.looks == 0, "that there are no tokens was found at the start"
 
 
-@pytest.mark.usefixtures("_looks_at_once")
+@looks_at_once
+async def test_requests_that_come_together_share_a_look(client: Client, repository: WatchedRepository) -> None:
+    repository.looks = 0
+    repository.answers.clear()
+    assert client.app is not None
+    in_flight = client.app[IN_FLIGHT]
+
+    requests = [asyncio.create_task(status_of(client)) for _ in range(20)]
+    await until(lambda: len(in_flight) == 20)
+    repository.answers.set()
+
+    assert await asyncio.gather(*requests) == [200] * 20
+    assert repository.looks == 1
+
+
+@looks_at_once
 async def test_nobody_is_let_in_while_it_cannot_be_told(client: Client, repository: WatchedRepository) -> None:
     repository.refuses = True
 
@@ -109,11 +125,10 @@ async def test_nobody_is_let_in_while_it_cannot_be_told(client: Client, reposito
     assert (statuses, await status_of(client)) == ([503] * 3, 200)
 
 
-@pytest.mark.usefixtures("_looks_at_once")
+@looks_at_once
 async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
-    client: Client, repository: WatchedRepository, monkeypatch: pytest.MonkeyPatch
+    client: Client, repository: WatchedRepository
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.handlers.changes.HEARTBEAT_SECONDS", 0.02)
     stream = await client.get("/changes/stream")
     await stream.content.readuntil(b"\n\n")
 
@@ -138,10 +153,13 @@ def _keeps_no_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasksvc.api.app.open_repository", open_it)
 
 
-@pytest.mark.usefixtures("_keeps_no_records", "_looks_at_once")
+@pytest.mark.usefixtures("_keeps_no_records")
+@looks_at_once
 @pytest.mark.parametrize("policy", [TokenPolicy.WHEN_TOKENS_EXIST, TokenPolicy.NEVER])
-async def test_a_store_that_can_keep_no_tokens_is_open(policy: TokenPolicy, aiohttp_client: AiohttpClient) -> None:
-    client = await aiohttp_client(create_app("plain://", Options(tokens=policy)))
+async def test_a_store_that_can_keep_no_tokens_is_open(
+    policy: TokenPolicy, aiohttp_client: AiohttpClient, options: Options
+) -> None:
+    client = await aiohttp_client(create_app("plain://", replace(options, tokens=policy)))
 
     assert [await status_of(client) for _ in range(2)] == [200, 200]
 

@@ -15,8 +15,9 @@ from tempfile import TemporaryDirectory
 import pytest
 from http_client import ask
 from other_users import as_user
-from service_process import RunningService, environment_with, run_here, run_tasksvc, with_constants
+from service_process import RunningService, environment_with, run_here, run_tasksvc, with_timeouts
 
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import is_well_formed
 
 STORE = ("--store", "sqlite:///tasks.db")
@@ -26,7 +27,7 @@ STORE = ("--store", "sqlite:///tasks.db")
 def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
-    long_after = with_constants({"tasksvc.api.pipeline.auth.FRESH_SECONDS": 1_000})
+    long_after = with_timeouts(Timeouts(token_cache=1_000))
     with RunningService(*arguments, folder=tmp_path, before=long_after) as service:
         made = run_here("token", "create", "root", "--scope", "admin", *STORE, folder=tmp_path)
         administered = ask(

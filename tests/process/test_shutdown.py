@@ -15,23 +15,16 @@ from pathlib import Path
 import pytest
 from http_client import Answer, Connection, NoAnswer, ask
 from patience import FOREVER_SECONDS
-from service_process import RunningService, with_constants
+from service_process import RunningService, with_timeouts
 from write_checker import WriteChecker
+
+from tasksvc.application.limits import Timeouts
 
 pytestmark = pytest.mark.slow
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-WITHOUT_DEADLINES = with_constants(
-    dict.fromkeys(
-        (
-            "tasksvc.api.requests.body.BODY_SECONDS",
-            "tasksvc.api.server.listener.DRAIN_SECONDS",
-            "tasksvc.cli.process.END_SECONDS",
-        ),
-        FOREVER_SECONDS,
-    )
-)
-"""Constants of a service that stops only when all requests are answered, even on a busy machine."""
+WITHOUT_DEADLINES = with_timeouts(Timeouts(body=FOREVER_SECONDS, drain=FOREVER_SECONDS, exit=FOREVER_SECONDS))
+"""Starts a service that stops only when all requests are answered, even on a busy machine."""
 IN_FLIGHT = 100
 MUCH = [{"op": "create", "task": {"description": f"much {n}".ljust(10_000, ".")}} for n in range(100)]
 """A number of tasks with which the store takes a while to close."""

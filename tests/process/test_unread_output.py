@@ -15,7 +15,9 @@ import pytest
 from http_client import NoAnswer, ask, free_port
 from maintenance import noisy_store
 from patience import PATIENCE_SECONDS, wait_until
-from service_process import environment_with, with_constants
+from service_process import environment_with, with_timeouts
+
+from tasksvc.application.limits import Timeouts
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +78,7 @@ def test_requests_are_answered_and_a_signal_ends_it_in_order(form: str, full_pip
 
 def test_a_service_that_does_not_end_is_ended_by_force(full_pipe: int, tmp_path: Path) -> None:
     environment = noisy_store.install(tmp_path / "site")
-    before = with_constants({"tasksvc.cli.process.END_SECONDS": 0.1})
+    before = with_timeouts(Timeouts(exit=0.1))
 
     with service_on(full_pipe, "--store", "noisy://stuck", folder=tmp_path, before=before, environment=environment) as (
         process,

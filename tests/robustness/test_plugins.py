@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,15 +14,12 @@ import faulty_store
 import pytest
 from faulty_store import FaultyRepository
 from http_client import Answer, Connection
-from service_process import RunningService
+from service_process import RunningService, with_timeouts
 
 from robustness.in_process import InProcess
-from tasksvc.api.handlers import health
 from tasksvc.api.options import Options
-from tasksvc.api.pipeline import in_flight
 from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.api.responses import streaming
-from tasksvc.application import change_feed, retention, runtime, watchdog
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import new_secret
 
 pytestmark = pytest.mark.slow
@@ -31,7 +27,20 @@ pytestmark = pytest.mark.slow
 PATIENCE = 0.5
 """A short timeout in seconds, in place of half a minute."""
 CREATE = ("POST", "/tasks/", {"description": "x"})
-OPTIONS = Options(drain_seconds=PATIENCE)
+TIMEOUTS = Timeouts(
+    request=PATIENCE,
+    cancellation=PATIENCE,
+    store_chunk=PATIENCE,
+    check_interval=0.1,
+    close_store=PATIENCE,
+    prune_interval=0.1,
+    readiness=PATIENCE,
+    loop_check=0.1,
+    loop_late=0.3,
+    feed_retry=0.1,
+    drain=PATIENCE,
+)
+OPTIONS = Options(timeouts=TIMEOUTS)
 
 Serve = Callable[..., AbstractAsyncContextManager[InProcess]]
 
@@ -50,19 +59,14 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     faulty_store.RELEASE.set()
 
 
+@pytest.fixture(autouse=True)
+def _no_watchdog() -> None:
+    """Lets the watchdog watch, which these tests are about."""
+
+
 @pytest.fixture
-def serve(installed: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Serves a store with a fault and a short timeout; task 1 exists, and the fault shows from then on."""
-    monkeypatch.setattr(in_flight, "REQUEST_SECONDS", PATIENCE)
-    monkeypatch.setattr(in_flight, "GRACE_SECONDS", PATIENCE)
-    monkeypatch.setattr(streaming, "PIECE_SECONDS", PATIENCE)
-    monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(runtime, "CLOSE_SECONDS", PATIENCE)
-    monkeypatch.setattr(retention, "PRUNE_SECONDS", 0.1)
-    monkeypatch.setattr(health, "READY_SECONDS", PATIENCE)
-    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(watchdog, "LATE_SECONDS", 0.3)
-    monkeypatch.setattr(change_feed, "RETRY_SECONDS", 0.1)
+def serve(installed: Path) -> Serve:
+    """Serves a store with a fault and short timeouts; task 1 exists, and the fault shows from then on."""
 
     @asynccontextmanager
     async def serve(method: str, fault: str, options: Options = OPTIONS) -> AsyncIterator[InProcess]:
@@ -132,12 +136,13 @@ async def test_what_an_adapter_does_wrong_is_one_request_and_a_line_in_the_log(
 @pytest.mark.parametrize("method", ["record", "records"])
 @pytest.mark.parametrize("fault", ["raises", "gives_text"])
 async def test_an_adapter_that_cannot_give_tokens_lets_nobody_in(
-    serve: Serve, caplog: pytest.LogCaptureFixture, method: str, fault: str, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, caplog: pytest.LogCaptureFixture, method: str, fault: str
 ) -> None:
-    monkeypatch.setattr("tasksvc.api.pipeline.auth.FRESH_SECONDS", -1.0)
     root = new_secret()
     path = {"record": "/tasks/", "records": "/admin/tokens"}[method]
-    async with serve(method, fault, Options(tokens=TokenPolicy.ALWAYS, admin_token=root)) as running:
+    timeouts = TIMEOUTS._replace(token_cache=-1.0)
+    options = Options(tokens=TokenPolicy.ALWAYS, admin_token=root, timeouts=timeouts)
+    async with serve(method, fault, options) as running:
         answer = await request(running, "GET", path, token=root)
 
         assert answer.status in (401, 500)
@@ -258,8 +263,8 @@ async def test_a_store_that_does_not_close_does_not_keep_the_service(
 
 
 async def test_requests_that_hang_get_an_answer_when_the_service_ends(serve: Serve) -> None:
-    in_flight.REQUEST_SECONDS = 60.0
-    async with serve("commit", "hangs") as running:
+    options = Options(timeouts=TIMEOUTS._replace(request=60.0))
+    async with serve("commit", "hangs", options) as running:
         waiting = asyncio.create_task(request(running, *CREATE))
         await until(lambda: len(running.in_flight) == 1)
 
@@ -267,10 +272,10 @@ async def test_requests_that_hang_get_an_answer_when_the_service_ends(serve: Ser
 
 
 async def test_a_store_that_hangs_while_it_is_opened_is_named(
-    installed: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    installed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "OPEN_SECONDS", 0.1)
-    opening = asyncio.create_task(InProcess("faulty://open/hangs").__aenter__())
+    options = Options(timeouts=Timeouts(slow_open=0.1))
+    opening = asyncio.create_task(InProcess("faulty://open/hangs", options).__aenter__())
     await until(lambda: is_named(caplog))
     opening.cancel()
     await asyncio.wait([opening])
@@ -335,23 +340,13 @@ async def test_a_list_that_leads_in_a_circle_is_broken_off(serve: Serve) -> None
 # ---------------------------------------------------------------- the process
 
 
-IMPATIENT = """
-import sys
-from tasksvc import cli
-from tasksvc.cli import process
-process.END_SECONDS = 1.5
-del sys.argv[1:4]  # python -m tasksvc
-cli.main()
-"""
-
-
 def test_a_thread_of_a_store_that_hangs_does_not_keep_the_process(installed: Path, tmp_path: Path) -> None:
     places = [str(installed), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     with RunningService(
         *("--store", "faulty://open/hangs_in_a_thread"),
         folder=tmp_path,
         environment={"PYTHONPATH": os.pathsep.join(places)},
-        before=[sys.executable, "-c", IMPATIENT],
+        before=with_timeouts(Timeouts(exit=1.5)),
     ) as running:
         began = time.monotonic()
         status = running.stop()

@@ -14,24 +14,15 @@ from pathlib import Path
 import pytest
 from http_client import Connection, NoAnswer, ask
 from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
-from service_process import RunningService, with_constants
+from service_process import RunningService, with_timeouts
 
 from robustness.process_metrics import LiveClient, leaked, megabytes_of, vitals_of
+from tasksvc.application.limits import Timeouts
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")]
 
-PATIENT = with_constants(
-    dict.fromkeys(
-        (
-            "tasksvc.api.requests.body.BODY_SECONDS",
-            "tasksvc.api.server.listener.IDLE_SECONDS",
-            "tasksvc.api.server.http_protocol.STALL_SECONDS",
-            "tasksvc.api.responses.streaming.STALL_SECONDS",
-        ),
-        FOREVER_SECONDS,
-    )
-)
-"""Constants of a service that tolerates slow clients without a limit, so that they stay for the whole test."""
+PATIENT = with_timeouts(Timeouts(body=FOREVER_SECONDS, idle=FOREVER_SECONDS, stalled=FOREVER_SECONDS))
+"""Starts a service that tolerates slow clients without a limit, so that they stay for the whole test."""
 WITH_64_DESCRIPTORS = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

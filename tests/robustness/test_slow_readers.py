@@ -16,10 +16,8 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS, until
 
 from robustness.in_process import InProcess
 from robustness.process_metrics import LiveClient
-from tasksvc.api.handlers import tasks
-from tasksvc.api.responses import streaming
-from tasksvc.api.server import http_protocol, listener
-from tasksvc.application import memory_shares
+from tasksvc.api import Options
+from tasksvc.application.limits import Limits, Timeouts
 
 pytestmark = pytest.mark.slow
 
@@ -36,14 +34,28 @@ STREAM = "/changes/stream?since=0"
 
 
 @pytest.fixture
-async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[InProcess]:
-    """A service with a short timeout, whose responses are larger than the system's buffers for a connection."""
-    for module in (http_protocol, streaming):
-        monkeypatch.setattr(module, "STALL_SECONDS", STALL_SECONDS)
-    monkeypatch.setattr(listener, "LOOK_SECONDS", 0.1)
-    monkeypatch.setattr(tasks, "PAGE_BYTES", 2 * TASKS * BYTES)
-    monkeypatch.setattr(memory_shares, "ANSWERS_BYTES", 100 * TASKS * BYTES)  # or it would close some of them
-    async with InProcess(f"sqlite:///{tmp_path}/tasks.db") as service:
+async def running(tmp_path: Path) -> AsyncIterator[InProcess]:
+    """A service that soon disconnects clients that read nothing."""
+    async with serving(tmp_path, stalled=STALL_SECONDS) as service:
+        yield service
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[InProcess]:
+    """A service that disconnects no slow client."""
+    async with serving(tmp_path, stalled=FOREVER_SECONDS) as service:
+        yield service
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, *, stalled: float) -> AsyncIterator[InProcess]:
+    """Serves responses that are larger than the system's buffers for a connection."""
+    options = Options(
+        timeouts=Timeouts(stalled=stalled, stalled_check=0.1),
+        # With the default it would close some of the connections.
+        limits=Limits(page_bytes=2 * TASKS * BYTES, held_answer_bytes=100 * TASKS * BYTES),
+    )
+    async with InProcess(f"sqlite:///{folder}/tasks.db", options) as service:
         async with Connection(service.port) as client:
             batch = [{"op": "create", "task": {"description": "x" * BYTES}} for _ in range(TASKS)]
             assert (await client.request("POST", "/tasks/batch", batch)).status == 200
@@ -114,34 +126,29 @@ async def test_who_takes_slowly_gets_everything(running: InProcess, path: str) -
     assert size > TASKS * BYTES
 
 
-async def test_others_go_on_beside_those_who_take_nothing(running: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (http_protocol, streaming):
-        monkeypatch.setattr(module, "STALL_SECONDS", FOREVER_SECONDS)
-    before = running.connected
-    connections = [await ask(running.port, path) for path in (PAGE, LIST, STREAM) for _ in range(10)]
-    await until(lambda: running.connected == before + 30)
+async def test_others_go_on_beside_those_who_take_nothing(patient: InProcess) -> None:
+    before = patient.connected
+    connections = [await ask(patient.port, path) for path in (PAGE, LIST, STREAM) for _ in range(10)]
+    await until(lambda: patient.connected == before + 30)
 
-    async with LiveClient(running.port) as live:
+    async with LiveClient(patient.port) as live:
         await until(lambda: len(live.made) > 20)
-        assert len(running.connections) >= 31, "they are still there"
+        assert len(patient.connections) >= 31, "they are still there"
 
     for connection in connections:
         connection.close()
 
 
-async def test_a_stream_that_stalls_is_cut_off_and_never_leaves_out_a_change(
-    running: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http_protocol, "STALL_SECONDS", FOREVER_SECONDS)
-    monkeypatch.setattr(streaming, "STALL_SECONDS", FOREVER_SECONDS)
+async def test_a_stream_that_stalls_is_cut_off_and_never_leaves_out_a_change(patient: InProcess) -> None:
     loop = asyncio.get_running_loop()
-    connection = await ask(running.port, STREAM)
+    connection = await ask(patient.port, STREAM)
     received = bytearray()
     while len(received) < TASKS * BYTES / 4:
         received += await loop.sock_recv(connection, 2**20)
 
-    monkeypatch.setattr(http_protocol, "STALL_SECONDS", STALL_SECONDS)
-    assert await gone(running)
+    for protocol in patient.connections:
+        protocol.stall_timeout = STALL_SECONDS
+    assert await gone(patient)
 
     with contextlib.suppress(ConnectionError):
         while data := await loop.sock_recv(connection, 2**20):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application import clock as clock_module
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Timeouts
 from tasksvc.application.retention import Retention, prune_step
 from tasksvc.application.tokens import new_secret
 
@@ -49,10 +51,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-async def running(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[InProcess]:
+async def running(request: pytest.FixtureRequest, tmp_path: Path, options: Options) -> AsyncIterator[InProcess]:
     """A service on each kind of store, without tokens."""
     store = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/tasks.db"
-    async with InProcess(store, Options(tokens=TokenPolicy.NEVER)) as service:
+    async with InProcess(store, replace(options, tokens=TokenPolicy.NEVER)) as service:
         yield service
 
 
@@ -205,10 +207,8 @@ async def test_a_token_expires_by_the_clock_and_a_limit_does_not(tmp_path: Path,
     assert statuses == [200, 401, 200, 401, 200]
 
 
-async def test_no_timeout_waits_for_the_wall_clock(
-    running: InProcess, client: Connection, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc.api.requests.body.BODY_SECONDS", 1.0)
+@pytest.mark.options(timeouts=Timeouts(body=1.0))
+async def test_no_timeout_waits_for_the_wall_clock(running: InProcess, client: Connection, clock: Clock) -> None:
     began = time.monotonic()
     async with Connection(running.port) as slow, Connection(running.port) as waiting:
         slow.send_head("POST", "/tasks/", 100)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasksvc.application.memory_shares import OWN_BYTES, MemoryShares, memory_limit, shares_of
+from tasksvc.application.limits import Limits
+from tasksvc.application.memory_shares import OWN_BYTES, fit_to_memory, memory_limit
 
 MEGABYTE = 2**20
 
@@ -47,13 +48,14 @@ def test_where_there_are_no_groups_there_is_no_limit(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("megabytes", [64, 96, 128, 192, 256, 512])
 def test_what_clients_can_take_fits_into_the_limit(megabytes: int) -> None:
-    limit, most = megabytes * MEGABYTE, shares_of(None)
+    memory, most = megabytes * MEGABYTE, Limits()
 
-    shares = shares_of(limit)
+    limits = fit_to_memory(most, memory)
 
-    assert all(0 < share <= large for share, large in zip(shares, most, strict=True))
-    assert sum(shares[:3]) <= max(limit - OWN_BYTES, limit // 8)
+    assert all(0 < limit <= large for limit, large in zip(limits, most, strict=True))
+    held = limits.held_request_bytes + limits.held_answer_bytes + limits.held_body_bytes
+    assert held <= max(memory - OWN_BYTES, memory // 8)
 
 
 def test_much_memory_changes_nothing() -> None:
-    assert shares_of(2**34) == shares_of(None) == MemoryShares(16 * MEGABYTE, 32 * MEGABYTE, 32 * MEGABYTE, 10_000, 8)
+    assert fit_to_memory(Limits(), 2**34) == fit_to_memory(Limits(), None) == Limits()

@@ -8,16 +8,18 @@ import random
 import pytest
 from patience import PATIENCE_SECONDS
 
-from tasksvc.application import searches
-from tasksvc.application.searches import AT_ONCE, WAITING_MAX, Searches
+from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.searches import RETRY_SECONDS, Searches
 from tasksvc.domain.errors import Overloaded, StoreUnavailable
+
+LIMITS, TIMEOUTS = Limits(), Timeouts()
 
 
 class Store:
     """A store whose searches end when the test lets them."""
 
-    def __init__(self) -> None:
-        self.searches = Searches()
+    def __init__(self, limits: Limits = LIMITS, timeouts: Timeouts = TIMEOUTS) -> None:
+        self.searches = Searches(limits, timeouts)
         self.running: list[str] = []
         self.begun: list[str] = []
         self.ends: dict[str, asyncio.Event] = {}
@@ -82,9 +84,8 @@ async def test_another_caller_waits_for_no_search_that_waits() -> None:
         search.cancel()
 
 
-async def test_callers_come_round_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(searches, "AT_ONCE", 1)
-    store = Store()
+async def test_callers_come_round_in_turn() -> None:
+    store = Store(Limits(searches=1))
     asked = [store.ask(name) for name in ("a1", "a2", "a3", "b1", "b2", "c1")]
     await turns()
 
@@ -100,9 +101,9 @@ async def test_only_so_many_callers_have_a_search_at_the_store() -> None:
     asked = [store.ask(f"{caller}1") for caller in "abcdefgh"]
     await turns()
 
-    assert len(store.running) == AT_ONCE
+    assert len(store.running) == LIMITS.searches
     await store.end("a1")
-    assert len(store.running) == AT_ONCE
+    assert len(store.running) == LIMITS.searches
     for search in asked:
         search.cancel()
 
@@ -161,9 +162,8 @@ async def test_a_search_that_fails_gives_the_turn_to_the_next() -> None:
 
 
 @pytest.mark.parametrize("waits", [False, True])
-async def test_a_search_that_takes_too_long_is_refused_and_ends(monkeypatch: pytest.MonkeyPatch, waits: bool) -> None:
-    monkeypatch.setattr(searches, "SEARCH_SECONDS", 0.05)
-    store = Store()
+async def test_a_search_that_takes_too_long_is_refused_and_ends(waits: bool) -> None:
+    store = Store(timeouts=Timeouts(search=0.05))
     before = [store.ask("a1")] if waits else []
     asked = store.ask("a2")
 
@@ -171,22 +171,22 @@ async def test_a_search_that_takes_too_long_is_refused_and_ends(monkeypatch: pyt
         async with asyncio.timeout(PATIENCE_SECONDS):
             await asked
 
-    assert refused.value.retry_after == searches.RETRY_SECONDS
+    assert refused.value.retry_after == RETRY_SECONDS
     await asyncio.gather(*before, return_exceptions=True)
     assert store.running == []
 
 
-async def test_a_timeout_of_the_store_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_timeout_of_the_store_is_its_own() -> None:
     async def slow() -> None:
         raise TimeoutError("of the driver")
 
     with pytest.raises(TimeoutError, match="of the driver"):
-        await Searches().run("a", slow)
+        await Searches(LIMITS, TIMEOUTS).run("a", slow)
 
 
 async def test_one_search_more_than_may_wait_is_refused_and_none_of_another_caller() -> None:
     store = Store()
-    asked = [store.ask(f"a{number}") for number in range(1 + WAITING_MAX)]
+    asked = [store.ask(f"a{number}") for number in range(1 + LIMITS.searches_waiting)]
     await turns()
 
     with pytest.raises(Overloaded):
@@ -216,7 +216,7 @@ async def test_whatever_ends_or_is_cancelled_each_search_has_its_turn(seed: int)
             case "turn":
                 await turns()
         callers = [name[0] for name in store.running]
-        assert len(set(callers)) == len(callers) <= AT_ONCE
+        assert len(set(callers)) == len(callers) <= LIMITS.searches
 
     for end in store.ends.values():
         end.set()

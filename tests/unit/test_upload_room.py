@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from typing import ClassVar
-from unittest import mock
 
 import pytest
+from patience import FOREVER_SECONDS
 
-from tasksvc.api.requests import upload_room
 from tasksvc.api.requests.upload_room import UploadRoom
 from tasksvc.domain.errors import Overloaded
 
@@ -30,7 +29,7 @@ async def waiting(room: UploadRoom, request: Request, peer: str, size: int) -> a
 
 
 async def test_bodies_are_let_in_while_there_is_room() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
 
     await room.enter(Request(), "a", 60)
     await room.enter(Request(), "a", 40)
@@ -39,7 +38,7 @@ async def test_bodies_are_let_in_while_there_is_room() -> None:
 
 
 async def test_a_body_waits_until_another_one_leaves() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
     first = Request()
     await room.enter(first, "a", 60)
     second = await waiting(room, Request(), "a", 60)
@@ -52,7 +51,7 @@ async def test_a_body_waits_until_another_one_leaves() -> None:
 
 
 async def test_the_peer_that_holds_least_is_let_in_first() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
     requests = [Request(), Request()]
     for request in requests:
         await room.enter(request, "greedy", 50)
@@ -68,7 +67,7 @@ async def test_the_peer_that_holds_least_is_let_in_first() -> None:
 
 
 async def test_a_body_larger_than_the_room_is_let_in_alone() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
 
     await room.enter(Request(), "a", 1_000)
     other = await waiting(room, Request(), "b", 1)
@@ -79,11 +78,11 @@ async def test_a_body_larger_than_the_room_is_let_in_alone() -> None:
 
 
 async def test_who_waits_too_long_is_refused_and_holds_no_room() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=0.01)
     first = Request()
     await room.enter(first, "a", 100)
 
-    with mock.patch.object(upload_room, "WAIT_SECONDS", 0.01), pytest.raises(Overloaded):
+    with pytest.raises(Overloaded):
         await room.enter(Request(), "b", 100)
 
     room.leave(first)
@@ -91,7 +90,7 @@ async def test_who_waits_too_long_is_refused_and_holds_no_room() -> None:
 
 
 async def test_a_request_that_is_cancelled_while_it_waits_holds_no_room() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
     first = Request()
     await room.enter(first, "a", 100)
     second = await waiting(room, Request(), "b", 100)
@@ -104,7 +103,7 @@ async def test_a_request_that_is_cancelled_while_it_waits_holds_no_room() -> Non
 
 
 async def test_a_request_that_is_let_in_and_cancelled_at_once_holds_no_room() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
     first = Request()
     await room.enter(first, "a", 100)
     second = await waiting(room, Request(), "b", 100)
@@ -117,7 +116,7 @@ async def test_a_request_that_is_let_in_and_cancelled_at_once_holds_no_room() ->
 
 
 async def test_leaving_without_having_entered_changes_nothing() -> None:
-    room = UploadRoom(100)
+    room = UploadRoom(100, timeout=FOREVER_SECONDS)
     await room.enter(Request(), "a", 100)
 
     room.leave(Request())

@@ -28,7 +28,7 @@ from tasksvc import (
     UpdateTask,
     VersionConflict,
 )
-from tasksvc.application import clock, retention, tasks
+from tasksvc.application import clock, retention
 from tasksvc.application.retention import CLOCK_STEP, KEY_HOURS, Retention
 from tasksvc.application.tasks import Tasks
 
@@ -138,18 +138,15 @@ async def test_a_batch_is_done_wholly_or_not_at_all(repository: InMemoryReposito
     assert again.position.seq == 2
 
 
-async def test_removing_what_matches_takes_the_first_thousand_by_id(
-    repository: InMemoryRepository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks, "DELETE_MATCHING_MAX", 10)
+async def test_removing_what_matches_takes_the_first_by_id(repository: InMemoryRepository) -> None:
     await fill(repository, 2)
     await fill(repository, 15, done=True)
     done = TaskQuery(done=True)
 
-    first, _ = await Tasks(repository).delete_matching(done, at=NOW)
+    first, _ = await Tasks(repository).delete_matching(done, at=NOW, limit=10)
     left = await repository.find(TaskQuery(), limit=100)
-    second, _ = await Tasks(repository).delete_matching(done, at=NOW)
-    third, _ = await Tasks(repository).delete_matching(done, at=NOW)
+    second, _ = await Tasks(repository).delete_matching(done, at=NOW, limit=10)
+    third, _ = await Tasks(repository).delete_matching(done, at=NOW, limit=10)
 
     assert [task.id for task in left.tasks] == [1, 2, 13, 14, 15, 16, 17]
     assert (first, second, third) == (

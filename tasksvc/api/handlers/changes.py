@@ -10,7 +10,7 @@ from functools import partial
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import POSITION_GONE, answers, header, operation
-from tasksvc.api.pipeline.auth import FRESH_SECONDS, Authenticator, Caller
+from tasksvc.api.pipeline.auth import Authenticator, Caller
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.responses.raw import RawResponse, encoded_response
@@ -23,12 +23,6 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain import codec
 from tasksvc.domain.change import Position
-
-READ_LIMIT = 100
-"""Changes fetched at once for a page of the log."""
-PAGE_BYTES = 1024 * 1024
-"""About how many bytes a page of the log may have."""
-HEARTBEAT_SECONDS = 15.0
 
 LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
@@ -43,7 +37,8 @@ class ChangeHandlers:
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
-        self._reading = asyncio.Semaphore(min(PAGES_MAX, runtime.shares.pages))
+        self._limits, self._timeouts = runtime.limits, runtime.timeouts
+        self._reading = asyncio.Semaphore(min(PAGES_MAX, runtime.limits.pages))
 
     @operation(
         "Read the change log",
@@ -62,11 +57,11 @@ class ChangeHandlers:
 
     async def _page(self, since: Position, limit: int) -> bytes:
         """Returns the body of an answer with at most `limit` changes after `since`."""
-        left, room = limit, PAGE_BYTES
+        left, room, at_once = limit, self._limits.page_bytes, self._limits.changes_read
         taken: list[bytes] = []
         more = True
         while more and left and room > 0:
-            page = await self._runtime.feed.read(since, limit=min(left, READ_LIMIT), max_bytes=room)
+            page = await self._runtime.feed.read(since, limit=min(left, at_once), max_bytes=room)
             since, more = page.next, page.more
             for change in page.changes:
                 position = format_position(Position(page.next.generation, change.seq))
@@ -105,7 +100,7 @@ class ChangeHandlers:
             "text/event-stream",
             self._events(start, caller),
             [("X-Accel-Buffering", "no")],
-            lasting=True,
+            long_lived=True,
             closed=partial(self._authenticator.close_stream, caller),
         )
 
@@ -116,16 +111,17 @@ class ChangeHandlers:
         standard, section 9.2.6).  Comments end no block, since some clients make an event of a block
         without data.
         """
-        # A token may be revoked meanwhile, so it is looked at as often as for single requests.
-        tick = HEARTBEAT_SECONDS if caller.token is None else FRESH_SECONDS
+        # A token may be revoked meanwhile, so it's checked as often as for single requests.
+        heartbeat = self._timeouts.heartbeat
+        tick = heartbeat if caller.token is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
-        async for piece in self._runtime.feed.events(start, tick):
+        async for chunk in self._runtime.feed.events(start, tick):
             if not await self._authenticator.is_still_authorized(caller):
                 return
-            if piece:
-                yield piece
-            elif time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+            if chunk:
+                yield chunk
+            elif time.monotonic() - silent_since >= heartbeat:
                 yield b":\n"
             else:
                 continue

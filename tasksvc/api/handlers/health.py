@@ -19,10 +19,6 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable
 
-READY_SECONDS = 2.0
-"""How long the store may take to say that it is well."""
-STUCK_SECONDS = 30.0
-"""How long a store that left a write without an answer is not trusted."""
 NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After when to ask again.")
 
 
@@ -31,6 +27,7 @@ class HealthHandlers:
 
     def __init__(self, runtime: Runtime, in_flight: InFlight, observer: Observer) -> None:
         self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
+        self._timeouts = runtime.timeouts
 
     @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
     async def live(self, request: web.Request) -> RawResponse:
@@ -45,10 +42,10 @@ class HealthHandlers:
     async def ready(self, request: web.Request) -> RawResponse | web.Response:
         if self._runtime.leaving:
             return problem(503, "not-ready", "The service is shutting down.", headers={"Retry-After": "5"})
-        if perf_counter() - self._in_flight.write_given_up_at < STUCK_SECONDS:
+        if perf_counter() - self._in_flight.write_timed_out_at < self._timeouts.unanswered_write:
             return problem(503, "not-ready", "The store left a write without an answer.", headers={"Retry-After": "5"})
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(self._timeouts.readiness):
                 await self._runtime.ping()
         except (StoreUnavailable, TimeoutError) as error:
             detail = str(error) or "The store does not answer."

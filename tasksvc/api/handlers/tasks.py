@@ -42,14 +42,6 @@ from tasksvc.domain.rules import ID_MAX
 from tasksvc.domain.task import TaskDraft
 from tasksvc.ports.store import Page
 
-STREAM_PAGE = 250
-"""Tasks fetched at once for a list that is streamed."""
-PAGE_BYTES = 1024 * 1024
-"""About how many bytes a page of a list may have."""
-STREAM_BYTES = 256 * 1024
-"""The same for a chunk of a list that is streamed, which is what waits for a slow client."""
-
-
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
 
@@ -72,6 +64,9 @@ class TaskHandlers:
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
+        limits = runtime.limits
+        self._page_bytes = limits.page_bytes
+        self._stream_page, self._stream_bytes = limits.stream_page, limits.stream_bytes
         self._tasks, self._pages = TaskResponseCache(), PageResponseCache()
 
     # ------------------------------------------------------------ one task
@@ -188,19 +183,19 @@ class TaskHandlers:
         """Shows a list, or a page of it."""
         lines = _prefers_ndjson(joined(request, hdrs.ACCEPT))
         tasks, caller = self._runtime.tasks, partial(self._authenticator.caller_of, request)
-        limits = (STREAM_PAGE, STREAM_BYTES) if limit is None else (limit, PAGE_BYTES)
+        limits = (self._stream_page, self._stream_bytes) if limit is None else (limit, self._page_bytes)
         page = await tasks.find(query, caller=caller, after=after, limit=limits[0], max_bytes=limits[1])
         answer = self._pages.answer(page, lines=lines)
         if limit is None and page.next is not None:
             show_rest = as_lines if lines else _as_members
             rest = tasks.iter_pages(
-                query, show_rest, caller=caller, after=page.next, page_size=STREAM_PAGE, max_bytes=STREAM_BYTES
+                query, show_rest, caller=caller, after=page.next, page_size=limits[0], max_bytes=limits[1]
             )
-            pieces = _lines(answer.body, rest) if lines else _array(answer.body, rest)
+            chunks = _lines(answer.body, rest) if lines else _array(answer.body, rest)
             headers = [(CHANGE_SEQ, format_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             self._authenticator.open_stream(whose := caller())
             return StreamingResponse(
-                NDJSON if lines else JSON, pieces, headers, closed=partial(self._authenticator.close_stream, whose)
+                NDJSON if lines else JSON, chunks, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
             answer.add(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
@@ -304,15 +299,15 @@ def _as_members(page: Page) -> bytes:
 
 async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     yield first
-    del first  # slow clients are many, and each piece takes memory
-    async for piece in others:
-        yield piece
+    del first  # slow clients are many, and each chunk takes memory
+    async for chunk in others:
+        yield chunk
 
 
 async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     first = first.removesuffix(b"]\n")
     yield first
     del first
-    async for piece in others:
-        yield piece
+    async for chunk in others:
+        yield chunk
     yield b"]\n"

@@ -21,13 +21,8 @@ from tasksvc.domain.errors import NoTokens, Overloaded
 
 log = logging.getLogger("tasksvc")
 
-FRESH_SECONDS = 0.5
-"""How long a token is believed without another look at the store, so that one that is revoked ends within a second.
-
-As long as there are no tokens, that is believed for the same time.
-"""
 CALLERS_MAX = 10_000
-"""Callers whose state is kept."""
+"""Callers whose state is kept.  The oldest ones are forgotten first."""
 BEARER = "bearer "
 
 
@@ -117,6 +112,8 @@ class Authenticator:
 
     def __init__(self, runtime: Runtime, peers: Peers, policy: TokenPolicy, rate_limits: RateLimits) -> None:
         self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
+        self._token_cache = runtime.timeouts.token_cache
+        """Seconds for which a token that was found, or that there are none, isn't looked up again."""
         self._callers: dict[str, Caller] = {}
         self._streams = 0
         """Streams that all callers have open together."""
@@ -180,7 +177,7 @@ class Authenticator:
 
     def open_stream(self, caller: Caller) -> None:
         """Counts a streamed response until close_stream().  Raises TooManyRequests, Overloaded."""
-        if self._streams >= self._runtime.shares.streams:
+        if self._streams >= self._runtime.limits.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
             )
@@ -225,7 +222,7 @@ class Authenticator:
         async for _ in list_tokens(self._runtime.repository):
             self.tokens_required = True
             break
-        self._next_refresh = math.inf if self.tokens_required else time.monotonic() + FRESH_SECONDS
+        self._next_refresh = math.inf if self.tokens_required else time.monotonic() + self._token_cache
 
     def _stranger(self, request: web.BaseRequest) -> Caller:
         peer = self._peers.of(request.remote, request.headers)
@@ -261,7 +258,7 @@ class Authenticator:
         return caller
 
     async def _is_valid(self, caller: Caller, token: Token) -> bool:
-        if time.monotonic() - caller.checked > FRESH_SECONDS:
+        if time.monotonic() - caller.checked > self._token_cache:
             if await find_token(self._runtime.repository, token.hash) != token:
                 return False
             caller.checked = time.monotonic()

@@ -14,7 +14,7 @@ from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
 from tasksvc.api.pipeline.auth import CALLER, Authenticator
 from tasksvc.api.pipeline.cors import Cors
-from tasksvc.api.pipeline.in_flight import InFlight, too_late
+from tasksvc.api.pipeline.in_flight import InFlight, timeout_error
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.requests.etags import etag
@@ -100,9 +100,9 @@ class RequestPipeline:
             except Exception as error:
                 response = self._refuse(error)
             except asyncio.CancelledError:
-                if in_flight.pardon(request):
+                if in_flight.absorb_timeout(request):
                     left = request.transport is None
-                    response = web.Response(status=CLIENT_LEFT) if left else self._refuse(too_late(request))
+                    response = web.Response(status=CLIENT_LEFT) if left else self._refuse(timeout_error(request))
                 elif _is_cancelled():
                     raise
                 else:
@@ -133,11 +133,11 @@ class RequestPipeline:
 
     async def _send(self, request: web.Request, stream: StreamingResponse, headers: Headers) -> web.StreamResponse:
         in_flight = self._in_flight
-        with in_flight.sending(request, lasting=stream.lasting):
+        with in_flight.streaming(request, long_lived=stream.long_lived):
             try:
-                return await stream.send(request, headers)
+                return await stream.send(request, headers, self._runtime.timeouts)
             except asyncio.CancelledError:
-                if not in_flight.pardon(request):
+                if not in_flight.absorb_timeout(request):
                     raise
                 return stream.response
 

@@ -21,34 +21,34 @@ from tasksvc.api.responses.problems import (
 )
 from tasksvc.api.server.held_bytes import CountingConnection
 from tasksvc.api.server.held_time import HeldTime
+from tasksvc.application.limits import Timeouts
 
 MERGE_PATCH = "application/merge-patch+json"
-BODY_SECONDS = 10.0
 SMALL_BYTES = 64 * 1024
-"""Bytes of a body that needs no room of its own: a connection buffers as much anyway."""
+"""Bytes up to which a body needs no room of its own: a connection buffers as much anyway."""
 MOMENT_SECONDS = 0.001
-"""What is left of a body's time and isn't worth waiting for."""
+"""Seconds of a body's time that aren't worth waiting for, so that a timer that comes early ends it."""
 HURRY_SECONDS = 1.0
-"""Between two looks for slow bodies while others wait for room."""
+"""Seconds between two looks for slow bodies while others wait for room."""
 
 
 class _Upload:
-    """A body that is on its way.
+    """A body that is being received.
 
     Its time doesn't pass while the event loop is held: what the client sent may lie in the socket then.
     """
 
-    def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime) -> None:
-        """Takes `size`, the bytes that the body has or may have."""
-        self._timeout, self._size, self._held = timeout, size, held
+    def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime, seconds: float) -> None:
+        """`size`: the bytes that it has, or may have; `seconds`: how long it may take."""
+        self._timeout, self._size, self._held, self._seconds = timeout, size, held, seconds
         self._began, self._held_before = monotonic(), held.seconds()
         self._end = math.inf
         self.received = 0
         held.watch()
-        self._timer = self._look_at(self._began + BODY_SECONDS)
+        self._timer = self._look_at(self._began + seconds)
 
     def close(self) -> None:
-        """Stops the clock of a body that has arrived or was given up."""
+        """Stops the clock of a body that has arrived or isn't read any more."""
         self._timer.cancel()
         self._held.unwatch()
 
@@ -57,10 +57,10 @@ class _Upload:
 
     def is_late(self) -> bool:
         """Returns whether it won't be complete in time unless it gets faster."""
-        return self.received < self._size * (self._elapsed() - HURRY_SECONDS) / BODY_SECONDS
+        return self.received < self._size * (self._elapsed() - HURRY_SECONDS) / self._seconds
 
     def end_by(self, end: float) -> None:
-        """Gives up the body at `end`, by monotonic(), if it hasn't arrived."""
+        """Sets `end`, by monotonic(), as the time at which the body times out, unless it does so before."""
         self._end = min(self._end, end)
         if end < self._timer.when():
             self._timer.cancel()
@@ -70,7 +70,7 @@ class _Upload:
         return asyncio.get_running_loop().call_at(when, self._look)
 
     def _look(self) -> None:
-        left = min(BODY_SECONDS - self._elapsed(), self._end - monotonic())
+        left = min(self._seconds - self._elapsed(), self._end - monotonic())
         if left > MOMENT_SECONDS:
             self._timer = self._look_at(monotonic() + left)
         elif not self._timeout.expired():
@@ -78,21 +78,23 @@ class _Upload:
 
 
 class Uploads:
-    """The bodies that are on their way."""
+    """The bodies that are being received."""
 
-    def __init__(self, peers: Peers, room: int) -> None:
+    def __init__(self, peers: Peers, room: int, timeouts: Timeouts) -> None:
         """`peers` tells whose a body is; `room`: bytes for all large ones together."""
         self._peers = peers
+        self.timeout = timeouts.body
+        """Seconds that a body may take."""
         self._uploads: set[_Upload] = set()
         self._end = math.inf
         self._held = HeldTime()
-        self.room = UploadRoom(room)
+        self.room = UploadRoom(room, timeout=timeouts.body_queue)
         self.processing = asyncio.Lock()
         """Held while a large batch is decoded and checked: one after the other, so that others wait for one alone."""
         self._hurrying: asyncio.TimerHandle | None = None
 
-    def must_end_by(self, end: float) -> None:
-        """Gives up all bodies, later ones too, that haven't arrived at `end`, by monotonic()."""
+    def set_deadline(self, end: float) -> None:
+        """Lets all bodies, later ones too, time out at `end`, by monotonic()."""
         self._end = end
         for upload in self._uploads:
             upload.end_by(end)
@@ -110,7 +112,7 @@ class Uploads:
             if isinstance(request.protocol, CountingConnection):
                 request.protocol.let_body_in()
         async with asyncio.timeout(None) as timeout:
-            upload = _Upload(timeout, size, self._held)
+            upload = _Upload(timeout, size, self._held, self.timeout)
             upload.end_by(self._end)
             self._uploads.add(upload)
             try:
@@ -202,7 +204,7 @@ async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
         return bytes(parts)
     except TimeoutError:
         raise BodyTooSlow(
-            f"The body was not there in time: within {BODY_SECONDS:g} s, or before the service ended.", close=True
+            f"The body was not there in time: within {uploads.timeout:g} s, or before the service ended.", close=True
         ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise _broken_off() from None

@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 from tasksvc.domain.errors import Overloaded
 
-WAIT_SECONDS = 15.0
-"""Seconds that a request waits for room, before any of its body is read."""
-
 
 class _Place(NamedTuple):
     peer: str
@@ -29,9 +26,9 @@ class UploadRoom:
     bodies keep out somebody else's single one.
     """
 
-    def __init__(self, room: int) -> None:
-        """Has room for `room` bytes of all bodies together; a larger body counts as that many."""
-        self._room = room
+    def __init__(self, room: int, *, timeout: float) -> None:
+        """`room`: bytes of all bodies together, as which a larger one counts; `timeout`: seconds that one waits."""
+        self._room, self._timeout = room, timeout
         self._places: dict[int, _Place] = {}
         """Places by the identity of the request."""
         self._queue: dict[int, _Waiting] = {}
@@ -44,13 +41,13 @@ class UploadRoom:
     async def enter(self, request: object, peer: str, size: int) -> None:
         """Waits until there is room for a body of `size` bytes; leave() gives it back.
 
-        Raises Overloaded where there is none within WAIT_SECONDS.
+        Raises Overloaded if there is none within the timeout.
         """
         ready = asyncio.get_running_loop().create_future()
         self._queue[id(request)] = _Waiting(_Place(peer, min(size, self._room)), ready)
         self._let_in()
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(self._timeout):
                 await ready
         except BaseException as error:
             self._queue.pop(id(request), None)

@@ -33,6 +33,7 @@ from tasksvc.api.responses.raw import JSON
 from tasksvc.api.schemas.fields import QueryStringList
 from tasksvc.api.schemas.queries import NoQuery
 from tasksvc.api.schemas.tasks import Batch, Operations
+from tasksvc.application.limits import Limits
 from tasksvc.stores.turns import Turns
 
 BODY: web.RequestKey[Any] = web.RequestKey("body", object)
@@ -42,10 +43,8 @@ RAW: web.RequestKey[bytes] = web.RequestKey("raw", bytes)
 QUERY: web.RequestKey[Any] = web.RequestKey("query", object)
 """The loaded query string."""
 
-BODY_MAX = 256 * 1024
-"""Bytes that a body may have, but for that of a batch."""
-BATCH_BODY_MAX = 8 * 1024 * 1024
-"""Bytes that the body of a batch may have."""
+BODY_MAX = Limits().body_bytes
+"""Bytes of a body where the route names no other bound."""
 SMALL_BATCH_BYTES = 8 * 1024
 """A batch of fewer bytes takes no more than some milliseconds."""
 EXPLAINED_MAX = 10

@@ -15,12 +15,8 @@ from tasksvc.api.responses.problems import log
 from tasksvc.api.responses.raw import SERVER, write_in_chunks
 from tasksvc.api.server.heads import asks_for_upgrade
 from tasksvc.api.server.held_bytes import kept_for
+from tasksvc.application.limits import Timeouts
 from tasksvc.domain.errors import StoreUnavailable
-
-STALL_SECONDS = 30.0
-"""Seconds after which a client that takes nothing is cut off."""
-PIECE_SECONDS = 30.0
-"""Seconds that sending waits for a store that gives nothing."""
 
 
 class StreamingResponse:
@@ -29,15 +25,15 @@ class StreamingResponse:
     def __init__(
         self,
         content_type: str,
-        pieces: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[bytes, None],
         headers: Iterable[tuple[str, str]] = (),
         *,
-        lasting: bool = False,
+        long_lived: bool = False,
         closed: Callable[[], None] | None = None,
     ) -> None:
-        """`lasting`: it goes on until somebody ends it, so a shutdown does not wait; `closed`: called at its end."""
-        self.lasting, self._closed = lasting, closed
-        self._pieces = pieces
+        """`long_lived`: it goes on until somebody ends it, so a shutdown doesn't wait; `closed`: called at its end."""
+        self.long_lived, self._closed = long_lived, closed
+        self._chunks = chunks
         self.response = web.StreamResponse(
             headers={
                 hdrs.CONTENT_TYPE: content_type,
@@ -47,10 +43,12 @@ class StreamingResponse:
         )
         self.response.headers.extend(headers)
 
-    async def send(self, request: web.Request, headers: Iterable[tuple[str, str]]) -> web.StreamResponse:
+    async def send(
+        self, request: web.Request, headers: Iterable[tuple[str, str]], timeouts: Timeouts
+    ) -> web.StreamResponse:
         """Sends the response with further `headers`, as fast as the client takes it.
 
-        Where that fails half-way the connection is broken, so that nobody takes what came for the whole.
+        If that fails half-way, the connection is reset, so that no client takes what came for the whole.
         """
         response = self.response
         response.headers.extend(headers)
@@ -61,48 +59,52 @@ class StreamingResponse:
         try:
             await response.prepare(request)
             if request.method != hdrs.METH_HEAD:
-                await self._send_pieces(request)
+                await self._send_chunks(request, timeouts)
             await response.write_eof()
         except BaseException as error:
             if request.transport is not None:
-                _break(request.transport)
+                _reset_connection(request.transport)
             if not isinstance(error, Exception):
                 raise
             if not isinstance(error, ConnectionError):
                 target = redacted(request.raw_path)
                 log.error("The answer to %s %s broke off.", request.method, target, exc_info=error)
         finally:
-            await self._pieces.aclose()
+            await self._chunks.aclose()
             if self._closed is not None:
                 self._closed()
         return response
 
-    async def _send_pieces(self, request: web.Request) -> None:
-        """Raises ConnectionError, also where the client takes nothing, and what the source of the chunks raises."""
+    async def _send_chunks(self, request: web.Request, timeouts: Timeouts) -> None:
+        """Sends the body.
+
+        Raises ConnectionError, also if the client takes nothing, StoreUnavailable, and what the source of the chunks
+        raises.
+        """
         now = asyncio.get_running_loop().time
         asked_store = True
         try:
-            async with asyncio.timeout(PIECE_SECONDS) as patience:
+            async with asyncio.timeout(timeouts.store_chunk) as timeout:
 
                 def wait_for_client() -> None:
-                    patience.reschedule(now() + STALL_SECONDS)
+                    timeout.reschedule(now() + timeouts.stalled)
 
-                async for piece in self._pieces:
+                async for chunk in self._chunks:
                     asked_store = False
                     try:
-                        with kept_for(request.protocol, len(piece)):
-                            await write_in_chunks(request, self.response, piece, wait_for_client)
+                        with kept_for(request.protocol, len(chunk)):
+                            await write_in_chunks(request, self.response, chunk, wait_for_client)
                     finally:
-                        del piece  # while the next one is made, or as long as a traceback keeps this frame
+                        del chunk  # while the next one is made, or as long as a traceback keeps this frame
                     asked_store = True
-                    patience.reschedule(now() + PIECE_SECONDS)
+                    timeout.reschedule(now() + timeouts.store_chunk)
         except TimeoutError:
             if asked_store:
                 raise StoreUnavailable("The store did not answer in time.") from None
             raise ConnectionError("The client took nothing for too long.") from None
 
 
-def _break(transport: asyncio.Transport) -> None:
+def _reset_connection(transport: asyncio.Transport) -> None:
     """Ends a connection with a reset: to a client of HTTP/1.0 an orderly end would be the end of the answer."""
     connection = transport.get_extra_info("socket")
     if connection is not None:

@@ -16,22 +16,18 @@ from aiohttp.web_protocol import _ErrInfo
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.responses.problems import problem, to_problem
 from tasksvc.api.responses.raw import CHUNK_BYTES, SERVER, RawResponse
-from tasksvc.api.responses.streaming import STALL_SECONDS
 from tasksvc.api.server import unix_socket
 from tasksvc.api.server.heads import memory_of
 from tasksvc.api.server.held_bytes import CountingConnection, HeldBytes
 from tasksvc.api.server.pipelining import PipeliningHandler
 from tasksvc.api.server.read_turns import ReadTurns
+from tasksvc.application.limits import Timeouts
 
-IDLE_SECONDS = 75.0
-"""A connection that sends no request for so long is closed, whatever it drips."""
-LINGER_SECONDS = 2.0
-"""Seconds for which what a client still sends is read and thrown away, so that it sees the last answer."""
 READ_BYTES = 32 * 1024
 """Bytes of a body that no handler has taken yet; at most twice as much waits before reading is paused."""
 BUFFERED_BYTES = 16 * 1024
 """Bytes of a response that a connection keeps for a slow client before they count and sending waits."""
-UNSENT_BYTES = 128 * 1024
+NOTSENT_LOWAT = 128 * 1024
 """Bytes of a response that the system takes before it can send them; by default megabytes for each slow client."""
 UNREAD_BYTES = 32 * 1024
 """Bytes of requests that the system takes for a connection before they are read, mostly all at once."""
@@ -58,7 +54,7 @@ _LAST.force_close()
 
 
 class Bounds(NamedTuple):
-    """What the connections of a process may hold together."""
+    """What the connections of a process may hold together, and how long each may take."""
 
     requests: HeldBytes
     """Bytes that are kept of requests."""
@@ -67,7 +63,8 @@ class Bounds(NamedTuple):
     peers: Peers
     """Tells the clients of the connections apart."""
     turns: ReadTurns
-    """The turns of connections that send much."""
+    """Turns for connections that send much."""
+    timeouts: Timeouts
 
 
 class HeadTooLong(Exception):
@@ -78,8 +75,16 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
     """aiohttp's, which sends a RawResponse at once, and whose own errors are problem documents too."""
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._requests_held, self._answers_held, self._peers, self._turns = bounds
+        timeouts = bounds.timeouts
+        super().__init__(
+            *arguments,
+            head_timeout=timeouts.request_head,
+            keepalive_timeout=timeouts.idle,
+            lingering_time=timeouts.linger,
+            **options,
+        )
+        self._requests_held, self._answers_held, self._peers, self._turns, _ = bounds
+        self.stall_timeout, self._linger_timeout = timeouts.stalled, timeouts.linger
         self._awaits_turn = False
         """Whether it isn't read from until it's its turn."""
         self._max_msg_queue_size, self._msg_queue_resume_size = QUEUE_MAX, QUEUE_MAX // 2
@@ -214,7 +219,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
         unsent, now = self._wire.get_write_buffer_size(), monotonic()
         if not unsent or unsent != self._unsent:
             self._unsent, self._unsent_since = unsent, now
-        elif now - self._unsent_since >= STALL_SECONDS:
+        elif now - self._unsent_since >= self.stall_timeout:
             self._wire.abort()
 
     def close_if_idle(self) -> None:
@@ -277,7 +282,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
         self._close = True
         self._resume_transport_reading()
         self._lost = self._loop.create_future()
-        await asyncio.wait([self._lost], timeout=LINGER_SECONDS)
+        await asyncio.wait([self._lost], timeout=self._linger_timeout)
         self.force_close()
 
     def handle_error(

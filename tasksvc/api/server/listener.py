@@ -20,12 +20,10 @@ from tasksvc.api.server import unix_socket
 from tasksvc.api.server.held_bytes import HeldBytes
 from tasksvc.api.server.http_protocol import (
     HEADER_MAX,
-    IDLE_SECONDS,
-    LINGER_SECONDS,
+    NOTSENT_LOWAT,
     READ_BYTES,
     TARGET_MAX,
     UNREAD_BYTES,
-    UNSENT_BYTES,
     Bounds,
     HTTPProtocol,
     LocalProtocol,
@@ -34,12 +32,8 @@ from tasksvc.api.server.read_turns import ReadTurns
 from tasksvc.application.heap import trim_heap
 from tasksvc.domain.errors import AddressUnavailable
 
-DRAIN_SECONDS = 7.0
-"""With what comes after it, an orderly end within ten seconds."""
 CLOSE_SECONDS = 0.5
-"""How long aiohttp waits for handlers that are left; it does so twice."""
-LOOK_SECONDS = 5.0
-"""Between two looks for clients that take nothing."""
+"""Seconds that aiohttp waits for handlers that are left.  It waits twice."""
 BACKLOG = 1_024
 ANY_IPV6 = "::"
 """All addresses of the machine: those of IPv4 too, where the system can do both."""
@@ -70,7 +64,6 @@ async def serve(
     ready: Callable[[Sequence[int]], None],
     stopping: Callable[[], None] = lambda: None,
     stop_delay: float = 0.0,
-    idle_seconds: float | None = None,
     admin_socket: Path | None = None,
 ) -> None:
     """Serves the application of the first of `listeners`, and what is beside it, until SIGTERM, SIGINT or SIGHUP.
@@ -81,7 +74,6 @@ async def serve(
     load balancers can send elsewhere before connections are refused.
     At `admin_socket`, whose path is this process' as long as it has the store open, its user and root
     administer tokens without one; where it cannot be made, the log says so.
-    `idle_seconds`: how long a connection may be idle between two requests, instead of IDLE_SECONDS.
     Raises AddressUnavailable, and what the application's startup raises.
     """
     app = listeners[0].app
@@ -91,8 +83,15 @@ async def serve(
         with contextlib.suppress(NotImplementedError):  # on Windows
             loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        shares = app[RUNTIME].shares
-        bounds = Bounds(HeldBytes(shares.requests), HeldBytes(shares.answers), app[PEERS], ReadTurns())
+        runtime = app[RUNTIME]
+        limits, timeouts = runtime.limits, runtime.timeouts
+        bounds = Bounds(
+            HeldBytes(limits.held_request_bytes),
+            HeldBytes(limits.held_answer_bytes),
+            app[PEERS],
+            ReadTurns(),
+            timeouts,
+        )
         ports = []
         servers = []
         runners = []
@@ -102,7 +101,7 @@ async def serve(
             if not await _done_before(stop, runner.setup(), stopping):
                 return
             runners.append(runner)
-            server = await _listen(index, listener, _factory(runner, HTTPProtocol, bounds, idle_seconds))
+            server = await _listen(index, listener, _factory(runner, HTTPProtocol, bounds))
             servers.append(server)
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
@@ -111,8 +110,8 @@ async def serve(
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             runners.append(runner)
-            await _listen_privately(admin_socket, _factory(runner, LocalProtocol, bounds, idle_seconds), stack)
-        cutting = asyncio.create_task(_cut_stalled_connections(runners))
+            await _listen_privately(admin_socket, _factory(runner, LocalProtocol, bounds), stack)
+        cutting = asyncio.create_task(_cut_stalled_connections(runners, timeouts.stalled_check))
         stack.callback(cutting.cancel)
         trimming = asyncio.create_task(trim_heap())
         stack.callback(trimming.cancel)
@@ -123,19 +122,19 @@ async def serve(
         await stop.wait()
         stopping()
         if stop_delay:
-            app[RUNTIME].leaving = True
+            runtime.leaving = True
             stop.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(stop_delay):
                     await stop.wait()
         servers[0].close()
         # Before aiohttp closes connections, since it stops reading the bodies that are under way.
-        await app[RUNTIME].drain(DRAIN_SECONDS)
+        await runtime.drain()
         for server in servers[1:]:
             server.close()
         for connection in _connections(runners):
             connection.close_if_idle()
-        await app[RUNTIME].drain(DRAIN_SECONDS)  # what was read just before that
+        await runtime.drain()  # what was read just before that
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None], stopping: Callable[[], None]) -> bool:
@@ -166,9 +165,9 @@ def _connections(runners: Sequence[web.AppRunner]) -> Iterator[HTTPProtocol]:
             yield connection
 
 
-async def _cut_stalled_connections(runners: Sequence[web.AppRunner]) -> None:
+async def _cut_stalled_connections(runners: Sequence[web.AppRunner], interval: float) -> None:
     while True:
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(interval)
         for connection in _connections(runners):
             connection.cut_if_stalled()
 
@@ -185,10 +184,8 @@ async def _listen_privately(path: Path, protocol: Callable[[], HTTPProtocol], st
     stack.callback(server.close)
 
 
-def _factory(
-    runner: web.AppRunner, kind: type[HTTPProtocol], bounds: Bounds, idle_seconds: float | None
-) -> Callable[[], HTTPProtocol]:
-    """Returns what makes a protocol for each connection, which may be idle for `idle_seconds` or IDLE_SECONDS."""
+def _factory(runner: web.AppRunner, kind: type[HTTPProtocol], bounds: Bounds) -> Callable[[], HTTPProtocol]:
+    """Returns what makes a protocol for each connection."""
     manager, loop = runner.server, asyncio.get_running_loop()
     assert manager is not None
     front = runner.app.get(FAST_PATH)
@@ -201,8 +198,6 @@ def _factory(
             bounds=bounds,
             loop=loop,
             access_log=None,
-            keepalive_timeout=IDLE_SECONDS if idle_seconds is None else idle_seconds,
-            lingering_time=LINGER_SECONDS,
             max_line_size=TARGET_MAX,
             max_field_size=HEADER_MAX,
             read_bufsize=READ_BYTES,
@@ -227,5 +222,5 @@ async def _listen(index: int, listener: Listener, protocol: Callable[[], HTTPPro
     for listening in server.sockets:  # whose connections take these over
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UNREAD_BYTES)
         if hasattr(socket, "TCP_NOTSENT_LOWAT"):
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, NOTSENT_LOWAT)
     return server

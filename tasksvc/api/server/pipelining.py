@@ -9,13 +9,11 @@ one before.  So a packet is cut behind the head of each request.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, hdrs, web
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo
-
-HEAD_SECONDS = 15.0
-"""Seconds from the start of a connection, or of a later request, to the end of the head; then the connection closes."""
 
 _HEAD_END = b"\r\n\r\n"
 _ENDS = (b"\r", b"\n")
@@ -38,10 +36,15 @@ class PipeliningHandler(web.RequestHandler):
     While aiohttp starts a request, it's neither among the messages that wait nor the current one.
     """
 
+    def __init__(self, *arguments: Any, head_timeout: float, **options: Any) -> None:
+        """`head_timeout`: seconds from the start of a connection, or of a later request, to the end of the head."""
+        super().__init__(*arguments, **options)
+        self._head_timeout = head_timeout
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Takes a new connection."""
         super().connection_made(transport)
-        self._close_within(HEAD_SECONDS)
+        self._close_within(self._head_timeout)
 
     def data_received(self, data: bytes) -> None:
         """Takes what came over the connection; nothing, where what waits may be read on."""
@@ -89,7 +92,7 @@ class PipeliningHandler(web.RequestHandler):
         self._seam = (self._seam + data)[-_SEAM:] if data.endswith(_ENDS) and not rest.endswith(_HEAD_END) else b""
         if not self._messages:
             if self._waiter is not None:  # a part of a head
-                self._close_within(HEAD_SECONDS)
+                self._close_within(self._head_timeout)
             return
         message, payload = self._messages[-1]
         if isinstance(message, _ErrInfo):

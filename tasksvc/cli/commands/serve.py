@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from tasksvc.api.server import unix_socket
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.retention import Retention
 from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
@@ -40,6 +41,11 @@ ADVICE = (
     " with --trusted-proxy. If it's another page that may write, name its origin with --cors-origin.",
 )
 """Added to the log lines about requests with a refused host, and about writes from a refused origin."""
+
+ARGUMENTS = "tasksvc.arguments"
+"""Key of the command's arguments, unparsed, in the context's `meta`."""
+DRAIN_SECONDS = 7.0
+"""Seconds that requests in flight get to finish after a signal.  With what follows, the process ends within ten."""
 
 log = logging.getLogger("tasksvc")
 
@@ -90,7 +96,7 @@ class Serve(Command):
                 raise click.exceptions.Exit(2) from None
         else:
             context = super().make_context(info_name, args, parent, **extra)
-        context.obj = given
+        context.meta[ARGUMENTS] = given
         return context
 
 
@@ -163,25 +169,28 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 def command(context: click.Context, /, **values: Any) -> None:
     """Runs the service, or a process that restarts it.  Raises what is wrong as a TasksvcError, or logs it as JSON."""
     settings = Settings(**values)
+    arguments, timeouts = context.meta[ARGUMENTS], context.obj or Timeouts(drain=DRAIN_SECONDS)
+    if settings.keep_alive is not None:
+        timeouts = timeouts._replace(idle=settings.keep_alive)
     if settings.log_format != "json":
-        return _run(settings, context.obj)
+        return _run(settings, timeouts, arguments)
     try:
-        return _run(settings, context.obj)
+        return _run(settings, timeouts, arguments)
     except TasksvcError as error:
         log.error("%s", with_advice(error))
         context.exit(1)
 
 
-def _run(settings: Settings, arguments: Sequence[str]) -> None:
+def _run(settings: Settings, timeouts: Timeouts, arguments: Sequence[str]) -> None:
     if settings.log_format != "json":
         set_up("text")
     if settings.reload:
         _reload(arguments)
     else:
-        _run_until_done(_serve(settings))
+        _run_until_done(_serve(settings, timeouts))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, timeouts: Timeouts) -> None:
     with without_garbage_collection():
         from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
@@ -189,7 +198,7 @@ async def _serve(settings: Settings) -> None:
         from tasksvc.application.heap import keep_little
 
         keep_little()
-        app = create_app(settings.store, _options(settings))
+        app = create_app(settings.store, _options(settings, timeouts))
         gc.freeze()  # what is imported stays, and looking through it takes 40 ms each time
     listeners = [Listener(app, settings.host, settings.port)]
     if settings.admin_port is not None:
@@ -214,19 +223,18 @@ async def _serve(settings: Settings) -> None:
 
     def stopping() -> None:
         notify("STOPPING=1")
-        set_exit_deadline(after=settings.stop_delay)
+        set_exit_deadline(timeouts.exit, after=settings.stop_delay)
 
     await serve(
         listeners,
         ready=ready,
         stopping=stopping,
         stop_delay=settings.stop_delay,
-        idle_seconds=settings.keep_alive,
         admin_socket=admin_socket(announcer.store) if unix_socket.AVAILABLE else None,
     )
 
 
-def _options(settings: Settings) -> Options:
+def _options(settings: Settings, timeouts: Timeouts) -> Options:
     from tasksvc.api.observability.access_log import RequestLog
     from tasksvc.api.options import Options
     from tasksvc.api.pipeline.auth import TokenPolicy
@@ -257,12 +265,12 @@ def _options(settings: Settings) -> Options:
         admin_token=None if token_file is None else read_token_file(token_file),
         allowance=RateLimits(settings.rate, settings.burst, settings.streams),
         cors_origins=frozenset(settings.cors_origin),
-        body_max=settings.body_max,
-        batch_max=settings.batch_max,
         request_log=None if settings.log_format == "none" else RequestLog(settings.log_format),
         proxies=proxies,
         operations=settings.admin_port is None,
         memory_limit=memory_limit(),
+        limits=Limits(body_bytes=settings.body_max, batch_bytes=settings.batch_max),
+        timeouts=timeouts,
         retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),
     )
 
