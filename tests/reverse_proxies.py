@@ -1,4 +1,4 @@
-"""nginx and Caddy, as processes with a configuration of the test."""
+"""The proxies nginx and Caddy, as processes with a configuration of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""tasksvc as a separate process: a service that runs, or a command that ends."""
+"""The program as a separate process: a service that runs, or a command that ends."""
 
 from __future__ import annotations
 

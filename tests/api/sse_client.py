@@ -15,7 +15,7 @@ from api.api_client import Api
 
 
 class Event(NamedTuple):
-    """A Server-Sent Event."""
+    """An event as it was received."""
 
     id: str
     data: dict[str, Any]

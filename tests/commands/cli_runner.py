@@ -24,7 +24,7 @@ class Done(NamedTuple):
 
 
 class _Program:
-    """`tasksvc` in the form that click's runner takes, with our own error lines and exit statuses."""
+    """The program in the form that click's runner takes, with our own error lines and exit statuses."""
 
     name = "tasksvc"
 

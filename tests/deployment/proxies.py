@@ -1,4 +1,4 @@
-"""nginx and Caddy with the repository's own examples, for a service on loopback."""
+"""The proxies nginx and Caddy with the repository's own examples, for a service on loopback."""
 
 from __future__ import annotations
 

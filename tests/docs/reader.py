@@ -25,7 +25,7 @@ BLOCK = re.compile(r"^```(sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"^([A-Z_]+)=(.*)$", re.MULTILINE)
 SERVE = re.compile(r"^((?:[A-Z_]+=\S+ )*)tasksvc serve (.*)$")
 CURL_MAX_TIME = 28
-"""curl's exit status when it reached its --max-time, which ends a stream."""
+"""The exit status of curl when it reached its --max-time, which ends a stream."""
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="Debian: apt-get install curl")
 
@@ -63,7 +63,7 @@ class Reader:
     """Runs the commands of pages in a folder.  A service that a page starts runs until the next one."""
 
     def __init__(self, folder: Path, replacing: Mapping[str, str] | None = None) -> None:
-        """`replacing`: texts in the commands, and what to put in their place."""
+        """Prepares a reader that replaces the keys of `replacing` in commands by their values."""
         self._folder, self._replacing = folder, replacing or {}
         self._variables = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         self._service: RunningService | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +15,13 @@ GLOSSARY = Page.named("docs/glossary.md")
 REPLACED = replaced()
 MODULES = sorted(
     str(path.relative_to(ROOT))
-    for folder in ("tasksvc", "adapters", "examples")
+    for folder in ("tasksvc", "adapters", "examples", "benchmarks", "tests")
     for path in (ROOT / folder).rglob("*.py")
 )
+SENTENCES_IN = ("benchmarks/", "examples/", "tasksvc/stores/", "tasksvc/testing/", "tests/")
+SENTENCE = re.compile(r"[A-Z].*[.:?]\Z", re.DOTALL)
+WORDS_MIN = 4
+"""The smallest number of words of a docstring: a shorter one only repeats the name."""
 
 
 @pytest.mark.parametrize("name", MARKDOWN)
@@ -48,6 +53,31 @@ def test_a_docstring_uses_no_replaced_word(module: str) -> None:
     ]
 
     assert found == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith(SENTENCES_IN)])
+def test_a_docstring_begins_with_a_sentence(module: str) -> None:
+    assert [text for text in docstrings(ROOT / module) if not is_sentence(text.strip().partition("\n\n")[0])] == []
+
+
+def is_sentence(paragraph: str) -> bool:
+    """Returns whether a paragraph has enough words, begins with a capital letter and ends with a full stop or colon."""
+    return len(paragraph.split()) >= WORDS_MIN and SENTENCE.match(paragraph) is not None
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "expected"),
+    [
+        ("Returns the cached page, or None.", True),
+        ("Yields all tasks that\n    match.", True),
+        ("The form of a dump:", True),
+        ("By its name.", False),
+        ("of a page in the cache.", False),
+        ("Returns the cached page, or None", False),
+    ],
+)
+def test_a_sentence_has_four_words_a_capital_letter_and_a_full_stop(paragraph: str, expected: bool) -> None:
+    assert is_sentence(paragraph) is expected
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Copies, exports, backups and checks."""
+"""Tests of copies, exports, backups and checks."""

@@ -18,7 +18,7 @@ KINDS = ("memory", "sqlite", "postgresql")
 _numbers = itertools.count(1)
 
 NewURL = Callable[[str], str]
-"""From a kind of store to the URL of one that is not there yet."""
+"""Returns the URL of a store of a kind that doesn't exist yet."""
 Open = Callable[[str], Awaitable[TaskRepository]]
 
 

@@ -1,4 +1,4 @@
-"""What the tests put into stores, and read from them."""
+"""Contents that the tests write to stores, and read from them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ KEY = IdempotencyKey("client", "key", "fingerprint")
 
 
 async def fill(repository: TaskRepository) -> None:
-    """Something of everything: changed and removed tasks, records, idempotency keys, and a log whose start was
-    pruned.
-    """
+    """Fills a store with all kinds of entries: updated and deleted tasks, records, idempotency keys, a pruned log."""
     await repository.commit([*map(CreateTask, varied(30))], at=NOW)
     await repository.commit(
         [UpdateTask(2, {"done": True, "metadata": {"n": [1, 1.0, None, 1e-7]}}), DeleteTask(3)], at=later(1)
@@ -44,11 +42,11 @@ async def fill(repository: TaskRepository) -> None:
 
 
 async def fill_with_many(repository: TaskRepository, tasks: int) -> None:
-    """So many tasks that a command takes a while."""
+    """Creates that number of `tasks`, so that a command takes a while."""
     for start in range(0, tasks, 1_000):
         await repository.commit([CreateTask(TaskDraft(f"Task {start + n} {'x' * 400}")) for n in range(1_000)], at=NOW)
 
 
 async def contents(reader: StoreReader) -> list[Entry]:
-    """All that a store holds, without its generation."""
+    """Returns all that a store holds, without its generation."""
     return [entry._replace(generation="") if isinstance(entry, StoreHeader) else entry async for entry in reader.dump()]

@@ -1,4 +1,4 @@
-"""noisy: stores.  An adapter that makes Python and asyncio say something, in each of the ways that they have."""
+"""An adapter for noisy: stores, which makes Python and asyncio write to the log in every possible way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasksvc import CommitResult, InMemoryRepository, StoreURL, TaskRepository, 
 
 NOISES = ("a warning", "a thread that fails", "a finalizer that fails", "a task that fails", "a call that fails",
           "a line that does not fit", "a coroutine that nobody awaits", "two lines")  # fmt: skip
-"""What the log must hold of each."""
+"""Texts that the log must contain."""
 
 
 class NoisyRepository(InMemoryRepository):
@@ -32,7 +32,7 @@ class StuckRepository(InMemoryRepository):
 
 
 class EndOfTheProcess(BaseException):
-    """What nobody catches."""
+    """An exception that isn't caught anywhere."""
 
 
 class Finalized:
@@ -72,7 +72,7 @@ async def tasksvc_open_store(url: StoreURL) -> TaskRepository:
 
 
 def install(site: Path) -> dict[str, str]:
-    """Makes this module the adapter of noisy: stores for a Python with these variables of the environment."""
+    """Installs this module as the adapter of noisy: stores, and returns the variables of a Python that finds it."""
     metadata = site / "noisy_store-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy-store\nVersion: 1.0\n")

@@ -1,4 +1,4 @@
-"""tasksvc backup and tasksvc restore."""
+"""The commands tasksvc backup and tasksvc restore."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def store_url(new_url: NewURL) -> str:
-    """Of a store that is filled and closed."""
+    """The URL of a store that is filled and closed."""
     url = new_url("sqlite")
     repository = await open_repository(url)
     await fill(repository)
@@ -36,12 +36,12 @@ async def store_url(new_url: NewURL) -> str:
 
 
 def files(folder: Path, pattern: str) -> list[str]:
-    """The names in `folder` that fit."""
+    """Returns the names in `folder` that match."""
     return sorted(path.name for path in folder.glob(pattern))
 
 
 class Writer:
-    """A client that adds tasks, one after the other, until it is told to stop."""
+    """A client that creates tasks, one after the other, until it is stopped."""
 
     def __init__(self, service: RunningService) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""tasksvc check: it finds what is wrong, and nothing where nothing is."""
+"""The command tasksvc check: it finds faults, and nothing in an intact store."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tasksvc.testing.samples import NOW
 
 
 async def problems_of(url: str) -> list[str]:
-    """What is wrong with a store."""
+    """Returns what is wrong with a store."""
     reader = await open_reader(url)
     try:
         return [problem async for problem in check(reader)]
@@ -63,7 +63,7 @@ Tampering = Callable[[list[Entry]], object]
 
 
 def first(entries: Sequence[Entry], kind: type[Entry], n: int = 0) -> int:
-    """Where the entry number `n` of that kind is."""
+    """Returns the index of the entry number `n` of that kind."""
     return [index for index, entry in enumerate(entries) if isinstance(entry, kind)][n]
 
 
@@ -184,7 +184,7 @@ async def stream(entries: Sequence[Entry]) -> AsyncIterator[Entry]:
 
 @pytest.fixture
 async def file(new_url: NewURL) -> Path:
-    """An SQLite store that is filled and closed."""
+    """The file of an SQLite store that is filled and closed."""
     url = new_url("sqlite")
     repository = await open_repository(url)
     await fill(repository)

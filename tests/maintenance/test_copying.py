@@ -1,4 +1,4 @@
-"""tasksvc copy: everything, from any store to any other."""
+"""The command tasksvc copy: everything, from any store to any other."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ async def test_a_store_is_not_copied_to_itself(new_url: NewURL, open_store: Open
 
 
 class ForgetfulRepository(InMemoryRepository):
-    """Loses a task while it is restored, and says nothing."""
+    """Loses a task while it is restored, without an error."""
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         await super().restore(entry async for entry in entries if not (isinstance(entry, Task) and entry.id == 7))
@@ -110,7 +110,7 @@ async def test_progress_goes_from_the_beginning_to_the_end_of_each_step(open_sto
 
 @pytest.fixture
 async def source_url(new_url: NewURL) -> str:
-    """Of a store that is filled and closed."""
+    """The URL of a store that is filled and closed."""
     url = new_url("sqlite")
     repository = await open_repository(url)
     await fill(repository)

@@ -1,4 +1,4 @@
-"""tasksvc export and tasksvc import: JSON lines that tell when they were cut or changed."""
+"""The commands tasksvc export and tasksvc import: JSON Lines that show whether they were cut or changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def exported(reader: StoreReader) -> bytes:
 
 @pytest.fixture
 async def export(open_store: Open) -> bytes:
-    """Of a store with something of everything."""
+    """An export of a store with entries of every kind."""
     store = await open_store("memory://")
     await fill(store)
     return await exported(store)
@@ -82,14 +82,14 @@ async def test_an_empty_store_is_exported_and_imported(open_store: Open) -> None
 
 
 def cut(export: bytes) -> list[bytes]:
-    """The export, cut after some of its lines and within others."""
+    """Yields the export, cut after some of its lines and within others."""
     ends = [at + 1 for at, byte in enumerate(export) if byte == 0x0A]
     places = {0, 1, 10, *ends[:-1], *(end - 1 for end in ends), len(export) - 5}
     return [export[:place] for place in sorted(places)]
 
 
 def changed(export: bytes) -> list[bytes]:
-    """The export with one bit flipped, at places all over it."""
+    """Yields the export with one bit flipped, at places all over it."""
     chosen = random.Random(7).sample(range(len(export)), 300)
     return [
         export[:place] + bytes([export[place] ^ (1 << place % 8)]) + export[place + 1 :] for place in sorted(chosen)
@@ -97,7 +97,7 @@ def changed(export: bytes) -> list[bytes]:
 
 
 def rearranged(export: bytes) -> list[bytes]:
-    """The export with lines swapped, doubled, missing and added."""
+    """Yields the export with lines swapped, doubled, missing and added."""
     lines = export.splitlines(keepends=True)
     return [
         b"".join([*lines[:2], lines[3], lines[2], *lines[4:]]),
@@ -166,13 +166,13 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
 
 
 def with_checksum(lines: Sequence[bytes]) -> bytes:
-    """An export of `lines`, whatever they are."""
+    """Returns an export of `lines`, valid or not."""
     end = {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
     return b"".join([b'{"tasksvc":"export","format":1}\n', *lines, codec.dumps(end), b"\n"])
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Each place in a JSON value: what it is in, and its name or index there."""
+    """Yields each place in a JSON value: the container, and the name or index there."""
     for name, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
         yield value, name
         if isinstance(item, dict | list):
@@ -237,7 +237,7 @@ def test_a_made_up_file_makes_no_store(old: str, new: str, reason: str, export: 
 
 @pytest.fixture
 async def store_url(new_url: NewURL) -> str:
-    """Of a store that is filled and closed."""
+    """The URL of a store that is filled and closed."""
     url = new_url("sqlite")
     repository = await open_repository(url)
     await fill(repository)
@@ -246,7 +246,7 @@ async def store_url(new_url: NewURL) -> str:
 
 
 def run(*words: str, folder: Path, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """A command with bytes on its standard streams."""
+    """Runs a command with bytes on its standard streams."""
     command = [sys.executable, "-m", "tasksvc", *words]
     return subprocess.run(
         command, cwd=folder, env=environment_with(), input=given, capture_output=True, timeout=60, check=False

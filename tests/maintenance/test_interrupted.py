@@ -1,4 +1,4 @@
-"""Commands that are killed or interrupted at some moment: what they make is there whole or not at all."""
+"""Commands that are killed or interrupted: what they create is complete or absent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 TASKS = 5_000
 SHARES = (0.5, 0.7, 0.9)
-"""Of the time that a command takes here and now, after which it is killed; the first is spent on starting Python."""
+"""Shares of the time that a command takes here, after which it is killed; the first is spent on starting Python."""
 PAUSES = (0.01, 0.04, 0.1)
 """Seconds after which a command that has begun its work is interrupted."""
 
@@ -45,7 +45,7 @@ class Command:
             process.wait(60)
 
     def run(self) -> float:
-        """Lets it succeed.  Gives the seconds that it took."""
+        """Runs it to success and returns the seconds that it took."""
         began = time.monotonic()
         with self.running() as process:
             _, said = process.communicate(timeout=60)
@@ -58,7 +58,7 @@ class Command:
             process.kill()
 
     def interrupt(self, after: float, has_begun: Callable[[], object]) -> None:
-        """Presses Ctrl-C, so many seconds after its work has begun.  It may be through with that by then."""
+        """Presses Ctrl-C `after` seconds of its work. It may have ended by then."""
         with self.running() as process:
             while not has_begun() and process.poll() is None:
                 time.sleep(0.001)
@@ -69,7 +69,7 @@ class Command:
 
 
 async def summary_of(url: str) -> Summary:
-    """What a store holds."""
+    """Returns a summary of what a store holds."""
     repository = await open_repository(url)
     try:
         return await summarize(repository)
@@ -79,7 +79,7 @@ async def summary_of(url: str) -> Summary:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds a store, a backup and an export of many tasks."""
+    """A folder with a store, a backup and an export of many tasks."""
     folder = tmp_path_factory.mktemp("interrupted")
 
     async def fill() -> None:
@@ -95,7 +95,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(folder: Path) -> Summary:
-    """What they hold."""
+    """The summary of what they hold."""
     return asyncio.run(summary_of(f"sqlite:///{folder}/store.db"))
 
 
@@ -104,7 +104,7 @@ def whole(folder: Path) -> Summary:
 
 @pytest.fixture
 def new(folder: Path) -> Iterator[Path]:
-    """A file that is not there, before the test and after it."""
+    """The path of a file that doesn't exist, before the test and after it."""
     yield folder / "new"
     for path in folder.glob("new*"):
         path.unlink()

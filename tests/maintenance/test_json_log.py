@@ -1,4 +1,4 @@
-"""--log-format json: whatever the service says, on either stream, is a JSON document a line."""
+"""With --log-format json, every line that the service writes, on either stream, is a JSON document."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ JSON = ("--log-format", "json")
 
 
 def documents(output: str) -> list[dict[str, Any]]:
-    """All of `output`, each line of which is a document with what every line has."""
+    """Returns `output`, parsed line by line, after checking the members that every document has."""
     found: list[dict[str, Any]] = [json.loads(line) for line in output.splitlines()]
     assert [line for line in found if not {"level", "at", "request_id"} <= line.keys()] == []
     return found
 
 
 def messages(output: str) -> list[str]:
-    """Of all lines but those of requests."""
+    """Returns the messages of all lines but those of requests."""
     return [line["message"] for line in documents(output) if "path" not in line]
 
 
 def refusal(*arguments: str, folder: Path, environment: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    """The exit status of a start that is refused, and the last line of both streams, which are merged."""
+    """Returns the exit status of a start that is refused, and the last line of both streams, which are merged."""
     done = subprocess.run(
         [sys.executable, "-m", "tasksvc", "--port", "0", *arguments],
         cwd=folder, env=environment_with(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

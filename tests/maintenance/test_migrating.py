@@ -1,4 +1,4 @@
-"""tasksvc migrate."""
+"""The command tasksvc migrate upgrades stores."""
 
 from __future__ import annotations
 

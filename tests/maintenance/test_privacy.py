@@ -1,4 +1,4 @@
-"""What tasksvc writes to a disk is for its owner alone, unless the owner says otherwise."""
+"""Only the owner can read what tasksvc writes to a disk, unless the owner decides otherwise."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BESIDE_THE_STORE = ["tasks.db", "tasks.db-shm", "tasks.db-wal", "tasks.db.lock"]
 
 @pytest.fixture(params=[0o000, 0o077], ids="umask {:03o}".format)
 def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
-    """That of this process and of those that it starts."""
+    """Sets the umask of this process and of those that it starts."""
     before = os.umask(request.param)
     yield
     os.umask(before)
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The permissions of each file in `folder`, by its name."""
+    """Returns the permissions of each file in `folder`, by its name."""
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
 
 
@@ -153,7 +153,7 @@ GROUP = 4711
 
 @pytest.fixture
 def team_folder() -> Iterator[Path]:
-    """A folder that users reach, and where what they make belongs to GROUP."""
+    """A folder that users can enter, and in which new files belong to GROUP."""
     if os.geteuid() != 0:
         pytest.skip("only root can become other users")
     with TemporaryDirectory() as name:  # pytest keeps others out of its own

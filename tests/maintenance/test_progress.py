@@ -1,4 +1,4 @@
-"""The progress bar: on a terminal, and nowhere else."""
+"""The progress bar is shown on a terminal, and nowhere else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tasksvc.plugins import open_repository
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Holds a store of a few thousand tasks."""
+    """A folder with a store of a few thousand tasks."""
 
     async def fill() -> None:
         repository = await open_repository(f"sqlite:///{tmp_path}/tasks.db")
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def on_terminal(*words: str, folder: Path) -> tuple[str, str]:
-    """What a command says on standard output, which is a pipe, and on standard error, which is a terminal."""
+    """Returns what a command writes to standard output, which is a pipe, and to standard error, which is a terminal."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "tasksvc", *words],

@@ -1,4 +1,4 @@
-"""What clients are told after an older copy of a store was put back with the tools of the system."""
+"""Clients notice that an older copy of a store was restored with the tools of the system."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ STORE = ("--store", "sqlite:///tasks.db")
 
 
 def add(service: RunningService, description: str) -> Answer:
-    """A new task, and its entity tag."""
+    """Creates a task and returns the response."""
     return ask(service.url, "POST", "/tasks/", {"description": description})
 
 
 def head_of(service: RunningService) -> str:
-    """The position at which somebody who has read the list follows the changes."""
+    """Returns the position from which a client that has read the list follows the changes."""
     return ask(service.url, "GET", "/tasks/?limit=1").headers["x-change-seq"]
 
 
 def stream_status(service: RunningService, since: str) -> int:
-    """What a client that follows the changes live is answered when it comes back."""
+    """Returns the status that a client gets that follows the changes live and reconnects."""
     connection = HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE_SECONDS)
     connection.request("GET", "/changes/stream", headers={"Last-Event-ID": since})
     status = connection.getresponse().status

@@ -1,4 +1,4 @@
-"""A PgBouncer before a server of the tests."""
+"""A PgBouncer in front of a server of the tests."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PROGRAM = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
 
 
 class Bouncer:
-    """PgBouncer on a TCP port of loopback, where it asks for the password of the server's superuser."""
+    """PgBouncer on a TCP port of loopback, where it requires the password of the server's superuser."""
 
     def __init__(self, server: Server, *, pool_mode: str, databases: str = "*", **settings: object) -> None:
-        """`databases`: the name of the one that it knows, * for all; `settings` are of the section [pgbouncer]."""
+        """Prepares a PgBouncer for one of `databases`, or * for all; `settings` are of the section [pgbouncer]."""
         self.folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
         self.port = free_port()
         self._server, self._databases = server, databases
@@ -62,7 +62,7 @@ class Bouncer:
         shutil.rmtree(self.folder)
 
     def start(self) -> None:
-        """Starts it, and waits until it takes connections."""
+        """Starts it, and waits until it accepts connections."""
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [PROGRAM, self.folder / "pgbouncer.ini"], stdout=log, stderr=log, start_new_session=True, **self._as()
@@ -74,14 +74,14 @@ class Bouncer:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """Ends it at once, whatever its clients do."""
+        """Stops it at once, whatever its clients do."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(PATIENCE)
         self._process = None
 
     def _as(self) -> dict[str, Any]:
-        """PgBouncer refuses to run as root, so root runs it as another user."""
+        """Returns arguments for Popen that run PgBouncer as another user, since it refuses to run as root."""
         if os.geteuid() != 0:
             return {}
         for path in (self.folder, *self.folder.iterdir()):
@@ -94,10 +94,10 @@ class Bouncer:
         return False
 
     def log(self) -> str:
-        """What PgBouncer wrote."""
+        """Returns the log of PgBouncer."""
         return (self.folder / "log").read_text(errors="replace")
 
     def url(self, database: str = "postgres", *, password: str | None = None) -> str:
-        """The URL of a database, through this PgBouncer."""
+        """Returns the URL of a database, through this PgBouncer."""
         secret = quote(password or self._server.password, safe="")
         return f"postgresql://postgres:{secret}@127.0.0.1:{self.port}/{database}"

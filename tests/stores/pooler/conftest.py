@@ -1,4 +1,4 @@
-"""A server for all tests behind a pooler, and a schema of its own for each of them."""
+"""A server for all tests behind a pooler, and a separate schema for each of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stores.postgresql.repositories import Open, repositories
 from stores.postgresql.server import FAST, Server, memory
 
 MODES = ("session", "transaction")
-"""Of pooling, that a store works with."""
+"""Modes of pooling that a store works with."""
 
 _numbers = itertools.count(1)
 
@@ -34,7 +34,7 @@ def bouncer(request: pytest.FixtureRequest, server: Server) -> Iterator[Bouncer]
 
 @pytest.fixture
 def schema() -> str:
-    """The name of a schema that is not there yet."""
+    """The name of a schema that doesn't exist yet."""
     return f"pooled_{os.getpid()}_{next(_numbers)}"
 
 

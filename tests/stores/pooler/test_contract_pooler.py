@@ -27,7 +27,7 @@ FAILS = """
 
 @pytest.fixture(scope="session")
 def sharing_bouncer(server: Server) -> Iterator[Bouncer]:
-    """Fewer sessions than a store has connections, so that each transaction may be in another one than the last."""
+    """A PgBouncer with fewer sessions than a store has connections, so that transactions change their sessions."""
     with Bouncer(server, pool_mode="transaction", default_pool_size=4, server_round_robin=1) as bouncer:
         yield bouncer
 
@@ -45,7 +45,7 @@ class TestPostgresqlBehindPgBouncer(TaskRepositoryContract):
 
     @contextmanager
     def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
-        """The server refuses every write, as on a full disk."""
+        """Makes the server refuse every write, as on a full disk."""
         schema = repository._settings.schema  # type: ignore[attr-defined]
         execute(self.server.url, FAILS.format(schema=schema))
         try:

@@ -36,9 +36,9 @@ from tasksvc.plugins import open_reader, open_repository
 pytestmark = pytest.mark.pooler
 
 HASTY = 1.0
-"""Seconds that a call has which is to fail."""
+"""The timeout in seconds of a call that should fail."""
 IGNORED = "search_path,default_transaction_isolation,statement_timeout,idle_in_transaction_session_timeout,jit"
-"""The startup parameters that operators let PgBouncer ignore, so that clients that send them are let in."""
+"""The startup parameters that operators let PgBouncer ignore, so that clients may send them."""
 
 
 async def add(repository: TaskRepository, description: str = "x") -> CommitResult:
@@ -233,7 +233,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
 
 @asynccontextmanager
 async def the_only_session(bouncer: Bouncer) -> AsyncIterator[asyncpg.Connection]:
-    """A client of another application, in the session that is the only one."""
+    """A client of another application, in the only session."""
     client = await asyncpg.connect(bouncer.url(), statement_cache_size=0)
     yield client
     await client.close()
@@ -306,7 +306,7 @@ async def test_a_commit_is_on_disk_though_the_server_asks_for_less(
 
 
 async def refusal(url: str, caplog: pytest.LogCaptureFixture) -> str:
-    """What opening the store says, which must refuse without a second attempt."""
+    """Returns the message with which opening the store fails, which must happen at the first attempt."""
     with pytest.raises(StoreRefused) as refused:
         await open_repository(with_parameters(url, timeout=PATIENCE, start_timeout=600))
     assert "tried again" not in caplog.text

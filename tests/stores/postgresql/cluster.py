@@ -1,4 +1,4 @@
-"""Three nodes of Patroni on loopback, which keep a primary among themselves, whichever of them is killed."""
+"""Three nodes of Patroni on loopback, which elect a primary, whichever of them is killed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from stores.postgresql.server import NOBODY, reachable
 
 NODES = 3
 PATIENCE = 180.0
-"""Seconds for the nodes to start, to choose a primary, or to take one back."""
+"""Seconds for the nodes to start, to elect a primary, or to take one back."""
 STOP_SECONDS = 60.0
 
 
 def find_patroni() -> str | None:
-    """The program, as installed beside this Python or elsewhere, if whoever has to run it can."""
+    """Returns the path of Patroni, if the user who has to run it can."""
     installed = [str(Path(sys.executable).with_name("patroni")), shutil.which("patroni")]
     return next((program for program in installed if program is not None and _runs(program)), None)
 
@@ -44,12 +44,12 @@ def _runs(program: str) -> bool:
 
 
 def _user() -> dict[str, Any]:
-    """Who runs Patroni and PostgreSQL, which both refuse root."""
+    """Returns the user that runs Patroni and PostgreSQL, since both refuse root."""
     return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 class Node:
-    """One of them: a Patroni, and the PostgreSQL server that it looks after."""
+    """A node: a Patroni, and the PostgreSQL server that it manages."""
 
     def __init__(self, number: int, cluster: Path, patroni: str) -> None:
         self.name = f"node{number}"
@@ -59,7 +59,7 @@ class Node:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Does not wait for anything."""
+        """Starts the node without waiting for it."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._patroni, self.folder / "patroni.json"],
@@ -68,14 +68,14 @@ class Node:
             )  # fmt: skip
 
     def kill(self) -> None:
-        """Ends both at once, as the loss of a machine does."""
+        """Kills both at once, as the loss of a machine does."""
         assert self._process is not None
         self._process.kill()
         self._signal_server(signal.SIGKILL)
         self._process.wait()
 
     def stop(self) -> None:
-        """Ends both in order, and in any case."""
+        """Stops both in order, and kills them if that fails."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             try:
@@ -86,20 +86,20 @@ class Node:
         self._signal_server(signal.SIGQUIT)
 
     def _signal_server(self, number: signal.Signals) -> None:
-        """To the server, if it runs."""
+        """Sends a signal to the server, if it runs."""
         with contextlib.suppress(OSError):
             os.kill(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]), number)
 
     def log(self) -> str:
-        """What both wrote."""
+        """Returns what both wrote."""
         return (self.folder / "log").read_text(errors="replace")
 
 
 class Cluster:
-    """All of them, from the start of the `with` block to its end; writes are acknowledged by two of them."""
+    """All nodes, from the start of the `with` block to its end; two of them acknowledge each write."""
 
     def __init__(self, patroni: str, programs: Path) -> None:
-        """`patroni`: the program; `programs`: the folder of PostgreSQL's."""
+        """Prepares the nodes; `patroni` is the program and `programs` the folder of PostgreSQL's."""
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, since sockets are in it
         self._password = secrets.token_hex(8)
         if os.geteuid() == 0:
@@ -113,7 +113,7 @@ class Cluster:
                 os.chown(path, NOBODY, NOBODY)
 
     def _settings(self, node: Node, programs: Path) -> dict[str, Any]:
-        """In JSON, which is YAML."""
+        """Returns the settings in JSON, which is valid YAML."""
 
         def own(port: int) -> dict[str, str]:
             return {"listen": f"127.0.0.1:{port}", "connect_address": f"127.0.0.1:{port}"}
@@ -161,7 +161,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """Of all nodes."""
+        """Returns the URL of all nodes."""
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         return f"postgresql://postgres:{self._password}@{hosts}/postgres"
 
@@ -176,7 +176,7 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     async def primary(self) -> Node | None:
-        """The node whose server takes writes, if one does."""
+        """Returns the node whose server accepts writes, or None."""
         for node in self.nodes:
             with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection = await asyncpg.connect(
@@ -190,7 +190,7 @@ class Cluster:
         return None
 
     async def until_primary(self) -> Node:
-        """Waits for a node that takes writes."""
+        """Waits for a node that accepts writes."""
         return await self._until(self.primary, every=0.05)
 
     async def until_whole(self) -> Node:

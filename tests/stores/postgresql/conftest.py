@@ -1,4 +1,4 @@
-"""A server for all tests that do it no harm, and a schema of its own for each of them."""
+"""A server for all tests that don't harm it, and a separate schema for each of them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def own_server() -> Iterator[Server]:
-    """A server that tests may reconfigure, kill and start again; it keeps what it acknowledged."""
+    """A server that tests may reconfigure, kill and restart; it keeps acknowledged writes."""
     with Server() as server:
         yield server
 
 
 @pytest.fixture
 def schema() -> str:
-    """The name of a schema that is not there yet."""
+    """The name of a schema that doesn't exist yet."""
     return f"test_{os.getpid()}_{next(_numbers)}"
 
 
 @pytest.fixture
 def store_url(server_url: str, schema: str) -> str:
-    """The URL of a store that is not there yet."""
+    """The URL of a store that doesn't exist yet."""
     return with_parameters(server_url, schema=schema)
 
 

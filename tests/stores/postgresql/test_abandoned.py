@@ -1,4 +1,4 @@
-"""Searches that nobody waits for any more end at the server, and no search takes the connections of the rest."""
+"""Abandoned searches end at the server, and no search takes the connections of other calls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def search(request: pytest.FixtureRequest) -> Search:
 
 @pytest.fixture
 async def locked(store_url: str, open_store: Open, schema: str, database: asyncpg.Connection) -> TaskRepository:
-    """A store of few connections where whatever reads tasks waits, for minutes, until `database` commits."""
+    """A store of few connections in which all reads of tasks wait until `database` commits."""
     repository = await open_store(store_url, pool_size=4, timeout=600)
     await repository.commit([CreateTask(TaskDraft("a task"))], at=now())
     await database.execute(f"BEGIN; LOCK TABLE {schema}.tasks IN ACCESS EXCLUSIVE MODE")
@@ -40,7 +40,7 @@ async def locked(store_url: str, open_store: Open, schema: str, database: asyncp
 
 
 async def waiting_at_server(database: asyncpg.Connection, schema: str) -> int:
-    """How many statements wait for the lock."""
+    """Returns the number of statements that wait for the lock."""
     held = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = $1::regclass"
     return int(await database.fetchval(held, f"{schema}.tasks"))
 

@@ -1,4 +1,4 @@
-"""The PostgreSQL adapter meets the contract, with no capability absent."""
+"""The PostgreSQL adapter meets the contract, with all capabilities."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestPostgresql(TaskRepositoryContract):
 
     @contextmanager
     def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
-        """The server refuses every write, as on a full disk."""
+        """Makes the server refuse every write, as on a full disk."""
         assert isinstance(repository, PostgreSQLRepository)
         schema = repository._settings.schema
         execute(self.server_url, FAILS.format(schema=schema))

@@ -1,4 +1,4 @@
-"""Dumps and restores, beside what goes on."""
+"""Dumps and restores while the store is in use."""
 
 from __future__ import annotations
 

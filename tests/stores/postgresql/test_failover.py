@@ -1,4 +1,4 @@
-"""A primary that is killed, and its synchronous standby that is promoted."""
+"""A primary is killed, and its synchronous standby is promoted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def standby(primary: Server) -> Iterator[Server]:
 
 
 async def until_synchronous(primary: Server) -> None:
-    """Waits until the primary acknowledges what the standby has, and nothing else."""
+    """Waits until the primary acknowledges only writes that the standby has."""
     admin = await asyncpg.connect(primary.url)
     while await admin.fetchval("SELECT sync_state FROM pg_stat_replication") != "sync":
         await asyncio.sleep(0.02)
@@ -78,7 +78,7 @@ async def test_writes_resume_on_the_standby_and_nothing_that_was_acknowledged_is
 async def test_a_standby_alone_is_not_written_to_and_is_not_read(
     primary: Server, standby: Server, open_store: Open, schema: str
 ) -> None:
-    """What it holds may be old, and a read must see what was acknowledged."""
+    """Its data may be old, and a read must return acknowledged writes."""
     await until_synchronous(primary)
     await open_store(primary.tcp_url(), schema=schema)
 

@@ -1,4 +1,4 @@
-"""A network that stalls, cuts and half-closes: bounded answers that are true, and nothing lost or done twice."""
+"""A network that stalls, cuts and half-closes: calls end in bounded time with true results, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BOUND = 10.0
 
 @pytest.fixture
 async def proxy(own_server: Server) -> AsyncIterator[Proxy]:
-    """Between a repository and the server."""
+    """A proxy between a repository and the server."""
     async with Proxy(own_server.port) as between:
         yield between
 
@@ -171,7 +171,7 @@ async def test_writes_with_retry_keys_are_done_once_through_connections_that_bre
 
 
 async def until_done(call: Callable[[], Awaitable[CommitResult]]) -> CommitResult:
-    """Repeats a write until it is acknowledged, which has to be within a bound each time."""
+    """Repeats a write until it is acknowledged; each attempt must end within a bound."""
     while True:
         began = time.monotonic()
         try:
@@ -200,7 +200,7 @@ async def test_the_live_feed_survives_a_stall(
 
 
 async def until_read(reader: TaskRepository, since: object) -> list[int]:
-    """The next changes, however often reading fails."""
+    """Returns the next changes, however often reading fails."""
     while True:
         try:
             page = await reader.changes(since, limit=10, wait=5)  # type: ignore[arg-type]
@@ -214,7 +214,7 @@ async def until_read(reader: TaskRepository, since: object) -> list[int]:
 async def test_a_server_that_hangs_does_not_keep_from_the_one_that_serves(
     own_server: Server, proxy: Proxy, open_store: Open, schema: str
 ) -> None:
-    """As when a machine is gone, so that nobody even refuses."""
+    """This is the case of a lost machine, which doesn't even refuse connections."""
     proxy.stall()
     url = own_server.tcp_url(proxy.port, free_port(), own_server.port)
 

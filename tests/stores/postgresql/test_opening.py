@@ -1,4 +1,4 @@
-"""Opening a store: on an empty database, at once, in vain."""
+"""Opening a store: on an empty database, many times at once, and where it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tasksvc.plugins import open_repository
 
 
 async def refusal(url: str, *, scratch: bool = False) -> str:
-    """What opening the store says, which must refuse."""
+    """Returns the message with which opening the store fails."""
     with pytest.raises(StoreRefused) as refused:
         await open_repository(url, scratch=scratch)
     return str(refused.value)

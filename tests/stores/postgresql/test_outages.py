@@ -1,4 +1,4 @@
-"""A server that is killed under load and started again."""
+"""A server that is killed under load and restarted."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ BOUND = 10.0
 
 
 class Load:
-    """Writers and readers that go on until they are told to stop, and remember what was acknowledged."""
+    """Writers and readers that run until they are stopped, and record what was acknowledged."""
 
     def __init__(self, repository: TaskRepository, name: str) -> None:
         self._repository, self._name = repository, name
         self._stop = asyncio.Event()
         self.acknowledged: dict[int, str] = {}
-        """The description of each task."""
+        """The description of each acknowledged task."""
         self.longest = 0.0
-        """Seconds that a call took."""
+        """The longest time that a call took, in seconds."""
         self.failures = 0
         self.last_success = 0.0
 
@@ -68,7 +68,7 @@ class Load:
             await asyncio.sleep(0.01)
 
     async def _timed(self, call: object) -> object:
-        """The answer of `call`, or None if the store was not available."""
+        """Returns the result of `call`, or None if the store was unavailable."""
         began = time.monotonic()
         try:
             answer: object = await call  # type: ignore[misc]
@@ -98,7 +98,7 @@ async def _walk(repository: TaskRepository) -> AsyncIterator[Change]:
 
 
 async def survives_kills(server: Server, open_store: Open, schema: str, *, rounds: int) -> None:
-    """Kills the server's parent process with SIGKILL under the load of two replicas, and looks at what is left."""
+    """Kills the server's parent process with SIGKILL under the load of two replicas, and checks what is left."""
     url = server.tcp_url()
     repositories = [await open_store(url, schema=schema, timeout=0.6) for _ in range(2)]
     loads = [Load(repository, f"replica{n}") for n, repository in enumerate(repositories)]

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.soak
 
 LOSSES = 5
 RESUMED_WITHIN = 10.0
-"""Seconds from the promotion of a standby to the first write that is answered."""
+"""Seconds from the promotion of a standby to the first acknowledged write."""
 PAUSE = 0.1
 """Seconds between two writes of a writer, so that the load leaves room for the nodes to find each other."""
 LOAD_SECONDS = 1.0
-"""Of load before a primary is lost, and after."""
+"""Seconds of load before a primary is lost, and after."""
 
 
 @pytest.fixture

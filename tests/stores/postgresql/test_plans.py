@@ -1,4 +1,4 @@
-"""Every filter of the list has an index: a page costs what it shows, wherever it lies in however many tasks."""
+"""Every filter of the list has an index: the cost of a page depends on its size, not on the number of tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
 
 LIMIT = 50
 MOST = 12 * (LIMIT + 2)
-"""Rows that may be read for a page: a task of a list by label is found in two indexes, and not each has both labels."""
+"""Rows that may be read for a page: a list by label uses two indexes, and not every row has both labels."""
 START = datetime(2020, 1, 1, tzinfo=UTC)
 
 QUERIES = {
@@ -53,7 +53,7 @@ QUERIES = {
 
 
 async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
-    """Makes tasks as different as those of a user, straight in the tables."""
+    """Inserts tasks as varied as those of a user directly into the tables."""
     start = int(START.timestamp() * 1_000_000)
     await database.execute(
         f"""
@@ -74,12 +74,12 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
 
 
 async def rows_read(database: asyncpg.Connection, schema: str, listing: Listing) -> int:
-    """How many rows of tables and indexes the server looks at for a page."""
+    """Returns how many rows of tables and indexes the server reads for a page."""
     return await rows_read_by(database, schema, listing_statement(listing))
 
 
 async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[str, list[Any]]) -> int:
-    """How many rows of tables and indexes the server looks at for a statement."""
+    """Returns how many rows of tables and indexes the server reads for a statement."""
     statement, values = listed
     async with database.transaction():
         await database.execute(f"SET LOCAL search_path = {schema}")
@@ -98,7 +98,7 @@ async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[
 
 
 async def deep(repository: TaskRepository, query: TaskQuery, pages: int) -> Cursor | None:
-    """The place after so many pages, or the last one."""
+    """Returns the cursor after `pages` pages, or the last one."""
     after = None
     for _ in range(pages):
         page = await repository.find(query, after=after, limit=1_000)

@@ -1,4 +1,4 @@
-"""What docs/postgresql.md says of URLs, passwords, TLS and roles, tried on a server."""
+"""What docs/postgresql.md says about URLs, passwords, TLS and roles, carried out on a server."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Place(NamedTuple):
     server: Server
     folder: Path
     tls: TLSFront
-    """In front of the server; its certificate is for localhost."""
+    """The TLS proxy in front of the server; its certificate is for localhost."""
 
     def url(self, documented: str) -> str:
-        """A URL of the page, with this server in place of the ones that are named."""
+        """Returns a URL of the page, with this server in place of the named ones."""
         url = documented.replace("db1.example,db2.example:5433", f"127.0.0.1:1,localhost:{self.server.port}")
         url = re.sub(r"db\.example(:\d+)?", f"localhost:{self.server.port}", url)
         url = url.replace(
@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def opened(url: str, place: Place, **variables: str) -> str:
-    """What `tasksvc migrate` says of a store, which it can open or not."""
+    """Returns what `tasksvc migrate` prints about a store, which it may or may not be able to open."""
     done = run_tasksvc("migrate", "--store", url, folder=place.folder, environment=variables)
     assert PASSWORD not in done.stdout + done.stderr
     assert ENCODED not in done.stdout + done.stderr

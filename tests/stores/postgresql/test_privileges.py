@@ -1,4 +1,4 @@
-"""Roles that may not do everything: what is needed is enough, and what is missing is named."""
+"""Roles with few privileges: the documented ones are enough, and a missing one is named."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Role:
                     await self.admin.execute(f"GRANT {name} ON {self.name}.{table} TO {self.name}")
 
     async def refusal(self, *, to_read: bool = False) -> str:
-        """What opening the store says, which must refuse."""
+        """Returns the message with which opening the store fails."""
         with pytest.raises(StoreRefused) as refused:
             await (open_reader if to_read else open_repository)(self.url)
         return str(refused.value)
@@ -54,7 +54,7 @@ class Role:
 
 @pytest.fixture
 async def role(own_server: Server, schema: str) -> AsyncIterator[Role]:
-    """A role of the name of a schema that is not there yet, in a database in which it may make none."""
+    """A role named like a schema that doesn't exist yet, in a database in which it may not create schemas."""
     admin = await asyncpg.connect(own_server.url)
     await admin.execute(f"CREATE ROLE {schema} LOGIN PASSWORD 'secret'")
     url = f"postgresql://{schema}:secret@127.0.0.1:{own_server.port}/postgres?schema={schema}"

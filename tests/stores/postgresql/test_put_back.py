@@ -1,4 +1,4 @@
-"""A store that was put back from a copy has another generation, and one whose server was restarted has not."""
+"""A store that was restored from a copy has another generation; a restart of the server keeps it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tasksvc.plugins import open_repository
 
 
 class Seen(NamedTuple):
-    """What a client knows of a store: where its log ended, and a version of task 1."""
+    """What a client knows about a store: where its log ended, and a version of task 1."""
 
     position: Position
     version: Version
@@ -50,7 +50,7 @@ async def opened(url: str) -> AsyncIterator[TaskRepository]:
 
 
 async def serve(url: str, tasks: int) -> Seen:
-    """Serves the store until it has so many more tasks."""
+    """Serves the store until it has that number of more `tasks`."""
     async with opened(url) as repository:
         await add(repository, tasks)
         return await seen_of(repository)
@@ -67,13 +67,13 @@ async def seen_of(repository: TaskRepository) -> Seen:
 
 
 async def generation(url: str) -> str:
-    """Of the store, when it is served again."""
+    """Returns the generation of the store, when it is served again."""
     async with opened(url) as repository:
         return await generation_of(repository)
 
 
 def run(server: Server, program: str, url: str, *words: str) -> None:
-    """Runs one of PostgreSQL's own programs on the database of `url`, without what is tasksvc's own in it."""
+    """Runs one of PostgreSQL's own programs on the database of `url`, without the parts that only tasksvc knows."""
     server.run(program, "--dbname", url, *words)
 
 

@@ -1,4 +1,4 @@
-"""Stores that are opened to be read: only those that are there, and nothing is made or changed."""
+"""Stores that are opened for reading must exist, and nothing is created or changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIGRATION = "CREATE TABLE new (n int)"
 
 
 async def refusal(url: str) -> str:
-    """What opening the store to read it says, which must refuse."""
+    """Returns the message with which opening the store for reading fails."""
     with pytest.raises(StoreRefused) as refused:
         await open_reader(url)
     return str(refused.value)

@@ -1,4 +1,4 @@
-"""A server that refuses, waits or takes no writes: what callers are told, and that nothing is half done."""
+"""A server that refuses, waits or accepts no writes: callers get clear errors, and nothing is half done."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def patch(repository: TaskRepository, **fields: object) -> CommitResult:
 
 @asynccontextmanager
 async def refusing(database: asyncpg.Connection, schema: str, code: str, *, times: int = 10**9) -> AsyncIterator[None]:
-    """The server refuses to write to the header with the SQLSTATE `code`, so many times."""
+    """Makes the server refuse to write to the header with the SQLSTATE `code`, that number of `times`."""
     await database.execute(
         f"""
         CREATE SEQUENCE {schema}.refusals;
@@ -127,7 +127,7 @@ async def test_a_real_deadlock_is_resolved(
 
 
 async def until_waiting(database: asyncpg.Connection, count: int) -> None:
-    """Waits until so many sessions wait for a lock."""
+    """Waits until `count` sessions wait for a lock."""
     while await database.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < count:
         await asyncio.sleep(0.01)
 
@@ -183,7 +183,7 @@ async def test_who_waits_for_a_lock_too_long_is_told_that_nothing_was_written(
 async def test_a_process_that_stands_still_in_its_transaction_loses_it(
     open_store: Open, store_url: str, schema: str
 ) -> None:
-    """It holds the lock that all others wait for, and may never wake up again."""
+    """It holds the lock that all others wait for, and may never continue."""
     repository = await open_store(store_url, timeout=5)
     session = repository._settings.session  # type: ignore[attr-defined]
     frozen = await asyncpg.connect(store_url.partition("&schema=")[0], server_settings=session)
@@ -349,7 +349,7 @@ async def test_the_connection_of_a_read_that_is_cancelled_is_not_used_again(
 
 
 async def test_large_commits_do_not_share_a_transaction(open_store: Open, store_url: str) -> None:
-    """Each has to end in time, and none has to wait for the weight of others."""
+    """Each has to end in time, and none has to wait for the size of others."""
     repository = await open_store(store_url)
     sizes: list[int] = []
     work = repository._commits._work  # type: ignore[attr-defined]
@@ -387,7 +387,7 @@ async def test_a_server_that_was_demoted_is_left(own_server: Server, open_store:
 
 
 async def open_connections(server: Server) -> set[int]:
-    """The processes of the server that serve a repository."""
+    """Returns the processes of the server that serve a repository."""
     admin = await asyncpg.connect(server.url)
     rows = await admin.fetch("SELECT pid FROM pg_stat_activity WHERE application_name = 'tasksvc'")
     await admin.close()
@@ -421,7 +421,7 @@ async def succeeds(repository: TaskRepository) -> bool:
 
 
 async def test_writes_leave_a_server_that_was_demoted(own_server: Server, open_store: Open) -> None:
-    """Without a look at its state first: the refusal of a write is enough."""
+    """The refused write alone is enough, without a check of the server's state first."""
     repository = await open_store(own_server.tcp_url(), schema="demoted", timeout=1)
     try:
         own_server.reload(default_transaction_read_only="on")

@@ -1,4 +1,4 @@
-"""Several processes on one schema: their log, their races, their news of each other."""
+"""Several processes on one schema: their log, their races, and their notifications."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_ord
 async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_does_not(
     database: asyncpg.Connection, server_url: str, schema: str
 ) -> None:
-    """Why the log is numbered from the row of the header: two transactions, of which the first commits last."""
+    """This is why the log is numbered from the row of the header: of two transactions, the first commits last."""
     await database.execute(
         f"""
         CREATE SCHEMA {schema};
@@ -124,7 +124,7 @@ async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_doe
     }
 
     async def seen_by_a_reader_who_follows(way: str) -> list[int]:
-        """Two writers, a reader who looks in between, and again at the end for what is after the last that it saw."""
+        """Runs two writers, and a reader between them and at the end; returns what the reader saw."""
         slow = database.transaction()
         await slow.start()
         await database.execute(ways[way])
@@ -230,7 +230,7 @@ async def test_a_change_wakes_those_who_wait_on_every_replica(
 
 
 async def until_listening(repository: TaskRepository) -> None:
-    """Waits until the repository hears of the changes of others."""
+    """Waits until the repository listens to notifications."""
     while not repository._listener._is_listening:  # type: ignore[attr-defined]
         await asyncio.sleep(0.01)
 

@@ -1,4 +1,4 @@
-"""Writers who send again whatever was not answered, while the server and the replicas are killed."""
+"""Writers that repeat unanswered requests, while the server and the replicas are killed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ PATIENCE = 120.0
 
 
 class Writers:
-    """They make tasks, each under a key of its own, through whichever replica answers."""
+    """Create tasks, each under a separate idempotency key, through any replica that answers."""
 
     def __init__(self, session: aiohttp.ClientSession, urls: Sequence[str], *, pause: float = 0.0) -> None:
-        """`pause`: seconds that each of them rests after an answer."""
+        """Prepares writers that rest for `pause` seconds after each response."""
         self._session, self._urls, self._pause = session, urls, pause
         self.answers: dict[str, bytes] = {}
-        """What each key was answered first."""
+        """The first response to each key."""
         self.unanswered = 0
-        """Requests without an answer, or with the answer that the store is not available."""
+        """The number of requests without a response, or with the response that the store is unavailable."""
         self.repeated = 0
-        """Answered requests that were sent again all the same."""
+        """The number of answered requests that were sent again all the same."""
         self.answered = 0
         self.last_answer = 0.0
 
@@ -65,7 +65,7 @@ class Writers:
         self.answers[key] = body
 
     async def _try(self, url: str, key: str) -> tuple[bytes, bool] | None:
-        """The body, and whether it says that it was done before; None without an answer."""
+        """Returns the body, and whether it was replayed; None without a response."""
         try:
             async with self._session.post(
                 f"{url}/tasks/", json={"description": key}, headers={"Idempotency-Key": key}
@@ -83,7 +83,7 @@ class Writers:
 async def no_retry_makes_a_duplicate(
     server: Server, replicas: Sequence[RunningService], *, rounds: int, writes: int
 ) -> Writers:
-    """In each round all that the last one wrote is sent again, beside as much that is new, amid a kill of the server.
+    """Repeats in each round all that the last one wrote, beside as many new writes, while a server is killed.
 
     In every second round a replica is killed as well.
     """

@@ -1,4 +1,4 @@
-"""What an older version wrote for searches is brought into the form that this one compares."""
+"""Search forms that an older version wrote are migrated to those that this version compares."""
 
 from __future__ import annotations
 

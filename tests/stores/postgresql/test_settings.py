@@ -1,4 +1,4 @@
-"""What a store URL says, and what it never shows."""
+"""What a store URL means, and what is never shown of it."""
 
 from __future__ import annotations
 

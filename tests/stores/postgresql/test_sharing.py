@@ -1,4 +1,4 @@
-"""Calls that ask for the same at the same time are answered together."""
+"""Identical calls at the same time share one result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short look at the service on PostgreSQL.  What is thorough takes longer: tox -e postgresql."""
+"""A short test of the service on PostgreSQL. The thorough tests take longer: tox -e postgresql."""
 
 from __future__ import annotations
 

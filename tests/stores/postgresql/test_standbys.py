@@ -1,4 +1,4 @@
-"""The start warns of standbys that a failover could lose acknowledged writes to."""
+"""The start warns of standbys that would lose acknowledged writes in a failover."""
 
 from __future__ import annotations
 

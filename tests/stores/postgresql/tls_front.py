@@ -1,4 +1,4 @@
-"""TLS for a PostgreSQL server that has none: asks for it are accepted, and what is inside goes on in the clear."""
+"""A TLS proxy for a PostgreSQL server without TLS: it accepts TLS, and passes the content on in the clear."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
-"""How a client asks for TLS (PostgreSQL's documentation, 54.7, SSLRequest)."""
+"""The message with which a client requests TLS (PostgreSQL's documentation, 54.7, SSLRequest)."""
 CHUNK = 65_536
 
 
@@ -20,14 +20,14 @@ class TLSFront:
     """Listens on a port of 127.0.0.1 for a server on another one, from the start of the `with` block to its end."""
 
     def __init__(self, folder: Path, server_port: int) -> None:
-        """`folder` gets the keys and certificates."""
+        """Prepares a front; `folder` gets the keys and certificates."""
         self._server_port = server_port
         self.root, self.other = folder / "root.crt", folder / "other.crt"
-        """The authority that the certificate comes from, and one that has nothing to do with it."""
+        """The authority that signed the certificate, and an unrelated one."""
         self.certificate, self.key = folder / "server.crt", folder / "server.key"
-        """For localhost."""
+        """The certificate for localhost and its key."""
         self.encrypted = self.client_certificates = 0
-        """Connections so far, with TLS and with a certificate of the client."""
+        """The numbers of connections so far: with TLS, and with a certificate of the client."""
         self._make_certificates(folder)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, self.key)

@@ -1,7 +1,7 @@
 """A process that writes to a store: python writer.py URL WRITERS COMMITS.
 
-It says "ready", waits for a line, has WRITERS tasks commit COMMITS times each, and says what was
-acknowledged: a JSON array of [ids of the tasks, seq of the last change] for each commit.
+It prints "ready", waits for a line, has WRITERS tasks commit COMMITS times each, and prints what was acknowledged: a
+JSON array of [ids of the tasks, seq of the last change] for each commit.
 """
 
 from __future__ import annotations

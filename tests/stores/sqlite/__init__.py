@@ -1,1 +1,1 @@
-"""What is SQLite's alone; the contract is tested in test_contract_sqlite."""
+"""Tests of what only SQLite has; the contract is tested in test_contract_sqlite."""

@@ -19,7 +19,7 @@ from tasksvc.plugins import open_repository
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
-"""Before a command: what makes root meet the rights of files."""
+"""A prefix of commands with which root obeys the permissions of files."""
 
 
 def url_of(file: Path) -> str:
@@ -28,7 +28,7 @@ def url_of(file: Path) -> str:
 
 @asynccontextmanager
 async def opened(file: Path, *, scratch: bool = False) -> AsyncIterator[TaskRepository]:
-    """The store in `file`, closed at the end."""
+    """Opens the store in `file`, and closes it at the end."""
     repository = await open_repository(url_of(file), scratch=scratch)
     try:
         yield repository
@@ -37,7 +37,7 @@ async def opened(file: Path, *, scratch: bool = False) -> AsyncIterator[TaskRepo
 
 
 async def open_and_close(file: Path, *, scratch: bool = False) -> None:
-    """For an opening that is to be refused."""
+    """Opens a store whose opening should be refused."""
     async with opened(file, scratch=scratch):
         pass
 
@@ -48,27 +48,27 @@ async def add(repository: TaskRepository, description: str = "a task", **fields:
 
 
 async def add_all(repository: TaskRepository, drafts: Sequence[TaskDraft]) -> None:
-    """In commits of 1,000."""
+    """Creates tasks in commits of 1,000."""
     for start in range(0, len(drafts), 1_000):
         await repository.commit([CreateTask(draft) for draft in drafts[start : start + 1_000]], at=NOW)
 
 
 async def descriptions(repository: TaskRepository) -> list[str]:
-    """Of the first 1,000 tasks."""
+    """Returns the descriptions of the first 1,000 tasks."""
     page = await repository.find(TaskQuery(), limit=1_000)
     return [task.description for task in page.tasks]
 
 
 @contextmanager
 def raw(file: Path) -> Iterator[sqlite3.Connection]:
-    """Another program's connection to the same file."""
+    """Opens another program's connection to the same file."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as connection:
         yield connection
 
 
 @contextmanager
 def mounted(folder: Path, options: str) -> Iterator[None]:
-    """A small disk in `folder`."""
+    """Mounts a small disk in `folder`."""
     mounting = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", folder], check=False, capture_output=True)
     if mounting.returncode:
         pytest.skip("only root may mount, and not everywhere")
@@ -79,13 +79,13 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 
 def make_read_only(folder: Path) -> None:
-    """That disk."""
+    """Makes the mounted disk read-only."""
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 
 
 @contextmanager
 def process(script: str, *arguments: object, before: Sequence[str] = ()) -> Iterator[subprocess.Popen[str]]:
-    """Another Python, which runs `script` and is killed at the end, if it has not ended.
+    """Starts another Python that runs `script`, and kills it at the end, if it hasn't ended.
 
     `before` is a command that runs it.
     """

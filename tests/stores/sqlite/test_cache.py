@@ -1,4 +1,4 @@
-"""What is remembered of the file is bounded, and never old."""
+"""The cache of the file is bounded, and never stale."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(
 
 
 async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> None:
-    """Readers by id, by list and by log, beside writers; seen is what any of them has seen."""
+    """Readers by id, by list and by log run beside writers; a version seen by one of them counts for all."""
     seen: dict[int, int] = {}
     written = False
 

@@ -1,4 +1,4 @@
-"""Nothing stays open: no thread, no file, whatever went wrong and whoever was cancelled."""
+"""No thread and no file stays open, whatever fails and whichever call is cancelled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasksvc.testing.cancellation import cancelled_everywhere
 
 
 def in_use() -> tuple[int, list[str]]:
-    """How many threads there are, and which files are open."""
+    """Returns the number of threads, and the open files."""
     links = [f"/proc/self/fd/{descriptor}" for descriptor in os.listdir("/proc/self/fd")]
     files = [os.readlink(link) for link in links if os.path.islink(link)]
     return threading.active_count(), sorted(file for file in files if ".db" in file)
@@ -28,7 +28,7 @@ def in_use() -> tuple[int, list[str]]:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """After a moment, since a thread that was told to stop takes one."""
+    """Waits until nothing is left, since a stopped thread takes a moment to end."""
     if not sys.platform.startswith("linux"):
         pytest.skip("open files are listed in /proc")
     before = in_use()
@@ -81,7 +81,7 @@ async def test_after_an_opening_that_is_cancelled_anywhere(tmp_path: Path) -> No
 
 
 async def test_after_a_close_that_is_cancelled_anywhere(tmp_path: Path) -> None:
-    """It goes on to its end: what waits is written, and a scratch store is emptied."""
+    """It goes on to its end: waiting writes are done, and a scratch store is emptied."""
     file = tmp_path / "tasks.db"
     repository = await open_repository(url_of(file), scratch=True)
 
@@ -157,7 +157,7 @@ async def test_a_close_ends_a_dump(tmp_path: Path) -> None:
 
 
 def test_an_event_loop_that_is_stopped_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """asyncio.run() cancels all that runs, the work of the store included, and the process ends."""
+    """At its end, asyncio.run() cancels all tasks, including those of the store, and the process ends."""
     script = """
 import asyncio, sys
 from datetime import UTC, datetime

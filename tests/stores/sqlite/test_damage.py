@@ -1,4 +1,4 @@
-"""What is damaged in a row is told to those who ask for it, and to nobody else."""
+"""Damage in a row is reported only to callers that need the row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DAMAGES = (
 
 @pytest.fixture
 async def file(tmp_path: Path) -> Path:
-    """Of a closed store with five tasks."""
+    """The file of a closed store with five tasks."""
     path = tmp_path / "tasks.db"
     async with opened(path) as repository:
         for number in range(1, 6):
@@ -53,7 +53,7 @@ def damage(file: Path, how: str, table: str = "tasks WHERE id = 3") -> None:
 
 
 async def outcomes(*calls: Awaitable[Any]) -> Sequence[Any]:
-    """Of calls that come at once, so that they are read together."""
+    """Returns the outcomes of calls that are made at once, so that they are read together."""
     return await asyncio.gather(*calls, return_exceptions=True)
 
 

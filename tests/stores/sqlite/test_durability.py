@@ -1,4 +1,4 @@
-"""What was acknowledged survives the death of the process."""
+"""Acknowledged writes survive the death of the process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ asyncio.run(main())
 
 
 async def all_tasks(file: Path) -> list[Task]:
-    """All that a dump has, and that the log tells the same."""
+    """Returns all tasks of a dump, after checking that the log leads to the same."""
     async with opened(file) as repository:
         tasks = [entry async for entry in repository.dump() if isinstance(entry, Task)]
         told: dict[int, Task] = {}

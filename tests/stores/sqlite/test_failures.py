@@ -1,4 +1,4 @@
-"""What goes wrong under SQLite comes out in the port's words, and harms nothing else."""
+"""Failures below SQLite become errors of the port, and harm nothing else."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HUGE = 10**30
 
 
 async def fill(repository: TaskRepository) -> int:
-    """Adds tasks until there is no room; how many."""
+    """Creates tasks until there is no room, and returns their number."""
     for count in range(10_000):
         try:
             await add(repository, f"{count} {'x' * 9_000}")

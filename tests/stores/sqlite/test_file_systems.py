@@ -1,4 +1,4 @@
-"""File systems that several machines can have mounted at once."""
+"""File systems that several machines can mount at the same time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MOUNTS = """\
 
 @contextmanager
 def sshfs(served: Path, folder: Path) -> Iterator[None]:
-    """`served` in `folder`, through the server of SFTP, but over pipes."""
+    """Mounts `served` in `folder`, through the SFTP server, but over pipes."""
     with (
         subprocess.Popen([SFTP_SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server,
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A statement that would take for ever is ended, even one that has not begun."""
+"""A statement that would never end is interrupted, even one that hasn't begun."""
 
 from __future__ import annotations
 

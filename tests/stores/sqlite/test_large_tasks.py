@@ -1,4 +1,4 @@
-"""Large tasks are read as far as they are asked for, and no further."""
+"""Large tasks are read only as far as they are needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_BYTES = 100_000
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[Any]]:
-    """The rows of tasks and changes that were fetched."""
+    """Returns the rows of tasks and changes that were fetched."""
     rows: list[Sequence[Any]] = []
 
     def noting(size: Callable[[Sequence[Any]], int]) -> Callable[[Sequence[Any]], int]:

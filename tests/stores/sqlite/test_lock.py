@@ -1,4 +1,4 @@
-"""One process serves a file."""
+"""Only one process serves a file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ except sqlite3.OperationalError as error:
 
 @contextmanager
 def served(file: Path, kind: str = "kept") -> Iterator[None]:
-    """Another process serves the file, and is killed at the end."""
+    """Serves the file in another process, which is killed at the end."""
     with process(SERVE, url_of(file), kind) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "serving\n"

@@ -1,4 +1,4 @@
-"""SQLite's write-ahead log does not grow without bound."""
+"""SQLite's write-ahead log doesn't grow without bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMIT = 300_000
 
 @pytest.fixture(autouse=True)
 def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Much shorter than at work, and looked at after each write."""
+    """Limits the log to a much smaller size than usual, which is checked after each write."""
     monkeypatch.setattr("tasksvc_sqlite.writer._LOG_BYTES", LIMIT)
     monkeypatch.setattr("tasksvc_sqlite.writer._LOOK_EVERY", 1)
 

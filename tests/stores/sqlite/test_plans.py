@@ -43,7 +43,7 @@ UNFILTERED = {
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Many tasks, with many ties."""
+    """A file with many tasks, and many ties."""
     file = tmp_path_factory.mktemp("plans") / "tasks.db"
     drafts = [
         TaskDraft(
@@ -66,7 +66,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(params=["as it is", "analyzed"])
 def database(filled: Path, request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
-    """Also with what ANALYZE, which a user may run, tells SQLite of the tables."""
+    """The file, before and after ANALYZE, which a user may run."""
     with raw(filled) as connection:
         connection.create_function("contains", 2, contains, deterministic=True)
         if request.param == "analyzed":
@@ -82,7 +82,7 @@ def plan_of(database: sqlite3.Connection, query: TaskQuery, after: Cursor | None
 
 
 def steps_of(database: sqlite3.Connection, query: TaskQuery, after: Cursor | None) -> tuple[int, Cursor | None]:
-    """How many times ten instructions SQLite takes for a page, and where the list goes on."""
+    """Returns how many times ten instructions SQLite takes for a page, and the cursor after it."""
     steps = 0
 
     def step() -> int:
@@ -188,7 +188,7 @@ async def test_any_place_and_bound_are_taken_as_numbers(
 
 
 async def test_statistics_of_tasks_that_are_all_alike_mislead_nobody(tmp_path: Path) -> None:
-    """ANALYZE then tells SQLite that the indexes are good for nothing, though others may come."""
+    """ANALYZE then tells SQLite that the indexes are useless, though other tasks may come."""
     async with opened(tmp_path / "tasks.db") as repository:
         alike = TaskDraft("x", due_at=NOW + timedelta(1), priority=5, labels=("common",))
         await add_all(repository, [alike] * 2_000)

@@ -1,4 +1,4 @@
-"""A file that was put back from a copy has another generation, and one that was only stopped or killed has not."""
+"""A file that was restored from a copy has another generation; a stop or a kill keeps it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tasksvc.plugins import back_up, open_reader
 from tasksvc.ports.store_url import StoreURL
 
 PARTS = ("", "-wal", "-shm")
-"""What the files of a store that SQLite makes end with."""
+"""The suffixes of the files that SQLite creates for a store."""
 ROOM = b"x" * 54
-"""As long as a mark, and none."""
+"""A value as long as a mark that isn't one."""
 
 
 async def head_of(repository: TaskRepository) -> Position:
@@ -32,7 +32,7 @@ async def head_of(repository: TaskRepository) -> Position:
 
 
 async def write(file: Path, tasks: int) -> Position:
-    """Serves the store until it has so many more tasks, and gives the end of its log."""
+    """Serves the store until it has that number of more `tasks`, and returns the end of its log."""
     async with opened(file) as repository:
         for _ in range(tasks):
             await add(repository)
@@ -40,13 +40,13 @@ async def write(file: Path, tasks: int) -> Position:
 
 
 async def generation(file: Path) -> str:
-    """Of the store, when it is served again."""
+    """Returns the generation of the store, when it is served again."""
     async with opened(file) as repository:
         return await generation_of(repository)
 
 
 def copy(file: Path, to: Path, *more: str) -> None:
-    """Copies the files of a store, with those that end with `more`, over whatever is there."""
+    """Copies the files of a store, with those that end with `more`, over existing ones."""
     for part in (*PARTS, *more):
         Path(f"{to}{part}").unlink(missing_ok=True)
         if Path(f"{file}{part}").exists():
@@ -59,7 +59,7 @@ def lock_of(file: Path) -> Path:
 
 @asynccontextmanager
 async def killed_at_the_end(file: Path) -> AsyncIterator[TaskRepository]:
-    """Serves the store, whose files are then as they are at the end of the block: what SIGKILL leaves."""
+    """Serves the store, and leaves its files as they are at the end of the block, as SIGKILL does."""
     with TemporaryDirectory() as folder:
         aside = Path(folder) / "tasks.db"
         async with opened(file) as repository:
@@ -239,7 +239,7 @@ async def test_a_killed_store_keeps_its_generation(tmp_path: Path) -> None:
 
 
 async def test_a_store_keeps_its_generation_where_the_mark_is_older(tmp_path: Path) -> None:
-    """As after a kill between a commit and its mark, or a power failure, which loses what isn't on the disk."""
+    """This happens after a kill between a commit and its mark, or a power failure, which loses unsynced data."""
     file = tmp_path / "tasks.db"
     before = await write(file, 1)
     older = lock_of(file).read_bytes()

@@ -1,4 +1,4 @@
-"""Files that are not opened, and stay as they are."""
+"""Files that aren't opened stay unchanged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ except StoreRefused as error:
 
 
 def seen(folder: Path) -> dict[str, bytes]:
-    """All files of `folder` but locks, and the memory that those who read share."""
+    """Returns all files of `folder` but locks and the memory that readers share."""
     apart = (".lock", "-shm")
     return {
         file.name: file.read_bytes() for file in folder.iterdir() if file.is_file() and not file.name.endswith(apart)
@@ -42,7 +42,7 @@ def seen(folder: Path) -> dict[str, bytes]:
 
 
 async def refusal_of(file: Path, *, scratch: bool = False) -> str:
-    """What is said where `file` is not opened; and that nothing beside it or in it was changed."""
+    """Returns the message with which `file` isn't opened, after checking that nothing in its folder was changed."""
     before = seen(file.parent) if file.parent.is_dir() else {}
     with pytest.raises(StoreRefused) as refusal:
         await open_and_close(file, scratch=scratch)
@@ -70,7 +70,7 @@ async def test_a_database_of_another_program_is_refused(tmp_path: Path, journal:
 
 
 async def test_a_database_of_another_program_that_runs_is_refused(tmp_path: Path) -> None:
-    """Its table is in the write-ahead log alone, where a look at the file does not show it."""
+    """Its table is only in the write-ahead log, which isn't seen in the file."""
     with raw(tmp_path / "photos.db") as database:
         database.execute("PRAGMA journal_mode = wal")
         database.execute("CREATE TABLE photos (name)")
@@ -144,7 +144,7 @@ async def test_a_file_that_another_program_holds_locked_is_refused(
 
 @pytest.fixture
 def foreign(tmp_path: Path) -> Iterator[Path]:
-    """A folder that may be made one that cannot be written."""
+    """A folder that can be made unwritable."""
     folder = tmp_path / "foreign"
     folder.mkdir()
     yield folder
@@ -152,7 +152,7 @@ def foreign(tmp_path: Path) -> Iterator[Path]:
 
 
 def said_to_somebody(file: Path) -> str:
-    """What somebody is told who opens `file`, and has no rights but those of the file."""
+    """Returns the message for a user who opens `file` with only the permissions of the file."""
     with process(OPEN, url_of(file), before=WITHOUT_OVERRIDE) as somebody:
         said, complaint = somebody.communicate(timeout=PATIENCE_SECONDS)
     assert complaint == ""
@@ -170,7 +170,7 @@ async def test_a_folder_that_cannot_be_written_is_named(foreign: Path) -> None:
 
 
 async def store_of_rights(foreign: Path, mode: int) -> Path:
-    """A store in `foreign` that holds a task, and whose file alone has such rights."""
+    """A store in `foreign` that holds a task, and whose file has these permissions."""
     file = foreign / "tasks.db"
     async with opened(file) as repository:
         await add(repository)

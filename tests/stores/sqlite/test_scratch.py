@@ -1,4 +1,4 @@
-"""The scratch store is emptied; what is kept never is."""
+"""A scratch store is emptied; another store never is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ asyncio.run(crash())
 
 
 def crash(file: Path) -> str:
-    """A scratch store with two tasks, whose process dies; its generation."""
+    """Creates a scratch store with two tasks, whose process dies, and returns its generation."""
     with process(CRASH, url_of(file)) as crashing:
         generation, complaint = crashing.communicate(timeout=PATIENCE_SECONDS)
     assert complaint == ""
@@ -100,7 +100,7 @@ async def test_a_kept_file_is_never_taken_as_scratch(tmp_path: Path) -> None:
 
 
 async def test_a_kept_file_whose_process_was_killed_is_never_taken_as_scratch(tmp_path: Path) -> None:
-    """Its mark may be in the write-ahead log alone."""
+    """Its mark may be only in the write-ahead log."""
     file = tmp_path / "tasks.db"
     crash(file)
     async with opened(file):  # kept from now on

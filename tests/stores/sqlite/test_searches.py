@@ -1,4 +1,4 @@
-"""A search through all descriptions holds up nothing but searches."""
+"""A search through all descriptions delays nothing but other searches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasksvc.plugins import open_repository
 
 
 class Gate:
-    """Stands in for the test of a description, and stays in it while it is shut."""
+    """Replaces the test of a description, and waits in it while it is closed."""
 
     def __init__(self) -> None:
         self.open = threading.Event()
@@ -76,7 +76,7 @@ async def test_everything_else_goes_on_beside_a_count(tmp_path: Path, gate: Gate
 
 
 async def test_lists_and_counts_that_look_into_no_description_wait_for_no_search(tmp_path: Path, gate: Gate) -> None:
-    """Neither those that an index has in order, nor those that read every task."""
+    """These are lists that an index has in order, and those that read every task."""
     async with opened(tmp_path / "tasks.db") as repository:
         await add(repository, done=True)
         search = asyncio.ensure_future(repository.find(TaskQuery(q="x"), limit=9))
@@ -173,7 +173,7 @@ async def test_too_many_counts_are_refused(tmp_path: Path, gate: Gate) -> None:
 
 
 class Slow:
-    """Stands in for the test of a description, so that a search of all takes minutes."""
+    """Replaces the test of a description, so that a search of all takes minutes."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -211,7 +211,7 @@ async def test_close_ends_searches_and_counts(slow_repository: tuple[TaskReposit
 async def test_close_ends_a_search_that_is_about_to_begin(
     slow_repository: tuple[TaskRepository, Slow], turns: int
 ) -> None:
-    """SQLite's interrupt misses a statement that was sent, and whose thread has not begun it."""
+    """SQLite's interrupt misses a statement that was sent, and whose thread hasn't begun it."""
     repository, _ = slow_repository
     search = asyncio.ensure_future(repository.find(TaskQuery(q="none"), limit=9))
     for _ in range(turns):

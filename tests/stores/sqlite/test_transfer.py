@@ -1,4 +1,4 @@
-"""Dumps and restores, in little memory and all or nothing."""
+"""Dumps and restores, in little memory and completely or not at all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MEGABYTE = 2**20
 
 
 async def of_many(count: int) -> AsyncIterator[Entry]:
-    """A dump of so many tasks of about 2 KB."""
+    """Yields a dump of `count` tasks of about 2 KB."""
     yield StoreHeader("0", count, count, count)
     for number in range(1, count + 1):
         yield Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
@@ -82,7 +82,7 @@ async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> 
 
 
 async def filled(repository: TaskRepository) -> list[Entry]:
-    """A store with some of everything, pruned; what its dump holds."""
+    """Fills a store with entries of every kind, prunes it, and returns its dump."""
     for number in range(5):
         writes = (CreateTask(TaskDraft(f"{number}", labels=("a",))), PutRecord("space", f"{number}", {"value": number}))
         await repository.commit(

@@ -1,4 +1,4 @@
-"""From a URL to a file."""
+"""The file that a URL means."""
 
 from __future__ import annotations
 
