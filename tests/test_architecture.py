@@ -64,7 +64,7 @@ LIBRARIES = {
     "ports": {"pluggy"},
     "plugins": {"pluggy"},
     "api": {"aiohttp", "aiohttp_apispec", "apispec", "marshmallow", "prometheus_client", "webargs"},
-    "cli": {"click", "uvloop", "watchfiles"},
+    "cli": {"click", "jinja2", "uvloop", "watchfiles"},
     "testing": {"hypothesis", "pytest"},
 }
 """Libraries outside the standard library that each module may import. Others may import none."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tasksvc
 from tasksvc.cli.advice import with_advice
-from tasksvc.cli.garbage import without_garbage_collection
+from tasksvc.cli.imports import without_garbage_collection
 from tasksvc.cli.output import finish_streams, prepare_streams, say, tell
 from tasksvc.cli.variables import COMPLETION
 from tasksvc.domain.errors import TasksvcError

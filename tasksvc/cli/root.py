@@ -10,7 +10,7 @@ import click
 
 import tasksvc
 from tasksvc.cli.command import Group, describe, print_and_exit
-from tasksvc.cli.garbage import without_garbage_collection
+from tasksvc.cli.imports import without_garbage_collection
 from tasksvc.cli.output import tell
 from tasksvc.cli.variables import COMPLETION
 

@@ -23,7 +23,7 @@ from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
 from tasksvc.cli.command import Command, describe
-from tasksvc.cli.garbage import without_garbage_collection
+from tasksvc.cli.imports import DeferredCertificates, jinja2_imported_when_used, without_garbage_collection
 from tasksvc.cli.logs import set_up, wants_json
 from tasksvc.cli.process import notify, set_exit_deadline
 from tasksvc.cli.token_file import read_token_file
@@ -191,7 +191,8 @@ def _run(settings: Settings, timeouts: Timeouts, arguments: Sequence[str]) -> No
 
 
 async def _serve(settings: Settings, timeouts: Timeouts) -> None:
-    with without_garbage_collection():
+    certificates = DeferredCertificates()
+    with without_garbage_collection(), certificates, jinja2_imported_when_used():
         from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
         from tasksvc.api.server.listener import Listener, serve
@@ -220,6 +221,7 @@ async def _serve(settings: Settings, timeouts: Timeouts) -> None:
             admin_url=_url(settings.admin_host, ports[1]) if len(ports) > 1 else None,
         )
         notify("READY=1")
+        certificates.load()
 
     def stopping() -> None:
         notify("STOPPING=1")
