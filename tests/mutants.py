@@ -250,7 +250,7 @@ class RemembersAfterwards(ContractViolation):
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
-        if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._remembered:
+        if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._idempotency_records:
             return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         committed = await super().commit(writes, at=at)
         self.replay([IdempotencyRecord(idempotency_key, at, committed.results)])
@@ -721,7 +721,7 @@ class LeavesGapsInTheLog(ContractViolation):
         try:
             return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except RepositoryError:
-            self._ledger.seq += 1
+            self._ledger.last_seq += 1
             raise
 
 
@@ -860,8 +860,8 @@ class ForgetsKeysOnReopening(ContractViolation):
 class ListsRecordsFromTheStart(ContractViolation):
     caught_by = "test_records_are_listed_page_by_page"
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        return await super().records(space, limit=limit)
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        return await super().records(namespace, limit=limit)
 
 
 class IgnoresRecordVersions(ContractViolation):
@@ -877,9 +877,9 @@ class IgnoresRecordVersions(ContractViolation):
 class ListsRecordsByUTF16(ContractViolation):
     caught_by = "test_records_are_listed_by_name_in_code_point_order"
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        found = await super().records(space, after=after, limit=limit)
-        return sorted(found, key=lambda record: record.name.encode("utf-16-be"))
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        found = await super().records(namespace, after=after, limit=limit)
+        return sorted(found, key=lambda record: record.key.encode("utf-16-be"))
 
 
 # ---------------------------------------------------------------- keeping house, the end
@@ -898,7 +898,7 @@ class PrunesTheHead(ContractViolation):
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
-        self._ledger.seq = max((change.seq for change in self._log), default=0)
+        self._ledger.last_seq = max((change.seq for change in self._log), default=0)
         return more
 
 
@@ -968,7 +968,7 @@ class DumpsKeysAsTheyCame(ContractViolation):
         async for entry in super().dump():
             if not isinstance(entry, IdempotencyRecord | Change):
                 yield entry
-        for key_or_change in (*self._remembered.values(), *self._log):
+        for key_or_change in (*self._idempotency_records.values(), *self._log):
             yield key_or_change
 
 
@@ -984,8 +984,8 @@ class DumpsAMovingStore(ContractViolation):
     caught_by = "test_a_dump_is_one_snapshot"
 
     async def dump(self) -> Any:
-        yield StoreHeader(self._ledger.generation, self._ledger.last_id, self._ledger.seq, 0)
-        for entries in (self._tasks.values(), self._records.values(), self._remembered.values(), self._log):
+        yield StoreHeader(self._ledger.generation, self._ledger.last_id, self._ledger.last_seq, 0)
+        for entries in (self._tasks.values(), self._records.values(), self._idempotency_records.values(), self._log):
             for entry in list(entries):
                 yield entry
                 await asyncio.sleep(0)

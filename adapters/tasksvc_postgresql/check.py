@@ -11,11 +11,11 @@ from tasksvc_postgresql.greeting import SNAPSHOT, Connection
 from tasksvc_postgresql.retrying import Session
 
 _LABELS = """
-    WITH labels AS (SELECT label, id FROM tasks, json_array_elements_text(labels) label)
-    SELECT DISTINCT id FROM (
-        (SELECT * FROM labels EXCEPT SELECT label, id FROM task_labels)
-        UNION (SELECT label, id FROM task_labels EXCEPT SELECT * FROM labels)
-    ) differing ORDER BY id
+    WITH labels AS (SELECT label, id AS task_id FROM tasks, json_array_elements_text(labels) label)
+    SELECT DISTINCT task_id FROM (
+        (SELECT * FROM labels EXCEPT SELECT label, task_id FROM task_labels)
+        UNION (SELECT label, task_id FROM task_labels EXCEPT SELECT * FROM labels)
+    ) differing ORDER BY task_id
 """
 _FOLDED = "SELECT id, description, folded FROM tasks ORDER BY id"
 _ADVICE = "Copy the store to a new schema, where it is right again."

@@ -1,6 +1,6 @@
 """Commits as transactions.
 
-Whoever writes locks the row of the header first.  So transactions take turns, each sees all that
+Each transaction that writes locks the row of `store` first.  So transactions take turns, each sees all that
 those before it did, and the numbers of the log become visible in their order.
 """
 
@@ -46,42 +46,42 @@ from tasksvc_postgresql.rows import (
 CHANNEL = "tasksvc"
 """Of the notifications of changes.  They say: seq, generation, schema."""
 
-NOTIFY = f"pg_notify('{CHANNEL}', seq || ' ' || generation || ' ' || current_schema())"
+NOTIFY = f"pg_notify('{CHANNEL}', last_seq || ' ' || generation || ' ' || current_schema())"
 
-LOCK = "SELECT FROM header FOR UPDATE"
+LOCK = "SELECT FROM store FOR UPDATE"
 """What a transaction that writes begins with, so that it sees all that those before it did."""
 
 _TASKS = f"""
-    SELECT generation, last_id, seq, {TASK_COLUMNS} FROM header LEFT JOIN tasks ON id = ANY($1::bigint[])
+    SELECT generation, last_id, last_seq, {TASK_COLUMNS} FROM store LEFT JOIN tasks ON id = ANY($1::bigint[])
 """
 _RETRY_KEYS = f"""
-    SELECT {RETRY_KEY_COLUMNS} FROM retry_keys
+    SELECT {RETRY_KEY_COLUMNS} FROM idempotency_keys
     WHERE (scope, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 _RECORDS = f"""
-    SELECT {RECORD_COLUMNS} FROM records WHERE (space, name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
 _ADD = f"""
-    WITH head AS (
-        UPDATE header SET last_id = last_id + $1, seq = seq + $1
-        RETURNING generation, last_id - $1 AS last_id, seq - $1 AS first, seq
+    WITH updated AS (
+        UPDATE store SET last_id = last_id + $1, last_seq = last_seq + $1
+        RETURNING generation, last_id - $1 AS last_id, last_seq - $1 AS first, last_seq
     ), added AS (
         INSERT INTO tasks ({TASK_COLUMNS}, folded)
         SELECT last_id + id, description, done, completed_at, due_at, priority, labels, metadata, at, at, 1, folded
-        FROM head, unnest(
+        FROM updated, unnest(
             $2::bigint[], $3::text[], $4::bool[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::json[],
             $10::bigint[], $11::text[]
         ) AS task (id, description, done, completed_at, due_at, priority, labels, metadata, at, folded)
         RETURNING *
     ), labelled AS (
-        INSERT INTO task_labels (label, id)
-        SELECT label, last_id + id FROM head, unnest($12::text[], $13::bigint[]) AS labelled (label, id)
+        INSERT INTO task_labels (label, task_id)
+        SELECT label, last_id + task_id FROM updated, unnest($12::text[], $13::bigint[]) AS labelled (label, task_id)
     ), logged AS (
         INSERT INTO changes ({CHANGE_COLUMNS})
-        SELECT first + id - last_id, 'created', created_at, {TASK_COLUMNS} FROM head, added
+        SELECT first + id - last_id, 'created', created_at, {TASK_COLUMNS} FROM updated, added
     )
-    SELECT generation, last_id, first, {NOTIFY} FROM head
+    SELECT generation, last_id, first, {NOTIFY} FROM updated
 """
 
 _CHANGE = f"""
@@ -99,30 +99,30 @@ _CHANGE = f"""
     ), removed AS (
         DELETE FROM tasks WHERE id = ANY($13::bigint[])
     ), labelled AS (
-        INSERT INTO task_labels (label, id) SELECT * FROM unnest($14::text[], $15::bigint[])
+        INSERT INTO task_labels (label, task_id) SELECT * FROM unnest($14::text[], $15::bigint[])
     ), unlabelled AS (
-        DELETE FROM task_labels WHERE (label, id) IN (SELECT * FROM unnest($16::text[], $17::bigint[]))
+        DELETE FROM task_labels WHERE (label, task_id) IN (SELECT * FROM unnest($16::text[], $17::bigint[]))
     ), logged AS (
         INSERT INTO changes ({CHANGE_COLUMNS})
         SELECT * FROM unnest(
             $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[], $23::bool[], $24::bigint[],
             $25::bigint[], $26::bigint[], $27::json[], $28::json[], $29::bigint[], $30::bigint[], $31::bigint[]
         )
-    ), head AS (
-        UPDATE header SET last_id = $32, seq = $33 RETURNING *
+    ), updated AS (
+        UPDATE store SET last_id = $32, last_seq = $33 RETURNING *
     )
-    SELECT {NOTIFY} FROM head
+    SELECT {NOTIFY} FROM updated
 """
 _REMEMBER = f"""
-    INSERT INTO retry_keys ({RETRY_KEY_COLUMNS})
+    INSERT INTO idempotency_keys ({RETRY_KEY_COLUMNS})
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::json[])
 """
 _PUT_RECORDS = f"""
     INSERT INTO records ({RECORD_COLUMNS}) SELECT * FROM unnest($1::text[], $2::text[], $3::json[], $4::bigint[])
-    ON CONFLICT (space, name) DO UPDATE SET value = excluded.value, version = excluded.version
+    ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, version = excluded.version
 """
 _DROP_RECORDS = """
-    DELETE FROM records WHERE (space, name) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    DELETE FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
 
@@ -141,11 +141,11 @@ class Written(NamedTuple):
 
 async def write(session: Session, commits: Sequence[Commit]) -> Written:
     """Does `commits` in one transaction, in which each stands or falls alone."""
-    task_ids, retry_keys, record_names = read_set(commits)
-    if not task_ids and not retry_keys and not record_names:
+    task_ids, idempotency_keys, record_names = read_set(commits)
+    if not task_ids and not idempotency_keys and not record_names:
         return await _add(session, commits)
     await session.begin(LOCK)
-    ledger, found = await _read(session, task_ids, retry_keys, record_names)
+    ledger, found = await _read(session, task_ids, idempotency_keys, record_names)
     written = await _decided(ledger, commits)
     if written.entries:
         await _persist(session, written.entries, found, ledger)
@@ -164,7 +164,7 @@ async def _add(session: Session, commits: Sequence[Commit]) -> Written:
     ((generation, last_id, first, _),) = await session.write_alone(
         _ADD, len(tasks), *columns_of(rows, 10), *columns_of(labels, 2)
     )
-    return await _decided(Ledger(generation, last_id=last_id, seq=first), commits)
+    return await _decided(Ledger(generation, last_id=last_id, last_seq=first), commits)
 
 
 async def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
@@ -174,40 +174,47 @@ async def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
 
 
 async def _read(
-    session: Session, task_ids: set[int], retry_keys: set[_Name], record_names: set[_Name]
+    session: Session, task_ids: set[int], idempotency_keys: set[_Name], record_names: set[_Name]
 ) -> tuple[Ledger, dict[int, Task]]:
     """The ledger of what is named, and the tasks that were there.
 
     Each statement has a snapshot of its own (READ COMMITTED), taken after the lock.
     """
     rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if bounded(task_id) == task_id])
-    generation, last_id, seq = rows[0][:3]
+    generation, last_id, last_seq = rows[0][:3]
     found = {task.id: task for task in await in_turns(task_of, [row[3:] for row in rows if row[3] is not None])}
-    remembered: dict[_Name, IdempotencyRecord] = {}
-    if retry_keys:
-        for row in await session.fetch(_RETRY_KEYS, *columns_of(retry_keys, 2)):
-            remembered[row[0], row[1]] = await load_remembered(row)
+    idempotency_records: dict[_Name, IdempotencyRecord] = {}
+    if idempotency_keys:
+        for row in await session.fetch(_RETRY_KEYS, *columns_of(idempotency_keys, 2)):
+            idempotency_records[row[0], row[1]] = await load_remembered(row)
     records: dict[_Name, Record] = {}
     if record_names:
         for row in await session.fetch(_RECORDS, *columns_of(record_names, 2)):
             records[row[0], row[1]] = record_of(row)
-    ledger = Ledger(generation, last_id=last_id, seq=seq, tasks=dict(found), remembered=remembered, records=records)
+    ledger = Ledger(
+        generation,
+        last_id=last_id,
+        last_seq=last_seq,
+        tasks=dict(found),
+        idempotency_records=idempotency_records,
+        records=records,
+    )
     return ledger, found
 
 
 async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, Task], ledger: Ledger) -> None:
     """Writes what was decided, where `found` are the tasks as they were and `ledger` is where the log is then."""
     changes: list[Change] = []
-    remembered: list[Row] = []
+    idempotency_records: list[Row] = []
     records: dict[_Name, Record] = {}
     for entry in entries:
         match entry:
             case Change():
                 changes.append(entry)
             case IdempotencyRecord():
-                remembered.append(retry_key_row(entry))
-            case Record(space, name):
-                records[space, name] = entry
+                idempotency_records.append(retry_key_row(entry))
+            case Record(namespace, key):
+                records[namespace, key] = entry
             case Task() | StoreHeader():
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
@@ -226,10 +233,10 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
             *columns_of(labels_before - labels_after, 2),
             *columns_of(map(change_row, changes), 14),
             ledger.last_id,
-            ledger.seq,
+            ledger.last_seq,
         )
-    if remembered:
-        await session.fetch(_REMEMBER, *columns_of(remembered, 5))
+    if idempotency_records:
+        await session.fetch(_REMEMBER, *columns_of(idempotency_records, 5))
     if put := [record_row(record) for record in records.values() if record.version]:
         await session.fetch(_PUT_RECORDS, *columns_of(put, 4))
     if dropped := [name for name, record in records.items() if not record.version]:

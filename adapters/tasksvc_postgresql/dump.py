@@ -53,19 +53,20 @@ PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_sessi
 
 _PARTS: Mapping[str, tuple[str, Callable[[Row], Entry]]] = {
     "all_tasks": (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_of),
-    "all_records": (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", record_of),
-    "all_retry_keys": (f"SELECT {RETRY_KEY_COLUMNS} FROM retry_keys ORDER BY scope, value", remembered_of),
+    "all_records": (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", record_of),
+    "all_idempotency_keys": (f"SELECT {RETRY_KEY_COLUMNS} FROM idempotency_keys ORDER BY scope, value", remembered_of),
     "all_changes": (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_of),
 }
 """For each cursor, what it reads, and what its rows are."""
 _EMPTY = """
-    SELECT last_id = 0 AND seq = 0
-        AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records) AND NOT EXISTS (SELECT FROM retry_keys)
-    FROM header
+    SELECT last_id = 0 AND last_seq = 0
+        AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records)
+        AND NOT EXISTS (SELECT FROM idempotency_keys)
+    FROM store
 """
 _BEGIN_ANEW = f"""
-    WITH head AS (UPDATE header SET generation = $1, last_id = $2, seq = $3, floor = $4 RETURNING *)
-    SELECT {NOTIFY} FROM head
+    WITH updated AS (UPDATE store SET generation = $1, last_id = $2, last_seq = $3, pruned_seq = $4 RETURNING *)
+    SELECT {NOTIFY} FROM updated
 """
 
 
@@ -74,7 +75,7 @@ async def dump(connection: Connection, name: str) -> AsyncIterator[Entry]:
     session = Session(connection, timeout=STEP_TIMEOUT)
     with in_our_words(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
-        (header,) = await session.fetch("SELECT generation, last_id, seq, floor FROM header")
+        (header,) = await session.fetch("SELECT generation, last_id, last_seq, pruned_seq FROM store")
     yield StoreHeader(*header)
     for cursor, (statement, entry_of) in _PARTS.items():
         async for row in rows_of(session, name, statement, cursor=cursor):
@@ -126,7 +127,7 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Entr
         await _copy(session, batch)
         await session.fetch(_BEGIN_ANEW, *header)
         await session.commit()
-    return Position(header.generation, header.seq)
+    return Position(header.generation, header.last_seq)
 
 
 def _size(entry: Entry) -> int:
@@ -149,14 +150,14 @@ async def _copy(session: Session, batch: Sequence[Entry]) -> None:
                 [(*task_row(task), fold_text(task.description)) for task in tasks],
             )
             labels = [(label, task.id) for task in tasks for label in task.labels]
-            await session.copy("task_labels", "label, id", labels)
+            await session.copy("task_labels", "label, task_id", labels)
         case [Record()]:
             await session.copy(
                 "records", RECORD_COLUMNS, [record_row(record) for record in cast(Sequence[Record], batch)]
             )
         case [IdempotencyRecord()]:
             rows = [retry_key_row(remembered) for remembered in cast(Sequence[IdempotencyRecord], batch)]
-            await session.copy("retry_keys", RETRY_KEY_COLUMNS, rows)
+            await session.copy("idempotency_keys", RETRY_KEY_COLUMNS, rows)
         case [Change()]:
             await session.copy(
                 "changes", CHANGE_COLUMNS, [change_row(change) for change in cast(Sequence[Change], batch)]

@@ -61,7 +61,7 @@ def listing_statement(listing: Listing) -> Statement:
         places = [last_id] if query.sort is SortField.ID else [values.put(_place(after, query.descending)), last_id]
         conditions.append(f"({', '.join(order)}) {further} ({', '.join(places)})")
         if query.sort is SortField.ID:  # of the labels too, so that their index is entered at the place
-            conditions += [f"label{number}.id {further} {last_id}" for number in range(len(query.labels))]
+            conditions += [f"label{number}.task_id {further} {last_id}" for number in range(len(query.labels))]
 
     columns = ", ".join(f"tasks.{column}" for column in TASK_COLUMNS.split(", "))
     keys = [f"key{number}" for number in range(len(order))]
@@ -82,8 +82,8 @@ def listing_statement(listing: Listing) -> Statement:
     if max_bytes is not None:
         page, running = bounded_rows(page, outer), "running"
     statement = (
-        f"SELECT generation, seq, {running}, {TASK_COLUMNS}"
-        f" FROM header LEFT JOIN ({page}) page ON true ORDER BY {outer}"
+        f"SELECT generation, last_seq, {running}, {TASK_COLUMNS}"
+        f" FROM store LEFT JOIN ({page}) page ON true ORDER BY {outer}"
     )
     return statement, values.all
 
@@ -156,7 +156,7 @@ def _filtered(query: TaskQuery, values: _Values) -> tuple[list[str], list[str]]:
     # Within these bounds the index is entered and left without a look at tasks that are not due.
     is_due = f"{due_key} > {_FIRST}" if query.descending else f"{due_key} < {_LAST}"
     for number, label in enumerate(query.labels):
-        tables.append(f"JOIN task_labels label{number} ON label{number}.id = tasks.id")
+        tables.append(f"JOIN task_labels label{number} ON label{number}.task_id = tasks.id")
         conditions.append(f"label{number}.label = {values.put(label)}")
     if query.done is not None:
         conditions.append(f"done = {values.put(query.done)}")

@@ -26,26 +26,26 @@ _LINEAGE = """
         (SELECT system_identifier FROM pg_control_system()),
         left(pg_walfile_name(pg_current_wal_insert_lsn()), 8),
         (SELECT oid FROM pg_database WHERE datname = current_database()),
-        header.tableoid,
+        store.tableoid,
         (SELECT xmin FROM migrations WHERE number = 1)
     )
 """
 """The cluster, the timeline, the database, the table, and the transaction that wrote a row that is never changed."""
 _IS_READ_ONLY = "pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 _STATE = f"""
-    SELECT is_read_only, generation, seq, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END
-    FROM header, (SELECT {_IS_READ_ONLY} AS is_read_only) AS server
+    SELECT is_read_only, generation, last_seq, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END
+    FROM store, (SELECT {_IS_READ_ONLY} AS is_read_only) AS server
 """
-_STATE_ALONE = f"SELECT {_IS_READ_ONLY}, generation, seq, lineage, lineage FROM header"
-_NOTE = "UPDATE header SET lineage = $1 WHERE lineage = ''"
+_STATE_ALONE = f"SELECT {_IS_READ_ONLY}, generation, last_seq, lineage, lineage FROM store"
+_NOTE = "UPDATE store SET lineage = $1 WHERE lineage = ''"
 _RENEW = f"""
-    WITH head AS (
-        UPDATE header SET generation = $1, lineage = $2 WHERE generation = $3 AND lineage = $4 RETURNING *
+    WITH updated AS (
+        UPDATE store SET generation = $1, lineage = $2 WHERE generation = $3 AND lineage = $4 RETURNING *
     )
-    SELECT {NOTIFY} FROM head
+    SELECT {NOTIFY} FROM updated
 """
 _RENEW_ANYWAY = f"""
-    WITH head AS (UPDATE header SET generation = $1 RETURNING *) SELECT seq, {NOTIFY} FROM head
+    WITH updated AS (UPDATE store SET generation = $1 RETURNING *) SELECT last_seq, {NOTIFY} FROM updated
 """
 
 

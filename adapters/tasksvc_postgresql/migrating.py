@@ -6,7 +6,7 @@ import logging
 import zlib
 from importlib import resources
 
-from tasksvc import SchemaOutdated, StoreRefused, new_generation
+from tasksvc import SchemaOutdated, SchemaTooOld, StoreRefused, new_generation
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
 from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings, quoted
@@ -47,7 +47,7 @@ async def migrate(session: Session, settings: Settings) -> None:
             await session.execute(statements)
             await session.fetch("INSERT INTO migrations (number) VALUES ($1)", step)
     if number is None:
-        await session.fetch("INSERT INTO header VALUES ($1, 0, 0, 0)", new_generation())
+        await session.fetch("INSERT INTO store VALUES ($1, 0, 0, 0)", new_generation())
     await session.commit()
     if number != len(steps):
         _logger.info("%s: schema %d, %s.", settings.name, len(steps), f"before {number}" if number else "new")
@@ -81,7 +81,9 @@ async def _number(session: Session, settings: Settings, needed: Privileges, *, k
     names = {name for (name,) in tables}
     if not names:
         return None
-    if not {"migrations", "header"} <= names:
+    if {"migrations", "header"} <= names:  # the tables of before the first release
+        raise SchemaTooOld(f"The schema {settings.schema} of {settings.name}")
+    if not {"migrations", "store"} <= names:
         raise StoreRefused(
             f"The schema {settings.schema} of {settings.name} holds tables that are not tasksvc's."
             " Name a schema of its own with ?schema=NAME."

@@ -14,12 +14,12 @@ Privileges = Mapping[str, tuple[str, ...]]
 
 SERVING: Final[Privileges] = {
     "migrations": ("SELECT",),
-    "header": ("SELECT", "UPDATE"),
+    "store": ("SELECT", "UPDATE"),
     "tasks": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "task_labels": ("SELECT", "INSERT", "DELETE"),
     "changes": ("SELECT", "INSERT", "DELETE"),
     "records": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "retry_keys": ("SELECT", "INSERT", "DELETE"),
+    "idempotency_keys": ("SELECT", "INSERT", "DELETE"),
 }
 READING: Final[Privileges] = dict.fromkeys(SERVING, ("SELECT",))
 

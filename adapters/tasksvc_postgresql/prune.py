@@ -8,23 +8,23 @@ from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import micros
 
 _OLDEST_CHANGES = """
-    SELECT generation, header.seq, page.*
-    FROM header LEFT JOIN (
+    SELECT generation, last_seq, page.*
+    FROM store LEFT JOIN (
         SELECT seq, at FROM changes ORDER BY seq LIMIT $1
     ) page ON true
     ORDER BY page.seq
 """
 _DROP_CHANGES = """
-    WITH head AS (
-        UPDATE header SET floor = greatest(floor, $2) WHERE generation = $1 RETURNING floor
+    WITH updated AS (
+        UPDATE store SET pruned_seq = greatest(pruned_seq, $2) WHERE generation = $1 RETURNING pruned_seq
     )
-    DELETE FROM changes USING head WHERE seq <= head.floor
+    DELETE FROM changes USING updated WHERE seq <= updated.pruned_seq
 """
 _DROP_RETRY_KEYS = """
     WITH old AS (
-        SELECT scope, value FROM retry_keys WHERE at < $1 ORDER BY at, scope, value LIMIT $2 + 1
+        SELECT scope, value FROM idempotency_keys WHERE at < $1 ORDER BY at, scope, value LIMIT $2 + 1
     ), dropped AS (
-        DELETE FROM retry_keys WHERE (scope, value) IN (SELECT scope, value FROM old LIMIT $2)
+        DELETE FROM idempotency_keys WHERE (scope, value) IN (SELECT scope, value FROM old LIMIT $2)
     )
     SELECT count(*) FROM old
 """

@@ -58,17 +58,17 @@ from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 
 _logger = logging.getLogger(__name__)
 
-_TASKS = f"SELECT generation, {TASK_COLUMNS} FROM header, tasks WHERE id = ANY($1::bigint[])"
+_TASKS = f"SELECT generation, {TASK_COLUMNS} FROM store, tasks WHERE id = ANY($1::bigint[])"
 _SOME_CHANGES = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $2 ORDER BY seq LIMIT $3"
 _CHANGES = f"""
-    SELECT generation, floor, header.seq, running, {CHANGE_COLUMNS.replace("seq", "page.seq", 1)}
-    FROM header LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq")}) page ON true
-    ORDER BY page.seq
+    SELECT generation, pruned_seq, last_seq, running, {CHANGE_COLUMNS}
+    FROM store LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq")}) page ON true
+    ORDER BY seq
 """
 _UNBOUNDED = 2**62
 """Bytes.  More than any page has."""
-_RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name = $2"
-_RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = $1 AND name > $2 ORDER BY name LIMIT $3"
+_RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
+_RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"
 
 Answer = TypeVar("Answer")
 
@@ -180,26 +180,26 @@ class PostgreSQLRepository(TaskRepository):
 
     async def _read_changes(self, since: Position, limit: int, max_bytes: int | None, session: Session) -> ChangePage:
         rows = await session.fetch(_CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, bounded(since.seq), limit)
-        generation, floor, head = rows[0][:3]
-        start = resolve_position(since, generation=generation, floor=floor, head=head)
+        generation, pruned_seq, last_seq = rows[0][:3]
+        start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
         count = how_many([row[3] for row in rows], limit, max_bytes)
         changes = [change_of(row[4:]) for row in rows[:count] if row[4] is not None]
         end = changes[-1].seq if changes else start
-        return ChangePage(changes, Position(generation, end), end < head)
+        return ChangePage(changes, Position(generation, end), end < last_seq)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         await self._listener.wait(since, timeout=timeout)
 
     # ------------------------------------------------------------ records
 
-    async def record(self, space: str, name: str) -> Record | None:
+    async def record(self, namespace: str, key: str) -> Record | None:
         self._check_open()
-        rows = await self._connections.run(lambda session: session.fetch(_RECORD, space, name))
+        rows = await self._connections.run(lambda session: session.fetch(_RECORD, namespace, key))
         return record_of(rows[0]) if rows else None
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self._check_open()
-        rows = await self._connections.run(lambda session: session.fetch(_RECORDS, space, after, limit))
+        rows = await self._connections.run(lambda session: session.fetch(_RECORDS, namespace, after, limit))
         return [record_of(row) for row in rows]
 
     # ------------------------------------------------------------ keeping house

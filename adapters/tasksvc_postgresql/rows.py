@@ -15,7 +15,7 @@ TASK_COLUMNS = (
 )
 """In the order of task_of() and task_row()."""
 CHANGE_COLUMNS = "seq, kind, at, task_id, " + TASK_COLUMNS.removeprefix("id, ")
-RECORD_COLUMNS = "space, name, value, version"
+RECORD_COLUMNS = "namespace, key, value, version"
 RETRY_KEY_COLUMNS = "scope, value, fingerprint, at, results"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,13 +90,13 @@ def change_of(row: Row) -> Change:
 
 def record_row(record: Record) -> Row:
     """The columns of a record."""
-    return (record.space, record.name, to_json(record.value), record.version)
+    return (record.namespace, record.key, to_json(record.value), record.version)
 
 
 def record_of(row: Row) -> Record:
     """The record of its columns."""
-    space, name, value, version = row
-    return Record(space, name, codec.loads(value), version)
+    namespace, key, value, version = row
+    return Record(namespace, key, codec.loads(value), version)
 
 
 def retry_key_row(remembered: IdempotencyRecord) -> Row:

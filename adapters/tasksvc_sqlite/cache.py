@@ -27,7 +27,7 @@ class StoreCache:
     """The last change, the highest id, and the recent tasks and pages."""
 
     def __init__(self, header: StoreHeader) -> None:
-        self.generation, self.last_id, self.seq, _ = header
+        self.generation, self.last_id, self.last_seq, _ = header
         self.tasks = TaskCache()
         self.pages = PageCache()
         self.changed = asyncio.Event()
@@ -36,7 +36,7 @@ class StoreCache:
     @property
     def position(self) -> Position:
         """The position of the last change."""
-        return Position(self.generation, self.seq)
+        return Position(self.generation, self.last_seq)
 
     def begin_commit(self, task_ids: Iterable[int]) -> None:
         """A commit that changes these tasks is about to be written."""
@@ -45,7 +45,7 @@ class StoreCache:
 
     def end_commit(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
         """It is written, and left the store and these tasks so."""
-        self.last_id, self.seq = ledger.last_id, ledger.seq
+        self.last_id, self.last_seq = ledger.last_id, ledger.last_seq
         self.tasks.end_commit([Found(task, self.generation) for task in tasks.values() if task is not None])
         self.pages.end_commit()
         self.wake()
@@ -61,7 +61,7 @@ class StoreCache:
 
     def restore_ends(self, header: StoreHeader) -> None:
         """It is filled, or still empty; this is its header."""
-        self.generation, self.last_id, self.seq, _ = header
+        self.generation, self.last_id, self.last_seq, _ = header
         self.abort_commit()
         self.wake()
 

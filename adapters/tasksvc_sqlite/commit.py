@@ -86,9 +86,9 @@ class Committer:
 
     async def _ledger_for(self, commits: Sequence[Commit]) -> Ledger:
         """All that `commits` name, as the last transaction left it."""
-        task_ids, retry_keys, record_names = read_set(commits)
+        task_ids, idempotency_keys, record_names = read_set(commits)
         tasks: dict[int, Task] = {}
-        remembered: dict[tuple[str, str], IdempotencyRecord] = {}
+        idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
         records: dict[tuple[str, str], Record] = {}
         missing: list[tuple[int]] = []
         for task_id in task_ids:
@@ -99,19 +99,19 @@ class Committer:
         for statement in lookups(TASK_COLUMNS, "tasks", ("id",), missing):
             for task in await in_turns(to_task, await self._writer.rows(*statement)):
                 tasks[task.id] = task
-        for statement in lookups(REMEMBERED_COLUMNS, "retry_keys", ("scope", "value"), list(retry_keys)):
+        for statement in lookups(REMEMBERED_COLUMNS, "idempotency_keys", ("scope", "value"), list(idempotency_keys)):
             for row in await self._writer.rows(*statement):
-                remembered[row[0], row[1]] = await load_remembered(row)
-        for statement in lookups(RECORD_COLUMNS, "records", ("space", "name"), list(record_names)):
+                idempotency_records[row[0], row[1]] = await load_remembered(row)
+        for statement in lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
             for row in await self._writer.rows(*statement):
                 records[row[0], row[1]] = to_record(row)
         memory = self._memory
         return Ledger(
             memory.generation,
             last_id=memory.last_id,
-            seq=memory.seq,
+            last_seq=memory.last_seq,
             tasks=tasks,
-            remembered=remembered,
+            idempotency_records=idempotency_records,
             records=records,
         )
 
@@ -130,20 +130,21 @@ class Committer:
         """As the port says."""
         async with self._writer:
             oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
-            first_kept = self._memory.seq - log_keep + 1
+            first_kept = self._memory.last_seq - log_keep + 1
             old: list[int] = []
             for seq, at in oldest:
                 if at >= microseconds(log_before) and seq >= first_kept:
                     break
                 old.append(seq)
             expired = await self._writer.rows(
-                "SELECT rowid FROM retry_keys WHERE at < ? ORDER BY at LIMIT ?", (microseconds(keys_before), limit + 1)
+                "SELECT rowid FROM idempotency_keys WHERE at < ? ORDER BY at LIMIT ?",
+                (microseconds(keys_before), limit + 1),
             )
-            to_do = [Statement("DELETE FROM retry_keys WHERE rowid = ?", row) for row in expired[:limit]]
+            to_do = [Statement("DELETE FROM idempotency_keys WHERE rowid = ?", row) for row in expired[:limit]]
             if old:
-                floor = old[:limit][-1]
-                to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (floor,)))
-                to_do.append(Statement("UPDATE store SET floor = ?", (floor,)))
+                pruned_seq = old[:limit][-1]
+                to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (pruned_seq,)))
+                to_do.append(Statement("UPDATE store SET pruned_seq = ?", (pruned_seq,)))
             if to_do:
                 await run_to_completion(self._writer.write(to_do))
         return len(old) > limit or len(expired) > limit

@@ -31,8 +31,8 @@ _AT_ONCE: Final = 64
 
 _KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
     (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", to_task),
-    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY space, name", to_record),
-    (f"SELECT {REMEMBERED_COLUMNS} FROM retry_keys ORDER BY scope, value", to_remembered),
+    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", to_record),
+    (f"SELECT {REMEMBERED_COLUMNS} FROM idempotency_keys ORDER BY scope, value", to_remembered),
     (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", to_change),
 )
 
@@ -80,8 +80,8 @@ async def _put(writer: Writer, entries: Sequence[Entry]) -> None:
         to_do = as_they_are(entries)
         for header in entries[:1]:
             if isinstance(header, StoreHeader):
-                values = (new_generation(), header.last_id, header.floor)
-                to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, floor = ?", values))
+                values = (new_generation(), header.last_id, header.pruned_seq)
+                to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, pruned_seq = ?", values))
         await run_to_completion(writer.more(to_do))
     except UNSTORABLE as error:
         raise unstorable(error) from error

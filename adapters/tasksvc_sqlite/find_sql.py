@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from tasksvc import Cursor, SortField, TaskQuery, fold_text
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamp_int64, is_storable, marks, microseconds, with_rows
 
-_HEAD: Final = "SELECT generation, max(floor, ifnull((SELECT max(seq) FROM changes), 0)), floor"
+_HEAD: Final = "SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)), pruned_seq"
 _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
 """What the tasks that an index leaves out are sorted by."""

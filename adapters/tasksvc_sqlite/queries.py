@@ -236,28 +236,28 @@ class Queries:
             return ChangePage((), since, more=False)
         log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamp_int64(since.seq),))
         statement = with_head(CHANGE_COLUMNS, [log], limit)
-        (generation, head, floor, *_), rows, _ = await self._quick.page(
+        (generation, last_seq, pruned_seq, *_), rows, _ = await self._quick.page(
             statement, size=size_of_change, max_bytes=max_bytes
         )
-        end = resolve_position(since, generation=generation, floor=floor, head=head) + len(rows)
-        return ChangePage(await in_turns(to_change, rows), Position(generation, end), more=end < head)
+        end = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq) + len(rows)
+        return ChangePage(await in_turns(to_change, rows), Position(generation, end), more=end < last_seq)
 
-    async def record(self, space: str, name: str) -> Record | None:
+    async def record(self, namespace: str, key: str) -> Record | None:
         """As the port says."""
         self.check_open()
-        if not is_storable(space, name):
+        if not is_storable(namespace, key):
             return None
-        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = ? AND name = ?"
-        rows = await self._quick.rows(sql, (space, name))
+        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = ? AND key = ?"
+        rows = await self._quick.rows(sql, (namespace, key))
         return to_record(rows[0]) if rows else None
 
-    async def records(self, space: str, *, after: str, limit: int) -> Sequence[Record]:
+    async def records(self, namespace: str, *, after: str, limit: int) -> Sequence[Record]:
         """As the port says."""
         self.check_open()
-        if not is_storable(space, after):
+        if not is_storable(namespace, after):
             return []
-        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE space = ? AND name > ? ORDER BY name LIMIT ?"
-        return [to_record(row) for row in await self._quick.rows(sql, (space, after, limit))]
+        sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = ? AND key > ? ORDER BY key LIMIT ?"
+        return [to_record(row) for row in await self._quick.rows(sql, (namespace, after, limit))]
 
     async def ping(self) -> None:
         """Raises StoreUnavailable where the file cannot be read."""

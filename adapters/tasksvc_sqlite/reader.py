@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import Entry, SchemaOutdated, StoreReader, StoreRefused, StoreUnavailable, new_generation
+from tasksvc import Entry, SchemaOutdated, SchemaTooOld, StoreReader, StoreRefused, StoreUnavailable, new_generation
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interrupt
 from tasksvc_sqlite.errors import open_failure, read_failure
-from tasksvc_sqlite.schema import APPLICATION_ID, VERSION, script
+from tasksvc_sqlite.schema import APPLICATION_ID, FIRST, VERSION, script
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 _LABELS: Final = "SELECT label, task_id FROM task_labels"
@@ -66,6 +66,8 @@ async def open_to_read(path: str) -> SQLiteReader:
         raise StoreRefused(open_failure(error, path)) from error
     if application_id != APPLICATION_ID:
         raise StoreRefused(f"{path} is no store of tasksvc. Name another file.")
+    if version < FIRST:
+        raise SchemaTooOld(path)
     if version != VERSION:
         found = f"The schema of {path} is version {version}, and this tasksvc reads {VERSION}."
         if version < VERSION:
@@ -137,7 +139,7 @@ async def _schema(connection: aiosqlite.Connection) -> list[str]:
     there = {tuple(row) for row in await connection.execute_fetchall(_OBJECTS)}
     model = sqlite3.connect(":memory:")
     try:
-        model.executescript("".join(map(script, range(1, VERSION + 1))))
+        model.executescript("".join(map(script, range(FIRST, VERSION + 1))))
         due = set(model.execute(_OBJECTS))
     finally:
         model.close()

@@ -93,16 +93,16 @@ class SQLiteRepository(TaskRepository):
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         self._reads.check_open()
-        if since.seq >= self._memory.seq:
+        if since.seq >= self._memory.last_seq:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._memory.changed.wait()
 
-    async def record(self, space: str, name: str) -> Record | None:
-        return await self._reads.record(space, name)
+    async def record(self, namespace: str, key: str) -> Record | None:
+        return await self._reads.record(namespace, key)
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        return await self._reads.records(space, after=after, limit=limit)
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        return await self._reads.records(namespace, after=after, limit=limit)
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         self._reads.check_open()
@@ -201,7 +201,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             writer = Writer(connection, path, lock.mark)
             await writer.set_up()
             header = await writer.header()
-            if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.seq))) is not None:
+            if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.last_seq))) is not None:
                 await connection.execute_fetchall(*renewal())
                 header = await writer.header()
                 _logger.warning(_RENEWED, path, doubt)

@@ -29,7 +29,7 @@ TASK_COLUMNS: Final = (
     "id, version, description, done, completed_at, due_at, priority, labels, metadata, created_at, updated_at"
 )
 CHANGE_COLUMNS: Final = f"seq, kind, at, {TASK_COLUMNS.replace('id', 'task_id', 1)}"
-RECORD_COLUMNS: Final = "space, name, value, version"
+RECORD_COLUMNS: Final = "namespace, key, value, version"
 REMEMBERED_COLUMNS: Final = "scope, value, fingerprint, at, results"
 _PLAIN_COLUMNS: Final = "seq, at, task_id, description"
 """Of the creation of a task that is nothing but its description; the rest are defaults of the table."""
@@ -66,8 +66,8 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
         match entry:
             case Change():
                 changes.append(entry)
-            case Record(space, name, _, 0):
-                others.append(Statement("DELETE FROM records WHERE space = ? AND name = ?", (space, name)))
+            case Record(namespace, key, _, 0):
+                others.append(Statement("DELETE FROM records WHERE namespace = ? AND key = ?", (namespace, key)))
             case Record():
                 others.append(Statement(f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)", _record(entry)))
             case IdempotencyRecord():
@@ -137,7 +137,7 @@ def _insert(table: str, columns: str, rows: int) -> str:
 def _remember(rows: int) -> str:
     # The results are bound as bytes, since as Python's text they can take four times the memory.
     values = ", ".join(["(?, ?, ?, ?, CAST(? AS TEXT))"] * rows)
-    return f"INSERT INTO retry_keys ({REMEMBERED_COLUMNS}) VALUES {values}"
+    return f"INSERT INTO idempotency_keys ({REMEMBERED_COLUMNS}) VALUES {values}"
 
 
 def _is_plain(change: Change) -> bool:
@@ -174,7 +174,7 @@ def _task(task: Task) -> Row:
 
 
 def _record(record: Record) -> Row:
-    return (record.space, record.name, codec.dumps(record.value).decode(), record.version)
+    return (record.namespace, record.key, codec.dumps(record.value).decode(), record.version)
 
 
 def _remembered(remembered: IdempotencyRecord) -> Row:
@@ -237,11 +237,11 @@ def to_change(row: Row) -> Change:
 
 def to_record(row: Row) -> Record:
     """Of a row of RECORD_COLUMNS."""
-    space, name, value, version = row
+    namespace, key, value, version = row
     try:
-        return Record(space, name, codec.loads(value), version)
+        return Record(namespace, key, codec.loads(value), version)
     except UNREADABLE as error:
-        raise damage(f"The record {name!r} of {space!r}", error) from error
+        raise damage(f"The record {key!r} of {namespace!r}", error) from error
 
 
 async def load_remembered(row: Row) -> IdempotencyRecord:

@@ -11,14 +11,16 @@ from typing import Final
 
 import aiosqlite
 
-from tasksvc import StoreIsKept, StoreRefused, new_generation
+from tasksvc import SchemaTooOld, StoreIsKept, StoreRefused, new_generation
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.errors import unwritable
 from tasksvc_sqlite.rows import Statement
 
 APPLICATION_ID: Final = int.from_bytes(b"task")
-VERSION: Final = 1
-"""Of the schema: the number of the last migration."""
+FIRST: Final = 2
+"""The number of the first migration.  Version 1 of the schema is of before the first release, and isn't read."""
+VERSION: Final = 2
+"""The version of the schema, which is the number of the last migration."""
 
 _logger = logging.getLogger(__name__)
 
@@ -32,14 +34,14 @@ _APPLICATION_ID_AT: Final = 68
 HEADER: Final = """
 SELECT generation,
   max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
-  max(floor, ifnull((SELECT max(seq) FROM changes), 0)),
-  floor
+  max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
+  pruned_seq
 FROM store"""
 """The one row of the Header."""
 
 HOLDS_SOMETHING: Final = """
-SELECT last_id OR floor OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
-  OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM retry_keys)
+SELECT last_id OR pruned_seq OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
+  OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM idempotency_keys)
 FROM store"""
 """Whether anything was ever written."""
 
@@ -96,6 +98,8 @@ async def _recognize(connection: aiosqlite.Connection, path: str) -> None:
     ((changed,),) = await connection.execute_fetchall("PRAGMA schema_version")
     if application_id != APPLICATION_ID and (application_id or version or changed):
         raise StoreRefused(f"{path} is an SQLite database of another program. Name another file.")
+    if 0 < version < FIRST:
+        raise SchemaTooOld(path)
     if version > VERSION:
         raise StoreRefused(
             f"{path} was written by a newer tasksvc: its schema is version {version}, and this one knows {VERSION}."
@@ -146,7 +150,7 @@ async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) ->
     """Brings the schema up to date, and sets the scratch mark; whether there was none, and whether it had been set."""
     await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
     ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
-    for number in range(version + 1, VERSION + 1):
+    for number in range(max(version + 1, FIRST), VERSION + 1):
         await _apply(writer, number)
     if version == 0:
         await _put_header(writer, scratch=scratch)
@@ -169,7 +173,7 @@ async def empty(writer: aiosqlite.Connection) -> None:
     tables = await writer.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")
     for (table,) in tables:
         await writer.execute_fetchall(f'DROP TABLE "{table}"')
-    for number in range(1, VERSION + 1):
+    for number in range(FIRST, VERSION + 1):
         await _apply(writer, number)
     await _put_header(writer, scratch=True)
     await writer.execute_fetchall("COMMIT")

@@ -91,12 +91,12 @@ class Writer:
 
     async def header(self) -> StoreHeader:
         """Of the store.  Raises like rows()."""
-        ((generation, last_id, seq, floor),) = await self.rows(HEADER)
-        return StoreHeader(generation, last_id, seq, floor)
+        ((generation, last_id, last_seq, pruned_seq),) = await self.rows(HEADER)
+        return StoreHeader(generation, last_id, last_seq, pruned_seq)
 
     async def keep_mark(self, header: StoreHeader) -> None:
         """Notes beside the file how far its log goes.  Raises like rows()."""
-        await self.rows(KEEP_MARK, (header.generation, header.seq))
+        await self.rows(KEEP_MARK, (header.generation, header.last_seq))
 
     async def write(self, statements: Sequence[Statement], *, head: Position | None = None) -> None:
         """Does all of `statements` in one transaction, which is on disk when this returns.

@@ -15,6 +15,7 @@ from tasksvc import (
     InMemoryRepository,
     InvalidStoreURL,
     OutcomeUnknown,
+    SchemaTooOld,
     StoreFull,
     StoreHeader,
     StoreInUse,
@@ -28,8 +29,10 @@ from tasksvc import (
     new_generation,
 )
 
-FORMAT = b'{"format":"tasksvc_jsonl 1"}\n'
+FORMAT = b'{"format":"tasksvc_jsonl 2"}\n'
 """The first line of each file."""
+FORMAT_1 = b'{"format":"tasksvc_jsonl 1"}\n'
+"""The first line of files that were made before the first release, in which some things had other names."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -107,6 +110,8 @@ class JSONLRepository(InMemoryRepository):
 
 def _commits(content: bytes, path: Path) -> list[list[Entry]]:
     """Yields the entries of each commit in a file, the header first. Raises StoreRefused."""
+    if content.startswith(FORMAT_1):
+        raise SchemaTooOld(str(path))
     if not content.startswith(FORMAT) and not FORMAT.startswith(content):
         raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
     commits: list[list[Entry]] = []

@@ -52,18 +52,18 @@ class _Books:
         self._ids, self._states = array("q"), array("q")
         self._logged, self._versions = array("q"), array("q")  # by the log, for each of the tasks
         self._missing: set[int] = set()
-        self._seq = header.floor
+        self._seq = header.pruned_seq
         self._last: Record | IdempotencyRecord | None = None
 
     def enter(self, entry: Entry) -> Iterator[str]:
         match entry:
             case Task():
                 yield from self._task(entry)
-            case Record(space, name, _, version):
-                if isinstance(self._last, Record) and (space, name) <= self._last[:2]:
-                    yield f"The record {name!r} of {space!r} is there twice, or out of order."
+            case Record(namespace, key, _, version):
+                if isinstance(self._last, Record) and (namespace, key) <= self._last[:2]:
+                    yield f"The record {key!r} of {namespace!r} is there twice, or out of order."
                 if version < 1:
-                    yield f"The record {name!r} of {space!r} is at version {version}."
+                    yield f"The record {key!r} of {namespace!r} is at version {version}."
                 self._last = entry
             case IdempotencyRecord():
                 if isinstance(self._last, IdempotencyRecord) and entry.key[:2] <= self._last.key[:2]:
@@ -112,9 +112,9 @@ class _Books:
             self._versions[index] = task.version
 
     def close(self) -> Iterator[str]:
-        if self._seq != self._header.seq:
-            yield f"The log ends with {self._seq}, and its head is {self._header.seq}."
-        whole = self._header.floor == 0
+        if self._seq != self._header.last_seq:
+            yield f"The log ends with {self._seq}, and its header says {self._header.last_seq}."
+        whole = self._header.pruned_seq == 0
         for task_id, state, logged in zip(self._ids, self._states, self._logged, strict=True):
             if logged == _DELETED:
                 yield f"Task {task_id} is there, and the log says that it was deleted."

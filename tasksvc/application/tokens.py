@@ -216,7 +216,7 @@ async def list_tokens(repository: TaskRepository) -> AsyncIterator[Token]:
     while records := await repository.records(SPACE, after=after, limit=100):
         for record in records:
             yield _token(record)
-        after = records[-1].name
+        after = records[-1].key
 
 
 async def revoke_token(
@@ -257,8 +257,8 @@ def _token(record: Record) -> Token:
     expires_at = None if value["expires_at"] is None else parse_timestamp(value["expires_at"])
     name, scope = value["name"], Scope.named(value["scope"])
     # Tokens that were made before this was noted have a name that nobody else gives: it has their own hash in it.
-    from_file = value.get("from_file", name == _name_of_brought(scope, record.name))
-    return Token(record.name, name, scope, created_at, expires_at, from_file)
+    from_file = value.get("from_file", name == _name_of_brought(scope, record.key))
+    return Token(record.key, name, scope, created_at, expires_at, from_file)
 
 
 def _base62(number: int, digits: int) -> str:

@@ -11,11 +11,12 @@ import asyncio
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from tasksvc.application.consistency import inconsistencies
+from tasksvc.application.export_format_1 import from_format_1
 from tasksvc.application.well_formed import malformed
 from tasksvc.domain import codec
 from tasksvc.domain.change import Change
@@ -26,11 +27,16 @@ from tasksvc.domain.task import Task
 from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 from tasksvc.ports.store import StoreReader, TaskRepository
 
-FORMAT: Final = 1
-"""The number of the format of exports.  This code can't read an export with a higher number."""
+FORMAT: Final = 2
+"""The number of the format of exports, which is higher for each one that earlier versions can't read."""
 OPENING: Final = b'{"tasksvc":"export","format":'
 """The beginning of an export, before the number of its format."""
 _FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
+_UPGRADES: Final[Mapping[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    _FIRST_LINE: lambda value: value,
+    OPENING + b"1}\n": from_format_1,
+}
+"""For the first line of each format that can be read, what brings an entry into the present format."""
 _LINE_MAX: Final = 2**28
 """Bytes.  The longest line that is known is the answer to a large batch, which an idempotency key keeps."""
 _REPORT_EVERY: Final = 1_000
@@ -58,7 +64,7 @@ class Summary(NamedTuple):
 
     tasks: int
     records: int
-    retry_keys: int
+    idempotency_keys: int
     changes: int
     checksum: str
     """SHA-256 of their lines in an export, in hexadecimal; equal for stores that hold the same."""
@@ -119,8 +125,9 @@ async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
                     await asyncio.sleep(0)
 
     async def entries() -> AsyncIterator[Entry]:
+        upgrade = _upgrade_of(file)
         async for line in lines(0.5):
-            yield _entry(line)
+            yield _entry(line, upgrade)
 
     async for _ in lines(0):
         pass
@@ -137,8 +144,9 @@ async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progr
     """
 
     async def entries() -> AsyncIterator[Entry]:
+        upgrade = _upgrade_of(file)
         async for line in _entry_lines(file):
-            yield _entry(line)
+            yield _entry(line, upgrade)
 
     return await _fill(target, entries(), "importing", progress)
 
@@ -197,10 +205,10 @@ def _line(entry: Entry) -> bytes:
     return codec.dumps(value) + b"\n"
 
 
-def _entry(line: bytes) -> Entry:
-    """Returns the entry of a line.  Raises InvalidExport."""
+def _entry(line: bytes, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> Entry:
+    """Returns the entry in `line`, which `upgrade` brings into the present format.  Raises InvalidExport."""
     try:
-        value: dict[str, Any] = codec.loads(line)
+        value = upgrade(codec.loads(line))
         if "header" in value:
             value["header"]["generation"] = ""  # which restore() replaces
         entry = codec.entry_from_json(value)
@@ -251,15 +259,15 @@ class _Tally:
 
     def _share(self, entry: Entry) -> float:
         """Returns the fraction that is done, by the numbers of the entries, since they aren't counted before."""
-        _, last_id, seq, floor = self._header
+        _, last_id, last_seq, pruned_seq = self._header
         match entry:
             case Task():
                 done = entry.id
             case Change():
-                done = last_id + entry.seq - floor
+                done = last_id + entry.seq - pruned_seq
             case _:
                 done = last_id
-        return done / max(last_id + seq - floor, 1)
+        return done / max(last_id + last_seq - pruned_seq, 1)
 
     async def passing(self, entries: AsyncIterable[Entry]) -> AsyncIterator[Entry]:
         """Yields the same entries, which are counted."""
@@ -282,16 +290,23 @@ class _Tally:
 # ---------------------------------------------------------------- reading an export
 
 
-async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
-    """Yields the lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
+def _upgrade_of(file: BinaryIO) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Reads the first line of `file`, and returns what brings its entries into the present format.
+
+    Raises InvalidExport.
+    """
     file.seek(0)
     first = file.readline(len(_FIRST_LINE))
-    if first != _FIRST_LINE:
-        if first.startswith(OPENING):
-            raise InvalidExport(
-                "The export has a format that this version does not know. Use the version that wrote it."
-            )
-        raise InvalidExport("This isn't an export of tasksvc. Name another file.")
+    if first in _UPGRADES:
+        return _UPGRADES[first]
+    if first.startswith(OPENING):
+        raise InvalidExport("The export has a format that this version does not know. Use the version that wrote it.")
+    raise InvalidExport("This isn't an export of tasksvc. Name another file.")
+
+
+async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yields the lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
+    _upgrade_of(file)
     count, checksum = 0, hashlib.sha256()
     line = file.readline(_LINE_MAX)
     while following := file.readline(_LINE_MAX):

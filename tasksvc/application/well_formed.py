@@ -30,8 +30,8 @@ def malformed(entry: Entry) -> str | None:
 
 def _problems(entry: Entry) -> Iterator[str]:
     match entry:
-        case StoreHeader(_, last_id, seq, floor):
-            for name, number in {"last_id": last_id, "seq": seq, "floor": floor}.items():
+        case StoreHeader(_, last_id, last_seq, pruned_seq):
+            for name, number in {"last_id": last_id, "last_seq": last_seq, "pruned_seq": pruned_seq}.items():
                 if not _is_integer(number, 0, COUNT_MAX):
                     yield f"{name} must be an integer from 0 to {COUNT_MAX}."
         case Task():
@@ -91,8 +91,8 @@ def _task(task: Task) -> Iterator[str]:
 
 
 def _record(record: Record) -> Iterator[str]:
-    if not (_is_text(record.space) and _is_text(record.name)):
-        yield "The space and the name of a record must be text."
+    if not (_is_text(record.namespace) and _is_text(record.key)):
+        yield "The namespace and the key of a record must be text."
     if not isinstance(record.value, Mapping) or not _is_json(record.value):
         yield "The value of a record must be a JSON object."
     if not _is_integer(record.version, 0, ID_MAX):

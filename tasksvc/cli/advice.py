@@ -7,6 +7,7 @@ from tasksvc.domain.errors import (
     BackupsUnsupported,
     NoTokens,
     SchemaOutdated,
+    SchemaTooOld,
     StoreIsKept,
     TasksvcError,
 )
@@ -26,6 +27,8 @@ def _advice(error: TasksvcError) -> str | None:
             return "Name it with --store to serve them, or start in another folder."
         case SchemaOutdated():
             return "Run 'tasksvc migrate --store URL'."
+        case SchemaTooOld():
+            return "Run 'tasksvc export FILE --store URL' there, and 'tasksvc import FILE --store NEW_URL' here."
         case BackupsUnsupported():
             return "Or run 'tasksvc export FILE'."
         case AddressUnavailable():

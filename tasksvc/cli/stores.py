@@ -52,7 +52,7 @@ def describe(summary: Summary) -> str:
         (summary.tasks, "task"),
         (summary.changes, "change"),
         (summary.records, "record"),
-        (summary.retry_keys, "idempotency key"),
+        (summary.idempotency_keys, "idempotency key"),
     )
     figures = ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
     return f"{figures}; checksum {summary.checksum}"

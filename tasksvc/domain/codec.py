@@ -165,7 +165,7 @@ def _result_to_json(result: Result) -> Any:
         case Record():
             return {"record": list(result)}
         case DeleteResult(tasks, more):
-            return {"removed": {"tasks": tasks, "more": more}}
+            return {"deleted": {"tasks": tasks, "more": more}}
         case _:
             assert_never(result)
 
@@ -202,7 +202,7 @@ def _result_from_json(value: Mapping[str, Any] | None) -> Result:
             return task_from_json(data)
         case "record":
             return Record(*data)
-        case "removed":
+        case "deleted":
             return DeleteResult(**data)
     raise ValueError(f"{name!r} is no result of a write.")
 
@@ -217,7 +217,7 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         case Record():
             return {"record": list(entry)}
         case IdempotencyRecord(key, at, results):
-            return {"remembered": [list(key), _time(at), results_to_json(results)]}
+            return {"idempotency_record": [list(key), _time(at), results_to_json(results)]}
         case Change(seq, kind, at, task_id, task):
             return {"change": [seq, kind.value, _time(at), task_id, None if task is None else task_to_json(task)]}
         case _:
@@ -234,7 +234,7 @@ def entry_from_json(value: Mapping[str, Any]) -> Entry:
             return task_from_json(data)
         case "record":
             return Record(*data)
-        case "remembered":
+        case "idempotency_record":
             key, at, results = data
             return IdempotencyRecord(IdempotencyKey(*key), datetime.fromisoformat(at), results_from_json(results))
         case "change":

@@ -43,6 +43,17 @@ class SchemaOutdated(StoreRefused):
     """The store's schema is older than this version reads, and a reader migrates nothing."""
 
 
+class SchemaTooOld(StoreRefused):
+    """The store was made before the first release, with a schema that this version neither reads nor migrates."""
+
+    def __init__(self, store: str) -> None:
+        """`store`: its path, or its server and schema."""
+        super().__init__(
+            f"{store} was made before the first release of tasksvc, with a schema that this version cannot read:"
+            " export it with the version that made it, and import that export into a new store."
+        )
+
+
 # ---------------------------------------------------------------- before the service takes requests
 
 
@@ -106,9 +117,9 @@ class VersionConflict(WriteRefused):
 class RecordConflict(WriteRefused):
     """The record is not at the version that the caller named; `current` is None where it is absent."""
 
-    def __init__(self, space: str, name: str, current: Record | None) -> None:
+    def __init__(self, namespace: str, key: str, current: Record | None) -> None:
         state = "does not exist" if current is None else f"is at version {current.version}"
-        super().__init__(f"Record {name!r} of {space!r} {state}, which is not what was expected.")
+        super().__init__(f"Record {key!r} of {namespace!r} {state}, which is not what was expected.")
         self.current = current
 
 

@@ -47,17 +47,17 @@ PATCHED_MAX = 8 * 2**20
 FEW = 64
 """The most writes whose tasks can't exceed that together."""
 
-RetryName = tuple[str, str]
+KeyName = tuple[str, str]
 """Scope and value of an idempotency key."""
 RecordName = tuple[str, str]
-"""Space and name of a record."""
+"""Namespace and key of a record."""
 
 
 class ReadSet(NamedTuple):
     """What a ledger must know to decide some commits."""
 
     task_ids: set[int]
-    retry_keys: set[RetryName]
+    idempotency_keys: set[KeyName]
     records: set[RecordName]
 
 
@@ -66,15 +66,15 @@ def read_set(commits: Iterable[Commit]) -> ReadSet:
     names = ReadSet(set(), set(), set())
     for writes, _, idempotency_key in commits:
         if idempotency_key is not None:
-            names.retry_keys.add((idempotency_key.scope, idempotency_key.value))
+            names.idempotency_keys.add((idempotency_key.scope, idempotency_key.value))
         for write in writes:
             match write:
                 case UpdateTask(task_id) | DeleteTask(task_id):
                     names.task_ids.add(task_id)
                 case DeleteMatching(task_ids):
                     names.task_ids.update(task_ids)
-                case PutRecord(space, name) | DeleteRecord(space, name):
-                    names.records.add((space, name))
+                case PutRecord(namespace, key) | DeleteRecord(namespace, key):
+                    names.records.add((namespace, key))
                 case CreateTask():
                     pass
                 case _:
@@ -90,11 +90,11 @@ class Decision(NamedTuple):
     changes: Sequence[Change] = ()
     records: Sequence[Record] = ()
     """As it leaves each record that it writes; version 0 for one that it drops."""
-    remembered: IdempotencyRecord | None = None
+    idempotency_record: IdempotencyRecord | None = None
 
     def entries(self) -> list[Entry]:
         """All that is to be persisted, together or not at all; empty where nothing is."""
-        kept = () if self.remembered is None else (self.remembered,)
+        kept = () if self.idempotency_record is None else (self.idempotency_record,)
         return [*self.changes, *self.records, *kept]
 
 
@@ -138,20 +138,22 @@ class Ledger:
         generation: str,
         *,
         last_id: int = 0,
-        seq: int = 0,
+        last_seq: int = 0,
         tasks: Table[int, Task] | None = None,
-        remembered: Table[RetryName, IdempotencyRecord] | None = None,
+        idempotency_records: Table[KeyName, IdempotencyRecord] | None = None,
         records: Table[RecordName, Record] | None = None,
     ) -> None:
-        self.generation, self.last_id, self.seq = generation, last_id, seq
+        self.generation, self.last_id, self.last_seq = generation, last_id, last_seq
         self.tasks: Table[int, Task] = {} if tasks is None else tasks
-        self.remembered: Table[RetryName, IdempotencyRecord] = {} if remembered is None else remembered
+        self.idempotency_records: Table[KeyName, IdempotencyRecord] = (
+            {} if idempotency_records is None else idempotency_records
+        )
         self.records: Table[RecordName, Record] = {} if records is None else records
 
     @property
     def position(self) -> Position:
         """The head of the change log."""
-        return Position(self.generation, self.seq)
+        return Position(self.generation, self.last_seq)
 
     def draft(self) -> Ledger:
         """A ledger on top of this one, for decisions that are not yet on disk.
@@ -161,9 +163,9 @@ class Ledger:
         return Ledger(
             self.generation,
             last_id=self.last_id,
-            seq=self.seq,
+            last_seq=self.last_seq,
             tasks=_Draft(self.tasks),
-            remembered=_Draft(self.remembered),
+            idempotency_records=_Draft(self.idempotency_records),
             records=_Draft(self.records),
         )
 
@@ -179,7 +181,7 @@ class Ledger:
             return replayed
         if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
             task = new_task(self.last_id + 1, write.draft, at)
-            changes = (Change(self.seq + 1, ChangeKind.CREATED, at, task.id, task),)
+            changes = (Change(self.last_seq + 1, ChangeKind.CREATED, at, task.id, task),)
             return self._decision((task,), changes, (), at, idempotency_key)
         steps = self.steps(writes, at=at, idempotency_key=idempotency_key)
         while True:
@@ -202,7 +204,7 @@ class Ledger:
         return self._decision(tuple(deciding.results), deciding.changes, deciding.records(), at, idempotency_key)
 
     def _replayed(self, idempotency_key: IdempotencyKey) -> Decision | None:
-        first = self.remembered.get((idempotency_key.scope, idempotency_key.value))
+        first = self.idempotency_records.get((idempotency_key.scope, idempotency_key.value))
         if first is None:
             return None
         if first.key.fingerprint != idempotency_key.fingerprint:
@@ -218,7 +220,7 @@ class Ledger:
         idempotency_key: IdempotencyKey | None,
     ) -> Decision:
         return Decision(
-            CommitResult(results, Position(self.generation, self.seq + len(changes))),
+            CommitResult(results, Position(self.generation, self.last_seq + len(changes))),
             changes,
             records,
             None if idempotency_key is None else IdempotencyRecord(idempotency_key, at, results),
@@ -229,22 +231,22 @@ class Ledger:
         for entry in entries:
             match entry:
                 case Change():
-                    self.seq, _, _, task_id, task = entry
+                    self.last_seq, _, _, task_id, task = entry
                     if task is None:
                         self.tasks.pop(task_id, None)
                     else:
                         self.tasks[task_id] = task
                         self.last_id = max(self.last_id, task_id)
-                case Record(space, name, _, 0):
-                    self.records.pop((space, name), None)
-                case Record(space, name):
-                    self.records[space, name] = entry
+                case Record(namespace, key, _, 0):
+                    self.records.pop((namespace, key), None)
+                case Record(namespace, key):
+                    self.records[namespace, key] = entry
                 case IdempotencyRecord(key):
-                    self.remembered[key.scope, key.value] = entry
+                    self.idempotency_records[key.scope, key.value] = entry
                 case Task():
                     self.tasks[entry.id] = entry
                 case StoreHeader():
-                    self.generation, self.last_id, self.seq = entry.generation, entry.last_id, entry.seq
+                    self.generation, self.last_id, self.last_seq = entry.generation, entry.last_id, entry.last_seq
                 case _:
                     assert_never(entry)
 
@@ -255,7 +257,7 @@ class _Deciding:
     def __init__(self, ledger: Ledger, at: datetime, *, many: bool) -> None:
         """`many`: there are more than FEW writes, so what they patch is counted and takes little memory."""
         self._at, self._many = at, many
-        self._generation, self._last_id, self._seq = ledger.generation, ledger.last_id, ledger.seq
+        self._generation, self._last_id, self._last_seq = ledger.generation, ledger.last_id, ledger.last_seq
         self._tasks: _Draft[int, Task] = _Draft(ledger.tasks)
         self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
         self._patched = 0
@@ -313,14 +315,14 @@ class _Deciding:
                         self._remove(old)
                         removed += 1
                 return DeleteResult(removed, more)
-            case PutRecord(space, name, value, expected_version):
-                current = self._expect_record(space, name, expected_version)
-                record = Record(space, name, value, 1 if current is None else current.version + 1)
-                self._records[space, name] = record
+            case PutRecord(namespace, key, value, expected_version):
+                current = self._expect_record(namespace, key, expected_version)
+                record = Record(namespace, key, value, 1 if current is None else current.version + 1)
+                self._records[namespace, key] = record
                 return record
-            case DeleteRecord(space, name, expected_version):
-                if self._expect_record(space, name, expected_version) is not None:
-                    self._records.pop((space, name), None)
+            case DeleteRecord(namespace, key, expected_version):
+                if self._expect_record(namespace, key, expected_version) is not None:
+                    self._records.pop((namespace, key), None)
                 return None
             case _:
                 raise UnknownWrite(write)
@@ -329,16 +331,16 @@ class _Deciding:
         if not expected.allows(Version(self._generation, task.version)):
             raise VersionConflict(task, self._generation)
 
-    def _expect_record(self, space: str, name: str, expected: int | None) -> Record | None:
-        current = self._records.get((space, name))
+    def _expect_record(self, namespace: str, key: str, expected: int | None) -> Record | None:
+        current = self._records.get((namespace, key))
         if expected is not None and expected != (0 if current is None else current.version):
-            raise RecordConflict(space, name, current)
+            raise RecordConflict(namespace, key, current)
         return current
 
     def _remove(self, task: Task) -> None:
         self._log(ChangeKind.DELETED, max(self._at, task.updated_at), task.id, None)
 
     def _log(self, kind: ChangeKind, at: datetime, task_id: int, task: Task | None) -> None:
-        self._seq += 1
+        self._last_seq += 1
         self._tasks.written[task_id] = task
-        self.changes.append(Change(self._seq, kind, at, task_id, task))
+        self.changes.append(Change(self._last_seq, kind, at, task_id, task))

@@ -10,8 +10,8 @@ from tasksvc.domain.json_object import JSONObject
 class Record(NamedTuple):
     """A small named value beside the tasks: a token, a consumer's position, a lease."""
 
-    space: str
-    name: str
+    namespace: str
+    key: str
     value: JSONObject
     version: int = 1
     """1, 2, 3, ...; 0 stands for a record that is not there (any more)."""

@@ -81,8 +81,8 @@ class PutRecord(NamedTuple):
     `expected` is its present version, 0 for a record that must not exist, None for whatever.
     """
 
-    space: str
-    name: str
+    namespace: str
+    key: str
     value: JSONObject
     expected: int | None = None
 
@@ -90,8 +90,8 @@ class PutRecord(NamedTuple):
 class DeleteRecord(NamedTuple):
     """Removes a record, if it is there.  Its result is None.  Raises RecordConflict."""
 
-    space: str
-    name: str
+    namespace: str
+    key: str
     expected: int | None = None
 
 
@@ -142,10 +142,10 @@ class StoreHeader(NamedTuple):
     generation: str
     last_id: int
     """The highest task id that was ever given."""
-    seq: int
-    """The head of the change log."""
-    floor: int
-    """Changes up to this one have been pruned."""
+    last_seq: int
+    """The number of the last change, or 0."""
+    pruned_seq: int
+    """Changes up to this number have been pruned."""
 
 
 Entry = StoreHeader | Task | Record | IdempotencyRecord | Change

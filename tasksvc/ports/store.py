@@ -83,7 +83,7 @@ class StoreReader(ABC):
     def dump(self) -> AsyncIterator[Entry]:
         """All that the store holds, of one snapshot.
 
-        The Header comes first, then tasks by id, records by space and name, idempotency keys by scope and
+        The header comes first, then tasks by id, records by namespace and key, idempotency keys by scope and
         value, and changes by number; text is ordered by code point.  So equal stores have equal dumps.
         """
         raise NotSupported(f"{type(self).__name__} cannot be dumped.")
@@ -196,12 +196,12 @@ class TaskRepository(StoreReader):
 
     # ------------------------------------------------------------ records
 
-    async def record(self, space: str, name: str) -> Record | None:
+    async def record(self, namespace: str, key: str) -> Record | None:
         """The record of that name."""
         raise NotSupported(f"{type(self).__name__} keeps no records.")
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        """At most `limit` records of `space` whose name sorts after `after` by code point, in that order."""
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        """At most `limit` records of `namespace` whose key sorts after `after` by code point, in that order."""
         raise NotSupported(f"{type(self).__name__} keeps no records.")
 
     # ------------------------------------------------------------ keeping house
@@ -240,17 +240,17 @@ class TaskRepository(StoreReader):
         await self.find(TaskQuery(), limit=1)
 
 
-def resolve_position(since: Position, *, generation: str, floor: int, head: int) -> int:
-    """The number in `since`, for a store of `generation` whose log holds the changes after `floor` up to `head`.
+def resolve_position(since: Position, *, generation: str, last_seq: int, pruned_seq: int) -> int:
+    """Returns the number in `since`, or raises PositionGone, as read_changes() must.
 
-    Raises PositionGone, as read_changes() must.
+    The store is of `generation`, and its log holds the changes after `pruned_seq` up to `last_seq`.
     """
     if since != LOG_START and since.generation != generation:
         raise PositionGone(
             "This position belongs to another generation of the store. Read the list again and go on from there."
         )
-    if since.seq > head:
-        raise PositionGone(f"This position lies beyond the head of the log, which is {head}.")
-    if since.seq < floor:
-        raise PositionGone(f"The log was pruned up to {floor}. Read the list again and go on from there.")
+    if since.seq > last_seq:
+        raise PositionGone(f"This position lies beyond the last change, whose number is {last_seq}.")
+    if since.seq < pruned_seq:
+        raise PositionGone(f"The log was pruned up to change {pruned_seq}. Read the list again and go on from there.")
     return since.seq

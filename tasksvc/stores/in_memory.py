@@ -35,9 +35,11 @@ class InMemoryRepository(TaskRepository):
 
     def __init__(self) -> None:
         self._tasks: dict[int, Task] = {}
-        self._remembered: dict[tuple[str, str], IdempotencyRecord] = {}
+        self._idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
         self._records: dict[tuple[str, str], Record] = {}
-        self._ledger = Ledger(new_generation(), tasks=self._tasks, remembered=self._remembered, records=self._records)
+        self._ledger = Ledger(
+            new_generation(), tasks=self._tasks, idempotency_records=self._idempotency_records, records=self._records
+        )
         self._log: list[Change] = []
         self._changed = asyncio.Event()
         self._group: Batcher[Commit | list[Entry] | Literal["renewal"], CommitResult] = Batcher(self._commit_group)
@@ -62,7 +64,7 @@ class InMemoryRepository(TaskRepository):
     def header(self) -> StoreHeader:
         """What is to be persisted before anything else, for a store that is new."""
         ledger = self._ledger
-        return StoreHeader(ledger.generation, ledger.last_id, ledger.seq, ledger.seq - len(self._log))
+        return StoreHeader(ledger.generation, ledger.last_id, ledger.last_seq, ledger.last_seq - len(self._log))
 
     # ------------------------------------------------------------ the port
 
@@ -84,10 +86,10 @@ class InMemoryRepository(TaskRepository):
                     decision = await decide(ledger, unit, turns)
                     committed, entries = decision.committed, decision.entries()
                 elif unit == _RENEWAL:
-                    header = StoreHeader(new_generation(), ledger.last_id, ledger.seq, self.header.floor)
+                    header = StoreHeader(new_generation(), ledger.last_id, ledger.last_seq, self.header.pruned_seq)
                     committed, entries = CommitResult((), self._ledger.position), [header]
                 else:
-                    if made or self.header[1:] != (0, 0, 0) or self._records or self._remembered:
+                    if made or self.header[1:] != (0, 0, 0) or self._records or self._idempotency_records:
                         raise StoreNotEmpty("This store holds something already. Restore into a new one.")
                     committed, entries = CommitResult((), self._ledger.position), unit
             except Exception as error:  # whatever it is, it is this unit's alone
@@ -133,27 +135,27 @@ class InMemoryRepository(TaskRepository):
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
-        generation, _, head, floor = self.header
-        start = resolve_position(since, generation=generation, floor=floor, head=head)
-        changes = self._log[start - floor : start - floor + limit]
+        generation, _, last_seq, pruned_seq = self.header
+        start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
+        changes = self._log[start - pruned_seq : start - pruned_seq + limit]
         if max_bytes is not None:
             changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
         end = start + len(changes)
-        return ChangePage(changes, Position(generation, end), end < head)
+        return ChangePage(changes, Position(generation, end), end < last_seq)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         if since == self._ledger.position:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), timeout)
 
-    async def record(self, space: str, name: str) -> Record | None:
+    async def record(self, namespace: str, key: str) -> Record | None:
         self._check_has(Capability.RECORDS)
-        return self._records.get((space, name))
+        return self._records.get((namespace, key))
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self._check_has(Capability.RECORDS)
-        names = sorted(name for at, name in self._records if at == space and name > after)
-        return [self._records[space, name] for name in names[:limit]]
+        keys = sorted(key for at, key in self._records if at == namespace and key > after)
+        return [self._records[namespace, key] for key in keys[:limit]]
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         self._check_has(Capability.PRUNE)
@@ -163,17 +165,17 @@ class InMemoryRepository(TaskRepository):
                 break
             old = index + 1
         del self._log[: min(old, limit)]
-        expired = [name for name, used in self._remembered.items() if used.at < keys_before]
+        expired = [name for name, used in self._idempotency_records.items() if used.at < keys_before]
         for name in expired[:limit]:
-            del self._remembered[name]
+            del self._idempotency_records[name]
         return old > limit or len(expired) > limit
 
     async def dump(self) -> AsyncIterator[Entry]:
         self._check_has(Capability.DUMP)
         tasks = [self._tasks[task_id] for task_id in sorted(self._tasks)]
         records = [self._records[name] for name in sorted(self._records)]
-        remembered = [self._remembered[name] for name in sorted(self._remembered)]
-        entries: list[Entry] = [self.header, *tasks, *records, *remembered, *self._log]
+        idempotency_records = [self._idempotency_records[name] for name in sorted(self._idempotency_records)]
+        entries: list[Entry] = [self.header, *tasks, *records, *idempotency_records, *self._log]
         for entry in entries:
             yield entry
 

@@ -19,7 +19,7 @@ FOREIGN = (
     b"{}",
     b"[]\n",
     b"milk, bread\n",
-    b'{"tasksvc":"export","format":1}\n{"header":{"last_id":0,"seq":0,"floor":0}}\n',
+    b'{"tasksvc":"export","format":2}\n{"header":{"last_id":0,"last_seq":0,"pruned_seq":0}}\n',
     b"SQLite format 3\0" + bytes(84),
     b"PGDMP\x01\x0e",
     b"PK\x03\x04",

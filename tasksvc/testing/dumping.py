@@ -92,7 +92,7 @@ class DumpingContract(StoreUnderTest):
         assert kinds == sorted(kinds), (
             "a dump has the header, tasks, records, idempotency keys and changes, in this order"
         )
-        assert entries[0] == StoreHeader(await store.generation(), last_id=14, seq=17, floor=0), (
+        assert entries[0] == StoreHeader(await store.generation(), last_id=14, last_seq=17, pruned_seq=0), (
             "the header comes first"
         )
         tasks = [entry for entry in entries if isinstance(entry, Task)]
@@ -106,7 +106,7 @@ class DumpingContract(StoreUnderTest):
         if Capability.RECORDS in store.repository.capabilities:
             records = [entry for entry in entries if isinstance(entry, Record)]
             assert records == [Record("a", "x", {}), Record("b", "x", {"n": 1.0}, 2)], (
-                "a dump has the records by space and name"
+                "a dump has the records by namespace and key"
             )
 
     @on_store(Capability.DUMP)
@@ -330,7 +330,9 @@ class DumpingContract(StoreUnderTest):
             assert isinstance(header, StoreHeader), "the header comes first"
             log = [entry for entry in entries if isinstance(entry, Change)]
             tasks = {entry.id: entry for entry in entries if isinstance(entry, Task)}
-            assert [change.seq for change in log] == list(range(1, header.seq + 1)), "header and log are of one moment"
+            assert [change.seq for change in log] == list(range(1, header.last_seq + 1)), (
+                "header and log are of one moment"
+            )
             assert replayed(log) == tasks, "tasks and log are of one moment"
             assert header.last_id == max(change.task_id for change in log), "header and log are of one moment"
 
@@ -341,8 +343,8 @@ class DumpingContract(StoreUnderTest):
         await store.commit(DeleteTask(6), at=later(6))
         await store.repository.prune(log_before=later(4), log_keep=100, keys_before=later(2), limit=100)
         entries = await dumped(store)
-        assert entries[0] == StoreHeader(await store.generation(), last_id=6, seq=7, floor=4), (
-            "the header has the floor"
+        assert entries[0] == StoreHeader(await store.generation(), last_id=6, last_seq=7, pruned_seq=4), (
+            "the header says up to where the log was pruned"
         )
 
         other = await store.another()
@@ -353,7 +355,7 @@ class DumpingContract(StoreUnderTest):
         )
         await raised(PositionGone, other.repository.read_changes(LOG_START, limit=1), "LOG_START of a pruned log")
         own = Position(await other.generation(), 4)
-        assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from its floor"
+        assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from where it was pruned"
 
         await other.repository.prune(log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT, limit=100)
         last = await store.another()

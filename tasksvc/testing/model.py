@@ -45,7 +45,7 @@ class Model:
         self.log: list[Change] = []
         self.keys: dict[tuple[str, str], tuple[str, datetime, list[Any]]] = {}
         self.last_id = 0
-        self.floor = 0
+        self.pruned_seq = 0
         """Changes up to this number have been pruned."""
 
     def commit(
@@ -89,7 +89,7 @@ class Model:
                 if task_id in self.tasks and write.query.matches(self.tasks[task_id]):
                     self._drop(self.tasks[task_id], at)
             return DeleteResult(before - len(self.tasks), write.more)
-        name = write.space, write.name
+        name = write.namespace, write.key
         version = self.records[name].version if name in self.records else 0
         if write.expected not in (None, version):
             raise KeyError("RecordConflict")
@@ -132,10 +132,10 @@ class Model:
 
     def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
         """Prunes all that is due, in one step."""
-        while self.floor < len(self.log) and (
-            self.log[self.floor].at < log_before or len(self.log) - self.floor > log_keep
+        while self.pruned_seq < len(self.log) and (
+            self.log[self.pruned_seq].at < log_before or len(self.log) - self.pruned_seq > log_keep
         ):
-            self.floor += 1
+            self.pruned_seq += 1
         self.keys = {name: used for name, used in self.keys.items() if used[1] >= keys_before}
 
 

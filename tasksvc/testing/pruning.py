@@ -32,15 +32,17 @@ async def _prune(
     return await store.repository.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
 
 
-async def _left(store: Store, floor: int) -> list[int]:
-    """Returns the numbers in the log, which was pruned up to `floor`."""
+async def _left(store: Store, pruned_seq: int) -> list[int]:
+    """Returns the numbers in the log, which was pruned up to `pruned_seq`."""
     own = await store.generation()
-    if floor:
+    if pruned_seq:
         await raised(PositionGone, store.repository.read_changes(LOG_START, limit=1), "LOG_START of a pruned log")
         await raised(
-            PositionGone, store.repository.read_changes(Position(own, floor - 1), limit=1), "a position that was pruned"
+            PositionGone,
+            store.repository.read_changes(Position(own, pruned_seq - 1), limit=1),
+            "a position that was pruned",
         )
-    return [change.seq for change in await store.log(Position(own, floor))]
+    return [change.seq for change in await store.log(Position(own, pruned_seq))]
 
 
 def _key(n: int) -> IdempotencyKey:

@@ -122,7 +122,7 @@ class RecordsContract(StoreUnderTest):
         names = ["a", "B", "aa", "a b", "Z", "z", "é", "e\u0301", "10", "9", "～", "\uffff", "😀", "ß", "%", "_", "'"]
         await store.commit(*(PutRecord("s", name, {}) for name in names))
 
-        listed = [record.name for record in await store.repository.records("s", limit=100)]
+        listed = [record.key for record in await store.repository.records("s", limit=100)]
 
         assert listed == sorted(names), "records are in the order of the code points of their names"
 
@@ -133,25 +133,25 @@ class RecordsContract(StoreUnderTest):
 
         for limit in (1, 3, 10, 11):
             walked: list[Record] = []
-            while page := await store.repository.records("s", after=walked[-1].name if walked else "", limit=limit):
+            while page := await store.repository.records("s", after=walked[-1].key if walked else "", limit=limit):
                 assert len(page) <= limit, "a page has at most `limit` records"
                 walked += page
                 assert len(walked) <= len(names), "a page begins after `after`"
             assert walked == [Record("s", name, {"name": name}, 1) for name in names], f"pages of {limit} join up"
 
         page = await store.repository.records("s", after="04x", limit=2)
-        assert [record.name for record in page] == ["05", "06"], "`after` need not be the name of a record"
+        assert [record.key for record in page] == ["05", "06"], "`after` need not be the name of a record"
 
     @on_store(Capability.RECORDS)
     async def test_spaces_never_meet(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {"in": "s"}), PutRecord("S", "a", {"in": "S"}), PutRecord("sa", "a", {}))
         await store.commit(DeleteRecord("S", "a", expected=1))
 
-        assert await store.repository.record("S", "a") is None, "a record is dropped from its own space"
+        assert await store.repository.record("S", "a") is None, "a record is dropped from its own namespace"
         assert list(await store.repository.records("s", limit=9)) == [Record("s", "a", {"in": "s"}, 1)], (
-            "a record of another space is another record"
+            "a record of another namespace is another record"
         )
-        assert list(await store.repository.records("nowhere", limit=9)) == [], "an unknown space is empty"
+        assert list(await store.repository.records("nowhere", limit=9)) == [], "an unknown namespace is empty"
 
     @on_store(Capability.RECORDS)
     async def test_a_record_comes_back_as_it_went_in(self, store: Store) -> None:

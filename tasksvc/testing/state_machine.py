@@ -75,7 +75,7 @@ expectations = st.one_of(
 record_writes = st.one_of(
     st.builds(PutRecord, names, names, small, maybe([0, 1, 2])), st.builds(DeleteRecord, names, names, maybe([0, 1, 2]))
 )
-retry_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
+idempotency_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
 
 
 def _told(results: Any) -> list[object]:
@@ -144,7 +144,7 @@ class StoreMachine(RuleBasedStateMachine):
     def add(self, draft: TaskDraft, at: datetime) -> None:
         self._commit([CreateTask(draft)], at)
 
-    @rule(draft=drafts, at=times, idempotency_key=retry_keys)
+    @rule(draft=drafts, at=times, idempotency_key=idempotency_keys)
     def add_with_a_key(self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey) -> None:
         self._commit([CreateTask(draft)], at, idempotency_key)
 
@@ -161,7 +161,7 @@ class StoreMachine(RuleBasedStateMachine):
         query=st.sampled_from([TaskQuery(done=True), TaskQuery(priority_min=3)]) | queries,
         more=st.booleans(),
         at=times,
-        idempotency_key=st.none() | st.none() | retry_keys,
+        idempotency_key=st.none() | st.none() | idempotency_keys,
     )
     def remove_what_matches(
         self, chosen: list[int], query: TaskQuery, more: bool, at: datetime, idempotency_key: IdempotencyKey | None
@@ -173,7 +173,7 @@ class StoreMachine(RuleBasedStateMachine):
         chosen=st.lists(places, max_size=3),
         fields=patches,
         at=times,
-        idempotency_key=st.none() | retry_keys,
+        idempotency_key=st.none() | idempotency_keys,
     )
     def batch(
         self,
@@ -211,7 +211,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(seq=st.integers(0, 30), limit=st.integers(1, 5))
     def read_changes(self, seq: int, limit: int) -> None:
         position = Position(self.model.generation, seq)
-        gone = not self.model.floor <= seq <= len(self.model.log)
+        gone = not self.model.pruned_seq <= seq <= len(self.model.log)
         try:
             page = self._await(self.store.repository.read_changes(position, limit=limit))
         except PositionGone:
@@ -274,12 +274,12 @@ class StoreMachine(RuleBasedStateMachine):
         assert _told(tasks) == _told(self.model.tasks[task_id] for task_id in sorted(self.model.tasks)), (
             "the list is the model's"
         )
-        log = await self.store.log(Position(self.model.generation, self.model.floor))
-        assert log == self.model.log[self.model.floor :], "the log is the model's"
+        log = await self.store.log(Position(self.model.generation, self.model.pruned_seq))
+        assert log == self.model.log[self.model.pruned_seq :], "the log is the model's"
         if Capability.RECORDS in self.capabilities:
-            for space in ("a", "b"):
-                records = await self.store.repository.records(space, limit=100)
-                wanted = [self.model.records[name] for name in sorted(self.model.records) if name[0] == space]
+            for namespace in ("a", "b"):
+                records = await self.store.repository.records(namespace, limit=100)
+                wanted = [self.model.records[name] for name in sorted(self.model.records) if name[0] == namespace]
                 assert _told(records) == _told(wanted), "the records are the model's"
 
 

@@ -33,12 +33,12 @@ class WatchedRepository(InMemoryRepository):
         self.answers = asyncio.Event()
         self.answers.set()
 
-    async def records(self, space: str, *, after: str = "", limit: int) -> Sequence[Record]:
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self.looks += 1
         await self.answers.wait()
         if self.refuses:
             raise StoreUnavailable("not now")
-        return await super().records(space, after=after, limit=limit)
+        return await super().records(namespace, after=after, limit=limit)
 
 
 @pytest.fixture

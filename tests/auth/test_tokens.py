@@ -98,8 +98,8 @@ class SlowRepository(InMemoryRepository):
 
     until: asyncio.Event | None = None
 
-    async def record(self, space: str, name: str) -> Record | None:
-        found, until = await super().record(space, name), self.until
+    async def record(self, namespace: str, key: str) -> Record | None:
+        found, until = await super().record(namespace, key), self.until
         if until is not None:
             await until.wait()
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tasksvc import SchemaOutdated, StoreIsKept, StoreRefused, TasksvcError
+from tasksvc import SchemaOutdated, SchemaTooOld, StoreIsKept, StoreRefused, TasksvcError
 from tasksvc.cli.advice import with_advice
 from tasksvc.domain.errors import AddressUnavailable, BackupsUnsupported, NoTokens
 
@@ -14,6 +14,10 @@ from tasksvc.domain.errors import AddressUnavailable, BackupsUnsupported, NoToke
     [
         (StoreIsKept("It is kept."), "Name it with --store to serve them, or start in another folder."),
         (SchemaOutdated("It is old."), "Run 'tasksvc migrate --store URL'."),
+        (
+            SchemaTooOld("It"),
+            "Run 'tasksvc export FILE --store URL' there, and 'tasksvc import FILE --store NEW_URL' here.",
+        ),
         (BackupsUnsupported("It makes none."), "Or run 'tasksvc export FILE'."),
         (AddressUnavailable("::1", 80, "in use", index=0), "Choose another with --host or --port."),
         (AddressUnavailable("::1", 81, "in use", index=1), "Choose another with --admin-host or --admin-port."),

@@ -57,6 +57,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "systemd": "tests/deployment/test_systemd.py",
         "Containers": "tests/deployment/test_compose.py",
         "Migrate by hand": "tests/docs/test_commands.py",
+        "Stores of before the first release": "tests/maintenance/test_stores_of_before.py",
         "Going back": "tests/docs/test_commands.py",
     },
 }

@@ -21,9 +21,9 @@ LAST_ID = 5_000_000_000
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
     """The service, with a token, on an empty store whose last id is LAST_ID."""
-    header = b'{"header":{"last_id":%d,"seq":0,"floor":0}}\n' % LAST_ID
+    header = b'{"header":{"last_id":%d,"last_seq":0,"pruned_seq":0}}\n' % LAST_ID
     end = b'{"end":{"entries":1,"sha256":"%b"}}\n' % hashlib.sha256(header).hexdigest().encode()
-    (tmp_path / "export.jsonl").write_bytes(b'{"tasksvc":"export","format":1}\n' + header + end)
+    (tmp_path / "export.jsonl").write_bytes(b'{"tasksvc":"export","format":2}\n' + header + end)
     imported = run_tasksvc("import", "--store", "sqlite:///tasks.db", "export.jsonl", folder=tmp_path)
     assert imported.returncode == 0, imported.stderr
     token = new_secret()

@@ -94,7 +94,7 @@ async def test_a_backup_of_a_busy_service_is_of_one_moment(store_url: str, tmp_p
         assert before < after, "writes went on meanwhile"
         assert before <= added <= after + 1, "what was acknowledged before is in it; one write may be under way after"
         assert isinstance(header, StoreHeader)
-        assert header.seq == 36 + added, "the head of the log is that of the tasks"
+        assert header.last_seq == 36 + added, "the head of the log is that of the tasks"
 
 
 async def test_a_backup_is_one_file_that_is_a_kept_store_of_another_generation(
@@ -213,7 +213,7 @@ async def test_a_restored_store_is_of_neither_generation_before(
         (b"", NOBODY_S),
         (b"PGDMP\x01\x0e", NOBODY_S),
         (b"SQLite format 3\0" + bytes(1_000), NOBODY_S),
-        (b'{"tasksvc":"export","format":1}\n{"header"', "The export was cut or changed: "),
+        (b'{"tasksvc":"export","format":2}\n{"header"', "The export was cut or changed: "),
         (
             b"SQLite format 3\0" + bytes(52) + b"task" + bytes(1_000),
             "{folder}/saved is no SQLite database. Name another file.",

@@ -114,8 +114,8 @@ def revise(n: int, **fields: Any) -> Tampering:
         (swap(Record, Task), "A Task comes after a Record."),
         (replace(StoreHeader, last_id=31), "Change 35 is of task 32, which was never there: the highest id is 31."),
         (replace(StoreHeader, last_id=20), "Task 21 has an id that was never given: the highest is 20."),
-        (replace(StoreHeader, seq=37), "The log ends with 36, and its head is 37."),
-        (replace(StoreHeader, floor=9), "The log has 11 after 9."),
+        (replace(StoreHeader, last_seq=37), "The log ends with 36, and its header says 37."),
+        (replace(StoreHeader, pruned_seq=9), "The log has 11 after 9."),
         (double(Task, 4), "Task 6 is there twice, or out of order."),
         (swap(Task, Task), "Task 1 is there twice, or out of order."),
         (replace(Task, version=0), "Task 1 is at version 0."),
@@ -131,7 +131,7 @@ def revise(n: int, **fields: Any) -> Tampering:
             "The idempotency key used at 2026-11-24 15:00:00.123456+00:00 is there twice, or out of order.",
         ),
         (remove(Change, 3), "The log has 15 after 13."),
-        (remove(Change, -1), "The log ends with 35, and its head is 36."),
+        (remove(Change, -1), "The log ends with 35, and its header says 36."),
         (double(Change, 3), "The log has 14 after 14."),
         (replace(Change, 3, task=None), "Change 14 does not fit its task: it is created, of task 14."),
         (replace(Change, -1, kind=ChangeKind.UPDATED), "Change 36 does not fit its task: it is updated, of task 32."),
@@ -169,7 +169,7 @@ async def test_a_task_that_a_whole_log_does_not_know_is_found(open_store: Open) 
     header, task, _ = await contents(store)
     assert isinstance(header, StoreHeader)
 
-    found = [problem async for problem in inconsistencies(stream([header._replace(seq=0), task]))]
+    found = [problem async for problem in inconsistencies(stream([header._replace(last_seq=0), task]))]
 
     assert found == ["Task 1 is there, and the log, which is whole, has no change of it."]
 

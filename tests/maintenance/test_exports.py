@@ -59,10 +59,10 @@ async def test_an_export_of_an_import_is_the_same_to_the_byte(
 async def test_an_export_is_lines_that_say_what_they_are(export: bytes, open_store: Open) -> None:
     first, header, *entries, last = [json.loads(line) for line in export.splitlines()]
 
-    assert first == {"tasksvc": "export", "format": 1}
-    assert header == {"header": {"last_id": 32, "seq": 36, "floor": 10}}
+    assert first == {"tasksvc": "export", "format": 2}
+    assert header == {"header": {"last_id": 32, "last_seq": 36, "pruned_seq": 10}}
     kinds = [next(iter(entry)) for entry in entries]
-    assert kinds == ["task"] * 30 + ["record"] * 2 + ["remembered"] * 2 + ["change"] * 26
+    assert kinds == ["task"] * 30 + ["record"] * 2 + ["idempotency_record"] * 2 + ["change"] * 26
     assert entries[0]["task"]["description"] == "alpha"
     lines = export.splitlines(keepends=True)[1:-1]
     assert last == {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
@@ -134,7 +134,7 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
         (b"", "This isn't an export of tasksvc. Name another file."),
         (b"SQLite format 3\0", "This isn't an export of tasksvc. Name another file."),
         (
-            b'{"tasksvc":"export","format":2}\n{"more":1}\n',
+            b'{"tasksvc":"export","format":3}\n{"more":1}\n',
             "The export has a format that this version does not know. Use the version that wrote it.",
         ),
     ],
@@ -150,9 +150,9 @@ async def test_what_is_no_export_of_ours_is_told_from_one_that_is_damaged(file: 
 async def test_a_line_that_this_version_does_not_know_is_refused_though_the_checksum_fits(
     line: bytes, open_store: Open
 ) -> None:
-    lines = b'{"header":{"last_id":0,"seq":0,"floor":0}}\n' + line + b"\n"
+    lines = b'{"header":{"last_id":0,"last_seq":0,"pruned_seq":0}}\n' + line + b"\n"
     end = codec.dumps({"end": {"entries": 2, "sha256": hashlib.sha256(lines).hexdigest()}})
-    export = b'{"tasksvc":"export","format":1}\n' + lines + end + b"\n"
+    export = b'{"tasksvc":"export","format":2}\n' + lines + end + b"\n"
     target = await open_store("memory://")
     empty = await contents(target)
 
@@ -168,7 +168,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
 def with_checksum(lines: Sequence[bytes]) -> bytes:
     """Returns an export of `lines`, valid or not."""
     end = {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
-    return b"".join([b'{"tasksvc":"export","format":1}\n', *lines, codec.dumps(end), b"\n"])
+    return b"".join([b'{"tasksvc":"export","format":2}\n', *lines, codec.dumps(end), b"\n"])
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -215,7 +215,7 @@ async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_w
     [
         ('"last_id":32', '"last_id":9223372036854775807', "what no store can keep: last_id must be an integer from 0"),
         ('"description":"alpha"', '"description":7', "what no store can keep: description must be text"),
-        ('"seq":36', '"seq":37', "contradicts itself: The log ends with 36, and its head is 37."),
+        ('"last_seq":36', '"last_seq":37', "contradicts itself: The log ends with 36, and its header says 37."),
         ('"done":false', '"done":false,"more":1', "a line that this version cannot read"),
     ],
 )

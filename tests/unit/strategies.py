@@ -108,9 +108,9 @@ queries = st.builds(
     descending=st.booleans(),
 )
 
-records = st.builds(Record, space=texts, name=texts, value=json_objects, version=st.integers(1, 1000))
+records = st.builds(Record, namespace=texts, key=texts, value=json_objects, version=st.integers(1, 1000))
 entries = st.one_of(
-    st.builds(StoreHeader, generation=texts, last_id=ids, seq=ids, floor=ids),
+    st.builds(StoreHeader, generation=texts, last_id=ids, last_seq=ids, pruned_seq=ids),
     tasks,
     records,
     st.builds(

@@ -127,7 +127,8 @@ def test_results_that_the_first_version_kept_are_read() -> None:
         '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
     )
     kept = (
-        '{"remembered":[["scope","key","print"],"2026-11-24T15:00:00Z",[{"task":%s},null,{"record":["s","n",{},2]}]]}'
+        '{"idempotency_record":[["scope","key","print"],"2026-11-24T15:00:00Z",'
+        '[{"task":%s},null,{"record":["s","n",{},2]}]]}'
     )
 
     remembered = codec.entry_from_json(codec.loads(kept % task))

@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
 def ledger() -> Ledger:
     task = new_task(1, TaskDraft("x", metadata={"m": [{}] * 3}), NOW)
-    return Ledger("g", last_id=1, seq=1, tasks={1: task})
+    return Ledger("g", last_id=1, last_seq=1, tasks={1: task})
 
 
 async def test_commits_are_decided_as_one_by_one() -> None:

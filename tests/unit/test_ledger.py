@@ -75,7 +75,7 @@ def do(ledger: Ledger, *writes: Write, at: datetime = NOW, idempotency_key: Idem
 
 
 def state(ledger: Ledger) -> Any:
-    return copy.deepcopy((ledger.last_id, ledger.seq, ledger.tasks, ledger.records, ledger.remembered))
+    return copy.deepcopy((ledger.last_id, ledger.last_seq, ledger.tasks, ledger.records, ledger.idempotency_records))
 
 
 # ---------------------------------------------------------------- tasks
@@ -153,7 +153,7 @@ def test_a_patch_that_changes_nothing_makes_no_version_and_no_change() -> None:
 
     assert decision.committed.results[0] == task
     assert decision.entries() == []
-    assert ledger.seq == 1
+    assert ledger.last_seq == 1
 
 
 def test_times_in_the_log_never_go_back_for_a_task_whatever_the_clock_does() -> None:
@@ -332,9 +332,9 @@ def test_a_commit_that_is_refused_does_not_use_up_its_key() -> None:
 def test_a_key_and_its_results_are_among_what_is_persisted() -> None:
     decision = Ledger("life").decide([CreateTask(MILK)], at=NOW, idempotency_key=KEY)
 
-    (change, remembered) = decision.entries()
+    (change, idempotency_record) = decision.entries()
     assert isinstance(change, Change)
-    assert remembered == (KEY, NOW, decision.committed.results)
+    assert idempotency_record == (KEY, NOW, decision.committed.results)
 
 
 # ---------------------------------------------------------------- records
@@ -352,7 +352,7 @@ def test_a_record_is_made_replaced_and_dropped_under_its_versions() -> None:
     assert dropped.committed.results == (None,)
     assert dropped.records == [Record("leases", "a", {}, 0)]
     assert ledger.records.get(("leases", "a")) is None
-    assert ledger.seq == 0, "records are not in the change log"
+    assert ledger.last_seq == 0, "records are not in the change log"
 
 
 @pytest.mark.parametrize(
@@ -437,18 +437,20 @@ def test_a_draft_decides_as_its_ledger_would_and_leaves_it_alone(commits: list[C
 @given(COMMITS)
 def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list[Commit]) -> None:
     tasks: dict[int, Task] = {}
-    remembered: dict[Any, Any] = {}
+    idempotency_records: dict[Any, Any] = {}
     records: dict[Any, Any] = {}
-    whole = Ledger("life", tasks=tasks, remembered=remembered, records=records)
+    whole = Ledger("life", tasks=tasks, idempotency_records=idempotency_records, records=records)
 
     for commit in commits:
         names = read_set([commit])
         fetched = Ledger(
             "life",
             last_id=whole.last_id,
-            seq=whole.seq,
+            last_seq=whole.last_seq,
             tasks={name: tasks[name] for name in names.task_ids if name in tasks},
-            remembered={name: remembered[name] for name in names.retry_keys if name in remembered},
+            idempotency_records={
+                name: idempotency_records[name] for name in names.idempotency_keys if name in idempotency_records
+            },
             records={name: records[name] for name in names.records if name in records},
         )
         decided = outcome(whole, commit)
@@ -488,7 +490,7 @@ def test_the_log_has_no_gaps_and_replays_to_the_tasks(commits: list[Commit]) -> 
         else:
             assert (change.kind is ChangeKind.CREATED) == (change.task_id not in tasks)
             tasks[change.task_id] = change.task
-    assert [change.seq for change in log] == list(range(1, ledger.seq + 1))
+    assert [change.seq for change in log] == list(range(1, ledger.last_seq + 1))
     assert tasks == ledger.tasks
 
 

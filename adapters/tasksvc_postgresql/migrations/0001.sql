@@ -1,13 +1,15 @@
 -- Times are microseconds since 1970 in UTC; text is compared by its bytes, which is by code point.
 
--- One row.  Who writes locks it first, so that the log is numbered in the order of the commits.
-CREATE TABLE header (
+-- One row, which every transaction that writes locks first, so that the log is numbered in the order of the commits.
+CREATE TABLE store (
     generation text NOT NULL,
     last_id bigint NOT NULL,
-    seq bigint NOT NULL,
-    floor bigint NOT NULL
+    last_seq bigint NOT NULL,
+    pruned_seq bigint NOT NULL,
+    -- where this row was when it was served last: cluster, timeline, database, table and row; see lineage.py
+    lineage text NOT NULL DEFAULT ''
 );
-CREATE UNIQUE INDEX header_is_one_row ON header ((true));
+CREATE UNIQUE INDEX store_is_one_row ON store ((true));
 
 CREATE TABLE tasks (
     id bigint PRIMARY KEY,
@@ -21,7 +23,7 @@ CREATE TABLE tasks (
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL,
     version bigint NOT NULL,
-    folded text COLLATE "C" NOT NULL
+    folded text COLLATE "C" NOT NULL -- what a search compares: the description without case, in normal form C
 );
 CREATE INDEX tasks_by_done ON tasks (done, id);
 CREATE INDEX tasks_by_priority ON tasks (priority, id);
@@ -33,8 +35,8 @@ CREATE INDEX tasks_by_due_at_falling ON tasks (coalesce(due_at, -922337203685477
 
 CREATE TABLE task_labels (
     label text COLLATE "C" NOT NULL,
-    id bigint NOT NULL,
-    PRIMARY KEY (label, id)
+    task_id bigint NOT NULL,
+    PRIMARY KEY (label, task_id)
 );
 
 CREATE TABLE changes (
@@ -56,14 +58,14 @@ CREATE TABLE changes (
 );
 
 CREATE TABLE records (
-    space text COLLATE "C" NOT NULL,
-    name text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
     value json NOT NULL,
     version bigint NOT NULL,
-    PRIMARY KEY (space, name)
+    PRIMARY KEY (namespace, key)
 );
 
-CREATE TABLE retry_keys (
+CREATE TABLE idempotency_keys (
     scope text COLLATE "C" NOT NULL,
     value text COLLATE "C" NOT NULL,
     fingerprint text NOT NULL,
@@ -71,4 +73,4 @@ CREATE TABLE retry_keys (
     results json NOT NULL,
     PRIMARY KEY (scope, value)
 );
-CREATE INDEX retry_keys_by_at ON retry_keys (at);
+CREATE INDEX idempotency_keys_by_at ON idempotency_keys (at);

@@ -17,6 +17,7 @@ from tasksvc import (
     InMemoryRepository,
     InvalidStoreURL,
     OutcomeUnknown,
+    SchemaTooOld,
     StoreRefused,
     StoreUnavailable,
     StoreURL,
@@ -109,7 +110,7 @@ def test_a_line_that_is_damaged_is_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100, b'{"format":"tasksvc_jsonl 2"}\n']
+    "foreign", [b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100, b'{"format":"tasksvc_jsonl 3"}\n']
 )
 def test_a_file_that_is_not_its_own_is_refused_and_left_alone(path: Path, foreign: bytes) -> None:
     path.write_bytes(foreign)
@@ -118,6 +119,15 @@ def test_a_file_that_is_not_its_own_is_refused_and_left_alone(path: Path, foreig
         JSONLRepository(path)
 
     assert path.read_bytes() == foreign
+
+
+def test_a_file_of_before_the_first_release_is_refused_and_left_alone(path: Path) -> None:
+    path.write_bytes(b'{"format":"tasksvc_jsonl 1"}\n')
+
+    with pytest.raises(SchemaTooOld, match=r"tasks\.jsonl was made before the first release of tasksvc"):
+        JSONLRepository(path)
+
+    assert path.read_bytes() == b'{"format":"tasksvc_jsonl 1"}\n'
 
 
 def test_a_file_is_served_once(path: Path) -> None:

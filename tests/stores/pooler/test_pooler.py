@@ -249,7 +249,7 @@ async def test_what_others_left_in_a_session_changes_nothing(
                 SET search_path = nowhere; SET default_transaction_isolation = serializable;
                 SET synchronous_commit = off; SET standard_conforming_strings = off;
                 SET datestyle = 'German'; SET timezone = 'Pacific/Chatham'; SET intervalstyle = iso_8601;
-                CREATE TEMPORARY TABLE header (theirs int); CREATE TEMPORARY TABLE tasks (theirs int);
+                CREATE TEMPORARY TABLE store (theirs int); CREATE TEMPORARY TABLE tasks (theirs int);
                 PREPARE __asyncpg_stmt_1__ AS SELECT 'theirs';
                 """
             )

@@ -55,7 +55,7 @@ async def test_a_dump_is_of_one_moment_whatever_is_written_meanwhile(open_store:
 
     header = entries[0]
     assert isinstance(header, StoreHeader)
-    assert (header.last_id, header.seq) == (2_500, 2_500)
+    assert (header.last_id, header.last_seq) == (2_500, 2_500)
     tasks = [entry for entry in entries if isinstance(entry, Task)]
     assert [task.id for task in tasks] == list(range(1, 2_501))
     assert not tasks[-1].done
@@ -171,7 +171,7 @@ async def test_a_check_names_what_filters_and_searches_do_not_find(
     assert await repository.check() == []
     await database.execute(
         f"""
-        DELETE FROM {schema}.task_labels WHERE id = 3;
+        DELETE FROM {schema}.task_labels WHERE task_id = 3;
         INSERT INTO {schema}.task_labels VALUES ('stray', 5);
         UPDATE {schema}.tasks SET folded = 'other' WHERE id = 7;
         """

@@ -246,7 +246,7 @@ async def test_a_store_that_does_not_answer_in_time_is_not_opened(
 ) -> None:
     await open_store(store_url)
     async with database.transaction():
-        await database.execute(f"LOCK {schema}.header IN ACCESS EXCLUSIVE MODE")
+        await database.execute(f"LOCK {schema}.store IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(StoreUnavailable, match="too long"):
             await open_repository(with_parameters(store_url, timeout=PATIENCE, statement_timeout="500ms"))
 

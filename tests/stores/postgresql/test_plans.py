@@ -66,7 +66,7 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
         INSERT INTO {schema}.task_labels SELECT 'common', n FROM generate_series(2, {count}, 2) n;
         INSERT INTO {schema}.task_labels SELECT 'other', n FROM generate_series(3, {count}, 3) n;
         INSERT INTO {schema}.task_labels SELECT 'rare', n FROM generate_series(1000, {count}, 1000) n;
-        UPDATE {schema}.header SET last_id = {count};
+        UPDATE {schema}.store SET last_id = {count};
         """,
         timeout=300,
     )

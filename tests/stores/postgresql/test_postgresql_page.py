@@ -226,4 +226,4 @@ def test_a_role_that_may_only_read_exports_and_checks(place: Place, tmp_path: Pa
 
     assert (exported.returncode, checked.returncode) == (0, 0)
     assert served.returncode == 1
-    assert "The role tasksvc_reader lacks UPDATE on the table tasksvc.header" in served.stderr
+    assert "The role tasksvc_reader lacks UPDATE on the table tasksvc.store" in served.stderr

@@ -81,7 +81,7 @@ async def test_the_sessions_of_a_reader_cannot_write(open_store: Open, store_url
 
     async with reader._connected() as connection:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await connection.execute("UPDATE header SET seq = 7")
+            await connection.execute("UPDATE store SET last_seq = 7")
 
 
 async def test_a_reader_leaves_no_connection(open_store: Open, store_url: str, database: asyncpg.Connection) -> None:

@@ -54,7 +54,7 @@ async def refusing(database: asyncpg.Connection, schema: str, code: str, *, time
             IF nextval('{schema}.refusals') <= {times} THEN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END IF;
             RETURN NEW;
         END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.header FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.store FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
         """
     )
     yield
@@ -106,7 +106,7 @@ async def test_a_real_deadlock_is_resolved(
 ) -> None:
     repository = await open_store(store_url, deadlock_timeout="50ms")
     await add(repository)
-    await third.execute(f"BEGIN; LOCK {schema}.retry_keys IN ACCESS EXCLUSIVE MODE")
+    await third.execute(f"BEGIN; LOCK {schema}.idempotency_keys IN ACCESS EXCLUSIVE MODE")
     await database.execute("SET deadlock_timeout = '60s'; BEGIN")
     await database.execute(f"UPDATE {schema}.tasks SET priority = 0 WHERE id = 1")
     idempotency_key = IdempotencyKey("", "k", "f")
@@ -114,7 +114,7 @@ async def test_a_real_deadlock_is_resolved(
         repository.commit([UpdateTask(1, {"done": True})], at=now(), idempotency_key=idempotency_key)
     )
     await until_waiting(third, 1)  # the repository's transaction, which has the header and has yet to write the task
-    locking = asyncio.create_task(database.execute(f"SELECT FROM {schema}.header FOR UPDATE"))
+    locking = asyncio.create_task(database.execute(f"SELECT FROM {schema}.store FOR UPDATE"))
     await until_waiting(third, 2)
 
     # Now the repository's transaction is the one that closes the circle, so it notices, and is the one that fails.
@@ -167,7 +167,7 @@ async def test_who_waits_for_a_lock_too_long_is_told_that_nothing_was_written(
     await add(repository)
     theirs = database.transaction()
     await theirs.start()
-    await database.execute(f"SELECT FROM {schema}.header FOR UPDATE")
+    await database.execute(f"SELECT FROM {schema}.store FOR UPDATE")
 
     for write in (add, patch):
         with pytest.raises(StoreUnavailable) as failure:
@@ -187,7 +187,7 @@ async def test_a_process_that_stands_still_in_its_transaction_loses_it(
     repository = await open_store(store_url, timeout=5)
     session = repository._settings.session  # type: ignore[attr-defined]
     frozen = await asyncpg.connect(store_url.partition("&schema=")[0], server_settings=session)
-    await frozen.execute("BEGIN; SELECT FROM header FOR UPDATE")
+    await frozen.execute("BEGIN; SELECT FROM store FOR UPDATE")
 
     added = await add(repository)
 

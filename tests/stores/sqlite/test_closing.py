@@ -181,5 +181,5 @@ asyncio.run(main())
     assert (said, complaint) == ("stopping\n", "")
     with raw(tmp_path / "tasks.db") as database:
         (tasks,) = database.execute("SELECT count(*) FROM tasks").fetchone()
-        (keys,) = database.execute("SELECT count(*) FROM retry_keys").fetchone()
+        (keys,) = database.execute("SELECT count(*) FROM idempotency_keys").fetchone()
         assert tasks == 100 * keys > 0

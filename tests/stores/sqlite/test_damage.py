@@ -138,7 +138,7 @@ async def test_what_is_damaged_beside_the_tasks_is_told_too(file: Path) -> None:
         await write(repository)
         start = (await repository.find(TaskQuery(), limit=1)).position._replace(seq=0)
     damage(file, "value = '{'", "records")
-    damage(file, "results = '[7]'", "retry_keys")
+    damage(file, "results = '[7]'", "idempotency_keys")
     damage(file, "kind = 'x'", "changes WHERE seq = 2")
 
     async with opened(file) as repository:

@@ -44,7 +44,7 @@ async def test_it_is_emptied_on_close_and_its_file_stays(tmp_path: Path) -> None
 
     assert file.is_file()
     with raw(file) as database:
-        for table in ("tasks", "task_labels", "changes", "records", "retry_keys"):
+        for table in ("tasks", "task_labels", "changes", "records", "idempotency_keys"):
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 

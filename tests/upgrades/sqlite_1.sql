@@ -1,3 +1,4 @@
+-- A store of before the first release, with one task: what a version of then wrote into a new file (a547f03).
 -- A commit appends to `changes`; triggers bring the other tables up to date in the same statement.
 -- Times are microseconds since 1970, in UTC.
 
@@ -113,3 +114,8 @@ BEGIN
   DELETE FROM task_labels WHERE task_id = OLD.id AND label IN (SELECT value FROM json_each(OLD.labels));
   UPDATE store SET last_id = OLD.id WHERE last_id < OLD.id;
 END;
+
+PRAGMA application_id = 1952543595;
+PRAGMA user_version = 1;
+INSERT INTO store VALUES (1, '0123456789abcdef', 0, 0, 0);
+INSERT INTO changes (seq, at, task_id, description) VALUES (1, 1764201600000000, 1, 'kept');
