@@ -274,7 +274,7 @@ class FailsItsNeighbours(ContractViolation):
 
 
 class MakesAVersionOfNothing(ContractViolation):
-    caught_by = "test_a_patch_that_changes_nothing_makes_no_version_and_no_change"
+    caught_by = "test_a_patch_that_changes_nothing_creates_no_version_and_no_change"
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
@@ -697,7 +697,7 @@ class ChangesTheLog(ContractViolation):
 
 
 class ForgetsTombstones(ChangesTheLog):
-    caught_by = "test_the_log_tells_what_happened_in_order"
+    caught_by = "test_the_log_lists_all_changes_in_order"
 
     def change(self, changes: Sequence[Change]) -> Sequence[Change]:
         return [change for change in changes if change.task is not None]
@@ -791,7 +791,7 @@ class StandsStill(ContractViolation):
 
 
 class IgnoresRetryKeys(ContractViolation):
-    caught_by = "test_racing_twins_of_one_key_make_one_task"
+    caught_by = "test_identical_requests_with_one_key_at_once_create_one_task"
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
@@ -851,7 +851,7 @@ class ReplaysThePresent(ContractViolation):
 
 
 class ForgetsKeysOnReopening(ContractViolation):
-    caught_by = "test_a_key_is_remembered_over_a_reopening"
+    caught_by = "test_a_key_is_kept_over_a_reopening"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         await super().persist([[e for e in entries if not isinstance(e, IdempotencyRecord)] for entries in commits])
@@ -917,7 +917,7 @@ class PrunesKeysWithTheLog(ContractViolation):
 
 
 class RestoresItsGeneration(ContractViolation):
-    caught_by = "test_a_restored_store_has_a_generation_of_its_own"
+    caught_by = "test_a_restored_store_has_a_new_generation"
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         await self._group([entry async for entry in entries])
@@ -1021,7 +1021,7 @@ class SaysThatNothingWasWritten(ContractViolation):
 
 
 class BacksUpUnderItsOwnGeneration(ContractViolation):
-    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+    caught_by = "test_a_backup_is_a_separate_store_with_the_same_contents"
 
     @classmethod
     def back_up(cls, path: str, file: Path) -> None:
@@ -1030,7 +1030,7 @@ class BacksUpUnderItsOwnGeneration(ContractViolation):
 
 
 class BacksUpNoRecords(ContractViolation):
-    caught_by = "test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held"
+    caught_by = "test_a_backup_is_a_separate_store_with_the_same_contents"
 
     @classmethod
     def back_up(cls, path: str, file: Path) -> None:
@@ -1064,7 +1064,7 @@ class LetsOthersRead(ContractViolation):
 
 
 class EmptiesWhatIsKept(ContractViolation):
-    caught_by = "test_kept_tasks_are_never_taken_for_scratch"
+    caught_by = "test_a_durable_store_is_never_opened_as_scratch"
 
     @classmethod
     def open(cls, path: str, *, scratch: bool) -> HealthyStore:
@@ -1074,7 +1074,7 @@ class EmptiesWhatIsKept(ContractViolation):
 
 
 class KeepsWhatIsScratch(ContractViolation):
-    caught_by = "test_a_scratch_store_begins_anew"
+    caught_by = "test_a_scratch_store_starts_empty"
 
     @classmethod
     def open(cls, path: str, *, scratch: bool) -> HealthyStore:

@@ -69,7 +69,7 @@ def test_a_failure_explains_itself(tmp_path: Path) -> None:
     assert "asyncio/runners.py" not in printed, "it does not show how the test is run"
 
 
-def test_a_class_without_a_url_is_told(tmp_path: Path) -> None:
+def test_a_class_without_a_url_gets_an_explanation(tmp_path: Path) -> None:
     with pytest.raises(NotImplementedError, match=r"must give store_url\(self, tmp_path\)"):
         TaskRepositoryContract().test_ids_count_up_from_one(tmp_path)
 

@@ -50,7 +50,7 @@ class BackupsContract(StoreUnderTest):
     """Tests of tasksvc_backup and tasksvc_recognize_backup."""
 
     @on_store(Capability.DURABLE, Capability.DUMP)
-    async def test_a_backup_is_a_store_of_its_own_that_holds_what_this_one_held(self, store: Store) -> None:
+    async def test_a_backup_is_a_separate_store_with_the_same_contents(self, store: Store) -> None:
         await store.add_all(varied(30))
         await store.commit(
             UpdateTask(1, {"done": True}), DeleteTask(2), CreateTask(FULL), PutRecord("space", "name", {"n": 1})

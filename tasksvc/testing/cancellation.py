@@ -144,7 +144,7 @@ class CancellationContract(StoreUnderTest):
             turn += 1
 
     @on_store()
-    async def test_a_cancelled_remove_is_whole_or_absent(self, store: Store) -> None:
+    async def test_a_cancelled_delete_is_complete_or_absent(self, store: Store) -> None:
         task = await store.add(labels=("a",))
 
         def remove() -> Awaitable[object]:
@@ -289,7 +289,7 @@ class CancellationContract(StoreUnderTest):
                     assert count != 1, "a cancelled commit is whole or absent"
 
     @on_store()
-    async def test_a_cancelled_read_does_no_harm(self, store: Store) -> None:
+    async def test_a_cancelled_read_leaves_the_store_usable(self, store: Store) -> None:
         tasks = await store.add_all(varied(30))
         repository = store.repository
         calls: list[Callable[[], Awaitable[object]]] = [
@@ -334,7 +334,7 @@ class CancellationContract(StoreUnderTest):
             await asyncio.gather(*searches, return_exceptions=True)
 
     @on_store(Capability.DUMP)
-    async def test_a_dump_that_is_left_half_way_does_no_harm(self, store: Store) -> None:
+    async def test_a_dump_that_is_abandoned_leaves_the_store_usable(self, store: Store) -> None:
         await store.add_all(varied(30))
 
         for stop in (0, 1, 15):

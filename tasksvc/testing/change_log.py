@@ -30,7 +30,7 @@ class ChangeLogContract(StoreUnderTest):
     """Tests of read_changes() and changes()."""
 
     @on_store()
-    async def test_the_log_tells_what_happened_in_order(self, store: Store) -> None:
+    async def test_the_log_lists_all_changes_in_order(self, store: Store) -> None:
         task = await store.add_draft(FULL, at=NOW)
         patched = await store.patch(task, at=later(1), done=False)
         await store.remove(task, at=later(2))
@@ -199,7 +199,7 @@ class ChangeLogContract(StoreUnderTest):
         assert [len(page.changes) for page in pages] == [1] * 50, "a change ends every wait for it"
 
     @on_store()
-    async def test_a_wait_in_vain_ends(self, store: Store) -> None:
+    async def test_a_wait_without_a_change_times_out(self, store: Store) -> None:
         await store.add()
         head = await store.head()
 

@@ -138,7 +138,7 @@ class DumpingContract(StoreUnderTest):
         await other.check()
 
     @on_store(Capability.DUMP)
-    async def test_a_restored_store_has_a_generation_of_its_own(self, store: Store) -> None:
+    async def test_a_restored_store_has_a_new_generation(self, store: Store) -> None:
         await _fill(store)
         other = await store.another()
         born = await other.generation()

@@ -115,7 +115,7 @@ class LifecycleContract(StoreUnderTest):
         assert open_to_others == [], "what an adapter writes to a disk is for its owner alone"
 
     @on_store(Capability.DURABLE)
-    async def test_kept_tasks_are_never_taken_for_scratch(self, store: Store) -> None:
+    async def test_a_durable_store_is_never_opened_as_scratch(self, store: Store) -> None:
         task = await store.add()
         await store.repository.close()
 
@@ -125,7 +125,7 @@ class LifecycleContract(StoreUnderTest):
         assert await store.listed() == [task], "kept tasks are never emptied"
 
     @on_store()
-    async def test_a_scratch_store_begins_anew(self, store: Store) -> None:
+    async def test_a_scratch_store_starts_empty(self, store: Store) -> None:
         url = store.url_of_another()
         for _ in range(2):
             try:
@@ -302,7 +302,7 @@ class LifecycleContract(StoreUnderTest):
         assert len(await store.listed()) == len(tasks) + 1, "the store works again once the driver does"
 
     @on_store(Capability.DURABLE)
-    async def test_a_retry_key_makes_a_failure_safe_to_repeat(self, store: Store) -> None:
+    async def test_an_idempotency_key_makes_a_failure_safe_to_repeat(self, store: Store) -> None:
         with store.fail_driver():
             await raised(
                 StoreUnavailable, store.commit(CreateTask(FULL), idempotency_key=KEY), "a commit while the driver fails"

@@ -159,7 +159,7 @@ class PruningContract(StoreUnderTest):
         assert replayed == [False, False, True, True], "keys of commits before `keys_before` are free again, no others"
 
     @on_store(Capability.PRUNE)
-    async def test_a_replay_does_not_make_a_key_younger(self, store: Store) -> None:
+    async def test_a_replay_does_not_extend_the_life_of_a_key(self, store: Store) -> None:
         await store.commit(CreateTask(TaskDraft("x")), at=NOW, idempotency_key=_key(1))
         await store.commit(CreateTask(TaskDraft("x")), at=later(100), idempotency_key=_key(1))
 

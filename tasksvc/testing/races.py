@@ -94,7 +94,7 @@ class RacesContract(StoreUnderTest):
         assert len(await store.log()) == 2, "the others changed nothing"
 
     @on_store()
-    async def test_of_many_that_remove_one_task_one_wins(self, store: Store) -> None:
+    async def test_of_many_deletes_of_one_task_one_succeeds(self, store: Store) -> None:
         task = await store.add()
 
         outcomes = await _together(store.remove(task) for _ in range(50))
@@ -110,7 +110,7 @@ class RacesContract(StoreUnderTest):
         assert [await store.repository.record("leases", "a")] == list(winner.results), "compare-and-set lets one win"
 
     @on_store()
-    async def test_racing_twins_of_one_key_make_one_task(self, store: Store) -> None:
+    async def test_identical_requests_with_one_key_at_once_create_one_task(self, store: Store) -> None:
         key = IdempotencyKey("s", "key", "f")
 
         outcomes = await _together(

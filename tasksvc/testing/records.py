@@ -24,7 +24,7 @@ class RecordsContract(StoreUnderTest):
     """Tests of PutRecord, DeleteRecord, record() and records()."""
 
     @on_store(Capability.RECORDS)
-    async def test_a_record_is_made_and_replaced(self, store: Store) -> None:
+    async def test_a_record_is_created_and_replaced(self, store: Store) -> None:
         assert await store.repository.record("tokens", "a") is None, "a record that was never made is None"
 
         first = (await store.commit(PutRecord("tokens", "a", {"n": 1}))).results
@@ -35,7 +35,7 @@ class RecordsContract(StoreUnderTest):
         assert await store.repository.record("tokens", "a") == second[0], "record() answers what PutRecord answered"
 
     @on_store(Capability.RECORDS)
-    async def test_an_expected_version_of_a_record_admits_the_write(self, store: Store) -> None:
+    async def test_a_write_with_the_expected_version_of_a_record_succeeds(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {}, expected=0))
         await store.commit(PutRecord("s", "a", {}, expected=1))
         await store.commit(PutRecord("s", "a", {}, expected=None))
@@ -69,7 +69,7 @@ class RecordsContract(StoreUnderTest):
         assert await store.listed() == [], "a refused record undoes the whole commit, tasks too"
 
     @on_store(Capability.RECORDS)
-    async def test_a_record_that_was_dropped_begins_anew(self, store: Store) -> None:
+    async def test_a_deleted_record_starts_again_at_version_1(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {}), PutRecord("s", "a", {}))
         committed = await store.commit(DeleteRecord("s", "a"))
         again = await store.commit(PutRecord("s", "a", {}, expected=0))
@@ -109,7 +109,7 @@ class RecordsContract(StoreUnderTest):
         assert len(await store.listed()) == 1, "together they are"
 
     @on_store(Capability.RECORDS)
-    async def test_records_are_no_changes(self, store: Store) -> None:
+    async def test_records_are_not_in_the_change_log(self, store: Store) -> None:
         before = await store.head()
 
         committed = await store.commit(PutRecord("s", "a", {}), DeleteRecord("s", "a"))

@@ -63,7 +63,7 @@ class RetriesContract(StoreUnderTest):
         await _repeat(store, first, CreateTask(FULL))
 
     @on_store()
-    async def test_a_replay_after_the_task_was_removed_has_the_first_results(self, store: Store) -> None:
+    async def test_a_replay_after_the_task_was_deleted_has_the_first_results(self, store: Store) -> None:
         first = await store.commit(CreateTask(FULL), idempotency_key=KEY)
         await store.commit(DeleteTask(1))
 
@@ -86,7 +86,7 @@ class RetriesContract(StoreUnderTest):
         await _repeat(store, first, *writes)
 
     @on_store()
-    async def test_a_key_is_remembered_though_nothing_changed(self, store: Store) -> None:
+    async def test_a_key_is_kept_though_nothing_changed(self, store: Store) -> None:
         task = await store.add(priority=1)
         first = await store.commit(UpdateTask(1, {"priority": 1}), idempotency_key=KEY)
         await store.patch(task, priority=2)
@@ -104,7 +104,7 @@ class RetriesContract(StoreUnderTest):
         await _repeat(store, first, DeleteMatching([], query))
 
     @on_store()
-    async def test_a_removal_by_a_query_that_took_nothing_is_remembered(self, store: Store) -> None:
+    async def test_the_result_of_a_deletion_by_a_query_without_matches_is_kept(self, store: Store) -> None:
         first = await store.commit(DeleteMatching([], TaskQuery(done=True)), idempotency_key=KEY)
         await store.add("made meanwhile", done=True)
 
@@ -198,7 +198,7 @@ class RetriesContract(StoreUnderTest):
         assert kept.value == {"n": 2}, "a replay leaves records as they are"
 
     @on_store(Capability.DURABLE)
-    async def test_a_key_is_remembered_over_a_reopening(self, store: Store) -> None:
+    async def test_a_key_is_kept_over_a_reopening(self, store: Store) -> None:
         writes = (CreateTask(FULL), CreateTask(TaskDraft("b")), UpdateTask(1, {"done": False}), DeleteTask(2))
         first = await store.commit(*writes, idempotency_key=KEY)
 

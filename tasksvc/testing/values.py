@@ -167,7 +167,7 @@ class ValuesContract(StoreUnderTest):
         assert [type(value) for value in kept["truth"]] == [bool, bool], "true and false are no numbers"
 
     @on_store()
-    async def test_metadata_may_be_a_mapping_that_is_no_dict(self, store: Store) -> None:
+    async def test_metadata_may_be_any_mapping(self, store: Store) -> None:
         metadata: dict[str, Any] = {"z": 1.0, "a": [None, {"y": "\u00e9"}], "n": 2**53 - 1}
         task = await store.add(metadata=codec.packed(metadata))
         await store.patch(task, metadata=codec.packed({"z": None, "b": {"c": []}}))

@@ -56,7 +56,7 @@ class WritingContract(StoreUnderTest):
         assert ids == [1, 2, 3, 4, 5], "ids count up from 1"
 
     @on_store()
-    async def test_the_id_of_a_removed_task_is_not_given_again(self, store: Store) -> None:
+    async def test_the_id_of_a_deleted_task_is_not_reused(self, store: Store) -> None:
         tasks = await store.add_all([TaskDraft("a")] * 3)
         await store.remove(tasks[1])
 
@@ -71,7 +71,7 @@ class WritingContract(StoreUnderTest):
         assert (await store.add()).id == 4, "an id is never given twice, though the highest was removed"
 
     @on_store()
-    async def test_an_id_of_a_batch_that_added_and_removed_it_is_not_given_again(self, store: Store) -> None:
+    async def test_an_id_that_a_batch_created_and_deleted_is_not_reused(self, store: Store) -> None:
         await store.commit(CreateTask(TaskDraft("a")), DeleteTask(1))
 
         assert (await store.add()).id == 2, "an id is never given twice, though its task lived within one commit"
@@ -133,7 +133,7 @@ class WritingContract(StoreUnderTest):
         assert await store.get(1) == patched, "get() answers what Patch answered"
 
     @on_store()
-    async def test_a_patch_that_changes_nothing_makes_no_version_and_no_change(self, store: Store) -> None:
+    async def test_a_patch_that_changes_nothing_creates_no_version_and_no_change(self, store: Store) -> None:
         task = await store.add_draft(FULL._replace(metadata={"a": {"b": 1}}))
 
         patches: list[dict[str, Any]] = [
@@ -207,7 +207,7 @@ class WritingContract(StoreUnderTest):
     # ------------------------------------------------------------ Remove
 
     @on_store()
-    async def test_a_removed_task_is_gone(self, store: Store) -> None:
+    async def test_a_deleted_task_is_gone(self, store: Store) -> None:
         task, other = await store.add_all([TaskDraft("a"), TaskDraft("b")])
 
         committed = await store.commit(DeleteTask(task.id))
@@ -301,7 +301,7 @@ class WritingContract(StoreUnderTest):
     # ------------------------------------------------------------ expected versions
 
     @on_store()
-    async def test_an_expected_version_admits_the_write(self, store: Store) -> None:
+    async def test_a_write_with_the_expected_version_succeeds(self, store: Store) -> None:
         task = await store.add()
 
         task = await store.patch(task, expected=Precondition(await store.versions(1)), priority=1)

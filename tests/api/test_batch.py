@@ -71,7 +71,7 @@ async def test_the_tags_of_a_batch_hold_in_the_same_batch(api: Api) -> None:
     ],
     ids=case_id,
 )
-async def test_where_one_fails_nothing_is_done_and_its_index_is_told(
+async def test_if_one_operation_fails_nothing_is_done_and_its_index_is_named(
     any_api: Api, failing: dict[str, Any], status: int, problem: str
 ) -> None:
     api = any_api
@@ -182,14 +182,14 @@ async def test_an_operation_may_have_as_many_bytes_as_a_body(api: Api) -> None:
     ],
     ids=case_id,
 )
-async def test_a_large_body_that_is_no_batch_is_refused(api: Api, body: str, status: int) -> None:
+async def test_a_large_body_that_is_not_a_batch_is_refused(api: Api, body: str, status: int) -> None:
     answer = await api("POST", "/tasks/batch", JSON, body.encode())
 
     assert answer.status == status
     assert (await api.get("/tasks/")).json == []
 
 
-async def test_a_batch_that_makes_no_new_version_logs_nothing(api: Api) -> None:
+async def test_a_batch_that_changes_nothing_logs_nothing(api: Api) -> None:
     await api.new()
     head = await api.position()
 

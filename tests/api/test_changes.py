@@ -112,7 +112,7 @@ async def test_a_page_is_bounded_in_bytes(api: Api) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("path", ["/changes", "/changes/stream"])
-async def test_a_position_of_another_life_of_the_store_is_gone(api: Api, method: str, path: str) -> None:
+async def test_a_position_of_another_generation_is_gone(api: Api, method: str, path: str) -> None:
     answer = await api(method, f"{path}?since=0123456789abcdef-0")
 
     assert answer.status == 410
@@ -150,7 +150,7 @@ async def test_a_position_beyond_the_head_is_gone(api: Api, path: str) -> None:
         "a-" + "1" * 19,
     ],
 )
-async def test_what_is_no_position_is_refused(api: Api, since: str) -> None:
+async def test_an_invalid_position_is_refused(api: Api, since: str) -> None:
     answers: list[Answer] = [await api.get(f"{path}?since={since}") for path in ("/changes", "/changes/stream")]
 
     assert [(answer.status, list(answer.fields)) for answer in answers] == [(422, ["since"])] * 2
@@ -163,7 +163,7 @@ async def test_a_parameter_that_is_wrong_is_named(api: Api, query: str) -> None:
     assert (answer.status, list(answer.fields)) == (422, [query.partition("=")[0]])
 
 
-async def test_after_the_log_was_pruned_a_reader_syncs_anew(any_api: Api) -> None:
+async def test_after_the_log_was_pruned_a_reader_syncs_again(any_api: Api) -> None:
     api = any_api
     await api.many([{"description": str(n)} for n in range(10)])
     old = (await api.get("/changes?since=0&limit=2")).json["next"]

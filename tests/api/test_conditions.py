@@ -75,7 +75,7 @@ async def test_a_read_may_ask_for_a_version(api: Api, tag: str, condition: str) 
 
 
 @pytest.mark.parametrize("condition", [*OTHER, "W/{tag}"])
-async def test_a_read_of_another_version_than_asked_for_is_told_the_present_one(
+async def test_a_read_with_a_failing_precondition_returns_the_current_entity_tag(
     api: Api, tag: str, condition: str
 ) -> None:
     answer = await api.get("/tasks/1", If_Match=condition.format(tag=tag))
@@ -94,7 +94,7 @@ BODIES = {"/tasks/": b'{"description": "x"}', "/tasks/batch": b'[{"op": "delete"
 @pytest.mark.parametrize(
     "condition", [{"If-Match": '"any"'}, {"If-Match": 'W/"a", "b"'}, {"If-None-Match": "*"}], ids=str
 )
-async def test_a_condition_that_cannot_hold_is_not_passed_over(
+async def test_a_precondition_that_cannot_hold_is_not_ignored(
     api: Api, tag: str, method: str, path: str, condition: dict[str, str]
 ) -> None:
     answer = await api(method, path, JSON | condition, BODIES.get(path, b""))
@@ -125,7 +125,7 @@ async def test_a_write_that_names_the_version_is_done(api: Api, tag: str, condit
 
 @pytest.mark.parametrize("condition", [*OTHER, "W/{tag}", 'W/{tag}, "other"'])
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_a_write_that_names_another_version_is_told_the_present_one(
+async def test_a_write_with_a_failing_precondition_returns_the_current_version(
     api: Api, tag: str, method: str, condition: str
 ) -> None:
     answer = await api(method, "/tasks/1", JSON | {"If-Match": condition.format(tag=tag)}, b'{"done": true}')
@@ -156,7 +156,7 @@ async def test_a_version_that_was_changed_is_no_longer_the_one(api: Api, tag: st
     assert changed.json["current"]["priority"] == 1
 
 
-async def test_a_tag_of_another_life_of_the_store_never_matches(api: Api, tag: str) -> None:
+async def test_a_tag_of_another_generation_never_matches(api: Api, tag: str) -> None:
     generation = tag.strip('"').partition(".")[0]
     another = "".join(reversed(generation)) if generation != generation[::-1] else "0" * 16
 
@@ -180,7 +180,7 @@ async def test_a_condition_on_what_is_not_there_is_answered_by_404(api: Api) -> 
 
 
 @pytest.mark.parametrize("condition", MALFORMED)
-async def test_a_malformed_condition_is_no_condition(api: Api, tag: str, condition: str) -> None:
+async def test_a_malformed_precondition_is_refused(api: Api, tag: str, condition: str) -> None:
     answers = [
         await api.get("/tasks/1", If_None_Match=condition),
         await api.patch("/tasks/1", {"done": True}, If_Match=condition),

@@ -211,7 +211,9 @@ SMUGGLED = head("DELETE /tasks/1 HTTP/1.1")
     ],
     ids=["413", "415 coding", "415 type", "403", "400 length", "400 coding", "400 chunk", "421"],
 )
-async def test_what_follows_a_request_that_was_not_read_is_no_request(local: Server, sent: bytes, status: int) -> None:
+async def test_bytes_after_an_unread_request_are_not_parsed_as_a_request(
+    local: Server, sent: bytes, status: int
+) -> None:
     await make_a_task(local)
     async with local.connection() as connection:
         await connection.send(sent)
@@ -295,7 +297,7 @@ async def test_a_client_that_leaves_while_answers_wait_leaves_nothing_behind(loc
 @pytest.mark.parametrize(
     "sent", [b"BREW\r\n\r\n", b"GET /tasks/\x00 HTTP/1.1\r\n\r\n", get("/" + "x" * 9_000)], ids=["word", "NUL", "long"]
 )
-async def test_what_is_no_http_is_refused_in_the_service_s_own_words(local: Server, sent: bytes) -> None:
+async def test_invalid_http_is_refused_with_a_problem_document(local: Server, sent: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", local.port)
     writer.write(sent)
     said = await reader.read()

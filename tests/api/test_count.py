@@ -39,7 +39,7 @@ async def test_it_counts_what_the_list_shows_under_the_same_filters(any_api: Api
 
 
 @pytest.mark.parametrize("query", ["sort=id", "limit=1", "after=x", "priority=10", "done=yes", "q=", "count=1"])
-async def test_what_is_no_filter_is_refused_and_named(api: Api, query: str) -> None:
+async def test_an_unknown_filter_is_refused_and_named(api: Api, query: str) -> None:
     answer = await api.get(f"/tasks/count?{query}")
 
     assert (answer.status, answer.problem) == (422, "invalid-request")

@@ -27,7 +27,7 @@ async def test_without_a_filter_nothing_goes(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["sort=id", "limit=1", "after=x", "done=true&limit=1", "done=yes", "label="])
-async def test_what_is_no_filter_is_refused(api: Api, query: str) -> None:
+async def test_an_unknown_filter_is_refused(api: Api, query: str) -> None:
     await api.new(done=True)
 
     answer = await api.delete(f"/tasks/?{query}")

@@ -47,7 +47,7 @@ async def new(client: Client, prefix: str, description: str) -> str:
         return response.url.join(URL(response.headers["Location"])).path
 
 
-async def test_each_has_tasks_of_its_own(client: Client) -> None:
+async def test_each_mounted_service_has_its_own_tasks(client: Client) -> None:
     locations = [await new(client, prefix, prefix) for prefix in PREFIXES]
 
     assert locations == ["/private/tasks/1", "/public/v1/tasks/1"]
@@ -109,7 +109,7 @@ async def test_the_pages_find_their_files(client: Client, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-async def test_what_is_no_path_below_the_prefix_is_a_problem(client: Client, prefix: str) -> None:
+async def test_an_unknown_path_below_the_prefix_is_a_problem(client: Client, prefix: str) -> None:
     for path in ("/nowhere", "/tasks/1/2"):
         async with client.get(prefix + path) as response:
             assert (response.status, response.content_type) == (404, "application/problem+json")

@@ -70,7 +70,7 @@ def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
     return answer.status, headers, plain(answer.body.decode())
 
 
-async def test_a_shortcut_is_no_detour(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_fast_path_answers_as_the_router_does(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = await answers()
     monkeypatch.setattr(FastPath, "before", route_everything)
     routed = await answers()

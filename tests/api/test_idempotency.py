@@ -94,14 +94,14 @@ async def test_a_refused_request_does_not_use_its_key(api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["k", "k" * 255, '"quoted"', "with spaces", "~!@#$%^&*()"])
-async def test_printable_characters_make_a_key(api: Api, key: str) -> None:
+async def test_printable_characters_are_allowed_in_a_key(api: Api, key: str) -> None:
     first = await api.post("/tasks/", {"description": "x"}, Idempotency_Key=key)
 
     assert same(first, await api.post("/tasks/", {"description": "x"}, Idempotency_Key=key))
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256, "ключ", "tab\tinside"])
-async def test_nothing_else_makes_a_key(api: Api, key: str) -> None:
+async def test_other_characters_are_refused_in_a_key(api: Api, key: str) -> None:
     answer = await api.post("/tasks/", {"description": "x"}, Idempotency_Key=key)
 
     assert (answer.status, answer.problem) == (422, "invalid-request")
@@ -134,7 +134,7 @@ async def test_a_batch_is_done_once_too(any_api: Api) -> None:
     assert [task["description"] for task in (await api.get("/tasks/")).json] == ["x"]
 
 
-async def test_a_hundred_racing_twins_make_one_task(any_api: Api) -> None:
+async def test_a_hundred_identical_requests_at_once_create_one_task(any_api: Api) -> None:
     answers = await asyncio.gather(
         *(any_api.post("/tasks/", {"description": "x"}, Idempotency_Key="k1") for _ in range(100))
     )
@@ -144,7 +144,7 @@ async def test_a_hundred_racing_twins_make_one_task(any_api: Api) -> None:
     assert len((await any_api.get("/tasks/")).json) == 1
 
 
-async def test_racing_requests_with_one_key_and_different_bodies_make_one_task(any_api: Api) -> None:
+async def test_racing_requests_with_one_key_and_different_bodies_create_one_task(any_api: Api) -> None:
     answers = await asyncio.gather(
         *(any_api.post("/tasks/", {"description": str(n % 2)}, Idempotency_Key="k1") for n in range(40))
     )
@@ -209,7 +209,7 @@ async def test_fifty_racing_twins_are_one_write(any_api: Api, name: str) -> None
 
 @pytest.mark.parametrize("name", WRITES)
 @pytest.mark.parametrize("key", ["", "k" * 256, "tab\tinside"])
-async def test_no_write_is_done_under_what_is_no_key(api: Api, name: str, key: str) -> None:
+async def test_a_write_with_an_invalid_key_is_refused(api: Api, name: str, key: str) -> None:
     await api.new("first", done=True)
 
     answer = await write(api, name, key)

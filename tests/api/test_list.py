@@ -77,7 +77,7 @@ async def test_the_list_is_a_bare_array_ordered_by_id(api: Api) -> None:
     assert "Link" not in full.headers
 
 
-async def test_the_list_tells_the_position_that_it_shows(api: Api) -> None:
+async def test_the_list_has_its_position_in_the_change_log(api: Api) -> None:
     await api.new("before")
     listed = await api.get("/tasks/")
     after = await api.new("after")
@@ -348,7 +348,7 @@ async def test_a_cursor_belongs_to_its_order(api: Api) -> None:
         "é",
     ],
 )
-async def test_what_is_no_cursor_is_refused(api: Api, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused(api: Api, cursor: str) -> None:
     answer = await api.get("/tasks/?after=" + (cursor if cursor.startswith("%") else urlencode({"": cursor})[1:]))
 
     assert (answer.status, list(answer.fields)) == (422, ["after"])

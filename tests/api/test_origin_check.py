@@ -76,7 +76,7 @@ async def test_a_foreign_name_is_not_answered(guarded: Api, host: str, path: str
         *("[::1", "[:::1]", "http://localhost", "localhost:\u0661", "loc\u212alhost", "x" * 256),
     ],
 )
-async def test_what_is_no_host_is_malformed(guarded: Api, public: Api, host: str) -> None:
+async def test_an_invalid_host_is_malformed(guarded: Api, public: Api, host: str) -> None:
     for api in (guarded, public):
         answer = await api.get("/tasks/", Host=host)
 
@@ -185,7 +185,7 @@ async def kelvin(aiohttp_client: AiohttpClient) -> Api:
 
 
 @pytest.mark.parametrize("origin", [f"https://{KELVIN}iosk.example", f"HTTPS://kios{KELVIN}.example"])
-async def test_a_letter_that_looks_like_another_makes_another_origin(kelvin: Api, origin: str) -> None:
+async def test_a_letter_that_looks_like_another_is_another_origin(kelvin: Api, origin: str) -> None:
     written = await post(kelvin, {"Host": "kiosk.example", "Origin": origin})
     read = await kelvin("GET", "/tasks/", {"Host": "kiosk.example", "Origin": origin})
 
@@ -195,7 +195,7 @@ async def test_a_letter_that_looks_like_another_makes_another_origin(kelvin: Api
 
 
 @pytest.mark.parametrize("host", [f"{KELVIN}iosk.example", "kiosk\xe9.example"])
-async def test_a_letter_that_looks_like_another_makes_no_host(kelvin: Api, host: str) -> None:
+async def test_a_letter_that_looks_like_another_is_not_in_a_host(kelvin: Api, host: str) -> None:
     assert (await post(kelvin, {"Host": host})).status == 400
 
 
@@ -249,7 +249,7 @@ async def test_what_a_trusted_proxy_says_of_the_request_counts(
 
 
 @pytest.mark.parametrize(("headers", "origin"), WRITES[:-1])
-async def test_what_anybody_else_says_of_it_does_not(
+async def test_forwarded_headers_of_an_untrusted_peer_are_ignored(
     aiohttp_client: AiohttpClient, headers: dict[str, str], origin: str
 ) -> None:
     api = await behind_proxy(aiohttp_client, "10.0.0.0/8")
@@ -354,7 +354,7 @@ def notes(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "tasksvc"]
 
 
-async def test_a_client_learns_which_host_was_seen(advised: Api) -> None:
+async def test_the_refusal_names_the_host(advised: Api) -> None:
     named = await advised.get("/tasks/", Host="tasks.example:8443")
     written = await post(advised, {"Host": "localhost:8000", "Origin": "https://app.example"})
 
@@ -364,7 +364,7 @@ async def test_a_client_learns_which_host_was_seen(advised: Api) -> None:
     )
 
 
-async def test_an_operator_learns_what_to_do_and_once(advised: Api, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_operator_gets_advice_once(advised: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for _ in range(3):
         await advised.get("/tasks/", Host="tasks.example")
@@ -401,7 +401,7 @@ async def test_another_page_may_ask_and_is_not_let_see(guarded: Api, method: str
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_an_application_that_embeds_the_service_guards_itself(api: Api) -> None:
+async def test_an_application_that_embeds_the_service_has_no_origin_check(api: Api) -> None:
     strange: dict[str, Any] = {"Host": "tasks.example", "Origin": "https://evil.example"}
 
     assert (await post(api, strange)).status == 201

@@ -104,7 +104,7 @@ async def test_metadata_that_grow_too_large_by_a_patch_are_refused(api: Api) -> 
 @pytest.mark.parametrize(
     "patch", [{}, EVERYTHING, {"metadata": {"absent": None}}, {"labels": ["home", "garden", "home"]}]
 )
-async def test_a_patch_that_changes_nothing_makes_no_version(api: Api, patch: dict[str, Any]) -> None:
+async def test_a_patch_that_changes_nothing_creates_no_version(api: Api, patch: dict[str, Any]) -> None:
     made = await api.post("/tasks/", EVERYTHING)
     head = await api.position()
 

@@ -159,7 +159,7 @@ async def test_a_last_event_id_that_is_none_is_refused(api: Api) -> None:
     assert (gone.status, gone.problem) == (410, "position-gone")
 
 
-async def test_a_stream_that_is_asked_for_at_the_end_is_told_to_come_again(api: Api) -> None:
+async def test_a_stream_that_is_requested_during_shutdown_gets_a_retry_after(api: Api) -> None:
     assert api.client.app is not None
     await api.client.app[RUNTIME].feed.close()
 
@@ -359,7 +359,7 @@ async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     assert "The disk is on fire." in caplog.text
 
 
-async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None:
+async def test_a_stream_ends_when_the_store_gets_a_new_generation(api: Api) -> None:
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
 
@@ -384,7 +384,7 @@ async def test_a_stream_ends_where_the_store_begins_a_new_life(api: Api) -> None
     assert [event.data["task"]["description"] for event in taken] == ["restored", "after"]
 
 
-async def test_a_stream_without_since_begins_now_though_nobody_has_noticed_a_new_life_yet(
+async def test_a_stream_without_since_begins_now_even_before_a_new_generation_is_noticed(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader of the log waits for a change after a position that the store doesn't have any more."""

@@ -191,21 +191,21 @@ async def test_head_answers_as_get_does_without_the_body(api: Api, path: str) ->
         ("/", "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_options_and_wrong_methods_tell_which_are_allowed(api: Api, path: str, allowed: str) -> None:
+async def test_options_and_wrong_methods_list_the_allowed_ones(api: Api, path: str, allowed: str) -> None:
     options, wrong = await api("OPTIONS", path), await api("PUT", path)
 
     assert (options.status, options.body, options.headers["Allow"]) == (204, b"", allowed)
     assert (wrong.status, wrong.problem, wrong.headers["Allow"]) == (405, "method-not-allowed", allowed)
 
 
-async def test_options_tell_which_patches_a_task_takes(api: Api) -> None:
+async def test_options_list_the_accepted_patch_formats(api: Api) -> None:
     answer = await api("OPTIONS", "/tasks/1")
 
     assert answer.headers["Accept-Patch"] == "application/json, application/merge-patch+json"
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/tasks/1/2", "/tasks//", "/TASKS/", "/docs/assets/no.js"])
-async def test_what_is_no_path_is_a_problem_too(api: Api, path: str) -> None:
+async def test_an_unknown_path_is_a_problem_too(api: Api, path: str) -> None:
     answer = await api.get(path)
 
     assert (answer.status, answer.problem) == (404, "not-found")

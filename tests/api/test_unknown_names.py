@@ -33,7 +33,7 @@ async def test_a_parameter_that_is_not_known_is_named_with_the_nearest(api: Api,
 
 
 @pytest.mark.parametrize("path", ["/tasks/1", "/health/live", "/openapi.json"])
-async def test_where_there_are_no_parameters_that_is_said(api: Api, path: str) -> None:
+async def test_the_refusal_says_that_there_are_no_parameters(api: Api, path: str) -> None:
     answer = await api.get(f"{path}?verbose=1")
 
     assert answer.fields == {"verbose": "Unknown parameter 'verbose'. This path takes no parameters."}

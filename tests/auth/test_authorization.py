@@ -27,7 +27,7 @@ async def operations(clients: AuthClients) -> list[tuple[str, str, dict[str, Any
     ]
 
 
-async def test_every_route_admits_just_those_whom_its_description_names(clients: AuthClients) -> None:
+async def test_every_route_allows_only_the_scopes_in_its_description(clients: AuthClients) -> None:
     clients.secrets["stranger"] = new_secret()
     seen = 0
     for method, path, operation in await operations(clients):
@@ -122,7 +122,7 @@ async def test_a_stream_ends_when_its_token_is_revoked(clients: AuthClients) -> 
     assert await stream.content.read() == b""
 
 
-async def test_a_made_token_works_and_its_secret_is_shown_once(clients: AuthClients) -> None:
+async def test_a_created_token_works_and_its_secret_is_shown_once(clients: AuthClients) -> None:
     body = {"name": "reporting", "scope": "read", "expires_at": "2999-01-01T00:00:00Z"}
     made = await clients.client.post("/admin/tokens", json=body, headers=clients.headers("admin"))
     document = await made.json()

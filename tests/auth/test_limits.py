@@ -20,7 +20,7 @@ async def client_with(aiohttp_client: AiohttpClient, options: Options) -> Client
     return await aiohttp_client(create_app("memory://", options))
 
 
-async def test_a_caller_who_sends_too_much_is_told_when_to_come_back(aiohttp_client: AiohttpClient) -> None:
+async def test_a_caller_over_its_rate_limit_gets_a_retry_after(aiohttp_client: AiohttpClient) -> None:
     client = await client_with(aiohttp_client, Options(allowance=RateLimits(rate=0.5, burst=3)))
 
     answers = [await client.get("/tasks/") for _ in range(4)]
@@ -80,7 +80,7 @@ async def test_streams_at_once_are_counted_and_closing_one_makes_room(aiohttp_cl
     second.close()
 
 
-async def test_a_list_that_is_sent_piece_by_piece_counts_as_a_stream(aiohttp_client: AiohttpClient) -> None:
+async def test_a_list_that_is_sent_in_chunks_counts_as_a_stream(aiohttp_client: AiohttpClient) -> None:
     client = await client_with(aiohttp_client, Options(allowance=RateLimits(streams=1)))
     batch = [{"op": "create", "task": {"description": "one of many"}}] * (Limits().stream_page + 1)
     await client.post("/tasks/batch", json=batch)

@@ -158,7 +158,7 @@ def test_other_lines_carry_the_id_of_their_request() -> None:
     assert (document["request_id"], document["message"]) == ("the-id", "It failed: why")
 
 
-async def test_the_figures_count_what_was_answered(aiohttp_client: AiohttpClient) -> None:
+async def test_the_metrics_count_responses(aiohttp_client: AiohttpClient) -> None:
     client = await aiohttp_client(create_app("memory://"))
     for _ in range(3):
         await client.post("/tasks/", json={"description": "x"})
@@ -187,7 +187,7 @@ async def test_errors_of_the_store_are_counted(aiohttp_client: AiohttpClient) ->
     assert 'tasksvc_store_errors_total{kind="StoreClosed"} 1.0' in text
 
 
-async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: AiohttpClient) -> None:
+async def test_health_and_metrics_can_have_a_separate_port(aiohttp_client: AiohttpClient) -> None:
     app = create_app("memory://", Options(operations=False))
     operations = app[HEALTH_APP]
     client = await aiohttp_client(app)
@@ -201,7 +201,7 @@ async def test_health_and_figures_can_have_a_port_of_their_own(aiohttp_client: A
 
 
 @pytest.mark.parametrize(("address", "expected"), [("127.0.0.1", 421), ("0.0.0.0", 200)])  # noqa: S104
-def test_a_page_that_has_its_name_resolve_to_this_machine_gets_no_figures(
+def test_a_web_page_whose_name_resolves_to_this_machine_gets_no_metrics(
     address: str, expected: int, tmp_path: Path
 ) -> None:
     with RunningService("--admin-port", "0", "--admin-host", address, folder=tmp_path) as service:
@@ -306,7 +306,7 @@ async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:
     assert [json.loads(line)["remote"] for line in lines_of(log, stream)] == ["127.0.0.1"]
 
 
-def test_a_proxy_that_is_no_address_is_refused() -> None:
+def test_a_proxy_that_is_not_an_address_is_refused() -> None:
     with pytest.raises(InvalidProxy, match="address or a network"):
         TrustedProxies(["proxy.example"])
 

@@ -68,7 +68,7 @@ async def status_of(client: Client, secret: str | None = None) -> int:
     return response.status
 
 
-async def test_a_token_that_another_process_makes_closes_an_open_service(
+async def test_a_token_that_another_process_creates_closes_an_open_service(
     client: Client, repository: WatchedRepository
 ) -> None:
     assert await status_of(client) == 200
@@ -116,7 +116,7 @@ async def test_requests_that_come_together_share_a_look(client: Client, reposito
 
 
 @looks_at_once
-async def test_nobody_is_let_in_while_it_cannot_be_told(client: Client, repository: WatchedRepository) -> None:
+async def test_requests_are_refused_while_tokens_cannot_be_read(client: Client, repository: WatchedRepository) -> None:
     repository.refuses = True
 
     statuses = await asyncio.gather(*(status_of(client) for _ in range(3)))

@@ -35,7 +35,7 @@ async def names(clients: AuthClients) -> set[str]:
     return {token["name"] for token in await response.json()} & {"reporting", "another"}
 
 
-async def test_a_repetition_says_which_token_was_made_and_shows_no_secret(clients: AuthClients) -> None:
+async def test_a_replay_names_the_created_token_and_shows_no_secret(clients: AuthClients) -> None:
     first = await make(clients)
     made = await first.json()
 
@@ -58,7 +58,9 @@ async def test_no_secret_is_kept_with_the_key(clients: AuthClients) -> None:
     assert secret not in repr(kept)
 
 
-async def test_twenty_racing_twins_make_one_token_and_show_its_secret_once(clients: AuthClients) -> None:
+async def test_twenty_identical_requests_at_once_create_one_token_and_show_its_secret_once(
+    clients: AuthClients,
+) -> None:
     responses = await asyncio.gather(*(make(clients) for _ in range(20)))
 
     assert sorted(response.status for response in responses) == [201] + [409] * 19
@@ -150,7 +152,7 @@ async def test_the_revocation_of_a_token_that_is_not_there_does_not_use_its_key(
 
 
 @pytest.mark.parametrize("key", ["", "k" * 256])
-async def test_nothing_is_done_under_what_is_no_key(clients: AuthClients, key: str) -> None:
+async def test_nothing_is_done_with_an_invalid_key(clients: AuthClients, key: str) -> None:
     await make(clients, None)
 
     answers = [await make(clients, key, name="another"), await revoke(clients, key=key)]

@@ -48,7 +48,7 @@ def test_a_mistyped_secret_is_noticed_without_the_store(place: int, other: str) 
 
 
 @pytest.mark.parametrize("text", ["", "tasksvc_", "x" * 57, "tasksvc_" + "é" * 49, "tasksvc_" + "0" * 48])
-def test_what_is_no_secret_is_not_well_formed(text: str) -> None:
+def test_an_invalid_secret_is_not_well_formed(text: str) -> None:
     assert not is_well_formed(text)
 
 
@@ -124,7 +124,7 @@ async def test_a_revocation_that_comes_late_does_not_touch_the_next_token_of_tha
     assert await find_token(repository, hash_secret(secret)) is None, "it can be revoked by its name"
 
 
-async def test_twenty_replicas_that_bring_the_same_secret_make_one_token(repository: TaskRepository) -> None:
+async def test_twenty_replicas_with_the_same_secret_create_one_token(repository: TaskRepository) -> None:
     secret = new_secret()
 
     await asyncio.gather(*(ensure_token(repository, secret, Scope.ADMIN, at=now()) for _ in range(20)))
@@ -184,7 +184,7 @@ async def test_a_file_that_brings_the_former_token_again_is_believed(repository:
 
 
 @pytest.mark.parametrize("name", ["by-hand", "admin-12345678", "admin"])
-async def test_a_token_made_by_hand_never_ends_by_a_file(repository: TaskRepository, name: str) -> None:
+async def test_a_token_created_by_hand_is_not_revoked_by_a_file(repository: TaskRepository, name: str) -> None:
     by_hand, _ = await create_token(repository, name, Scope.ADMIN, at=now())
 
     for secret in (new_secret(), by_hand, new_secret(), None):

@@ -70,7 +70,7 @@ async def test_swagger_ui_shows_every_operation(watched: Any, base: str) -> None
     assert watched.hosts() == {origin(base)}
 
 
-async def test_try_it_out_makes_a_task(watched: Any, base: str) -> None:
+async def test_try_it_out_creates_a_task(watched: Any, base: str) -> None:
     page = watched.page
     await page.goto(f"{base}/docs")
     await page.locator(f"{CREATE} .opblock-summary-control").click()

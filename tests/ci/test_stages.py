@@ -160,7 +160,7 @@ def test_different_tests_that_need_a_second_try_do_not_fail_the_run(stages: Stag
     ]
 
 
-def test_a_failure_of_what_is_no_test_is_repeated_and_named_too(stages: Stages) -> None:
+def test_a_failure_outside_a_test_is_repeated_and_named_too(stages: Stages) -> None:
     tox = "echo '  lint: FAIL code 1 (0.12=setup[0.10]+cmd[0.02] seconds)'; test -e tried || ! touch tried"
     stages.stage("tests", stages.script("tox", tox))
 

@@ -17,7 +17,7 @@ from service_process import RunningService
 from clients.conftest import Run, start_example
 
 
-async def test_it_tells_what_it_did_and_leaves_nothing_but_what_was_there(tmp_path: Path, run_example: Run) -> None:
+async def test_it_reports_what_it_did_and_leaves_the_tasks_as_before(tmp_path: Path, run_example: Run) -> None:
     with RunningService("--store", "memory://", folder=tmp_path) as service:
         async with aiohttp.ClientSession(service.url) as session:
             async with session.post("/tasks/", json={"description": "somebody else's"}) as answer:

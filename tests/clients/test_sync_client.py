@@ -152,7 +152,9 @@ async def test_the_copy_follows_through_broken_connections_and_killed_services(
     assert output.count(end) == 3, "a fresh list, the copy and the service are at the position that was followed to"
 
 
-async def test_the_copy_walks_the_list_again_where_the_store_began_a_new_life(tmp_path: Path, run_example: Run) -> None:
+async def test_the_copy_reads_the_list_again_if_the_store_has_a_new_generation(
+    tmp_path: Path, run_example: Run
+) -> None:
     with RunningService("--store", "memory://", folder=tmp_path) as service:
         async with aiohttp.ClientSession(service.url) as session, follower(service.url, tmp_path) as lines:
             await session.post("/tasks/", json={"description": "before"})
@@ -210,7 +212,7 @@ async def test_it_says_in_one_line_that_no_service_is_there_to_prove_against(run
     assert output == "Nothing answers at http://127.0.0.1:1/. Start the service with: tasksvc\n"
 
 
-async def test_it_says_in_one_line_that_the_copy_is_no_copy(tmp_path: Path, run_example: Run) -> None:
+async def test_it_reports_in_one_line_that_the_file_is_not_a_copy(tmp_path: Path, run_example: Run) -> None:
     (tmp_path / "notes.txt").write_text("these are notes, and no database" * 100)
 
     status, output = await run_example("sync_client.py", "--copy", "notes.txt")

@@ -116,7 +116,7 @@ def test_a_variable_is_checked_as_its_flag_is_and_named(variable: str, parsed: P
         ("--log-format", "xml", "is not one of 'text', 'json', 'none'"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_wherever_it_comes_from(
+def test_an_invalid_value_is_refused_from_every_source(
     flag: str, value: str, reason: str, tasksvc: CommandLine
 ) -> None:
     never = ("serve", "--store", "no-url")  # starts, even if the value is taken

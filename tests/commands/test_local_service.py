@@ -24,7 +24,7 @@ STORE = ("--store", "sqlite:///tasks.db")
 
 
 @pytest.mark.parametrize("arguments", [(), STORE, (*STORE, "--admin-port", "0")], ids=["scratch", "kept", "two ports"])
-def test_a_first_token_is_made_listed_and_revoked_while_the_store_is_served(
+def test_a_first_token_is_created_listed_and_revoked_while_the_store_is_served(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     long_after = with_timeouts(Timeouts(token_cache=1_000))
@@ -95,7 +95,7 @@ def test_a_path_that_is_too_long_for_the_address_of_a_socket_works(tmp_path: Pat
     assert (made.returncode, is_well_formed(made.stdout.strip())) == (0, True)
 
 
-def test_a_service_that_cannot_make_the_socket_says_so_and_serves(tmp_path: Path) -> None:
+def test_a_service_that_cannot_create_the_socket_warns_and_serves(tmp_path: Path) -> None:
     (tmp_path / "tasks.db.socket").mkdir()
     (tmp_path / "tasks.db.socket" / "mine").touch()
 

@@ -67,7 +67,7 @@ def test_a_refusal_names_such_a_file_in_one_sentence(name: str, tmp_path: Path) 
     assert done.stderr.count("\n") == 1
 
 
-def test_a_byte_that_is_no_text_can_be_written_in_a_url(tmp_path: Path) -> None:
+def test_a_byte_that_is_not_text_can_be_written_in_a_url(tmp_path: Path) -> None:
     done = run_tasksvc("migrate", "--store", "sqlite:///%FF%FE.db", folder=tmp_path)
 
     assert done.returncode == 0
@@ -87,7 +87,7 @@ def test_an_export_is_utf_8_whatever_the_terminal_is(tmp_path: Path) -> None:
     assert '"description":"żłw"'.encode() in done.stdout
 
 
-def test_a_service_in_a_folder_whose_name_is_no_text_tells_what_is_wrong_with_its_store(tmp_path: Path) -> None:
+def test_a_service_in_a_folder_whose_name_is_not_text_reports_what_is_wrong_with_its_store(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"\xff")
     folder.mkdir()
     with RunningService("--store", "sqlite:///tasks.db", folder=folder) as service:

@@ -44,7 +44,7 @@ def test_where_nobody_listens_nothing_happens(path: str | None, monkeypatch: pyt
     notify("READY=1")
 
 
-def test_a_service_tells_when_it_is_ready_and_when_it_stops(systemd: socket.socket, tmp_path: Path) -> None:
+def test_a_service_reports_when_it_is_ready_and_when_it_stops(systemd: socket.socket, tmp_path: Path) -> None:
     with RunningService("--store", "memory://", folder=tmp_path) as service:
         first = systemd.recv(100)
         systemd.setblocking(False)

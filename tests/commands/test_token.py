@@ -35,7 +35,7 @@ def refusal(done: Done) -> str:
 # ---------------------------------------------------------------- a store that nobody serves
 
 
-def test_a_token_that_is_made_opens_the_door_until_it_is_revoked(tasksvc: CommandLine) -> None:
+def test_a_token_is_valid_from_its_creation_until_it_is_revoked(tasksvc: CommandLine) -> None:
     made = tasksvc("token", "create", "reporting", *STORE, "--scope", "read", "--expires", "90d")
     secret = made.printed.rstrip("\n")
     listed = lines(tasksvc("token", "list", *STORE))
@@ -76,7 +76,7 @@ def test_a_name_that_is_taken_or_cannot_be_or_is_not_there_is_refused(tasksvc: C
 
 
 @pytest.mark.parametrize("span", ["90", "0d", "d", "-1d", "1.5h", "100000d", "1y", ""])
-def test_what_is_no_time_span_is_refused(span: str, tasksvc: CommandLine) -> None:
+def test_an_invalid_time_span_is_refused(span: str, tasksvc: CommandLine) -> None:
     status, printed, said = tasksvc("token", "create", "late", *STORE, f"--expires={span}")
 
     assert (status, printed) == (2, "")
@@ -153,7 +153,7 @@ def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_n
 
 
 @pytest.mark.parametrize("variable", ["TASKSVC_ADMIN_TOKEN_FILE", "TASKSVC_ADMIN_TOKEN"])
-def test_a_service_makes_lists_and_revokes_tokens_for_an_administrator(
+def test_a_service_creates_lists_and_revokes_tokens_for_an_administrator(
     variable: str, service: RunningService, root_file: Path, tasksvc: CommandLine
 ) -> None:
     value = str(root_file) if variable.endswith("FILE") else root_file.read_text()
@@ -197,7 +197,7 @@ def test_what_a_service_refuses_is_passed_on(service: RunningService, root_file:
 @pytest.mark.parametrize(
     "url", ["127.0.0.1:8000", "ftp://127.0.0.1", "http://", "http:///tasks", "http://[", "http://127.0.0.1:99999"]
 )
-def test_what_is_no_url_of_a_service_is_refused(url: str, tasksvc: CommandLine) -> None:
+def test_an_invalid_service_url_is_refused(url: str, tasksvc: CommandLine) -> None:
     environment = {"TASKSVC_ADMIN_TOKEN": new_secret()}
 
     assert refusal(tasksvc("token", "list", "--url", url, environment=environment)) == URL_RULE
@@ -212,7 +212,7 @@ def test_a_service_that_is_not_there_is_named(tasksvc: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "hunter2\nX-More: 1", "hünter2 hunter2"])
-def test_what_is_no_token_is_neither_sent_nor_shown(secret: str, service: RunningService, tasksvc: CommandLine) -> None:
+def test_an_invalid_token_is_neither_sent_nor_shown(secret: str, service: RunningService, tasksvc: CommandLine) -> None:
     said = refusal(tasksvc("token", "list", "--url", service.url, environment={"TASKSVC_ADMIN_TOKEN": secret}))
 
     assert said == "What TASKSVC_ADMIN_TOKEN holds is no token of tasksvc."
@@ -229,7 +229,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_an_answer_of_something_else_is_told_in_one_sentence(answer: str, tasksvc: CommandLine) -> None:
+def test_a_response_of_another_program_is_reported_in_one_sentence(answer: str, tasksvc: CommandLine) -> None:
     status, kind, body, expected = ANSWERS[answer]
 
     class Handler(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ TAKING_OPTIONS = sorted(set(COMMANDS) - {"token"})
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_what_is_typed_wrong_is_told_in_one_line(words: tuple[str, ...], line: str, tasksvc: CommandLine) -> None:
+def test_a_usage_error_is_one_line(words: tuple[str, ...], line: str, tasksvc: CommandLine) -> None:
     assert tasksvc(*words) == (2, "", f"tasksvc: {line}\n")
     assert list(tasksvc.folder.iterdir()) == []
 

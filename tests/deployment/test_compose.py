@@ -111,7 +111,7 @@ def test_the_steps_of_the_page_bring_everything_up(running: Running) -> None:
     assert (created.status, refused.status) == (201, 401)
 
 
-def test_the_steps_make_a_token_for_a_client_and_an_export(running: Running) -> None:
+def test_the_steps_create_a_token_for_a_client_and_an_export(running: Running) -> None:
     secret = next(text for step, text in zip(STEPS, running.printed, strict=True) if "token create" in step).strip()
 
     listed = ask(running.url, "GET", "/tasks/", headers={"Authorization": f"Bearer {secret}"})
@@ -178,7 +178,7 @@ def test_an_event_arrives_through_the_balancer_while_the_stream_is_open(running:
     assert b'"type":"created"' in event
 
 
-def test_a_replica_that_dies_is_passed_over_and_comes_back(running: Running) -> None:
+def test_a_replica_that_dies_is_skipped_and_comes_back(running: Running) -> None:
     running.engine.kill(running.container("tasksvc-1"))
 
     shown = [ask(running.url, "GET", "/tasks/?limit=1", headers=running.headers).status for _ in range(20)]

@@ -143,7 +143,7 @@ async def page() -> AsyncIterator[BrowserPage]:
         await browser.close()
 
 
-async def test_swagger_ui_makes_a_task_with_a_token_and_stays_below_the_path(
+async def test_swagger_ui_creates_a_task_with_a_token_and_stays_below_the_path(
     walked: Walked, client: Client, page: BrowserPage
 ) -> None:
     asked: list[str] = []

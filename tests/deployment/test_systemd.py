@@ -69,7 +69,7 @@ def test_the_steps_of_the_page_start_a_service_that_is_ready(machine: Machine) -
     assert '"ok"' in ready
 
 
-def test_the_steps_make_a_token_and_a_backup(machine: Machine) -> None:
+def test_the_steps_create_a_token_and_a_backup(machine: Machine) -> None:
     secret = next(text for step, text in zip(STEPS, machine.printed, strict=True) if "token create" in step).strip()
 
     listed = machine.run(f"curl --silent --fail -H 'Authorization: Bearer {secret}' http://127.0.0.1:8000/tasks/")

@@ -53,7 +53,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
 
 
 @pytest.mark.parametrize("part", range(SAMPLE))
-def test_a_call_that_fails_makes_no_false_promise(part: int, faults: list[Fault], tmp_path: Path) -> None:
+def test_a_failing_call_never_leads_to_a_false_acknowledgement(part: int, faults: list[Fault], tmp_path: Path) -> None:
     """Tests some of the calls, from the first to the last."""
     fail_once(faults[part * (len(faults) - 1) // (SAMPLE - 1)], ERRORS[part % len(ERRORS)], tmp_path)
 
@@ -73,7 +73,7 @@ def test_a_sync_that_fails_ends_writing_and_readiness_says_why(error: str, fault
 @pytest.mark.soak
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("number", range(FIRST))
-def test_each_of_the_first_calls_that_fails_makes_no_false_promise(
+def test_a_failure_of_each_of_the_first_calls_never_leads_to_a_false_acknowledgement(
     number: int, error: str, faults: list[Fault], tmp_path: Path
 ) -> None:
     if number >= len(faults):

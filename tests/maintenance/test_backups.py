@@ -176,7 +176,7 @@ NOBODY_S = "saved isn't an export of tasksvc, and no installed adapter recognize
 
 @pytest.mark.parametrize("command", ["backup", "export"])
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-async def test_a_store_comes_back_as_it_was_in_a_new_life(
+async def test_a_restored_store_is_the_same_in_a_new_generation(
     command: str, kind: str, store_url: str, new_url: NewURL, tmp_path: Path, open_store: Open
 ) -> None:
     run_tasksvc(command, "saved", "--store", store_url, folder=tmp_path)
@@ -221,7 +221,7 @@ async def test_a_restored_store_is_of_neither_generation_before(
         (None, "saved cannot be read: No such file or directory."),
     ],
 )
-def test_what_cannot_be_restored_is_named_and_no_store_is_made(
+def test_a_file_that_cannot_be_restored_is_named_and_no_store_is_created(
     content: bytes | None, reason: str, tmp_path: Path
 ) -> None:
     if content is not None:

@@ -46,7 +46,7 @@ async def problems_of(url: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_sound_store_has_no_problems(kind: str, new_url: NewURL, open_store: Open) -> None:
+async def test_an_intact_store_has_no_problems(kind: str, new_url: NewURL, open_store: Open) -> None:
     store = await open_store(new_url(kind))
     empty = [problem async for problem in check(store)]
     await fill(store)
@@ -280,7 +280,7 @@ async def test_a_schema_that_somebody_has_written_to_is_found_out(
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("command", [("check",), ("export", "export.jsonl"), ("copy", "{url}", "sqlite:///copy.db")])
-def test_a_mistyped_schema_is_told_of_and_not_made(command: Sequence[str], new_url: NewURL, tmp_path: Path) -> None:
+def test_a_mistyped_schema_is_reported_and_not_created(command: Sequence[str], new_url: NewURL, tmp_path: Path) -> None:
     url = new_url("postgresql")
     words = [word.format(url=url) for word in command]
 

@@ -33,7 +33,7 @@ async def test_a_copy_holds_what_its_source_holds(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_copy_goes_on_with_ids_keys_and_numbers_in_a_life_of_its_own(
+async def test_a_copy_continues_ids_keys_and_numbers_in_a_new_generation(
     kind: str, new_url: NewURL, open_store: Open
 ) -> None:
     source, target = await open_store(new_url("memory")), await open_store(new_url(kind))
@@ -144,7 +144,7 @@ def test_the_command_refuses_a_target_that_is_not_empty(source_url: str, tmp_pat
     )
 
 
-def test_the_command_makes_nothing_where_the_source_is_missing(tmp_path: Path) -> None:
+def test_the_command_creates_nothing_if_the_source_is_missing(tmp_path: Path) -> None:
     done = run_here("copy", "sqlite:///typo.db", "sqlite:///target.db", folder=tmp_path)
 
     assert done.returncode == 1

@@ -139,7 +139,7 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
         ),
     ],
 )
-async def test_what_is_no_export_of_ours_is_told_from_one_that_is_damaged(file: bytes, reason: str) -> None:
+async def test_another_file_is_distinguished_from_a_damaged_export(file: bytes, reason: str) -> None:
     with pytest.raises(InvalidExport) as caught:
         await verify(io.BytesIO(file))
 
@@ -186,7 +186,7 @@ STRANGE: Sequence[Any] = (
 
 
 @pytest.mark.parametrize(("kind", "rounds"), [("memory", 200), ("sqlite", 60)])
-async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_works(
+async def test_an_arbitrary_export_is_refused_in_a_sentence_or_creates_a_working_store(
     kind: str, rounds: int, export: bytes, new_url: NewURL, open_store: Open
 ) -> None:
     chosen = random.Random(rounds)
@@ -219,7 +219,7 @@ async def test_a_made_up_export_is_refused_in_a_sentence_or_makes_a_store_that_w
         ('"done":false', '"done":false,"more":1', "a line that this version cannot read"),
     ],
 )
-def test_a_made_up_file_makes_no_store(old: str, new: str, reason: str, export: bytes, tmp_path: Path) -> None:
+def test_an_arbitrary_file_creates_no_store(old: str, new: str, reason: str, export: bytes, tmp_path: Path) -> None:
     lines = export.decode().replace(old, new, 1).encode().splitlines(keepends=True)[1:-1]
     (tmp_path / "tasks.jsonl").write_bytes(with_checksum(lines))
 
@@ -276,7 +276,7 @@ def test_a_store_goes_through_a_pipe(store_url: str, export: bytes, tmp_path: Pa
     assert back.stdout.startswith(b"Imported into sqlite:///new.db: 30 tasks")
 
 
-def test_a_damaged_file_makes_no_store(export: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_creates_no_store(export: bytes, tmp_path: Path) -> None:
     (tmp_path / "tasks.jsonl").write_bytes(export[:-200])
 
     done = run_here("import", "tasks.jsonl", "--store", "sqlite:///new.db", folder=tmp_path)
@@ -308,7 +308,7 @@ def test_a_file_that_is_there_is_not_written_over(store_url: str, tmp_path: Path
         (("import", ".", "--store", "memory://"), ". cannot be read: Is a directory."),
     ],
 )
-def test_what_the_user_can_mend_is_one_sentence(words: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+def test_an_error_that_the_user_can_fix_is_one_sentence(words: tuple[str, ...], reason: str, tmp_path: Path) -> None:
     done = run_here(*words, folder=tmp_path)
 
     assert done.returncode == 1
@@ -317,7 +317,7 @@ def test_what_the_user_can_mend_is_one_sentence(words: tuple[str, ...], reason: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_reader_that_goes_away_is_told_from_the_end(store_url: str, tmp_path: Path) -> None:
+def test_an_export_to_a_closed_pipe_fails(store_url: str, tmp_path: Path) -> None:
     command = f"{sys.executable} -m tasksvc export - --store {store_url} | true"
 
     done = subprocess.run(

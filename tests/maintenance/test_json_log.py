@@ -128,7 +128,7 @@ UNKNOWN = (("--frobnicate",), 2, "There is no option --frobnicate.")
         (("--log-format=json",), *UNKNOWN),
     ],
 )
-def test_a_start_that_is_refused_is_told_in_json(
+def test_a_refused_start_is_reported_in_json(
     form: tuple[str, ...], arguments: tuple[str, ...], status: int, message: str, tmp_path: Path
 ) -> None:
     found, line = refusal(*arguments, *form, folder=tmp_path)
@@ -147,7 +147,7 @@ def test_a_start_that_is_refused_is_told_in_json(
         ("TASKSVC_ADMIN_TOKEN_FILE", "/nowhere/token", 1, "cannot be read"),
     ],
 )
-def test_a_variable_that_is_refused_is_told_in_json(
+def test_a_refused_variable_is_reported_in_json(
     variable: str, value: str, status: int, message: str, tmp_path: Path
 ) -> None:
     found, line = refusal(folder=tmp_path, environment={variable: value, "TASKSVC_LOG_FORMAT": "json"})

@@ -13,7 +13,7 @@ from maintenance.conftest import NewURL
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_a_store_is_made_once(kind: str, new_url: NewURL, tmp_path: Path) -> None:
+def test_a_store_is_created_once(kind: str, new_url: NewURL, tmp_path: Path) -> None:
     url = new_url(kind)
 
     first = run_tasksvc("migrate", "--store", url, folder=tmp_path)

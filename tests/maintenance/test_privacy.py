@@ -50,7 +50,7 @@ def test_a_store_and_what_lies_beside_it_are_private(arguments: tuple[str, ...],
 
 
 @pytest.mark.usefixtures("_umask")
-def test_what_is_saved_and_what_is_made_of_it_is_private(tmp_path: Path) -> None:
+def test_saved_files_and_stores_made_from_them_are_private(tmp_path: Path) -> None:
     run_here("token", "create", "someone", *STORE, folder=tmp_path)
 
     done = [
@@ -82,7 +82,7 @@ def test_a_token_that_is_written_to_a_file_is_private(command: tuple[str, ...], 
 # ---------------------------------------------------------------- tokens in files
 
 
-def test_a_token_is_not_written_over_another_file_and_none_is_made_then(tmp_path: Path) -> None:
+def test_a_token_is_not_written_over_another_file_and_none_is_created_then(tmp_path: Path) -> None:
     (tmp_path / "admin-token").write_text("mine")
 
     done = run_here("token", "create", "someone", *STORE, "--output", "admin-token", folder=tmp_path)
@@ -138,7 +138,7 @@ def test_a_store_keeps_the_mode_that_its_owner_gave_it_and_passes_it_on(mode: in
     assert {name: served[name] for name in BESIDE_THE_STORE} == dict.fromkeys(BESIDE_THE_STORE, mode)
 
 
-def test_an_empty_file_with_a_mode_of_its_own_becomes_a_store_with_that_mode(tmp_path: Path) -> None:
+def test_an_empty_file_with_another_mode_becomes_a_store_with_that_mode(tmp_path: Path) -> None:
     (tmp_path / "tasks.db").touch()
     (tmp_path / "tasks.db").chmod(0o660)
 

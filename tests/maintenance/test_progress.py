@@ -67,7 +67,7 @@ def test_a_log_is_not_filled_with_bars(folder: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_time_that_is_left_is_told_when_it_can_be_told(
+def test_the_remaining_time_is_shown_when_it_is_known(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     moments = iter([100.0, 100.05, 110.0, 111.0])

@@ -32,7 +32,7 @@ def stream_status(service: RunningService, since: str) -> int:
     return status
 
 
-def test_a_client_learns_that_an_older_file_was_put_back(tmp_path: Path) -> None:
+def test_a_client_notices_that_an_older_file_was_restored(tmp_path: Path) -> None:
     with RunningService(*STORE, folder=tmp_path) as service:
         add(service, "first")
     shutil.copyfile(tmp_path / "tasks.db", tmp_path / "saved.db")

@@ -82,7 +82,7 @@ def test_a_kept_store_survives_shutdown_and_crash(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- one after the other, in one folder
 
 
-def test_kept_tasks_are_never_taken_for_scratch(tmp_path: Path) -> None:
+def test_a_durable_store_is_never_opened_as_scratch(tmp_path: Path) -> None:
     with RunningService(*KEPT, folder=tmp_path) as service:
         add(service, "kept")
     before = (tmp_path / "tasks.db").read_bytes()
@@ -96,7 +96,7 @@ def test_kept_tasks_are_never_taken_for_scratch(tmp_path: Path) -> None:
         assert descriptions(service) == ["kept"]
 
 
-def test_kept_tasks_that_a_crash_left_in_the_log_are_not_taken_for_scratch_either(tmp_path: Path) -> None:
+def test_a_durable_store_whose_tasks_are_only_in_the_wal_is_not_opened_as_scratch(tmp_path: Path) -> None:
     with RunningService(*KEPT, folder=tmp_path) as service:
         add(service, "only in the write-ahead log")
         service.kill()

@@ -148,7 +148,7 @@ def running(tmp_path: Path) -> Iterator[RunningService]:
 
 
 @pytest.mark.parametrize("kind", ["POST", "PATCH", "DELETE", "batch"])
-async def test_a_client_that_hangs_up_after_any_byte_has_done_all_or_nothing(
+async def test_a_write_is_complete_or_absent_if_the_client_disconnects_after_any_byte(
     running: RunningService, kind: str
 ) -> None:
     # Arrange: as many requests as there are places to break one off.
@@ -176,7 +176,7 @@ async def test_a_client_that_hangs_up_after_any_byte_has_done_all_or_nothing(
     assert await leaked(running, before) == {}
 
 
-async def test_a_client_that_hangs_up_while_it_waits_has_done_all_or_nothing(running: RunningService) -> None:
+async def test_a_write_is_complete_or_absent_if_the_client_disconnects_while_it_waits(running: RunningService) -> None:
     make = Attempts(running.url).make
     attempts = [attempt for kind in ("POST", "PATCH", "DELETE", "batch") for attempt in make(kind, 100)]
     chance = random.Random(0)
@@ -198,7 +198,7 @@ async def test_a_client_that_hangs_up_while_it_waits_has_done_all_or_nothing(run
     assert await leaked(running, before) == {}
 
 
-async def test_who_leaves_a_list_half_way_leaves_nothing_behind(running: RunningService) -> None:
+async def test_a_client_that_abandons_a_list_leaves_nothing_behind(running: RunningService) -> None:
     many = [{"op": "create", "task": {"description": "x" * 2_000}} for _ in range(1_000)]
     for _ in range(2):
         ask(running.url, "POST", "/tasks/batch", many)

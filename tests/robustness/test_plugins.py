@@ -186,7 +186,7 @@ async def test_a_stream_goes_on_after_its_store_has_failed(
 
 
 @pytest.mark.parametrize(("method", "verb", "path", "document"), CALLS)
-async def test_who_waits_for_a_store_that_hangs_is_told_so_in_time(
+async def test_a_request_on_a_hanging_store_times_out(
     serve: Serve, caplog: pytest.LogCaptureFixture, method: str, verb: str, path: str, document: object
 ) -> None:
     async with serve(method, "hangs") as running:
@@ -286,7 +286,7 @@ async def test_a_store_that_hangs_while_it_is_opened_is_named(
 # ---------------------------------------------------------------- stores that block, leak and lie
 
 
-async def test_who_blocks_the_event_loop_is_found(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_code_that_blocks_the_event_loop_is_named(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     async with serve("get", "blocks") as running:
         assert (await request(running, "GET", "/tasks/1")).status == 200
         assert (await request(running, "GET", "/tasks/")).status == 200

@@ -241,7 +241,7 @@ async def test_a_service_without_descriptors_keeps_its_clients_and_recovers(tmp_
         assert await leaked(running, usage) == {}
 
 
-async def test_who_asks_and_does_not_read_takes_little_memory(patient: RunningService) -> None:
+async def test_a_client_that_does_not_read_takes_little_memory(patient: RunningService) -> None:
     running = patient
     # Arrange: lists that are far longer than what the system keeps for a connection.
     many = [{"op": "create", "task": {"description": "x" * 2_000}} for _ in range(1_000)]

@@ -99,7 +99,7 @@ async def gone(running: InProcess) -> bool:
 
 @pytest.mark.parametrize("close", [False, True])
 @pytest.mark.parametrize("path", [PAGE, LIST, STREAM])
-async def test_who_takes_nothing_is_cut_off(running: InProcess, path: str, close: bool) -> None:
+async def test_a_client_that_reads_nothing_is_disconnected(running: InProcess, path: str, close: bool) -> None:
     before = running.connected
     connections = [await ask(running.port, path, close=close) for _ in range(3)]
     await until(lambda: running.connected == before + 3)
@@ -114,7 +114,7 @@ async def test_who_takes_nothing_is_cut_off(running: InProcess, path: str, close
 
 
 @pytest.mark.parametrize("path", [PAGE, LIST])
-async def test_who_takes_slowly_gets_everything(running: InProcess, path: str) -> None:
+async def test_a_client_that_reads_slowly_gets_everything(running: InProcess, path: str) -> None:
     connection = await ask(running.port, path, close=True)
     began = time.monotonic()
 
@@ -126,7 +126,7 @@ async def test_who_takes_slowly_gets_everything(running: InProcess, path: str) -
     assert size > TASKS * BYTES
 
 
-async def test_others_go_on_beside_those_who_take_nothing(patient: InProcess) -> None:
+async def test_other_clients_are_served_beside_clients_that_read_nothing(patient: InProcess) -> None:
     before = patient.connected
     connections = [await ask(patient.port, path) for path in (PAGE, LIST, STREAM) for _ in range(10)]
     await until(lambda: patient.connected == before + 30)

@@ -107,7 +107,7 @@ async def after_company() -> Store:
     return store
 
 
-async def test_in_company_a_group_waits_for_those_who_come_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_group_commit_lingers_for_further_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasksvc.stores.batcher.perf_counter", lambda: 0.0)  # however slow the machine is
     store = await after_company()
 
@@ -226,7 +226,7 @@ async def test_a_store_that_gives_no_outcome_for_each_unit_fails_its_group_and_l
     await asyncio.wait_for(commit.close(), PATIENCE)
 
 
-async def test_the_traceback_of_a_shared_failure_does_not_grow_with_those_who_share_it() -> None:
+async def test_the_traceback_of_a_shared_failure_does_not_grow_with_its_callers() -> None:
     async def run(units: Sequence[int]) -> Sequence[int | Exception]:
         raise StoreFull("full")
 
@@ -288,7 +288,7 @@ async def test_a_call_that_is_cancelled_while_its_group_runs_happens_and_disturb
     assert store.groups == [[0, 1]]
 
 
-async def test_a_failure_that_comes_after_its_caller_was_cancelled_is_no_unretrieved_exception() -> None:
+async def test_a_failure_after_its_caller_was_cancelled_is_not_an_unretrieved_exception() -> None:
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
     store = Store()
@@ -448,9 +448,7 @@ STEPS = st.lists(
 
 
 @given(STEPS, st.integers(1, 4), st.integers(1, 6))
-def test_whatever_comes_in_whatever_order_each_call_has_its_own_outcome(
-    steps: list[tuple[str, int]], group: int, waiting: int
-) -> None:
+def test_each_call_has_its_own_outcome_in_any_order(steps: list[tuple[str, int]], group: int, waiting: int) -> None:
     async def story() -> None:
         store = Store(group=group, waiting=waiting)
         calls: list[tuple[int, asyncio.Future[str]]] = []
@@ -501,7 +499,7 @@ async def test_a_group_runs_in_nobodys_name() -> None:
     assert seen == ["nobody"]
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback_in_the_log(
+async def test_a_failure_without_a_waiting_caller_logs_no_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail(units: Sequence[int]) -> Sequence[int]:

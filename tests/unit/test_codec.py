@@ -36,7 +36,7 @@ standard = without_orjson()
 
 
 @pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
-def test_a_packed_object_equals_what_it_was_made_of(codec: Any) -> None:
+def test_a_packed_object_equals_its_source(codec: Any) -> None:
     value = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
 
     packed = codec.packed(value)
@@ -51,7 +51,7 @@ def test_a_packed_object_equals_what_it_was_made_of(codec: Any) -> None:
 
 
 @pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
-def test_a_packed_object_has_the_json_of_what_it_was_made_of(codec: Any) -> None:
+def test_a_packed_object_has_the_json_of_its_source(codec: Any) -> None:
     metadata = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
     task = new_task(1, TaskDraft("x", metadata=metadata), NOW)
 
@@ -109,13 +109,13 @@ def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("entry", [None, "entry", (1, 2), TaskDraft("x")])
-def test_what_is_no_item_of_a_dump_is_not_written_as_one(entry: Any) -> None:
+def test_an_object_that_is_not_an_entry_is_not_written_to_a_dump(entry: Any) -> None:
     with pytest.raises(AssertionError):
         codec.entry_to_json(entry)
 
 
 @pytest.mark.parametrize("result", ["result", 1, (1, 2), TaskDraft("x")])
-def test_what_is_no_result_of_a_write_is_not_kept_as_one(result: Any) -> None:
+def test_an_object_that_is_not_a_result_is_not_kept_as_one(result: Any) -> None:
     with pytest.raises(AssertionError):
         codec.results_to_json([result])
 

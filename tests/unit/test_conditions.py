@@ -20,7 +20,7 @@ lists = some.builds(str.join, some.sampled_from([",", ", ", " ,,\t"]), some.list
 
 
 @given(lists)
-def test_a_long_list_admits_what_a_short_one_does(text: str) -> None:
+def test_a_long_list_allows_what_a_short_one_does(text: str) -> None:
     padding = ' , "other"' * etags.LISTED_MAX
     versions = [Version(generation, number) for generation in GENERATIONS for number in (1, 2, 11)]
 

@@ -69,7 +69,7 @@ async def test_others_have_their_turn_meanwhile() -> None:
     assert turns_of_others >= 99
 
 
-async def test_what_many_patches_make_is_kept_as_text() -> None:
+async def test_the_result_of_many_patches_is_kept_as_text() -> None:
     patches = [UpdateTask(1, {"metadata": {str(number): number}}) for number in range(100)]
 
     decided = await decide_all(ledger(), [Commit(patches, NOW)])

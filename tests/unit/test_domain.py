@@ -113,7 +113,7 @@ def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -
     assert Counted.looked_at == 0
 
 
-def test_a_patch_may_be_of_mappings_that_are_no_dicts() -> None:
+def test_a_patch_may_consist_of_any_mappings() -> None:
     task = new_task(1, TaskDraft("x", metadata=MappingProxyType({"a": 1, "b": {"c": 2}})), NOW)
 
     same = revised(task, {"metadata": MappingProxyType({"a": 1})}, NOW)
@@ -220,7 +220,7 @@ def test_a_date_time_of_rfc_3339_is_read_in_utc(text: str, expected: str) -> Non
         "9999-12-31T23:59:59-00:01",  # in UTC, after the year 9999
     ],
 )
-def test_what_is_no_date_time_of_rfc_3339_is_refused(text: str) -> None:
+def test_an_invalid_date_time_of_rfc_3339_is_refused(text: str) -> None:
     assert parse_timestamp(text) is None
 
 
@@ -395,7 +395,7 @@ def test_metadata_that_is_equal_in_python_but_not_in_json_is_a_change(old: objec
     assert repr(after.metadata) == repr({"a": new})
 
 
-def test_metadata_in_another_order_is_no_change() -> None:
+def test_metadata_in_another_order_is_not_a_change() -> None:
     task = sample(metadata={"a": {"x": 1, "y": 2}, "b": 3})
 
     assert revised(task, {"metadata": {"b": 3, "a": {"y": 2, "x": 1}}}, LATER) is task

@@ -147,7 +147,7 @@ async def test_a_restore_gives_all_that_was_dumped_under_a_new_generation(some_d
     assert repository.kept == [[header, *rest]]
 
 
-async def test_a_restore_that_is_cancelled_while_it_is_written_is_there_wholly(some_dump: list[Entry]) -> None:
+async def test_a_restore_that_is_cancelled_while_it_is_written_is_complete(some_dump: list[Entry]) -> None:
     repository = Journal()
     repository.free.clear()
     restoring = asyncio.ensure_future(repository.restore(stream(some_dump)))

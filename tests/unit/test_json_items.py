@@ -62,7 +62,7 @@ def test_items_are_taken_and_refused_as_the_whole_is(
     "item", ['"' + "x" * 98 + '"', "[" + "1," * 48 + "10]", '"' + "é" * 49 + '"', "1" * 100], ids=lambda item: item[:3]
 )
 @pytest.mark.parametrize("piece", [8, 64, 65_536])
-def test_an_item_may_have_just_so_many_bytes(item: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_item_may_have_at_most_its_limit_of_bytes(item: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_items, "PIECE_BYTES", piece)
     raw = f"[0, {item} , 2]".encode()
     size = len(item.encode())
@@ -82,7 +82,7 @@ def test_what_follows_an_item_that_is_too_long_is_not_looked_at(tail: str) -> No
         list(Items(raw, item_max=100_000))
 
 
-def test_a_place_is_told_as_the_decoder_of_the_whole_tells_it() -> None:
+def test_the_position_of_an_error_is_that_of_the_usual_decoder() -> None:
     raw = ("[" + ',\n"é\U0001f600"' * 20_000 + " x]").replace("[,", "[", 1).encode()
 
     by_items, whole = outcome(lambda: list(Items(raw, item_max=1_000))), outcome(lambda: parse_json(raw))

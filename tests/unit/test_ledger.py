@@ -92,7 +92,7 @@ def test_ids_and_log_numbers_count_up_from_1() -> None:
     assert batch.committed.position == Position("life", 3) == ledger.position
 
 
-def test_an_id_is_not_given_again_after_its_task_is_removed() -> None:
+def test_an_id_is_not_reused_after_its_task_is_deleted() -> None:
     ledger = Ledger("life")
     do(ledger, CreateTask(MILK), DeleteTask(1))
 
@@ -145,7 +145,7 @@ def test_a_change_holds_the_task_as_it_was_then_and_none_for_a_deletion() -> Non
     assert [change.task_id for change in changes] == [1, 1, 1]
 
 
-def test_a_patch_that_changes_nothing_makes_no_version_and_no_change() -> None:
+def test_a_patch_that_changes_nothing_creates_no_version_and_no_change() -> None:
     ledger = Ledger("life")
     (task,) = do(ledger, CreateTask(MILK)).committed.results
 
@@ -290,7 +290,7 @@ def test_a_commit_under_a_used_key_answers_as_the_first_time_and_does_nothing(wr
     assert state(ledger) == held
 
 
-def test_a_used_key_answers_as_the_first_time_after_its_task_was_changed_and_removed() -> None:
+def test_a_used_key_returns_the_first_result_after_its_task_was_updated_and_deleted() -> None:
     ledger = Ledger("life")
     first = do(ledger, CreateTask(MILK), idempotency_key=KEY)
     do(ledger, UpdateTask(1, {"done": True}))
@@ -340,7 +340,7 @@ def test_a_key_and_its_results_are_among_what_is_persisted() -> None:
 # ---------------------------------------------------------------- records
 
 
-def test_a_record_is_made_replaced_and_dropped_under_its_versions() -> None:
+def test_a_record_is_created_replaced_and_deleted_with_its_versions() -> None:
     ledger = Ledger("life")
 
     made = do(ledger, PutRecord("leases", "a", {"n": 1}, expected=0))
@@ -460,7 +460,7 @@ def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list
 
 
 @given(COMMITS)
-def test_what_was_persisted_makes_the_same_ledger_again(commits: list[Commit]) -> None:
+def test_replaying_persisted_entries_restores_the_ledger(commits: list[Commit]) -> None:
     ledger, again = Ledger("life"), Ledger("another")
     journal: list[Any] = [StoreHeader("life", 0, 0, 0)]
     for commit in commits:
@@ -513,7 +513,7 @@ def test_many_small_patches_of_a_large_task_are_refused_where_they_become_too_mu
         ledger.decide(unchanged, at=NOW)
 
 
-def test_what_is_added_and_removed_may_be_large() -> None:
+def test_tasks_that_are_created_and_deleted_in_a_batch_may_be_large() -> None:
     ledger = Ledger("g")
     ledger.apply(ledger.decide([CreateTask(LARGE)] * 200, at=NOW).entries())
 

@@ -272,7 +272,7 @@ async def test_an_adapter_without_the_hook_is_named(site: SitePackages, source: 
         ("async def tasksvc_open_store(): return tasksvc.InMemoryRepository", "ABCMeta"),
     ],
 )
-async def test_a_hook_that_gives_no_repository_to_wait_for_is_told_what_it_gave(
+async def test_a_hook_that_returns_something_else_than_an_awaitable_repository_is_named_with_it(
     site: SitePackages, hook: str, given: str
 ) -> None:
     site.install(f"import tasksvc\n@tasksvc.hookimpl\n{hook}")
@@ -308,7 +308,7 @@ async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: SitePacka
 # ---------------------------------------------------------------- the list
 
 
-def test_the_list_tells_of_each_adapter_where_it_came_from_and_whether_it_loads(site: SitePackages) -> None:
+def test_the_list_shows_where_each_adapter_came_from_and_whether_it_loads(site: SitePackages) -> None:
     site.install(scheme="good", distribution="good", module="good_store")
     site.install("import no_such_driver", scheme="bad", distribution="bad", module="bad_store")
     site.install(scheme="twice", distribution="one", module="one_store")
@@ -407,14 +407,14 @@ async def test_a_store_without_that_hook_is_opened_as_always(site: SitePackages)
     assert isinstance(reader, InMemoryRepository)
 
 
-async def test_a_reader_that_is_none_is_told(site: SitePackages) -> None:
+async def test_a_hook_that_returns_something_else_than_a_reader_is_named(site: SitePackages) -> None:
     site.install(READER.replace("return Opened()", "return 7"))
 
     with pytest.raises(PluginError, match=r"gave int instead of an awaitable of a StoreReader\. Ask its author"):
         await open_reader(URL)
 
 
-async def test_a_backup_is_made_by_the_adapter(site: SitePackages, tmp_path: Path) -> None:
+async def test_the_adapter_makes_a_backup(site: SitePackages, tmp_path: Path) -> None:
     site.install(READER)
 
     await back_up(URL, tmp_path / "backup")
@@ -422,7 +422,7 @@ async def test_a_backup_is_made_by_the_adapter(site: SitePackages, tmp_path: Pat
     assert (tmp_path / "backup").read_text() == "plug"
 
 
-async def test_an_adapter_that_makes_no_backups_is_told(site: SitePackages, tmp_path: Path) -> None:
+async def test_an_adapter_without_backups_is_reported(site: SitePackages, tmp_path: Path) -> None:
     site.install()
 
     with pytest.raises(NotSupported, match="makes no backups"):
@@ -475,7 +475,7 @@ def test_a_scheme_that_is_only_another_name_of_its_adapter_is_not_asked_again(si
         ),
     ],
 )
-def test_an_adapter_that_cannot_be_asked_is_passed_over_and_told(source: str, problem: str, site: SitePackages) -> None:
+def test_an_adapter_whose_hook_fails_is_skipped_and_named(source: str, problem: str, site: SitePackages) -> None:
     site.install(source, scheme="aaa", module="aaa_store")
     site.install(READER, scheme="zzz", distribution="good", module="zzz_store")
 
@@ -488,7 +488,7 @@ def test_an_adapter_that_cannot_be_asked_is_passed_over_and_told(source: str, pr
 
 
 @pytest.mark.parametrize("answer", ["None", "1", "'yes'"])
-def test_what_is_not_true_is_no_yes(answer: str, site: SitePackages) -> None:
+def test_a_hook_recognizes_a_file_only_by_returning_true(answer: str, site: SitePackages) -> None:
     site.install(READER.replace('head.startswith(b"plug")', answer))
 
     assert recognize_backup(b"plug", first="plug").scheme is None

@@ -33,7 +33,7 @@ async def test_one_connection_goes_on_at_each_turn_of_the_loop_in_order() -> Non
     assert log == ["first", "others", "second", "third"]
 
 
-async def test_who_comes_when_nobody_waits_any_more_has_a_turn_too() -> None:
+async def test_a_caller_that_comes_after_all_others_has_a_turn_too() -> None:
     turns, log = ReadTurns(), list[str]()
     turns.wait(Reader(log, "first"))
     await asyncio.sleep(0)

@@ -96,7 +96,7 @@ async def test_callers_come_round_in_turn() -> None:
     assert len(await asyncio.gather(*asked)) == 6
 
 
-async def test_only_so_many_callers_have_a_search_at_the_store() -> None:
+async def test_the_number_of_callers_with_a_search_at_the_store_is_limited() -> None:
     store = Store()
     asked = [store.ask(f"{caller}1") for caller in "abcdefgh"]
     await turns()

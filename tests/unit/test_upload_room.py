@@ -77,7 +77,7 @@ async def test_a_body_larger_than_the_room_is_let_in_alone() -> None:
     await asyncio.wait([other])
 
 
-async def test_who_waits_too_long_is_refused_and_holds_no_room() -> None:
+async def test_an_upload_that_waits_too_long_is_refused_and_holds_no_room() -> None:
     room = UploadRoom(100, timeout=0.01)
     first = Request()
     await room.enter(first, "a", 100)

@@ -64,7 +64,7 @@ async def test_a_task_is_created_at_the_time_of_the_call(repository: InMemoryRep
     assert await repository.get(made.task.id) == made
 
 
-async def test_a_create_that_is_repeated_with_its_key_makes_one_task(repository: InMemoryRepository) -> None:
+async def test_a_create_that_is_repeated_with_its_key_creates_one_task(repository: InMemoryRepository) -> None:
     made = await asyncio.gather(*(Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY) for _ in range(20)))
 
     assert [found.task.id for found, _ in made] == [1] * 20
@@ -107,7 +107,7 @@ async def test_concurrent_patches_of_different_fields_are_all_kept(repository: I
     assert task.version == 51
 
 
-async def test_a_removed_task_is_gone(repository: InMemoryRepository) -> None:
+async def test_a_deleted_task_is_gone(repository: InMemoryRepository) -> None:
     made, _ = await Tasks(repository).create(MILK, at=NOW)
 
     with pytest.raises(VersionConflict):
@@ -118,7 +118,7 @@ async def test_a_removed_task_is_gone(repository: InMemoryRepository) -> None:
         await Tasks(repository).delete(1, at=NOW)
 
 
-async def test_a_batch_is_done_wholly_or_not_at_all(repository: InMemoryRepository) -> None:
+async def test_a_batch_is_done_completely_or_not_at_all(repository: InMemoryRepository) -> None:
     with pytest.raises(TaskNotFound) as caught:
         await Tasks(repository).batch(
             [CreateTask(MILK), UpdateTask(1, {"done": True}), DeleteTask(9)], at=NOW, idempotency_key=KEY
@@ -156,7 +156,7 @@ async def test_removing_what_matches_takes_the_first_by_id(repository: InMemoryR
     )
 
 
-async def test_a_task_that_stops_matching_before_it_is_removed_is_left_alone() -> None:
+async def test_a_task_that_stops_matching_before_it_is_deleted_is_left_alone() -> None:
     class Overtaken(InMemoryRepository):
         """A store in which another client is always faster."""
 

@@ -112,7 +112,7 @@ def test_a_line_that_is_damaged_is_named(path: Path) -> None:
 @pytest.mark.parametrize(
     "foreign", [b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100, b'{"format":"tasksvc_jsonl 3"}\n']
 )
-def test_a_file_that_is_not_its_own_is_refused_and_left_alone(path: Path, foreign: bytes) -> None:
+def test_a_foreign_file_is_refused_and_left_unchanged(path: Path, foreign: bytes) -> None:
     path.write_bytes(foreign)
 
     with pytest.raises(StoreRefused, match=r"tasks\.jsonl is no file of tasksvc_jsonl"):

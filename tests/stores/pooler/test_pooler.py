@@ -169,7 +169,7 @@ async def test_a_reader_through_the_pooler_sees_what_others_write(
         assert (await waiting).next == head
 
 
-async def test_one_who_listens_at_the_server_hears_of_writes_through_the_pooler(
+async def test_a_listener_at_the_server_is_notified_of_writes_through_the_pooler(
     bouncer: Bouncer, database: asyncpg.Connection, open_store: Open, schema: str
 ) -> None:
     heard: asyncio.Queue[str] = asyncio.Queue()

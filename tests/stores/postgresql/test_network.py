@@ -93,7 +93,7 @@ async def test_an_answer_that_is_lost_is_an_unknown_outcome(open_store: Open, pr
     assert await count(repository) == 2, "this one was there"
 
 
-async def test_an_answer_to_commit_that_is_lost_is_an_unknown_outcome_that_a_retry_key_makes_safe(
+async def test_a_lost_answer_to_commit_is_an_unknown_outcome_that_an_idempotency_key_makes_safe(
     open_store: Open, proxy: Proxy, proxied_url: str
 ) -> None:
     repository = await open_store(proxied_url, timeout=1.5)

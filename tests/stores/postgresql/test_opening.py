@@ -38,7 +38,7 @@ async def test_ten_that_open_an_empty_database_at_once_all_serve(
     assert applied == len(migrations()), "and each migration was applied once"
 
 
-async def test_who_comes_while_another_process_migrates_waits_for_it(
+async def test_an_opening_waits_while_another_process_migrates(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     await database.execute("SELECT pg_advisory_lock($1, $2)", LOCKS, schema_number(schema))
@@ -51,7 +51,7 @@ async def test_who_comes_while_another_process_migrates_waits_for_it(
     await (await opening).ping()
 
 
-async def test_each_schema_is_a_store_of_its_own(open_store: Open, server_url: str, schema: str) -> None:
+async def test_each_schema_is_a_separate_store(open_store: Open, server_url: str, schema: str) -> None:
     one = await open_store(server_url, schema=schema)
     other = await open_store(server_url, schema=f"{schema}%20%22Ünïcode%22")
     await one.commit([CreateTask(TaskDraft("x"))], at=now())
@@ -179,7 +179,7 @@ async def test_a_parameter_that_the_driver_does_not_take_is_refused_at_once(own_
     assert "sslmode" in told
 
 
-async def test_a_role_that_may_not_make_the_schema_is_told_so(own_server: Server) -> None:
+async def test_a_role_that_may_not_create_the_schema_is_refused_with_the_reason(own_server: Server) -> None:
     admin = await asyncpg.connect(own_server.url)
     await admin.execute("CREATE ROLE guest LOGIN PASSWORD 'guest'")
     await admin.close()

@@ -67,7 +67,7 @@ def opened(url: str, place: Place, **variables: str) -> str:
     return "up to date" if done.returncode == 0 else done.stderr
 
 
-def test_the_page_has_what_is_tried_here() -> None:
+def test_the_page_contains_the_tested_blocks() -> None:
     assert len(URLS) == 8
     assert MODES == ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 

@@ -82,7 +82,7 @@ async def content(reader: StoreReader) -> list[Entry]:
 # ---------------------------------------------------------------- what is enough
 
 
-async def test_the_owner_of_a_schema_who_may_create_no_other_makes_its_tables(role: Role, open_store: Open) -> None:
+async def test_the_owner_of_a_schema_who_may_not_create_others_creates_its_tables(role: Role, open_store: Open) -> None:
     await role.admin.execute(f"CREATE SCHEMA {role.name} AUTHORIZATION {role.name}")
 
     await use(await open_store(role.url))
@@ -90,7 +90,7 @@ async def test_the_owner_of_a_schema_who_may_create_no_other_makes_its_tables(ro
     await use(await open_store(role.url))
 
 
-async def test_a_role_that_may_create_in_a_schema_of_another_makes_its_tables(role: Role, open_store: Open) -> None:
+async def test_a_role_that_may_create_in_another_role_s_schema_creates_its_tables(role: Role, open_store: Open) -> None:
     await role.admin.execute(f"CREATE SCHEMA {role.name}; GRANT USAGE, CREATE ON SCHEMA {role.name} TO {role.name}")
 
     await use(await open_store(role.url))
@@ -129,7 +129,7 @@ async def test_a_role_that_may_only_read_exports_and_checks(role: Role, open_sto
 # ---------------------------------------------------------------- what is missing
 
 
-async def test_a_schema_that_the_role_may_not_make_is_refused_with_what_to_do(role: Role) -> None:
+async def test_a_schema_that_the_role_may_not_create_is_refused_with_what_to_do(role: Role) -> None:
     told = await role.refusal()
 
     assert f"the role {role.name} lacks CREATE on the database postgres" in told
@@ -146,7 +146,9 @@ async def test_what_a_refusal_says_to_do_helps(role: Role, open_store: Open) -> 
 
 
 @pytest.mark.parametrize(("granted", "missing"), [("CREATE", "USAGE"), ("USAGE", "CREATE")])
-async def test_a_schema_in_which_the_role_may_make_no_tables_is_refused(role: Role, granted: str, missing: str) -> None:
+async def test_a_schema_in_which_the_role_may_not_create_tables_is_refused(
+    role: Role, granted: str, missing: str
+) -> None:
     await role.admin.execute(f"CREATE SCHEMA {role.name}; GRANT {granted} ON SCHEMA {role.name} TO {role.name}")
 
     assert f"The role {role.name} lacks {missing} on the schema {role.name}" in await role.refusal()

@@ -27,7 +27,7 @@ async def content(reader: StoreReader) -> list[Entry]:
     return [entry async for entry in reader.dump()]
 
 
-async def test_a_schema_that_is_not_there_is_refused_and_not_made(
+async def test_a_missing_schema_is_refused_and_not_created(
     store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     told = await refusal(store_url)

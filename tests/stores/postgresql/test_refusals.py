@@ -148,7 +148,7 @@ async def test_sessions_that_an_administrator_ends_are_replaced(
 # ---------------------------------------------------------------- full, slow, busy
 
 
-async def test_a_full_disk_of_the_server_is_told_as_such(
+async def test_a_full_disk_of_the_server_is_reported_as_such(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     repository = await open_store(store_url)
@@ -160,7 +160,7 @@ async def test_a_full_disk_of_the_server_is_told_as_such(
     assert (await add(repository)).position.seq == 1, "the store serves again when there is room"
 
 
-async def test_who_waits_for_a_lock_too_long_is_told_that_nothing_was_written(
+async def test_a_lock_timeout_says_that_nothing_was_written(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     repository = await open_store(store_url, statement_timeout="1s")
@@ -234,7 +234,7 @@ async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connectio
     assert len(pool._idle) == 1
 
 
-async def test_when_all_connections_are_in_use_callers_wait_and_are_told(open_store: Open, store_url: str) -> None:
+async def test_when_all_connections_are_in_use_callers_wait_and_get_an_error(open_store: Open, store_url: str) -> None:
     repository = await open_store(store_url, pool_size=2, timeout=1.5)
     over = asyncio.Event()
     connections = repository._connections  # type: ignore[attr-defined]
@@ -275,7 +275,7 @@ async def test_searches_leave_connections_to_everybody_else(
     await asyncio.gather(*searches)
 
 
-async def test_who_waits_for_other_searches_too_long_is_told(
+async def test_a_search_that_waits_too_long_for_others_gets_an_error(
     open_store: Open,
     store_url: str,
     schema: str,
@@ -437,7 +437,7 @@ async def test_writes_leave_a_server_that_was_demoted(own_server: Server, open_s
 # ---------------------------------------------------------------- gone
 
 
-async def test_a_schema_that_is_gone_is_told_as_such(
+async def test_a_schema_that_is_gone_is_reported_as_such(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     repository = await open_store(store_url)

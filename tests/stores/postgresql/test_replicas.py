@@ -53,7 +53,7 @@ async def add(repository: TaskRepository, description: str = "x") -> CommitResul
 # ---------------------------------------------------------------- the log
 
 
-async def test_64_writers_in_four_processes_make_one_log_that_readers_see_in_order(
+async def test_64_writers_in_four_processes_write_one_log_that_readers_see_in_order(
     open_store: Open, store_url: str
 ) -> None:
     repository = await open_store(store_url)
@@ -180,7 +180,9 @@ async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open
     assert task.version == 51
 
 
-async def test_100_commits_with_one_retry_key_on_four_replicas_make_one_task(open_store: Open, store_url: str) -> None:
+async def test_100_commits_with_one_idempotency_key_on_four_replicas_create_one_task(
+    open_store: Open, store_url: str
+) -> None:
     repositories = await replicas(open_store, store_url)
     key = IdempotencyKey("", "once", "f")
 
@@ -206,7 +208,7 @@ async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open
 # ---------------------------------------------------------------- news
 
 
-async def test_a_change_wakes_those_who_wait_on_every_replica(
+async def test_a_change_wakes_waiting_readers_on_every_replica(
     open_store: Open, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "POLL", 60.0)

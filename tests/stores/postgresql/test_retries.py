@@ -137,7 +137,7 @@ def replicas(own_server: Server, schema: str, tmp_path: Path) -> Iterator[list[R
         ]
 
 
-async def test_keyed_retries_through_kills_of_the_server_and_of_a_replica_make_no_duplicate(
+async def test_keyed_retries_through_kills_of_the_server_and_of_a_replica_create_no_duplicate(
     own_server: Server, replicas: list[RunningService]
 ) -> None:
     writers = await no_retry_makes_a_duplicate(own_server, replicas, rounds=2, writes=200)
@@ -147,7 +147,7 @@ async def test_keyed_retries_through_kills_of_the_server_and_of_a_replica_make_n
 
 
 @pytest.mark.soak
-async def test_10_000_keyed_retries_through_kills_make_no_duplicate(
+async def test_10_000_keyed_retries_through_kills_create_no_duplicate(
     own_server: Server, replicas: list[RunningService]
 ) -> None:
     began = time.monotonic()

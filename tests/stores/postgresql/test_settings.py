@@ -43,7 +43,7 @@ def test_the_server_that_takes_writes_is_asked_for_unless_the_url_says_otherwise
         ("postgresql://%2Frun%2Fpg/db", [("/run/pg", None)]),
     ],
 )
-def test_each_host_is_tried_on_its_own(text: str, hosts: list[tuple[str, int | None]]) -> None:
+def test_each_host_is_tried_separately(text: str, hosts: list[tuple[str, int | None]]) -> None:
     found = [(host["host"], host.get("port")) for host in settings(text).hosts]
 
     assert found == hosts
@@ -101,7 +101,7 @@ def test_a_reader_takes_sessions_that_cannot_write() -> None:
         "postgresql://u@h/db?passfile=/nowhere/pgpass&password=sEcret",
     ],
 )
-def test_a_url_that_makes_no_sense_is_refused_in_one_sentence_without_the_password(text: str) -> None:
+def test_an_invalid_url_is_refused_in_one_sentence_without_the_password(text: str) -> None:
     with pytest.raises(InvalidStoreURL) as refusal:
         settings(text)
 

@@ -11,7 +11,7 @@ from tasksvc_postgresql.sharing import Sharing
 from tasksvc import StoreClosed
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_is_no_traceback_in_the_log(
+async def test_a_failure_without_a_waiting_caller_logs_no_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail(key: int, deadline: float) -> int:

@@ -59,7 +59,7 @@ def wrote(recent: TaskCache, *written: Found) -> None:
 # ---------------------------------------------------------------- tasks
 
 
-def test_a_task_is_remembered_from_its_commit_on() -> None:
+def test_a_task_is_cached_from_its_commit_on() -> None:
     recent = TaskCache()
     recent.begin_commit([1])
     assert recent.get(1) is None
@@ -90,7 +90,7 @@ def test_a_task_whose_commit_failed_is_read_again() -> None:
     assert recent.get(1) is None
 
 
-def test_a_task_that_was_removed_is_forgotten() -> None:
+def test_a_deleted_task_leaves_the_cache() -> None:
     recent = TaskCache()
     wrote(recent, found(1))
 
@@ -129,7 +129,7 @@ def test_a_reading_beside_a_commit_of_its_task_is_not_taken_in(order: str) -> No
     assert recent.get(2) == found(2), "another task of the same reading is"
 
 
-def test_the_tasks_that_are_remembered_are_bounded_in_bytes() -> None:
+def test_cached_tasks_are_bounded_in_bytes() -> None:
     recent = TaskCache()
 
     for number in range(1, 100_001):
@@ -162,7 +162,7 @@ def test_a_task_that_is_written_again_and_again_drives_no_others_out() -> None:
     assert recent.get(1) is not None
 
 
-def test_a_huge_task_is_not_remembered() -> None:
+def test_a_huge_task_is_not_cached() -> None:
     recent = TaskCache()
 
     wrote(recent, found(1, metadata={"a": ["x" * 16_000]}), found(2, metadata={"a": 1}))
@@ -178,7 +178,7 @@ def page(*tasks: Task) -> Page:
     return Page(tasks, None, Position("a", 1))
 
 
-def test_a_page_is_remembered_until_the_next_commit() -> None:
+def test_a_page_is_cached_until_the_next_commit() -> None:
     pages = PageCache()
     pages.put("key", page(task(1)), since=pages.epoch)
     assert pages.get("key") == page(task(1))
@@ -191,7 +191,7 @@ def test_a_page_is_remembered_until_the_next_commit() -> None:
 
 
 @pytest.mark.parametrize("begun", ["before", "in"])
-def test_a_page_whose_reading_met_a_commit_is_not_remembered(begun: str) -> None:
+def test_a_page_that_is_read_during_a_commit_is_not_cached(begun: str) -> None:
     pages = PageCache()
 
     since = pages.epoch

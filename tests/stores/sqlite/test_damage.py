@@ -65,7 +65,7 @@ def assert_is_told(failure: Any, what: str) -> None:
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-async def test_a_damaged_task_fails_those_alone_who_read_it(file: Path, how: str) -> None:
+async def test_a_damaged_task_fails_only_the_calls_that_read_it(file: Path, how: str) -> None:
     damage(file, how)
     async with opened(file) as repository:
         found = await outcomes(*(repository.get(task_id) for task_id in (1, 2, 3, 4, 3, 5)))
@@ -76,7 +76,7 @@ async def test_a_damaged_task_fails_those_alone_who_read_it(file: Path, how: str
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: str) -> None:
+async def test_a_damaged_task_fails_only_the_calls_that_write_it(file: Path, how: str) -> None:
     damage(file, how)
     async with opened(file) as repository:
         writes: list[Write] = [
@@ -96,7 +96,7 @@ async def test_a_damaged_task_fails_those_alone_who_write_it(file: Path, how: st
         assert (await repository.get(1)).task.priority == 0
 
 
-async def test_a_value_that_cannot_be_stored_is_told_from_one_that_cannot_be_read(file: Path) -> None:
+async def test_a_value_that_cannot_be_stored_is_distinguished_from_one_that_cannot_be_read(file: Path) -> None:
     damage(file, DAMAGES[0])
     async with opened(file) as repository:
         unread, unstorable, stored = await outcomes(
@@ -128,7 +128,7 @@ async def test_a_page_without_the_damaged_task_is_read(file: Path) -> None:
         assert_is_told(across, "Task 3 is damaged")
 
 
-async def test_what_is_damaged_beside_the_tasks_is_told_too(file: Path) -> None:
+async def test_damage_beside_the_tasks_is_reported_too(file: Path) -> None:
     async def write(repository: TaskRepository) -> None:
         await repository.commit(
             (PutRecord("space", "name", {"a": 1}),), at=NOW, idempotency_key=IdempotencyKey("", "key", "")
@@ -159,7 +159,7 @@ async def test_what_is_damaged_beside_the_tasks_is_told_too(file: Path) -> None:
         assert len((await repository.read_changes(start._replace(seq=2), limit=9)).changes) == 3
 
 
-async def test_a_client_is_told_that_the_store_is_at_fault(file: Path, aiohttp_client: AiohttpClient) -> None:
+async def test_a_client_gets_503_for_a_damaged_task(file: Path, aiohttp_client: AiohttpClient) -> None:
     damage(file, DAMAGES[0])
     client = await aiohttp_client(create_app(url_of(file)))
 

@@ -121,7 +121,7 @@ async def test_after_a_failed_write_its_outcome_is_unknown_and_no_more_is_writte
         await add(repository, "written again")
 
 
-async def test_a_retry_key_makes_an_unknown_outcome_safe(tmp_path: Path) -> None:
+async def test_an_idempotency_key_makes_an_unknown_outcome_safe_to_repeat(tmp_path: Path) -> None:
     async def once(repository: TaskRepository) -> None:
         await repository.commit((CreateTask(TaskDraft("once")),), at=NOW, idempotency_key=IdempotencyKey("", "key", ""))
 
@@ -135,7 +135,7 @@ async def test_a_retry_key_makes_an_unknown_outcome_safe(tmp_path: Path) -> None
         assert await descriptions(repository) == ["once"]
 
 
-async def test_a_damaged_page_fails_those_who_read_it(tmp_path: Path) -> None:
+async def test_a_damaged_page_fails_the_calls_that_read_it(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
     async with opened(file) as repository:
         await add_all(repository, [TaskDraft("x")] * 2_000)
@@ -200,7 +200,7 @@ async def test_a_write_waits_for_another_program_and_then_gives_up(tmp_path: Pat
         assert await descriptions(repository) == ["before", "after"]
 
 
-async def test_after_a_wait_in_vain_the_next_writes_wait_less_until_one_is_done(tmp_path: Path) -> None:
+async def test_after_a_busy_timeout_the_next_writes_wait_less_until_one_succeeds(tmp_path: Path) -> None:
     async def patience() -> int:
         ((milliseconds,),) = await repository._writer.rows("PRAGMA busy_timeout")
         return int(milliseconds)
@@ -309,7 +309,7 @@ async def test_a_value_that_cannot_be_stored_takes_its_whole_commit_with_it(tmp_
 
 
 @pytest.mark.parametrize("task_id", [HUGE, 2**63, 2**63 - 1, 0, -1, -(2**63), -HUGE])
-async def test_no_id_upsets_the_store(tmp_path: Path, task_id: int) -> None:
+async def test_any_id_is_handled_by_the_store(tmp_path: Path, task_id: int) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         task = await add(repository)
         failure, found = await asyncio.gather(repository.get(task_id), repository.get(task.id), return_exceptions=True)
@@ -322,7 +322,7 @@ async def test_no_id_upsets_the_store(tmp_path: Path, task_id: int) -> None:
                 await repository.commit((write,), at=NOW)
 
 
-async def test_no_question_upsets_the_store(tmp_path: Path) -> None:
+async def test_any_query_is_handled_by_the_store(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         task = await add(repository, "nul \0 in it", priority=3)
 
@@ -350,7 +350,7 @@ async def test_no_question_upsets_the_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("to_statements", [statements, as_they_are])
-def test_an_entry_of_no_known_kind_is_not_passed_over(to_statements: Callable[[list[Any]], object]) -> None:
+def test_an_entry_of_an_unknown_kind_is_not_ignored(to_statements: Callable[[list[Any]], object]) -> None:
     with pytest.raises(AssertionError):
         to_statements([("change", 1)])
 

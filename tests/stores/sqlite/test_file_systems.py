@@ -43,7 +43,7 @@ def sshfs(served: Path, folder: Path) -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sshfs") is None or os.geteuid() != 0, reason="only root may mount, and sshfs")
-async def test_a_store_on_a_network_file_system_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+async def test_a_store_on_a_network_file_system_is_refused_and_nothing_is_created(tmp_path: Path) -> None:
     served, folder = tmp_path / "served", tmp_path / "folder"
     served.mkdir()
     folder.mkdir()

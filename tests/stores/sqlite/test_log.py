@@ -26,7 +26,7 @@ async def write(repository: TaskRepository, kilobytes: int) -> None:
         await add_all(repository, [TaskDraft("x" * 5_000)] * 10)
 
 
-async def test_a_log_that_is_too_long_starts_anew(tmp_path: Path) -> None:
+async def test_a_log_that_is_too_long_is_reset(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         await write(repository, 2_000)
 

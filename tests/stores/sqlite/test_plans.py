@@ -124,7 +124,7 @@ def test_a_page_costs_the_same_wherever_it_is(database: sqlite3.Connection, quer
     assert max(costs) < 2 * first, "the search for the place where a page starts is not a walk to it"
 
 
-def test_a_search_is_not_taken_for_a_list(database: sqlite3.Connection) -> None:
+def test_a_query_without_an_index_is_not_marked_as_indexed(database: sqlite3.Connection) -> None:
     for query in (
         TaskQuery(q="task"),
         TaskQuery(done=True, sort=SortField.PRIORITY),

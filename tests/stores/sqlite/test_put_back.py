@@ -206,7 +206,7 @@ async def test_a_fork_that_went_on_is_noticed_in_the_place_of_its_source(tmp_pat
 
 
 @pytest.mark.parametrize("note", [b"x", ROOM, b"\xff" * 54, b"\0" * 54], ids=["short", "text", "binary", "zeros"])
-async def test_a_mark_that_cannot_be_read_is_no_mark(note: bytes, tmp_path: Path) -> None:
+async def test_an_unreadable_mark_is_ignored(note: bytes, tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
     before = await write(file, 1)
 
@@ -364,7 +364,7 @@ async def test_what_only_reads_leaves_mark_and_generation(tmp_path: Path) -> Non
     assert await generation(file) != before.generation
 
 
-def test_a_mark_that_cannot_be_written_is_passed_over(tmp_path: Path) -> None:
+def test_a_mark_that_cannot_be_written_is_skipped(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     file.touch()
     descriptor = os.open(file, os.O_RDONLY)

@@ -54,7 +54,7 @@ async def refusal_of(file: Path, *, scratch: bool = False) -> str:
 
 @pytest.mark.parametrize("scratch", [False, True])
 @pytest.mark.parametrize("content", [b"x", b"some notes\n" * 9, b"\x89PNG" * 400, b"SQLite format 3\0", bytes(4096)])
-async def test_what_is_no_sqlite_database_is_refused(tmp_path: Path, content: bytes, scratch: bool) -> None:
+async def test_a_file_that_is_not_an_sqlite_database_is_refused(tmp_path: Path, content: bytes, scratch: bool) -> None:
     (tmp_path / "notes.txt").write_bytes(content)
 
     assert "no SQLite database" in await refusal_of(tmp_path / "notes.txt", scratch=scratch)
@@ -118,7 +118,7 @@ async def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "missing").exists()
 
 
-async def test_a_folder_is_no_file(tmp_path: Path) -> None:
+async def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     (tmp_path / "tasks.db").mkdir()
 
     assert "is no file" in await refusal_of(tmp_path / "tasks.db")

@@ -48,7 +48,7 @@ async def test_it_is_emptied_on_close_and_its_file_stays(tmp_path: Path) -> None
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 
-async def test_it_begins_anew_each_time(tmp_path: Path) -> None:
+async def test_it_starts_empty_each_time(tmp_path: Path) -> None:
     generations = set()
     for _ in range(3):
         async with opened(tmp_path / "tasks.db", scratch=True) as repository:

@@ -40,7 +40,7 @@ async def test_any_character_may_be_in_a_name_where_it_is_escaped(tmp_path: Path
     assert (tmp_path / "a ?#%&=é💾.db").is_file()
 
 
-async def test_the_file_is_made_by_the_first_opening_and_found_by_the_next(tmp_path: Path) -> None:
+async def test_the_file_is_created_by_the_first_opening_and_found_by_the_next(tmp_path: Path) -> None:
     async with opened(tmp_path / "tasks.db") as repository:
         await add(repository, "kept")
 
@@ -70,7 +70,7 @@ def test_a_url_that_names_no_file_is_refused_in_a_sentence(url: str, said: str) 
     assert "secret" not in str(refusal.value)
 
 
-async def test_the_refusal_reaches_who_opens_the_store() -> None:
+async def test_the_refusal_is_raised_to_the_opener_of_the_store() -> None:
     with pytest.raises(InvalidStoreURL, match="names no file"):
         await open_repository("sqlite://")
 
