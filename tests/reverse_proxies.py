@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import pytest
 from patience import PATIENCE_SECONDS, wait_until
+from requirements import find_program
 
 NGINX = """
 {user}daemon off;
@@ -84,7 +83,7 @@ class ReverseProxy:
 
 def nginx(sites: str, *, folder: Path, port: int, variables: dict[str, str] | None = None) -> ReverseProxy:
     """Returns an nginx with `sites` in its `http` block, one of which listens on `port`."""
-    program = _installed("nginx")
+    program = find_program("nginx")
     user = "user root;\n" if os.geteuid() == 0 else ""  # the user for its workers can't enter the folders of tests
     (folder / "nginx.conf").write_text(NGINX.format(user=user, sites=sites))
     command = [program, "-p", str(folder), "-e", "stderr", "-c", "nginx.conf"]
@@ -96,17 +95,10 @@ def caddy(sites: str, *, folder: Path, port: int, variables: dict[str, str] | No
 
     `variables` are the environment variables that the Caddyfile refers to.
     """
-    program = _installed("caddy")
+    program = find_program("caddy")
     (folder / "Caddyfile").write_text(CADDY.format(sites=sites))
     command = [program, "run", "--adapter", "caddyfile", "--config", "Caddyfile"]
     return ReverseProxy(command, folder=folder, port=port, variables=variables or {})
 
 
 PROXIES: dict[str, Callable[..., ReverseProxy]] = {"nginx": nginx, "caddy": caddy}
-
-
-def _installed(name: str) -> str:
-    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip(f"There is no {name}. Install it (Debian: apt-get install {name}).")
-    return program

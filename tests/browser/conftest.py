@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from requirements import leave_out
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -31,7 +32,7 @@ async def browser() -> AsyncIterator[Browser]:
     playwright = pytest.importorskip("playwright.async_api", reason=f"Playwright is not installed. {HOW_TO_GET_IT}")
     executable = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if executable is None:
-        pytest.skip(f"There is no Chromium. {HOW_TO_GET_IT}")
+        leave_out(f"There is no Chromium. {HOW_TO_GET_IT}")
     async with playwright.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from requirements import find_program
 from service_process import environment_with
 
 from commands.cli_runner import CommandLine
@@ -69,12 +69,11 @@ ASKING = {
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_real_shell_completes(shell: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"Debian: apt-get install {shell}")
+    program = find_program(shell)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
     done = subprocess.run(
-        [shell, "-c", ASKING[shell]],
+        [program, "-c", ASKING[shell]],
         cwd=tmp_path, env=environment_with({"PATH": path, "HOME": str(tmp_path)}), capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip

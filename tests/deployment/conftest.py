@@ -15,9 +15,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
+from requirements import leave_out
 from stores.postgresql.server import find_programs
 
 from deployment.debian import NoMirror, make_root
@@ -122,13 +122,6 @@ def why_not() -> str | None:
     if not os.access(CONTROL_GROUPS, os.W_OK) or os.statvfs(CONTROL_GROUPS).f_flag & os.ST_RDONLY:
         return f"Containers need control groups, and {CONTROL_GROUPS} can't be written to."
     return None
-
-
-def leave_out(reason: str) -> NoReturn:
-    """Skips the test, or fails it if TASKSVC_TEST_ALL says that this machine can run all tests."""
-    if os.environ.get("TASKSVC_TEST_ALL"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _base_of(dockerfile: Path) -> str:

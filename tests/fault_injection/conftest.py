@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from requirements import leave_out
 from stores.sqlite.stores import mounted
 
 from fault_injection import strace
@@ -15,7 +16,7 @@ from fault_injection import strace
 def tracing() -> None:
     """Skips the test if nothing can be traced here, since it needs strace."""
     if (reason := strace.why_not()) is not None:
-        pytest.skip(reason)
+        leave_out(reason)
 
 
 class Disk:
