@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from aiohttp.web_protocol import RequestHandler
 from service_process import unmeasured
 
@@ -320,6 +321,8 @@ PRIVATE_NAMES = {
     "_waiter",
 }
 """The names of RequestHandler that our subclass uses."""
+PRIVATE_NAMES_OF_REQUESTS = {"_message", "_payload", "_version"}
+"""The names of a request that the server uses."""
 
 
 def private_names_of_others(tree: ast.Module) -> set[str]:
@@ -356,6 +359,23 @@ def test_private_names_of_aiohttp_stand_in_the_server_alone(module: str) -> None
 
 def test_the_installed_aiohttp_has_each_private_name_that_the_server_uses() -> None:
     assert {name for name in PRIVATE_NAMES if not hasattr(RequestHandler, name)} == set()
+
+
+def test_requests_of_the_installed_aiohttp_have_each_private_name_that_the_server_uses() -> None:
+    request = make_mocked_request("GET", "/")
+
+    assert {name for name in PRIVATE_NAMES_OF_REQUESTS if not hasattr(request, name)} == set()
+
+
+def test_the_private_names_of_requests_are_listed() -> None:
+    used = {
+        node.attr
+        for module in WITH_PRIVATE_NAMES
+        for node in ast.walk(TASKSVC[module])
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "request"
+    }
+
+    assert {name for name in used if name.startswith("_")} == PRIVATE_NAMES_OF_REQUESTS
 
 
 def test_the_private_names_of_aiohttp_are_listed() -> None:
