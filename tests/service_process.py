@@ -22,23 +22,6 @@ from patience import PATIENCE_SECONDS
 from tasksvc.application.limits import Timeouts
 from tasksvc.cli.main import run
 
-_SET_AND_RUN = """
-import importlib, json, sys
-for name, value in json.loads(sys.argv[1]).items():
-    module, _, constant = name.rpartition(".")
-    vars(importlib.import_module(module))[constant]  # raises KeyError where there is none
-    setattr(importlib.import_module(module), constant, value)
-sys.argv[:] = ["tasksvc", *sys.argv[5:]]  # without python -m tasksvc
-from tasksvc import cli
-cli.main()
-"""
-
-
-def with_constants(constants: Mapping[str, float]) -> list[str]:
-    """Returns what to put before the command of a service so that it runs with other constants, by module.NAME."""
-    return [sys.executable, "-c", _SET_AND_RUN, json.dumps(constants)]
-
-
 _RUN_WITH_TIMEOUTS = """
 import json, sys
 from tasksvc.application.limits import Timeouts

@@ -387,3 +387,80 @@ def test_the_private_names_of_aiohttp_are_listed() -> None:
     }
 
     assert {name for name in used if re.match("_[a-z]", name) and hasattr(RequestHandler, name)} == PRIVATE_NAMES
+
+
+# ---------------------------------------------------------------- settings
+
+
+def imported_names(tree: ast.Module) -> dict[str, str]:
+    """Returns the dotted name of what each name of a module was imported as."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def patched_constants(tree: ast.Module) -> Iterator[str]:
+    """Yields the dotted names of the constants of the product that a module of the tests sets."""
+    names = imported_names(tree)
+
+    def dotted(node: ast.expr) -> str:
+        first, _, rest = ast.unparse(node).partition(".")
+        return f"{names.get(first, first)}.{rest}".rstrip(".")
+
+    def text(node: ast.expr) -> str:
+        if isinstance(node, ast.JoinedStr):
+            return "".join(part.value if isinstance(part, ast.Constant) else "x" for part in node.values)  # type: ignore[misc]
+        return str(node.value) if isinstance(node, ast.Constant) else ""
+
+    def found() -> Iterator[str]:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign | ast.AugAssign):
+                for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                    if isinstance(target, ast.Attribute):
+                        yield dotted(target)
+            elif isinstance(node, ast.Call) and re.search(r"\b(setattr|patch|patch\.object)$", ast.unparse(node.func)):
+                whole = text(node.args[0]) if node.args else ""
+                yield whole or ".".join([dotted(node.args[0]), text(node.args[1])] if len(node.args) > 1 else [])
+
+    for name in found():
+        if re.fullmatch(r"tasksvc(\w*)\..*\b_?[A-Z][A-Z0-9_]+", name):
+            yield name
+
+
+def test_tests_set_no_constants_of_the_product_but_pass_settings() -> None:
+    folders = (ROOT / "tests", ROOT / "examples", ROOT / "benchmarks")
+    patched = {
+        str(path.relative_to(ROOT)): names
+        for folder in folders
+        for path in folder.rglob("*.py")
+        if (names := list(patched_constants(ast.parse(path.read_text()))))
+    }
+
+    assert patched == {}, "Limits, Timeouts and parameters of classes are for that"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('monkeypatch.setattr("tasksvc.a.SECONDS", 1)', "tasksvc.a.SECONDS"),
+        ('monkeypatch.setattr(f"tasksvc_sqlite.{name}._SECONDS", 1)', "tasksvc_sqlite.x._SECONDS"),
+        ('mock.patch("tasksvc.a.SECONDS", 1)', "tasksvc.a.SECONDS"),
+        ('mock.patch.object(module, "SECONDS", 1)', "tasksvc.a.SECONDS"),
+        ('setattr(other, "SECONDS", 1)', "tasksvc.b.SECONDS"),
+        ("other.SECONDS = 1", "tasksvc.b.SECONDS"),
+        ("other.SECONDS += 1", "tasksvc.b.SECONDS"),
+        ('monkeypatch.setattr(module, "seconds", 1)', None),
+        ('monkeypatch.setattr(module.Class, "method", 1)', None),
+        ('monkeypatch.setattr(own, "SECONDS", 1)', None),
+        ('monkeypatch.setattr("time.SECONDS", 1)', None),
+        ("self.SECONDS = 1", None),
+    ],
+)
+def test_the_reader_of_patches_finds_constants_of_the_product(line: str, name: str | None) -> None:
+    tree = ast.parse(f"from tasksvc import a as module\nimport tasksvc.b as other\nimport own\n{line}\n")
+
+    assert list(patched_constants(tree)) == ([] if name is None else [name])

@@ -24,8 +24,18 @@ RECONNECT = 0.5
 class Listener:
     """Knows the number of the last change of which this process has heard."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], schema: str, timeout: float) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        schema: str,
+        timeout: float,
+        *,
+        poll: float = POLL,
+        poll_deaf: float = POLL_DEAF,
+    ) -> None:
+        """`poll`, `poll_deaf`: the longest waits in seconds, as POLL and POLL_DEAF."""
         self._connect, self._schema, self._timeout = connect, schema, timeout
+        self.poll, self.poll_deaf = poll, poll_deaf
         self.head = Position("", 0)
         """As far as the log was seen to go."""
         self._changed = asyncio.Event()
@@ -47,7 +57,7 @@ class Listener:
             self._task = asyncio.create_task(self._listen_forever())
         changed = self._changed
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout, POLL if self._is_listening else POLL_DEAF)):
+            async with asyncio.timeout(min(timeout, self.poll if self._is_listening else self.poll_deaf)):
                 await changed.wait()
 
     async def close(self) -> None:

@@ -13,9 +13,7 @@ import aiosqlite
 
 from tasksvc_sqlite.errors import read_failure
 from tasksvc_sqlite.rows import Row, Statement
-
-BUSY_SECONDS: Final = 2.0
-"""How long a statement waits while another program holds the file locked."""
+from tasksvc_sqlite.settings import DEFAULTS
 
 INTERRUPT_SECONDS: Final = 0.02
 """Between two attempts to end a statement."""
@@ -24,16 +22,21 @@ Result = TypeVar("Result")
 
 
 async def connect(
-    path: str, *, options: str = "mode=rwc", native_connect: Callable[..., sqlite3.Connection] = sqlite3.connect
+    path: str,
+    *,
+    options: str = "mode=rwc",
+    native_connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
+    busy_timeout: float = DEFAULTS.busy_timeout,
 ) -> aiosqlite.Connection:
     """A connection in autocommit mode, on a thread of its own.  Raises sqlite3.Error.
 
-    `options` are those of SQLite's own URIs, and `native_connect` takes what sqlite3.connect() does.
+    `options` are those of SQLite's own URIs, and `native_connect` takes what sqlite3.connect() does.  `busy_timeout`:
+    seconds that a statement waits while another program holds the file locked.
     """
     native = native_connect(
         f"{Path(path).as_uri()}?{options}",
         uri=True,
-        timeout=BUSY_SECONDS,
+        timeout=busy_timeout,
         isolation_level=None,
         check_same_thread=False,
         cached_statements=256,

@@ -22,9 +22,12 @@ NETWORK: Final = frozenset(
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
-def check_file_system(path: str) -> None:
-    """Raises StoreRefused where `path` is on a network file system.  Other systems than Linux don't say."""
-    kind = kind_of(path)
+def check_file_system(path: str, mounts: Path = _MOUNTS) -> None:
+    """Raises StoreRefused where `path` is on a network file system.  Other systems than Linux don't say.
+
+    `mounts` lists what is mounted, as /proc/self/mountinfo does.
+    """
+    kind = kind_of(path, mounts)
     if kind in NETWORK:
         raise StoreRefused(
             f"{path} is on a network file system ({kind}), where locks don't keep other machines out."
@@ -32,13 +35,13 @@ def check_file_system(path: str) -> None:
         )
 
 
-def kind_of(path: str) -> str | None:
+def kind_of(path: str, mounts: Path = _MOUNTS) -> str | None:
     """The kind of the file system that `path` is on, or its folder where there is no such file; None if unknown."""
     try:
         device = os.stat(path if os.path.exists(path) else os.path.dirname(path)).st_dev
-        mounts = _MOUNTS.read_text(errors="surrogateescape")
+        mounted = mounts.read_text(errors="surrogateescape")
     except OSError:
         return None
     number = f"{os.major(device)}:{os.minor(device)}"
-    found = re.search(rf"^\d+ \d+ {number} .*? - (\S+) ", mounts, re.MULTILINE)
+    found = re.search(rf"^\d+ \d+ {number} .*? - (\S+) ", mounted, re.MULTILINE)
     return None if found is None else found[1]

@@ -44,6 +44,7 @@ from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.queries import Queries
 from tasksvc_sqlite.reader import SQLiteReader
 from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renewal
+from tasksvc_sqlite.settings import DEFAULTS, Settings
 from tasksvc_sqlite.writer import Writer
 
 _RENEWED: Final = (
@@ -178,7 +179,7 @@ class SQLiteRepository(TaskRepository):
                 await connection.close()
 
 
-async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
+async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) -> SQLiteRepository:
     """The store in the file `path`, which is absolute and free of symbolic links.  Raises StoreRefused."""
     check_place(path)
     check_file_system(path)
@@ -186,7 +187,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
         async with AsyncExitStack() as stack:
 
             async def connected(**options: Any) -> aiosqlite.Connection:
-                connection = await connect(path, **options)
+                connection = await connect(path, busy_timeout=settings.busy_timeout, **options)
                 stack.push_async_callback(connection.close)
                 return connection
 
@@ -198,7 +199,7 @@ async def open_file(path: str, *, scratch: bool) -> SQLiteRepository:
             # The first, so the last to close, which is when SQLite checkpoints.
             connection = await connected(native_connect=partial(MarkingConnection, lock.mark))
             is_new = await prepare(connection, path, scratch=scratch)
-            writer = Writer(connection, path, lock.mark)
+            writer = Writer(connection, path, lock.mark, settings)
             await writer.set_up()
             header = await writer.header()
             if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.last_seq))) is not None:

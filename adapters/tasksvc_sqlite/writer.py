@@ -16,22 +16,18 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreHeader, StoreUnavailable
-from tasksvc_sqlite.connection import BUSY_SECONDS
 from tasksvc_sqlite.errors import UNSTORABLE, is_locked, read_failure, write_failure
 from tasksvc_sqlite.high_water_mark import KEEP_MARK, HighWaterMark
 from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.schema import HEADER
+from tasksvc_sqlite.settings import Settings
 
 _CHECKPOINT_PAGES: Final = 4_000
 """Pages of SQLite's log from which it checkpoints by itself.  With a quarter of it, small writes are a tenth slower."""
-_LOG_BYTES: Final = 64 * 2**20
-"""Size of SQLite's log above which a writer waits for readers, so that the log can start from its beginning."""
 _LOG_SECONDS: Final = 0.1
-"""But not longer than this."""
-_LOOK_EVERY: Final = 64
-"""Writes between two looks at the length of the log."""
+"""Seconds that a writer waits for readers, so that a log that is too long can start from its beginning."""
 _BUSY_AGAIN_SECONDS: Final = 0.05
-"""Replaces BUSY_SECONDS after a write timed out on a locked file, until one succeeds: queued writes fail fast."""
+"""Replaces the busy timeout after a write timed out on a locked file, until one succeeds: queued writes fail fast."""
 
 
 class Writer:
@@ -40,20 +36,22 @@ class Writer:
     To take a turn raises a StoreUnavailable that says why nothing can be written, if so.
     """
 
-    def __init__(self, connection: aiosqlite.Connection, path: str, mark: HighWaterMark) -> None:
+    def __init__(self, connection: aiosqlite.Connection, path: str, mark: HighWaterMark, settings: Settings) -> None:
         self._connection, self._path, self._mark = connection, path, mark
         self._lock = asyncio.Lock()
         # Without its log it would lose what is committed, and without its lock it is not the only one.
         self._files = {file: os.stat(file) for file in (path, f"{path}-wal", f"{path}.lock")}
-        self._patience = BUSY_SECONDS
-        self._until_look, self._log_limit = _LOOK_EVERY, _LOG_BYTES
+        self._settings = settings
+        self._busy_timeout = settings.busy_timeout
+        """Seconds, as the connection has it now."""
+        self._until_look, self._log_limit = settings.log_check_interval, settings.log_bytes
         self._stopped: str | None = None
         self._closed = False
 
     async def set_up(self) -> None:
         """Once, before all.  Raises sqlite3.Error."""
         await self._execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        await self._execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
+        await self._execute(f"PRAGMA journal_size_limit = {self._settings.log_bytes}")
 
     async def __aenter__(self) -> Writer:
         await self._lock.acquire()
@@ -143,7 +141,7 @@ class Writer:
         try:
             for statement in statements:
                 await self._execute(*statement)
-            await self._wait_for_others(BUSY_SECONDS)
+            await self._wait_for_others(self._settings.busy_timeout)
         except UNSTORABLE:
             await self.roll_back()
             raise
@@ -161,7 +159,7 @@ class Writer:
             raise
 
     async def _look_at_log(self) -> None:
-        self._until_look = _LOOK_EVERY
+        self._until_look = self._settings.log_check_interval
         try:
             size = os.stat(f"{self._path}-wal").st_size
         except OSError:
@@ -171,16 +169,16 @@ class Writer:
         try:
             await self._wait_for_others(_LOG_SECONDS)
             ((busy, _, _),) = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            await self._wait_for_others(BUSY_SECONDS)
+            await self._wait_for_others(self._settings.busy_timeout)
         except sqlite3.Error:
             busy = True
-        self._log_limit = size + _LOG_BYTES if busy else _LOG_BYTES
+        self._log_limit = self._settings.log_bytes + (size if busy else 0)
 
     async def _wait_for_others(self, seconds: float) -> None:
         """How long statements wait while another program holds the file locked."""
-        if seconds != self._patience:
+        if seconds != self._busy_timeout:
             await self._execute(f"PRAGMA busy_timeout = {seconds * 1_000:.0f}")
-            self._patience = seconds
+            self._busy_timeout = seconds
 
     async def _execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return list(await self._connection.execute_fetchall(sql, values))

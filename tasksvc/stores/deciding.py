@@ -23,14 +23,14 @@ class Decided(NamedTuple):
     """To be persisted, together or not at all."""
 
 
-async def decide_all(ledger: Ledger, commits: Iterable[Commit]) -> Decided:
+async def decide_all(ledger: Ledger, commits: Iterable[Commit], turns: Turns | None = None) -> Decided:
     """Decides commits in their order, each of which sees those before it, and stands or falls alone.
 
     `ledger` is brought up to date.  Others have their turn meanwhile, and must not change it.
     """
     outcomes: list[CommitResult | Exception] = []
     entries: list[Entry] = []
-    turns = Turns()
+    turns = turns or Turns()
     for commit in commits:
         try:
             decision = await decide(ledger, commit, turns)
@@ -60,12 +60,12 @@ async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
         await turns.next()
 
 
-async def load_results(text: str) -> Sequence[Result]:
+async def load_results(text: str, *, large: int = LARGE_TEXT) -> Sequence[Result]:
     """The results of an idempotency key, whose codec.results_to_json() was dumped as `text`.
 
-    Lets others have their turn.  Raises as codec.iterate_results() does.
+    Lets others have their turn, if it has `large` characters.  Raises as codec.iterate_results() does.
     """
-    if len(text) < LARGE_TEXT:
+    if len(text) < large:
         return codec.results_from_json(codec.loads(text))
     results = []
     turns = Turns()

@@ -19,12 +19,13 @@ _Made = TypeVar("_Made")
 class Turns:
     """Divides work into turns: by time, since one step of it may take a thousand times as long as another."""
 
-    def __init__(self) -> None:
-        self._since = perf_counter()
+    def __init__(self, seconds: float = TURN_SECONDS) -> None:
+        """Lets work go on for `seconds` before others have their turn."""
+        self._seconds, self._since = seconds, perf_counter()
 
     async def next(self) -> None:
         """To be called between two steps: lets others have their turn, if this one has been long enough."""
-        if perf_counter() - self._since >= TURN_SECONDS:
+        if perf_counter() - self._since >= self._seconds:
             await asyncio.sleep(0)
             self._since = perf_counter()
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sqlite3
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +14,37 @@ from typing import NamedTuple
 import pytest
 from http_client import Connection, NoAnswer, ask
 from patience import FOREVER_SECONDS
-from service_process import RunningService, run_tasksvc, with_constants
+from service_process import RunningService, run_tasksvc
 
 pytestmark = pytest.mark.slow
 
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 WRITERS = 300
 """The number of clients, which is more than share a transaction."""
-PATIENT = with_constants(
-    {f"tasksvc_sqlite.{module}.BUSY_SECONDS": FOREVER_SECONDS for module in ("connection", "writer")}
-)
+PATIENT_STORE = f"""
+from tasksvc import hookimpl
+from tasksvc_sqlite import path_of
+from tasksvc_sqlite.repository import open_file
+from tasksvc_sqlite.settings import Settings
+
+@hookimpl
+async def tasksvc_open_store(url, scratch):
+    return await open_file(path_of(url), scratch=scratch, settings=Settings(busy_timeout={FOREVER_SECONDS}))
+"""
+"""An adapter of SQLite files that waits as long as another program holds the file locked."""
+
+
+@pytest.fixture
+def patient(tmp_path: Path) -> Iterator[RunningService]:
+    """A service on such a store, in kept.db."""
+    site = tmp_path / "site"
+    (metadata := site / "patient_store-1.0.dist-info").mkdir(parents=True)
+    (site / "patient_store.py").write_text(PATIENT_STORE)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: patient-store\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\npatient = patient_store\n")
+    arguments = ("--store", "patient:///kept.db", "--log-format", "none")
+    with RunningService(*arguments, folder=tmp_path, environment={"PYTHONPATH": str(site)}) as service:
+        yield service
 
 
 async def test_writes_wait_for_another_program_only_so_long_and_then_go_on(tmp_path: Path) -> None:
@@ -66,16 +88,15 @@ async def create(port: int, number: int) -> Refusal | None:
     return Refusal(answer.status, answer.document.get("outcome"), answer.headers.get("retry-after"))
 
 
-async def test_a_short_lock_is_waited_for_and_holds_up_no_reader(tmp_path: Path) -> None:
-    with RunningService(*KEPT, folder=tmp_path, before=PATIENT) as service:
-        with closing(sqlite3.connect(tmp_path / "kept.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            writing = asyncio.create_task(create(service.port, 1))
-            while await asyncio.to_thread(in_flight, service) < 1:
-                await asyncio.sleep(0.01)
-            listed = await asyncio.to_thread(ask, service.url, "GET", "/tasks/")
-            other.execute("COMMIT")
-        answer = await writing
+async def test_a_short_lock_is_waited_for_and_holds_up_no_reader(patient: RunningService) -> None:
+    with closing(sqlite3.connect(patient.folder / "kept.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(create(patient.port, 1))
+        while await asyncio.to_thread(in_flight, patient) < 1:
+            await asyncio.sleep(0.01)
+        listed = await asyncio.to_thread(ask, patient.url, "GET", "/tasks/")
+        other.execute("COMMIT")
+    answer = await writing
     assert answer == Refusal(201, None, None)
     assert (listed.status, listed.document) == (200, [])
 

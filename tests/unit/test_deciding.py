@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -13,7 +12,7 @@ from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, d
 from tasksvc.domain import codec
 from tasksvc.domain.task import new_task
 from tasksvc.domain.writes import Commit, CreateTask, DeleteResult, DeleteTask, IdempotencyKey, Result
-from tasksvc.stores import deciding
+from tasksvc.stores.turns import Turns
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
@@ -61,10 +60,9 @@ async def test_others_have_their_turn_meanwhile() -> None:
             turns_of_others += 1
 
     patches = [UpdateTask(1, {"metadata": {str(number): number}}) for number in range(100)]
-    with mock.patch("tasksvc.stores.turns.TURN_SECONDS", 0.0):
-        counting = asyncio.create_task(others())
-        await decide_all(ledger(), [Commit(patches, NOW)])
-        counting.cancel()
+    counting = asyncio.create_task(others())
+    await decide_all(ledger(), [Commit(patches, NOW)], Turns(0.0))
+    counting.cancel()
 
     assert turns_of_others >= 99
 
@@ -84,19 +82,16 @@ async def test_the_result_of_many_patches_is_kept_as_text() -> None:
 
 @pytest.mark.parametrize("large", [0, 10**6])
 @pytest.mark.parametrize("count", [0, 1, 3])
-async def test_results_are_loaded_as_they_were_kept(large: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deciding, "LARGE_TEXT", large)
+async def test_results_are_loaded_as_they_were_kept(large: int, count: int) -> None:
     task = new_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
     kept: list[Result] = [task, None, DeleteResult(3, more=True), Record("s", "n", {"a": [1]}, 2)]
 
-    loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode())
+    loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode(), large=large)
 
     assert list(loaded) == kept * count
 
 
 @pytest.mark.parametrize("text", ["", "[", "[null", "[null,", '[{"task":{}}]', "[7]", "[null null]"])
-async def test_damaged_results_are_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deciding, "LARGE_TEXT", 0)
-
+async def test_damaged_results_are_an_error(text: str) -> None:
     with pytest.raises((ValueError, LookupError, AttributeError)):
-        await load_results(text)
+        await load_results(text, large=0)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tasksvc.api.requests import json_items
 from tasksvc.api.requests.json_items import Items, ItemTooLong, first_character
 from tasksvc.api.requests.strict_json import parse_json
 from tasksvc.api.responses.problems import MalformedRequest
@@ -43,17 +42,15 @@ def outcome(parse: Any) -> str:
         return str(error)
 
 
-@given(array=some.sampled_from(ARRAYS), changes=edits, piece=some.sampled_from([1, 2, 5, 17, 40, 65_536]))
+@given(array=some.sampled_from(ARRAYS), changes=edits, chunk=some.sampled_from([1, 2, 5, 17, 40, 65_536]))
 def test_items_are_taken_and_refused_as_the_whole_is(
-    array: str, changes: list[tuple[str, int, int]], piece: int
+    array: str, changes: list[tuple[str, int, int]], chunk: int
 ) -> None:
     raw = edited(array.encode(), changes)
     if first_character(raw) != b"[":
         return
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_items, "PIECE_BYTES", piece)
-        by_items = outcome(lambda: list(Items(raw, item_max=1_000)))
+    by_items = outcome(lambda: list(Items(raw, item_max=1_000, chunk_bytes=chunk)))
 
     assert by_items == outcome(lambda: parse_json(raw))
 
@@ -61,15 +58,14 @@ def test_items_are_taken_and_refused_as_the_whole_is(
 @pytest.mark.parametrize(
     "item", ['"' + "x" * 98 + '"', "[" + "1," * 48 + "10]", '"' + "é" * 49 + '"', "1" * 100], ids=lambda item: item[:3]
 )
-@pytest.mark.parametrize("piece", [8, 64, 65_536])
-def test_an_item_may_have_at_most_its_limit_of_bytes(item: str, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_items, "PIECE_BYTES", piece)
+@pytest.mark.parametrize("chunk", [8, 64, 65_536])
+def test_an_item_may_have_at_most_its_limit_of_bytes(item: str, chunk: int) -> None:
     raw = f"[0, {item} , 2]".encode()
     size = len(item.encode())
 
-    just = list(Items(raw, item_max=size))
+    just = list(Items(raw, item_max=size, chunk_bytes=chunk))
     with pytest.raises(ItemTooLong):
-        list(Items(raw, item_max=size - 1))
+        list(Items(raw, item_max=size - 1, chunk_bytes=chunk))
 
     assert just == parse_json(raw)
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 
 from tasksvc.api.requests.strict_json import DECODER, invalid_json, no_collection, not_utf8, too_deep
 
-PIECE_BYTES: Final = 64 * 1024
+CHUNK_BYTES: Final = 64 * 1024
 """Bytes that are decoded at once.  Only an item that is longer needs more."""
 SEAM: Final = 16
 """Characters at the end of a chunk in which a token may be cut off; the longest, two escaped surrogates, has 12."""
@@ -39,66 +39,66 @@ class Items:
     depth of an item is left to the caller.  Raises ItemTooLong.
     """
 
-    def __init__(self, raw: bytes, *, item_max: int) -> None:
-        """Takes items of at most `item_max` bytes."""
-        self._raw, self._item_max = raw, item_max
+    def __init__(self, raw: bytes, *, item_max: int, chunk_bytes: int = CHUNK_BYTES) -> None:
+        """Takes items of at most `item_max` bytes, and decodes `chunk_bytes` at once."""
+        self._raw, self._item_max, self._chunk_bytes = raw, item_max, chunk_bytes
         self._offset = 0
         """Offset of the chunk in `raw`, in bytes."""
-        self._piece = ""
+        self._chunk = ""
         self._is_last = False
         """Whether the chunk is the last one."""
 
     def __iter__(self) -> Iterator[Any]:
-        _check_utf8(self._raw)
-        self._take(self._raw.index(b"[") + 1, PIECE_BYTES)
+        _check_utf8(self._raw, self._chunk_bytes)
+        self._take(self._raw.index(b"[") + 1, self._chunk_bytes)
         place = self._skip_space(0)
-        if not self._piece.startswith("]", place):
+        if not self._chunk.startswith("]", place):
             while True:
                 value, place = self._decode(place)
                 yield value
                 del value  # so that there is one at a time
                 place = self._skip_space(place)
-                if self._piece.startswith("]", place):
+                if self._chunk.startswith("]", place):
                     break
-                if not self._piece.startswith(",", place):
+                if not self._chunk.startswith(",", place):
                     self._fail("Expecting ',' delimiter", place)
-                comma = self._offset, self._piece, place
+                comma = self._offset, self._chunk, place
                 place = self._skip_space(place + 1)
-                if self._piece.startswith("]", place) and _TRAILING_COMMA is not None:
-                    self._offset, self._piece, place = comma
+                if self._chunk.startswith("]", place) and _TRAILING_COMMA is not None:
+                    self._offset, self._chunk, place = comma
                     self._fail(_TRAILING_COMMA, place)
         place = self._skip_space(place + 1)
-        if place < len(self._piece):
+        if place < len(self._chunk):
             self._fail("Extra data", place)
 
     def _take(self, offset: int, size: int) -> None:
         """Goes on with the chunk of `size` bytes at `offset`, or a few more, so that it ends with a character."""
         end = _end_of_character(self._raw, offset + size)
-        self._offset, self._piece, self._is_last = offset, self._raw[offset:end].decode(), end == len(self._raw)
+        self._offset, self._chunk, self._is_last = offset, self._raw[offset:end].decode(), end == len(self._raw)
 
     def _byte_at(self, place: int) -> int:
-        return self._offset + len(self._piece[:place].encode())
+        return self._offset + len(self._chunk[:place].encode())
 
     def _skip_space(self, place: int) -> int:
         """Skips whitespace from `place` on, and returns where it ends.  That may be in a later chunk."""
         while True:
-            found = _SPACE(self._piece, place)
+            found = _SPACE(self._chunk, place)
             assert found is not None
             place = found.end()
-            if place < len(self._piece) or self._is_last:
+            if place < len(self._chunk) or self._is_last:
                 return place
-            self._take(self._byte_at(place), PIECE_BYTES)
+            self._take(self._byte_at(place), self._chunk_bytes)
             place = 0
 
     def _decode(self, place: int) -> tuple[Any, int]:
         """Decodes the value at `place`, and returns it and where it ends.  That may be in a later chunk."""
-        size, most = PIECE_BYTES, self._item_max + 2 * SEAM_BYTES
+        size, most = self._chunk_bytes, self._item_max + 2 * SEAM_BYTES
         while True:
             try:
-                with no_collection() if size > PIECE_BYTES else nullcontext():
-                    value, end = DECODER.raw_decode(self._piece, place)
+                with no_collection() if size > self._chunk_bytes else nullcontext():
+                    value, end = DECODER.raw_decode(self._chunk, place)
             except json.JSONDecodeError as error:
-                is_cut = error.msg.startswith("Unterminated string") or error.pos + SEAM >= len(self._piece)
+                is_cut = error.msg.startswith("Unterminated string") or error.pos + SEAM >= len(self._chunk)
                 if self._is_last or not is_cut:
                     self._fail(error.msg, error.pos)
             except RecursionError:
@@ -106,7 +106,7 @@ class Items:
             except ValueError as error:
                 raise invalid_json(str(error)) from None
             else:
-                if self._is_last or end + SEAM < len(self._piece):  # otherwise a number may go on
+                if self._is_last or end + SEAM < len(self._chunk):  # otherwise a number may go on
                     self._check_length(place, end)
                     return value, end
                 del value
@@ -119,7 +119,7 @@ class Items:
 
     def _check_length(self, place: int, end: int) -> None:
         may_be_longer = 4 * (end - place) > self._item_max
-        if may_be_longer and len(self._piece[place:end].encode()) > self._item_max:
+        if may_be_longer and len(self._chunk[place:end].encode()) > self._item_max:
             raise ItemTooLong
 
     def _fail(self, reason: str, place: int) -> NoReturn:
@@ -127,8 +127,10 @@ class Items:
         end = self._byte_at(place)
         line_start = self._raw.rfind(b"\n", 0, end) + 1
         line = self._raw.count(b"\n", 0, end) + 1
-        column = _characters(self._raw, line_start, end) + 1
-        raise invalid_json(f"{reason}: line {line} column {column} (char {_characters(self._raw, 0, end)})")
+        column = _characters(self._raw, line_start, end, self._chunk_bytes) + 1
+        raise invalid_json(
+            f"{reason}: line {line} column {column} (char {_characters(self._raw, 0, end, self._chunk_bytes)})"
+        )
 
 
 def _trailing_comma() -> str | None:
@@ -143,12 +145,12 @@ def _trailing_comma() -> str | None:
 _TRAILING_COMMA: Final = _trailing_comma()
 
 
-def _pieces(raw: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+def _chunks(raw: bytes, start: int, end: int, chunk_bytes: int) -> Iterator[tuple[int, bytes]]:
     """Yields `raw` from `start` to `end` in chunks that end with a character, each with its offset."""
     while start < end:
-        piece_end = min(end, _end_of_character(raw, start + PIECE_BYTES))
-        yield start, raw[start:piece_end]
-        start = piece_end
+        chunk_end = min(end, _end_of_character(raw, start + chunk_bytes))
+        yield start, raw[start:chunk_end]
+        start = chunk_end
 
 
 def _end_of_character(raw: bytes, end: int) -> int:
@@ -161,13 +163,13 @@ def _end_of_character(raw: bytes, end: int) -> int:
     return end
 
 
-def _check_utf8(raw: bytes) -> None:
-    for offset, piece in _pieces(raw, 0, len(raw)):
+def _check_utf8(raw: bytes, chunk_bytes: int) -> None:
+    for offset, chunk in _chunks(raw, 0, len(raw), chunk_bytes):
         try:
-            piece.decode()
+            chunk.decode()
         except UnicodeDecodeError as error:
             raise not_utf8(offset + error.start) from None
 
 
-def _characters(raw: bytes, start: int, end: int) -> int:
-    return sum(len(piece.decode()) for _, piece in _pieces(raw, start, end))
+def _characters(raw: bytes, start: int, end: int, chunk_bytes: int) -> int:
+    return sum(len(chunk.decode()) for _, chunk in _chunks(raw, start, end, chunk_bytes))

@@ -14,7 +14,6 @@ import asyncpg
 import pytest
 from heads import generation_of
 from pytest_aiohttp import AiohttpClient
-from tasksvc_postgresql import listener
 
 from stores.postgresql.repositories import PATIENCE, Open
 from stores.postgresql.server import with_parameters
@@ -208,11 +207,10 @@ async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open
 # ---------------------------------------------------------------- news
 
 
-async def test_a_change_wakes_waiting_readers_on_every_replica(
-    open_store: Open, store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener, "POLL", 60.0)
+async def test_a_change_wakes_waiting_readers_on_every_replica(open_store: Open, store_url: str) -> None:
     repositories = await replicas(open_store, store_url)
+    for each in repositories:
+        each._listener.poll = 60.0  # type: ignore[attr-defined]
     head = (await add(repositories[0])).position
     waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
     await asyncio.gather(*(until_listening(each) for each in repositories))
@@ -275,11 +273,10 @@ async def test_changes_are_seen_while_there_is_no_connection_to_listen_on(open_s
 
 
 async def test_what_was_missed_is_looked_for_when_the_connection_to_listen_on_is_back(
-    open_store: Open, store_url: str, monkeypatch: pytest.MonkeyPatch
+    open_store: Open, store_url: str
 ) -> None:
-    for name in ("POLL", "POLL_DEAF"):
-        monkeypatch.setattr(listener, name, 60.0)
     writer, reader = await replicas(open_store, store_url, 2)
+    reader._listener.poll = reader._listener.poll_deaf = 60.0  # type: ignore[attr-defined]
     head = (await add(writer)).position
     connect, may_connect = reader._listener._connect, asyncio.Event()  # type: ignore[attr-defined]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from tasksvc_sqlite.repository import open_file
+from tasksvc_sqlite.settings import Settings
 
 from tasksvc import CreateTask, Task, TaskDraft, TaskQuery, TaskRepository
 from tasksvc.plugins import open_repository
@@ -27,18 +29,24 @@ def url_of(file: Path) -> str:
 
 
 @asynccontextmanager
-async def opened(file: Path, *, scratch: bool = False) -> AsyncIterator[TaskRepository]:
+async def opened(
+    file: Path, *, scratch: bool = False, settings: Settings | None = None
+) -> AsyncIterator[TaskRepository]:
     """Opens the store in `file`, and closes it at the end."""
-    repository = await open_repository(url_of(file), scratch=scratch)
+    repository: TaskRepository
+    if settings is None:
+        repository = await open_repository(url_of(file), scratch=scratch)
+    else:
+        repository = await open_file(os.path.realpath(file), scratch=scratch, settings=settings)
     try:
         yield repository
     finally:
         await repository.close()
 
 
-async def open_and_close(file: Path, *, scratch: bool = False) -> None:
+async def open_and_close(file: Path, *, scratch: bool = False, settings: Settings | None = None) -> None:
     """Opens a store whose opening should be refused."""
-    async with opened(file, scratch=scratch):
+    async with opened(file, scratch=scratch, settings=settings):
         pass
 
 

@@ -11,6 +11,7 @@ from heads import generation_of
 from patience import FOREVER_SECONDS
 from tasksvc_sqlite.cache import PageCache, TaskCache, size_of
 from tasksvc_sqlite.repository import SQLiteRepository
+from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import NOW, add, add_all, opened, raw
 from tasksvc import (
@@ -221,10 +222,9 @@ def test_pages_are_bounded() -> None:
 
 
 async def test_while_a_commit_waits_for_the_disk_reads_see_what_was_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("tasksvc_sqlite.connection.BUSY_SECONDS", FOREVER_SECONDS)
-    async with opened(tmp_path / "tasks.db") as repository:
+    async with opened(tmp_path / "tasks.db", settings=Settings(busy_timeout=FOREVER_SECONDS)) as repository:
         first = await add(repository, "as it was")
         with raw(tmp_path / "tasks.db") as database:
             database.execute("BEGIN IMMEDIATE")

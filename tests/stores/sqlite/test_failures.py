@@ -14,6 +14,7 @@ from heads import generation_of
 from patience import FOREVER_SECONDS
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.rows import as_they_are, statements
+from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
 from tasksvc import (
@@ -174,14 +175,8 @@ async def test_where_sqlite_refuses_to_write_nothing_is_written(tmp_path: Path) 
 # ---------------------------------------------------------------- another program
 
 
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc_sqlite.connection.BUSY_SECONDS", 0.2)
-
-
-@pytest.mark.usefixtures("impatient")
 async def test_a_write_waits_for_another_program_and_then_gives_up(tmp_path: Path) -> None:
-    async with opened(tmp_path / "tasks.db") as repository:
+    async with opened(tmp_path / "tasks.db", settings=Settings(busy_timeout=0.2)) as repository:
         await add(repository, "before")
         with raw(tmp_path / "tasks.db") as database:
             database.execute("BEGIN IMMEDIATE")
@@ -222,11 +217,8 @@ async def test_after_a_busy_timeout_the_next_writes_wait_less_until_one_succeeds
         await repository.close()
 
 
-async def test_a_write_goes_on_when_another_program_lets_go_in_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc_sqlite.connection.BUSY_SECONDS", FOREVER_SECONDS)
-    async with opened(tmp_path / "tasks.db") as repository:
+async def test_a_write_goes_on_when_another_program_lets_go_in_time(tmp_path: Path) -> None:
+    async with opened(tmp_path / "tasks.db", settings=Settings(busy_timeout=FOREVER_SECONDS)) as repository:
         with raw(tmp_path / "tasks.db") as database:
             database.execute("BEGIN IMMEDIATE")
             writing = asyncio.ensure_future(add(repository, "patient"))

@@ -69,22 +69,19 @@ async def test_a_store_on_a_disk_in_memory_is_served(tmp_path: Path) -> None:
     assert kind == "tmpfs"
 
 
-def test_the_kind_of_a_file_system_is_found_by_its_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_of_a_file_system_is_found_by_its_device(tmp_path: Path) -> None:
     device = tmp_path.stat().st_dev
     (mounts := tmp_path / "mountinfo").write_text(MOUNTS.format(nfs=f"{os.major(device)}:{os.minor(device)}"))
-    monkeypatch.setattr(file_system, "_MOUNTS", mounts)
 
     with pytest.raises(StoreRefused, match="nfs4"):
-        file_system.check_file_system(str(tmp_path / "tasks.db"))
+        file_system.check_file_system(str(tmp_path / "tasks.db"), mounts)
 
 
 @pytest.mark.parametrize("mounts", ["", "24 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n"])
-def test_a_file_system_that_nothing_is_known_of_is_not_refused(
-    mounts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(file_system, "_MOUNTS", tmp_path / "mountinfo")
+def test_a_file_system_that_nothing_is_known_of_is_not_refused(mounts: str, tmp_path: Path) -> None:
+    file = tmp_path / "mountinfo"
     if mounts:
-        (tmp_path / "mountinfo").write_text(mounts.replace("8:1", "999:999"))
+        file.write_text(mounts.replace("8:1", "999:999"))
 
-    assert file_system.kind_of(str(tmp_path / "tasks.db")) is None
-    file_system.check_file_system(str(tmp_path / "tasks.db"))
+    assert file_system.kind_of(str(tmp_path / "tasks.db"), file) is None
+    file_system.check_file_system(str(tmp_path / "tasks.db"), file)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import pytest
 from patience import FOREVER_SECONDS, PATIENCE_SECONDS
+from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import add, add_all, opened, raw
 from tasksvc import TaskDraft, TaskRepository
@@ -14,11 +14,8 @@ from tasksvc import TaskDraft, TaskRepository
 LIMIT = 300_000
 
 
-@pytest.fixture(autouse=True)
-def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits the log to a much smaller size than usual, which is checked after each write."""
-    monkeypatch.setattr("tasksvc_sqlite.writer._LOG_BYTES", LIMIT)
-    monkeypatch.setattr("tasksvc_sqlite.writer._LOOK_EVERY", 1)
+SHORT_LOG = Settings(log_bytes=LIMIT, log_check_interval=1)
+"""Settings that limit the log to a much smaller size than usual, which is checked after each write."""
 
 
 async def write(repository: TaskRepository, kilobytes: int) -> None:
@@ -27,19 +24,18 @@ async def write(repository: TaskRepository, kilobytes: int) -> None:
 
 
 async def test_a_log_that_is_too_long_is_reset(tmp_path: Path) -> None:
-    async with opened(tmp_path / "tasks.db") as repository:
+    async with opened(tmp_path / "tasks.db", settings=SHORT_LOG) as repository:
         await write(repository, 2_000)
 
         assert (tmp_path / "tasks.db-wal").stat().st_size < 2 * LIMIT
 
 
 async def test_a_program_that_reads_on_holds_no_write_up_and_the_log_shrinks_when_it_stops(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     # Arrange: a write that waited for the reader as it does for a writer would wait for ever.
-    for module in ("connection", "writer"):
-        monkeypatch.setattr(f"tasksvc_sqlite.{module}.BUSY_SECONDS", FOREVER_SECONDS)
-    async with opened(tmp_path / "tasks.db") as repository:
+    settings = SHORT_LOG._replace(busy_timeout=FOREVER_SECONDS)
+    async with opened(tmp_path / "tasks.db", settings=settings) as repository:
         await add(repository)
         with raw(tmp_path / "tasks.db") as database:
             database.execute("BEGIN")
@@ -55,7 +51,7 @@ async def test_a_program_that_reads_on_holds_no_write_up_and_the_log_shrinks_whe
 
 
 async def test_after_close_all_is_in_the_one_file(tmp_path: Path) -> None:
-    async with opened(tmp_path / "tasks.db") as repository:
+    async with opened(tmp_path / "tasks.db", settings=SHORT_LOG) as repository:
         await add(repository)
 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["tasks.db", "tasks.db.lock"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from patience import PATIENCE_SECONDS
+from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import (
     WITHOUT_OVERRIDE,
@@ -125,10 +126,7 @@ async def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "tasks.db"]
 
 
-async def test_a_file_that_another_program_holds_locked_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc_sqlite.connection.BUSY_SECONDS", 0.1)
+async def test_a_file_that_another_program_holds_locked_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
     async with opened(file) as repository:
         await add(repository)
@@ -136,7 +134,7 @@ async def test_a_file_that_another_program_holds_locked_is_refused(
         database.execute("BEGIN IMMEDIATE")
 
         with pytest.raises(StoreRefused, match="Another program holds"):
-            await open_and_close(file)
+            await open_and_close(file, settings=Settings(busy_timeout=0.1))
 
 
 # ---------------------------------------------------------------- places that cannot be written
