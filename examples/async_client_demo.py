@@ -102,7 +102,7 @@ async def demo(url: str, count: int, connections: int) -> None:
         connector=aiohttp.TCPConnector(limit=connections),
     ) as session:
         tasks = Tasks(session)
-        await tasks.listed(label)  # says early and once what is wrong
+        await tasks.listed(label)  # fails early if the service is wrong
         try:
             drafts = [{"description": f"Task {number} of the demo", "labels": [label]} for number in range(count)]
             made = await timed("Created", drafts, tasks.create, connections)

@@ -61,7 +61,7 @@ class Copy:
     def __init__(self, path: str) -> None:
         """Opens the file at `path`, which only its owner may read; :memory: for none."""
         if path != ":memory:":
-            with suppress(OSError):  # sqlite3 says below what is wrong
+            with suppress(OSError):  # sqlite3 reports the error below
                 os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
         self._database = sqlite3.connect(path)
         with self._database:

@@ -882,7 +882,7 @@ class ListsRecordsByUTF16(ContractViolation):
         return sorted(found, key=lambda record: record.key.encode("utf-16-be"))
 
 
-# ---------------------------------------------------------------- keeping house, the end
+# ---------------------------------------------------------------- maintenance, closing
 
 
 class PrunesHoles(ContractViolation):

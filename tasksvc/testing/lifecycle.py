@@ -58,7 +58,7 @@ async def _nothing() -> AsyncIterator[Entry]:
 class LifecycleContract(StoreUnderTest):
     """Tests of durability, scratch stores and closing."""
 
-    # ------------------------------------------------------------ what lasts
+    # ------------------------------------------------------------ durability
 
     @on_store(Capability.DURABLE)
     async def test_everything_is_there_after_a_reopening(self, store: Store) -> None:

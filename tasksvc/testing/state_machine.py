@@ -123,7 +123,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         return Precondition(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))
 
-    # ------------------------------------------------------------ what is done
+    # ------------------------------------------------------------ work
 
     def _commit(self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None = None) -> None:
         wanted: tuple[object, ...]
@@ -259,7 +259,7 @@ class StoreMachine(RuleBasedStateMachine):
         await other.repository.restore(feed())
         return other
 
-    # ------------------------------------------------------------ what always holds
+    # ------------------------------------------------------------ invariants
 
     @property
     def _head(self) -> Position:

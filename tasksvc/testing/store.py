@@ -112,7 +112,7 @@ class Store:
         for folder, _, names in os.walk(self._folder):
             mode = os.stat(folder).st_mode
             if folder != str(self._folder) and not mode & 0o077:
-                continue  # nobody else reaches what is in it
+                continue  # other users can't reach what is in it
             modes = {name: os.stat(os.path.join(folder, name)).st_mode for name in names}
             found += [f"{name}: {stat.S_IMODE(mode):o}" for name, mode in modes.items() if mode & 0o077]
         return found

@@ -31,7 +31,7 @@ from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 class WritingContract(StoreUnderTest):
     """Tests of creating, updating and deleting, and of what they share."""
 
-    # ------------------------------------------------------------ Add
+    # ------------------------------------------------------------ CreateTask
 
     @on_store()
     async def test_a_new_task_has_what_its_draft_says(self, store: Store) -> None:
@@ -76,7 +76,7 @@ class WritingContract(StoreUnderTest):
 
         assert (await store.add()).id == 2, "an id is never given twice, though its task lived within one commit"
 
-    # ------------------------------------------------------------ Patch
+    # ------------------------------------------------------------ UpdateTask
 
     @on_store()
     async def test_a_patch_touches_what_it_names_alone(self, store: Store) -> None:
@@ -204,7 +204,7 @@ class WritingContract(StoreUnderTest):
         assert (error.field, error.index) == ("metadata", 0), "the error names the field and the write"
         assert await store.get(1) == task, "a patch that is refused changes nothing"
 
-    # ------------------------------------------------------------ Remove
+    # ------------------------------------------------------------ DeleteTask
 
     @on_store()
     async def test_a_deleted_task_is_gone(self, store: Store) -> None:
@@ -262,7 +262,7 @@ class WritingContract(StoreUnderTest):
         assert [task.description for task in await store.listed()] == ["a", "d"], "DeleteMatching sees them too"
         await store.check()
 
-    # ------------------------------------------------------------ what is no write
+    # ------------------------------------------------------------ unknown writes
 
     @on_store()
     async def test_a_write_of_no_known_kind_is_refused(self, store: Store) -> None:

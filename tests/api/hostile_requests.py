@@ -54,7 +54,7 @@ def framed(*headers: str, body: bytes = b"{}", line: str = "POST /tasks/ HTTP/1.
     return head(line, "Content-Type: application/json", *headers) + body
 
 
-# ---------------------------------------------------------------- what is no JSON, or not only JSON
+# ---------------------------------------------------------------- invalid JSON
 
 
 def json_bodies() -> Iterator[Hostile]:
@@ -591,7 +591,7 @@ def queries() -> Iterator[Hostile]:
         yield Hostile(f"delete all{query}", head(f"DELETE /tasks/{query} HTTP/1.1"), 422)
 
 
-# ---------------------------------------------------------------- methods, versions, what is no HTTP
+# ---------------------------------------------------------------- methods, versions, invalid HTTP
 
 
 def lines() -> Iterator[Hostile]:

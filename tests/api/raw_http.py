@@ -122,7 +122,7 @@ PATIENT = Timeouts(body=FOREVER_SECONDS, idle=FOREVER_SECONDS, request_head=FORE
 async def in_process(options: Options | None = None, timeouts: Timeouts = PATIENT) -> AsyncIterator[Server]:
     """Runs the service in this process, by default as for a local user."""
     options = replace(options or Options(guard=OriginCheck(LOOPBACK_HOSTS)), timeouts=timeouts)
-    # gc.freeze() would keep for ever what other tests have left to be collected.
+    # gc.freeze() would keep the garbage of other tests.
     with mock.patch.object(gc, "freeze"):
         async with _serving(options) as server:
             yield server

@@ -83,7 +83,7 @@ async def test_a_read_with_a_failing_precondition_returns_the_current_entity_tag
     assert (answer.status, answer.problem, answer.headers["ETag"]) == (412, "version-conflict", tag)
 
 
-# ---------------------------------------------------------------- what has no entity tag
+# ---------------------------------------------------------------- resources without an entity tag
 
 
 UNTAGGED = [("POST", "/tasks/"), ("POST", "/tasks/batch"), ("DELETE", "/tasks/?priority_min=0")]

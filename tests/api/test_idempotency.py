@@ -387,7 +387,7 @@ async def test_what_a_deletion_by_filter_took_is_not_kept_with_its_key(any_api: 
     assert "confidential" not in repr(kept)
 
 
-# ---------------------------------------------------------------- what reads
+# ---------------------------------------------------------------- reads
 
 
 @pytest.mark.parametrize("path", ["/tasks/", "/tasks/1", "/tasks/count", "/changes", "/health/live", "/docs"])

@@ -170,7 +170,7 @@ async def test_an_origin_is_compared_in_all_its_parts(guarded: Api, host: str, o
     assert (await post(guarded, {"Host": host, "Origin": origin})).status == 403
 
 
-# ---------------------------------------------------------------- letters that are no ASCII
+# ---------------------------------------------------------------- letters outside ASCII
 
 KELVIN = "\u212a"
 """The Kelvin sign, whose lower case is the letter k."""
@@ -277,7 +277,7 @@ async def test_forwarded_headers_of_an_untrusted_peer_are_ignored(
             {"Host": "127.0.0.1", "X-Forwarded-For": "203.0.113.7", "Forwarded": "host=tasks.example"},
             "http://tasks.example",
         ),
-        # and where it's broken, so that nobody knows who wrote what
+        # and where it's broken, so that the author of the tasks is unknown
         ({"Host": "127.0.0.1", "Forwarded": 'for="x, host=tasks.example'}, "http://tasks.example"),
         ({"Host": "127.0.0.1", "Forwarded": "for=x;host=tasks.example y, for=z"}, "http://tasks.example"),
     ],
@@ -308,7 +308,7 @@ async def test_a_malformed_forwarded_host_is_refused(proxied: Api) -> None:
     assert (answer.status, answer.problem) == (400, "malformed-request")
 
 
-# ---------------------------------------------------------------- what a browser says itself
+# ---------------------------------------------------------------- headers that a browser sends
 
 
 async def test_the_browser_s_word_stands_for_a_scheme_and_a_port_that_a_proxy_drops(public: Api) -> None:
@@ -340,7 +340,7 @@ async def test_without_an_origin_nobody_s_page_writes(public: Api, site: str) ->
     assert (await post(public, {"Host": "tasks.example", "Sec-Fetch-Site": site})).status == 201
 
 
-# ---------------------------------------------------------------- what is said of it
+# ---------------------------------------------------------------- reports
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ async def test_a_request_gets_its_own_answer_or_the_connection_ends(
     if two is None:
         assert one.headers.get("connection") == "close" or b" HTTP/1.0\r\n" in first
         assert json.loads(made.body) == [], "what was not answered is not done"
-    elif two.status == 400:  # the first was shorter than it seemed, so that what follows it is no request
+    elif two.status == 400:  # the first is shorter than it seemed, so that what follows it isn't a request
         assert (name, two.headers["connection"]) == ("POST that is too short", "close")
     else:
         assert (two.status, two.headers["x-request-id"]) == (201, "second")

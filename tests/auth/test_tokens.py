@@ -132,7 +132,7 @@ async def test_twenty_replicas_with_the_same_secret_create_one_token(repository:
     assert [token.hash async for token in list_tokens(repository)] == [hash_secret(secret)]
 
 
-# ---------------------------------------------------------------- the token that a file brings
+# ---------------------------------------------------------------- tokens from a file
 
 
 async def held(repository: TaskRepository) -> set[str]:

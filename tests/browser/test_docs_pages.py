@@ -98,7 +98,7 @@ async def test_redoc_renders_every_operation(watched: Any, base: str) -> None:
     for tag, identifier, summary in operations:
         await page.goto(f"{base}/redoc#/{tag}/{identifier}")
         await heading(page, summary).wait_for()
-    await page.clock.run_for(30_000)  # ReDoc reports its use to its maker after some seconds, unless told not to
+    await page.clock.run_for(30_000)  # by default, ReDoc reports its use to its maker after some seconds
 
     assert watched.complaints == []
     assert watched.hosts() == {origin(base)}

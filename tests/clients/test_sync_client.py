@@ -133,7 +133,7 @@ async def test_the_copy_follows_through_broken_connections_and_killed_services(
             async with writers(service.url):
                 for _ in range(CUTS):
                     await until_more_is_written(service.url)
-                    while not proxy.cut():  # it says that it follows before it is connected
+                    while not proxy.cut():  # it prints that it follows before it is connected
                         await asyncio.sleep(0.02)
                 for _ in range(KILLS):
                     await until_more_is_written(service.url)

@@ -100,7 +100,7 @@ def test_a_service_in_a_folder_whose_name_is_not_text_reports_what_is_wrong_with
     assert r"\udcff/tasks.db" in answer.document["detail"]
 
 
-# ---------------------------------------------------------------- nobody reads
+# ---------------------------------------------------------------- output that isn't read
 
 
 def closed(*words: str, folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:

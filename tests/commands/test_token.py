@@ -32,7 +32,7 @@ def refusal(done: Done) -> str:
     return done.said.removeprefix("tasksvc: ").rstrip("\n")
 
 
-# ---------------------------------------------------------------- a store that nobody serves
+# ---------------------------------------------------------------- a store that isn't served
 
 
 def test_a_token_is_valid_from_its_creation_until_it_is_revoked(tasksvc: CommandLine) -> None:

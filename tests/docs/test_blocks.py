@@ -223,7 +223,7 @@ def test_node_accepts_a_block_of_javascript(block: Block, tmp_path: Path) -> Non
     subprocess.run([str(shutil.which("node")), "--check", "block.mjs"], cwd=tmp_path, check=True)
 
 
-# ---------------------------------------------------------------- who runs them
+# ---------------------------------------------------------------- runners
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{block.page}:{block.line}")

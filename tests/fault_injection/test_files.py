@@ -63,7 +63,7 @@ def test_a_file_or_folder_that_may_not_be_written_is_refused_in_one_sentence(wha
         assert descriptions(service) == ["before"]
 
 
-# ---------------------------------------------------------------- what happens to the file meanwhile
+# ---------------------------------------------------------------- files that change while they are served
 
 
 def vanishes(folder: Path) -> None:

@@ -113,7 +113,7 @@ async def test_a_lock_that_stays_does_not_hold_up_the_end(tmp_path: Path) -> Non
         status = await asyncio.to_thread(service.stop)
         answers = await asyncio.gather(*writing)
     assert status == 0
-    # There is none for those whom the service had not heard when it stopped to listen.
+    # Connections that the service hadn't accepted when it stopped listening get no response.
     assert set(answers) - {None} == {Refusal(503, "not-done", "1")}
 
 

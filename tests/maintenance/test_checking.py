@@ -55,7 +55,7 @@ async def test_an_intact_store_has_no_problems(kind: str, new_url: NewURL, open_
     assert (empty, filled) == ([], [])
 
 
-# ---------------------------------------------------------------- what a dump shows
+# ---------------------------------------------------------------- faults that a dump shows
 
 GHOST = new_task(32, TaskDraft("gone"), NOW)
 

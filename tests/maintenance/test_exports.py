@@ -78,7 +78,7 @@ async def test_an_empty_store_is_exported_and_imported(open_store: Open) -> None
     assert await exported(target) == export
 
 
-# ---------------------------------------------------------------- what is no export, or not any more
+# ---------------------------------------------------------------- damaged exports
 
 
 def cut(export: bytes) -> list[bytes]:
@@ -162,7 +162,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
     assert await contents(target) == empty
 
 
-# ---------------------------------------------------------------- what somebody has made
+# ---------------------------------------------------------------- arbitrary exports
 
 
 def with_checksum(lines: Sequence[bytes]) -> bytes:

@@ -49,7 +49,7 @@ def no_such_folder(folder: Path, taken_port: int) -> list[str]:
 
 
 def unwritable_folder(folder: Path, taken_port: int) -> list[str]:
-    if os.getuid() == 0:  # to whom permissions mean nothing
+    if os.getuid() == 0:  # which permissions don't bind
         return ["--store", "sqlite:////proc/tasks.db"]
     (folder / "closed").mkdir(mode=0o500)
     return ["--store", "sqlite:///closed/tasks.db"]
@@ -109,7 +109,7 @@ def address_of_another_machine(folder: Path, taken_port: int) -> list[str]:
 
 
 def no_tokens(folder: Path, taken_port: int) -> list[str]:
-    return ["--host", "127.1"]  # a loopback address, but not for those who only look at it
+    return ["--host", "127.1"]  # a loopback address that doesn't look like one
 
 
 def no_tokens_for_a_name(folder: Path, taken_port: int) -> list[str]:

@@ -302,7 +302,7 @@ def test_a_merge_patch_touches_just_the_names_that_it_has(target: dict[str, Any]
     assert merged.keys() & patch.keys() == {name for name, value in patch.items() if value is not None}
 
 
-# ---------------------------------------------------------------- creating and revising
+# ---------------------------------------------------------------- creating and updating
 
 
 @given(some.drafts)
@@ -342,7 +342,7 @@ def test_a_revision_changes_what_is_named_and_no_more(draft: TaskDraft, patch: d
 def test_a_revision_to_what_is_there_already_is_the_same_task(draft: TaskDraft) -> None:
     task = new_task(1, draft, NOW)
     patch = draft._asdict()
-    del patch["metadata"]  # a merge patch cannot say a null
+    del patch["metadata"]  # a merge patch can't set a null
 
     assert revised(task, patch, LATER) is task
 

@@ -536,7 +536,7 @@ def test_as_few_writes_as_are_not_measured_cannot_be_too_large() -> None:
     assert len(codec.dumps(task)) * FEW < PATCHED_MAX
 
 
-# ---------------------------------------------------------------- what is of no known kind
+# ---------------------------------------------------------------- unknown kinds
 
 
 class Archive(NamedTuple):

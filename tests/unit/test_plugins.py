@@ -145,7 +145,7 @@ async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_
     assert store == InstalledStore("plug", "Plug-Store", "2.0", "plug_store", None)
 
 
-# ---------------------------------------------------------------- what does not, each in one clear sentence
+# ---------------------------------------------------------------- what doesn't work, each in one clear sentence
 
 
 async def test_an_unknown_scheme_lists_the_installed_ones(site: SitePackages) -> None:
@@ -324,7 +324,7 @@ def test_the_list_shows_where_each_adapter_came_from_and_whether_it_loads(site: 
     assert list(stores) == sorted(stores)
 
 
-# ---------------------------------------------------------------- what is imported
+# ---------------------------------------------------------------- imports
 
 
 def modules_after(code: str, *places: Path) -> set[str]:
@@ -440,7 +440,7 @@ async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackage
     )
 
 
-# ---------------------------------------------------------------- whose backup a file is
+# ---------------------------------------------------------------- recognizing backups
 
 
 @pytest.mark.parametrize("first", ["plug", "sqlite", "no-such-scheme"])
@@ -505,7 +505,7 @@ def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: Sit
     assert loaded & {"other_store", "tasksvc_memory", "tasksvc_sqlite", *HEAVY} == set()
 
 
-# ---------------------------------------------------------------- where the process that serves a store is asked
+# ---------------------------------------------------------------- through the process that serves the store
 
 
 def test_an_adapter_names_the_socket_of_a_store(site: SitePackages) -> None:

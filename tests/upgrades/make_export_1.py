@@ -93,7 +93,7 @@ def main(export: Path) -> None:
         subprocess.run(
             [*tasksvc, "token", "create", "ci", "--scope", "read", "--store", url],
             check=True,
-            stdout=subprocess.DEVNULL,  # the secret, which nobody needs
+            stdout=subprocess.DEVNULL,  # the secret, which isn't needed
         )
         asyncio.run(prune(url))
         export.unlink(missing_ok=True)

@@ -302,7 +302,7 @@ async def test_a_commit_is_on_disk_though_the_server_asks_for_less(
         await repository.close()
 
 
-# ---------------------------------------------------------------- what is refused, and at once
+# ---------------------------------------------------------------- immediate refusals
 
 
 async def refusal(url: str, caplog: pytest.LogCaptureFixture) -> str:

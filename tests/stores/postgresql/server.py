@@ -74,7 +74,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._was_killed = False
 
-    # ------------------------------------------------------------ its life
+    # ------------------------------------------------------------ its lifetime
 
     def __enter__(self) -> Self:
         try:

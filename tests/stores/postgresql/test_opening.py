@@ -190,7 +190,7 @@ async def test_a_role_that_may_not_create_the_schema_is_refused_with_the_reason(
     assert "guest:guest" not in told
 
 
-# ---------------------------------------------------------------- servers that are not there
+# ---------------------------------------------------------------- missing servers
 
 
 async def test_a_server_that_is_not_there_is_refused_with_the_reason(

@@ -50,7 +50,7 @@ class Load:
         count = 0
         while not self._stop.is_set():
             description = f"{self._name}-{writer}-{count}"
-            # Odd writers have no key, so they never repeat: some of what they were not told of may be there.
+            # Odd writers have no key, so they never repeat: some of their unacknowledged writes may be there.
             key = None if writer % 2 else IdempotencyKey("", description, "f")
             while (task := await self._timed(self._add(description, key))) is None and key is not None:
                 await asyncio.sleep(0.02)

@@ -79,7 +79,7 @@ async def content(reader: StoreReader) -> list[Entry]:
     return [entry async for entry in reader.dump()]
 
 
-# ---------------------------------------------------------------- what is enough
+# ---------------------------------------------------------------- sufficient privileges
 
 
 async def test_the_owner_of_a_schema_who_may_not_create_others_creates_its_tables(role: Role, open_store: Open) -> None:
@@ -126,7 +126,7 @@ async def test_a_role_that_may_only_read_exports_and_checks(role: Role, open_sto
     assert await reader.check() == []
 
 
-# ---------------------------------------------------------------- what is missing
+# ---------------------------------------------------------------- missing privileges
 
 
 async def test_a_schema_that_the_role_may_not_create_is_refused_with_what_to_do(role: Role) -> None:

@@ -238,7 +238,7 @@ async def until_it_serves(repository: TaskRepository) -> None:
             await asyncio.sleep(0.05)
 
 
-# ---------------------------------------------------------------- what is none
+# ---------------------------------------------------------------- not a restored copy
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGQUIT, signal.SIGKILL])

@@ -367,7 +367,7 @@ async def test_large_commits_do_not_share_a_transaction(open_store: Open, store_
     assert sizes == [1, 1, 2]
 
 
-# ---------------------------------------------------------------- a server that takes no writes any more
+# ---------------------------------------------------------------- a server that accepts no more writes
 
 
 async def test_a_server_that_was_demoted_is_left(own_server: Server, open_store: Open) -> None:

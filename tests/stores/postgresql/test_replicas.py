@@ -204,7 +204,7 @@ async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open
         assert (await repositories[(n + 1) % 4].find(TaskQuery(), limit=1_000)).position.seq == n
 
 
-# ---------------------------------------------------------------- news
+# ---------------------------------------------------------------- notifications
 
 
 async def test_a_change_wakes_waiting_readers_on_every_replica(open_store: Open, store_url: str) -> None:

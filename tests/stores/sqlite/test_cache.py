@@ -271,7 +271,7 @@ async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> Non
                     since = Position(await generation_of(repository), max(0, sum(before.values()) - 20))
                     changes = (await repository.read_changes(since, limit=100)).changes
                     tasks = [change.task for change in changes if change.task]
-                    before = {}  # the log tells of older versions too
+                    before = {}  # the log has older versions too
                 assert all(each.version >= before.get(each.id, 1) for each in tasks)
                 saw(*tasks)
                 await asyncio.sleep(0)

@@ -44,7 +44,7 @@ from tasksvc.testing import failing_files
 HUGE = 10**30
 
 
-# ---------------------------------------------------------------- no room
+# ---------------------------------------------------------------- full disks
 
 
 async def fill(repository: TaskRepository) -> int:
@@ -338,7 +338,7 @@ async def test_any_query_is_handled_by_the_store(tmp_path: Path) -> None:
         assert await repository.records("a", after="\ud800", limit=9) == []
 
 
-# ---------------------------------------------------------------- what is of no known kind
+# ---------------------------------------------------------------- unknown kinds
 
 
 @pytest.mark.parametrize("to_statements", [statements, as_they_are])

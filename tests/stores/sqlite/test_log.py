@@ -33,7 +33,7 @@ async def test_a_log_that_is_too_long_is_reset(tmp_path: Path) -> None:
 async def test_a_program_that_reads_on_holds_no_write_up_and_the_log_shrinks_when_it_stops(
     tmp_path: Path,
 ) -> None:
-    # Arrange: a write that waited for the reader as it does for a writer would wait for ever.
+    # Arrange: a write that waited for the reader as it does for a writer would never end.
     settings = SHORT_LOG._replace(busy_timeout=FOREVER_SECONDS)
     async with opened(tmp_path / "tasks.db", settings=settings) as repository:
         await add(repository)

@@ -215,7 +215,7 @@ async def test_an_unreadable_mark_is_ignored(note: bytes, tmp_path: Path) -> Non
     assert await generation(file) != before.generation
 
 
-# ---------------------------------------------------------------- what is none
+# ---------------------------------------------------------------- not a restored copy
 
 
 async def test_a_stopped_store_keeps_its_generation(tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ async def test_whatever_happens_only_what_was_put_back_is_another_store(seed: in
                 assert await head_of(repository) == served
 
 
-# ---------------------------------------------------------------- who looks on
+# ---------------------------------------------------------------- readers beside writers
 
 
 async def test_what_only_reads_leaves_mark_and_generation(tmp_path: Path) -> None:
