@@ -106,10 +106,10 @@ class Connections:
             session: Session | None = None
             has_time = self.left(deadline) > SERVER_SHARE
             try:
-                async with asyncio.timeout_at(deadline) as patience:
+                async with asyncio.timeout_at(deadline) as timeout:
                     connection = await self._pool.take()
                     session = Session(connection)
-                    return await self._do(work, session, connection, patience)
+                    return await self._do(work, session, connection, timeout)
             except DRIVER_ERRORS as error:
                 failure = self._explained(error, session)
                 # Where the server had the time to give up by itself and was silent, its other connections hang too.
@@ -125,14 +125,14 @@ class Connections:
         work: Callable[[Session], Awaitable[Result]],
         session: Session,
         connection: Connection,
-        patience: asyncio.Timeout,
+        timeout: asyncio.Timeout,
     ) -> Result:
         try:
             result = await work(session)
         except BaseException as error:
             if isinstance(error, Exception) and (is_answer(error) or not isinstance(error, DRIVER_ERRORS)):
                 await self._roll_back(connection)
-            elif isinstance(error, asyncio.CancelledError) and not patience.expired():
+            elif isinstance(error, asyncio.CancelledError) and not timeout.expired():
                 self._calm_down(connection)
             else:
                 connection.terminate()

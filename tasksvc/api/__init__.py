@@ -8,14 +8,26 @@ if TYPE_CHECKING:
     from tasksvc.api.options import SCRATCH_STORE, Options
     from tasksvc.api.pipeline.auth import TokenPolicy
     from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, OriginCheck
+    from tasksvc.application.limits import Limits, Timeouts
 
-__all__ = ["LOOPBACK_HOSTS", "RUNTIME", "SCRATCH_STORE", "Options", "OriginCheck", "TokenPolicy", "create_app"]
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "RUNTIME",
+    "SCRATCH_STORE",
+    "Limits",
+    "Options",
+    "OriginCheck",
+    "Timeouts",
+    "TokenPolicy",
+    "create_app",
+]
 
 _WHEN_USED = {
-    "app": {"RUNTIME", "create_app"},
-    "options": {"SCRATCH_STORE", "Options"},
-    "pipeline.auth": {"TokenPolicy"},
-    "pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},
+    "tasksvc.api.app": {"RUNTIME", "create_app"},
+    "tasksvc.api.options": {"SCRATCH_STORE", "Options"},
+    "tasksvc.api.pipeline.auth": {"TokenPolicy"},
+    "tasksvc.api.pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},
+    "tasksvc.application.limits": {"Limits", "Timeouts"},
 }
 """Modules that import aiohttp, which takes half a second that commands with a part of this package don't need."""
 
@@ -23,6 +35,6 @@ _WHEN_USED = {
 def __getattr__(name: str) -> Any:
     for module, names in _WHEN_USED.items():
         if name in names:
-            value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            value = globals()[name] = getattr(import_module(module), name)
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -232,7 +232,7 @@ class TaskRepository(StoreReader):
         raise NotSupported(f"{type(self).__name__} cannot be given a new generation.")
 
     def statistics(self) -> Mapping[str, float]:
-        """Figures for those who operate the service, by name in [a-z_]; none need be there."""
+        """Returns metrics for operators, by name in [a-z_]; it may be empty."""
         return {}
 
     async def ping(self) -> None:

@@ -12,6 +12,7 @@ import sys
 import tomllib
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from http_client import ask, free_port
@@ -19,6 +20,7 @@ from pages import DOCS, MARKDOWN, ROOT, Page
 from service_process import RunningService, run_here, run_tasksvc
 
 from docs.reader import BIN, Reader, needs_curl, run_shell, wait_for_port
+from tasksvc.api import RUNTIME
 from tasksvc.application.retention import KEY_HOURS
 
 pytestmark = needs_curl
@@ -258,10 +260,11 @@ def test_the_password_of_a_url_is_encoded_as_the_page_says(tmp_path: Path) -> No
 
 
 def test_the_embedded_applications_serve_below_their_prefixes(tmp_path: Path) -> None:
-    documented, other = Page.named("docs/embedding.md").blocks("python")
+    documented, *others = Page.named("docs/embedding.md").blocks("python")
     port = free_port()
     (tmp_path / "your_site.py").write_text(documented.replace("8080", str(port)))
-    exec(other, {})  # noqa: S102  # it is our own
+    for other in others:
+        exec(other, {})  # noqa: S102  # it is our own
 
     with subprocess.Popen([sys.executable, "your_site.py"], cwd=tmp_path, stdout=subprocess.DEVNULL) as site:
         try:
@@ -275,3 +278,14 @@ def test_the_embedded_applications_serve_below_their_prefixes(tmp_path: Path) ->
     assert [(answer.status, answer.document["id"]) for answer in created] == [(201, 1), (201, 1)]
     assert 'data-url="openapi.json"' in docs.body.decode()
     assert (tmp_path / "todo.db").exists()
+
+
+def test_the_embedded_application_has_the_limits_and_timeouts_of_the_page() -> None:
+    (block,) = [block for block in Page.named("docs/embedding.md").blocks("python") if "Timeouts" in block]
+    names: dict[str, Any] = {}
+
+    exec(block, names)  # noqa: S102  # it is our own
+
+    runtime = names["app"][RUNTIME]
+    assert (runtime.limits.body_bytes, runtime.limits.streams) == (65_536, 500)
+    assert (runtime.timeouts.drain, runtime.timeouts.heartbeat) == (3.0, 5.0)

@@ -1,4 +1,4 @@
-"""What the service answers to those who operate it: health and figures."""
+"""What the service answers to those who operate it: health and metrics."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class HealthHandlers:
         return json_response({"status": "ok"})
 
     @operation(
-        "Figures",
+        "Metrics",
         tag="health",
         description="Requests, durations, the store and the feed, for Prometheus.",
         produces="text/plain",
-        responses=answers({200: ("The figures.", None, [])}),
+        responses=answers({200: ("The metrics.", None, [])}),
     )
     async def metrics(self, request: web.Request) -> web.Response:
         gauges = {
@@ -69,7 +69,7 @@ class HealthHandlers:
                 for name, value in self._runtime.statistics().items()
             },
         }
-        body, content_type = render_prometheus(self._observer.figures, gauges)
+        body, content_type = render_prometheus(self._observer.metrics, gauges)
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     def routes(self) -> list[RouteGroup]:

@@ -47,8 +47,8 @@ class Metrics:
         return found
 
 
-def render_prometheus(figures: Metrics, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
-    """Returns the figures as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
+def render_prometheus(metrics: Metrics, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
+    """Returns the metrics as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
     from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -58,19 +58,19 @@ def render_prometheus(figures: Metrics, gauges: dict[str, tuple[str, float]]) ->
             requests = CounterMetricFamily(
                 "tasksvc_requests", "Requests that were answered.", labels=["route", "method", "status"]
             )
-            for (route, method, status), durations in figures.requests.items():
+            for (route, method, status), durations in metrics.requests.items():
                 requests.add_metric([route, method, str(status)], sum(durations.buckets))
             yield requests
             seconds = HistogramMetricFamily(
                 "tasksvc_request_seconds", "How long requests took.", labels=["route", "method"]
             )
             bounds = [*map(str, BUCKETS), "+Inf"]
-            for key, durations in figures.by_route().items():
+            for key, durations in metrics.by_route().items():
                 totals = list(zip(bounds, itertools.accumulate(durations.buckets), strict=True))
                 seconds.add_metric(list(key), totals, durations.seconds)
             yield seconds
             errors = CounterMetricFamily("tasksvc_store_errors", "Errors of the store.", labels=["kind"])
-            for kind, count in figures.store_errors.items():
+            for kind, count in metrics.store_errors.items():
                 errors.add_metric([kind], count)
             yield errors
             for name, (text, value) in gauges.items():

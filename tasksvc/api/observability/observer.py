@@ -15,13 +15,13 @@ class Observer:
     """Records every request in the access log and in the metrics."""
 
     def __init__(self, log: RequestLog | None, proxies: TrustedProxies | None) -> None:
-        self.figures = Metrics()
+        self.metrics = Metrics()
         self._log, self._proxies = log, proxies
 
     def saw(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
         """Takes in one request that was answered."""
         method = request.method
-        self.figures.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
+        self.metrics.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
             remote = (
                 request.remote

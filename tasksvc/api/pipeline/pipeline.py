@@ -146,7 +146,7 @@ class RequestPipeline:
         if isinstance(error, VersionConflict):
             response.headers[hdrs.ETAG] = etag(Version(error.generation, error.current.version))
         elif isinstance(error, StoreUnavailable):
-            self._observer.figures.store_errors[type(error).__name__] += 1
+            self._observer.metrics.store_errors[type(error).__name__] += 1
         return response
 
     def wrap(
