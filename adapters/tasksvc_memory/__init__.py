@@ -1,4 +1,4 @@
-"""memory:// : a store that keeps nothing, for tests."""
+"""An adapter for memory: stores, which keep nothing; it is meant for tests."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class ChangeFeed:
     def __init__(
         self, repository: TaskRepository, *, scheme: str, encode: EncodeChange, limits: Limits, timeouts: Timeouts
     ) -> None:
-        """`scheme` names the store in the log; `encode` makes the events of a transport."""
+        """Prepares a feed; `scheme` names the store in the log, and `encode` makes the events of a transport."""
         self._limits, self._timeouts = limits, timeouts
         self._repository, self._scheme, self._encode = repository, scheme, encode
         self._window: deque[bytes] = deque()

@@ -22,13 +22,13 @@ log = logging.getLogger("tasksvc")
 
 @dataclass(frozen=True)
 class Retention:
-    """How long a store remembers what it need not keep."""
+    """How long a store keeps changes and idempotency keys."""
 
     log_age: timedelta = timedelta(days=30)
     log_keep: int = 1_000_000
-    """Changes."""
+    """The number of changes that stay in the log."""
     key_age: timedelta = timedelta(hours=KEY_HOURS) + 2 * CLOCK_STEP
-    """Of idempotency keys."""
+    """The age of idempotency keys after which they are deleted."""
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:

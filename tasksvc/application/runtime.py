@@ -66,7 +66,7 @@ class Runtime:
         timeouts: Timeouts,
         encode_change: EncodeChange,
     ) -> None:
-        """`scheme` is that of the store's URL, and names the store in the log.
+        """Prepares a runtime; `scheme` is that of the store's URL, and names the store in the log.
 
         `encode_change` makes the events of the feed.
         """

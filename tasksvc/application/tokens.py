@@ -151,7 +151,7 @@ async def create_token(
 
 
 def _already_made(committed: CommitResult) -> TokenAlreadyMade:
-    """`committed` is what create_token() wrote the first time."""
+    """Returns the error that names the token; `committed` is what create_token() wrote the first time."""
     return TokenAlreadyMade(_token(cast(Record, committed.results[1])))
 
 

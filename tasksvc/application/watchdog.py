@@ -24,7 +24,7 @@ class Watchdog:
     """Watches the loop in which it is started."""
 
     def __init__(self, scheme: str, timeouts: Timeouts) -> None:
-        """`scheme` is that of the store, for the log."""
+        """Prepares a watchdog; `scheme` is that of the store, for the log."""
         self._scheme = scheme
         self._interval, self._late = timeouts.loop_check, timeouts.loop_late
         self._stopped = threading.Event()

@@ -70,11 +70,11 @@ class Capability(StrEnum):
     DURABLE = "durable"
     """Keeps what it holds over close and reopen."""
     RECORDS = "records"
-    """record(), records(), PutRecord and DeleteRecord."""
+    """The store has record(), records(), PutRecord and DeleteRecord."""
     PRUNE = "prune"
-    """prune() drops what is old."""
+    """The store has prune(), which deletes what is old."""
     DUMP = "dump"
-    """dump(), restore() and renew()."""
+    """The store has dump(), restore() and renew()."""
 
 
 class StoreReader(ABC):
@@ -181,7 +181,7 @@ class TaskRepository(StoreReader):
     async def changes(
         self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
     ) -> ChangePage:
-        """read_changes(), waiting up to `wait` seconds for the first one."""
+        """Returns what read_changes() does, after waiting up to `wait` seconds for the first change."""
         end = time.monotonic() + wait
         while True:
             page = await self.read_changes(since, limit=limit, max_bytes=max_bytes)
