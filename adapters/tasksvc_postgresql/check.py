@@ -1,4 +1,4 @@
-"""What a dump does not show: whether filters and searches find what is there."""
+"""Checks what a dump doesn't show: whether filters and searches find the tasks that they should."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from tasksvc import fold_text
 from tasksvc_postgresql.dump import PATIENCE, STEP_TIMEOUT, rows_of
-from tasksvc_postgresql.errors import in_our_words
+from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
 from tasksvc_postgresql.retrying import Session
 
@@ -22,9 +22,9 @@ _ADVICE = "Copy the store to a new schema, where it is right again."
 
 
 async def check(connection: Connection, name: str) -> AsyncIterator[str]:
-    """What is wrong with the store `name`, a sentence each, of one snapshot."""
+    """Yields the problems of the store `name`, a sentence each, in one snapshot."""
     session = Session(connection, timeout=STEP_TIMEOUT)
-    with in_our_words(name):
+    with translating_errors(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
         wrong = await session.fetch(_LABELS)
     for (task_id,) in wrong:

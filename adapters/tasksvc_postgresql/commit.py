@@ -1,4 +1,4 @@
-"""Commits as transactions.
+"""Does commits as transactions of the server.
 
 Each transaction that writes locks the row of `store` first.  So transactions take turns, each sees all that
 those before it did, and the numbers of the log become visible in their order.
@@ -28,41 +28,41 @@ from tasksvc import (
 from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
+    IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
-    RETRY_KEY_COLUMNS,
     TASK_COLUMNS,
     Row,
-    bounded,
-    change_row,
-    columns_of,
-    load_remembered,
-    record_of,
-    record_row,
-    retry_key_row,
-    task_of,
-    task_row,
+    change_to_row,
+    clamp_int64,
+    idempotency_record_to_row,
+    load_idempotency_record,
+    record_from_row,
+    record_to_row,
+    task_from_row,
+    task_to_row,
+    transpose,
 )
 
 CHANNEL = "tasksvc"
-"""Of the notifications of changes.  They say: seq, generation, schema."""
+"""The channel of notifications of changes, which contain last_seq, generation and schema."""
 
 NOTIFY = f"pg_notify('{CHANNEL}', last_seq || ' ' || generation || ' ' || current_schema())"
 
 LOCK = "SELECT FROM store FOR UPDATE"
-"""What a transaction that writes begins with, so that it sees all that those before it did."""
+"""The first statement of a transaction that writes, after which it sees all that earlier ones did."""
 
 _TASKS = f"""
     SELECT generation, last_id, last_seq, {TASK_COLUMNS} FROM store LEFT JOIN tasks ON id = ANY($1::bigint[])
 """
-_RETRY_KEYS = f"""
-    SELECT {RETRY_KEY_COLUMNS} FROM idempotency_keys
+_IDEMPOTENCY_RECORDS = f"""
+    SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys
     WHERE (scope, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 _RECORDS = f"""
     SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
-_ADD = f"""
+_INSERT_TASKS = f"""
     WITH updated AS (
         UPDATE store SET last_id = last_id + $1, last_seq = last_seq + $1
         RETURNING generation, last_id - $1 AS last_id, last_seq - $1 AS first, last_seq
@@ -84,7 +84,7 @@ _ADD = f"""
     SELECT generation, last_id, first, {NOTIFY} FROM updated
 """
 
-_CHANGE = f"""
+_APPLY_CHANGES = f"""
     WITH kept AS (
         INSERT INTO tasks ({TASK_COLUMNS}, folded)
         SELECT * FROM unnest(
@@ -113,15 +113,15 @@ _CHANGE = f"""
     )
     SELECT {NOTIFY} FROM updated
 """
-_REMEMBER = f"""
-    INSERT INTO idempotency_keys ({RETRY_KEY_COLUMNS})
+_INSERT_IDEMPOTENCY_RECORDS = f"""
+    INSERT INTO idempotency_keys ({IDEMPOTENCY_RECORD_COLUMNS})
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::json[])
 """
 _PUT_RECORDS = f"""
     INSERT INTO records ({RECORD_COLUMNS}) SELECT * FROM unnest($1::text[], $2::text[], $3::json[], $4::bigint[])
     ON CONFLICT (namespace, key) DO UPDATE SET value = excluded.value, version = excluded.version
 """
-_DROP_RECORDS = """
+_DELETE_RECORDS = """
     DELETE FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
@@ -129,24 +129,24 @@ _DROP_RECORDS = """
 _Name = tuple[str, str]
 
 
-class Written(NamedTuple):
-    """What some commits came to."""
+class GroupResult(NamedTuple):
+    """The outcomes of some commits, and what they change."""
 
     outcomes: list[CommitResult | Exception]
     entries: list[Entry]
-    """To be persisted."""
+    """The entries to persist."""
     position: Position
-    """Of the log, after them."""
+    """The position of the log after them."""
 
 
-async def write(session: Session, commits: Sequence[Commit]) -> Written:
-    """Does `commits` in one transaction, in which each stands or falls alone."""
+async def write(session: Session, commits: Sequence[Commit]) -> GroupResult:
+    """Does `commits` in one transaction, in which each one succeeds or fails alone."""
     task_ids, idempotency_keys, record_names = read_set(commits)
     if not task_ids and not idempotency_keys and not record_names:
-        return await _add(session, commits)
+        return await _create_tasks(session, commits)
     await session.begin(LOCK)
     ledger, found = await _read(session, task_ids, idempotency_keys, record_names)
-    written = await _decided(ledger, commits)
+    written = await _decide_group(ledger, commits)
     if written.entries:
         await _persist(session, written.entries, found, ledger)
         await session.commit()
@@ -155,42 +155,42 @@ async def write(session: Session, commits: Sequence[Commit]) -> Written:
     return written
 
 
-async def _add(session: Session, commits: Sequence[Commit]) -> Written:
-    """Commits that only add tasks, in one round trip: the server counts on from where the log is."""
-    from_zero = await _decided(Ledger(""), commits)
+async def _create_tasks(session: Session, commits: Sequence[Commit]) -> GroupResult:
+    """Does commits that only create tasks in one round trip: the server counts on from the end of the log."""
+    from_zero = await _decide_group(Ledger(""), commits)
     tasks = [entry.task for entry in from_zero.entries if isinstance(entry, Change) and entry.task is not None]
-    rows = [(*task_row(task)[:9], fold_text(task.description)) for task in tasks]
+    rows = [(*task_to_row(task)[:9], fold_text(task.description)) for task in tasks]
     labels = [(label, task.id) for task in tasks for label in task.labels]
     ((generation, last_id, first, _),) = await session.write_alone(
-        _ADD, len(tasks), *columns_of(rows, 10), *columns_of(labels, 2)
+        _INSERT_TASKS, len(tasks), *transpose(rows, 10), *transpose(labels, 2)
     )
-    return await _decided(Ledger(generation, last_id=last_id, last_seq=first), commits)
+    return await _decide_group(Ledger(generation, last_id=last_id, last_seq=first), commits)
 
 
-async def _decided(ledger: Ledger, commits: Sequence[Commit]) -> Written:
-    """What the ledger, which is brought up to date, says to `commits`."""
+async def _decide_group(ledger: Ledger, commits: Sequence[Commit]) -> GroupResult:
+    """Decides `commits`, and brings the ledger up to date."""
     outcomes, entries = await decide_all(ledger, commits)
-    return Written(outcomes, entries, ledger.position)
+    return GroupResult(outcomes, entries, ledger.position)
 
 
 async def _read(
     session: Session, task_ids: set[int], idempotency_keys: set[_Name], record_names: set[_Name]
 ) -> tuple[Ledger, dict[int, Task]]:
-    """The ledger of what is named, and the tasks that were there.
+    """Returns a ledger that knows what is named, and the tasks in it.
 
     Each statement has a snapshot of its own (READ COMMITTED), taken after the lock.
     """
-    rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if bounded(task_id) == task_id])
+    rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if clamp_int64(task_id) == task_id])
     generation, last_id, last_seq = rows[0][:3]
-    found = {task.id: task for task in await in_turns(task_of, [row[3:] for row in rows if row[3] is not None])}
+    found = {task.id: task for task in await in_turns(task_from_row, [row[3:] for row in rows if row[3] is not None])}
     idempotency_records: dict[_Name, IdempotencyRecord] = {}
     if idempotency_keys:
-        for row in await session.fetch(_RETRY_KEYS, *columns_of(idempotency_keys, 2)):
-            idempotency_records[row[0], row[1]] = await load_remembered(row)
+        for row in await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(idempotency_keys, 2)):
+            idempotency_records[row[0], row[1]] = await load_idempotency_record(row)
     records: dict[_Name, Record] = {}
     if record_names:
-        for row in await session.fetch(_RECORDS, *columns_of(record_names, 2)):
-            records[row[0], row[1]] = record_of(row)
+        for row in await session.fetch(_RECORDS, *transpose(record_names, 2)):
+            records[row[0], row[1]] = record_from_row(row)
     ledger = Ledger(
         generation,
         last_id=last_id,
@@ -203,7 +203,7 @@ async def _read(
 
 
 async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, Task], ledger: Ledger) -> None:
-    """Writes what was decided, where `found` are the tasks as they were and `ledger` is where the log is then."""
+    """Writes what was decided: `found` are the tasks before it, and `ledger` has the end of the log after it."""
     changes: list[Change] = []
     idempotency_records: list[Row] = []
     records: dict[_Name, Record] = {}
@@ -212,7 +212,7 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
             case Change():
                 changes.append(entry)
             case IdempotencyRecord():
-                idempotency_records.append(retry_key_row(entry))
+                idempotency_records.append(idempotency_record_to_row(entry))
             case Record(namespace, key):
                 records[namespace, key] = entry
             case Task() | StoreHeader():
@@ -221,23 +221,23 @@ async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, 
                 assert_never(entry)
     if changes:
         left = {change.task_id: change.task for change in changes}
-        kept = [(*task_row(task), fold_text(task.description)) for task in left.values() if task is not None]
-        removed = [task_id for task_id, task in left.items() if task is None and task_id in found]
+        kept = [(*task_to_row(task), fold_text(task.description)) for task in left.values() if task is not None]
+        deleted = [task_id for task_id, task in left.items() if task is None and task_id in found]
         labels_before = {(label, task_id) for task_id in left if task_id in found for label in found[task_id].labels}
         labels_after = {(label, task.id) for task in left.values() if task is not None for label in task.labels}
         await session.fetch(
-            _CHANGE,
-            *columns_of(kept, 12),
-            removed,
-            *columns_of(labels_after - labels_before, 2),
-            *columns_of(labels_before - labels_after, 2),
-            *columns_of(map(change_row, changes), 14),
+            _APPLY_CHANGES,
+            *transpose(kept, 12),
+            deleted,
+            *transpose(labels_after - labels_before, 2),
+            *transpose(labels_before - labels_after, 2),
+            *transpose(map(change_to_row, changes), 14),
             ledger.last_id,
             ledger.last_seq,
         )
     if idempotency_records:
-        await session.fetch(_REMEMBER, *columns_of(idempotency_records, 5))
-    if put := [record_row(record) for record in records.values() if record.version]:
-        await session.fetch(_PUT_RECORDS, *columns_of(put, 4))
+        await session.fetch(_INSERT_IDEMPOTENCY_RECORDS, *transpose(idempotency_records, 5))
+    if put := [record_to_row(record) for record in records.values() if record.version]:
+        await session.fetch(_PUT_RECORDS, *transpose(put, 4))
     if dropped := [name for name, record in records.items() if not record.version]:
-        await session.fetch(_DROP_RECORDS, *columns_of(dropped, 2))
+        await session.fetch(_DELETE_RECORDS, *transpose(dropped, 2))

@@ -1,7 +1,4 @@
-"""What can go wrong between here and the server, in the port's words.
-
-An error of asyncpg or of the operating system becomes an error of tasksvc here and nowhere else.
-"""
+"""Translates errors of asyncpg and of the operating system into errors of the port, here and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tasksvc import OutcomeUnknown, StoreFull, StoreUnavailable
 
 
 class NoServer(Exception):
-    """None of the servers of a URL took the connection."""
+    """No server of the URL accepted a connection."""
 
     def __init__(self, failures: list[tuple[str, Exception]]) -> None:
         self.errors = [error for _, error in failures]
@@ -24,14 +21,14 @@ class NoServer(Exception):
 
 
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, NoServer)
-"""All that a connection raises; TimeoutError is an OSError."""
+"""The errors that a connection raises; TimeoutError is an OSError."""
 
 
 _READ_ONLY = "25006"
 _NO_SUCH_TABLE = ("3F000", "42P01")
 _FULL = "53100"
 _TIMED_OUT = "57014"
-_AGAIN = (
+_RETRYABLE = (
     "40001",  # serialization failure
     "40P01",  # deadlock
     _READ_ONLY,  # the server was demoted: another one takes writes, or will soon
@@ -60,70 +57,74 @@ _POOLER_REFUSED = (
     "SSL required",
     "transaction blocks not allowed in statement pooling mode",
 )
-"""What PgBouncer says for good.  Its errors all have the same code, 08P01."""
+"""Parts of the permanent errors of PgBouncer, which all have the code 08P01."""
 _STATEMENT_POOLING = "statement pooling"
 
 
 class Failure(NamedTuple):
-    """What a failed attempt means."""
+    """What to do about a failed attempt."""
 
     error: StoreUnavailable
-    again: bool
-    """Nothing was written, and another attempt may do better."""
-    expire: bool
+    retryable: bool
+    """Whether nothing was written and another attempt may succeed."""
+    expire_pool: bool
     """Whether the other connections of the pool are as broken as this one."""
 
 
-def explained(error: Exception, *, name: str, committing: bool) -> Failure:
-    """The failure that `error` of the driver stands for, where the store is called `name`.
+def translate_error(error: Exception, *, name: str, committing: bool) -> Failure:
+    """Returns the failure that `error` of the driver stands for, where the store is called `name`.
 
     With `committing` the transaction may have been committed, unless the server says that it was not.
     """
     state = sqlstate(error)
-    refused = is_answer(error)
+    refused = is_server_error(error)
     if committing and not refused:
-        return Failure(
+        return _not_retryable(
             OutcomeUnknown(
                 f"{name} was lost while it committed ({reason(error)}): the write may be there or not."
                 " Send it again with the same idempotency key."
-            ),
-            again=False,
-            expire=False,
+            )
         )
     if state == _FULL:
-        return Failure(StoreFull(f"{name} has no room left: {reason(error)}."), again=False, expire=False)
+        return _not_retryable(StoreFull(f"{name} has no room left: {reason(error)}."))
     if state in _NO_SUCH_TABLE:
-        told = StoreUnavailable(f"The tables of {name} are gone: {reason(error)}. Restore them and start again.")
-        return Failure(told, again=False, expire=False)
+        return _not_retryable(
+            StoreUnavailable(f"The tables of {name} are gone: {reason(error)}. Restore them and start again.")
+        )
     if state == _TIMED_OUT:
-        told = StoreUnavailable(f"{name} took too long: {reason(error)}. Try again, or ask for less.")
-        return Failure(told, again=False, expire=False)
+        return _not_retryable(StoreUnavailable(f"{name} took too long: {reason(error)}. Try again, or ask for less."))
     if isinstance(error, TimeoutError):
-        return Failure(StoreUnavailable(f"{name} does not answer in time. Try again soon."), again=False, expire=False)
-    again = state in _AGAIN or not refused
+        return _not_retryable(StoreUnavailable(f"{name} does not answer in time. Try again soon."))
     return Failure(
-        StoreUnavailable(f"{name} cannot do this now: {reason(error)}."), again=again, expire=state == _READ_ONLY
+        StoreUnavailable(f"{name} cannot do this now: {reason(error)}."),
+        retryable=state in _RETRYABLE or not refused,
+        expire_pool=state == _READ_ONLY,
     )
 
 
+def _not_retryable(error: StoreUnavailable) -> Failure:
+    """Returns the failure of an attempt that isn't repeated."""
+    return Failure(error, retryable=False, expire_pool=False)
+
+
 @contextmanager
-def in_our_words(name: str, is_committing: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Raises what `explained()` says of an error of the driver."""
+def translating_errors(name: str, is_committing: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Raises what translate_error() makes of an error of the driver."""
     try:
         yield
     except DRIVER_ERRORS as error:
-        raise explained(error, name=name, committing=is_committing()).error from error
+        raise translate_error(error, name=name, committing=is_committing()).error from error
 
 
-def is_answer(error: Exception) -> bool:
-    """The server itself refused the statement, and goes on."""
+def is_server_error(error: Exception) -> bool:
+    """Returns whether the server itself refused the statement, and keeps the session."""
     return getattr(error, "severity_en", None) == "ERROR"
 
 
-def is_final(error: Exception) -> bool:
-    """It makes no sense to try to connect again."""
+def is_permanent(error: Exception) -> bool:
+    """Returns whether another attempt to connect can't succeed."""
     if isinstance(error, NoServer):
-        return all(map(is_final, error.errors))
+        return all(map(is_permanent, error.errors))
     if isinstance(error, asyncpg.PostgresError) and any(words in str(error) for words in _POOLER_REFUSED):
         return True
     if isinstance(error, asyncpg.ClientConfigurationError | ssl.SSLCertVerificationError | ValueError):
@@ -132,20 +133,20 @@ def is_final(error: Exception) -> bool:
 
 
 def advice(error: Exception) -> str:
-    """What to do about an error that is final."""
+    """Returns what to do about a permanent error."""
     if _STATEMENT_POOLING in str(error):
         return "Set pool_mode to session or transaction in PgBouncer, or connect to the server itself."
     return "Correct the URL or the server."
 
 
 def sqlstate(error: Exception) -> str | None:
-    """The server's code for `error`, if it is the server's."""
+    """Returns the SQLSTATE of `error`, or None if it isn't an error of the server."""
     state: str | None = getattr(error, "sqlstate", None)
     return state
 
 
 def reason(error: Exception) -> str:
-    """`error` in a few words, without a full stop."""
+    """Returns `error` in a few words, without a full stop."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):

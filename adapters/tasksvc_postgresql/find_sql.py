@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tasksvc import TASK_BYTES, Cursor, SortField, TaskQuery, fold_text
-from tasksvc_postgresql.rows import TASK_COLUMNS, bounded, micros
+from tasksvc_postgresql.rows import TASK_COLUMNS, clamp_int64, microseconds
 
 Statement = tuple[str, list[Any]]
 
@@ -17,7 +17,7 @@ _SIZE = f"({TASK_BYTES} + coalesce({_JSON_SIZES}, 0))"
 """json_size() of a row of tasks or changes."""
 
 
-class Listing(NamedTuple):
+class FindArgs(NamedTuple):
     """The arguments of a find()."""
 
     query: TaskQuery
@@ -39,7 +39,7 @@ def bounded_rows(rows: str, order: str) -> str:
     """
 
 
-def listing_statement(listing: Listing) -> Statement:
+def listing_statement(listing: FindArgs) -> Statement:
     """Statement and values for the header and `limit` + 1 tasks, in one snapshot.
 
     Each row has the generation and seq of the header, the sum of the sizes of the tasks up to this one,
@@ -57,8 +57,8 @@ def listing_statement(listing: Listing) -> Statement:
         order.insert(0, _due_key(query) if query.sort is SortField.DUE_AT else str(query.sort))
     further, direction = ("<", " DESC") if query.descending else (">", "")
     if after is not None:
-        last_id = values.put(bounded(after.id))
-        places = [last_id] if query.sort is SortField.ID else [values.put(_place(after, query.descending)), last_id]
+        last_id = values.put(clamp_int64(after.id))
+        places = [last_id] if query.sort is SortField.ID else [values.put(_seek(after, query.descending)), last_id]
         conditions.append(f"({', '.join(order)}) {further} ({', '.join(places)})")
         if query.sort is SortField.ID:  # of the labels too, so that their index is entered at the place
             conditions += [f"label{number}.task_id {further} {last_id}" for number in range(len(query.labels))]
@@ -161,19 +161,19 @@ def _filtered(query: TaskQuery, values: _Values) -> tuple[list[str], list[str]]:
     if query.done is not None:
         conditions.append(f"done = {values.put(query.done)}")
     if query.priority is not None:
-        conditions.append(f"priority = {values.put(bounded(query.priority))}")
+        conditions.append(f"priority = {values.put(clamp_int64(query.priority))}")
     if query.priority_min is not None:
-        conditions.append(f"priority >= {values.put(bounded(query.priority_min))}")
+        conditions.append(f"priority >= {values.put(clamp_int64(query.priority_min))}")
     if query.priority_max is not None:
-        conditions.append(f"priority <= {values.put(bounded(query.priority_max))}")
+        conditions.append(f"priority <= {values.put(clamp_int64(query.priority_max))}")
     if query.due_before is not None:
-        conditions.append(f"{is_due} AND {due_key} < {values.put(micros(query.due_before))}")
+        conditions.append(f"{is_due} AND {due_key} < {values.put(microseconds(query.due_before))}")
     if query.due_after is not None:
-        conditions.append(f"{is_due} AND {due_key} > {values.put(micros(query.due_after))}")
+        conditions.append(f"{is_due} AND {due_key} > {values.put(microseconds(query.due_after))}")
     if query.created_after is not None:
-        conditions.append(f"created_at > {values.put(micros(query.created_after))}")
+        conditions.append(f"created_at > {values.put(microseconds(query.created_after))}")
     if query.updated_after is not None:
-        conditions.append(f"updated_at > {values.put(micros(query.updated_after))}")
+        conditions.append(f"updated_at > {values.put(microseconds(query.updated_after))}")
     if query.q is not None:
         conditions.append(f"strpos(folded, {values.put(fold_text(query.q))}) > 0")
     return tables, conditions
@@ -187,8 +187,8 @@ def _due_key(query: TaskQuery) -> str:
     return f"coalesce(due_at, {_FIRST if query.descending else _LAST})"
 
 
-def _place(after: Cursor, descending: bool) -> int:
+def _seek(after: Cursor, descending: bool) -> int:
     """The value of a place, as it stands in the index."""
     if after.value is None:
         return _FIRST if descending else _LAST
-    return bounded(after.value) if isinstance(after.value, int) else micros(after.value)
+    return clamp_int64(after.value) if isinstance(after.value, int) else microseconds(after.value)

@@ -12,19 +12,19 @@ from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.settings import Host, Settings
 
 STATEMENTS = 100
-"""Prepared statements that a session keeps."""
-HEAD_START = 0.3
-"""Seconds that a server has to itself before the next one is tried as well."""
+"""The number of prepared statements that a session keeps."""
+CONNECTION_ATTEMPT_DELAY = 0.3
+"""Seconds before the next server is tried as well, as in RFC 8305, section 5."""
 
 
-class Servers:
+class HostConnector:
     """Connects to the server that takes writes, however the others fail or hang."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._hosts = list(settings.hosts)
         self._is_pooled = True
-        """The last connection was.  The first one is made as if, which does no harm where it is not."""
+        """Whether a pooler was behind the last connection.  True at first, which does no harm where there is none."""
 
     async def connect(self) -> Connection:
         """A new connection.  Raises NoServer, and TimeoutError after the timeout of a call."""
@@ -37,7 +37,7 @@ class Servers:
                     self._start_next(hosts, racing)
                     if not racing:
                         raise NoServer(failures)
-                    waiting = HEAD_START if len(racing) + len(failures) < len(self._hosts) else None
+                    waiting = CONNECTION_ATTEMPT_DELAY if len(racing) + len(failures) < len(self._hosts) else None
                     done, _ = await asyncio.wait(racing, timeout=waiting, return_when=asyncio.FIRST_COMPLETED)
                     for attempt in done:
                         host = racing.pop(attempt)

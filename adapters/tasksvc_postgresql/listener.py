@@ -1,4 +1,4 @@
-"""Waiting for changes: this process's own, and those that the server tells of."""
+"""Waits for changes, those of this process and those of which the server notifies it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tasksvc_postgresql.greeting import Connection
 POLL = 1.0
 """The longest wait in seconds while the server notifies of changes, in case a notification is lost."""
 POLL_DEAF = 0.1
-"""The same while there is no connection to listen on, or a pooler before the server."""
+"""The longest wait in seconds while no connection listens, as behind a pooler."""
 HEARTBEAT = 5.0
-"""Seconds after which a connection that says nothing is asked whether it still lives."""
+"""Seconds without a notification after which the connection is tested."""
 RECONNECT = 0.5
-"""Seconds between attempts to connect."""
+"""Seconds between two attempts to connect."""
 
 
 class Listener:
-    """Knows the number of the last change of which this process has heard."""
+    """Knows the last change that this process has noticed, and wakes those who wait for the next one."""
 
     def __init__(
         self,
@@ -37,20 +37,20 @@ class Listener:
         self._connect, self._schema, self._timeout = connect, schema, timeout
         self.poll, self.poll_deaf = poll, poll_deaf
         self.head = Position("", 0)
-        """As far as the log was seen to go."""
+        """The highest position of the log that was noticed."""
         self._changed = asyncio.Event()
         self._is_listening = False
         self._closed = False
         self._task: asyncio.Task[None] | None = None
 
-    def saw(self, head: Position) -> None:
-        """Wakes everything that waits for a change, if `head` is higher than before."""
+    def note(self, head: Position) -> None:
+        """Takes note of a position, and wakes everything that waits for a change if it is higher than before."""
         if head.generation != self.head.generation or head.seq > self.head.seq:
             self.head = head
             self._wake()
 
     async def wait(self, since: Position, *, timeout: float) -> None:
-        """Returns when there may be a change after `since`, or when it is time to look."""
+        """Returns when there may be a change after `since`, or when the polling interval has passed."""
         if self._closed or (self.head.generation == since.generation and self.head.seq > since.seq):
             return
         if self._task is None:  # nobody waited so far
@@ -61,7 +61,7 @@ class Listener:
                 await changed.wait()
 
     async def close(self) -> None:
-        """Ends the connection and all waits."""
+        """Closes the connection and ends all waits."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
@@ -83,7 +83,7 @@ class Listener:
             await asyncio.sleep(RECONNECT)
 
     async def _listen(self, connection: Connection) -> None:
-        """Until the connection is lost."""
+        """Listens until the connection is lost."""
         lost = asyncio.Event()
         connection.add_termination_listener(lambda _: lost.set())
         try:
@@ -99,7 +99,7 @@ class Listener:
             self._is_listening = False
             connection.terminate()
 
-    def _on_notification(self, _: object, pid: int, channel: str, told: str) -> None:
-        seq, generation, schema = told.split(" ", 2)
+    def _on_notification(self, _: object, pid: int, channel: str, payload: str) -> None:
+        seq, generation, schema = payload.split(" ", 2)
         if schema == self._schema:
-            self.saw(Position(generation, int(seq)))
+            self.note(Position(generation, int(seq)))

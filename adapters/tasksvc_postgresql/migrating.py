@@ -1,4 +1,4 @@
-"""The schema of a store: made, and brought up to date, by numbered SQL files."""
+"""Creates the schema of a store, and brings it up to date, by numbered SQL files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tasksvc_postgresql.settings import Settings, quoted
 _logger = logging.getLogger(__name__)
 
 LOCKS = 0x7461736B
-"""Of the advisory locks, those that are ours.  The second half of a lock's number is that of the schema."""
+"""The first half of the numbers of our advisory locks.  The second half is schema_number()."""
 
 
 def migrations() -> list[str]:
-    """The statements of each migration, in their order; the first one is number 1."""
+    """Returns the statements of each migration, in their order; the first one is number 1."""
     files = (
         file for file in resources.files(__package__).joinpath("migrations").iterdir() if file.name.endswith("sql")
     )
@@ -28,16 +28,16 @@ def migrations() -> list[str]:
 
 
 async def migrate(session: Session, settings: Settings) -> None:
-    """Brings the schema up to date in one transaction; where several processes try, one does it and the others wait.
+    """Brings the schema up to date in one transaction.  If several processes try, one does it and the others wait.
 
-    Raises StoreRefused where the schema is newer, is not ours, or may not be made.
+    Raises StoreRefused if the schema is newer, isn't ours, or may not be created.
     """
     steps = migrations()
-    if await _number(session, settings, SERVING, known=len(steps)) == len(steps):
+    if await _schema_version(session, settings, SERVING, known=len(steps)) == len(steps):
         return
     await session.begin("SET LOCAL statement_timeout = 0")
     await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", LOCKS, schema_number(settings.schema))
-    number = await _number(session, settings, SERVING, known=len(steps))
+    number = await _schema_version(session, settings, SERVING, known=len(steps))
     if number is None:
         if await may_make(session, settings):
             await session.execute(f"CREATE SCHEMA {quoted(settings.schema)}")
@@ -53,13 +53,13 @@ async def migrate(session: Session, settings: Settings) -> None:
         _logger.info("%s: schema %d, %s.", settings.name, len(steps), f"before {number}" if number else "new")
 
 
-async def require(session: Session, settings: Settings) -> None:
-    """Checks that there is a schema that this version reads.  Makes and changes nothing.
+async def require_current_schema(session: Session, settings: Settings) -> None:
+    """Checks that there is a schema that this version reads, and changes nothing.
 
     Raises SchemaOutdated, StoreRefused.
     """
     known = len(migrations())
-    number = await _number(session, settings, READING, known=known)
+    number = await _schema_version(session, settings, READING, known=known)
     if number is None:
         raise StoreRefused(
             f"There is no store in the schema {settings.schema} of {settings.name}."
@@ -72,10 +72,10 @@ async def require(session: Session, settings: Settings) -> None:
         )
 
 
-async def _number(session: Session, settings: Settings, needed: Privileges, *, known: int) -> int | None:
-    """The number of the last migration that was done; None where there is nothing yet.
+async def _schema_version(session: Session, settings: Settings, needed: Privileges, *, known: int) -> int | None:
+    """Returns the number of the last migration that was done, or None if there is no schema yet.
 
-    Raises StoreRefused where the schema is newer, is not ours, or the role lacks one of `needed`.
+    Raises StoreRefused if the schema is newer, isn't ours, or the role lacks one of `needed`.
     """
     tables = await session.fetch("SELECT tablename::text FROM pg_tables WHERE schemaname = $1", settings.schema)
     names = {name for (name,) in tables}
@@ -99,6 +99,6 @@ async def _number(session: Session, settings: Settings, needed: Privileges, *, k
 
 
 def schema_number(schema: str) -> int:
-    """A number for a schema, signed, of 32 bits."""
+    """Returns a signed 32-bit number for a schema."""
     number = zlib.crc32(schema.encode())
     return number - 2**32 if number >= 2**31 else number

@@ -1,4 +1,4 @@
-"""From the settings of a store to a server that answers and a schema that can be used."""
+"""Opens a store: waits for a server that answers, and prepares its schema."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from tasksvc import StoreRefused
-from tasksvc_postgresql.errors import DRIVER_ERRORS, advice, is_final, reason
+from tasksvc_postgresql.errors import DRIVER_ERRORS, advice, is_permanent, reason
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.hosts import Servers
+from tasksvc_postgresql.hosts import HostConnector
 from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings
 
 _logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-"""Seconds between two attempts; each pause is twice the one before."""
+"""Seconds between the first two attempts, and at most; each pause is twice the one before."""
 PATIENCE = 3_600.0
-"""Seconds that a migration may take, or that of another process may."""
+"""Seconds that a migration may take, in this process or in another one that it waits for."""
 
 
 Ready = Callable[[Session, Settings], Awaitable[None]]
-"""Sees to it that the schema can be used, or raises StoreRefused."""
+"""A function that prepares the schema, or raises StoreRefused."""
 
 
-async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> Connection:
-    """A connection to a store that is ready.  Raises StoreRefused, with the reason, where it is not.
+async def prepare(connector: HostConnector, settings: Settings, make_ready: Ready) -> Connection:
+    """Returns a connection to a store that is ready.  Raises StoreRefused, with the reason, if it isn't.
 
     A server that does not answer, or takes no writes, is waited for, up to the start timeout.
     """
@@ -35,9 +35,9 @@ async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> Co
     pause = FIRST_PAUSE
     while True:
         try:
-            return await _try(servers, settings, make_ready)
+            return await _try(connector, settings, make_ready)
         except DRIVER_ERRORS as error:
-            if is_final(error):
+            if is_permanent(error):
                 raise StoreRefused(f"{settings.name} refuses: {reason(error)}. {advice(error)}") from error
             if loop.time() + pause > end:
                 raise StoreRefused(
@@ -53,8 +53,8 @@ async def prepare(servers: Servers, settings: Settings, make_ready: Ready) -> Co
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
-async def _try(servers: Servers, settings: Settings, make_ready: Ready) -> Connection:
-    connection = await servers.connect()
+async def _try(connector: HostConnector, settings: Settings, make_ready: Ready) -> Connection:
+    connection = await connector.connect()
     try:
         if (encoding := connection.get_settings().server_encoding) != "UTF8":
             raise StoreRefused(

@@ -1,4 +1,4 @@
-"""Connections that are kept for the next one who needs one."""
+"""A pool of connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasksvc_postgresql.greeting import Connection
 
 
 class Pool:
-    """At most `size` connections, made when they are needed, taken in the order of the asking.
+    """At most `size` connections, opened when they are needed, and acquired in the order of the calls.
 
     asyncpg's own pool takes a turn of the loop, or a round trip, to get a connection back, and waits
     there for the network after a result is known.
@@ -22,17 +22,17 @@ class Pool:
         self._connect, self._size = connect, size
         self._free = asyncio.Semaphore(size)
         self._idle: list[Connection] = []
-        self._good: set[Connection] = set()
-        """Those that were not expired."""
+        self._live: set[Connection] = set()
+        """The connections that were not expired."""
         self._closed = False
 
     @property
     def is_exhausted(self) -> bool:
-        """Whoever comes now has to wait."""
+        """Whether acquire() has to wait now."""
         return self._free.locked()
 
-    async def take(self) -> Connection:
-        """A connection that nobody else uses, until it is given back.  Raises StoreClosed."""
+    async def acquire(self) -> Connection:
+        """Returns a connection for the caller alone, until its release().  Raises StoreClosed."""
         self._check_open()
         await self._free.acquire()
         try:
@@ -46,20 +46,20 @@ class Pool:
         except BaseException:
             self._free.release()
             raise
-        self._good.add(connection)
+        self._live.add(connection)
         return connection
 
-    def give_back(self, connection: Connection) -> None:
-        """Takes back a connection in the state of a new one, or one that is to be dropped."""
-        if connection in self._good and not connection.is_closed() and not self._closed:
+    def release(self, connection: Connection) -> None:
+        """Takes back a connection that is in the state of a new one; a closed or expired one is dropped."""
+        if connection in self._live and not connection.is_closed() and not self._closed:
             self._idle.append(connection)
         else:
             self._drop(connection)
         self._free.release()
 
     def expire(self) -> None:
-        """Lets no connection be used again, once it is given back."""
-        self._good.clear()
+        """Drops all idle connections now, and all others at their release()."""
+        self._live.clear()
         while self._idle:
             self._drop(self._idle.pop())
 
@@ -72,8 +72,8 @@ class Pool:
                     await self._free.acquire()
                 while self._idle:
                     await self._idle[-1].close()
-                    self._good.discard(self._idle.pop())
-        for connection in (*self._idle, *self._good):
+                    self._live.discard(self._idle.pop())
+        for connection in (*self._idle, *self._live):
             self._drop(connection)
         self._idle.clear()
 
@@ -82,5 +82,5 @@ class Pool:
             raise StoreClosed("The store is closed.")
 
     def _drop(self, connection: Connection) -> None:
-        self._good.discard(connection)
+        self._live.discard(connection)
         connection.terminate()

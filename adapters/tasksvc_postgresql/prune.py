@@ -1,11 +1,11 @@
-"""Dropping what is old."""
+"""Deletes old changes and idempotency keys."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from tasksvc_postgresql.retrying import Session
-from tasksvc_postgresql.rows import micros
+from tasksvc_postgresql.rows import microseconds
 
 _OLDEST_CHANGES = """
     SELECT generation, last_seq, page.*
@@ -14,13 +14,13 @@ _OLDEST_CHANGES = """
     ) page ON true
     ORDER BY page.seq
 """
-_DROP_CHANGES = """
+_DELETE_CHANGES = """
     WITH updated AS (
         UPDATE store SET pruned_seq = greatest(pruned_seq, $2) WHERE generation = $1 RETURNING pruned_seq
     )
     DELETE FROM changes USING updated WHERE seq <= updated.pruned_seq
 """
-_DROP_RETRY_KEYS = """
+_DELETE_IDEMPOTENCY_KEYS = """
     WITH old AS (
         SELECT scope, value FROM idempotency_keys WHERE at < $1 ORDER BY at, scope, value LIMIT $2 + 1
     ), dropped AS (
@@ -31,15 +31,15 @@ _DROP_RETRY_KEYS = """
 
 
 async def prune(session: Session, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-    """As the port's prune() does; the log and the keys in a transaction each."""
+    """Does TaskRepository.prune(), the log and the keys in a transaction each."""
     oldest = await session.fetch(_OLDEST_CHANGES, limit + 1)
     generation, head = oldest[0][:2]
-    before, old = micros(log_before), 0
+    before, old = microseconds(log_before), 0
     for _, _, seq, at in oldest:
         if seq is None or (at >= before and head - seq < log_keep):
             break
         old += 1
     if old:
-        await session.write_alone(_DROP_CHANGES, generation, oldest[min(old, limit) - 1][2])
-    ((expired,),) = await session.write_alone(_DROP_RETRY_KEYS, micros(keys_before), limit)
+        await session.write_alone(_DELETE_CHANGES, generation, oldest[min(old, limit) - 1][2])
+    ((expired,),) = await session.write_alone(_DELETE_IDEMPOTENCY_KEYS, microseconds(keys_before), limit)
     return old > limit or expired > limit

@@ -1,4 +1,4 @@
-"""What operators do with a store while others serve it: reading all of it, checking it."""
+"""Reads and checks a store for operators, also while other processes serve it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator, Sequence
 from tasksvc import Entry, StoreReader
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.dump import dump
-from tasksvc_postgresql.errors import in_our_words
+from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.hosts import Servers
-from tasksvc_postgresql.migrating import require
+from tasksvc_postgresql.hosts import HostConnector
+from tasksvc_postgresql.migrating import require_current_schema
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.settings import Settings
 
 
 class PostgreSQLReader(StoreReader):
-    """A store that is there.  Its sessions cannot write."""
+    """Reads an existing store, in sessions that can't write."""
 
-    def __init__(self, servers: Servers, settings: Settings) -> None:
-        self._servers, self._name = servers, settings.name
+    def __init__(self, connector: HostConnector, settings: Settings) -> None:
+        self._connector, self._name = connector, settings.name
 
     async def dump(self) -> AsyncIterator[Entry]:
         async with self._connected() as connection:
@@ -33,20 +33,20 @@ class PostgreSQLReader(StoreReader):
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
-        with in_our_words(self._name):
-            connection = await self._servers.connect()
+        with translating_errors(self._name):
+            connection = await self._connector.connect()
         try:
             yield connection
         finally:
             connection.terminate()
 
     async def close(self) -> None:
-        """Does nothing: each call has a connection of its own."""
+        """Does nothing, since each call has a connection of its own."""
 
 
 async def open_to_read(settings: Settings) -> PostgreSQLReader:
-    """The store that is there already, at the schema of this version.  Raises StoreRefused."""
-    servers = Servers(settings)
-    connection = await prepare(servers, settings, require)
+    """Opens an existing store with the schema of this version for reading.  Raises StoreRefused."""
+    connector = HostConnector(settings)
+    connection = await prepare(connector, settings, require_current_schema)
     connection.terminate()
-    return PostgreSQLReader(servers, settings)
+    return PostgreSQLReader(connector, settings)

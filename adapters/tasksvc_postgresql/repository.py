@@ -1,4 +1,4 @@
-"""TaskRepository on PostgreSQL."""
+"""The TaskRepository on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tasksvc import (
     Write,
     resolve_position,
 )
-from tasksvc_postgresql.batching import Grouping
+from tasksvc_postgresql.batching import DeadlineBatcher
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.commit import write
 from tasksvc_postgresql.dump import dump, restore
-from tasksvc_postgresql.errors import in_our_words
+from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.find_sql import (
-    Listing,
+    FindArgs,
     bounded_rows,
     counting_statement,
     how_many,
@@ -44,16 +44,24 @@ from tasksvc_postgresql.find_sql import (
     listing_statement,
 )
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.hosts import Servers
+from tasksvc_postgresql.hosts import HostConnector
 from tasksvc_postgresql.lineage import Lineage, renew
 from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
-from tasksvc_postgresql.retrying import Connections, Session
-from tasksvc_postgresql.rows import CHANGE_COLUMNS, RECORD_COLUMNS, TASK_COLUMNS, bounded, change_of, record_of, task_of
+from tasksvc_postgresql.retrying import RetryingExecutor, Session
+from tasksvc_postgresql.rows import (
+    CHANGE_COLUMNS,
+    RECORD_COLUMNS,
+    TASK_COLUMNS,
+    change_from_row,
+    clamp_int64,
+    record_from_row,
+    task_from_row,
+)
 from tasksvc_postgresql.settings import Settings
-from tasksvc_postgresql.sharing import Sharing
+from tasksvc_postgresql.sharing import SingleFlight
 from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 
 _logger = logging.getLogger(__name__)
@@ -66,7 +74,7 @@ _CHANGES = f"""
     ORDER BY seq
 """
 _UNBOUNDED = 2**62
-"""Bytes.  More than any page has."""
+"""A number of bytes that no page reaches."""
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"
 
@@ -74,24 +82,26 @@ Answer = TypeVar("Answer")
 
 
 class PostgreSQLRepository(TaskRepository):
-    """Any number of these, in any number of processes, serve one schema."""
+    """Serves one schema, beside any number of others, in any number of processes."""
 
-    def __init__(self, servers: Servers, settings: Settings) -> None:
-        self._servers, self._settings = servers, settings
+    def __init__(self, connector: HostConnector, settings: Settings) -> None:
+        self._connector, self._settings = connector, settings
         self._lineage = Lineage(settings)
-        self._connections = Connections(settings, self._connect)
-        self._commits: Grouping[Commit, CommitResult] = Grouping(self._connections, self._write, weight=_weight)
-        self._gets: Grouping[int, Found] = Grouping(self._connections, self._read)
-        self._finds = Sharing(self._find, self._connections.deadline)
-        self._counts = Sharing(self._count, self._connections.deadline)
+        self._executor = RetryingExecutor(settings, self._connect)
+        self._commits: DeadlineBatcher[Commit, CommitResult] = DeadlineBatcher(
+            self._executor, self._write, weight=_weight
+        )
+        self._gets: DeadlineBatcher[int, Found] = DeadlineBatcher(self._executor, self._read)
+        self._finds = SingleFlight(self._find, self._executor.deadline)
+        self._counts = SingleFlight(self._count, self._executor.deadline)
         self._scans = asyncio.Semaphore(settings.pool_size // 2)
-        """Searches and counts read many tasks, so they get only some of the connections."""
+        """Limits searches and counts, which read many tasks, to some of the connections."""
         self._transfers: set[Connection] = set()
-        self._listener = Listener(servers.connect, settings.schema, settings.timeout)
+        self._listener = Listener(connector.connect, settings.schema, settings.timeout)
         self._closed = False
 
     async def _connect(self) -> Connection:
-        connection = await self._servers.connect()
+        connection = await self._connector.connect()
         try:
             await self._check_state(Session(connection, timeout=self._settings.timeout))
         except BaseException:
@@ -100,8 +110,8 @@ class PostgreSQLRepository(TaskRepository):
         return connection
 
     async def _check_state(self, session: Session) -> None:
-        """Raises what the driver does, and ReadOnlySQLTransactionError."""
-        self._listener.saw(await self._lineage.check(session, self._listener.head))
+        """Checks the lineage of the store.  Raises what the driver does, and ReadOnlySQLTransactionError."""
+        self._listener.note(await self._lineage.check(session, self._listener.head))
 
     # ------------------------------------------------------------ writing
 
@@ -112,7 +122,7 @@ class PostgreSQLRepository(TaskRepository):
 
     async def _write(self, session: Session, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         written = await write(session, commits)
-        self._listener.saw(written.position)
+        self._listener.note(written.position)
         return written.outcomes
 
     # ------------------------------------------------------------ reading
@@ -121,42 +131,42 @@ class PostgreSQLRepository(TaskRepository):
         return await self._gets(task_id)
 
     async def _read(self, session: Session, task_ids: Sequence[int]) -> Sequence[Found | Exception]:
-        wanted = [task_id for task_id in task_ids if bounded(task_id) == task_id]
-        found = {row[1]: Found(task_of(row[1:]), row[0]) for row in await session.fetch(_TASKS, wanted)}
+        wanted = [task_id for task_id in task_ids if clamp_int64(task_id) == task_id]
+        found = {row[1]: Found(task_from_row(row[1:]), row[0]) for row in await session.fetch(_TASKS, wanted)}
         return [found.get(task_id) or TaskNotFound(task_id) for task_id in task_ids]
 
     async def find(
         self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
     ) -> Page:
         self._check_open()
-        return await self._finds(Listing(query, after, limit, max_bytes))
+        return await self._finds(FindArgs(query, after, limit, max_bytes))
 
-    async def _find(self, listing: Listing, deadline: float) -> Page:
+    async def _find(self, listing: FindArgs, deadline: float) -> Page:
         work = partial(self._list, listing)
         if is_indexed(listing.query):
-            return await self._connections.run(work, deadline=deadline)
+            return await self._executor.run(work, deadline=deadline)
         return await self._scan(work, deadline)
 
     def needs_scan(self, query: TaskQuery) -> bool:
         return not is_indexed(query)
 
     async def _scan(self, work: Callable[[Session], Awaitable[Answer]], deadline: float) -> Answer:
-        """What `work` gives, which reads many tasks."""
+        """Returns what `work` returns, which reads many tasks."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self._scans.acquire()
         except TimeoutError:
             raise StoreUnavailable("Too many searches run already. Try again soon.") from None
         try:
-            return await self._connections.run(work, deadline=deadline)
+            return await self._executor.run(work, deadline=deadline)
         finally:
             self._scans.release()
 
-    async def _list(self, listing: Listing, session: Session) -> Page:
+    async def _list(self, listing: FindArgs, session: Session) -> Page:
         statement, values = listing_statement(listing)
         rows = await session.fetch(statement, *values)
         count = how_many([row[2] for row in rows], listing.limit, listing.max_bytes)
-        tasks = [task_of(row[3:]) for row in rows[:count] if row[3] is not None]
+        tasks = [task_from_row(row[3:]) for row in rows[:count] if row[3] is not None]
         following = listing.query.cursor(tasks[-1]) if len(rows) > count else None
         generation, seq = rows[0][:2]
         return Page(tasks, following, Position(generation, seq))
@@ -176,14 +186,16 @@ class PostgreSQLRepository(TaskRepository):
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
-        return await self._connections.run(partial(self._read_changes, since, limit, max_bytes))
+        return await self._executor.run(partial(self._read_changes, since, limit, max_bytes))
 
     async def _read_changes(self, since: Position, limit: int, max_bytes: int | None, session: Session) -> ChangePage:
-        rows = await session.fetch(_CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, bounded(since.seq), limit)
+        rows = await session.fetch(
+            _CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, clamp_int64(since.seq), limit
+        )
         generation, pruned_seq, last_seq = rows[0][:3]
         start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
         count = how_many([row[3] for row in rows], limit, max_bytes)
-        changes = [change_of(row[4:]) for row in rows[:count] if row[4] is not None]
+        changes = [change_from_row(row[4:]) for row in rows[:count] if row[4] is not None]
         end = changes[-1].seq if changes else start
         return ChangePage(changes, Position(generation, end), end < last_seq)
 
@@ -194,19 +206,19 @@ class PostgreSQLRepository(TaskRepository):
 
     async def record(self, namespace: str, key: str) -> Record | None:
         self._check_open()
-        rows = await self._connections.run(lambda session: session.fetch(_RECORD, namespace, key))
-        return record_of(rows[0]) if rows else None
+        rows = await self._executor.run(lambda session: session.fetch(_RECORD, namespace, key))
+        return record_from_row(rows[0]) if rows else None
 
     async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self._check_open()
-        rows = await self._connections.run(lambda session: session.fetch(_RECORDS, namespace, after, limit))
-        return [record_of(row) for row in rows]
+        rows = await self._executor.run(lambda session: session.fetch(_RECORDS, namespace, after, limit))
+        return [record_from_row(row) for row in rows]
 
-    # ------------------------------------------------------------ keeping house
+    # ------------------------------------------------------------ maintenance
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
         self._check_open()
-        return await self._connections.run(
+        return await self._executor.run(
             lambda session: prune(
                 session, log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit
             )
@@ -219,11 +231,11 @@ class PostgreSQLRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         async with self._transfer() as connection:
-            self._listener.saw(await restore(connection, self._settings.name, entries))
+            self._listener.note(await restore(connection, self._settings.name, entries))
 
     async def renew(self) -> None:
         self._check_open()
-        self._listener.saw(await self._connections.run(renew))
+        self._listener.note(await self._executor.run(renew))
 
     async def check(self) -> Sequence[str]:
         async with self._transfer() as connection:
@@ -231,10 +243,10 @@ class PostgreSQLRepository(TaskRepository):
 
     @contextlib.asynccontextmanager
     async def _transfer(self) -> AsyncIterator[Connection]:
-        """A connection beside the pool, for work that takes long."""
+        """Opens a connection beside the pool, for work that takes long."""
         self._check_open()
-        with in_our_words(self._settings.name):
-            connection = await self._servers.connect()
+        with translating_errors(self._settings.name):
+            connection = await self._connector.connect()
         self._transfers.add(connection)
         try:
             yield connection
@@ -244,7 +256,7 @@ class PostgreSQLRepository(TaskRepository):
 
     async def ping(self) -> None:
         self._check_open()
-        await self._connections.run(self._check_state)
+        await self._executor.run(self._check_state)
 
     async def close(self) -> None:
         if self._closed:
@@ -257,7 +269,7 @@ class PostgreSQLRepository(TaskRepository):
         await self._listener.close()
         for connection in self._transfers:
             connection.terminate()
-        await self._connections.close()
+        await self._executor.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -265,16 +277,16 @@ class PostgreSQLRepository(TaskRepository):
 
 
 def _weight(commit: Commit) -> int:
-    """About how many tasks `commit` writes."""
+    """Returns about how many tasks `commit` writes."""
     return sum(len(write.task_ids) if isinstance(write, DeleteMatching) else 1 for write in commit.writes)
 
 
 async def open_postgresql(settings: Settings) -> PostgreSQLRepository:
-    """A repository whose schema is up to date.  Raises StoreRefused, StoreUnavailable."""
-    servers = Servers(settings)
-    connection = await prepare(servers, settings, migrate)
+    """Opens a repository, and migrates its schema.  Raises StoreRefused, StoreUnavailable."""
+    connector = HostConnector(settings)
+    connection = await prepare(connector, settings, migrate)
     try:
-        with in_our_words(settings.name):
+        with translating_errors(settings.name):
             await warn_of_asynchronous_standbys(Session(connection, timeout=settings.timeout), settings.name)
     finally:
         connection.terminate()
@@ -284,7 +296,7 @@ async def open_postgresql(settings: Settings) -> PostgreSQLRepository:
             " are polled for. Connect to the server itself where you can, since each process has a pool of its own.",
             settings.name,
         )
-    repository = PostgreSQLRepository(servers, settings)
+    repository = PostgreSQLRepository(connector, settings)
     try:
         await repository.ping()
     except BaseException:

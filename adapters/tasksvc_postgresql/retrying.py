@@ -1,4 +1,4 @@
-"""Work on a connection: within a deadline, and again where that helps."""
+"""Runs work on a connection, within a deadline, and again if that may help."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any, TypeVar
 import asyncpg
 
 from tasksvc import StoreUnavailable
-from tasksvc_postgresql.errors import DRIVER_ERRORS, Failure, explained, is_answer
+from tasksvc_postgresql.errors import DRIVER_ERRORS, Failure, is_server_error, translate_error
 from tasksvc_postgresql.greeting import READ_COMMITTED, Connection
 from tasksvc_postgresql.pool import Pool
 from tasksvc_postgresql.rows import Row
-from tasksvc_postgresql.settings import SERVER_SHARE, Settings
+from tasksvc_postgresql.settings import STATEMENT_TIMEOUT_SHARE, Settings
 
-PAUSES = (0.0, 0.05, 0.2)
-"""Seconds before each further attempt, as far as the deadline allows."""
+RETRY_DELAYS = (0.0, 0.05, 0.2)
+"""Seconds before each further attempt, if the deadline allows it."""
 
 Result = TypeVar("Result")
 
 
 class Session:
-    """A connection for one attempt at some work, and how far that has come."""
+    """A connection for one attempt at some work, which knows whether the attempt is committing."""
 
     def __init__(self, connection: Connection, *, timeout: float | None = None) -> None:
-        """`timeout`: seconds for each statement, where the work as a whole has no deadline."""
+        """`timeout`: seconds for each statement, if the work as a whole has no deadline."""
         self._connection, self._timeout = connection, timeout
         self.committing = False
-        """What was sent may be committed, whatever happens to the connection now."""
+        """Whether the transaction may be committed by now, even if the connection is lost."""
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
-        """The rows of a statement that writes nothing, or that is part of a transaction."""
+        """Returns the rows of a statement that writes nothing, or that is part of a transaction."""
         begins = self._connection.is_pooled and not self._connection.is_in_transaction()
         if begins:
             await self.begin()
@@ -41,17 +41,17 @@ class Session:
         return rows
 
     async def execute(self, statements: str) -> None:
-        """Statements without values, in one round trip."""
+        """Executes statements without values, in one round trip."""
         await self._connection.execute(statements, timeout=self._timeout)
 
     async def copy(self, table: str, columns: str, rows: Sequence[Row]) -> None:
-        """Adds rows to a table, fast."""
+        """Inserts rows into a table with COPY."""
         await self._connection.copy_records_to_table(
             table, columns=columns.split(", "), records=rows, timeout=self._timeout
         )
 
     async def write_alone(self, statement: str, *values: Any) -> list[Any]:
-        """The rows of a statement that writes and is a transaction of its own."""
+        """Returns the rows of a statement that writes and is a transaction of its own."""
         if self._connection.is_pooled:
             await self.begin()
             rows = await self.fetch(statement, *values)
@@ -77,7 +77,7 @@ class Session:
         return answer
 
 
-class Connections:
+class RetryingExecutor:
     """Runs the statements of a store on connections of its pool, and repeats what may be repeated."""
 
     def __init__(self, settings: Settings, connect: Callable[[], Awaitable[Connection]]) -> None:
@@ -87,36 +87,35 @@ class Connections:
         self._settling: set[asyncio.Task[None]] = set()
 
     def deadline(self) -> float:
-        """When a call that comes in now has to end, on the clock of the loop."""
+        """Returns when a call that starts now has to end, on the clock of the loop."""
         return self._loop.time() + self._settings.timeout
 
-    def left(self, deadline: float) -> float:
-        """The part of a call's time that is left until `deadline`, 0 to 1."""
+    def time_left(self, deadline: float) -> float:
+        """Returns the fraction (0 to 1) of a call's timeout that is left until `deadline`."""
         return (deadline - self._loop.time()) / self._settings.timeout
 
     async def run(self, work: Callable[[Session], Awaitable[Result]], *, deadline: float | None = None) -> Result:
-        """What `work` gives.  It is called again after an attempt that wrote nothing, if that may help.
+        """Returns what `work` returns.  It is called again after an attempt that wrote nothing, if that may help.
 
-        A transaction that it leaves open by raising is rolled back.  What the driver raises comes
-        out as a StoreUnavailable.
+        A transaction that it leaves open by raising is rolled back.  Errors of the driver become a StoreUnavailable.
         """
         deadline = self.deadline() if deadline is None else deadline
-        pauses = iter(PAUSES)
+        pauses = iter(RETRY_DELAYS)
         while True:
             session: Session | None = None
-            has_time = self.left(deadline) > SERVER_SHARE
+            has_time = self.time_left(deadline) > STATEMENT_TIMEOUT_SHARE
             try:
                 async with asyncio.timeout_at(deadline) as timeout:
-                    connection = await self._pool.take()
+                    connection = await self._pool.acquire()
                     session = Session(connection)
                     return await self._do(work, session, connection, timeout)
             except DRIVER_ERRORS as error:
-                failure = self._explained(error, session)
+                failure = self._translate_error(error, session)
                 # Where the server had the time to give up by itself and was silent, its other connections hang too.
-                if failure.expire or (has_time and session is not None and isinstance(error, TimeoutError)):
+                if failure.expire_pool or (has_time and session is not None and isinstance(error, TimeoutError)):
                     self._pool.expire()
                 pause = next(pauses, None)
-                if not failure.again or pause is None or self._loop.time() + pause >= deadline:
+                if not failure.retryable or pause is None or self._loop.time() + pause >= deadline:
                     raise failure.error from error
             await asyncio.sleep(pause)
 
@@ -130,19 +129,19 @@ class Connections:
         try:
             result = await work(session)
         except BaseException as error:
-            if isinstance(error, Exception) and (is_answer(error) or not isinstance(error, DRIVER_ERRORS)):
+            if isinstance(error, Exception) and (is_server_error(error) or not isinstance(error, DRIVER_ERRORS)):
                 await self._roll_back(connection)
             elif isinstance(error, asyncio.CancelledError) and not timeout.expired():
-                self._calm_down(connection)
+                self._settle_later(connection)
             else:
                 connection.terminate()
-                self._pool.give_back(connection)
+                self._pool.release(connection)
             raise
-        self._pool.give_back(connection)
+        self._pool.release(connection)
         return result
 
     async def _roll_back(self, connection: Connection) -> None:
-        """Ends the transaction of a connection that is sound otherwise."""
+        """Rolls back the transaction of a connection that can be used again."""
         try:
             if connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
@@ -151,10 +150,10 @@ class Connections:
             if not isinstance(error, DRIVER_ERRORS):
                 raise
         finally:
-            self._pool.give_back(connection)
+            self._pool.release(connection)
 
-    def _calm_down(self, connection: Connection) -> None:
-        """Gives the connection back as soon as the server has ended what was cancelled, which asyncpg has asked it to.
+    def _settle_later(self, connection: Connection) -> None:
+        """Releases the connection as soon as the server has ended what was cancelled, which asyncpg has asked it to.
 
         A connection that is dropped at once would leave the server at work.
         """
@@ -172,16 +171,16 @@ class Connections:
         except DRIVER_ERRORS:
             connection.terminate()
         finally:
-            self._pool.give_back(connection)
+            self._pool.release(connection)
 
-    def _explained(self, error: Exception, session: Session | None) -> Failure:
+    def _translate_error(self, error: Exception, session: Session | None) -> Failure:
         if session is None and isinstance(error, TimeoutError) and self._pool.is_exhausted:
             told = f"All {self._settings.pool_size} connections to {self._settings.name} are in use. Try again soon."
-            return Failure(StoreUnavailable(told), again=False, expire=False)
-        return explained(error, name=self._settings.name, committing=session is not None and session.committing)
+            return Failure(StoreUnavailable(told), retryable=False, expire_pool=False)
+        return translate_error(error, name=self._settings.name, committing=session is not None and session.committing)
 
     async def close(self) -> None:
-        """Waits for the work at hand, but not for long, and drops all connections."""
+        """Waits for running work, at most for the timeout of a call, and drops all connections."""
         if self._settling:
             await asyncio.wait(self._settling)
         await self._pool.close(timeout=self._settings.timeout)

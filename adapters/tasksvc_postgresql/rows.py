@@ -1,4 +1,4 @@
-"""Tasks, changes and what else a store holds as rows, and back."""
+"""Converts tasks, changes, records and idempotency keys to rows, and back."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ Row = Sequence[Any]
 TASK_COLUMNS = (
     "id, description, done, completed_at, due_at, priority, labels, metadata, created_at, updated_at, version"
 )
-"""In the order of task_of() and task_row()."""
+"""The columns in the order of task_from_row() and task_to_row()."""
 CHANGE_COLUMNS = "seq, kind, at, task_id, " + TASK_COLUMNS.removeprefix("id, ")
 RECORD_COLUMNS = "namespace, key, value, version"
-RETRY_KEY_COLUMNS = "scope, value, fingerprint, at, results"
+IDEMPOTENCY_RECORD_COLUMNS = "scope, value, fingerprint, at, results"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _INTEGER_MAX = 2**63 - 1
 
 
-def micros(at: datetime) -> int:
-    """Microseconds since 1970."""
+def microseconds(at: datetime) -> int:
+    """Returns the microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 
-def moment(at: int) -> datetime:
-    """The time that micros() gave."""
+def from_microseconds(at: int) -> datetime:
+    """Returns the time of which microseconds() returned `at`."""
     return _EPOCH + timedelta(0, 0, at)
 
 
-def bounded(number: int) -> int:
-    """`number`, or the nearest one that the server's integers reach; it compares with all of them alike."""
+def clamp_int64(number: int) -> int:
+    """Returns `number`, or the nearest 64-bit integer, which compares with all columns alike."""
     return max(-_INTEGER_MAX - 1, min(number, _INTEGER_MAX))
 
 
-def task_row(task: Task) -> Row:
-    """The columns of a task."""
+def task_to_row(task: Task) -> Row:
+    """Returns the row of a task, without `folded`."""
     return (
         task.id,
         task.description,
         task.done,
-        None if task.completed_at is None else micros(task.completed_at),
-        None if task.due_at is None else micros(task.due_at),
+        None if task.completed_at is None else microseconds(task.completed_at),
+        None if task.due_at is None else microseconds(task.due_at),
         task.priority,
         to_json(task.labels),
         to_json(task.metadata),
-        micros(task.created_at),
-        micros(task.updated_at),
+        microseconds(task.created_at),
+        microseconds(task.updated_at),
         task.version,
     )
 
 
-def task_of(row: Row) -> Task:
-    """The task of its columns."""
+def task_from_row(row: Row) -> Task:
+    """Returns the task in a row of TASK_COLUMNS."""
     (task_id, description, done, completed, due, priority, labels, metadata, created, updated, version) = row
     return Task(
         task_id,
         description,
         done,
-        None if completed is None else moment(completed),
-        None if due is None else moment(due),
+        None if completed is None else from_microseconds(completed),
+        None if due is None else from_microseconds(due),
         priority,
         () if labels == "[]" else tuple(codec.loads(labels)),
         {} if metadata == "{}" else codec.load_object(metadata),
-        moment(created),
-        moment(updated),
+        from_microseconds(created),
+        from_microseconds(updated),
         version,
     )
 
@@ -76,54 +76,62 @@ def task_of(row: Row) -> Task:
 _NO_TASK: Row = (None,) * 10
 
 
-def change_row(change: Change) -> Row:
-    """The columns of a change."""
-    task = _NO_TASK if change.task is None else task_row(change.task)[1:]
-    return (change.seq, change.kind.value, micros(change.at), change.task_id, *task)
+def change_to_row(change: Change) -> Row:
+    """Returns the row of a change."""
+    task = _NO_TASK if change.task is None else task_to_row(change.task)[1:]
+    return (change.seq, change.kind.value, microseconds(change.at), change.task_id, *task)
 
 
-def change_of(row: Row) -> Change:
-    """The change of its columns."""
+def change_from_row(row: Row) -> Change:
+    """Returns the change in a row of CHANGE_COLUMNS."""
     seq, kind, at, *task = row
-    return Change(seq, ChangeKind(kind), moment(at), task[0], None if kind == ChangeKind.DELETED else task_of(task))
+    return Change(
+        seq,
+        ChangeKind(kind),
+        from_microseconds(at),
+        task[0],
+        None if kind == ChangeKind.DELETED else task_from_row(task),
+    )
 
 
-def record_row(record: Record) -> Row:
-    """The columns of a record."""
+def record_to_row(record: Record) -> Row:
+    """Returns the row of a record."""
     return (record.namespace, record.key, to_json(record.value), record.version)
 
 
-def record_of(row: Row) -> Record:
-    """The record of its columns."""
+def record_from_row(row: Row) -> Record:
+    """Returns the record in a row of RECORD_COLUMNS."""
     namespace, key, value, version = row
     return Record(namespace, key, codec.loads(value), version)
 
 
-def retry_key_row(remembered: IdempotencyRecord) -> Row:
-    """The columns of an idempotency key that was used."""
-    key, at, results = remembered
-    return (key.scope, key.value, key.fingerprint, micros(at), to_json(codec.results_to_json(results)))
+def idempotency_record_to_row(record: IdempotencyRecord) -> Row:
+    """Returns the row of an idempotency key, with the results of its commit."""
+    key, at, results = record
+    return (key.scope, key.value, key.fingerprint, microseconds(at), to_json(codec.results_to_json(results)))
 
 
-def remembered_of(row: Row) -> IdempotencyRecord:
-    """The idempotency key of its columns, with what its commit did."""
+def idempotency_record_from_row(row: Row) -> IdempotencyRecord:
+    """Returns the idempotency key in a row of IDEMPOTENCY_RECORD_COLUMNS."""
     scope, value, fingerprint, at, results = row
     return IdempotencyRecord(
-        IdempotencyKey(scope, value, fingerprint), moment(at), codec.results_from_json(codec.loads(results))
+        IdempotencyKey(scope, value, fingerprint), from_microseconds(at), codec.results_from_json(codec.loads(results))
     )
 
 
-async def load_remembered(row: Row) -> IdempotencyRecord:
-    """As remembered_of(), and lets others have their turn: the results of a batch can have 8 MiB."""
+async def load_idempotency_record(row: Row) -> IdempotencyRecord:
+    """Does what idempotency_record_from_row() does in turns, since the results of a batch can have 8 MiB."""
     scope, value, fingerprint, at, results = row
-    return IdempotencyRecord(IdempotencyKey(scope, value, fingerprint), moment(at), await load_results(results))
+    return IdempotencyRecord(
+        IdempotencyKey(scope, value, fingerprint), from_microseconds(at), await load_results(results)
+    )
 
 
-def columns_of(rows: Iterable[Row], count: int) -> list[Sequence[Any]]:
-    """The `count` columns of `rows`, for unnest()."""
+def transpose(rows: Iterable[Row], count: int) -> list[Sequence[Any]]:
+    """Returns the `count` columns of `rows`, for unnest()."""
     return list(zip(*rows, strict=True)) or [()] * count
 
 
 def to_json(value: Mapping[str, Any] | Sequence[Any]) -> str:
-    """`value` for a column of type json, which keeps the text as it is."""
+    """Returns `value` as text for a column of type json, which keeps the text as it is."""
     return codec.dumps(value).decode() if value else "{}" if isinstance(value, Mapping) else "[]"

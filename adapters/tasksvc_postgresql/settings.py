@@ -13,7 +13,7 @@ POOL_SIZE = 8
 TIMEOUT = 1.8
 START_TIMEOUT = 30.0
 
-SERVER_SHARE = 0.9
+STATEMENT_TIMEOUT_SHARE = 0.9
 """Of the time of a call: when the server gives up, so that it still answers and the connection stays usable."""
 
 _SCHEMA_BYTES = 63
@@ -91,9 +91,9 @@ def settings_of(url: StoreURL, *, to_read: bool = False) -> Settings:
         raise InvalidStoreURL(
             f"The schema of {url} must be a name of 1 to {_SCHEMA_BYTES} bytes that does not begin with pg_ or $."
         )
-    pool_size = int(_number(url, "pool_size", given.pop("pool_size", POOL_SIZE), at_least=2))
-    timeout = _number(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
-    start_timeout = _number(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
+    pool_size = int(_schema_version(url, "pool_size", given.pop("pool_size", POOL_SIZE), at_least=2))
+    timeout = _schema_version(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
+    start_timeout = _schema_version(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
     drivers = {name: text for name, text in given.items() if name in _DRIVERS}
     asked = {name: text for name, text in given.items() if name not in _DRIVERS}
     scheme, netloc, path, _, _ = urlsplit(url.reveal())
@@ -129,7 +129,7 @@ def _check_files(url: StoreURL, given: dict[str, str]) -> None:
         )
 
 
-def _number(url: StoreURL, name: str, text: str | float, *, at_least: float) -> float:
+def _schema_version(url: StoreURL, name: str, text: str | float, *, at_least: float) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -164,7 +164,7 @@ def _defaults(timeout: float) -> dict[str, str]:
     """
     return {
         "application_name": "tasksvc",
-        "statement_timeout": f"{int(timeout * SERVER_SHARE * 1_000)}ms",
+        "statement_timeout": f"{int(timeout * STATEMENT_TIMEOUT_SHARE * 1_000)}ms",
         "idle_in_transaction_session_timeout": f"{int(timeout * 500)}ms",
         "jit": "off",
     }

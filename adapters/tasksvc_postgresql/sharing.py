@@ -1,4 +1,4 @@
-"""Calls that ask for the same at the same time, answered together."""
+"""Answers concurrent calls for the same thing together."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Sharing(Generic[Key, Value]):
-    """Runs what is asked for once for all who asked before it started.
+class SingleFlight(Generic[Key, Value]):
+    """Runs equal calls once for all callers that came before the run started.
 
     So each answer is as fresh as if its caller had run it alone.  When all of its callers are cancelled,
-    so is what runs for them.
+    the run is cancelled too.
     """
 
     def __init__(self, run: Callable[[Key, float], Awaitable[Value]], deadline: Callable[[], float]) -> None:
-        """`run` is given the deadline of the caller who came first."""
+        """`run` gets the deadline of the first caller."""
         self._run, self._deadline = run, deadline
         self._waiting: dict[Key, asyncio.Task[Value]] = {}
         self._running: dict[Key, asyncio.Task[Value]] = {}
@@ -51,7 +51,7 @@ class Sharing(Generic[Key, Value]):
         return await self._run(key, deadline)
 
     def _forget(self, key: Key, task: asyncio.Task[Value]) -> None:
-        """Also one that was cancelled before it began."""
+        """Forgets a run that ended, or was cancelled before it started."""
         for tasks in (self._waiting, self._running):
             if tasks.get(key) is task:
                 del tasks[key]
@@ -59,6 +59,6 @@ class Sharing(Generic[Key, Value]):
             task.exception()  # or asyncio would log it where nobody waits for it any more
 
     async def close(self) -> None:
-        """Lets what runs and waits finish."""
+        """Returns when all runs, and those that wait for their turn, have ended."""
         while tasks := {*self._waiting.values(), *self._running.values()}:
             await asyncio.wait(tasks)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tasksvc import InvalidStoreURL, StoreReader, StoreURL, TaskRepository, hookimpl
-from tasksvc_sqlite.reader import back_up, open_to_read
+from tasksvc_sqlite.reader import backup, open_to_read
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.schema import is_store
 
@@ -23,7 +23,7 @@ async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
 
 @hookimpl
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
-    await back_up(path_of(url), str(file))
+    await backup(path_of(url), str(file))
 
 
 @hookimpl

@@ -1,8 +1,7 @@
-"""What this process knows of the file without asking it: bounded, and never older than a read would be.
+"""A bounded cache of tasks and pages that is never staler than the file.
 
-That is so because no other process writes to the file, and each commit is noted here twice: before
-it is written, from when on readers may see it there, and after.  In between, what it touches is
-neither answered from here nor taken in.
+No other process writes to the file, and each commit is announced to the cache twice: before it is written, since
+readers may see it from then on, and after.  In between it neither returns nor takes in what the commit touches.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Final
 from tasksvc import Found, Ledger, Page, Position, StoreHeader, Task, codec
 
 _TASKS_BYTES: Final = 8 * 2**20
-"""Of the tasks of each of the two generations."""
+"""The most bytes of tasks in each of the two generations."""
 _TASK_BYTES: Final = 64 * 2**10
-"""Of the largest task that is worth it."""
+"""The most bytes of a task that is cached."""
 _PAGES_MAX: Final = 8
 _PAGES_BYTES: Final = 2**20
-"""Of all pages."""
+"""The most bytes of all pages."""
 
 
 class StoreCache:
@@ -31,7 +30,7 @@ class StoreCache:
         self.tasks = TaskCache()
         self.pages = PageCache()
         self.changed = asyncio.Event()
-        """Set at the next commit; then it is another one."""
+        """An event that the next commit sets and replaces."""
 
     @property
     def position(self) -> Position:
@@ -39,28 +38,28 @@ class StoreCache:
         return Position(self.generation, self.last_seq)
 
     def begin_commit(self, task_ids: Iterable[int]) -> None:
-        """A commit that changes these tasks is about to be written."""
+        """Prepares for a commit that changes these tasks, before it is written."""
         self.tasks.begin_commit(task_ids)
         self.pages.begin_commit()
 
     def end_commit(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
-        """It is written, and left the store and these tasks so."""
+        """Takes in what the commit left, after it was written."""
         self.last_id, self.last_seq = ledger.last_id, ledger.last_seq
         self.tasks.end_commit([Found(task, self.generation) for task in tasks.values() if task is not None])
         self.pages.end_commit()
         self.wake()
 
     def abort_commit(self) -> None:
-        """It is not written, as far as is known."""
+        """Takes note that the commit wasn't written, as far as is known."""
         self.tasks.end_commit(())
         self.pages.end_commit()
 
-    def restore_begins(self) -> None:
-        """The store, which is empty, is about to be filled."""
+    def begin_restore(self) -> None:
+        """Prepares for the restore of an empty store."""
         self.begin_commit(())
 
-    def restore_ends(self, header: StoreHeader) -> None:
-        """It is filled, or still empty; this is its header."""
+    def end_restore(self, header: StoreHeader) -> None:
+        """Takes in the header of the store after a restore, which may have failed."""
         self.generation, self.last_id, self.last_seq, _ = header
         self.abort_commit()
         self.wake()
@@ -74,29 +73,29 @@ class StoreCache:
 class TaskCache:
     """Tasks that were written or read lately, each with the generation that it was found in.
 
-    They live in two generations: when the young one is full it becomes the old one, whose tasks are
-    forgotten next time, unless they were asked for.  That is nearly as good as an order of use, and cheaper.
+    They are in two generations: when the recent one is full it becomes the older one, whose tasks are
+    dropped the next time, unless they were asked for.  That is nearly as good as an order of use, and cheaper.
     """
 
     def __init__(self) -> None:
-        self._young: dict[int, Found] = {}
-        self._old: dict[int, Found] = {}
+        self._recent: dict[int, Found] = {}
+        self._older: dict[int, Found] = {}
         self._bytes = 0
         self._changing: frozenset[int] = frozenset()
         self._reading: set[int] = set()
 
     def get(self, task_id: int) -> Found | None:
-        found = self._young.get(task_id)
-        if found is None and (found := self._old.pop(task_id, None)) is not None:
+        found = self._recent.get(task_id)
+        if found is None and (found := self._older.pop(task_id, None)) is not None:
             self._put(found)
         return found
 
     def begin_read(self, task_ids: Iterable[int]) -> None:
-        """These are about to be read.  There is one reading at a time."""
+        """Prepares for a read of these tasks.  There is one read at a time."""
         self._reading = set(task_ids) - self._changing
 
     def end_read(self, read: Iterable[Found]) -> None:
-        """These were read, and are taken in where no commit came between."""
+        """Takes in the tasks that were read, except those that a commit touched in between."""
         for found in read:
             if found.task.id in self._reading:
                 self._put(found)
@@ -105,8 +104,8 @@ class TaskCache:
         self._changing = frozenset(task_ids)
         self._reading -= self._changing
         for task_id in self._changing:
-            self._old.pop(task_id, None)
-            if (found := self._young.pop(task_id, None)) is not None:
+            self._older.pop(task_id, None)
+            if (found := self._recent.pop(task_id, None)) is not None:
                 self._bytes -= size_of(found.task)
 
     def end_commit(self, written: Iterable[Found]) -> None:
@@ -119,8 +118,8 @@ class TaskCache:
         if size > _TASK_BYTES:
             return
         if self._bytes + size > _TASKS_BYTES:
-            self._old, self._young, self._bytes = self._young, {}, 0
-        self._young[found.task.id] = found
+            self._older, self._recent, self._bytes = self._recent, {}, 0
+        self._recent[found.task.id] = found
         self._bytes += size
 
 
@@ -130,19 +129,19 @@ class PageCache:
     def __init__(self) -> None:
         self._pages: dict[Hashable, Page] = {}
         self._bytes = 0
-        self._calm: object | None = object()
+        self._epoch: object | None = object()
 
     @property
     def epoch(self) -> object | None:
-        """The time between two commits; None while there is a commit."""
-        return self._calm
+        """An object that changes with every commit, compared by identity; None while a commit is written."""
+        return self._epoch
 
     def get(self, key: Hashable) -> Page | None:
         return self._pages.get(key)
 
     def put(self, key: Hashable, page: Page, *, since: object | None) -> None:
-        """Takes in a page whose reading began in the calm `since`, if that goes on."""
-        if since is None or since is not self._calm:
+        """Takes in a page whose read began in the epoch `since`, if that hasn't ended."""
+        if since is None or since is not self._epoch:
             return
         size = sum(map(size_of, page.tasks))
         if len(self._pages) >= _PAGES_MAX or self._bytes + size > _PAGES_BYTES:
@@ -152,18 +151,18 @@ class PageCache:
             self._bytes += size
 
     def begin_commit(self) -> None:
-        self._calm = None
+        self._epoch = None
         self._clear()
 
     def end_commit(self) -> None:
-        self._calm = object()
+        self._epoch = object()
 
     def _clear(self) -> None:
         self._pages, self._bytes = {}, 0
 
 
 def size_of(task: Task) -> int:
-    """About as many bytes as `task` takes in memory, and rather too many."""
+    """Returns an upper estimate of the bytes that `task` takes in memory."""
     if isinstance(task.metadata, codec.EncodedObject):
         metadata = len(task.metadata.encoded)
     else:

@@ -1,4 +1,4 @@
-"""Writing: what is decided, and what is dropped when it is old."""
+"""Does commits, and deletes what is old."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ from tasksvc import (
 )
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import run_to_completion
-from tasksvc_sqlite.errors import UNSTORABLE, CorruptData, unstorable
-from tasksvc_sqlite.find_sql import lookups
+from tasksvc_sqlite.errors import BIND_ERRORS, CorruptData, unstorable
+from tasksvc_sqlite.find_sql import point_lookups
 from tasksvc_sqlite.rows import (
+    IDEMPOTENCY_RECORD_COLUMNS,
     INTEGER_MAX,
     RECORD_COLUMNS,
-    REMEMBERED_COLUMNS,
     TASK_COLUMNS,
     Statement,
-    load_remembered,
+    load_idempotency_record,
     microseconds,
+    record_from_row,
     statements,
-    to_record,
-    to_task,
+    task_from_row,
 )
 from tasksvc_sqlite.run_individually import run_individually
-from tasksvc_sqlite.writer import Writer
+from tasksvc_sqlite.writer import WriteConnection
 
 
 class Committer:
-    """Commits that wait share a transaction, in which each stands or falls alone."""
+    """Does commits that wait in one transaction, in which each one succeeds or fails alone."""
 
-    def __init__(self, writer: Writer, memory: StoreCache) -> None:
-        self._writer, self._memory = writer, memory
+    def __init__(self, writer: WriteConnection, cache: StoreCache) -> None:
+        self._writer, self._cache = writer, cache
         self._group: Batcher[Commit, CommitResult] = Batcher(self._commit_group)
         self._count = self._groups = 0
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
     ) -> CommitResult:
-        """As the port says."""
+        """Does TaskRepository.commit()."""
         return await self._group(Commit(writes, at, idempotency_key))
 
     async def close(self) -> None:
-        """Lets those that wait finish."""
+        """Returns when all commits that wait are done."""
         await self._group.close()
 
     def statistics(self) -> dict[str, float]:
-        """Commits so far, the groups that they went in, and how many wait."""
-        return {"commits": self._count, "commit_groups": self._groups, "commits_waiting": self._group.waiting}
+        """Returns the numbers of commits, of the batches that they were in, and of commits that wait."""
+        return {"commits": self._count, "commit_groups": self._groups, "commits_waiting": self._group.queued}
 
     async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         try:
             async with self._writer:
                 return await self._commit_together(commits)
-        except UNSTORABLE as error:
+        except BIND_ERRORS as error:
             if len(commits) == 1:
                 raise unstorable(error) from error
         except CorruptData:  # what one of them names
@@ -85,31 +85,33 @@ class Committer:
         return outcomes
 
     async def _ledger_for(self, commits: Sequence[Commit]) -> Ledger:
-        """All that `commits` name, as the last transaction left it."""
+        """Returns a ledger that knows all that `commits` name, as the last transaction left it."""
         task_ids, idempotency_keys, record_names = read_set(commits)
         tasks: dict[int, Task] = {}
         idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
         records: dict[tuple[str, str], Record] = {}
         missing: list[tuple[int]] = []
         for task_id in task_ids:
-            if (known := self._memory.tasks.get(task_id)) is not None:
+            if (known := self._cache.tasks.get(task_id)) is not None:
                 tasks[task_id] = known.task
             elif 0 < task_id <= INTEGER_MAX:
                 missing.append((task_id,))
-        for statement in lookups(TASK_COLUMNS, "tasks", ("id",), missing):
-            for task in await in_turns(to_task, await self._writer.rows(*statement)):
+        for statement in point_lookups(TASK_COLUMNS, "tasks", ("id",), missing):
+            for task in await in_turns(task_from_row, await self._writer.rows(*statement)):
                 tasks[task.id] = task
-        for statement in lookups(REMEMBERED_COLUMNS, "idempotency_keys", ("scope", "value"), list(idempotency_keys)):
+        for statement in point_lookups(
+            IDEMPOTENCY_RECORD_COLUMNS, "idempotency_keys", ("scope", "value"), list(idempotency_keys)
+        ):
             for row in await self._writer.rows(*statement):
-                idempotency_records[row[0], row[1]] = await load_remembered(row)
-        for statement in lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
+                idempotency_records[row[0], row[1]] = await load_idempotency_record(row)
+        for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
             for row in await self._writer.rows(*statement):
-                records[row[0], row[1]] = to_record(row)
-        memory = self._memory
+                records[row[0], row[1]] = record_from_row(row)
+        cache = self._cache
         return Ledger(
-            memory.generation,
-            last_id=memory.last_id,
-            last_seq=memory.last_seq,
+            cache.generation,
+            last_id=cache.last_id,
+            last_seq=cache.last_seq,
             tasks=tasks,
             idempotency_records=idempotency_records,
             records=records,
@@ -118,19 +120,19 @@ class Committer:
     async def _persist(self, entries: Sequence[Entry], ledger: Ledger) -> None:
         to_do = statements(entries)
         changed = {entry.task_id: entry.task for entry in entries if type(entry) is Change}
-        self._memory.begin_commit(changed)
+        self._cache.begin_commit(changed)
         try:
             await self._writer.write(to_do, head=ledger.position if changed else None)
         except BaseException:
-            self._memory.abort_commit()
+            self._cache.abort_commit()
             raise
-        self._memory.end_commit(ledger, changed)
+        self._cache.end_commit(ledger, changed)
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        """As the port says."""
+        """Does TaskRepository.prune()."""
         async with self._writer:
             oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
-            first_kept = self._memory.last_seq - log_keep + 1
+            first_kept = self._cache.last_seq - log_keep + 1
             old: list[int] = []
             for seq, at in oldest:
                 if at >= microseconds(log_before) and seq >= first_kept:

@@ -1,4 +1,4 @@
-"""Connections that leak nothing, whatever is cancelled."""
+"""Connections that leak no resources when their caller is cancelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.settings import DEFAULTS
 
 INTERRUPT_SECONDS: Final = 0.02
-"""Between two attempts to end a statement."""
+"""Seconds between two attempts to end a statement."""
 
 Result = TypeVar("Result")
 
@@ -28,7 +28,7 @@ async def connect(
     native_connect: Callable[..., sqlite3.Connection] = sqlite3.connect,
     busy_timeout: float = DEFAULTS.busy_timeout,
 ) -> aiosqlite.Connection:
-    """A connection in autocommit mode, on a thread of its own.  Raises sqlite3.Error.
+    """Opens a connection in autocommit mode, on a thread of its own.  Raises sqlite3.Error.
 
     `options` are those of SQLite's own URIs, and `native_connect` takes what sqlite3.connect() does.  `busy_timeout`:
     seconds that a statement waits while another program holds the file locked.
@@ -57,14 +57,14 @@ async def _on_a_thread(native: sqlite3.Connection) -> aiosqlite.Connection:
     return await aiosqlite.Connection(lambda: native, iter_chunk_size=1)
 
 
-class Reader:
+class ReadConnection:
     """A connection that reads, each statement in a snapshot of its own."""
 
     def __init__(self, connection: aiosqlite.Connection, path: str) -> None:
         self._connection, self._path = connection, path
 
     async def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """All rows.  Raises StoreUnavailable."""
+        """Returns all rows.  Raises StoreUnavailable."""
         try:
             return list(await self._connection.execute_fetchall(sql, values))
         except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""All that a store holds, out of it and into it, a little at a time."""
+"""Dumps and restores all that a store holds, a little at a time."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import aiosqlite
 
 from tasksvc import Entry, StoreHeader, StoreNotEmpty, new_generation
 from tasksvc_sqlite.connection import run_to_completion
-from tasksvc_sqlite.errors import UNSTORABLE, unstorable
+from tasksvc_sqlite.errors import BIND_ERRORS, unstorable
 from tasksvc_sqlite.rows import (
     CHANGE_COLUMNS,
+    IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
-    REMEMBERED_COLUMNS,
     TASK_COLUMNS,
     Row,
     Statement,
-    as_they_are,
-    to_change,
-    to_record,
-    to_remembered,
-    to_task,
+    change_from_row,
+    idempotency_record_from_row,
+    record_from_row,
+    restore_statements,
+    task_from_row,
 )
 from tasksvc_sqlite.schema import HEADER, HOLDS_SOMETHING
-from tasksvc_sqlite.writer import Writer
+from tasksvc_sqlite.writer import WriteConnection
 
 _AT_ONCE: Final = 64
-"""Entries held in memory, each of which may have 75 KB.  More at once would hardly be faster."""
+"""The number of entries held in memory, each of which may have 75 KB.  A larger one is hardly faster."""
 
 _KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
-    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", to_task),
-    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", to_record),
-    (f"SELECT {REMEMBERED_COLUMNS} FROM idempotency_keys ORDER BY scope, value", to_remembered),
-    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", to_change),
+    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_from_row),
+    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", record_from_row),
+    (f"SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys ORDER BY scope, value", idempotency_record_from_row),
+    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_from_row),
 )
 
 
 async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
-    """The entries of the store, of one snapshot.  Raises sqlite3.Error, and ValueError once it is closed."""
+    """Yields the entries of the store, of one snapshot.  Raises sqlite3.Error, and ValueError once it is closed."""
     await connection.execute_fetchall("BEGIN")
     for row in await connection.execute_fetchall(HEADER):
         yield StoreHeader(*row)
@@ -49,8 +49,8 @@ async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
                     yield to_entry(row)
 
 
-async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
-    """Fills an empty store, all or nothing.  Raises like Writer.write(), and StoreNotEmpty."""
+async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> None:
+    """Fills an empty store, all or nothing.  Raises as WriteConnection.write() does, and StoreNotEmpty."""
     try:
         await run_to_completion(writer.begin())
         ((something,),) = await writer.rows(HOLDS_SOMETHING)
@@ -60,7 +60,7 @@ async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
         triggers = await writer.rows(
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'changes'"
         )
-        await run_to_completion(writer.more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
+        await run_to_completion(writer.execute_more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
         some: list[Entry] = []
         async for entry in entries:
             some.append(entry)
@@ -68,20 +68,20 @@ async def restore(writer: Writer, entries: AsyncIterable[Entry]) -> None:
                 await _put(writer, some)
                 some = []
         await _put(writer, some)
-        await run_to_completion(writer.more([Statement(sql) for _, sql in triggers]))
+        await run_to_completion(writer.execute_more([Statement(sql) for _, sql in triggers]))
         await run_to_completion(writer.commit())
     except BaseException:
         await run_to_completion(writer.roll_back())
         raise
 
 
-async def _put(writer: Writer, entries: Sequence[Entry]) -> None:
+async def _put(writer: WriteConnection, entries: Sequence[Entry]) -> None:
     try:
-        to_do = as_they_are(entries)
+        to_do = restore_statements(entries)
         for header in entries[:1]:
             if isinstance(header, StoreHeader):
                 values = (new_generation(), header.last_id, header.pruned_seq)
                 to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, pruned_seq = ?", values))
-        await run_to_completion(writer.more(to_do))
-    except UNSTORABLE as error:
+        await run_to_completion(writer.execute_more(to_do))
+    except BIND_ERRORS as error:
         raise unstorable(error) from error

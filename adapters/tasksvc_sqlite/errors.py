@@ -7,7 +7,7 @@ from typing import Final
 
 from tasksvc import InvalidTask, OutcomeUnknown, StoreClosed, StoreFull, StoreUnavailable
 
-UNSTORABLE: Final = (
+BIND_ERRORS: Final = (
     ValueError,  # a lone surrogate
     OverflowError,  # an integer past 64 bits
     TypeError,  # what has no JSON form, a time without a zone
@@ -18,26 +18,26 @@ UNSTORABLE: Final = (
 """Raised while a value is handed to SQLite that it cannot hold, before anything is written."""
 
 
-UNREADABLE: Final = (ValueError, OverflowError, TypeError, LookupError, AttributeError)
+DECODE_ERRORS: Final = (ValueError, OverflowError, TypeError, LookupError, AttributeError)
 """Raised when a row holds what can't be converted to a task, change or record."""
 
 _ADVICE: Final = "Restore the store from a backup."
 
 
 class CorruptData(StoreUnavailable):
-    """Something that was to be read is not what was written.  What lies beside it may be sound."""
+    """A row or page isn't what was written.  The rest of the store may be sound."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=60)
 
 
-def damage(what: str, error: Exception) -> CorruptData:
+def corrupt_data(what: str, error: Exception) -> CorruptData:
     """Returns the error that reports an UNREADABLE row."""
     return CorruptData(f"{what} is damaged and cannot be read ({error}). {_ADVICE}")
 
 
 def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
-    """What a read that failed with `error` tells its caller."""
+    """Returns the error of the port for a read that failed with `error`."""
     match _code(error):
         case sqlite3.SQLITE_INTERRUPT:
             return StoreClosed("The store is closed.")
@@ -50,7 +50,7 @@ def read_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
 
 
 def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
-    """What a write that failed with `error` tells its caller; OutcomeUnknown where it may be on disk yet."""
+    """Returns the error of the port for a write that failed with `error`: OutcomeUnknown if it may be on disk."""
     match _code(error):
         case sqlite3.SQLITE_FULL:
             return StoreFull(_no_room(path))
@@ -67,17 +67,17 @@ def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
 
 
 def is_locked(error: sqlite3.Error) -> bool:
-    """Whether another program holds the file locked."""
+    """Returns whether another program holds the file locked."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def unstorable(error: Exception) -> InvalidTask:
-    """What a write of a value that SQLite cannot hold tells its caller."""
+    """Returns the error of the port for a value that SQLite can't hold."""
     return InvalidTask("write", f"Holds a value that SQLite cannot store ({error}).")
 
 
 def open_failure(error: sqlite3.Error, path: str) -> str:
-    """Why `path` cannot be opened, in one sentence or two."""
+    """Returns why `path` can't be opened, in one or two sentences."""
     match _code(error):
         case sqlite3.SQLITE_NOTADB:
             return f"{path} is no SQLite database. Name another file."
@@ -97,7 +97,7 @@ def open_failure(error: sqlite3.Error, path: str) -> str:
 
 
 def unwritable(path: str) -> str:
-    """Why a file that may not be written is not opened."""
+    """Returns why a file that isn't writable isn't opened."""
     return f"{path} cannot be written. Make it and its folder writable, or name another file."
 
 
@@ -110,5 +110,5 @@ def _no_room(path: str) -> str:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """The primary result code, without what the extended one adds."""
+    """Returns the primary result code of `error`."""
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

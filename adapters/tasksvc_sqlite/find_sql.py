@@ -1,4 +1,4 @@
-"""From a query to SQL: its filter, its order, and the place where a page starts.
+"""Translates a query to SQL: its filter, its order, and the place where a page starts.
 
 Most tasks have no due time and no priority, so the indexes on these leave those tasks out.  A list
 in such an order has two runs: what the index has, and the rest, by id.  A page starts somewhere in
@@ -14,21 +14,21 @@ from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, SortField, TaskQuery, fold_text
-from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, clamp_int64, is_storable, marks, microseconds, with_rows
+from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, clamp_int64, is_storable, microseconds, placeholders
 
 _HEAD: Final = "SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)), pruned_seq"
 _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
-"""What the tasks that an index leaves out are sorted by."""
+"""The value of the tasks that an index leaves out, for the columns that have such an index."""
 _INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
-"""The condition of such an index."""
+"""The condition of such a partial index."""
 _HAS_LABEL: Final = (
     "EXISTS (SELECT 1 FROM task_labels AS others WHERE others.label = ? AND others.task_id = task_labels.task_id)"
 )
 
 
-def with_head(columns: str, parts: Sequence[Statement], limit: int) -> Statement:
-    """One row with the generation, the last and the pruned number of the log; then at most `limit` rows of `parts`.
+def with_store_row(columns: str, parts: Sequence[Statement], limit: int) -> Statement:
+    """Selects one row with the generation, the last and the pruned number, then at most `limit` rows of `parts`.
 
     It is one statement, so one snapshot.  SQLite takes the parts in turn, until there are enough.
     """
@@ -39,13 +39,13 @@ def with_head(columns: str, parts: Sequence[Statement], limit: int) -> Statement
 
 
 def page(query: TaskQuery, after: Cursor | None, limit: int) -> Statement:
-    """Selects the number of the last change, and at most `limit` tasks."""
+    """Returns the statement for a page: one row of the store, and at most `limit` tasks."""
     possible = is_storable(*query.labels, query.q or "")
-    return with_head(TASK_COLUMNS, list(_parts(query, after)) if possible else [], limit)
+    return with_store_row(TASK_COLUMNS, list(_queries(query, after)) if possible else [], limit)
 
 
 def count(query: TaskQuery) -> Statement | None:
-    """How many tasks there are; None where it can be none, since SQLite can hold no such text."""
+    """Returns the statement that counts tasks, or None if there can be none, since SQLite can't hold such a text."""
     if not is_storable(*query.labels, query.q or ""):
         return None
     conditions = _conditions(query)
@@ -57,7 +57,7 @@ def count(query: TaskQuery) -> Statement | None:
 
 
 def is_indexed(query: TaskQuery) -> bool:
-    """Whether an index has just the tasks of `query`, in its order, so that all its pages cost the same."""
+    """Returns whether an index has just the tasks of `query`, in its order, so that all pages cost the same."""
     if query.q is not None:
         return False
     conditions = _conditions(query)
@@ -66,23 +66,25 @@ def is_indexed(query: TaskQuery) -> bool:
     return {condition.column for condition in conditions} <= {query.sort.value} and not query.labels
 
 
-def lookups(columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]) -> Iterator[Statement]:
-    """Selections of the rows whose columns `names` are one of `keys`, found one by one in an index."""
-    return with_rows(partial(_lookup, columns, table, names), keys)
+def point_lookups(
+    columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]
+) -> Iterator[Statement]:
+    """Yields statements for the rows whose columns `names` are one of `keys`, each found in an index."""
+    return chunked(partial(_point_lookup, columns, table, names), keys)
 
 
 @cache
-def _lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
+def _point_lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
     wanted = [f"wanted_{name}" for name in names]
     on = " AND ".join(f"{name} = {value}" for name, value in zip(names, wanted, strict=True))
     return (
-        f"WITH wanted ({', '.join(wanted)}) AS (VALUES {marks(len(names), keys)})"
+        f"WITH wanted ({', '.join(wanted)}) AS (VALUES {placeholders(len(names), keys)})"
         f" SELECT {columns} FROM wanted CROSS JOIN {table} ON {on}"
     )
 
 
 def contains(text: str, folded: str) -> bool:
-    """What `q` asks of a description.  It is called from SQL, so that Python's rules decide."""
+    """Returns whether a description matches `q`.  It is called from SQL, so that Python's case folding decides."""
     return folded in fold_text(text)
 
 
@@ -95,12 +97,12 @@ class _Condition(NamedTuple):
     value: Any
 
     def allows(self, value: int) -> bool:
-        """Whether a task with this value in the column meets it."""
+        """Returns whether a task with this value in the column meets it."""
         return bool(_COMPARISONS[self.operator](value, self.value))
 
 
 def _conditions(query: TaskQuery) -> list[_Condition]:
-    """The filter, as far as it compares columns."""
+    """Returns the conditions of the filter that compare columns."""
     asked = (
         ("done", "=", query.done),
         ("priority", "=", query.priority),
@@ -111,19 +113,19 @@ def _conditions(query: TaskQuery) -> list[_Condition]:
         ("created_at", ">", query.created_after),
         ("updated_at", ">", query.updated_after),
     )
-    return [_Condition(column, operator, _held(value)) for column, operator, value in asked if value is not None]
+    return [_Condition(column, operator, _bind(value)) for column, operator, value in asked if value is not None]
 
 
-def _held(value: datetime | int) -> int:
-    """As a column holds it."""
+def _bind(value: datetime | int) -> int:
+    """Returns `value` as a column holds it."""
     return microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
 
 
 # ---------------------------------------------------------------- the runs of a list
 
 
-def _parts(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
-    """Selections that make up the list from `after` on, one after the other."""
+def _queries(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
+    """Yields the statements that make up the list from `after` on, one after the other."""
     if query.sort is SortField.ID:
         yield _by_id(query, _conditions(query), after)
     elif query.sort not in _REST:
@@ -137,7 +139,7 @@ def _parts(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
 
 
 def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
-    """What the index on the sort column has, from `after` on."""
+    """Yields statements for what the index on the sort column has, from `after` on."""
     column = query.sort.value
     beyond, way = _direction(query)
     order = f"{column} {way}, id {way}"
@@ -147,7 +149,7 @@ def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
     if after is None:
         yield _select(query, filtered, indexed, order, index)
     elif after.value is not None:
-        value = _held(after.value)
+        value = _bind(after.value)
         # The place is to bound the search in the index.  A plus keeps a bound of the filter from that.
         others = [
             bound._replace(column=f"+{column}") if bound.column == column and bound.operator[0] == beyond else bound
@@ -161,7 +163,7 @@ def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
 
 
 def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
-    """What that index leaves out, from `after` on."""
+    """Yields a statement for what that index leaves out, from `after` on."""
     column, value = query.sort.value, _REST[query.sort]
     filtered = _conditions(query)
     if any(value is None or not bound.allows(value) for bound in filtered if bound.column == column):
@@ -175,7 +177,7 @@ def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
 
 
 def _precedes(after: Cursor, value: int, query: TaskQuery) -> bool:
-    """Whether the place lies before all that is sorted by `value`."""
+    """Returns whether the place is before all tasks that are sorted by `value`."""
     if not isinstance(after.value, int):
         return False
     return after.value > value if query.descending else after.value < value
@@ -194,7 +196,7 @@ def _by_id(
 
 
 def _index_by_id(conditions: Sequence[_Condition]) -> str | None:
-    """The index that has the tasks which meet `conditions`, by id."""
+    """Returns the index that has the tasks which meet `conditions`, by id, or None."""
     match conditions:
         case [_Condition("done")]:
             return "tasks_by_done"
@@ -210,7 +212,7 @@ def _direction(query: TaskQuery) -> tuple[str, str]:
 def _select(
     query: TaskQuery, conditions: Sequence[_Condition], also: str | None, order: str, index: str | None
 ) -> Statement:
-    """Tasks that meet the conditions, and those of `query` that compare no columns, in an order."""
+    """Returns the statement for tasks that meet the conditions and the other filters of `query`, in an order."""
     source, terms, values = _filtered(query, conditions, also, index)
     return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{_where(terms)} ORDER BY {order}", values)
 
@@ -218,7 +220,7 @@ def _select(
 def _filtered(
     query: TaskQuery, conditions: Sequence[_Condition], also: str | None, index: str | None
 ) -> tuple[str, list[str], list[Any]]:
-    """Where such tasks are found: the tables, the terms of the condition, and the values in them."""
+    """Returns the tables, the terms of the condition, and the values in them, for such tasks."""
     source = "tasks"
     terms: list[str] = []
     values: list[Any] = []
@@ -238,7 +240,7 @@ def _filtered(
 
 
 def _labelled(labels: Sequence[str]) -> tuple[list[str], list[Any]]:
-    """The terms of the condition that a row of task_labels is of a task with all of `labels`, and their values."""
+    """Returns the terms, and their values, for rows of task_labels of tasks with all of `labels`."""
     return ["task_labels.label = ?", *[_HAS_LABEL] * (len(labels) - 1)], list(labels)
 
 
@@ -247,6 +249,6 @@ def _where(terms: Sequence[str]) -> str:
 
 
 def _without_priority(conditions: Sequence[_Condition]) -> str | None:
-    """The condition of the index on priorities, where only tasks meet `conditions` that it has."""
+    """Returns the condition of the index on priorities, if `conditions` exclude the tasks that it leaves out."""
     excluded = any(bound.column == "priority" and not bound.allows(_NO_PRIORITY) for bound in conditions)
     return _INDEXED[SortField.PRIORITY] if excluded else None

@@ -1,4 +1,4 @@
-"""What operators do with a file while another process serves it: reading all of it, checking it, a backup.
+"""Reads, checks and backs up a file for operators, also while another process serves it.
 
 Nothing here locks, makes or migrates a store: it is read through a connection of its own that
 cannot write.
@@ -26,11 +26,11 @@ _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NU
 _LABELS: Final = "SELECT label, task_id FROM task_labels"
 _LABELS_OF_TASKS: Final = "SELECT label.value, tasks.id FROM tasks, json_each(tasks.labels) AS label"
 _SHOWN: Final = 100
-"""Problems of one kind."""
+"""The most problems of one kind that are reported."""
 
 
 class SQLiteReader(StoreReader):
-    """The store in a file that is there, which others may write to."""
+    """Reads the store in an existing file, which another process may write to."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -51,7 +51,7 @@ class SQLiteReader(StoreReader):
                 return [f"The check breaks off: {error}."]
 
     async def close(self) -> None:
-        """Does nothing: each call has a connection of its own."""
+        """Does nothing, since each call has a connection of its own."""
 
 
 async def open_to_read(path: str) -> SQLiteReader:
@@ -81,8 +81,8 @@ def _check_there(path: str) -> None:
         raise StoreRefused(f"There is no store in {path}. Name a file that is there.")
 
 
-async def back_up(path: str, copy: str) -> None:
-    """Makes of the empty file `copy` a store that holds what `path` holds now, and is kept.
+async def backup(path: str, copy: str) -> None:
+    """Makes the empty file `copy` a kept store that holds what `path` holds now.
 
     Its generation is new, so whoever serves it in place of the other one is not taken for that.
     Raises StoreRefused, StoreUnavailable.
@@ -135,7 +135,7 @@ async def _damage(connection: aiosqlite.Connection) -> list[str]:
 
 
 async def _schema(connection: aiosqlite.Connection) -> list[str]:
-    """Tables, indexes and triggers that are not those of the migrations."""
+    """Returns the tables, indexes and triggers that aren't those of the migrations, a sentence each."""
     there = {tuple(row) for row in await connection.execute_fetchall(_OBJECTS)}
     model = sqlite3.connect(":memory:")
     try:
@@ -150,7 +150,7 @@ async def _schema(connection: aiosqlite.Connection) -> list[str]:
 
 
 async def _labels(connection: aiosqlite.Connection) -> list[str]:
-    """Tasks that are not found by their labels, and others that are."""
+    """Returns the differences between tasks and the index of their labels, a sentence each."""
     missing = await connection.execute_fetchall(f"{_LABELS_OF_TASKS} EXCEPT {_LABELS} LIMIT {_SHOWN}")
     wrong = await connection.execute_fetchall(f"{_LABELS} EXCEPT {_LABELS_OF_TASKS} LIMIT {_SHOWN}")
     return [

@@ -34,7 +34,7 @@ from tasksvc import (
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.commit import Committer
-from tasksvc_sqlite.connection import Reader, connect, run_to_completion
+from tasksvc_sqlite.connection import ReadConnection, connect, run_to_completion
 from tasksvc_sqlite.errors import open_failure, read_failure
 from tasksvc_sqlite.file_system import check_file_system
 from tasksvc_sqlite.find_sql import contains, is_indexed
@@ -43,9 +43,9 @@ from tasksvc_sqlite.lock import FileLock
 from tasksvc_sqlite.private import make_private
 from tasksvc_sqlite.queries import Queries
 from tasksvc_sqlite.reader import SQLiteReader
-from tasksvc_sqlite.schema import check_place, empty, inspect, prepare, renewal
+from tasksvc_sqlite.schema import check_path, empty, inspect_file, prepare, renewal
 from tasksvc_sqlite.settings import DEFAULTS, Settings
-from tasksvc_sqlite.writer import Writer
+from tasksvc_sqlite.writer import WriteConnection
 
 _RENEWED: Final = (
     "%s %s. It has a new generation now: clients that follow its changes start over, and older ETags don't match."
@@ -62,11 +62,11 @@ class SQLiteRepository(TaskRepository):
     """
 
     def __init__(
-        self, path: str, memory: StoreCache, writer: Writer, reads: Queries, resources: AsyncExitStack
+        self, path: str, cache: StoreCache, writer: WriteConnection, reads: Queries, resources: AsyncExitStack
     ) -> None:
-        self._path, self._memory, self._writer, self._reads = path, memory, writer, reads
+        self._path, self._cache, self._writer, self._reads = path, cache, writer, reads
         self._resources = resources
-        self._commits = Committer(writer, memory)
+        self._commits = Committer(writer, cache)
         self._dumping: set[aiosqlite.Connection] = set()
         self._closing: asyncio.Task[None] | None = None
 
@@ -94,10 +94,10 @@ class SQLiteRepository(TaskRepository):
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         self._reads.check_open()
-        if since.seq >= self._memory.last_seq:
+        if since.seq >= self._cache.last_seq:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
-                    await self._memory.changed.wait()
+                    await self._cache.changed.wait()
 
     async def record(self, namespace: str, key: str) -> Record | None:
         return await self._reads.record(namespace, key)
@@ -141,7 +141,7 @@ class SQLiteRepository(TaskRepository):
         """A turn of the writer after which nothing is taken for known that was read before."""
         self._reads.check_open()
         async with self._writer:
-            self._memory.restore_begins()
+            self._cache.begin_restore()
             try:
                 yield
             finally:
@@ -149,7 +149,7 @@ class SQLiteRepository(TaskRepository):
 
     async def _look_again(self) -> None:
         header = await self._writer.header()
-        self._memory.restore_ends(header)
+        self._cache.end_restore(header)
         await self._writer.keep_mark(header)
 
     async def check(self) -> Sequence[str]:
@@ -174,14 +174,14 @@ class SQLiteRepository(TaskRepository):
             await self._commits.close()
             await self._writer.close()
             await self._reads.close()
-            self._memory.wake()
+            self._cache.wake()
             for connection in tuple(self._dumping):
                 await connection.close()
 
 
 async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) -> SQLiteRepository:
     """The store in the file `path`, which is absolute and free of symbolic links.  Raises StoreRefused."""
-    check_place(path)
+    check_path(path)
     check_file_system(path)
     try:
         async with AsyncExitStack() as stack:
@@ -193,13 +193,13 @@ async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) 
 
             lock = FileLock(path)
             stack.callback(lock.release)
-            await inspect(path)
+            await inspect_file(path)
             _make(path)
             lock.lock_store()
             # The first, so the last to close, which is when SQLite checkpoints.
             connection = await connected(native_connect=partial(MarkingConnection, lock.mark))
             is_new = await prepare(connection, path, scratch=scratch)
-            writer = Writer(connection, path, lock.mark, settings)
+            writer = WriteConnection(connection, path, lock.mark, settings)
             await writer.set_up()
             header = await writer.header()
             if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.last_seq))) is not None:
@@ -207,14 +207,14 @@ async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) 
                 header = await writer.header()
                 _logger.warning(_RENEWED, path, doubt)
             await writer.keep_mark(header)
-            quick, lists, scans, searches = [Reader(await connected(), path) for _ in range(4)]
+            quick, lists, scans, searches = [ReadConnection(await connected(), path) for _ in range(4)]
             await searches.create_function("contains", contains)
-            memory = StoreCache(header)
-            reads = Queries(memory, quick=quick, lists=lists, scans=scans, searches=searches)
+            cache = StoreCache(header)
+            reads = Queries(cache, quick=quick, lists=lists, scans=scans, searches=searches)
             await reads.set_up()
             if scratch:
                 stack.push_async_callback(_empty, connection, path, writer)
-            return SQLiteRepository(path, memory, writer, reads, stack.pop_all())
+            return SQLiteRepository(path, cache, writer, reads, stack.pop_all())
     except sqlite3.Error as error:
         raise StoreRefused(open_failure(error, path)) from error
 
@@ -226,7 +226,7 @@ def _make(path: str) -> None:
         raise StoreRefused(f"{path} cannot be made: {error.strerror}. Make its folder writable.") from error
 
 
-async def _empty(connection: aiosqlite.Connection, path: str, writer: Writer) -> None:
+async def _empty(connection: aiosqlite.Connection, path: str, writer: WriteConnection) -> None:
     try:
         await empty(connection)
         await writer.keep_mark(await writer.header())

@@ -1,4 +1,4 @@
-"""From tasks, changes, records and idempotency keys to rows, and back.  Times are microseconds since 1970."""
+"""Converts tasks, changes, records and idempotency keys to rows, and back.  Times are microseconds since 1970."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tasksvc import (
     codec,
     load_results,
 )
-from tasksvc_sqlite.errors import UNREADABLE, damage
+from tasksvc_sqlite.errors import DECODE_ERRORS, corrupt_data
 
 INTEGER_MAX: Final = 2**63 - 1
 """The largest integer that SQLite holds."""
@@ -30,9 +30,9 @@ TASK_COLUMNS: Final = (
 )
 CHANGE_COLUMNS: Final = f"seq, kind, at, {TASK_COLUMNS.replace('id', 'task_id', 1)}"
 RECORD_COLUMNS: Final = "namespace, key, value, version"
-REMEMBERED_COLUMNS: Final = "scope, value, fingerprint, at, results"
-_PLAIN_COLUMNS: Final = "seq, at, task_id, description"
-"""Of the creation of a task that is nothing but its description; the rest are defaults of the table."""
+IDEMPOTENCY_RECORD_COLUMNS: Final = "scope, value, fingerprint, at, results"
+_DESCRIPTION_ONLY_COLUMNS: Final = "seq, at, task_id, description"
+"""The columns that aren't defaults for the creation of a task that has only a description."""
 
 _ROWS_MAX = 64
 """Rows of values of one statement."""
@@ -45,7 +45,7 @@ Row = Sequence[Any]
 
 
 class Statement(NamedTuple):
-    """SQL, and the values for its question marks."""
+    """An SQL statement, and the values for its question marks."""
 
     sql: str
     values: Sequence[Any] = ()
@@ -55,13 +55,13 @@ class Statement(NamedTuple):
 
 
 def statements(entries: Iterable[Entry]) -> list[Statement]:
-    """What persists the entries of some commits.
+    """Returns the statements that persist the entries of some commits.
 
-    Where they are few changes and nothing else, it is one statement, so a transaction in itself.
+    Few changes and nothing else make one statement, which is a transaction in itself.
     """
     changes: list[Change] = []
     others: list[Statement] = []
-    remembered: list[Row] = []
+    idempotency_records: list[Row] = []
     for entry in entries:
         match entry:
             case Change():
@@ -69,29 +69,31 @@ def statements(entries: Iterable[Entry]) -> list[Statement]:
             case Record(namespace, key, _, 0):
                 others.append(Statement("DELETE FROM records WHERE namespace = ? AND key = ?", (namespace, key)))
             case Record():
-                others.append(Statement(f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)", _record(entry)))
+                others.append(
+                    Statement(f"REPLACE INTO records ({RECORD_COLUMNS}) VALUES (?, ?, ?, ?)", record_to_row(entry))
+                )
             case IdempotencyRecord():
-                remembered.append(_remembered(entry))
+                idempotency_records.append(idempotency_record_to_row(entry))
             case Task() | StoreHeader():
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
                 assert_never(entry)
-    return [*_appends(changes), *others, *with_rows(_remember, remembered)]
+    return [*_appends(changes), *others, *chunked(_insert_idempotency_records, idempotency_records)]
 
 
-def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
-    """What puts the entries of a dump into an empty store, whose triggers on changes are off."""
+def restore_statements(entries: Iterable[Entry]) -> list[Statement]:
+    """Returns the statements that restore the entries of a dump into an empty store without triggers on changes."""
     rows: dict[type[Entry], list[Row]] = {Task: [], Record: [], IdempotencyRecord: [], Change: []}
     for entry in entries:
         match entry:
             case Task():
-                rows[Task].append(_task(entry))
+                rows[Task].append(task_to_row(entry))
             case Record():
-                rows[Record].append(_record(entry))
+                rows[Record].append(record_to_row(entry))
             case IdempotencyRecord():
-                rows[IdempotencyRecord].append(_remembered(entry))
+                rows[IdempotencyRecord].append(idempotency_record_to_row(entry))
             case Change():
-                rows[Change].append(_change(entry))
+                rows[Change].append(change_to_row(entry))
             case StoreHeader():
                 pass  # which goes into the row that is there
             case _:
@@ -99,48 +101,48 @@ def as_they_are(entries: Iterable[Entry]) -> list[Statement]:
     return [
         *inserts("tasks", TASK_COLUMNS, rows[Task]),
         *inserts("records", RECORD_COLUMNS, rows[Record]),
-        *with_rows(_remember, rows[IdempotencyRecord]),
+        *chunked(_insert_idempotency_records, rows[IdempotencyRecord]),
         *inserts("changes", CHANGE_COLUMNS, rows[Change]),
     ]
 
 
 def inserts(table: str, columns: str, rows: Sequence[Row]) -> Iterator[Statement]:
-    """Statements that insert `rows`, in their order."""
-    return with_rows(partial(_insert, table, columns), rows)
+    """Yields statements that insert `rows`, in their order."""
+    return chunked(partial(_insert, table, columns), rows)
 
 
-def with_rows(sql: Callable[[int], str], rows: Sequence[Row]) -> Iterator[Statement]:
-    """Statements for `rows`, in their order; `sql` makes the statement for a number of rows."""
+def chunked(sql: Callable[[int], str], rows: Sequence[Row]) -> Iterator[Statement]:
+    """Yields statements for chunks of `rows`, in their order; `sql` makes the statement for a number of rows."""
     for start in range(0, len(rows), _ROWS_MAX):
         chunk = rows[start : start + _ROWS_MAX]
         yield Statement(sql(len(chunk)), [value for row in chunk for value in row])
 
 
-def marks(columns: int, rows: int) -> str:
-    """Question marks for the values of a number of rows."""
+def placeholders(columns: int, rows: int) -> str:
+    """Returns question marks for the values of a number of rows."""
     return ", ".join([f"({', '.join('?' * columns)})"] * rows)
 
 
 def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
-    if all(map(_is_plain, changes)):  # fewer values are bound, at 0.1 us each
+    if all(map(_has_only_description, changes)):  # fewer values are bound, at 0.1 us each
         rows = [(change.seq, microseconds(change.at), change.task_id, _description(change)) for change in changes]
-        return inserts("changes", _PLAIN_COLUMNS, rows)
-    return inserts("changes", CHANGE_COLUMNS, list(map(_change, changes)))
+        return inserts("changes", _DESCRIPTION_ONLY_COLUMNS, rows)
+    return inserts("changes", CHANGE_COLUMNS, list(map(change_to_row, changes)))
 
 
 @cache
 def _insert(table: str, columns: str, rows: int) -> str:
-    return f"INSERT INTO {table} ({columns}) VALUES {marks(columns.count(',') + 1, rows)}"
+    return f"INSERT INTO {table} ({columns}) VALUES {placeholders(columns.count(',') + 1, rows)}"
 
 
 @cache
-def _remember(rows: int) -> str:
+def _insert_idempotency_records(rows: int) -> str:
     # The results are bound as bytes, since as Python's text they can take four times the memory.
     values = ", ".join(["(?, ?, ?, ?, CAST(? AS TEXT))"] * rows)
-    return f"INSERT INTO idempotency_keys ({REMEMBERED_COLUMNS}) VALUES {values}"
+    return f"INSERT INTO idempotency_keys ({IDEMPOTENCY_RECORD_COLUMNS}) VALUES {values}"
 
 
-def _is_plain(change: Change) -> bool:
+def _has_only_description(change: Change) -> bool:
     if change.kind is not ChangeKind.CREATED:
         return False
     task = cast(Task, change.task)
@@ -151,13 +153,13 @@ def _description(change: Change) -> str:
     return cast(Task, change.task).description
 
 
-def _change(change: Change) -> Row:
+def change_to_row(change: Change) -> Row:
     seq, kind, at, task_id, task = change
-    tail = (task_id, *_NO_TASK) if task is None else _task(task)
+    tail = (task_id, *_NO_TASK) if task is None else task_to_row(task)
     return (seq, kind.value, microseconds(at), *tail)
 
 
-def _task(task: Task) -> Row:
+def task_to_row(task: Task) -> Row:
     return (
         task.id,
         task.version,
@@ -173,38 +175,38 @@ def _task(task: Task) -> Row:
     )
 
 
-def _record(record: Record) -> Row:
+def record_to_row(record: Record) -> Row:
     return (record.namespace, record.key, codec.dumps(record.value).decode(), record.version)
 
 
-def _remembered(remembered: IdempotencyRecord) -> Row:
-    key, at, results = remembered
+def idempotency_record_to_row(record: IdempotencyRecord) -> Row:
+    key, at, results = record
     return (*key, microseconds(at), codec.dumps(codec.results_to_json(results)))
 
 
 # ---------------------------------------------------------------- and back
-# Each raises Damaged.
+# Each raises CorruptData.
 
 
-def to_task(row: Row) -> Task:
-    """Of a row of TASK_COLUMNS."""
+def task_from_row(row: Row) -> Task:
+    """Returns the task in a row of TASK_COLUMNS."""
     task_id, version, description, done, completed_at, due_at, priority, labels, metadata, created_at, updated_at = row
     try:
         return Task(
             task_id,
             description,
             done == 1,
-            None if completed_at is None else _moment(completed_at),
-            None if due_at is None else _moment(due_at),
+            None if completed_at is None else from_microseconds(completed_at),
+            None if due_at is None else from_microseconds(due_at),
             priority,
             () if labels == "[]" else tuple(codec.loads(labels)),
             _NO_METADATA if metadata == "{}" else codec.load_object(metadata),
-            _moment(created_at),
-            _moment(updated_at),
+            from_microseconds(created_at),
+            from_microseconds(updated_at),
             version,
         )
-    except UNREADABLE as error:
-        raise damage(f"Task {task_id}", error) from error
+    except DECODE_ERRORS as error:
+        raise corrupt_data(f"Task {task_id}", error) from error
 
 
 def size_of_task(row: Row) -> int:
@@ -213,7 +215,7 @@ def size_of_task(row: Row) -> int:
     try:
         text = description + labels + metadata
         return TASK_BYTES + (len(text) if text.isascii() else len(text.encode()))
-    except UNREADABLE:  # as to_task() will say
+    except DECODE_ERRORS:  # as task_from_row() will say
         return TASK_BYTES
 
 
@@ -222,53 +224,53 @@ def size_of_change(row: Row) -> int:
     return TASK_BYTES if row[1] == ChangeKind.DELETED else size_of_task(row[3:])
 
 
-def to_change(row: Row) -> Change:
-    """Of a row of CHANGE_COLUMNS."""
+def change_from_row(row: Row) -> Change:
+    """Returns the change in a row of CHANGE_COLUMNS."""
     seq, kind, at, *of_task = row
     try:
         if kind == ChangeKind.DELETED:
-            return Change(seq, ChangeKind.DELETED, _moment(at), of_task[0], None)
+            return Change(seq, ChangeKind.DELETED, from_microseconds(at), of_task[0], None)
         if of_task[-1] is None:
             of_task[-2:] = at, at
-        return Change(seq, ChangeKind(kind), _moment(at), of_task[0], to_task(of_task))
-    except UNREADABLE as error:
-        raise damage(f"Change {seq}", error) from error
+        return Change(seq, ChangeKind(kind), from_microseconds(at), of_task[0], task_from_row(of_task))
+    except DECODE_ERRORS as error:
+        raise corrupt_data(f"Change {seq}", error) from error
 
 
-def to_record(row: Row) -> Record:
-    """Of a row of RECORD_COLUMNS."""
+def record_from_row(row: Row) -> Record:
+    """Returns the record in a row of RECORD_COLUMNS."""
     namespace, key, value, version = row
     try:
         return Record(namespace, key, codec.loads(value), version)
-    except UNREADABLE as error:
-        raise damage(f"The record {key!r} of {namespace!r}", error) from error
+    except DECODE_ERRORS as error:
+        raise corrupt_data(f"The record {key!r} of {namespace!r}", error) from error
 
 
-async def load_remembered(row: Row) -> IdempotencyRecord:
-    """As to_remembered(), and lets others have their turn: the results of a batch can have 8 MiB."""
+async def load_idempotency_record(row: Row) -> IdempotencyRecord:
+    """Does what idempotency_record_from_row() does in turns, since the results of a batch can have 8 MiB."""
     scope, value, fingerprint, at, results = row
     key = IdempotencyKey(scope, value, fingerprint)
     try:
-        return IdempotencyRecord(key, _moment(at), await load_results(results))
-    except UNREADABLE as error:
-        raise damage("An idempotency key", error) from error
+        return IdempotencyRecord(key, from_microseconds(at), await load_results(results))
+    except DECODE_ERRORS as error:
+        raise corrupt_data("An idempotency key", error) from error
 
 
-def to_remembered(row: Row) -> IdempotencyRecord:
+def idempotency_record_from_row(row: Row) -> IdempotencyRecord:
     """Of a row of REMEMBERED_COLUMNS."""
     scope, value, fingerprint, at, results = row
     key = IdempotencyKey(scope, value, fingerprint)
     try:
-        return IdempotencyRecord(key, _moment(at), codec.results_from_json(codec.loads(results)))
-    except UNREADABLE as error:
-        raise damage("An idempotency key", error) from error
+        return IdempotencyRecord(key, from_microseconds(at), codec.results_from_json(codec.loads(results)))
+    except DECODE_ERRORS as error:
+        raise corrupt_data("An idempotency key", error) from error
 
 
 # ---------------------------------------------------------------- values
 
 
 def microseconds(at: datetime) -> int:
-    """Since 1970."""
+    """Returns the microseconds since 1970."""
     return (at - _EPOCH) // _MICROSECOND
 
 
@@ -276,12 +278,12 @@ def _microseconds_or_none(at: datetime | None) -> int | None:
     return None if at is None else (at - _EPOCH) // _MICROSECOND
 
 
-def _moment(time: int) -> datetime:
+def from_microseconds(time: int) -> datetime:
     return _EPOCH + timedelta(0, 0, time)
 
 
 def is_storable(*texts: str) -> bool:
-    """Whether SQLite can hold, and so find, all of `texts`: none has a lone surrogate."""
+    """Returns whether SQLite can hold, and so find, all of `texts`: none has a lone surrogate."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -290,5 +292,5 @@ def is_storable(*texts: str) -> bool:
 
 
 def clamp_int64(number: int) -> int:
-    """`number`, or the nearest that SQLite can compare with."""
+    """Returns `number`, or the nearest integer that SQLite can compare with."""
     return max(-INTEGER_MAX, min(number, INTEGER_MAX))

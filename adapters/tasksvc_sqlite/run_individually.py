@@ -1,22 +1,22 @@
-"""What a group does that failed because of one of its units."""
+"""Repeats a batch that failed because of one of its items."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-Unit = TypeVar("Unit")
+Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
 async def run_individually(
-    run: Callable[[Sequence[Unit]], Awaitable[Sequence[Outcome]]], units: Sequence[Unit]
+    run: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], items: Sequence[Item]
 ) -> list[Outcome | Exception]:
-    """The outcomes of `units`, each of which goes alone.  What `run` raises is the outcome of its unit."""
+    """Runs each of `items` alone, and returns their outcomes.  What `run` raises is the outcome of its item."""
     outcomes: list[Outcome | Exception] = []
-    for unit in units:
+    for item in items:
         try:
-            outcomes += await run([unit])
+            outcomes += await run([item])
         except Exception as error:
             outcomes.append(error)
     return outcomes

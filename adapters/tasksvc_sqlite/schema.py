@@ -25,11 +25,11 @@ VERSION: Final = 2
 _logger = logging.getLogger(__name__)
 
 _SMALLEST: Final = 512
-"""Bytes of an SQLite database that is not empty."""
+"""The bytes of the smallest SQLite database that isn't empty."""
 
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
-"""Offset in the file, in bytes."""
+"""The offset of the application id in the file, in bytes."""
 
 HEADER: Final = """
 SELECT generation,
@@ -37,21 +37,21 @@ SELECT generation,
   max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
   pruned_seq
 FROM store"""
-"""The one row of the Header."""
+"""The statement for the header of the store, in one row."""
 
 HOLDS_SOMETHING: Final = """
 SELECT last_id OR pruned_seq OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
   OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM idempotency_keys)
 FROM store"""
-"""Whether anything was ever written."""
+"""The statement for whether anything was ever written."""
 
 
 def is_store(head: bytes) -> bool:
-    """Whether a file that begins with `head` is a tasksvc store (SQLite's file format, section 1.3)."""
+    """Returns whether a file that begins with `head` is a tasksvc store (SQLite's file format, section 1.3)."""
     return head.startswith(_MAGIC) and head[_APPLICATION_ID_AT:][:4] == APPLICATION_ID.to_bytes(4)
 
 
-def check_place(path: str) -> None:
+def check_path(path: str) -> None:
     """Raises StoreRefused if the file `path` can't exist."""
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
@@ -64,8 +64,8 @@ def check_place(path: str) -> None:
         raise StoreRefused(unwritable(path))
 
 
-async def inspect(path: str) -> None:
-    """Raises StoreRefused where `path` is plainly not for us to open, and sqlite3.Error.
+async def inspect_file(path: str) -> None:
+    """Raises StoreRefused if the header of the file shows that it isn't a store to open, and sqlite3.Error.
 
     Touches nothing, not even beside the file.  It goes by the header alone: where a process died the
     rest may only make sense together with the write-ahead log.
@@ -108,7 +108,7 @@ async def _recognize(connection: aiosqlite.Connection, path: str) -> None:
 
 
 async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
-    """Raises StoreIsKept where the file holds what is kept."""
+    """Raises StoreIsKept if the file is a kept store."""
     ((application_id,),) = await writer.execute_fetchall("PRAGMA application_id")
     if application_id != APPLICATION_ID:  # a new file
         return
@@ -147,13 +147,13 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
 
 
 async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> tuple[bool, bool]:
-    """Brings the schema up to date, and sets the scratch mark; whether there was none, and whether it had been set."""
+    """Migrates, sets the scratch mark, and returns whether the store is new and whether the mark had been set."""
     await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
     ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
     for number in range(max(version + 1, FIRST), VERSION + 1):
         await _apply(writer, number)
     if version == 0:
-        await _put_header(writer, scratch=scratch)
+        await _insert_store_row(writer, scratch=scratch)
     ((was_scratch,),) = await writer.execute_fetchall("SELECT scratch FROM store")
     await writer.execute_fetchall("UPDATE store SET scratch = ? WHERE scratch <> ?", (scratch, scratch))
     await writer.execute_fetchall("COMMIT")
@@ -163,7 +163,7 @@ async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) ->
 
 
 def renewal() -> Statement:
-    """Gives the store a new generation."""
+    """Returns the statement that gives the store a new generation."""
     return Statement("UPDATE store SET generation = ?", (new_generation(),))
 
 
@@ -175,12 +175,12 @@ async def empty(writer: aiosqlite.Connection) -> None:
         await writer.execute_fetchall(f'DROP TABLE "{table}"')
     for number in range(FIRST, VERSION + 1):
         await _apply(writer, number)
-    await _put_header(writer, scratch=True)
+    await _insert_store_row(writer, scratch=True)
     await writer.execute_fetchall("COMMIT")
     await writer.execute_fetchall("VACUUM")
 
 
-async def _put_header(writer: aiosqlite.Connection, *, scratch: bool) -> None:
+async def _insert_store_row(writer: aiosqlite.Connection, *, scratch: bool) -> None:
     await writer.execute_fetchall("INSERT INTO store VALUES (1, ?, 0, 0, ?)", (new_generation(), scratch))
 
 
@@ -192,12 +192,12 @@ async def _apply(writer: aiosqlite.Connection, number: int) -> None:
 
 
 def script(number: int) -> str:
-    """The SQL of a migration."""
+    """Returns the SQL of a migration."""
     return resources.files("tasksvc_sqlite").joinpath("migrations", f"{number:04}.sql").read_text("utf-8")
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of a script whose every statement ends with its line.  executescript() would commit first."""
+    """Yields the statements of a script, each of which ends with a line.  executescript() would commit first."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

@@ -16,7 +16,7 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreHeader, StoreUnavailable
-from tasksvc_sqlite.errors import UNSTORABLE, is_locked, read_failure, write_failure
+from tasksvc_sqlite.errors import BIND_ERRORS, is_locked, read_failure, write_failure
 from tasksvc_sqlite.high_water_mark import KEEP_MARK, HighWaterMark
 from tasksvc_sqlite.rows import Row, Statement
 from tasksvc_sqlite.schema import HEADER
@@ -30,7 +30,7 @@ _BUSY_AGAIN_SECONDS: Final = 0.05
 """Replaces the busy timeout after a write timed out on a locked file, until one succeeds: queued writes fail fast."""
 
 
-class Writer:
+class WriteConnection:
     """`async with` it takes a turn alone: from what is read to decide on something, until that is written.
 
     To take a turn raises a StoreUnavailable that says why nothing can be written, if so.
@@ -49,11 +49,11 @@ class Writer:
         self._closed = False
 
     async def set_up(self) -> None:
-        """Once, before all.  Raises sqlite3.Error."""
+        """Sets up the connection, before its first use.  Raises sqlite3.Error."""
         await self._execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         await self._execute(f"PRAGMA journal_size_limit = {self._settings.log_bytes}")
 
-    async def __aenter__(self) -> Writer:
+    async def __aenter__(self) -> WriteConnection:
         await self._lock.acquire()
         try:
             self.check()
@@ -79,21 +79,21 @@ class Writer:
                 )
 
     async def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """As the last transaction left them.  Raises StoreUnavailable, and one of UNSTORABLE."""
+        """As the last transaction left them.  Raises StoreUnavailable, and one of BIND_ERRORS."""
         try:
             return await self._execute(sql, values)
-        except UNSTORABLE:
+        except BIND_ERRORS:
             raise
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
 
     async def header(self) -> StoreHeader:
-        """Of the store.  Raises like rows()."""
+        """Returns the header of the store.  Raises as rows() does."""
         ((generation, last_id, last_seq, pruned_seq),) = await self.rows(HEADER)
         return StoreHeader(generation, last_id, last_seq, pruned_seq)
 
     async def keep_mark(self, header: StoreHeader) -> None:
-        """Notes beside the file how far its log goes.  Raises like rows()."""
+        """Writes the end of the log to the mark beside the file.  Raises as rows() does."""
         await self.rows(KEEP_MARK, (header.generation, header.last_seq))
 
     async def write(self, statements: Sequence[Statement], *, head: Position | None = None) -> None:
@@ -101,48 +101,48 @@ class Writer:
 
         `head` is the end of the log after it, where it moves.
 
-        Raises StoreUnavailable, StoreFull and OutcomeUnknown, and one of UNSTORABLE where a value is;
+        Raises StoreUnavailable, StoreFull and OutcomeUnknown, and one of BIND_ERRORS where a value is;
         nothing was written then, but for OutcomeUnknown.
         """
         self._mark.due = head
         if len(statements) == 1:  # a transaction in itself
-            await self._do(statements)
+            await self._execute_all(statements)
         else:
-            await self._do([Statement("BEGIN IMMEDIATE"), *statements, Statement("COMMIT")])
+            await self._execute_all([Statement("BEGIN IMMEDIATE"), *statements, Statement("COMMIT")])
         self._until_look -= 1
         if self._until_look <= 0:
-            await self._look_at_log()
+            await self._checkpoint_if_long()
 
     async def begin(self) -> None:
-        """Begins a transaction, which more() adds to, until commit() or roll_back().  All raise like write()."""
-        await self._do([Statement("BEGIN IMMEDIATE")])
+        """Begins a transaction, to which execute_more() adds until commit() or roll_back().  All raise as write()."""
+        await self._execute_all([Statement("BEGIN IMMEDIATE")])
 
-    async def more(self, statements: Sequence[Statement]) -> None:
-        """Does these too."""
-        await self._do(statements)
+    async def execute_more(self, statements: Sequence[Statement]) -> None:
+        """Executes further statements in the open transaction."""
+        await self._execute_all(statements)
 
     async def commit(self) -> None:
-        """Ends the transaction; what it did is on disk."""
-        await self._do([Statement("COMMIT")])
+        """Commits the transaction, which is on disk when this returns."""
+        await self._execute_all([Statement("COMMIT")])
 
     async def roll_back(self) -> None:
-        """Ends the transaction, if one is open; nothing of it is left."""
+        """Rolls back the transaction, if one is open."""
         self._mark.due = None
         with contextlib.suppress(sqlite3.Error):  # SQLite ends it by itself after some failures
             await self._execute("ROLLBACK")
 
     async def close(self) -> None:
-        """Waits for the turn that is taken; there is no other one after it."""
+        """Waits for the turn that is taken, and refuses all later ones."""
         async with self._lock:
             self._closed = True
 
-    async def _do(self, statements: Sequence[Statement]) -> None:
-        """Does them in turn; where one fails, nothing of the transaction is left."""
+    async def _execute_all(self, statements: Sequence[Statement]) -> None:
+        """Executes statements in their order.  If one fails, the transaction is rolled back."""
         try:
             for statement in statements:
                 await self._execute(*statement)
             await self._wait_for_others(self._settings.busy_timeout)
-        except UNSTORABLE:
+        except BIND_ERRORS:
             await self.roll_back()
             raise
         except sqlite3.Error as error:
@@ -154,11 +154,11 @@ class Writer:
                 await self._wait_for_others(_BUSY_AGAIN_SECONDS)
             raise failure from error
         except asyncio.CancelledError:
-            # Only where the event loop itself is stopped.  The thread does yet what it was told.
+            # Only where the event loop itself is stopped.  The thread still executes the statement.
             self._stopped = f"Writing to {self._path} was stopped half-way. Restart."
             raise
 
-    async def _look_at_log(self) -> None:
+    async def _checkpoint_if_long(self) -> None:
         self._until_look = self._settings.log_check_interval
         try:
             size = os.stat(f"{self._path}-wal").st_size
@@ -185,7 +185,7 @@ class Writer:
 
 
 def _is(file: str, served: os.stat_result) -> bool:
-    """Whether `file` is the one that was there at first."""
+    """Returns whether `file` is still the one that was opened."""
     try:
         return os.path.samestat(os.stat(file), served)
     except OSError:

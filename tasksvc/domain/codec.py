@@ -1,4 +1,4 @@
-"""The JSON form of all that a store holds: for answers, for files, for columns.
+"""The JSON form of all that a store holds, for responses, files and columns.
 
 orjson does the work where the platform has it, and the standard library where not, with the same
 bytes but for the exponents of small floats.  Times are RFC 3339 in UTC, with a Z.
@@ -24,15 +24,15 @@ try:
 except ImportError:  # a platform without wheels
 
     def dumps(value: Any) -> bytes:
-        """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
+        """Returns compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
 
     def dump_line(value: Any) -> bytes:
-        """As dumps(), with a newline at the end."""
+        """Returns what dumps() does, with a newline at the end."""
         return dumps(value) + b"\n"
 
     def loads(data: bytes | str) -> Any:
-        """What dumps() wrote.  Not for input from outside: it is not strict."""
+        """Decodes what dumps() wrote.  It isn't strict, so don't use it for input from outside."""
         return json.loads(data)
 
     def _plain(value: object) -> object:
@@ -47,15 +47,15 @@ except ImportError:  # a platform without wheels
 else:
 
     def dumps(value: Any) -> bytes:
-        """Compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
+        """Returns compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
         return orjson.dumps(value, _encoded, orjson.OPT_UTC_Z)
 
     def dump_line(value: Any) -> bytes:
-        """As dumps(), with a newline at the end."""
+        """Returns what dumps() does, with a newline at the end."""
         return orjson.dumps(value, _encoded, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
     def loads(data: bytes | str) -> Any:
-        """What dumps() wrote.  Not for input from outside: it is not strict."""
+        """Decodes what dumps() wrote.  It isn't strict, so don't use it for input from outside."""
         return orjson.loads(data)
 
     def _encoded(value: object) -> object:
@@ -65,7 +65,7 @@ else:
 
 
 PLAIN_MAX = 1_024
-"""Characters of the text of an object that load_object() leaves a dict."""
+"""The most characters in the text of an object that load_object() makes a dict."""
 
 
 class EncodedObject(Mapping[str, Any]):
@@ -107,41 +107,41 @@ class EncodedObject(Mapping[str, Any]):
 
 
 def packed(value: JSONObject) -> JSONObject:
-    """An equal object that takes no more memory than its text does."""
+    """Returns an equal object that takes no more memory than its text does."""
     return EncodedObject(dumps(value)) if value and not isinstance(value, EncodedObject) else value
 
 
 def load_object(text: str) -> JSONObject:
-    """The object that was dumped as `text`; packed, where it is large."""
+    """Returns the object that was dumped as `text`, packed if it is large."""
     value: dict[str, Any] = loads(text)
     return packed(value) if len(text) > PLAIN_MAX else value
 
 
 def task_to_json(task: Task) -> dict[str, Any]:
-    """A JSON object with the fields of `task`, in their order, for dumps()."""
+    """Returns a JSON object with the fields of `task`, in their order, for dumps()."""
     return {
         "id": task.id,
         "description": task.description,
         "done": task.done,
-        "completed_at": _time(task.completed_at),
-        "due_at": _time(task.due_at),
+        "completed_at": _format_time(task.completed_at),
+        "due_at": _format_time(task.due_at),
         "priority": task.priority,
         "labels": list(task.labels),
         "metadata": task.metadata if isinstance(task.metadata, EncodedObject) else dict(task.metadata),
-        "created_at": _time(task.created_at),
-        "updated_at": _time(task.updated_at),
+        "created_at": _format_time(task.created_at),
+        "updated_at": _format_time(task.updated_at),
         "version": task.version,
     }
 
 
 def task_from_json(value: Mapping[str, Any]) -> Task:
-    """The task that task_to_json() wrote."""
+    """Returns the task that task_to_json() wrote."""
     return Task(
         id=value["id"],
         description=value["description"],
         done=value["done"],
-        completed_at=_moment(value["completed_at"]),
-        due_at=_moment(value["due_at"]),
+        completed_at=_parse_time(value["completed_at"]),
+        due_at=_parse_time(value["due_at"]),
         priority=value["priority"],
         labels=tuple(value["labels"]),
         metadata=value["metadata"],
@@ -152,7 +152,7 @@ def task_from_json(value: Mapping[str, Any]) -> Task:
 
 
 def results_to_json(results: Sequence[Result]) -> list[Any]:
-    """The results of a commit, for an idempotency key to keep."""
+    """Returns the results of a commit as JSON values, which are stored with its idempotency key."""
     return [_result_to_json(result) for result in results]
 
 
@@ -171,7 +171,7 @@ def _result_to_json(result: Result) -> Any:
 
 
 def results_from_json(values: Sequence[Any]) -> tuple[Result, ...]:
-    """The results that results_to_json() wrote."""
+    """Returns the results that results_to_json() wrote."""
     return tuple(map(_result_from_json, values))
 
 
@@ -204,11 +204,11 @@ def _result_from_json(value: Mapping[str, Any] | None) -> Result:
             return Record(*data)
         case "deleted":
             return DeleteResult(**data)
-    raise ValueError(f"{name!r} is no result of a write.")
+    raise ValueError(f"{name!r} isn't the result of a write.")
 
 
 def entry_to_json(entry: Entry) -> dict[str, Any]:
-    """One item of a dump, under the name of its kind."""
+    """Returns one entry of a dump as a JSON object, under the name of its kind."""
     match entry:
         case StoreHeader():
             return {"header": entry._asdict()}
@@ -217,15 +217,17 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
         case Record():
             return {"record": list(entry)}
         case IdempotencyRecord(key, at, results):
-            return {"idempotency_record": [list(key), _time(at), results_to_json(results)]}
+            return {"idempotency_record": [list(key), _format_time(at), results_to_json(results)]}
         case Change(seq, kind, at, task_id, task):
-            return {"change": [seq, kind.value, _time(at), task_id, None if task is None else task_to_json(task)]}
+            return {
+                "change": [seq, kind.value, _format_time(at), task_id, None if task is None else task_to_json(task)]
+            }
         case _:
             assert_never(entry)
 
 
 def entry_from_json(value: Mapping[str, Any]) -> Entry:
-    """The item that entry_to_json() wrote."""
+    """Returns the entry that entry_to_json() wrote."""
     ((name, data),) = value.items()
     match name:
         case "header":
@@ -246,12 +248,12 @@ def entry_from_json(value: Mapping[str, Any]) -> Entry:
                 task_id,
                 None if task is None else task_from_json(task),
             )
-    raise ValueError(f"{name!r} is no item of a dump.")
+    raise ValueError(f"{name!r} isn't an entry of a dump.")
 
 
-def _time(at: datetime | None) -> str | None:
+def _format_time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
-def _moment(text: str | None) -> datetime | None:
+def _parse_time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)

@@ -6,7 +6,7 @@ what the writes answer and what they change.  The store persists that in one tra
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
@@ -42,19 +42,19 @@ from tasksvc.domain.writes import (
     Write,
 )
 
-PATCHED_MAX = 8 * 2**20
-"""Bytes of JSON of all tasks that one commit patches.  A patch of a few bytes can be of a task of many."""
-FEW = 64
-"""The most writes whose tasks can't exceed that together."""
+COMMIT_BYTES_MAX = 8 * 2**20
+"""The limit on the JSON bytes of all tasks that one commit updates: a patch of a few bytes can rewrite a large task."""
+SIZE_CHECK_FROM = 64
+"""The most updates whose tasks can't exceed COMMIT_BYTES_MAX together, so that their sizes aren't summed."""
 
 KeyName = tuple[str, str]
-"""Scope and value of an idempotency key."""
+"""The scope and the value of an idempotency key."""
 RecordName = tuple[str, str]
-"""Namespace and key of a record."""
+"""The namespace and the key of a record."""
 
 
 class ReadSet(NamedTuple):
-    """What a ledger must know to decide some commits."""
+    """The names of what a ledger must know to decide some commits."""
 
     task_ids: set[int]
     idempotency_keys: set[KeyName]
@@ -62,7 +62,7 @@ class ReadSet(NamedTuple):
 
 
 def read_set(commits: Iterable[Commit]) -> ReadSet:
-    """The tasks, idempotency keys and records that `commits` name."""
+    """Returns the tasks, idempotency keys and records that `commits` name."""
     names = ReadSet(set(), set(), set())
     for writes, _, idempotency_key in commits:
         if idempotency_key is not None:
@@ -84,16 +84,16 @@ def read_set(commits: Iterable[Commit]) -> ReadSet:
 
 
 class Decision(NamedTuple):
-    """What one commit answers, and what it changes."""
+    """The answer to one commit, and what it changes."""
 
     committed: CommitResult
     changes: Sequence[Change] = ()
     records: Sequence[Record] = ()
-    """As it leaves each record that it writes; version 0 for one that it drops."""
+    """Each record that the commit writes, as it leaves it; a deleted one has version 0."""
     idempotency_record: IdempotencyRecord | None = None
 
     def entries(self) -> list[Entry]:
-        """All that is to be persisted, together or not at all; empty where nothing is."""
+        """Returns what must be persisted, all together or not at all; empty if there is nothing to persist."""
         kept = () if self.idempotency_record is None else (self.idempotency_record,)
         return [*self.changes, *self.records, *kept]
 
@@ -104,7 +104,7 @@ KeyIn = TypeVar("KeyIn", contravariant=True)
 
 
 class Table(Protocol[KeyIn, Value]):
-    """As much of a dict as a ledger needs."""
+    """The methods of a dict that a ledger needs."""
 
     def get(self, key: KeyIn, /) -> Value | None: ...
 
@@ -113,8 +113,8 @@ class Table(Protocol[KeyIn, Value]):
     def pop(self, key: KeyIn, default: None, /) -> object: ...
 
 
-class _Draft(Generic[Key, Value]):
-    """A table over another: what is written or removed stays here, the rest is looked up below."""
+class _Overlay(Generic[Key, Value]):
+    """A table over another one: it keeps what is written or deleted, and looks up everything else below."""
 
     def __init__(self, below: Table[Key, Value]) -> None:
         self._below = below
@@ -131,7 +131,7 @@ class _Draft(Generic[Key, Value]):
 
 
 class Ledger:
-    """The state of a store, as far as it matters for what is to be decided."""
+    """The state of a store, as far as it matters for the commits to decide (the decider pattern)."""
 
     def __init__(
         self,
@@ -152,58 +152,50 @@ class Ledger:
 
     @property
     def position(self) -> Position:
-        """The head of the change log."""
+        """The position of the last change."""
         return Position(self.generation, self.last_seq)
 
-    def draft(self) -> Ledger:
-        """A ledger on top of this one, for decisions that are not yet on disk.
+    def fork(self) -> Ledger:
+        """Returns a ledger on top of this one, for decisions that are not yet on disk.
 
-        apply() to it leaves this one as it is.
+        Its apply() leaves this one as it is.
         """
         return Ledger(
             self.generation,
             last_id=self.last_id,
             last_seq=self.last_seq,
-            tasks=_Draft(self.tasks),
-            idempotency_records=_Draft(self.idempotency_records),
-            records=_Draft(self.records),
+            tasks=_Overlay(self.tasks),
+            idempotency_records=_Overlay(self.idempotency_records),
+            records=_Overlay(self.records),
         )
 
     def decide(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> Decision:
-        """What `writes`, all together and in their order, answer and change.  Changes nothing itself.
+        """Returns what `writes`, all together and in their order, answer and change.  It changes nothing itself.
 
         Raises the WriteRefused of the first write that breaks a rule, with its index, or
         IdempotencyKeyReused.
         """
-        if idempotency_key is not None and (replayed := self._replayed(idempotency_key)) is not None:
+        if idempotency_key is not None and (replayed := self.replayed(idempotency_key)) is not None:
             return replayed
         if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
             task = new_task(self.last_id + 1, write.draft, at)
             changes = (Change(self.last_seq + 1, ChangeKind.CREATED, at, task.id, task),)
-            return self._decision((task,), changes, (), at, idempotency_key)
-        steps = self.steps(writes, at=at, idempotency_key=idempotency_key)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                decision: Decision = end.value
-                return decision
+            return self.decision((task,), changes, (), at, idempotency_key)
+        transaction = self.transaction(writes, at=at, idempotency_key=idempotency_key)
+        for _ in transaction:
+            pass
+        return transaction.decision
 
-    def steps(
+    def transaction(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
-    ) -> Generator[None, None, Decision]:
-        """As decide(), in steps of one write: a commit of many may take a second."""
-        if idempotency_key is not None and (replayed := self._replayed(idempotency_key)) is not None:
-            return replayed
-        deciding = _Deciding(self, at, many=len(writes) > FEW)
-        for index, write in enumerate(writes):
-            deciding.add(index, write)
-            yield
-        return self._decision(tuple(deciding.results), deciding.changes, deciding.records(), at, idempotency_key)
+    ) -> Transaction:
+        """Returns what decides `writes` as decide() does, one by one: a commit of many may take a second."""
+        return Transaction(self, Commit(writes, at, idempotency_key))
 
-    def _replayed(self, idempotency_key: IdempotencyKey) -> Decision | None:
+    def replayed(self, idempotency_key: IdempotencyKey) -> Decision | None:
+        """Returns the results of the first commit under the key, or None.  Raises IdempotencyKeyReused."""
         first = self.idempotency_records.get((idempotency_key.scope, idempotency_key.value))
         if first is None:
             return None
@@ -211,7 +203,7 @@ class Ledger:
             raise IdempotencyKeyReused
         return Decision(CommitResult(first.results, self.position, replayed=True))
 
-    def _decision(
+    def decision(
         self,
         results: Sequence[Result],
         changes: Sequence[Change],
@@ -219,6 +211,7 @@ class Ledger:
         at: datetime,
         idempotency_key: IdempotencyKey | None,
     ) -> Decision:
+        """Returns the decision on a commit that has these results, and changes and records to persist."""
         return Decision(
             CommitResult(results, Position(self.generation, self.last_seq + len(changes))),
             changes,
@@ -227,7 +220,7 @@ class Ledger:
         )
 
     def apply(self, entries: Iterable[Entry]) -> None:
-        """Makes the state what the entries of a decision, or of a dump, say."""
+        """Brings the state up to date with the entries of a decision, or of a dump."""
         for entry in entries:
             match entry:
                 case Change():
@@ -251,38 +244,42 @@ class Ledger:
                     assert_never(entry)
 
 
-class _Deciding:
-    """One commit being decided: each write sees those before it."""
+class Transaction:
+    """One commit, which is decided while this is iterated over: in each step one write, which sees those before it.
 
-    def __init__(self, ledger: Ledger, at: datetime, *, many: bool) -> None:
-        """`many`: there are more than FEW writes, so what they patch is counted and takes little memory."""
-        self._at, self._many = at, many
+    A step raises as Ledger.decide() does.
+    """
+
+    decision: Decision
+    """The decision, which is there when the iteration has ended."""
+
+    def __init__(self, ledger: Ledger, commit: Commit) -> None:
+        self._ledger, self._commit, self._at = ledger, commit, commit.at
+        self._checks_size = len(commit.writes) > SIZE_CHECK_FROM
+        """Whether the JSON of updated tasks is summed, and their metadata packed, since it could be too large."""
         self._generation, self._last_id, self._last_seq = ledger.generation, ledger.last_id, ledger.last_seq
-        self._tasks: _Draft[int, Task] = _Draft(ledger.tasks)
-        self._records: _Draft[RecordName, Record] = _Draft(ledger.records)
-        self._patched = 0
-        """Bytes of JSON."""
-        self.results: list[Result] = []
-        self.changes: list[Change] = []
+        self._tasks: _Overlay[int, Task] = _Overlay(ledger.tasks)
+        self._records: _Overlay[RecordName, Record] = _Overlay(ledger.records)
+        self._updated_bytes = 0
+        self._changes: list[Change] = []
 
-    def add(self, index: int, write: Write) -> None:
-        """Decides the write that has this index.  Raises WriteRefused."""
-        try:
-            result = self._one(write)
-            if self._many and isinstance(write, UpdateTask):
-                self._patched += len(codec.dumps(result))
-                if self._patched > PATCHED_MAX:
-                    raise CommitTooLarge(PATCHED_MAX)
-            self.results.append(result)
-        except WriteRefused as error:
-            error.index = index
-            raise
+    def __iter__(self) -> Iterator[None]:
+        writes, at, idempotency_key = self._commit
+        if idempotency_key is not None and (replayed := self._ledger.replayed(idempotency_key)) is not None:
+            self.decision = replayed
+            return
+        results: list[Result] = []
+        for index, write in enumerate(writes):
+            try:
+                results.append(self._apply(write))
+            except WriteRefused as error:
+                error.index = index
+                raise
+            yield
+        records = [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
+        self.decision = self._ledger.decision(tuple(results), self._changes, records, at, idempotency_key)
 
-    def records(self) -> Sequence[Record]:
-        """As they are then; version 0 for one that is dropped."""
-        return [record or Record(*name, {}, 0) for name, record in self._records.written.items()]
-
-    def _one(self, write: Write) -> Result:
+    def _apply(self, write: Write) -> Result:
         match write:
             case CreateTask(draft):
                 self._last_id += 1
@@ -296,25 +293,29 @@ class _Deciding:
                 self._expect(old, expected)
                 task = revised(old, fields, self._at)
                 if task is not old:
-                    if self._many:
+                    if self._checks_size:
                         task.metadata = codec.packed(task.metadata)  # nobody has seen it yet
                     self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
+                if self._checks_size:
+                    self._updated_bytes += len(codec.dumps(task))
+                    if self._updated_bytes > COMMIT_BYTES_MAX:
+                        raise CommitTooLarge(COMMIT_BYTES_MAX)
                 return task
             case DeleteTask(task_id, expected):
                 old = self._tasks.get(task_id)
                 if old is None:
                     raise TaskNotFound(task_id)
                 self._expect(old, expected)
-                self._remove(old)
+                self._delete(old)
                 return None
             case DeleteMatching(task_ids, query, more):
-                removed = 0
+                deleted = 0
                 for task_id in task_ids:
                     old = self._tasks.get(task_id)
                     if old is not None and query.matches(old):
-                        self._remove(old)
-                        removed += 1
-                return DeleteResult(removed, more)
+                        self._delete(old)
+                        deleted += 1
+                return DeleteResult(deleted, more)
             case PutRecord(namespace, key, value, expected_version):
                 current = self._expect_record(namespace, key, expected_version)
                 record = Record(namespace, key, value, 1 if current is None else current.version + 1)
@@ -337,10 +338,10 @@ class _Deciding:
             raise RecordConflict(namespace, key, current)
         return current
 
-    def _remove(self, task: Task) -> None:
+    def _delete(self, task: Task) -> None:
         self._log(ChangeKind.DELETED, max(self._at, task.updated_at), task.id, None)
 
     def _log(self, kind: ChangeKind, at: datetime, task_id: int, task: Task | None) -> None:
         self._last_seq += 1
         self._tasks.written[task_id] = task
-        self.changes.append(Change(self._last_seq, kind, at, task_id, task))
+        self._changes.append(Change(self._last_seq, kind, at, task_id, task))

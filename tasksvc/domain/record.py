@@ -1,4 +1,4 @@
-"""Records: what the service keeps beside tasks."""
+"""Records: small values that the service keeps beside the tasks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from tasksvc.domain.json_object import JSONObject
 
 
 class Record(NamedTuple):
-    """A small named value beside the tasks: a token, a consumer's position, a lease."""
+    """A JSON object under a namespace and a key, such as an API token."""
 
     namespace: str
     key: str
     value: JSONObject
     version: int = 1
-    """1, 2, 3, ...; 0 stands for a record that is not there (any more)."""
+    """Counts from 1.  Version 0 means that the record doesn't exist."""

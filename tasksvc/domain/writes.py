@@ -1,4 +1,4 @@
-"""What a commit asks of a store, and what comes back."""
+"""The writes of a commit, their results, and the entries of a dump."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Precondition(NamedTuple):
     """Which versions the caller accepts, as If-Match and If-None-Match say it (RFC 9110, section 13.1)."""
 
     any_of: Set[Version] | None = None
-    """One of these; None accepts every version.  A version of another generation never matches."""
+    """The accepted versions; None accepts every one.  A version of another generation never matches."""
     none_of: Set[Version] = frozenset()
 
     def allows(self, version: Version) -> bool:
@@ -26,11 +26,11 @@ class Precondition(NamedTuple):
 
 
 ANY_VERSION: Final = Precondition()
-"""Accepts every version of a task that is there."""
+"""Accepts every version of a task that exists."""
 
 
 class CreateTask(NamedTuple):
-    """Makes a new task.  Its result is the task."""
+    """Creates a task.  Its result is the task."""
 
     draft: TaskDraft
 
@@ -54,10 +54,10 @@ class DeleteTask(NamedTuple):
 
 
 class DeleteMatching(NamedTuple):
-    """Removes those of some tasks that match a query.  Its result is a Removed.
+    """Deletes those of some tasks that match a query.  Its result is a DeleteResult.
 
-    `task_ids` are the tasks that matched when they were looked for.  One that is gone, or doesn't
-    match any more, is left alone.
+    `task_ids` are the tasks that matched when they were searched.  A task that is gone, or no longer
+    matches, is left alone.
     """
 
     task_ids: Sequence[int]
@@ -67,18 +67,18 @@ class DeleteMatching(NamedTuple):
 
 
 class DeleteResult(NamedTuple):
-    """What a DeleteMatching did."""
+    """The result of a DeleteMatching."""
 
     tasks: int
-    """How many tasks it removed."""
+    """The number of tasks that it deleted."""
     more: bool
-    """Whether there were more that matched."""
+    """Whether more tasks matched than it was given."""
 
 
 class PutRecord(NamedTuple):
-    """Makes or replaces a record.  Its result is the record.  Raises RecordConflict.
+    """Creates or replaces a record.  Its result is the record.  Raises RecordConflict.
 
-    `expected` is its present version, 0 for a record that must not exist, None for whatever.
+    `expected` is the present version of the record, 0 if it must not exist, or None for any version.
     """
 
     namespace: str
@@ -88,7 +88,7 @@ class PutRecord(NamedTuple):
 
 
 class DeleteRecord(NamedTuple):
-    """Removes a record, if it is there.  Its result is None.  Raises RecordConflict."""
+    """Deletes a record, if it exists.  Its result is None.  Raises RecordConflict."""
 
     namespace: str
     key: str
@@ -103,14 +103,14 @@ class IdempotencyKey(NamedTuple):
     """Makes a commit safe to repeat: with the same key and fingerprint it is done once."""
 
     scope: str
-    """Whose key it is; keys of different scopes never meet."""
+    """The owner of the key.  Equal keys in different scopes are different keys."""
     value: str
     fingerprint: str
-    """Of the whole request.  The same key with another fingerprint is an error."""
+    """A hash of the whole request.  The same key with another fingerprint is an error."""
 
 
 class Commit(NamedTuple):
-    """The arguments of one TaskRepository.commit(), as a group commit queues them."""
+    """The arguments of one TaskRepository.commit(), as a Batcher queues them."""
 
     writes: Sequence[Write]
     at: datetime
@@ -118,18 +118,18 @@ class Commit(NamedTuple):
 
 
 class CommitResult(NamedTuple):
-    """What a commit did."""
+    """The result of a commit."""
 
     results: Sequence[Result]
-    """One for each write, in their order."""
+    """One result for each write, in their order."""
     position: Position
-    """Of the log, after it."""
+    """The position of the change log after the commit."""
     replayed: bool = False
-    """The idempotency key had been used: these are the results of that first time."""
+    """Whether the idempotency key had been used before: then these are the results of that first commit."""
 
 
 class IdempotencyRecord(NamedTuple):
-    """An idempotency key that was used, with what its commit did."""
+    """An idempotency key that was used, with the results of its commit."""
 
     key: IdempotencyKey
     at: datetime
@@ -137,11 +137,11 @@ class IdempotencyRecord(NamedTuple):
 
 
 class StoreHeader(NamedTuple):
-    """What a store knows beside its entries; the first thing in a dump."""
+    """The numbers and the generation of a store, which come first in a dump."""
 
     generation: str
     last_id: int
-    """The highest task id that was ever given."""
+    """The highest task id that was ever given, or 0."""
     last_seq: int
     """The number of the last change, or 0."""
     pruned_seq: int

@@ -32,43 +32,43 @@ _ALL_DESCENDING: Final = TaskQuery(descending=True)
 
 
 class Found(NamedTuple):
-    """A task, and the store that it was read from."""
+    """A task, with the generation of the store that it was read from."""
 
     task: Task
     generation: str
-    """Of the store, in the snapshot that the task was read from."""
+    """The generation of the store, in the snapshot that the task was read from."""
 
     @property
     def version(self) -> Version:
-        """The version that was read, for an Expected."""
+        """The version that was read, for a Precondition."""
         return Version(self.generation, self.task.version)
 
 
 class Page(NamedTuple):
-    """Some tasks of a list, of one snapshot."""
+    """A page of a list of tasks, all from one snapshot."""
 
     tasks: Sequence[Task]
     next: Cursor | None
-    """Where the list goes on; None at its end."""
+    """The cursor at which the list goes on; None at its end."""
     position: Position
-    """Of the log, in that snapshot."""
+    """The position of the change log in that snapshot."""
 
 
 class ChangePage(NamedTuple):
-    """Some entries of the change log."""
+    """A page of the change log."""
 
     changes: Sequence[Change]
     next: Position
-    """Where to read on."""
+    """The position from which to read on."""
     more: bool
-    """There are more by now."""
+    """Whether the log has more changes after these."""
 
 
 class Capability(StrEnum):
-    """What a store may declare as absent.  The contract kit then skips just the tests of that, by name."""
+    """A capability that a store may declare absent.  The contract kit skips the tests of an absent one by name."""
 
     DURABLE = "durable"
-    """Keeps what it holds over close and reopen."""
+    """The store keeps what it holds when it is closed and opened again."""
     RECORDS = "records"
     """The store has record(), records(), PutRecord and DeleteRecord."""
     PRUNE = "prune"
@@ -78,10 +78,10 @@ class Capability(StrEnum):
 
 
 class StoreReader(ABC):
-    """What an operator reads of a store: all of it."""
+    """A store as an operator reads it, completely and without changing it."""
 
     def dump(self) -> AsyncIterator[Entry]:
-        """All that the store holds, of one snapshot.
+        """Yields all that the store holds, of one snapshot.
 
         The header comes first, then tasks by id, records by namespace and key, idempotency keys by scope and
         value, and changes by number; text is ordered by code point.  So equal stores have equal dumps.
@@ -89,14 +89,14 @@ class StoreReader(ABC):
         raise NotSupported(f"{type(self).__name__} cannot be dumped.")
 
     async def check(self) -> Sequence[str]:
-        """What is wrong underneath, where a dump may not show it, such as a damaged index: a sentence each."""
+        """Returns problems that a dump may not show, such as a damaged index, a sentence each."""
         return ()
 
     @abstractmethod
     async def close(self) -> None:
-        """Lets running commits finish and frees everything.
+        """Lets running commits finish, and releases all resources.
 
-        Calls after it raise StoreClosed; a second close does nothing.
+        Later calls raise StoreClosed; a second close does nothing.
         """
 
 
@@ -122,7 +122,7 @@ class TaskRepository(StoreReader):
         """Does all of `writes`, in their order, in one transaction; or none of them.
 
         `at` is the time of the commit, for what it makes.  Ids count up from 1 and are never given
-        twice, whatever is deleted, closed or pruned in between.  With a `idempotency_key` key the results
+        twice, whatever is deleted, closed or pruned in between.  With an `idempotency_key` the results
         are stored in the same transaction, and a second commit under the key answers them and does
         nothing; where twins race, one waits for the other.  `Ledger.decide()` has all the rules.
 
@@ -136,20 +136,20 @@ class TaskRepository(StoreReader):
 
     @abstractmethod
     async def get(self, task_id: int) -> Found:
-        """The task as it is.  Raises TaskNotFound, for any integer at all."""
+        """Returns the task.  Raises TaskNotFound if there is none, for any integer at all."""
 
     @abstractmethod
     async def find(
         self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
     ) -> Page:
-        """At most `limit` (1 to 1,000) tasks of `query` after the place `after`, as `select()` defines them.
+        """Returns at most `limit` (1 to 1,000) tasks of `query` after `after`, as `select()` defines them.
 
         With `max_bytes` the page ends before the task with which its tasks would come to more, each counted as
         `json_size()` says; but it has at least one task, if there is any.  A store fetches little more than it gives.
         """
 
     def needs_scan(self, query: TaskQuery) -> bool:
-        """Whether find() may have to look at many more tasks than it gives, as no index has just these in their order.
+        """Returns whether find() may have to look at many more tasks than it returns, since no index has them in order.
 
         The service lets its callers take turns at such searches, as at count().  The answer must cost hardly anything.
         By default it's True for whatever isn't the list of all tasks by id.
@@ -158,7 +158,7 @@ class TaskRepository(StoreReader):
 
     @abstractmethod
     async def count(self, query: TaskQuery) -> int:
-        """How many tasks `query` matches in one snapshot, however many there are; its order has no meaning.
+        """Returns the number of tasks that `query` matches in one snapshot; its order has no meaning.
 
         It may have to look at every task of the store.  Meanwhile it must hold up neither the event
         loop nor other calls.
@@ -166,16 +166,16 @@ class TaskRepository(StoreReader):
 
     @abstractmethod
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
-        """Changes after `since`, in order, at most `limit`; it may give fewer, but none only at the head.
+        """Returns at most `limit` changes after `since`, in order, and no changes only at the end of the log.
 
         With `max_bytes` the page ends before the change with which the tasks in it would come to more, each counted
         as `json_size()` says; but it has at least one change, if there is any.
 
         The log is numbered 1, 2, 3, ... without gaps in the order in which commits become visible:
-        who has seen N never later finds a change below N.  LOG_START stands for the start.
+        a reader that has seen change N never finds one below N later.  LOG_START is the start of every log.
 
         Raises PositionGone where `since` is of another generation, older than what is left after
-        prune(), or beyond the head.
+        prune(), or beyond the last change.
         """
 
     async def changes(
@@ -191,27 +191,30 @@ class TaskRepository(StoreReader):
             await self.wait_for_change(page.next, timeout=left)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
-        """Returns when there may be a change after `since`, or after `timeout` seconds.  A better store wakes."""
+        """Returns when there may be a change after `since`, or after `timeout` seconds.
+
+        By default it returns every 50 ms.  Override it if the store can notify.
+        """
         await asyncio.sleep(min(timeout, 0.05))
 
     # ------------------------------------------------------------ records
 
     async def record(self, namespace: str, key: str) -> Record | None:
-        """The record of that name."""
+        """Returns the record with that key, or None."""
         raise NotSupported(f"{type(self).__name__} keeps no records.")
 
     async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
-        """At most `limit` records of `namespace` whose key sorts after `after` by code point, in that order."""
+        """Returns at most `limit` records of `namespace` whose keys sort after `after` by code point, in that order."""
         raise NotSupported(f"{type(self).__name__} keeps no records.")
 
-    # ------------------------------------------------------------ keeping house
+    # ------------------------------------------------------------ maintenance
 
     async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        """Drops what is old, in one short step of at most `limit` entries of each kind; True if more is due.
+        """Deletes what is old, at most `limit` entries of each kind, and returns whether more is due.
 
-        Of the log: from its start, what is older than `log_before` or beyond the newest `log_keep`.
-        Of the idempotency keys: those of commits before `keys_before`.  The number of the last change and
-        the highest id that was given stay known.
+        These are changes older than `log_before` or not among the newest `log_keep`, from the start of the log,
+        and idempotency keys of commits before `keys_before`.  The number of the last change and the highest id
+        that was given stay known.
         """
         raise NotSupported(f"{type(self).__name__} does not prune.")
 
@@ -236,7 +239,7 @@ class TaskRepository(StoreReader):
         return {}
 
     async def ping(self) -> None:
-        """Returns if the store can serve now, and raises a StoreUnavailable that says why if not."""
+        """Returns if the store can serve now.  Otherwise it raises a StoreUnavailable that says why."""
         await self.find(TaskQuery(), limit=1)
 
 

@@ -1,1 +1,1 @@
-"""Parts for those who write a store."""
+"""Ready-made parts for authors of stores."""

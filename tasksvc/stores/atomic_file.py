@@ -1,4 +1,4 @@
-"""A file that is there whole or not at all."""
+"""Writes files atomically: a file exists as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,21 +12,20 @@ from pathlib import Path
 from tasksvc.domain.errors import TasksvcError
 
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
-"""What a file system answers that has no hard links, such as FAT."""
+"""The errors of link() on a file system without hard links, such as FAT."""
 
 
 class OutputRefused(TasksvcError):
-    """A file cannot be made, read or written."""
+    """A file can't be created, read or written."""
 
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives an empty file beside `path` to fill, for its owner alone.
+    """Yields the path of an empty file beside `path` to fill, which only its owner may read.
 
-    When the block ends, that is brought to the disk and becomes `path`.  When the block raises,
-    nothing is left; when the process is killed, at most a file whose name begins with that of
-    `path` and ends with .partial.  Raises OutputRefused where `path` is there already, or a file
-    cannot be written.
+    When the block ends, the file is flushed to the disk and renamed to `path`.  If the block raises, nothing
+    is left; if the process is killed, at most a file whose name begins with that of `path` and ends with
+    .partial.  Raises OutputRefused if `path` exists already, or a file can't be written.
     """
     _check_free(path)
     try:
@@ -53,7 +52,7 @@ def _check_free(path: Path) -> None:
 
 
 def _name(partial: Path, path: Path) -> None:
-    """Gives the file the name `path`, unless something else has it.  Raises OutputRefused."""
+    """Renames the file to `path`.  Raises OutputRefused if something has that name already."""
     try:
         os.link(partial, path)  # which, other than rename(), replaces nothing
     except FileExistsError:
@@ -70,7 +69,7 @@ def _taken(path: Path) -> OutputRefused:
 
 
 def _sync(path: Path) -> None:
-    """Brings a file, or the names in a folder, to the disk."""
+    """Flushes a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)

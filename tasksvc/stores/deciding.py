@@ -1,4 +1,4 @@
-"""Deciding commits on the event loop, where a commit of many writes may take a second."""
+"""Decides commits on the event loop without blocking it, since a commit of many writes may take a second."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from tasksvc.domain.writes import Commit, CommitResult, Entry, Result
 from tasksvc.stores.turns import Turns
 
 LARGE_TEXT = 64 * 1024
-"""Characters of results that are decoded in turns: a batch of 8 MiB has as many."""
+"""The number of characters from which results are decoded in turns; those of a batch can have 8 MiB."""
 
 
 class Decided(NamedTuple):
-    """What some commits came to."""
+    """The outcomes of some commits, and what they change."""
 
     outcomes: list[CommitResult | Exception]
-    """One for each, in their order."""
+    """One outcome for each commit, in their order."""
     entries: list[Entry]
-    """To be persisted, together or not at all."""
+    """The entries to persist, all together or not at all."""
 
 
 async def decide_all(ledger: Ledger, commits: Iterable[Commit], turns: Turns | None = None) -> Decided:
-    """Decides commits in their order, each of which sees those before it, and stands or falls alone.
+    """Decides commits in their order: each one sees those before it, and fails alone.
 
-    `ledger` is brought up to date.  Others have their turn meanwhile, and must not change it.
+    This brings `ledger` up to date.  Other work on the event loop has its turn meanwhile, and must not change it.
     """
     outcomes: list[CommitResult | Exception] = []
     entries: list[Entry] = []
@@ -45,25 +45,22 @@ async def decide_all(ledger: Ledger, commits: Iterable[Commit], turns: Turns | N
 
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
-    """As Ledger.decide(), and lets others have their turn."""
+    """Decides as Ledger.decide() does, and lets other work on the event loop have its turn."""
     writes, at, idempotency_key = commit
     await turns.next()
     if len(writes) == 1:
         return ledger.decide(writes, at=at, idempotency_key=idempotency_key)
-    steps = ledger.steps(writes, at=at, idempotency_key=idempotency_key)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            decision: Decision = end.value
-            return decision
+    transaction = ledger.transaction(writes, at=at, idempotency_key=idempotency_key)
+    for _ in transaction:
         await turns.next()
+    return transaction.decision
 
 
 async def load_results(text: str, *, large: int = LARGE_TEXT) -> Sequence[Result]:
-    """The results of an idempotency key, whose codec.results_to_json() was dumped as `text`.
+    """Returns the results of an idempotency key, whose codec.results_to_json() was dumped as `text`.
 
-    Lets others have their turn, if it has `large` characters.  Raises as codec.iterate_results() does.
+    With `large` characters or more, other work on the event loop has its turn meanwhile.  Raises as
+    codec.iterate_results() does.
     """
     if len(text) < large:
         return codec.results_from_json(codec.loads(text))

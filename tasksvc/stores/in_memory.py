@@ -1,7 +1,7 @@
-"""A repository over a ledger that holds everything in memory: the model of every other store.
+"""A repository that holds everything in memory: the model of every other store.
 
-On its own it keeps nothing.  A store whose tasks fit in memory and that has somewhere to append to
-overrides `persist()`, and replays what it finds there when it is opened.
+By itself it persists nothing.  A store whose tasks fit in memory overrides `persist()` to append to a
+log of its own, and replays that log when it is opened.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from tasksvc.stores.deciding import decide
 from tasksvc.stores.turns import Turns
 
 COUNTED_AT_ONCE = 1_000
-"""Tasks that count() looks at between two turns of the event loop: about a millisecond."""
+"""The number of tasks that count() examines between two turns of the event loop, in about a millisecond."""
 
 _RENEWAL: Final = "renewal"
 
 
 class InMemoryRepository(TaskRepository):
-    """Everything that the port asks for, in memory."""
+    """A TaskRepository in memory, with every capability."""
 
     def __init__(self) -> None:
         self._tasks: dict[int, Task] = {}
@@ -50,11 +50,11 @@ class InMemoryRepository(TaskRepository):
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         """Writes the entries of some commits, each commit all or nothing, and returns when they are on disk.
 
-        Called once at a time, and before anybody sees what is in them.  Raises a StoreUnavailable.
+        There is one call at a time, and no reader sees the entries before it returns.  Raises a StoreUnavailable.
         """
 
     def replay(self, entries: Iterable[Entry]) -> None:
-        """Takes in what persist() once wrote, in the order in which it was written."""
+        """Applies entries that persist() wrote, in the order in which it wrote them."""
         for entry in entries:
             self._ledger.apply((entry,))
             if isinstance(entry, Change):
@@ -62,7 +62,7 @@ class InMemoryRepository(TaskRepository):
 
     @property
     def header(self) -> StoreHeader:
-        """What is to be persisted before anything else, for a store that is new."""
+        """The header, which a new store persists before anything else."""
         ledger = self._ledger
         return StoreHeader(ledger.generation, ledger.last_id, ledger.last_seq, ledger.last_seq - len(self._log))
 
@@ -76,10 +76,10 @@ class InMemoryRepository(TaskRepository):
     async def _commit_group(
         self, units: Sequence[Commit | list[Entry] | Literal["renewal"]]
     ) -> Sequence[CommitResult | Exception]:
-        """Commits, dumps to restore, and renewals of the generation."""
+        """Does commits, restores of dumps, and renewals of the generation, in their order."""
         outcomes: list[CommitResult | Exception] = []
         made: list[list[Entry]] = []
-        ledger, turns = self._ledger.draft(), Turns()
+        ledger, turns = self._ledger.fork(), Turns()
         for unit in units:
             try:
                 if isinstance(unit, Commit):

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import Batcher, OutcomeUnknown, Overloaded, StoreClosed, StoreFull
-from tasksvc.stores.batcher import LINGER_SECONDS, LINGER_TURNS
+from tasksvc.stores.batcher import LINGER_IDLE_TURNS, LINGER_SECONDS
 
 PATIENCE = 10.0
 """Seconds after which a test that waits for something has failed."""
@@ -92,12 +92,12 @@ async def test_calls_that_arrive_while_a_group_runs_share_the_next_one() -> None
     first = await store.busy_with(0)
     later = [store.commit(unit) for unit in (1, 2, 3)]
 
-    assert store.commit.waiting == 3
+    assert store.commit.queued == 3
     store.free.set()
     await settled(first, *later)
 
     assert store.groups == [[0], [1, 2, 3]]
-    assert store.commit.waiting == 0
+    assert store.commit.queued == 0
 
 
 async def after_company() -> Store:
@@ -114,7 +114,7 @@ async def test_a_group_commit_lingers_for_further_commits(monkeypatch: pytest.Mo
     futures = []
     for unit in range(3, 13):
         futures.append(store.commit(unit))
-        for _ in range(LINGER_TURNS - 2):
+        for _ in range(LINGER_IDLE_TURNS - 2):
             await asyncio.sleep(0)
     await settled(*futures)
 
@@ -125,7 +125,7 @@ async def test_in_company_a_group_starts_when_nobody_comes() -> None:
     store = await after_company()
 
     future = store.commit(3)
-    for _ in range(LINGER_TURNS + 2):
+    for _ in range(LINGER_IDLE_TURNS + 2):
         await asyncio.sleep(0)
 
     assert store.groups[1:] == [[3]]
@@ -147,7 +147,7 @@ async def test_in_company_a_group_starts_in_time_whoever_comes(monkeypatch: pyte
 
 
 async def test_a_group_that_is_full_waits_no_longer() -> None:
-    store = Store(group=2)
+    store = Store(max_batch=2)
     await settled(store.commit(1), store.commit(2))
 
     futures = [store.commit(unit) for unit in (3, 4, 5)]
@@ -159,7 +159,7 @@ async def test_a_group_that_is_full_waits_no_longer() -> None:
 
 
 async def test_a_group_never_exceeds_its_limit_and_none_overlaps_another() -> None:
-    store = Store(group=4)
+    store = Store(max_batch=4)
 
     outcomes = await settled(*map(store.commit, range(10)))
 
@@ -169,7 +169,7 @@ async def test_a_group_never_exceeds_its_limit_and_none_overlaps_another() -> No
 
 
 async def test_a_caller_is_answered_after_its_own_group_and_not_before() -> None:
-    store = Store(group=1)
+    store = Store(max_batch=1)
     first = await store.busy_with(0)
     second = store.commit(1)
     await asyncio.sleep(0.01)
@@ -204,7 +204,7 @@ async def test_where_the_store_itself_fails_that_is_the_outcome_of_the_whole_gro
             raise StoreFull("full")
         return units
 
-    commit: Batcher[int, int] = Batcher(run, group=2)
+    commit: Batcher[int, int] = Batcher(run, max_batch=2)
 
     outcomes = await asyncio.gather(*map(commit, range(4)), return_exceptions=True)
 
@@ -276,7 +276,7 @@ async def test_a_group_of_cancelled_calls_alone_never_runs() -> None:
 
 
 async def test_a_call_that_is_cancelled_while_its_group_runs_happens_and_disturbs_nobody() -> None:
-    store = Store(group=2)
+    store = Store(max_batch=2)
     store.free.clear()
     first, second = store.commit(0), store.commit(1)
     await asyncio.wait_for(store.started.wait(), PATIENCE)
@@ -318,7 +318,7 @@ async def test_a_failure_after_its_caller_was_cancelled_is_not_an_unretrieved_ex
 
 
 async def test_one_more_than_may_wait_is_refused_until_there_is_room() -> None:
-    store = Store(waiting=2)
+    store = Store(max_queue=2)
     first = await store.busy_with(0)
     second, third = store.commit(1), store.commit(2)
 
@@ -335,7 +335,7 @@ async def test_one_more_than_may_wait_is_refused_until_there_is_room() -> None:
 
 
 async def test_close_lets_what_waits_finish_and_refuses_what_comes() -> None:
-    store = Store(group=1)
+    store = Store(max_batch=1)
     first = await store.busy_with(0)
     second = store.commit(1)
 
@@ -450,7 +450,7 @@ STEPS = st.lists(
 @given(STEPS, st.integers(1, 4), st.integers(1, 6))
 def test_each_call_has_its_own_outcome_in_any_order(steps: list[tuple[str, int]], group: int, waiting: int) -> None:
     async def story() -> None:
-        store = Store(group=group, waiting=waiting)
+        store = Store(max_batch=group, max_queue=waiting)
         calls: list[tuple[int, asyncio.Future[str]]] = []
         for number, (step, value) in enumerate(steps):
             if step == "call":
@@ -458,7 +458,7 @@ def test_each_call_has_its_own_outcome_in_any_order(steps: list[tuple[str, int]]
                 with contextlib.suppress(Overloaded):
                     calls.append((unit, store.commit(unit)))
                     continue
-                assert store.commit.waiting == waiting
+                assert store.commit.queued == waiting
             elif step == "cancel" and calls:
                 calls[value % len(calls)][1].cancel()
             elif step == "hold":

@@ -46,7 +46,7 @@ from tasksvc import (
     read_set,
 )
 from tasksvc.domain import codec
-from tasksvc.domain.ledger import FEW, PATCHED_MAX
+from tasksvc.domain.ledger import COMMIT_BYTES_MAX, SIZE_CHECK_FROM
 from tasksvc.domain.rules import (
     DESCRIPTION_MAX,
     LABEL_MAX,
@@ -421,7 +421,7 @@ def outcome(ledger: Ledger, commit: Commit) -> Decision | str:
 @given(COMMITS)
 def test_a_draft_decides_as_its_ledger_would_and_leaves_it_alone(commits: list[Commit]) -> None:
     ledger, twin = Ledger("life"), Ledger("life")
-    held, draft = state(ledger), ledger.draft()
+    held, draft = state(ledger), ledger.fork()
 
     for commit in commits:
         decided, expected = outcome(draft, commit), outcome(twin, commit)
@@ -506,8 +506,8 @@ def test_many_small_patches_of_a_large_task_are_refused_where_they_become_too_mu
         ledger.decide(patches, at=NOW, idempotency_key=IdempotencyKey("", "key", "f"))
 
     each = len(codec.dumps(ledger.tasks.get(1)))
-    assert refused.value.index == PATCHED_MAX // each
-    assert len(ledger.decide(patches[: PATCHED_MAX // each], at=NOW).changes) == PATCHED_MAX // each
+    assert refused.value.index == COMMIT_BYTES_MAX // each
+    assert len(ledger.decide(patches[: COMMIT_BYTES_MAX // each], at=NOW).changes) == COMMIT_BYTES_MAX // each
     unchanged = [UpdateTask(1, {"priority": 0})] * 1_000
     with pytest.raises(CommitTooLarge):  # they would make no versions, and the same answer
         ledger.decide(unchanged, at=NOW)
@@ -533,7 +533,7 @@ def test_as_few_writes_as_are_not_measured_cannot_be_too_large() -> None:
 
     task = Ledger("g").decide([CreateTask(worst)], at=NOW).committed.results[0]
 
-    assert len(codec.dumps(task)) * FEW < PATCHED_MAX
+    assert len(codec.dumps(task)) * SIZE_CHECK_FROM < COMMIT_BYTES_MAX
 
 
 # ---------------------------------------------------------------- unknown kinds

@@ -215,7 +215,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
         async with Proxy(server.port) as proxy:
             repository = await open_store(server.tcp_url(proxy.port))
             await add(repository)
-            assert not repository._servers._is_pooled  # type: ignore[attr-defined]
+            assert not repository._connector._is_pooled  # type: ignore[attr-defined]
 
             proxy.lead_to(bouncer.port)
             proxy.cut()
@@ -224,7 +224,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
                 *(repository.commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(9))
             )
             await asyncio.gather(*(repository.find(TaskQuery(), limit=n + 1) for n in range(40)))
-            assert repository._servers._is_pooled  # type: ignore[attr-defined]
+            assert repository._connector._is_pooled  # type: ignore[attr-defined]
             await repository.close()
 
 
@@ -342,7 +342,7 @@ async def test_a_setting_of_the_url_is_applied_in_each_transaction(bouncer: Boun
     repository = await open_store(bouncer.url(), work_mem="8MB", application_name="mine")
 
     for _ in range(5):
-        rows = await repository._connections.run(  # type: ignore[attr-defined]
+        rows = await repository._executor.run(  # type: ignore[attr-defined]
             lambda session: session.fetch("SELECT current_setting('work_mem'), current_setting('application_name')")
         )
         assert [tuple(row) for row in rows] == [("8MB", "mine")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tasksvc_postgresql.find_sql import Listing, counting_statement, listing_statement
+from tasksvc_postgresql.find_sql import FindArgs, counting_statement, listing_statement
 
 from stores.postgresql.repositories import Open
 from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
@@ -73,7 +73,7 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
     await database.execute(f"VACUUM (ANALYZE) {schema}.tasks, {schema}.task_labels", timeout=300)
 
 
-async def rows_read(database: asyncpg.Connection, schema: str, listing: Listing) -> int:
+async def rows_read(database: asyncpg.Connection, schema: str, listing: FindArgs) -> int:
     """Returns how many rows of tables and indexes the server reads for a page."""
     return await rows_read_by(database, schema, listing_statement(listing))
 
@@ -115,7 +115,7 @@ async def test_a_page_reads_little_more_than_it_shows(
     await fill(database, schema, 50_000)
 
     read = {
-        (name, where): await rows_read(database, schema, Listing(query, after, LIMIT, max_bytes=2**20))
+        (name, where): await rows_read(database, schema, FindArgs(query, after, LIMIT, max_bytes=2**20))
         for name, query in QUERIES.items()
         for where, after in (("first", None), ("deep", await deep(repository, query, 2)))
     }
@@ -165,7 +165,7 @@ async def test_pages_of_a_million_tasks_take_milliseconds(
     for name, query in QUERIES.items():
         after = await deep(repository, query, 50)
         first, later = await milliseconds(query), await milliseconds(query, after)
-        read = await rows_read(database, schema, Listing(query, after, LIMIT, max_bytes=2**20))
+        read = await rows_read(database, schema, FindArgs(query, after, LIMIT, max_bytes=2**20))
         print(f"{name:20} first page {first:6.2f} ms, page 1,000 {later:6.2f} ms, {read} rows read")  # noqa: T201
         if max(first, later) > 50 or read > MOST:
             slow[name] = (first, later, read)

@@ -210,7 +210,7 @@ async def test_a_search_that_takes_too_long_is_given_up_and_the_connection_kept(
         await repository.find(TaskQuery(q="x"), limit=1)
 
     await lock.rollback()
-    assert len(repository._connections._pool._idle) == 1  # type: ignore[attr-defined]
+    assert len(repository._executor._pool._idle) == 1  # type: ignore[attr-defined]
     assert len((await repository.find(TaskQuery(q="x"), limit=1)).tasks) == 1
 
 
@@ -220,7 +220,7 @@ async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connectio
     repository = await open_store(store_url, pool_size=2, timeout=3, statement_timeout="1800ms")
     await add(repository)
     await asyncio.gather(*(repository.records(space, limit=1) for space in "ab"))
-    pool = repository._connections._pool  # type: ignore[attr-defined]
+    pool = repository._executor._pool  # type: ignore[attr-defined]
     assert len(pool._idle) == 2
     lock = database.transaction()
     await lock.start()
@@ -237,7 +237,7 @@ async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connectio
 async def test_when_all_connections_are_in_use_callers_wait_and_get_an_error(open_store: Open, store_url: str) -> None:
     repository = await open_store(store_url, pool_size=2, timeout=1.5)
     over = asyncio.Event()
-    connections = repository._connections  # type: ignore[attr-defined]
+    connections = repository._executor  # type: ignore[attr-defined]
     deadline = asyncio.get_running_loop().time() + 60
     busy = [asyncio.create_task(connections.run(lambda _: over.wait(), deadline=deadline)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -304,7 +304,7 @@ async def test_a_call_has_the_time_from_when_it_came_in_however_long_it_queued(
 ) -> None:
     repository = await open_store(store_url, timeout=2)
     await add(repository)
-    connections = repository._connections  # type: ignore[attr-defined]
+    connections = repository._executor  # type: ignore[attr-defined]
     run, free, deadlines = connections.run, asyncio.Event(), []
 
     async def noted(work: object, *, deadline: float) -> object:
@@ -343,7 +343,7 @@ async def test_the_connection_of_a_read_that_is_cancelled_is_not_used_again(
     reading.cancel()
     await asyncio.wait([reading])
 
-    assert repository._connections._pool._idle == []  # type: ignore[attr-defined]
+    assert repository._executor._pool._idle == []  # type: ignore[attr-defined]
     await lock.rollback()
     assert await repository.record("s", "n") is None
 
@@ -476,7 +476,7 @@ async def test_a_server_that_does_not_sync_by_default_does_so_for_what_is_acknow
 ) -> None:
     repository = await open_store(own_server.tcp_url(), schema="synced", synchronous_commit="off")
 
-    settings = await repository._connections.run(  # type: ignore[attr-defined]
+    settings = await repository._executor.run(  # type: ignore[attr-defined]
         lambda session: session.fetch("SHOW synchronous_commit")
     )
 

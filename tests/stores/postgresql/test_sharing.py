@@ -6,7 +6,7 @@ import asyncio
 import gc
 
 import pytest
-from tasksvc_postgresql.sharing import Sharing
+from tasksvc_postgresql.sharing import SingleFlight
 
 from tasksvc import StoreClosed
 
@@ -18,7 +18,7 @@ async def test_a_failure_without_a_waiting_caller_logs_no_traceback(
         await asyncio.sleep(0)
         raise StoreClosed("The store is closed.")
 
-    shared: Sharing[int, int] = Sharing(fail, lambda: 0.0)
+    shared: SingleFlight[int, int] = SingleFlight(fail, lambda: 0.0)
     waiting = [asyncio.create_task(shared(7)) for _ in range(3)]
     await asyncio.sleep(0)
 

@@ -13,7 +13,7 @@ import pytest
 from heads import generation_of
 from patience import FOREVER_SECONDS
 from tasksvc_sqlite.repository import open_file
-from tasksvc_sqlite.rows import as_they_are, statements
+from tasksvc_sqlite.rows import restore_statements, statements
 from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
@@ -341,7 +341,7 @@ async def test_any_query_is_handled_by_the_store(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- unknown kinds
 
 
-@pytest.mark.parametrize("to_statements", [statements, as_they_are])
+@pytest.mark.parametrize("to_statements", [statements, restore_statements])
 def test_an_entry_of_an_unknown_kind_is_not_ignored(to_statements: Callable[[list[Any]], object]) -> None:
     with pytest.raises(AssertionError):
         to_statements([("change", 1)])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tasksvc_sqlite.find_sql import contains, count, is_indexed, page
-from tasksvc_sqlite.rows import to_task
+from tasksvc_sqlite.rows import task_from_row
 
 from stores.sqlite.stores import NOW, add_all, opened, raw
 from tasksvc import Cursor, SortField, TaskDraft, TaskQuery, select
@@ -95,7 +95,7 @@ def steps_of(database: sqlite3.Connection, query: TaskQuery, after: Cursor | Non
         _, *rows = database.execute(*page(query, after, LIMIT + 1)).fetchall()
     finally:
         database.set_progress_handler(None, 0)
-    tasks = list(map(to_task, rows[:LIMIT]))
+    tasks = list(map(task_from_row, rows[:LIMIT]))
     return steps, query.cursor(tasks[-1]) if len(rows) > LIMIT else None
 
 
