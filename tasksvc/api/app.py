@@ -76,10 +76,12 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     authenticator = Authenticator(runtime, peers, options.tokens, options.allowance)
     cors = Cors(options.cors_origins) if options.cors_origins else None
 
-    def pipeline_with(guard: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
-        return RequestPipeline(runtime, in_flight, bodies, authenticator, observer, guard=guard, cors=cors)
+    def pipeline_with(origin_check: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
+        return RequestPipeline(
+            runtime, in_flight, bodies, authenticator, observer, origin_check=origin_check, cors=cors
+        )
 
-    pipeline = pipeline_with(options.guard, cors)
+    pipeline = pipeline_with(options.origin_check, cors)
     tasks, tokens = TaskHandlers(runtime, authenticator), TokenHandlers(runtime, authenticator)
     health = HealthHandlers(runtime, in_flight, observer)
     routes = Routes(pipeline, cors, tasksvc.__version__)
@@ -98,7 +100,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     ]
     routes.add_to(app.router, groups)
     app[HEALTH_APP] = web.Application()
-    Routes(pipeline_with(options.operations_guard), None, tasksvc.__version__).add_to(
+    Routes(pipeline_with(options.health_origin_check), None, tasksvc.__version__).add_to(
         app[HEALTH_APP].router, health.routes_for_operators()
     )
     app[TOKENS_APP] = web.Application(client_max_size=2**62)

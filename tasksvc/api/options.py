@@ -24,9 +24,9 @@ class Options:
     application that embeds the service has middlewares of its own for that.
     """
 
-    guard: OriginCheck | None = None
+    origin_check: OriginCheck | None = None
     """Checks Host and Origin of each request; None checks neither."""
-    operations_guard: OriginCheck | None = None
+    health_origin_check: OriginCheck | None = None
     """Checks Host and Origin of requests for health and metrics on a port of their own."""
     tokens: TokenPolicy = TokenPolicy.NEVER
     admin_token: str | None = None

@@ -106,16 +106,16 @@ class Routes:
         scope: Scope | None,
         group: RouteGroup,
     ) -> None:
-        wrapped = self._pipeline.wrap(
-            handler, validator, scope, resource.canonical, guarded=group.origin_checked, counted=group.counted
+        wrapped = self._pipeline.wrap_for_router(
+            handler, validator, scope, resource.canonical, origin_checked=group.origin_checked, counted=group.counted
         )
         resource.add_route(method, wrapped, expect_handler=_expect)
 
     def _add_not_found(self, router: web.UrlDispatcher) -> None:
         catch_all = _CatchAllResource()
         router.register_resource(catch_all)
-        wrapped = self._pipeline.wrap(
-            _not_found, RequestValidator(_not_found, any_query=True), None, "none", guarded=True
+        wrapped = self._pipeline.wrap_for_router(
+            _not_found, RequestValidator(_not_found, any_query=True), None, "none", origin_checked=True
         )
         catch_all.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 

@@ -121,7 +121,7 @@ PATIENT = Timeouts(body=FOREVER_SECONDS, idle=FOREVER_SECONDS, request_head=FORE
 @contextlib.asynccontextmanager
 async def in_process(options: Options | None = None, timeouts: Timeouts = PATIENT) -> AsyncIterator[Server]:
     """Runs the service in this process, by default as for a local user."""
-    options = replace(options or Options(guard=OriginCheck(LOOPBACK_HOSTS)), timeouts=timeouts)
+    options = replace(options or Options(origin_check=OriginCheck(LOOPBACK_HOSTS)), timeouts=timeouts)
     # gc.freeze() would keep the garbage of other tests.
     with mock.patch.object(gc, "freeze"):
         async with _serving(options) as server:
@@ -143,17 +143,17 @@ async def _serving(options: Options) -> AsyncIterator[Server]:
             await serving
 
 
-_before = FastPath.before
+_wrap = FastPath.wrap
 
 
 def route_everything(self: FastPath, application: Any) -> Any:
-    """Replaces FastPath.before(): the application answers in place of the fast path."""
+    """Replaces FastPath.wrap(): the application answers in place of the fast path."""
 
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)
 
     self._get = self._list = self._create = route
-    return _before(self, application)
+    return _wrap(self, application)
 
 
 async def make_a_task(server: Server) -> None:

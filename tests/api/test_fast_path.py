@@ -72,7 +72,7 @@ def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
 
 async def test_the_fast_path_answers_as_the_router_does(monkeypatch: pytest.MonkeyPatch) -> None:
     hot = await answers()
-    monkeypatch.setattr(FastPath, "before", route_everything)
+    monkeypatch.setattr(FastPath, "wrap", route_everything)
     routed = await answers()
 
     assert len(hot) == len(routed) == len(REQUESTS)

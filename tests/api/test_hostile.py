@@ -30,7 +30,7 @@ async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             return
         if request.param == "routed":
             patch = stack.enter_context(pytest.MonkeyPatch.context())
-            patch.setattr(FastPath, "before", route_everything)
+            patch.setattr(FastPath, "wrap", route_everything)
         async with in_process() as server:
             await make_a_task(server)
             yield server

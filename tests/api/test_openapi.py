@@ -12,7 +12,7 @@ import openapi_spec_validator
 import pytest
 
 from api.api_client import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
-from tasksvc.api.responses.problems import TABLE, RequestError
+from tasksvc.api.responses.problems import ERROR_RESPONSES, RequestError
 from tasksvc.api.schemas.tasks import BLANK
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
@@ -93,7 +93,7 @@ async def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
 async def test_every_error_is_described_as_usual_or_with_its_operations(document: dict[str, Any]) -> None:
     raised = {(error.status, error.name) for error in all_kinds_of(RequestError)} | {
-        (answer.status, answer.name) for answer in TABLE.values()
+        (answer.status, answer.name) for answer in ERROR_RESPONSES.values()
     }
 
     described = Description(document).usual_errors | {

@@ -19,15 +19,15 @@ BODY = b'{"description": "x"}'
 
 
 @pytest.fixture
-async def guarded(aiohttp_client: AiohttpClient) -> Api:
+async def checked(aiohttp_client: AiohttpClient) -> Api:
     """The service as it runs on a user's own machine."""
-    return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(LOOPBACK_HOSTS)))
+    return await connect(aiohttp_client, "memory://", Options(origin_check=OriginCheck(LOOPBACK_HOSTS)))
 
 
 @pytest.fixture
 async def public(aiohttp_client: AiohttpClient) -> Api:
     """The service as it runs where it has several names."""
-    return await connect(aiohttp_client, "memory://", Options(guard=OriginCheck(None)))
+    return await connect(aiohttp_client, "memory://", Options(origin_check=OriginCheck(None)))
 
 
 async def post(api: Api, headers: dict[str, str]) -> Answer:
@@ -41,9 +41,9 @@ async def post(api: Api, headers: dict[str, str]) -> Answer:
         *("127.0.0.1", "127.0.0.1:8000", "127.1.2.3", "[::1]", "[::1]:8000", "[::1]:", "[0:0:0:0:0:0:0:1]"),
     ],
 )
-async def test_the_names_of_this_machine_are_answered(guarded: Api, host: str) -> None:
-    assert (await guarded.get("/tasks/", Host=host)).status == 200
-    assert (await post(guarded, {"Host": host})).status == 201
+async def test_the_names_of_this_machine_are_answered(checked: Api, host: str) -> None:
+    assert (await checked.get("/tasks/", Host=host)).status == 200
+    assert (await post(checked, {"Host": host})).status == 201
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ async def test_the_names_of_this_machine_are_answered(guarded: Api, host: str) -
     ],
 )
 @pytest.mark.parametrize("path", ["/tasks/", "/tasks/1", "/docs", "/openapi.json", "/metrics", "/nowhere"])
-async def test_a_foreign_name_is_not_answered(guarded: Api, host: str, path: str) -> None:
-    answer = await guarded.get(path, Host=host)
+async def test_a_foreign_name_is_not_answered(checked: Api, host: str, path: str) -> None:
+    answer = await checked.get(path, Host=host)
 
     assert (answer.status, answer.problem) == (421, "foreign-host")
-    assert (await post(guarded, {"Host": host})).status == 421
+    assert (await post(checked, {"Host": host})).status == 421
 
 
 @pytest.mark.parametrize(
@@ -76,16 +76,16 @@ async def test_a_foreign_name_is_not_answered(guarded: Api, host: str, path: str
         *("[::1", "[:::1]", "http://localhost", "localhost:\u0661", "loc\u212alhost", "x" * 256),
     ],
 )
-async def test_an_invalid_host_is_malformed(guarded: Api, public: Api, host: str) -> None:
-    for api in (guarded, public):
+async def test_an_invalid_host_is_malformed(checked: Api, public: Api, host: str) -> None:
+    for api in (checked, public):
         answer = await api.get("/tasks/", Host=host)
 
         assert (answer.status, answer.problem) == (400, "malformed-request")
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-async def test_a_probe_may_name_whatever_address_it_has(guarded: Api, path: str) -> None:
-    assert (await guarded.get(path, Host="10.0.0.7:8000")).status == 200
+async def test_a_probe_may_name_whatever_address_it_has(checked: Api, path: str) -> None:
+    assert (await checked.get(path, Host="10.0.0.7:8000")).status == 200
 
 
 async def test_where_the_service_has_many_names_each_is_answered(public: Api) -> None:
@@ -93,8 +93,8 @@ async def test_where_the_service_has_many_names_each_is_answered(public: Api) ->
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:8000", "https://localhost:8000", "HTTP://LocalHost:8000"])
-async def test_the_service_s_own_pages_may_write(guarded: Api, public: Api, origin: str) -> None:
-    for api in (guarded, public):
+async def test_the_service_s_own_pages_may_write(checked: Api, public: Api, origin: str) -> None:
+    for api in (checked, public):
         assert (await post(api, {"Host": "localhost:8000", "Origin": origin})).status == 201
 
 
@@ -121,8 +121,8 @@ async def test_the_service_s_own_pages_may_write(guarded: Api, public: Api, orig
         ("PUT", "/"),
     ],
 )
-async def test_another_page_must_not_write(guarded: Api, public: Api, origin: str, method: str, path: str) -> None:
-    for api in (guarded, public):
+async def test_another_page_must_not_write(checked: Api, public: Api, origin: str, method: str, path: str) -> None:
+    for api in (checked, public):
         await api.new()
         answer = await api(method, path, JSON | {"Host": "localhost:8000", "Origin": origin}, b"{}")
 
@@ -145,8 +145,8 @@ async def test_another_page_must_not_write(guarded: Api, public: Api, origin: st
         ("localhost.:8000", "http://localhost.:8000"),
     ],
 )
-async def test_a_default_port_need_not_be_named(guarded: Api, host: str, origin: str) -> None:
-    assert (await post(guarded, {"Host": host, "Origin": origin})).status == 201
+async def test_a_default_port_need_not_be_named(checked: Api, host: str, origin: str) -> None:
+    assert (await post(checked, {"Host": host, "Origin": origin})).status == 201
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ async def test_a_default_port_need_not_be_named(guarded: Api, host: str, origin:
         ("127.0.0.1:8000", "http://\u0661\u0662\u0667.0.0.1:8000"),
     ],
 )
-async def test_an_origin_is_compared_in_all_its_parts(guarded: Api, host: str, origin: str) -> None:
-    assert (await post(guarded, {"Host": host, "Origin": origin})).status == 403
+async def test_an_origin_is_compared_in_all_its_parts(checked: Api, host: str, origin: str) -> None:
+    assert (await post(checked, {"Host": host, "Origin": origin})).status == 403
 
 
 # ---------------------------------------------------------------- letters outside ASCII
@@ -180,8 +180,10 @@ KELVIN = "\u212a"
 async def kelvin(aiohttp_client: AiohttpClient) -> Api:
     """The service, which allows the pages of an origin with a k in it."""
     origin = "https://kiosk.example"
-    guard = OriginCheck({"kiosk.example"}, origins=[origin])
-    return await connect(aiohttp_client, "memory://", Options(guard=guard, cors_origins=frozenset({origin})))
+    origin_check = OriginCheck({"kiosk.example"}, origins=[origin])
+    return await connect(
+        aiohttp_client, "memory://", Options(origin_check=origin_check, cors_origins=frozenset({origin}))
+    )
 
 
 @pytest.mark.parametrize("origin", [f"https://{KELVIN}iosk.example", f"HTTPS://kios{KELVIN}.example"])
@@ -231,8 +233,8 @@ WRITES = [
 
 async def behind_proxy(aiohttp_client: AiohttpClient, *trusted: str) -> Api:
     """The service, which is tasks.example behind trusted proxies; the test's client is at 127.0.0.1."""
-    guard = OriginCheck({*LOOPBACK_HOSTS, "tasks.example", "[2001:db8::1]"}, proxies=TrustedProxies(trusted))
-    return await connect(aiohttp_client, "memory://", Options(guard=guard))
+    origin_check = OriginCheck({*LOOPBACK_HOSTS, "tasks.example", "[2001:db8::1]"}, proxies=TrustedProxies(trusted))
+    return await connect(aiohttp_client, "memory://", Options(origin_check=origin_check))
 
 
 @pytest.fixture
@@ -346,8 +348,8 @@ async def test_without_an_origin_nobody_s_page_writes(public: Api, site: str) ->
 @pytest.fixture
 async def advised(aiohttp_client: AiohttpClient) -> Api:
     """The service, which writes advice for its operator to the log."""
-    guard = OriginCheck(LOOPBACK_HOSTS, advice=Advice("Allow the host.", "Allow the origin."))
-    return await connect(aiohttp_client, "memory://", Options(guard=guard))
+    origin_check = OriginCheck(LOOPBACK_HOSTS, advice=Advice("Allow the host.", "Allow the origin."))
+    return await connect(aiohttp_client, "memory://", Options(origin_check=origin_check))
 
 
 def notes(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -385,17 +387,17 @@ async def test_many_foreign_names_do_not_fill_the_log(advised: Api, caplog: pyte
     assert len(notes(caplog)) == NOTED_MAX
 
 
-async def test_two_origins_are_foreign(guarded: Api) -> None:
+async def test_two_origins_are_foreign(checked: Api) -> None:
     own = ("Origin", "http://localhost:8000")
 
-    answer = await guarded("POST", "/tasks/", CIMultiDict([*JSON.items(), ("Host", "localhost:8000"), own, own]), BODY)
+    answer = await checked("POST", "/tasks/", CIMultiDict([*JSON.items(), ("Host", "localhost:8000"), own, own]), BODY)
 
     assert answer.status == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-async def test_another_page_may_ask_and_is_not_let_see(guarded: Api, method: str) -> None:
-    answer = await guarded(method, "/tasks/", {"Origin": "https://evil.example"})
+async def test_another_page_may_ask_and_is_not_let_see(checked: Api, method: str) -> None:
+    answer = await checked(method, "/tasks/", {"Origin": "https://evil.example"})
 
     assert answer.status in (200, 204)
     assert "Access-Control-Allow-Origin" not in answer.headers

@@ -16,7 +16,7 @@ NAMED = "https://app.example"
 
 @pytest.fixture
 async def client(aiohttp_client: AiohttpClient) -> Client:
-    options = Options(guard=OriginCheck(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
+    options = Options(origin_check=OriginCheck(None, origins=[NAMED]), cors_origins=frozenset({NAMED}))
     return await aiohttp_client(create_app("memory://", options))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, answers, operation
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
@@ -36,7 +36,7 @@ class BatchHandlers:
         tag="tasks",
         description="All or nothing, in one transaction; each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
-        responses=answers({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> RawResponse:
@@ -62,7 +62,7 @@ class BatchHandlers:
         shown[-1] = b"]}\n"
         answer = encoded_response(b"".join(shown))
         if committed.replayed:
-            answer.add(REPLAYED, "true")
+            answer.add_header(REPLAYED, "true")
         return answer
 
     def routes(self, *, body_max: int, batch_max: int) -> RouteGroup:

@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import POSITION_GONE, answers, header, operation
+from tasksvc.api.openapi.decorators import POSITION_GONE, header, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator, Caller
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
@@ -47,7 +47,7 @@ class ChangeHandlers:
             "Pass `next`, or the `position` of a change, as the following request's `since` to see every change"
             " exactly once."
         ),
-        responses=answers({200: ("Changes, in order.", ChangesOut, [])}, POSITION_GONE),
+        responses=responses({200: ("Changes, in order.", ChangesOut, [])}, POSITION_GONE),
         query=ChangesQuery(),
     )
     async def changes(self, request: web.Request) -> RawResponse:
@@ -83,7 +83,7 @@ class ChangeHandlers:
         ),
         headers=[LAST_EVENT_ID],
         produces="text/event-stream",
-        responses=answers({200: ("Events.", None, [])}, POSITION_GONE),
+        responses=responses({200: ("Events.", None, [])}, POSITION_GONE),
         query=StreamQuery(),
     )
     async def stream(self, request: web.Request) -> StreamingResponse:

@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.observability.metrics import render_prometheus
 from tasksvc.api.observability.observer import Observer
-from tasksvc.api.openapi.decorators import Refusal, answers, operation
+from tasksvc.api.openapi.decorators import Refusal, operation, responses
 from tasksvc.api.pipeline.in_flight import InFlight
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import RawResponse, json_response
@@ -29,7 +29,7 @@ class HealthHandlers:
         self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
         self._timeouts = runtime.timeouts
 
-    @operation("Is the process alive?", tag="health", responses=answers({200: ("It is.", HealthOut, [])}))
+    @operation("Is the process alive?", tag="health", responses=responses({200: ("It is.", HealthOut, [])}))
     async def live(self, request: web.Request) -> RawResponse:
         return json_response({"status": "ok"})
 
@@ -37,7 +37,7 @@ class HealthHandlers:
         "Can it serve?",
         tag="health",
         description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
-        responses=answers({200: ("It can.", HealthOut, [])}, NOT_READY),
+        responses=responses({200: ("It can.", HealthOut, [])}, NOT_READY),
     )
     async def ready(self, request: web.Request) -> RawResponse | web.Response:
         if self._runtime.leaving:
@@ -57,7 +57,7 @@ class HealthHandlers:
         tag="health",
         description="Requests, durations, the store and the feed, for Prometheus.",
         produces="text/plain",
-        responses=answers({200: ("The metrics.", None, [])}),
+        responses=responses({200: ("The metrics.", None, [])}),
     )
     async def metrics(self, request: web.Request) -> web.Response:
         gauges = {

@@ -8,7 +8,7 @@ from functools import partial
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, answers, header, operation
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, header, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.cursors import encode_cursor
@@ -75,7 +75,7 @@ class TaskHandlers:
         "Make a task",
         tag="tasks",
         headers=[IDEMPOTENCY_KEY],
-        responses=answers(
+        responses=responses(
             {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
         ),
         body=TaskIn(),
@@ -94,16 +94,16 @@ class TaskHandlers:
         idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/", raw)
         made, replayed = await self._runtime.tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
         answer = task_response(made, status=201)
-        answer.add(hdrs.LOCATION, f"{below}{made.task.id}")
+        answer.add_header(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
-            answer.add(REPLAYED, "true")
+            answer.add_header(REPLAYED, "true")
         return answer
 
     @operation(
         "Show a task",
         tag="tasks",
         headers=[IF_NONE_MATCH, IF_MATCH],
-        responses=answers(
+        responses=responses(
             {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, NO_SUCH_TASK, VERSION_CONFLICT
         ),
     )
@@ -125,7 +125,7 @@ class TaskHandlers:
         tag="tasks",
         description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=answers(
+        responses=responses(
             {200: ("The task as it then is.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT
         ),
         body=TaskPatch(),
@@ -142,14 +142,14 @@ class TaskHandlers:
         )
         answer = task_response(updated)
         if replayed:
-            answer.add(REPLAYED, "true")
+            answer.add_header(REPLAYED, "true")
         return answer
 
     @operation(
         "Delete a task",
         tag="tasks",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=answers({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         conditions = conditions_of(request)
@@ -171,7 +171,9 @@ class TaskHandlers:
             " ends earlier, after about a mebibyte."
             " With `Accept: application/x-ndjson` one task a line."
         ),
-        responses=answers({200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}),
+        responses=responses(
+            {200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}
+        ),
         query=ListQuery(),
     )
     async def list_tasks(self, request: web.Request) -> RawResponse | StreamingResponse:
@@ -198,14 +200,14 @@ class TaskHandlers:
                 NDJSON if lines else JSON, chunks, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
-            answer.add(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
+            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
         return answer
 
     @operation(
         "Count tasks",
         tag="tasks",
         description="How many tasks match, without listing them. It takes the filters of the list.",
-        responses=answers({200: ("How many there are.", CountOut, [])}),
+        responses=responses({200: ("How many there are.", CountOut, [])}),
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> RawResponse:
@@ -221,7 +223,7 @@ class TaskHandlers:
             " Idempotency-Key."
         ),
         headers=[IDEMPOTENCY_KEY],
-        responses=answers({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
+        responses=responses({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> RawResponse:
@@ -238,7 +240,7 @@ class TaskHandlers:
         )
         answer = json_response({"deleted": deleted.tasks, "more": deleted.more})
         if replayed:
-            answer.add(REPLAYED, "true")
+            answer.add_header(REPLAYED, "true")
         return answer
 
     # ------------------------------------------------------------ routes

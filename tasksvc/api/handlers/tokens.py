@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import Refusal, answers, operation
+from tasksvc.api.openapi.decorators import Refusal, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
@@ -45,7 +45,7 @@ class TokenHandlers:
             " Idempotency-Key a repetition makes no second token, and is answered 409."
         ),
         headers=[IDEMPOTENCY_KEY],
-        responses=answers({201: ("The token.", TokenCreated, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
+        responses=responses({201: ("The token.", TokenCreated, [])}, NO_ADMIN, ALREADY_MADE, NAME_TAKEN),
         body=TokenIn(),
     )
     async def create_token(self, request: web.Request) -> RawResponse:
@@ -66,7 +66,7 @@ class TokenHandlers:
         self._authenticator.token_made()
         return json_response({**token_to_json(token), "token": secret}, status=201)
 
-    @operation("List the tokens", tag="admin", responses=answers({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
+    @operation("List the tokens", tag="admin", responses=responses({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
     async def list_tokens(self, request: web.Request) -> RawResponse:
         found = [token_to_json(token) async for token in tokens.list_tokens(self._runtime.repository)]
         return json_response(sorted(found, key=lambda token: str(token["name"])))
@@ -76,7 +76,7 @@ class TokenHandlers:
         tag="admin",
         description="It is refused from now on, by other processes within a second, and streams that it opened end.",
         headers=[IDEMPOTENCY_KEY],
-        responses=answers({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
+        responses=responses({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -23,7 +23,7 @@ MAPPED = "::ffff:"
 """The prefix of an IPv4 address on a socket that takes IPv6 as well."""
 
 
-Seen = tuple[float, str, str | None, str, str, str, int, float]
+RequestRecord = tuple[float, str, str | None, str, str, str, int, float]
 """A request that was answered: when, its id, from where, the caller, method, path, status, and seconds that it took."""
 
 
@@ -34,9 +34,9 @@ class RequestLog:
         """Writes to `stream`, or to standard error if none is given."""
         self._show = _as_json if form == "json" else _as_text
         self._stream = in_background(stream or sys.stderr, LogFormatter(form).note)
-        self._waiting: list[Seen] = []
+        self._waiting: list[RequestRecord] = []
 
-    def add(self, seen: Seen) -> None:
+    def add(self, seen: RequestRecord) -> None:
         """Takes in a request, which is written within FLUSH_SECONDS."""
         waiting = self._waiting
         if not waiting:

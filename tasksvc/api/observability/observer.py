@@ -18,7 +18,7 @@ class Observer:
         self.metrics = Metrics()
         self._log, self._proxies = log, proxies
 
-    def saw(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
+    def record(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
         """Takes in one request that was answered."""
         method = request.method
         self.metrics.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)

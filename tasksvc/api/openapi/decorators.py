@@ -146,7 +146,7 @@ def header(name: str, description: str, *, pattern: str) -> dict[str, Any]:
     }
 
 
-def answers(
+def responses(
     good: Mapping[int, Good], *refusals: Refusal, also: Mapping[int, Mapping[str, str]] | None = None
 ) -> dict[str, dict[str, Any]]:
     """Returns the answers of an operation, as OpenAPI 3.1 writes them, without the usual errors.

@@ -41,11 +41,11 @@ class FastPath:
     def __init__(self, handlers: TaskHandlers, pipeline: RequestPipeline, bodies: Uploads, *, body_max: int) -> None:
         """Takes bodies of at most `body_max` bytes."""
         self._handlers, self._bodies, self._body_max = handlers, bodies, body_max
-        self._get = pipeline.enclose(handlers.get, Scope.READ, "/tasks/{id}")
-        self._list = pipeline.enclose(handlers.list_matching, Scope.READ, "/tasks/")
-        self._create = pipeline.enclose(self._read_and_create, Scope.WRITE, "/tasks/")
+        self._get = pipeline.wrap(handlers.get, Scope.READ, "/tasks/{id}")
+        self._list = pipeline.wrap(handlers.list_matching, Scope.READ, "/tasks/")
+        self._create = pipeline.wrap(self._read_and_create, Scope.WRITE, "/tasks/")
 
-    def before(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
+    def wrap(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
         """Returns a handler of all requests; `application` gets those that aren't dispatched here."""
         get, list_all, create = self._get, self._list, self._create
 

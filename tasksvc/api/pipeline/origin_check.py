@@ -39,8 +39,8 @@ log = logging.getLogger("tasksvc")
 class Advice(NamedTuple):
     """What the log tells operators to do about requests that the origin check refuses."""
 
-    host: str = "If clients use this name, add it to the guard's hosts."
-    origin: str = "If this page may write, add its origin to the guard's origins."
+    host: str = "If clients use this name, add it to the origin check's hosts."
+    origin: str = "If this page may write, add its origin to the origin check's origins."
 
 
 class OriginCheck:

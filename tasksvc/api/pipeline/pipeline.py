@@ -34,9 +34,9 @@ CLIENT_LEFT = 499
 
 Handler = Callable[..., Awaitable[web.StreamResponse | RawResponse | StreamingResponse]]
 """Takes a request, and for some routes what is known of it already."""
-Enclosed = Callable[..., Awaitable[web.StreamResponse | RawResponse]]
+WrappedHandler = Callable[..., Awaitable[web.StreamResponse | RawResponse]]
 Headers = tuple[tuple[str, str], ...]
-Wrapped = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RouterHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class RequestPipeline:
@@ -54,23 +54,23 @@ class RequestPipeline:
         authenticator: Authenticator,
         observer: Observer,
         *,
-        guard: OriginCheck | None = None,
+        origin_check: OriginCheck | None = None,
         cors: Cors | None = None,
     ) -> None:
         self._runtime, self._in_flight, self._bodies = runtime, in_flight, bodies
         self._authenticator, self._observer = authenticator, observer
-        self._guard, self._cors = guard, cors
+        self._origin_check, self._cors = origin_check, cors
 
-    def enclose(
-        self, handler: Handler, scope: Scope | None, route: str, *, guarded: bool = True, counted: bool = False
-    ) -> Enclosed:
+    def wrap(
+        self, handler: Handler, scope: Scope | None, route: str, *, origin_checked: bool = True, counted: bool = False
+    ) -> WrappedHandler:
         """Returns `handler` behind all checks; it never raises.
 
-        `scope`: what it needs, None for nothing; `route`: its name in metrics; `guarded`: whether the
+        `scope`: what it needs, None for nothing; `route`: its name in metrics; `origin_checked`: whether the
         origin check comes first; `counted`: whether a request counts for its address, if there's no scope.
         """
-        runtime, authenticator, cors, saw = self._runtime, self._authenticator, self._cors, self._observer.saw
-        guard = self._guard if guarded else None
+        runtime, authenticator, cors, record = self._runtime, self._authenticator, self._cors, self._observer.record
+        origin_check = self._origin_check if origin_checked else None
         in_flight, room = self._in_flight, self._bodies.room
         administers = scope is Scope.ADMIN
         counted = counted and scope is None and authenticator.counts_strangers
@@ -86,8 +86,8 @@ class RequestPipeline:
             try:
                 if cors is not None:
                     more = cors.headers(request)
-                if guard is not None:
-                    guard.check(request)
+                if origin_check is not None:
+                    origin_check.check(request)
                 if scope is not None and (authenticator.is_needed or administers):
                     who = request[CALLER] = await authenticator.authorize(request, scope)
                     caller = who.name
@@ -115,9 +115,9 @@ class RequestPipeline:
             if isinstance(response, RawResponse):
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
                 for header in more:
-                    response.add(*header)
+                    response.add_header(*header)
                 if runtime.draining:
-                    response = response.response()
+                    response = response.to_web_response()
                     response.force_close()
             elif not response.prepared:
                 response.headers.extend((("X-Request-ID", name), *more))
@@ -126,7 +126,7 @@ class RequestPipeline:
                 response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
                 if runtime.draining:
                     response.force_close()
-            saw(request, route, response.status, perf_counter() - began, name, caller)
+            record(request, route, response.status, perf_counter() - began, name, caller)
             return response
 
         return answer
@@ -149,16 +149,16 @@ class RequestPipeline:
             self._observer.metrics.store_errors[type(error).__name__] += 1
         return response
 
-    def wrap(
+    def wrap_for_router(
         self,
         handler: Handler,
         validator: RequestValidator,
         scope: Scope | None,
         route: str,
         *,
-        guarded: bool,
+        origin_checked: bool,
         counted: bool = False,
-    ) -> Wrapped:
+    ) -> RouterHandler:
         """Returns `handler` behind all checks and the validation of its input, for a router."""
         bodies = self._bodies
 
@@ -166,14 +166,14 @@ class RequestPipeline:
             await validator.check(request, bodies)
             return await handler(request)
 
-        enclosed = self.enclose(validated, scope, route, guarded=guarded, counted=counted)
+        enclosed = self.wrap(validated, scope, route, origin_checked=origin_checked, counted=counted)
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
             response = await enclosed(request)
             for key in (BODY, RAW):  # aiohttp keeps the request until the next one
                 request.pop(key, None)
-            return response.response() if isinstance(response, RawResponse) else response
+            return response.to_web_response() if isinstance(response, RawResponse) else response
 
         return answer
 

@@ -157,16 +157,16 @@ class InvalidRequest(RequestError):
 
     def __init__(self, found: Sequence[FieldError]) -> None:
         names = list(dict.fromkeys((error.field or error.where)[:NAME_SHOWN_MAX] for error in found))
-        more = " and others" if len(names) > NAMES_MAX else ""
+        others = " and others" if len(names) > NAMES_MAX else ""
         listed = ", ".join(f"`{name}`" for name in names[:NAMES_MAX])
-        super().__init__(f"The request failed validation: see `errors` for {listed}{more}.")
+        super().__init__(f"The request failed validation: see `errors` for {listed}{others}.")
         self.found = found
 
 
 class _Answer(NamedTuple):
     status: int
     name: str
-    more: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    extensions: Callable[[Any], Mapping[str, Any]] = lambda _: {}
     """Further members of the document."""
 
 
@@ -174,7 +174,7 @@ def _field(where: str) -> Callable[[errors.InvalidTask], Mapping[str, Any]]:
     return lambda error: {"errors": [{"in": where, "field": error.field, "message": error.message}]}
 
 
-TABLE: Mapping[type[Exception], _Answer] = {
+ERROR_RESPONSES: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
     errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
@@ -189,15 +189,19 @@ TABLE: Mapping[type[Exception], _Answer] = {
 
 
 def problem(
-    status: int, name: str, detail: str, more: Mapping[str, Any] | None = None, headers: Mapping[str, str] | None = None
+    status: int,
+    name: str,
+    detail: str,
+    extensions: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    """Returns a problem document.  `name` is what is particular in its type; `more` are further members."""
+    """Returns a problem document.  `name` is what is particular in its type; `extensions` are further members."""
     document = {
         "type": TYPE_PREFIX + name,
         "title": title(status),
         "status": status,
         "detail": detail.encode("utf-8", "backslashreplace").decode(),  # it may name a file whose name isn't text
-        **(more or {}),
+        **(extensions or {}),
     }
     return web.Response(
         status=status,
@@ -235,9 +239,9 @@ def to_problem(error: Exception, *, scheme: str = "") -> web.Response:
         name = error.reason.lower().replace(" ", "-")
         return problem(error.status, name, f"{error.reason}.", headers=headers)
     for kind in type(error).__mro__:
-        if (answer := TABLE.get(kind)) is not None:
+        if (answer := ERROR_RESPONSES.get(kind)) is not None:
             retry = getattr(error, "retry_after", None)
             headers = {} if retry is None else {"Retry-After": str(max(1, round(retry)))}
-            return problem(answer.status, answer.name, str(error), {**at, **answer.more(error)}, headers)
+            return problem(answer.status, answer.name, str(error), {**at, **answer.extensions(error)}, headers)
     log.error("Unexpected error (store: %s).", scheme, exc_info=error)
     return problem(500, "internal-error", INTERNAL_ERROR)

@@ -105,7 +105,7 @@ class RawResponse:
         """
         self.status, self.headers, self.body, self.shared = status, headers, body, shared
 
-    def add(self, name: str, value: str) -> None:
+    def add_header(self, name: str, value: str) -> None:
         """Adds a header line."""
         self.headers += f"{name}: {value}\r\n".encode("latin-1")
 
@@ -113,7 +113,7 @@ class RawResponse:
         """Returns what goes before the body, as HTTP/1.1 sends it."""
         return b"%b%bContent-Length: %d\r\n%b" % (_STATUS_LINES[self.status], self.headers, len(self.body), _tail())
 
-    def response(self) -> web.Response:
+    def to_web_response(self) -> web.Response:
         """Returns an equal response of aiohttp."""
         response: web.Response
         if len(self.body) > CHUNK_BYTES:

@@ -261,7 +261,7 @@ class HTTPProtocol(CountingConnection, PipeliningHandler):
             or not request._payload.is_eof()
             or len(resp.body) > CHUNK_BYTES
         ):
-            return await self.finish_response(request, resp.response(), start_time)
+            return await self.finish_response(request, resp.to_web_response(), start_time)
         transport.write(resp.head() + resp.body)
         if self._paused:  # a slow reader
             try:

@@ -190,7 +190,7 @@ def _factory(runner: web.AppRunner, kind: type[HTTPProtocol], bounds: Bounds) ->
     assert manager is not None
     front = runner.app.get(FAST_PATH)
     if front is not None:
-        manager.request_handler = front.before(manager.request_handler)  # type: ignore[assignment]  # see Protocol
+        manager.request_handler = front.wrap(manager.request_handler)  # type: ignore[assignment]  # see Protocol
 
     def protocol() -> HTTPProtocol:
         return kind(

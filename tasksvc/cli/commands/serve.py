@@ -253,14 +253,14 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
     advice = Advice(*ADVICE)
     token_file = os.environ.get(ADMIN_TOKEN_FILE) or None
     return Options(
-        guard=OriginCheck(
+        origin_check=OriginCheck(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
             settings.cors_origin,
             proxies=proxies,
             advice=advice,
         ),
         # On other addresses probes and Prometheus come by whatever address they find.
-        operations_guard=OriginCheck(LOOPBACK_HOSTS | hosts, advice=advice)
+        health_origin_check=OriginCheck(LOOPBACK_HOSTS | hosts, advice=advice)
         if is_loopback(settings.admin_host)
         else None,
         tokens=TokenPolicy.NEVER if settings.open else tokens,

@@ -33,7 +33,7 @@ from tasksvc.application.clock import now
 from tasksvc.plugins import open_repository
 
 
-class Seen(NamedTuple):
+class RequestRecord(NamedTuple):
     """What a client knows about a store: where its log ended, and a version of task 1."""
 
     position: Position
@@ -49,7 +49,7 @@ async def opened(url: str) -> AsyncIterator[TaskRepository]:
         await repository.close()
 
 
-async def serve(url: str, tasks: int) -> Seen:
+async def serve(url: str, tasks: int) -> RequestRecord:
     """Serves the store until it has that number of more `tasks`."""
     async with opened(url) as repository:
         await add(repository, tasks)
@@ -61,9 +61,9 @@ async def add(repository: TaskRepository, tasks: int) -> None:
         await repository.commit([CreateTask(TaskDraft("a task"))], at=now())
 
 
-async def seen_of(repository: TaskRepository) -> Seen:
+async def seen_of(repository: TaskRepository) -> RequestRecord:
     page = await repository.find(TaskQuery(), limit=1)
-    return Seen(page.position, (await repository.get(1)).version)
+    return RequestRecord(page.position, (await repository.get(1)).version)
 
 
 async def generation(url: str) -> str:

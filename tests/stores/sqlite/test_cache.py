@@ -247,7 +247,7 @@ async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> Non
     seen: dict[int, int] = {}
     written = False
 
-    def saw(*tasks: Task) -> None:
+    def record(*tasks: Task) -> None:
         for each in tasks:
             seen[each.id] = max(seen.get(each.id, 0), each.version)
 
@@ -273,7 +273,7 @@ async def test_nobody_who_saw_a_version_sees_an_older_one(tmp_path: Path) -> Non
                     tasks = [change.task for change in changes if change.task]
                     before = {}  # the log has older versions too
                 assert all(each.version >= before.get(each.id, 1) for each in tasks)
-                saw(*tasks)
+                record(*tasks)
                 await asyncio.sleep(0)
 
         readers = [asyncio.ensure_future(read(number % 3)) for number in range(9)]

@@ -260,7 +260,7 @@ async def test_a_store_of_an_earlier_version_keeps_its_generation(tmp_path: Path
     copy(old, file)
 
     assert upgraded.generation == before.generation
-    assert await generation(file) != before.generation, "it is guarded from then on"
+    assert await generation(file) != before.generation, "it is protected from then on"
 
 
 async def test_a_store_that_is_moved_with_its_lock_keeps_its_generation(tmp_path: Path) -> None:
