@@ -35,8 +35,8 @@ async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> Task
     Raises InvalidStoreURL, PluginError, StoreRefused and StoreUnavailable, each with one clear sentence.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _claims()).hook
-    given: TaskRepository = await _given(
+    hook = _load(url.scheme, _registrations()).hook
+    given: TaskRepository = await _call_hook(
         url, "open", lambda: hook.tasksvc_open_store(url=url, scratch=scratch), TaskRepository
     )
     return given
@@ -48,23 +48,23 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
     Raises what open_repository() raises.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _claims()).hook
+    hook = _load(url.scheme, _registrations()).hook
     if not hook.tasksvc_open_reader.get_hookimpls():
         return await open_repository(url)
-    given: StoreReader = await _given(url, "read", lambda: hook.tasksvc_open_reader(url=url), StoreReader)
+    given: StoreReader = await _call_hook(url, "read", lambda: hook.tasksvc_open_reader(url=url), StoreReader)
     return given
 
 
-async def back_up(url: str | StoreURL, file: Path) -> None:
+async def backup(url: str | StoreURL, file: Path) -> None:
     """Copies the store that `url` names to `file`, which is there and empty, and not yet on disk when this returns.
 
     Raises BackupsUnsupported where the adapter makes no backups, and what open_repository() raises.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _claims()).hook
+    hook = _load(url.scheme, _registrations()).hook
     if not hook.tasksvc_backup.get_hookimpls():
         raise BackupsUnsupported(f"The adapter for {url.scheme}: makes no backups. Use the means of its database.")
-    await _given(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
+    await _call_hook(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
 
 
 def admin_socket(url: StoreURL) -> Path | None:
@@ -72,7 +72,7 @@ def admin_socket(url: StoreURL) -> Path | None:
 
     Raises InvalidStoreURL and PluginError.
     """
-    hook = _load(url.scheme, _claims()).hook
+    hook = _load(url.scheme, _registrations()).hook
     try:
         path: Path | None = hook.tasksvc_admin_socket(url=url)
     except TasksvcError:
@@ -100,16 +100,18 @@ def recognize_backup(head: bytes, *, first: str) -> Recognized:
     The adapters are asked one by one, that of the scheme `first` before all others, so that none is
     imported after one has said yes.  One that cannot be imported, or fails, is skipped.
     """
-    claims = _claims()
+    registrations = _registrations()
     asked: set[str] = set()
     problems: list[str] = []
-    for claim in sorted(claims, key=lambda claim: (claim.entry_point.name != first, claim.entry_point.name)):
-        if claim.entry_point.value in asked:  # one adapter may have several schemes
+    for registration in sorted(
+        registrations, key=lambda registration: (registration.entry_point.name != first, registration.entry_point.name)
+    ):
+        if registration.entry_point.value in asked:  # one adapter may have several schemes
             continue
-        asked.add(claim.entry_point.value)
-        scheme = claim.entry_point.name
+        asked.add(registration.entry_point.value)
+        scheme = registration.entry_point.name
         try:
-            if _recognizes(scheme, head, claims):
+            if _recognizes(scheme, head, registrations):
                 return Recognized(scheme, problems)
         except PluginError as error:
             problems.append(str(error))
@@ -121,11 +123,11 @@ def recognizes_backup(scheme: str, head: bytes) -> bool:
 
     Raises PluginError.
     """
-    return _recognizes(scheme, head, _claims())
+    return _recognizes(scheme, head, _registrations())
 
 
-def _recognizes(scheme: str, head: bytes, claims: Sequence[_Claim]) -> bool:
-    hook = _load(scheme, claims).hook
+def _recognizes(scheme: str, head: bytes, registrations: Sequence[_Registration]) -> bool:
+    hook = _load(scheme, registrations).hook
     try:
         return hook.tasksvc_recognize_backup(head=head) is True
     except Exception as error:
@@ -134,7 +136,7 @@ def _recognizes(scheme: str, head: bytes, claims: Sequence[_Claim]) -> bool:
         ) from error
 
 
-async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) -> Any:
+async def _call_hook(url: StoreURL, task: str, call: Callable[[], Any], kind: type) -> Any:
     """Returns what a hook gives an awaitable of, which must be of `kind`."""
     try:
         given = call()
@@ -157,13 +159,13 @@ async def _given(url: StoreURL, task: str, call: Callable[[], Any], kind: type) 
 
 def installed_stores() -> list[InstalledStore]:
     """Returns all adapters that are installed, by scheme.  Imports each of them to see whether it loads."""
-    claims = _claims()
+    registrations = _registrations()
     found = []
     for entry_point, distribution in sorted(
-        claims, key=lambda claim: (claim.entry_point.name, claim.distribution.name)
+        registrations, key=lambda registration: (registration.entry_point.name, registration.distribution.name)
     ):
         try:
-            _load(entry_point.name, claims)
+            _load(entry_point.name, registrations)
             problem = None
         except PluginError as error:
             problem = str(error)
@@ -173,27 +175,27 @@ def installed_stores() -> list[InstalledStore]:
     return found
 
 
-class _Claim(NamedTuple):
+class _Registration(NamedTuple):
     """A distribution offers the adapter for the scheme that its entry point is named after."""
 
     entry_point: EntryPoint
     distribution: Distribution
 
 
-def _claims() -> list[_Claim]:
+def _registrations() -> list[_Registration]:
     """Returns all that are installed; a distribution that is found twice counts once."""
     entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
-    return [_Claim(found, found.dist) for found in entry_points if found.dist is not None]
+    return [_Registration(found, found.dist) for found in entry_points if found.dist is not None]
 
 
-def _load(scheme: str, claims: Sequence[_Claim]) -> pluggy.PluginManager:
+def _load(scheme: str, registrations: Sequence[_Registration]) -> pluggy.PluginManager:
     """Returns a manager with the one plugin of `scheme` in it."""
-    fitting = [claim for claim in claims if claim.entry_point.name == scheme]
+    fitting = [registration for registration in registrations if registration.entry_point.name == scheme]
     if not fitting:
-        schemes = ", ".join(sorted({claim.entry_point.name for claim in claims})) or "none"
+        schemes = ", ".join(sorted({registration.entry_point.name for registration in registrations})) or "none"
         raise PluginError(f"No adapter is installed for {scheme}: stores. Installed: {schemes}.")
     if len(fitting) > 1:
-        names = " and ".join(sorted(claim.distribution.name for claim in fitting))
+        names = " and ".join(sorted(registration.distribution.name for registration in fitting))
         raise PluginError(f"More than one distribution claims {scheme}: stores: {names}. Uninstall all but one.")
     ((entry_point, distribution),) = fitting
     adapter = f"The adapter for {scheme}: from {distribution.name}"
@@ -216,14 +218,14 @@ def _problem(error: Exception, entry_point: EntryPoint, distribution: Distributi
         case ModuleNotFoundError(name=str(missing)) if f"{entry_point.module}.".startswith(f"{missing}."):
             return f"names the module {entry_point.module}, which is not there. Reinstall it."
         case ModuleNotFoundError(name=str(missing)):
-            return f"needs {missing}, which is not installed. {_remedy(distribution, missing)}"
+            return f"needs {missing}, which is not installed. {_install_hint(distribution, missing)}"
         case pluggy.PluginValidationError():
             return f"has a wrong hook: {reason}. Ask its author."
         case _:
             return f"fails on import with {type(error).__name__}: {reason}"
 
 
-def _remedy(distribution: Distribution, module: str) -> str:
+def _install_hint(distribution: Distribution, module: str) -> str:
     """Returns how to get a module that `distribution` needs, as far as its metadata tells."""
     project = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
     for requirement in distribution.requires or ():

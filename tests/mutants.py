@@ -77,7 +77,7 @@ class HealthyStore(InMemoryRepository):
         return cls([] if scratch else DISKS.setdefault(path, []))
 
     @classmethod
-    def back_up(cls, path: str, file: Path) -> None:
+    def backup(cls, path: str, file: Path) -> None:
         file.write_bytes(MAGIC + cls.__name__.encode())
         repository = cls(DISKS[path])
         DISKS[str(file)] = [*DISKS[path], [repository.header._replace(generation="anew")]]
@@ -92,8 +92,8 @@ class HealthyStore(InMemoryRepository):
             raise StoreUnavailable("The driver fails.")
         self.disk.extend(list(entries) for entries in commits)
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit)
         self.disk[:] = [[entry async for entry in self.dump()]]  # else what was dropped comes back
         return more
 
@@ -888,7 +888,7 @@ class ListsRecordsByUTF16(ContractViolation):
 class PrunesHoles(ContractViolation):
     caught_by = "test_the_log_is_pruned_from_its_start_alone"
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._log[:] = [change for change in self._log if change.at >= log_before]
         return False
 
@@ -896,8 +896,8 @@ class PrunesHoles(ContractViolation):
 class PrunesTheHead(ContractViolation):
     caught_by = "test_pruning_forgets_neither_the_head_nor_the_highest_id"
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        more = await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        more = await super().prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit)
         self._ledger.last_seq = max((change.seq for change in self._log), default=0)
         return more
 
@@ -905,15 +905,15 @@ class PrunesTheHead(ContractViolation):
 class PrunesAllAtOnce(ContractViolation):
     caught_by = "test_pruning_goes_in_short_steps"
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=10**9)
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=10**9)
 
 
 class PrunesKeysWithTheLog(ContractViolation):
     caught_by = "test_a_key_is_forgotten_by_its_age_alone"
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        return await super().prune(log_before=log_before, log_keep=log_keep, keys_before=log_before, limit=limit)
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        return await super().prune(log_before=log_before, max_changes=max_changes, keys_before=log_before, limit=limit)
 
 
 class RestoresItsGeneration(ContractViolation):
@@ -1024,8 +1024,8 @@ class BacksUpUnderItsOwnGeneration(ContractViolation):
     caught_by = "test_a_backup_is_a_separate_store_with_the_same_contents"
 
     @classmethod
-    def back_up(cls, path: str, file: Path) -> None:
-        super().back_up(path, file)
+    def backup(cls, path: str, file: Path) -> None:
+        super().backup(path, file)
         DISKS[str(file)] = list(DISKS[path])
 
 
@@ -1033,8 +1033,8 @@ class BacksUpNoRecords(ContractViolation):
     caught_by = "test_a_backup_is_a_separate_store_with_the_same_contents"
 
     @classmethod
-    def back_up(cls, path: str, file: Path) -> None:
-        super().back_up(path, file)
+    def backup(cls, path: str, file: Path) -> None:
+        super().backup(path, file)
         DISKS[str(file)] = [[each for each in entries if type(each) is not Record] for entries in DISKS[str(file)]]
 
 
@@ -1135,7 +1135,7 @@ async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
 @hookimpl
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
     store, path = _class_and_path(url)
-    store.back_up(path, file)
+    store.backup(path, file)
 
 
 @hookimpl

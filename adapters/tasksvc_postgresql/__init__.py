@@ -1,4 +1,4 @@
-"""postgresql://user@host1,host2/db : a store for several processes and machines, on a PostgreSQL server.
+"""Stores on a PostgreSQL server, for several processes and machines: postgresql://user@host1,host2/db.
 
 The parameters of the URL that are the adapter's own are listed in `settings`; all others are
 asyncpg's, such as `sslmode`, or settings of the session at the server.

@@ -14,7 +14,7 @@ _LAST, _FIRST = 2**63 - 1, 1 - 2**63
 """What stands for a null in an index, so that it comes last in both directions."""
 _JSON_SIZES = "octet_length(description) + octet_length(labels::text) + octet_length(metadata::text)"
 _SIZE = f"({TASK_BYTES} + coalesce({_JSON_SIZES}, 0))"
-"""json_size() of a row of tasks or changes."""
+"""The json_size() of a row of tasks or changes, in SQL."""
 
 
 class FindArgs(NamedTuple):

@@ -33,7 +33,7 @@ class Listener:
         poll: float = POLL,
         poll_deaf: float = POLL_DEAF,
     ) -> None:
-        """`poll`, `poll_deaf`: the longest waits in seconds, as POLL and POLL_DEAF."""
+        """Takes the longest waits in seconds, which stand for POLL and POLL_DEAF."""
         self._connect, self._schema, self._timeout = connect, schema, timeout
         self.poll, self.poll_deaf = poll, poll_deaf
         self.head = Position("", 0)

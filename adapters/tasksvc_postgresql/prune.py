@@ -30,13 +30,13 @@ _DELETE_IDEMPOTENCY_KEYS = """
 """
 
 
-async def prune(session: Session, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+async def prune(session: Session, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
     """Does TaskRepository.prune(), the log and the keys in a transaction each."""
     oldest = await session.fetch(_OLDEST_CHANGES, limit + 1)
     generation, head = oldest[0][:2]
     before, old = microseconds(log_before), 0
     for _, _, seq, at in oldest:
-        if seq is None or (at >= before and head - seq < log_keep):
+        if seq is None or (at >= before and head - seq < max_changes):
             break
         old += 1
     if old:

@@ -216,11 +216,11 @@ class PostgreSQLRepository(TaskRepository):
 
     # ------------------------------------------------------------ maintenance
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._check_open()
         return await self._executor.run(
             lambda session: prune(
-                session, log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit
+                session, log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
             )
         )
 

@@ -25,7 +25,7 @@ class Session:
     """A connection for one attempt at some work, which knows whether the attempt is committing."""
 
     def __init__(self, connection: Connection, *, timeout: float | None = None) -> None:
-        """`timeout`: seconds for each statement, if the work as a whole has no deadline."""
+        """Takes `timeout`: seconds for each statement, if the work as a whole has no deadline."""
         self._connection, self._timeout = connection, timeout
         self.committing = False
         """Whether the transaction may be committed by now, even if the connection is lost."""

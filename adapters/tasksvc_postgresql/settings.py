@@ -60,13 +60,13 @@ class Settings:
     It is set by a statement, since poolers refuse or drop most of what is set by connecting.
     """
     schema: str
-    """`?schema=`: where the tables are.  Each schema is a store of its own."""
+    """The schema with the tables, `?schema=`.  Each schema is a store of its own."""
     pool_size: int
-    """`?pool_size=`: the most connections, without the one that listens for changes."""
+    """Connections at most, `?pool_size=`, without the one that listens for changes."""
     timeout: float
-    """`?timeout=`: seconds after which a call fails."""
+    """Seconds after which a call fails, `?timeout=`."""
     start_timeout: float
-    """`?start_timeout=`: seconds to wait for a server that does not answer when the store is opened."""
+    """Seconds to wait for a server that doesn't answer when the store is opened, `?start_timeout=`."""
 
 
 def settings_of(url: StoreURL, *, to_read: bool = False) -> Settings:
@@ -153,7 +153,7 @@ def _session(schema: str, to_read: bool) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
-    """`name` as an identifier in SQL."""
+    """Returns `name` as an identifier in SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 

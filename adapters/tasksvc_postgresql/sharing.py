@@ -20,7 +20,7 @@ class SingleFlight(Generic[Key, Value]):
     """
 
     def __init__(self, run: Callable[[Key, float], Awaitable[Value]], deadline: Callable[[], float]) -> None:
-        """`run` gets the deadline of the first caller."""
+        """Takes `run`, which gets the deadline of the first caller."""
         self._run, self._deadline = run, deadline
         self._waiting: dict[Key, asyncio.Task[Value]] = {}
         self._running: dict[Key, asyncio.Task[Value]] = {}

@@ -1,4 +1,4 @@
-"""sqlite:///tasks.db : tasks in one SQLite file, the default store."""
+"""Stores in one SQLite file, the default: sqlite:///tasks.db."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Committer:
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
     ) -> CommitResult:
-        """Does TaskRepository.commit()."""
+        """Does what TaskRepository.commit() promises."""
         return await self._group(Commit(writes, at, idempotency_key))
 
     async def close(self) -> None:
@@ -128,11 +128,11 @@ class Committer:
             raise
         self._cache.end_commit(ledger, changed)
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
-        """Does TaskRepository.prune()."""
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        """Does what TaskRepository.prune() promises."""
         async with self._writer:
             oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
-            first_kept = self._cache.last_seq - log_keep + 1
+            first_kept = self._cache.last_seq - max_changes + 1
             old: list[int] = []
             for seq, at in oldest:
                 if at >= microseconds(log_before) and seq >= first_kept:

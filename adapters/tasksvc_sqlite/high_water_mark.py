@@ -45,7 +45,7 @@ class HighWaterMark:
     """
 
     def __init__(self, descriptor: int, *, is_new: bool) -> None:
-        """`is_new` says that the file wasn't there before."""
+        """Takes `is_new`, which says that the file wasn't there before."""
         self._descriptor = descriptor
         self.due: Position | None = None
         """What is written as soon as the transaction that runs now is committed."""
@@ -65,7 +65,7 @@ class HighWaterMark:
         return Position(generation, int(seq)) if len(note) == _SIZE and seq.strip().isdecimal() else LOG_START
 
     def write(self, position: Position) -> None:
-        """Replaces the mark."""
+        """Replaces the mark beside the file."""
         with contextlib.suppress(OSError):
             _write(self._descriptor, _note(position))
 

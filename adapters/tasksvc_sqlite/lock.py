@@ -24,7 +24,7 @@ else:
     import fcntl
 
     LOCKS_STORES: Final = True
-    """flock() and the locks of SQLite, which are those of fcntl(), don't know each other."""
+    """Locks the file itself with flock(), which doesn't interfere with the locks of SQLite, those of fcntl()."""
 
     def _lock(descriptor: int) -> None:
         # flock() belongs to the descriptor, so it also keeps a second one of this process out.
@@ -103,7 +103,7 @@ class FileLock:
         )
 
     def release(self) -> None:
-        """Lets others in."""
+        """Lets other processes open the file."""
         if self._store is not None and self._inode is not None:
             _served.discard(self._inode)
             os.close(self._store)

@@ -89,7 +89,7 @@ class Queries:
         scans: ReadConnection,
         searches: ReadConnection,
     ) -> None:
-        """`quick` finds by number and name, and `lists` what an index has in order.
+        """Takes the connections: `quick` finds by number and name, and `lists` what an index has in order.
 
         `searches` looks into descriptions, which takes the longest, and `scans` does the rest.
         """
@@ -134,7 +134,7 @@ class Queries:
     # ------------------------------------------------------------ tasks
 
     async def get(self, task_id: int) -> Found:
-        """Does TaskRepository.get()."""
+        """Does what TaskRepository.get() promises."""
         self.check_open()
         found = self._cache.tasks.get(task_id)
         if found is None and (found := await self._gets(task_id)) is None:
@@ -162,7 +162,7 @@ class Queries:
     # ------------------------------------------------------------ lists
 
     async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int, max_bytes: int | None) -> Page:
-        """Does TaskRepository.find()."""
+        """Does what TaskRepository.find() promises."""
         self.check_open()
         asked = _FindArgs(query, after, limit, max_bytes)
         if (remembered := self._cache.pages.get(asked)) is not None:
@@ -170,7 +170,7 @@ class Queries:
         return cast(Page, await self._shared(self._lists if is_indexed(query) else self._lane_of(query), asked))
 
     async def count(self, query: TaskQuery) -> int:
-        """Does TaskRepository.count()."""
+        """Does what TaskRepository.count() promises."""
         self.check_open()
         return cast(int, await self._shared(self._lane_of(query), _Counted(query)))
 
@@ -238,7 +238,7 @@ class Queries:
     # ------------------------------------------------------------ the log and the records
 
     async def changes(self, since: Position, *, limit: int, max_bytes: int | None) -> ChangePage:
-        """Does TaskRepository.read_changes()."""
+        """Does what TaskRepository.read_changes() promises."""
         self.check_open()
         if since == self._cache.position:
             return ChangePage((), since, more=False)
@@ -251,7 +251,7 @@ class Queries:
         return ChangePage(await in_turns(change_from_row, rows), Position(generation, end), more=end < last_seq)
 
     async def record(self, namespace: str, key: str) -> Record | None:
-        """Does TaskRepository.record()."""
+        """Does what TaskRepository.record() promises."""
         self.check_open()
         if not is_storable(namespace, key):
             return None
@@ -260,7 +260,7 @@ class Queries:
         return record_from_row(rows[0]) if rows else None
 
     async def records(self, namespace: str, *, after: str, limit: int) -> Sequence[Record]:
-        """Does TaskRepository.records()."""
+        """Does what TaskRepository.records() promises."""
         self.check_open()
         if not is_storable(namespace, after):
             return []

@@ -105,9 +105,11 @@ class SQLiteRepository(TaskRepository):
     async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         return await self._reads.records(namespace, after=after, limit=limit)
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._reads.check_open()
-        return await self._commits.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+        return await self._commits.prune(
+            log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
+        )
 
     async def dump(self) -> AsyncIterator[Entry]:
         self._reads.check_open()

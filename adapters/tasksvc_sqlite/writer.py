@@ -31,7 +31,7 @@ _BUSY_AGAIN_SECONDS: Final = 0.05
 
 
 class WriteConnection:
-    """`async with` it takes a turn alone: from what is read to decide on something, until that is written.
+    """The connection that writes.  `async with` takes a turn alone, from reading to decide until writing.
 
     To take a turn raises a StoreUnavailable that says why nothing can be written, if so.
     """

@@ -1,4 +1,4 @@
-"""create_app(): the application, and its life."""
+"""The application: what create_app() puts together, and its start and stop."""
 
 from __future__ import annotations
 

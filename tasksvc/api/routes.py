@@ -51,7 +51,7 @@ class Routes:
     """Registers route groups with a router, and makes the OpenAPI document of them."""
 
     def __init__(self, pipeline: RequestPipeline, cors: Cors | None, version: str) -> None:
-        """`version` is that of the service, for the OpenAPI document."""
+        """Takes the version of the service, for the OpenAPI document."""
         self._pipeline, self._cors, self._version = pipeline, cors, version
         self._operations: list[Operation] = []
         self._description: StaticContent | None = None

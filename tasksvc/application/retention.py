@@ -24,17 +24,20 @@ log = logging.getLogger("tasksvc")
 class Retention:
     """How long a store keeps changes and idempotency keys."""
 
-    log_age: timedelta = timedelta(days=30)
-    log_keep: int = 1_000_000
+    max_age: timedelta = timedelta(days=30)
+    max_changes: int = 1_000_000
     """The number of changes that stay in the log."""
-    key_age: timedelta = timedelta(hours=KEY_HOURS) + 2 * CLOCK_STEP
+    idempotency_key_ttl: timedelta = timedelta(hours=KEY_HOURS) + 2 * CLOCK_STEP
     """The age of idempotency keys after which they are deleted."""
 
 
 async def prune_step(repository: TaskRepository, retention: Retention, *, at: datetime, limit: int = 500) -> bool:
     """Prunes what `retention` lets go in one short step, and returns whether more is due."""
     return await repository.prune(
-        log_before=at - retention.log_age, log_keep=retention.log_keep, keys_before=at - retention.key_age, limit=limit
+        log_before=at - retention.max_age,
+        max_changes=retention.max_changes,
+        keys_before=at - retention.idempotency_key_ttl,
+        limit=limit,
     )
 
 

@@ -25,7 +25,7 @@ class Option(click.Option):
     """
 
     def __init__(self, *args: Any, section: str = "Options", unless: str | None = None, **options: Any) -> None:
-        """`unless`: the option that, where it's given, keeps the variable of this one from being read."""
+        """Takes `unless`: the option that, if it's given, keeps the variable of this one from being read."""
         super().__init__(*args, **options)
         self.section, self._unless = section, unless
 

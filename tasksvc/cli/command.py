@@ -33,7 +33,7 @@ class Command(click.Command):
         checks_variables: bool = True,
         **options: Any,
     ) -> None:
-        """`arguments` and `variables` explain arguments, and variables that have no option, by name."""
+        """Takes explanations by name of arguments, and of variables that have no option."""
         super().__init__(*args, **options)
         self._arguments, self._variables = arguments or {}, variables or {}
         self._checks_variables = checks_variables

@@ -22,7 +22,7 @@ class Change(NamedTuple):
     """One entry of the change log."""
 
     seq: int
-    """1, 2, 3, ... without gaps, in the order of the commits."""
+    """The number: 1, 2, 3, ... without gaps, in the order of the commits."""
     kind: ChangeKind
     at: datetime
     task_id: int

@@ -77,7 +77,7 @@ class EncodedObject(Mapping[str, Any]):
     __slots__ = ("encoded",)
 
     def __init__(self, encoded: bytes) -> None:
-        """`encoded`: what dumps() gave."""
+        """Takes `encoded`, which dumps() returned."""
         self.encoded = encoded
 
     def _decoded(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class SchemaTooOld(StoreRefused):
     """The store was made before the first release, with a schema that this version neither reads nor migrates."""
 
     def __init__(self, store: str) -> None:
-        """`store`: its path, or its server and schema."""
+        """Takes `store`: its path, or its server and schema."""
         super().__init__(
             f"{store} was made before the first release of tasksvc, with a schema that this version cannot read:"
             " export it with the version that made it, and import that export into a new store."
@@ -93,7 +93,7 @@ class UnknownWrite(WriteRefused):
     """A commit holds something that isn't a known kind of write: a mistake of the program that called it."""
 
     def __init__(self, write: Never) -> None:
-        """`write` is Never to a type checker, so that it reports a kind of write that is forgotten."""
+        """Takes `write`, which is Never to a type checker, so that it reports a kind of write that is forgotten."""
         super().__init__(f"A write is a {type(write).__name__}, which is no kind of write. Use one of tasksvc.Write.")
 
 
@@ -109,7 +109,7 @@ class VersionConflict(WriteRefused):
     """The task is not at a version that the caller named."""
 
     def __init__(self, current: Task, generation: str) -> None:
-        """`current` is the task as it is, in a store of `generation`."""
+        """Takes `current`, the task as it is, in a store of `generation`."""
         super().__init__(f"Task {current.id} is at version {current.version}, and the request expects another one.")
         self.current, self.generation = current, generation
 
@@ -167,7 +167,7 @@ class BackupsUnsupported(NotSupported):
 
 
 class StoreNotEmpty(RepositoryError):
-    """restore() takes an empty store only."""
+    """The store isn't empty, as restore() needs it."""
 
 
 class StoreUnavailable(RepositoryError):

@@ -22,7 +22,7 @@ from tasksvc.domain.errors import (
     WriteRefused,
 )
 from tasksvc.domain.record import Record
-from tasksvc.domain.task import Task, Version, new_task, revised
+from tasksvc.domain.task import Task, Version, apply_patch, create_task
 from tasksvc.domain.writes import (
     Commit,
     CommitResult,
@@ -180,7 +180,7 @@ class Ledger:
         if idempotency_key is not None and (replayed := self.replayed(idempotency_key)) is not None:
             return replayed
         if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
-            task = new_task(self.last_id + 1, write.draft, at)
+            task = create_task(self.last_id + 1, write.draft, at)
             changes = (Change(self.last_seq + 1, ChangeKind.CREATED, at, task.id, task),)
             return self.decision((task,), changes, (), at, idempotency_key)
         transaction = self.transaction(writes, at=at, idempotency_key=idempotency_key)
@@ -283,7 +283,7 @@ class Transaction:
         match write:
             case CreateTask(draft):
                 self._last_id += 1
-                new = new_task(self._last_id, draft, self._at)
+                new = create_task(self._last_id, draft, self._at)
                 self._log(ChangeKind.CREATED, self._at, new.id, new)
                 return new
             case UpdateTask(task_id, fields, expected):
@@ -291,7 +291,7 @@ class Transaction:
                 if old is None:
                     raise TaskNotFound(task_id)
                 self._expect(old, expected)
-                task = revised(old, fields, self._at)
+                task = apply_patch(old, fields, self._at)
                 if task is not old:
                     if self._checks_size:
                         task.metadata = codec.packed(task.metadata)  # nobody has seen it yet

@@ -14,7 +14,7 @@ from tasksvc.domain.task import Task, json_size
 
 
 def fold_text(text: str) -> str:
-    """`text` in the form in which a search compares: casefolded, in Unicode's normal form C.
+    """Returns `text` in the form in which a search compares: casefolded, in Unicode's normal form C.
 
     Canonically equivalent texts have the same form, whatever their case (Unicode standard, section
     3.13).  It is normalized before too, since a combining iota that casefolding makes a letter of

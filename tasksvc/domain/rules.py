@@ -11,11 +11,11 @@ from typing import Any, Final
 from tasksvc.domain.json_object import JSONObject, compact_size
 
 DESCRIPTION_MAX: Final = 10_000
-"""Characters."""
+"""Characters that a description may have."""
 PRIORITY_MAX: Final = 9
 LABELS_MAX: Final = 50
 LABEL_MAX: Final = 100
-"""Characters."""
+"""Characters that a label may have."""
 METADATA_MAX: Final = 16 * 1024
 """Bytes of compact JSON in UTF-8."""
 METADATA_DEPTH: Final = 32

@@ -61,7 +61,13 @@ class Version(NamedTuple):
 
 # ---------------------------------------------------------------- creating and revising
 
-_RESET: Final[dict[str, Any]] = {"done": False, "due_at": None, "priority": 0, "labels": (), "metadata": NO_METADATA}
+FIELD_DEFAULTS: Final[dict[str, Any]] = {
+    "done": False,
+    "due_at": None,
+    "priority": 0,
+    "labels": (),
+    "metadata": NO_METADATA,
+}
 
 
 def json_size(task: Task | None) -> int:
@@ -77,7 +83,7 @@ def json_size(task: Task | None) -> int:
     return TASK_BYTES + utf8_size(task.description) + labels + metadata
 
 
-def new_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
+def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
     """Returns the first version of a task."""
     description, done, due_at, priority, labels, metadata = draft
     return Task(task_id, description, done, at if done else None, due_at, priority, labels, metadata, at, at, 1)
@@ -96,19 +102,23 @@ def merge_patch(target: Any, patch: Any) -> Any:
     return merged
 
 
-def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
-    """`task` with the merge patch `fields` of a draft's fields applied at `at`.
+def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
+    """Returns `task` with the merge patch `fields` of a draft's fields applied at `at`.
 
     None resets a field; a field that is not named is not touched.  Where nothing would change it
     is the same object, so the same version.  `updated_at` never goes back.  Raises InvalidTask.
     """
     values = {
-        name: _RESET[name] if value is None else merge_patch(task.metadata, value) if name == "metadata" else value
+        name: FIELD_DEFAULTS[name]
+        if value is None
+        else merge_patch(task.metadata, value)
+        if name == "metadata"
+        else value
         for name, value in fields.items()
     }
     if "metadata" in values and (problem := metadata_error(values["metadata"])) is not None:
         raise InvalidTask("metadata", f"After the patch: {problem}")
-    if all(_same(getattr(task, name), value) for name, value in values.items()):
+    if all(_json_equal(getattr(task, name), value) for name, value in values.items()):
         return task
     at = max(at, task.updated_at)
     if values.get("done", task.done) is not task.done:
@@ -116,7 +126,7 @@ def revised(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     return dataclasses.replace(task, **values, updated_at=at, version=task.version + 1)
 
 
-def _same(old: Any, new: Any) -> bool:
+def _json_equal(old: Any, new: Any) -> bool:
     """Returns whether two values are equal as JSON: 1, 1.0 and true are equal in Python, and differ here."""
     if isinstance(old, Mapping):
         return json.dumps(dict(old), sort_keys=True) == json.dumps(dict(new), sort_keys=True)

@@ -36,7 +36,7 @@ class CreateTask(NamedTuple):
 
 
 class UpdateTask(NamedTuple):
-    """Applies a merge patch, as domain.revised() does.  Its result is the task as it then is.
+    """Applies a merge patch, as apply_patch() does.  Its result is the task as it then is.
 
     Raises TaskNotFound, VersionConflict, InvalidTask.
     """

@@ -209,10 +209,10 @@ class TaskRepository(StoreReader):
 
     # ------------------------------------------------------------ maintenance
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         """Deletes what is old, at most `limit` entries of each kind, and returns whether more is due.
 
-        These are changes older than `log_before` or not among the newest `log_keep`, from the start of the log,
+        These are changes older than `log_before` or not among the newest `max_changes`, from the start of the log,
         and idempotency keys of commits before `keys_before`.  The number of the last change and the highest id
         that was given stay known.
         """

@@ -157,11 +157,11 @@ class InMemoryRepository(TaskRepository):
         keys = sorted(key for at, key in self._records if at == namespace and key > after)
         return [self._records[namespace, key] for key in keys[:limit]]
 
-    async def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime, limit: int) -> bool:
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._check_has(Capability.PRUNE)
         old = 0
         for index, change in enumerate(self._log):
-            if change.at >= log_before and len(self._log) - index <= log_keep:
+            if change.at >= log_before and len(self._log) - index <= max_changes:
                 break
             old = index + 1
         del self._log[: min(old, limit)]

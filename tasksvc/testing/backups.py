@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tasksvc import Capability, CreateTask, DeleteTask, Entry, NotSupported, PutRecord, StoreHeader, UpdateTask
-from tasksvc.plugins import back_up, open_reader, recognizes_backup
+from tasksvc.plugins import backup, open_reader, recognizes_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.testing.dumping import dumped, without_generation
 from tasksvc.testing.samples import FULL, varied
@@ -32,7 +32,7 @@ async def _backed_up(store: Store) -> Path:
     """Returns a backup of `store`, which stays open. Skips the test if the adapter can't make one."""
     file = store.atomic_write()
     try:
-        await back_up(store.url, file)
+        await backup(store.url, file)
     except NotSupported as error:
         pytest.skip(str(error))
     return file

@@ -221,7 +221,7 @@ class CancellationContract(StoreUnderTest):
         kept = 0
 
         def prune() -> Awaitable[object]:
-            return store.repository.prune(log_before=LAST_MOMENT, log_keep=3, keys_before=FIRST_MOMENT, limit=10**6)
+            return store.repository.prune(log_before=LAST_MOMENT, max_changes=3, keys_before=FIRST_MOMENT, limit=10**6)
 
         async for _ in cancelled_everywhere(prune):
             await store.add_all(varied(3))

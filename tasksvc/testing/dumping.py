@@ -314,7 +314,7 @@ class DumpingContract(StoreUnderTest):
                 )
                 await store.commit(*(DeleteTask(task.id) for task in committed.results[:1] if isinstance(task, Task)))
 
-        async def back_up() -> list[Entry]:
+        async def backup() -> list[Entry]:
             entries: list[Entry] = []
             async for entry in store.repository.dump():
                 entries.append(entry)
@@ -322,7 +322,7 @@ class DumpingContract(StoreUnderTest):
             return entries
 
         writers = asyncio.gather(*map(write, range(10)))
-        dumps = await asyncio.gather(*(back_up() for _ in range(3)))
+        dumps = await asyncio.gather(*(backup() for _ in range(3)))
         await writers
 
         for entries in (*dumps, await dumped(store)):
@@ -341,7 +341,7 @@ class DumpingContract(StoreUnderTest):
         for n in range(6):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=KEY._replace(value=str(n)))
         await store.commit(DeleteTask(6), at=later(6))
-        await store.repository.prune(log_before=later(4), log_keep=100, keys_before=later(2), limit=100)
+        await store.repository.prune(log_before=later(4), max_changes=100, keys_before=later(2), limit=100)
         entries = await dumped(store)
         assert entries[0] == StoreHeader(await store.generation(), last_id=6, last_seq=7, pruned_seq=4), (
             "the header says up to where the log was pruned"
@@ -357,7 +357,7 @@ class DumpingContract(StoreUnderTest):
         own = Position(await other.generation(), 4)
         assert [change.seq for change in await other.log(own)] == [5, 6, 7], "the log is read from where it was pruned"
 
-        await other.repository.prune(log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT, limit=100)
+        await other.repository.prune(log_before=LAST_MOMENT, max_changes=0, keys_before=LAST_MOMENT, limit=100)
         last = await store.another()
         await last.repository.restore(_feed(await dumped(other)))
         assert (await last.head()).seq == 7, "the head is restored though the log is empty"

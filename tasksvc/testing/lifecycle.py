@@ -139,7 +139,7 @@ class LifecycleContract(StoreUnderTest):
         repository = store.repository
         calls: dict[Capability, list[Callable[[], Awaitable[object]]]] = {
             Capability.RECORDS: [lambda: repository.record("s", "a"), lambda: repository.records("s", limit=1)],
-            Capability.PRUNE: [lambda: repository.prune(log_before=NOW, log_keep=1, keys_before=NOW, limit=1)],
+            Capability.PRUNE: [lambda: repository.prune(log_before=NOW, max_changes=1, keys_before=NOW, limit=1)],
             Capability.DUMP: [
                 lambda: repository.restore(_nothing()),
                 lambda: repository.renew(),
@@ -176,7 +176,7 @@ class LifecycleContract(StoreUnderTest):
             calls["record"] = lambda: repository.record("s", "a")
             calls["records"] = lambda: repository.records("s", limit=1)
         if Capability.PRUNE in repository.capabilities:
-            calls["prune"] = lambda: repository.prune(log_before=NOW, log_keep=1, keys_before=NOW, limit=1)
+            calls["prune"] = lambda: repository.prune(log_before=NOW, max_changes=1, keys_before=NOW, limit=1)
         if Capability.DUMP in repository.capabilities:
             calls["dump"] = lambda: anext(repository.dump())
             calls["restore"] = lambda: repository.restore(_nothing())

@@ -130,10 +130,10 @@ class Model:
         self.log.append(Change(len(self.log) + 1, kind, task.updated_at, task.id, task))
         return task
 
-    def prune(self, *, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
+    def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime) -> None:
         """Prunes all that is due, in one step."""
         while self.pruned_seq < len(self.log) and (
-            self.log[self.pruned_seq].at < log_before or len(self.log) - self.pruned_seq > log_keep
+            self.log[self.pruned_seq].at < log_before or len(self.log) - self.pruned_seq > max_changes
         ):
             self.pruned_seq += 1
         self.keys = {name: used for name, used in self.keys.items() if used[1] >= keys_before}

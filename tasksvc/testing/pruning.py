@@ -25,11 +25,13 @@ async def _prune(
     store: Store,
     *,
     log_before: datetime = FIRST_MOMENT,
-    log_keep: int = EVERYTHING,
+    max_changes: int = EVERYTHING,
     keys_before: datetime = FIRST_MOMENT,
     limit: int = EVERYTHING,
 ) -> bool:
-    return await store.repository.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=limit)
+    return await store.repository.prune(
+        log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
+    )
 
 
 async def _left(store: Store, pruned_seq: int) -> list[int]:
@@ -57,7 +59,7 @@ class PruningContract(StoreUnderTest):
         for n in range(3):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
-        more = await _prune(store, log_before=NOW, log_keep=3, keys_before=NOW)
+        more = await _prune(store, log_before=NOW, max_changes=3, keys_before=NOW)
 
         assert more is False, "there is no more to prune"
         assert await _left(store, 0) == [1, 2, 3], "a change at `log_before` is not older, and the newest are kept"
@@ -80,8 +82,8 @@ class PruningContract(StoreUnderTest):
         for n in range(5):
             await store.add(at=later(n))
 
-        assert await _prune(store, log_keep=2) is False, "there is no more to prune"
-        assert await _left(store, 3) == [4, 5], "what is beyond the newest `log_keep` is dropped"
+        assert await _prune(store, max_changes=2) is False, "there is no more to prune"
+        assert await _left(store, 3) == [4, 5], "what is beyond the newest `max_changes` is dropped"
 
     @on_store(Capability.PRUNE)
     async def test_the_log_is_pruned_from_its_start_alone(self, store: Store) -> None:
@@ -128,7 +130,7 @@ class PruningContract(StoreUnderTest):
         await store.commit(CreateTask(TaskDraft("a")), CreateTask(TaskDraft("b")), DeleteTask(2), DeleteTask(1))
         head = await store.head()
 
-        assert await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT) is False
+        assert await _prune(store, log_before=LAST_MOMENT, max_changes=0, keys_before=LAST_MOMENT) is False
         assert await store.head() == head == (await store.generation(), 4), "the head of the log stays"
         assert await store.log(head) == [], "an empty log is read from its head"
 
@@ -140,7 +142,7 @@ class PruningContract(StoreUnderTest):
         tasks = await store.add_all([TaskDraft("a", labels=("x",)), TaskDraft("b", metadata={"n": None})])
         await store.commit(UpdateTask(1, {"done": True}))
 
-        await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=LAST_MOMENT)
+        await _prune(store, log_before=LAST_MOMENT, max_changes=0, keys_before=LAST_MOMENT)
 
         assert [task.id for task in await store.listed()] == [1, 2], "tasks outlive the changes that made them"
         assert await store.get(2) == tasks[1], "tasks outlive the changes that made them"
@@ -150,7 +152,7 @@ class PruningContract(StoreUnderTest):
         for n in range(4):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
 
-        await _prune(store, log_before=LAST_MOMENT, log_keep=0, keys_before=later(2))
+        await _prune(store, log_before=LAST_MOMENT, max_changes=0, keys_before=later(2))
 
         replayed = [
             (await store.commit(CreateTask(TaskDraft("x")), at=later(9), idempotency_key=_key(n))).replayed
@@ -186,7 +188,7 @@ class PruningContract(StoreUnderTest):
             "what was pruned is gone"
         )
 
-        await _prune(store, log_before=LAST_MOMENT, log_keep=0)
+        await _prune(store, log_before=LAST_MOMENT, max_changes=0)
         await store.reopen()
         assert (await store.head()).seq == 6, "the head of a log with nothing in it is kept over a reopening"
         assert (await store.add()).id == 6, "and the highest id that was ever given"

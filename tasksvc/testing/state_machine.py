@@ -229,12 +229,14 @@ class StoreMachine(RuleBasedStateMachine):
         self._await(self.store.reopen())
 
     @precondition(lambda self: Capability.PRUNE in self.capabilities)
-    @rule(log_before=times, log_keep=st.integers(0, 9), keys_before=times)
-    def prune(self, log_before: datetime, log_keep: int, keys_before: datetime) -> None:
-        self.model.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before)
+    @rule(log_before=times, max_changes=st.integers(0, 9), keys_before=times)
+    def prune(self, log_before: datetime, max_changes: int, keys_before: datetime) -> None:
+        self.model.prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before)
         for _ in range(100):
             more = self._await(
-                self.store.repository.prune(log_before=log_before, log_keep=log_keep, keys_before=keys_before, limit=2)
+                self.store.repository.prune(
+                    log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=2
+                )
             )
             if not more:
                 return

@@ -169,7 +169,7 @@ async def test_after_the_log_was_pruned_a_reader_syncs_again(any_api: Api) -> No
     old = (await api.get("/changes?since=0&limit=2")).json["next"]
     assert api.client.app is not None
     while await prune_step(
-        api.client.app[RUNTIME].repository, Retention(log_age=timedelta(0)), at=now() + timedelta(1)
+        api.client.app[RUNTIME].repository, Retention(max_age=timedelta(0)), at=now() + timedelta(1)
     ):
         pass
 

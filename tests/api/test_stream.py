@@ -98,7 +98,7 @@ async def test_the_first_id_outlasts_a_pruning_of_all_that_came_before_it(api: A
         start = stream.start
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
-    await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+    await repository.prune(log_before=now() + timedelta(1), max_changes=0, keys_before=now(), limit=1_000)
     await api.new("after")
 
     async with events(api, last=start) as stream:
@@ -113,7 +113,7 @@ async def test_the_first_id_is_gone_where_the_log_was_pruned_past_it(api: Api) -
     await api.many([{"description": str(n)} for n in range(10)])
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
-    await repository.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+    await repository.prune(log_before=now() + timedelta(1), max_changes=0, keys_before=now(), limit=1_000)
 
     answer = await api.get("/changes/stream", Last_Event_ID=start)
 
@@ -323,7 +323,7 @@ async def test_a_stream_ends_where_the_log_was_pruned_under_it(api: Api, monkeyp
 
     async def pruning(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
         if since.seq == 3:
-            await self.prune(log_before=now() + timedelta(1), log_keep=0, keys_before=now(), limit=1_000)
+            await self.prune(log_before=now() + timedelta(1), max_changes=0, keys_before=now(), limit=1_000)
         return await read(self, since, **page)
 
     monkeypatch.setattr(MemoryRepository, "read_changes", pruning)

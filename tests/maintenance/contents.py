@@ -38,7 +38,7 @@ async def fill(repository: TaskRepository) -> None:
     )
     await repository.commit([CreateTask(TaskDraft("the newest, gone")), DeleteTask(32)], at=later(3))
     if Capability.PRUNE in repository.capabilities:
-        await repository.prune(log_before=later(0.5), log_keep=100, keys_before=NOW - timedelta(1), limit=10)
+        await repository.prune(log_before=later(0.5), max_changes=100, keys_before=NOW - timedelta(1), limit=10)
 
 
 async def fill_with_many(repository: TaskRepository, tasks: int) -> None:

@@ -31,7 +31,7 @@ from tasksvc import (
 )
 from tasksvc.application.consistency import inconsistencies
 from tasksvc.application.transfer import check
-from tasksvc.domain.task import new_task
+from tasksvc.domain.task import create_task
 from tasksvc.plugins import open_reader, open_repository
 from tasksvc.testing.samples import NOW
 
@@ -57,7 +57,7 @@ async def test_an_intact_store_has_no_problems(kind: str, new_url: NewURL, open_
 
 # ---------------------------------------------------------------- faults that a dump shows
 
-GHOST = new_task(32, TaskDraft("gone"), NOW)
+GHOST = create_task(32, TaskDraft("gone"), NOW)
 
 Tampering = Callable[[list[Entry]], object]
 

@@ -177,7 +177,7 @@ async def test_pruning_takes_nothing_that_is_young_and_forgets_nothing_that_is_o
         await prune(running)
     assert len(await change_log(client)) == len(JUMPS)
 
-    clock.ahead = Retention().log_age + 3 * DAY
+    clock.ahead = Retention().max_age + 3 * DAY
     await prune(running)
 
     clock.ahead = timedelta(0)

@@ -14,7 +14,7 @@ from hypothesis import given
 
 from tasksvc import Entry, IdempotencyKey, IdempotencyRecord, Record, Task, TaskDraft
 from tasksvc.domain import codec
-from tasksvc.domain.task import new_task
+from tasksvc.domain.task import create_task
 from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_packed_object_equals_its_source(codec: Any) -> None:
 @pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
 def test_a_packed_object_has_the_json_of_its_source(codec: Any) -> None:
     metadata = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
-    task = new_task(1, TaskDraft("x", metadata=metadata), NOW)
+    task = create_task(1, TaskDraft("x", metadata=metadata), NOW)
 
     packed = dataclasses.replace(task, metadata=codec.packed(metadata))
 
@@ -74,7 +74,7 @@ def test_the_platform_of_these_tests_has_both_codecs() -> None:
 @pytest.mark.parametrize("module", [codec, standard], ids=["orjson", "standard library"])
 def test_a_task_has_this_form(module: Any) -> None:
     draft = TaskDraft("задача \n\"'", True, NOW.replace(microsecond=0), 3, ("a", "b"), {"z": [1, 1.5, None], "a": {}})
-    task = new_task(1, draft, NOW)
+    task = create_task(1, draft, NOW)
 
     text = module.dumps(task).decode()
 
@@ -134,7 +134,7 @@ def test_results_that_the_first_version_kept_are_read() -> None:
     remembered = codec.entry_from_json(codec.loads(kept % task))
 
     at = NOW.replace(microsecond=0)
-    results = (new_task(1, TaskDraft("x", labels=("a",)), at), None, Record("s", "n", {}, 2))
+    results = (create_task(1, TaskDraft("x", labels=("a",)), at), None, Record("s", "n", {}, 2))
     assert remembered == IdempotencyRecord(IdempotencyKey("scope", "key", "print"), at, results)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, decide_all, load_results
 from tasksvc.domain import codec
-from tasksvc.domain.task import new_task
+from tasksvc.domain.task import create_task
 from tasksvc.domain.writes import Commit, CreateTask, DeleteResult, DeleteTask, IdempotencyKey, Result
 from tasksvc.stores.turns import Turns
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
 
 def ledger() -> Ledger:
-    task = new_task(1, TaskDraft("x", metadata={"m": [{}] * 3}), NOW)
+    task = create_task(1, TaskDraft("x", metadata={"m": [{}] * 3}), NOW)
     return Ledger("g", last_id=1, last_seq=1, tasks={1: task})
 
 
@@ -83,7 +83,7 @@ async def test_the_result_of_many_patches_is_kept_as_text() -> None:
 @pytest.mark.parametrize("large", [0, 10**6])
 @pytest.mark.parametrize("count", [0, 1, 3])
 async def test_results_are_loaded_as_they_were_kept(large: int, count: int) -> None:
-    task = new_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
+    task = create_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
     kept: list[Result] = [task, None, DeleteResult(3, more=True), Record("s", "n", {"a": [1]}, 2)]
 
     loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode(), large=large)

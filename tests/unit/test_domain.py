@@ -28,7 +28,7 @@ from tasksvc.domain.rules import (
     normalize_labels,
     parse_timestamp,
 )
-from tasksvc.domain.task import merge_patch, new_task, revised
+from tasksvc.domain.task import apply_patch, create_task, merge_patch
 from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -114,10 +114,10 @@ def test_metadata_of_far_too_many_values_is_refused_before_all_are_looked_at() -
 
 
 def test_a_patch_may_consist_of_any_mappings() -> None:
-    task = new_task(1, TaskDraft("x", metadata=MappingProxyType({"a": 1, "b": {"c": 2}})), NOW)
+    task = create_task(1, TaskDraft("x", metadata=MappingProxyType({"a": 1, "b": {"c": 2}})), NOW)
 
-    same = revised(task, {"metadata": MappingProxyType({"a": 1})}, NOW)
-    changed = revised(task, {"metadata": MappingProxyType({"a": None, "b": {"d": 3}})}, NOW)
+    same = apply_patch(task, {"metadata": MappingProxyType({"a": 1})}, NOW)
+    changed = apply_patch(task, {"metadata": MappingProxyType({"a": None, "b": {"d": 3}})}, NOW)
 
     assert same is task
     assert changed.metadata == {"b": {"c": 2, "d": 3}}
@@ -307,7 +307,7 @@ def test_a_merge_patch_touches_just_the_names_that_it_has(target: dict[str, Any]
 
 @given(some.drafts)
 def test_a_new_task_is_version_1_of_its_draft(draft: TaskDraft) -> None:
-    task = new_task(7, draft, NOW)
+    task = create_task(7, draft, NOW)
 
     assert TaskDraft(task.description, task.done, task.due_at, task.priority, task.labels, task.metadata) == draft
     assert (task.id, task.version, task.created_at, task.updated_at) == (7, 1, NOW, NOW)
@@ -316,17 +316,17 @@ def test_a_new_task_is_version_1_of_its_draft(draft: TaskDraft) -> None:
 
 @given(some.drafts, some.patches)
 def test_a_revision_applied_again_is_the_same_task(draft: TaskDraft, patch: dict[str, Any]) -> None:
-    once = revised(new_task(1, draft, NOW), patch, LATER)
+    once = apply_patch(create_task(1, draft, NOW), patch, LATER)
 
-    assert revised(once, patch, LATER + timedelta(hours=1)) is once
+    assert apply_patch(once, patch, LATER + timedelta(hours=1)) is once
 
 
 @given(some.drafts, some.patches)
 def test_a_revision_changes_what_is_named_and_no_more(draft: TaskDraft, patch: dict[str, Any]) -> None:
-    task = new_task(1, draft, NOW)
+    task = create_task(1, draft, NOW)
     before = copy.deepcopy(task)
 
-    after = revised(task, patch, LATER)
+    after = apply_patch(task, patch, LATER)
 
     assert task == before
     changed = {name for name in vars(task) if repr(getattr(task, name)) != repr(getattr(after, name))}
@@ -340,18 +340,18 @@ def test_a_revision_changes_what_is_named_and_no_more(draft: TaskDraft, patch: d
 
 @given(some.drafts)
 def test_a_revision_to_what_is_there_already_is_the_same_task(draft: TaskDraft) -> None:
-    task = new_task(1, draft, NOW)
+    task = create_task(1, draft, NOW)
     patch = draft._asdict()
     del patch["metadata"]  # a merge patch can't set a null
 
-    assert revised(task, patch, LATER) is task
+    assert apply_patch(task, patch, LATER) is task
 
 
 @given(some.drafts)
 def test_null_resets_each_field_that_has_a_default(draft: TaskDraft) -> None:
-    task = new_task(1, draft, NOW)
+    task = create_task(1, draft, NOW)
 
-    after = revised(task, dict.fromkeys(["done", "due_at", "priority", "labels", "metadata"]), LATER)
+    after = apply_patch(task, dict.fromkeys(["done", "due_at", "priority", "labels", "metadata"]), LATER)
 
     assert after.completed_at is None
     assert TaskDraft(after.description, after.done, after.due_at, after.priority, after.labels, after.metadata) == (
@@ -360,13 +360,13 @@ def test_null_resets_each_field_that_has_a_default(draft: TaskDraft) -> None:
 
 
 def sample(**fields: Any) -> Task:
-    return new_task(1, TaskDraft("water the plants", **fields), NOW)
+    return create_task(1, TaskDraft("water the plants", **fields), NOW)
 
 
 def test_completed_at_is_set_and_cleared_with_done() -> None:
-    done = revised(sample(), {"done": True}, LATER)
-    still_done = revised(done, {"done": True, "priority": 1}, LATER + timedelta(hours=1))
-    undone = revised(still_done, {"done": False}, LATER + timedelta(hours=2))
+    done = apply_patch(sample(), {"done": True}, LATER)
+    still_done = apply_patch(done, {"done": True, "priority": 1}, LATER + timedelta(hours=1))
+    undone = apply_patch(still_done, {"done": False}, LATER + timedelta(hours=2))
 
     assert done.completed_at == LATER
     assert still_done.completed_at == LATER
@@ -374,7 +374,7 @@ def test_completed_at_is_set_and_cleared_with_done() -> None:
 
 
 def test_updated_at_and_completed_at_never_go_back_with_the_clock() -> None:
-    task = revised(sample(), {"done": True}, NOW - timedelta(days=1))
+    task = apply_patch(sample(), {"done": True}, NOW - timedelta(days=1))
 
     assert (task.updated_at, task.completed_at) == (NOW, NOW)
 
@@ -382,14 +382,14 @@ def test_updated_at_and_completed_at_never_go_back_with_the_clock() -> None:
 def test_metadata_is_merged_on_every_level() -> None:
     task = sample(metadata={"keep": 1, "drop": 2, "in": {"keep": 3, "drop": 4}})
 
-    after = revised(task, {"metadata": {"drop": None, "in": {"drop": None, "new": 5}}}, LATER)
+    after = apply_patch(task, {"metadata": {"drop": None, "in": {"drop": None, "new": 5}}}, LATER)
 
     assert after.metadata == {"keep": 1, "in": {"keep": 3, "new": 5}}
 
 
 @pytest.mark.parametrize(("old", "new"), [(1, 1.0), (1, True), (0, False), (0.0, -0.0), ([1], [1.0])])
 def test_metadata_that_is_equal_in_python_but_not_in_json_is_a_change(old: object, new: object) -> None:
-    after = revised(sample(metadata={"a": old}), {"metadata": {"a": new}}, LATER)
+    after = apply_patch(sample(metadata={"a": old}), {"metadata": {"a": new}}, LATER)
 
     assert after.version == 2
     assert repr(after.metadata) == repr({"a": new})
@@ -398,7 +398,7 @@ def test_metadata_that_is_equal_in_python_but_not_in_json_is_a_change(old: objec
 def test_metadata_in_another_order_is_not_a_change() -> None:
     task = sample(metadata={"a": {"x": 1, "y": 2}, "b": 3})
 
-    assert revised(task, {"metadata": {"b": 3, "a": {"y": 2, "x": 1}}}, LATER) is task
+    assert apply_patch(task, {"metadata": {"b": 3, "a": {"y": 2, "x": 1}}}, LATER) is task
 
 
 def test_a_patch_that_makes_metadata_too_large_together_is_refused() -> None:
@@ -406,7 +406,7 @@ def test_a_patch_that_makes_metadata_too_large_together_is_refused() -> None:
     task = sample(metadata={"a": half})
 
     with pytest.raises(InvalidTask, match=r"^metadata: After the patch: Must be at most 16,384 bytes") as caught:
-        revised(task, {"metadata": {"b": half}}, LATER)
+        apply_patch(task, {"metadata": {"b": half}}, LATER)
 
     assert caught.value.field == "metadata"
 

@@ -19,7 +19,7 @@ from tasksvc.plugins import (
     InstalledStore,
     Recognized,
     admin_socket,
-    back_up,
+    backup,
     installed_stores,
     open_reader,
     open_repository,
@@ -417,7 +417,7 @@ async def test_a_hook_that_returns_something_else_than_a_reader_is_named(site: S
 async def test_the_adapter_makes_a_backup(site: SitePackages, tmp_path: Path) -> None:
     site.install(READER)
 
-    await back_up(URL, tmp_path / "backup")
+    await backup(URL, tmp_path / "backup")
 
     assert (tmp_path / "backup").read_text() == "plug"
 
@@ -426,14 +426,14 @@ async def test_an_adapter_without_backups_is_reported(site: SitePackages, tmp_pa
     site.install()
 
     with pytest.raises(NotSupported, match="makes no backups"):
-        await back_up(URL, tmp_path / "backup")
+        await backup(URL, tmp_path / "backup")
 
 
 async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackages, tmp_path: Path) -> None:
     site.install(READER.replace("file.write_text(url.scheme)", "raise OSError(url.reveal())"))
 
     with pytest.raises(PluginError) as caught:
-        await back_up(URL, tmp_path / "backup")
+        await backup(URL, tmp_path / "backup")
 
     assert str(caught.value) == (
         "The adapter for plug: failed to back up plug://user:***@host/db?... with OSError. Ask its author."

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, fold_text, select
-from tasksvc.domain.task import new_task
+from tasksvc.domain.task import create_task
 from unit import strategies as some
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
 
 
 def task(task_id: int = 1, **fields: Any) -> Task:
-    return replace(new_task(task_id, TaskDraft("buy milk"), DAYS[1]), **fields)
+    return replace(create_task(task_id, TaskDraft("buy milk"), DAYS[1]), **fields)
 
 
 @pytest.mark.parametrize(

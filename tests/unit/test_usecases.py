@@ -235,7 +235,7 @@ async def test_a_walk_can_start_at_a_place(repository: InMemoryRepository) -> No
 
 
 async def test_pruning_lets_go_of_what_is_old_in_short_steps_and_keeps_the_rest(repository: InMemoryRepository) -> None:
-    policy = Retention(log_age=timedelta(days=2), log_keep=1_000, key_age=timedelta(days=1))
+    policy = Retention(max_age=timedelta(days=2), max_changes=1_000, idempotency_key_ttl=timedelta(days=1))
     for n in range(5):
         await Tasks(repository).create(MILK, at=NOW, idempotency_key=KEY._replace(value=str(n)))
     await Tasks(repository).create(MILK, at=NOW + timedelta(days=1), idempotency_key=KEY._replace(value="expired"))
@@ -271,7 +271,7 @@ async def test_a_key_is_good_as_long_as_is_promised_though_the_clock_is_set(
 async def test_pruning_keeps_no_more_of_the_log_than_is_wanted(repository: InMemoryRepository) -> None:
     await fill(repository, 10)
 
-    more = await retention.prune_step(repository, Retention(log_keep=3), at=NOW)
+    more = await retention.prune_step(repository, Retention(max_changes=3), at=NOW)
 
     position = (await repository.find(TaskQuery(), limit=1)).position
     assert not more

@@ -64,7 +64,7 @@ def fill() -> None:
 async def prune(url: str) -> None:
     repository = await open_repository(url)
     start = datetime(1970, 1, 1, tzinfo=UTC)
-    while await repository.prune(log_before=start, log_keep=KEEP_CHANGES, keys_before=start, limit=100):
+    while await repository.prune(log_before=start, max_changes=KEEP_CHANGES, keys_before=start, limit=100):
         pass
     await repository.close()
 

@@ -117,7 +117,7 @@ def _lines(data: bytes) -> int:
 
 
 def in_background(stream: TextIO, note: Callable[[int], str]) -> TextIO:
-    """`stream` as one that never waits, if it has a descriptor to wait for and isn't one already."""
+    """Returns `stream` as one that never waits, if it has a descriptor to wait for and isn't one already."""
     if isinstance(stream, BackgroundStream):
         return stream
     try:

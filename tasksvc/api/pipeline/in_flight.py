@@ -27,7 +27,7 @@ class InFlight:
     """The requests of one application.  Times are those of perf_counter()."""
 
     def __init__(self, scheme: str, bodies: Uploads, timeouts: Timeouts) -> None:
-        """`scheme` names the store in the log; `bodies` are those of the requests."""
+        """Takes the scheme of the store, for the log, and the bodies of the requests."""
         self._scheme, self._bodies, self._timeouts = scheme, bodies, timeouts
         # By id, since aiohttp's requests have no hash, and finding out the current task costs more than all this.
         self._waiting: dict[int, tuple[web.BaseRequest, float]] = {}

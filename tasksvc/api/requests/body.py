@@ -39,7 +39,7 @@ class _Upload:
     """
 
     def __init__(self, timeout: asyncio.Timeout, size: int, held: HeldTime, seconds: float) -> None:
-        """`size`: the bytes that it has, or may have; `seconds`: how long it may take."""
+        """Takes the bytes that the body has or may have, and the seconds that it may take."""
         self._timeout, self._size, self._held, self._seconds = timeout, size, held, seconds
         self._began, self._held_before = monotonic(), held.seconds()
         self._end = math.inf
@@ -81,7 +81,7 @@ class Uploads:
     """The bodies that are being received."""
 
     def __init__(self, peers: Peers, room: int, timeouts: Timeouts) -> None:
-        """`peers` tells whose a body is; `room`: bytes for all large ones together."""
+        """Takes the peers whose bodies they are, and the bytes that all large bodies may have together."""
         self._peers = peers
         self.timeout = timeouts.body
         """Seconds that a body may take."""

@@ -27,7 +27,7 @@ class UploadRoom:
     """
 
     def __init__(self, room: int, *, timeout: float) -> None:
-        """`room`: bytes of all bodies together, as which a larger one counts; `timeout`: seconds that one waits."""
+        """Has room for `room` bytes of all bodies together; a larger body counts as that many, and waits `timeout`."""
         self._room, self._timeout = room, timeout
         self._places: dict[int, _Place] = {}
         """Places by the identity of the request."""

@@ -31,7 +31,7 @@ class StreamingResponse:
         long_lived: bool = False,
         closed: Callable[[], None] | None = None,
     ) -> None:
-        """`long_lived`: it goes on until somebody ends it, so a shutdown doesn't wait; `closed`: called at its end."""
+        """Takes `long_lived`, for which a shutdown doesn't wait, and `closed`, which is called at its end."""
         self.long_lived, self._closed = long_lived, closed
         self._chunks = chunks
         self.response = web.StreamResponse(
@@ -76,7 +76,7 @@ class StreamingResponse:
         return response
 
     async def _send_chunks(self, request: web.Request, timeouts: Timeouts) -> None:
-        """Sends the body.
+        """Sends the chunks of the body.
 
         Raises ConnectionError, also if the client takes nothing, StoreUnavailable, and what the source of the chunks
         raises.

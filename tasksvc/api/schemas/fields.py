@@ -94,7 +94,7 @@ class UTCDateTime(Field[datetime]):
 
 
 class QueryBoolean(Field[bool]):
-    """true or false, in a query string."""
+    """A boolean in a query string: true or false."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if value not in ("true", "false"):

@@ -205,7 +205,7 @@ class Operations:
 
 
 def _packed(operation: dict[str, Any]) -> dict[str, Any]:
-    """`operation`, whose metadata takes no more memory than its text does: a batch can have 8 MiB of that."""
+    """Returns `operation`, whose metadata takes no more memory than its text: a batch can have 8 MiB of that."""
     if (draft := operation.get("task")) is not None:
         return {**operation, "task": draft._replace(metadata=codec.packed(draft.metadata))}
     if (patch := operation.get("patch")) and patch.get("metadata"):

@@ -62,11 +62,11 @@ class HeldBytes:
         self._sizes: dict[str, dict[Holder, int]] = {}
         """Bytes by peer and connection, the one that has waited longest first."""
         self._totals: dict[str, int] = {}
-        """Bytes by peer."""
+        """Bytes of each peer, over all of its connections."""
         self.total = 0
 
     def hold(self, holder: Holder, size: int) -> None:
-        """`holder` holds `size` bytes from now on, in place of those of before.
+        """Counts that `holder` holds `size` bytes from now on, in place of those before.
 
         Closes connections, `holder` maybe among them, until the limit is kept.
         """
@@ -85,7 +85,7 @@ class HeldBytes:
             victim.abort()
 
     def release(self, holder: Holder) -> None:
-        """`holder` holds nothing any more."""
+        """Counts that `holder` holds nothing any more."""
         peer = self._peers.pop(holder, None)
         if peer is None:
             return

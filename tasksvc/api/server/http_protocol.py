@@ -72,7 +72,7 @@ class HeadTooLong(Exception):
 
 
 class HTTPProtocol(CountingConnection, PipeliningHandler):
-    """aiohttp's, which sends a RawResponse at once, and whose own errors are problem documents too."""
+    """The protocol of aiohttp, which sends a RawResponse at once, and whose own errors are problem documents too."""
 
     def __init__(self, *arguments: Any, bounds: Bounds, **options: Any) -> None:
         timeouts = bounds.timeouts

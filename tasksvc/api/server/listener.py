@@ -48,7 +48,7 @@ class Listener(NamedTuple):
     app: web.Application
     host: str
     port: int
-    """0 for a free one."""
+    """The port; 0 stands for a free one."""
 
 
 def _ending_signals() -> list[signal.Signals]:

@@ -24,7 +24,7 @@ _DIGITS = 9
 
 
 class PipeliningHandler(web.RequestHandler):
-    """aiohttp's protocol, which loses none of the requests that come together."""
+    """The protocol of aiohttp, which loses none of the requests that come together."""
 
     _uncut = b""
     """Bytes that wait until some of the requests that were read are answered."""
@@ -37,7 +37,7 @@ class PipeliningHandler(web.RequestHandler):
     """
 
     def __init__(self, *arguments: Any, head_timeout: float, **options: Any) -> None:
-        """`head_timeout`: seconds from the start of a connection, or of a later request, to the end of the head."""
+        """Takes the seconds from the start of a connection, or of a later request, to the end of the head."""
         super().__init__(*arguments, **options)
         self._head_timeout = head_timeout
 

@@ -11,7 +11,7 @@ from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import url_of
-from tasksvc.plugins import back_up
+from tasksvc.plugins import backup
 from tasksvc.stores.atomic_file import atomic_write
 
 
@@ -27,5 +27,5 @@ def command(file: str, store: str | None) -> None:
     """Makes the file, a store of the same kind with what this one holds at one moment."""
     url, path = url_of(store), Path(file).absolute()
     with atomic_write(path) as partial:
-        asyncio.run(back_up(url, partial))
+        asyncio.run(backup(url, partial))
     say(f"Backed up {url} to {path}: {path.stat().st_size:,} bytes.\n")

@@ -273,7 +273,7 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
         memory_limit=memory_limit(),
         limits=Limits(body_bytes=settings.body_max, batch_bytes=settings.batch_max),
         timeouts=timeouts,
-        retention=Retention(log_age=timedelta(days=settings.keep_days), log_keep=settings.keep_changes),
+        retention=Retention(max_age=timedelta(days=settings.keep_days), max_changes=settings.keep_changes),
     )
 
 

@@ -81,7 +81,7 @@ async def use(repository: TaskRepository) -> None:
     assert (await repository.get(1)).task.metadata == {str(n): n for n in range(40)}
     assert (await repository.read_changes(LOG_START, limit=100)).next.seq == 42
     assert await repository.check() == []
-    await prune_step(repository, Retention(log_keep=10), at=now())
+    await prune_step(repository, Retention(max_changes=10), at=now())
     await repository.ping()
 
 

@@ -66,7 +66,7 @@ async def test_every_call_ends_while_nothing_comes_through(open_store: Open, pro
         repository.find(TaskQuery(q="x"), limit=1),
         repository.read_changes(LOG_START, limit=1),
         repository.record("s", "n"),
-        repository.prune(log_before=now(), log_keep=0, keys_before=now(), limit=1),
+        repository.prune(log_before=now(), max_changes=0, keys_before=now(), limit=1),
         anext(repository.dump()),
         repository.ping(),
     ]

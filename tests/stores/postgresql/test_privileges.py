@@ -71,7 +71,9 @@ async def use(repository: TaskRepository) -> None:
     await repository.commit([UpdateTask(first, {"labels": ()}), DeleteTask(second), PutRecord("s", "a", {})], at=now())
     await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), idempotency_key=idempotency_key)
     await repository.commit([DeleteRecord("s", "a")], at=now())
-    await prune_step(repository, Retention(log_age=timedelta(), log_keep=0, key_age=timedelta()), at=now())
+    await prune_step(
+        repository, Retention(max_age=timedelta(), max_changes=0, idempotency_key_ttl=timedelta()), at=now()
+    )
     await repository.ping()
 
 

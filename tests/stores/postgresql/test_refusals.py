@@ -462,7 +462,7 @@ async def test_a_closed_store_says_so_to_every_call(open_store: Open, store_url:
         repository.record("s", "n"),
         repository.records("s", limit=1),
         repository.commit([PutRecord("s", "n", {})], at=now()),
-        repository.prune(log_before=now(), log_keep=0, keys_before=now(), limit=1),
+        repository.prune(log_before=now(), max_changes=0, keys_before=now(), limit=1),
         repository.restore(dump),
         anext(dump),
         repository.ping(),

@@ -18,7 +18,7 @@ from tasksvc_sqlite.high_water_mark import HighWaterMark
 
 from stores.sqlite.stores import NOW, add, descriptions, open_and_close, opened, url_of
 from tasksvc import Position, PositionGone, Precondition, TaskQuery, TaskRepository, UpdateTask, VersionConflict
-from tasksvc.plugins import back_up, open_reader
+from tasksvc.plugins import backup, open_reader
 from tasksvc.ports.store_url import StoreURL
 
 PARTS = ("", "-wal", "-shm")
@@ -357,7 +357,7 @@ async def test_what_only_reads_leaves_mark_and_generation(tmp_path: Path) -> Non
     reader = await open_reader(StoreURL(url_of(file)))
     entries = [entry async for entry in reader.dump()]
     problems = await reader.check()
-    await back_up(StoreURL(url_of(file)), saved)
+    await backup(StoreURL(url_of(file)), saved)
 
     assert (len(entries), problems) == (3, [])
     assert lock_of(file).read_bytes() == mark

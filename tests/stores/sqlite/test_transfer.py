@@ -89,7 +89,7 @@ async def filled(repository: TaskRepository) -> list[Entry]:
             writes, at=NOW + timedelta(number), idempotency_key=IdempotencyKey("", f"{number}", "x")
         )
     await repository.commit((DeleteTask(5),), at=NOW + timedelta(9))
-    await repository.prune(log_before=NOW + timedelta(2), log_keep=100, keys_before=NOW + timedelta(1), limit=100)
+    await repository.prune(log_before=NOW + timedelta(2), max_changes=100, keys_before=NOW + timedelta(1), limit=100)
     return [entry async for entry in repository.dump()]
 
 
@@ -188,7 +188,7 @@ async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
         later = NOW + timedelta(1)
 
         for step in range(1, 4):
-            more = await repository.prune(log_before=later, log_keep=0, keys_before=later, limit=10)
+            more = await repository.prune(log_before=later, max_changes=0, keys_before=later, limit=10)
 
             entries = [entry async for entry in repository.dump()]
             assert more == (step < 3)
