@@ -104,7 +104,7 @@ def test_an_item_of_a_dump_comes_back_as_it_was(entry: Entry) -> None:
 
 
 def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'tusk' is no item of a dump"):
+    with pytest.raises(ValueError, match="'tusk' isn't an entry of a dump"):
         codec.entry_from_json({"tusk": {}})
 
 
@@ -139,7 +139,7 @@ def test_results_that_the_first_version_kept_are_read() -> None:
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="'tusk' is no result of a write"):
+    with pytest.raises(ValueError, match="'tusk' isn't the result of a write"):
         codec.results_from_json([{"tusk": {}}])
 
 
