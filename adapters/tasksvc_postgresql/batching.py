@@ -37,7 +37,7 @@ class DeadlineBatcher(Generic[Item, Outcome]):
         *,
         weight: Callable[[Item], int] = lambda _: 1,
     ) -> None:
-        """Takes `work`, which returns an outcome for each item as Batcher needs it, and may be called again if it fails."""
+        """Takes `work`, which returns an outcome for each item and may be called again if it fails."""
         self._executor, self._work, self._weight = executor, work, weight
         self._batcher: Batcher[_Waiting[Item], Outcome] = Batcher(self._run, max_batch=MAX_BATCH)
 
