@@ -1112,10 +1112,10 @@ MUTANTS = [found for found in list(globals().values()) if isinstance(found, type
 
 def install(site: Path) -> None:
     """Installs this module as the adapter of broken: stores for a Python that finds the folder `site`."""
-    metadata = site / "broken_stores-1.0.dist-info"
+    metadata = site / "mutants-1.0.dist-info"
     metadata.mkdir(parents=True)
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-stores\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nbroken = broken_stores\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: mutants\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nbroken = mutants\n")
 
 
 def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
