@@ -362,7 +362,7 @@ async def test_the_refusal_names_the_host(advised: Api) -> None:
 
     assert named.json["detail"] == "This service doesn't answer to the host tasks.example:8443."
     assert written.json["detail"] == (
-        "A page of the origin https://app.example must not write here, which is the host localhost:8000."
+        "Writes by pages of the origin https://app.example aren't allowed on the host localhost:8000."
     )
 
 

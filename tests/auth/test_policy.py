@@ -168,7 +168,7 @@ async def test_a_store_that_can_keep_no_tokens_is_open(
 async def test_a_store_that_can_keep_no_tokens_is_not_served_where_they_are_needed() -> None:
     runner = web.AppRunner(create_app("plain://", Options(tokens=TokenPolicy.ALWAYS)))
 
-    with pytest.raises(NoTokens, match="plain: stores keep none"):
+    with pytest.raises(NoTokens, match="plain: stores can't keep any"):
         await runner.setup()
 
 

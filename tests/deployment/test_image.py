@@ -57,7 +57,7 @@ def test_without_a_token_the_container_says_what_is_missing(engine: Engine, runn
     refused = engine.run("docker", "run", "--rm", "tasksvc", check=False)
 
     assert refused.returncode == 1
-    assert "Tokens are needed here" in refused.stderr
+    assert "The service requires tokens" in refused.stderr
 
 
 def test_the_service_may_write_to_the_folder_of_its_store_alone(engine: Engine, running: Running) -> None:

@@ -121,7 +121,7 @@ UNKNOWN = (("--frobnicate",), 2, "There is no option --frobnicate.")
     [
         (JSON, *SETTING),
         (JSON, ("--store", "sqlite:///nowhere/tasks.db"), 1, "there is no folder"),
-        (JSON, ("--host", "0.0.0.0"), 1, "Tokens are needed here"),  # noqa: S104
+        (JSON, ("--host", "0.0.0.0"), 1, "The service requires tokens"),  # noqa: S104
         (JSON, ("--port", "x"), 2, "--port: 'x' isn't a port"),
         (JSON, *UNKNOWN),
         (("--log-format=json",), *SETTING),

@@ -137,8 +137,8 @@ FAILURES: dict[Arrange, str] = {
     admin_port_in_use: "address already in use",
     no_such_host: "Cannot listen on no-such-host.invalid",
     address_of_another_machine: "Cannot listen on 192.0.2.1",
-    no_tokens: "Tokens are needed here",
-    no_tokens_for_a_name: "Tokens are needed here",
+    no_tokens: "The service requires tokens",
+    no_tokens_for_a_name: "The service requires tokens",
     no_server: "cannot be used",
 }
 

@@ -32,9 +32,9 @@ class BatchHandlers:
         self._runtime, self._authenticator = runtime, authenticator
 
     @operation(
-        "Do several things at once",
+        "Apply a batch of operations",
         tag="tasks",
-        description="All or nothing, in one transaction; each operation sees those before it.",
+        description="Applies all operations in one transaction, or none. Each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
         responses=responses({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=Batch(),

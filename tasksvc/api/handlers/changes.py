@@ -25,7 +25,7 @@ from tasksvc.domain import codec
 from tasksvc.domain.change import Position
 
 LAST_EVENT_ID = header(
-    "Last-Event-ID", "The id of the last event that the client saw; goes before `since`.", **POSITION
+    "Last-Event-ID", "The id of the last event that the client received; takes precedence over `since`.", **POSITION
 )
 
 PAGES_MAX = 2

@@ -19,7 +19,7 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable
 
-NOT_READY = Refusal(503, "not-ready", "It can't: `detail` says why, Retry-After when to ask again.")
+NOT_READY = Refusal(503, "not-ready", "The service isn't ready: `detail` says why, and Retry-After when to try again.")
 
 
 class HealthHandlers:
@@ -29,15 +29,15 @@ class HealthHandlers:
         self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
         self._timeouts = runtime.timeouts
 
-    @operation("Is the process alive?", tag="health", responses=responses({200: ("It is.", HealthOut, [])}))
+    @operation("Check liveness", tag="health", responses=responses({200: ("The process is alive.", HealthOut, [])}))
     async def live(self, request: web.Request) -> RawResponse:
         return json_response({"status": "ok"})
 
     @operation(
-        "Can it serve?",
+        "Check readiness",
         tag="health",
-        description="Whether the store can be reached, and the service is not shutting down; if not, why not.",
-        responses=responses({200: ("It can.", HealthOut, [])}, NOT_READY),
+        description="The service is ready if the store can be reached and the service isn't shutting down.",
+        responses=responses({200: ("The service is ready.", HealthOut, [])}, NOT_READY),
     )
     async def ready(self, request: web.Request) -> RawResponse | web.Response:
         if self._runtime.leaving:
@@ -55,7 +55,7 @@ class HealthHandlers:
     @operation(
         "Metrics",
         tag="health",
-        description="Requests, durations, the store and the feed, for Prometheus.",
+        description="Requests, durations, the store and the streams of changes, in the text format of Prometheus.",
         produces="text/plain",
         responses=responses({200: ("The metrics.", None, [])}),
     )

@@ -45,16 +45,18 @@ from tasksvc.ports.store import Page
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
 
-IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * for any.", **CONDITION)
+IF_MATCH = header("If-Match", "Entity tags, one of which the task must have; * matches any.", **CONDITION)
 IF_NONE_MATCH = header(
-    "If-None-Match", "Entity tags that the client has; 304 if the task has one of them.", **CONDITION
+    "If-None-Match",
+    "Entity tags that the client has cached; the response is 304 if the task has one of them.",
+    **CONDITION,
 )
 EXAMPLE_LINES = "".join(codec.dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
-FILTER_NEEDED = "Name at least one filter. Without one, all tasks would go."
+FILTER_NEEDED = "Give at least one filter. Without one, all tasks would be deleted."
 NO_FILTER = Refusal(
     422,
     "invalid-request",
-    "No filter is given, or a field isn't what is expected; `errors` lists each.",
+    "No filter is given, or a parameter isn't valid; `errors` lists each.",
     {"errors": [{"in": "query", "field": "", "message": FILTER_NEEDED}]},
 )
 
@@ -72,7 +74,7 @@ class TaskHandlers:
     # ------------------------------------------------------------ one task
 
     @operation(
-        "Make a task",
+        "Create a task",
         tag="tasks",
         headers=[IDEMPOTENCY_KEY],
         responses=responses(
@@ -100,11 +102,13 @@ class TaskHandlers:
         return answer
 
     @operation(
-        "Show a task",
+        "Get a task",
         tag="tasks",
         headers=[IF_NONE_MATCH, IF_MATCH],
         responses=responses(
-            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client has it already."}, NO_SUCH_TASK, VERSION_CONFLICT
+            {200: ("The task.", TaskOut, ["ETag"]), 304: "The client's copy is current."},
+            NO_SUCH_TASK,
+            VERSION_CONFLICT,
         ),
     )
     async def get_task(self, request: web.Request) -> RawResponse | web.Response:
@@ -121,13 +125,11 @@ class TaskHandlers:
         return self._tasks.answer(found)
 
     @operation(
-        "Change a task",
+        "Update a task",
         tag="tasks",
-        description="A JSON Merge Patch (RFC 7396): what is not sent is not touched, null resets.",
+        description="Takes a JSON Merge Patch (RFC 7396): other fields keep their values, and null resets a field.",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=responses(
-            {200: ("The task as it then is.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT
-        ),
+        responses=responses({200: ("The updated task.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> RawResponse:
@@ -149,7 +151,7 @@ class TaskHandlers:
         "Delete a task",
         tag="tasks",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=responses({204: ("It is gone.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses({204: ("The task is deleted.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         conditions = conditions_of(request)
@@ -206,8 +208,8 @@ class TaskHandlers:
     @operation(
         "Count tasks",
         tag="tasks",
-        description="How many tasks match, without listing them. It takes the filters of the list.",
-        responses=responses({200: ("How many there are.", CountOut, [])}),
+        description="Counts the tasks that match, without listing them. Takes the filters of the list.",
+        responses=responses({200: ("The number of tasks.", CountOut, [])}),
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> RawResponse:
@@ -223,7 +225,7 @@ class TaskHandlers:
             " Idempotency-Key."
         ),
         headers=[IDEMPOTENCY_KEY],
-        responses=responses({200: ("How many were deleted.", DeletedOut, [REPLAYED])}, NO_FILTER),
+        responses=responses({200: ("The number of deleted tasks.", DeletedOut, [REPLAYED])}, NO_FILTER),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> RawResponse:
@@ -272,7 +274,7 @@ def _task_id(request: web.Request) -> int:
     """Returns the id in the path.  Raises NoSuchTask unless it's a canonical positive integer below 2^63."""
     text = request.match_info["id"]
     if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:
-        raise NoSuchTask("There is no such task: the id of a task is a positive integer below 2^63.")
+        raise NoSuchTask("No such task: the id of a task is a positive integer below 2^63.")
     return task_id
 
 

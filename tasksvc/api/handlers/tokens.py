@@ -18,16 +18,19 @@ from tasksvc.application import clock, tokens
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope, Token, TokenAlreadyMade, TokenRefused
 
-NO_ADMIN = Refusal(403, "forbidden", "The token hasn't the scope admin, or the service is open to everybody.")
+NO_ADMIN = Refusal(403, "forbidden", "The token doesn't have the scope admin, or the service is open to everybody.")
 NO_SUCH_TOKEN = Refusal(404, "token-not-found", "There is no such token.")
 ALREADY_MADE = Refusal(
-    409, "token-already-made", "The Idempotency-Key made this token before; its secret isn't kept.", {"token": TOKEN}
+    409,
+    "token-already-made",
+    "The Idempotency-Key has created this token before; its secret isn't stored.",
+    {"token": TOKEN},
 )
 NAME_TAKEN = Refusal(
     422,
     "invalid-request",
-    "Another token has the name, or a field isn't what is expected; `errors` lists each.",
-    {"errors": [{"in": "body", "field": "name", "message": "There is a token of this name."}]},
+    "Another token has the name, or a field isn't valid; `errors` lists each.",
+    {"errors": [{"in": "body", "field": "name", "message": "Another token has this name."}]},
 )
 
 
@@ -38,7 +41,7 @@ class TokenHandlers:
         self._runtime, self._authenticator = runtime, authenticator
 
     @operation(
-        "Make a token",
+        "Create a token",
         tag="admin",
         description=(
             "The answer holds its secret, which isn't kept: this is the only time that it is shown. With an"
@@ -66,7 +69,7 @@ class TokenHandlers:
         self._authenticator.token_made()
         return json_response({**token_to_json(token), "token": secret}, status=201)
 
-    @operation("List the tokens", tag="admin", responses=responses({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
+    @operation("List tokens", tag="admin", responses=responses({200: ("The tokens.", [TokenOut], [])}, NO_ADMIN))
     async def list_tokens(self, request: web.Request) -> RawResponse:
         found = [token_to_json(token) async for token in tokens.list_tokens(self._runtime.repository)]
         return json_response(sorted(found, key=lambda token: str(token["name"])))
@@ -74,9 +77,9 @@ class TokenHandlers:
     @operation(
         "Revoke a token",
         tag="admin",
-        description="It is refused from now on, by other processes within a second, and streams that it opened end.",
+        description="The token is refused from now on, by other processes within a second. Streams that it opened end.",
         headers=[IDEMPOTENCY_KEY],
-        responses=responses({204: ("It is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
+        responses=responses({204: ("The token is revoked.", None, [REPLAYED])}, NO_ADMIN, NO_SUCH_TOKEN),
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

@@ -42,26 +42,26 @@ USUAL: Sequence[tuple[int, str, str]] = (
     (400, "token-in-query", "A token is in the query string: send it as Authorization: Bearer TOKEN."),
     (401, "unauthorized", "A valid token is needed."),
     (403, "forbidden", "The scope of the token doesn't include this."),
-    (403, "foreign-origin", "A page of another origin must not write."),
+    (403, "foreign-origin", "Writes by pages of other origins aren't allowed."),
     (408, "body-too-slow", "The body didn't arrive in time."),
     (
         412,
         "condition-failed",
-        "The request has a condition, and what it names has no entity tag: only single tasks have.",
+        "The request has a condition on something without an entity tag; only single tasks have one.",
     ),
     (413, "body-too-large", "The body is too large."),
-    (413, "commit-too-large", "The tasks that one request changes are too large together."),
+    (413, "commit-too-large", "The tasks that the request changes are too large together."),
     (414, "target-too-long", "The request target is too long."),
-    (415, "unsupported-media-type", "The body is of another type, or encoded."),
+    (415, "unsupported-media-type", "The body has another media type, charset or encoding."),
     (421, "foreign-host", "The Host header names another service."),
-    (422, "invalid-request", "A field isn't what is expected; `errors` lists each."),
+    (422, "invalid-request", "A field or parameter isn't valid; `errors` lists each."),
     (422, "idempotency-key-reused", "The Idempotency-Key was used for another request."),
-    (429, "too-many-requests", "Too many; Retry-After says when to try again."),
+    (429, "too-many-requests", "Too many requests; Retry-After says when to try again."),
     (431, "header-too-long", "A header, or the head of the request, is too long."),
-    (501, "unknown-transfer-coding", "The Transfer-Encoding isn't chunked."),
-    (503, "store-unavailable", "Not done; Retry-After says when to try again."),
-    (503, "outcome-unknown", "Perhaps done: read, or repeat it with its Idempotency-Key."),
-    (507, "store-full", "Not done: the store is full."),
+    (501, "unknown-transfer-coding", "Only `Transfer-Encoding: chunked` is supported."),
+    (503, "store-unavailable", "Nothing was done; Retry-After says when to try again."),
+    (503, "outcome-unknown", "The write may have been done: read it, or repeat the request with its Idempotency-Key."),
+    (507, "store-full", "Nothing was done: the store is full."),
 )
 """Errors that most operations can answer with: status, name of the type, meaning.
 
@@ -83,7 +83,7 @@ def default_response() -> dict[str, Any]:
     status, name, meaning = next(error for error in USUAL if error[0] == 422)
     example = _example(Refusal(status, name, meaning, {"errors": [BODY_ERROR]}))
     return {
-        "description": "An error that other operations can answer with too; the introduction lists them.",
+        "description": "One of the usual errors, which the introduction lists.",
         "content": {CONTENT_TYPE: {"schema": Problem, "example": example}},
     }
 
@@ -93,8 +93,8 @@ HEADERS: Mapping[str, str] = {
     "ETag": "The entity tag of this version of the task.",
     "Location": "The URL of the new task, relative to that of the request (RFC 9110, section 10.2.2).",
     "Link": 'With rel="next", the URL of the next page, relative to that of the request (RFC 8288, section 3.2).',
-    CHANGE_SEQ: "The position in the change log that this answer shows.",
-    REPLAYED: "true where the Idempotency-Key was used before, and this is the answer of that time.",
+    CHANGE_SEQ: "The position in the change log that this response reflects.",
+    REPLAYED: "true if the Idempotency-Key was used before, and this is the response of that time.",
 }
 
 Good = str | tuple[str, Any, Sequence[str]]

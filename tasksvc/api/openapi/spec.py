@@ -21,10 +21,10 @@ from tasksvc.application.tokens import Scope
 from tasksvc.domain.rules import ID_MAX
 
 TAGS = [
-    {"name": "tasks", "description": "Tasks, one by one and many at once."},
-    {"name": "changes", "description": "The change log: all that ever happens to tasks, in order."},
-    {"name": "admin", "description": "Tokens, for those with the scope admin."},
-    {"name": "health", "description": "For those who operate the service."},
+    {"name": "tasks", "description": "Tasks, one at a time and in bulk."},
+    {"name": "changes", "description": "The change log: every change to tasks, in order."},
+    {"name": "admin", "description": "API tokens; needs the scope admin."},
+    {"name": "health", "description": "Health and metrics, for operators."},
 ]
 DESCRIPTION = """Tasks over REST.
 
@@ -37,7 +37,9 @@ operation lists the errors that mean something particular there; it can answer w
 """
 
 
-SECURITY = "Where the service asks for tokens. Scopes are read, write and admin, and each includes those before it."
+SECURITY = (
+    "An API token, if the service requires tokens. The scopes are read, write and admin; each includes those before it."
+)
 
 
 class Operation(NamedTuple):
@@ -62,7 +64,7 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         plugins=[plugin],
         info={"description": DESCRIPTION + usual_errors(), "license": {"name": "MIT", "identifier": "MIT"}},
         # Relative to the address of the document, whatever path a proxy has put it below.
-        servers=[{"url": ".", "description": "The service that this description comes from."}],
+        servers=[{"url": ".", "description": "The service that serves this description."}],
         tags=TAGS,
     )
     assert plugin.converter is not None
@@ -122,7 +124,7 @@ _BATCH_EXAMPLES = {
         ],
     },
     "update": {
-        "summary": "Make a task and change another",
+        "summary": "Create a task and update another",
         "value": [
             {"op": "create", "task": {"description": "Water the plants"}},
             {"op": "update", "id": 1, "patch": {"done": True}},

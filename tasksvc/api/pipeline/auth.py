@@ -132,18 +132,20 @@ class Authenticator:
         keeps_tokens = self._runtime.keeps_records
         if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
             raise NoTokens(
-                f"Tokens are needed here, and {self._runtime.scheme}: stores keep none. Name another store.",
+                f"The service requires tokens, and {self._runtime.scheme}: stores can't keep any. Use another store.",
                 keeps_tokens=False,
             )
         if keeps_tokens and (admin_token is not None or self._policy is not TokenPolicy.NEVER):
             for token in await ensure_token(repository, admin_token, Scope.ADMIN, at=now()):
-                log.warning("The token %s has ended, since the file that brought it brings it no longer.", token.name)
+                log.warning(
+                    "The token %s was revoked, since the file that it came from has another one or is gone.", token.name
+                )
         if self._policy is TokenPolicy.NEVER or not keeps_tokens:
             return
         self.tokens_required = False
         await self._refresh()
         if self._policy is TokenPolicy.ALWAYS and not self.tokens_required:
-            raise NoTokens("Tokens are needed here, and the store has none.", keeps_tokens=True)
+            raise NoTokens("The service requires tokens, and the store has none.", keeps_tokens=True)
 
     def token_made(self) -> None:
         """Requires tokens from now on, since this service has just created one."""

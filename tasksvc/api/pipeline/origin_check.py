@@ -119,7 +119,7 @@ class OriginCheck:
         page = "another origin" if origin is None else f"the origin {origin}"
         named = asked.host or host or "(none)"
         self._note(f"Refused a write by a page of {page} to the host {named}", request, self._advice.origin)
-        raise CrossOriginWrite(f"A page of {page} must not write here, which is the host {named}.", close=True)
+        raise CrossOriginWrite(f"Writes by pages of {page} aren't allowed on the host {named}.", close=True)
 
     def _note(self, what: str, request: web.BaseRequest, advice: str) -> None:
         """Logs a refusal with `advice`, unless the same was logged lately."""

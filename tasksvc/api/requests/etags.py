@@ -68,7 +68,7 @@ def is_current(if_match: str | None, if_none_match: str | None, tag: str) -> boo
     """
     opaque = tag.strip('"')
     if if_match is not None and if_match.strip() != "*" and opaque not in _tags(if_match, weak=False):
-        raise ConditionFailed(f"If-Match names none of this content's entity tags. It has {tag}.")
+        raise ConditionFailed(f"If-Match names none of this content's entity tags. Its tag is {tag}.")
     return if_none_match is not None and (if_none_match.strip() == "*" or opaque in _tags(if_none_match, weak=True))
 
 
@@ -83,7 +83,7 @@ def check_untagged(if_match: str | None, if_none_match: str | None) -> None:
     if if_match is not None and if_match.strip() != "*":
         raise ConditionFailed("If-Match names entity tags, and only single tasks have one. Leave it out.")
     if if_none_match is not None and if_none_match.strip() == "*":
-        raise ConditionFailed("If-None-Match: * asks that nothing be here, and something is. Leave it out.")
+        raise ConditionFailed("If-None-Match: * requires that nothing exists here. Leave it out.")
 
 
 def _versions(header: str, *, weak: bool) -> Set[Version]:

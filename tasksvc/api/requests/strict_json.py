@@ -84,7 +84,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} isn't a JSON number")
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)

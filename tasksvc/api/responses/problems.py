@@ -82,7 +82,7 @@ class TokenInQuery(RequestError):
 
     def __init__(self) -> None:
         super().__init__(
-            "A token in the query string is not accepted, since URLs end up in logs and histories. Send it as"
+            "A token in the query string isn't accepted, since URLs end up in logs and histories. Send it as"
             " Authorization: Bearer TOKEN, and replace the one that was sent here.",
             headers={"WWW-Authenticate": 'Bearer realm="tasksvc", error="invalid_request"'},
         )

@@ -14,10 +14,12 @@ class ChangeOut(ResponseSchema):
     """One entry of the change log."""
 
     seq = ResponseInteger(1, rules.ID_MAX, metadata=described("1, 2, 3, ... without gaps.", 1))
-    position = fields.String(metadata=described("Where to read on after it.", EXAMPLE_POSITION))
+    position = fields.String(metadata=described("The position after this change, for `since`.", EXAMPLE_POSITION))
     type = fields.String(metadata={"enum": ["created", "updated", "deleted"]})
     task_id = ResponseInteger(1, rules.ID_MAX, metadata={"example": 1})
-    task = fields.Nested(TaskOut, allow_none=True, metadata=described("As it was then; null for a deletion."))
+    task = fields.Nested(
+        TaskOut, allow_none=True, metadata=described("The task after the change; null for a deletion.")
+    )
     at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
 
 
@@ -25,5 +27,5 @@ class ChangesOut(ResponseSchema):
     """A page of the change log."""
 
     changes = fields.List(fields.Nested(ChangeOut))
-    next = fields.String(metadata=described("Where to read on.", EXAMPLE_POSITION))
-    more = fields.Boolean(metadata=described("There is more by now."))
+    next = fields.String(metadata=described("The position to continue from, for `since`.", EXAMPLE_POSITION))
+    more = fields.Boolean(metadata=described("Whether there are more changes now."))

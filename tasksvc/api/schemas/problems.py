@@ -20,7 +20,7 @@ class FieldProblem(ResponseSchema):
 
     field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
     field = fields.String(metadata={"example": "description"})
-    message = fields.String(metadata=described("What is expected.", "This field is required."))
+    message = fields.String(metadata=described("Says what is expected.", "This field is required."))
 
 
 class Problem(Schema):
@@ -31,14 +31,17 @@ class Problem(Schema):
     )
     title = fields.String(required=True, metadata={"example": "Unprocessable Content"})
     status = ResponseInteger(400, 599, required=True, metadata={"example": 422})
-    detail = fields.String(required=True, metadata=described("For people."))
-    errors = fields.List(fields.Nested(FieldProblem), metadata=described("Of a 422: what is wrong with each field."))
+    detail = fields.String(required=True, metadata=described("An explanation for people."))
+    errors = fields.List(fields.Nested(FieldProblem), metadata=described("For 422: what is wrong with each field."))
     index = ResponseInteger(
-        0, BATCH_MAX - 1, metadata=described("Of a batch: the operation that was refused, counted from 0.")
+        0, BATCH_MAX - 1, metadata=described("For a batch: the operation that was refused, counted from 0.")
     )
-    current = fields.Nested(TaskOut, metadata=described("Of a 412: the task as it is."))
+    current = fields.Nested(TaskOut, metadata=described("For 412: the current task."))
     outcome = fields.String(
-        metadata={"enum": ["not-done", "unknown"], "description": "Of a 503 or 507: whether the write may be there."}
+        metadata={
+            "enum": ["not-done", "unknown"],
+            "description": "For 503 and 507: whether the write may have been done.",
+        }
     )
-    token = fields.Nested(TokenOut, metadata=described("Of a 409: the token that was made before."))
-    resync = fields.String(metadata=described("Of a 410: how to go on."))
+    token = fields.Nested(TokenOut, metadata=described("For 409: the token that was created before."))
+    resync = fields.String(metadata=described("For 410: how to continue."))

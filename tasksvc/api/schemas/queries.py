@@ -39,22 +39,26 @@ class NoQuery(Query):
 class FilterQuery(Query):
     """Filters that select tasks."""
 
-    done = QueryBoolean(metadata=described("Only what is done, or what is not."))
+    done = QueryBoolean(metadata=described("Only tasks that are done, or only those that aren't."))
     label = QueryStringList(
         validate=checked_by(rules.labels_error),
-        metadata=described("Only what has this label; repeat it for up to 50, which must all be there."),
+        metadata=described("Only tasks with this label. Repeat it for up to 50 labels, all of which a task must have."),
     )
-    priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority."))
-    priority_min = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority and higher."))
-    priority_max = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only this priority and lower."))
-    due_before = UTCDateTime(metadata=described("Only what is due before."))
-    due_after = UTCDateTime(metadata=described("Only what is due after."))
-    created_after = UTCDateTime(metadata=described("Only what was created after."))
-    updated_after = UTCDateTime(metadata=described("Only what was updated after."))
+    priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority."))
+    priority_min = QueryInteger(
+        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a higher one.")
+    )
+    priority_max = QueryInteger(
+        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a lower one.")
+    )
+    due_before = UTCDateTime(metadata=described("Only tasks that are due before this time."))
+    due_after = UTCDateTime(metadata=described("Only tasks that are due after this time."))
+    created_after = UTCDateTime(metadata=described("Only tasks that were created after this time."))
+    updated_after = UTCDateTime(metadata=described("Only tasks that were updated after this time."))
     q = StrictString(
         validate=checked_by(rules.text_error),
         metadata=described(
-            "Only what has this in its description, whatever the case.",
+            "Only tasks whose description contains this text, ignoring case.",
             minLength=1,
             maxLength=rules.DESCRIPTION_MAX,
             pattern=STORABLE,
@@ -72,11 +76,18 @@ class ListQuery(FilterQuery):
 
     sort = StrictString(
         validate=Choice(sign + name for name in SortField for sign in ("", "-")),
-        metadata=described("The order; - for descending.  Nulls come last, ties go by id."),
+        metadata=described("The order; - sorts in descending order. Nulls come last, and ties are ordered by id."),
     )
-    limit = QueryInteger(1, LIMIT_MAX, metadata=described("Asks for a page of at most so many; without it, all come."))
+    limit = QueryInteger(
+        1,
+        LIMIT_MAX,
+        metadata=described("The largest number of tasks on a page. Without it, the response has all tasks."),
+    )
     after = StrictString(
-        metadata=described("Where the page begins, from the Link of the one before.", pattern="^[0-9A-Za-z_-]+$")
+        metadata=described(
+            "The cursor at which the page begins, from the Link header of the previous page.",
+            pattern="^[0-9A-Za-z_-]+$",
+        )
     )
 
     @post_load

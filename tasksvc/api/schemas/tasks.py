@@ -76,7 +76,7 @@ CONDITION = {"pattern": r'^([*]|(W/)?"[!#-~]*"([ \u0009]*,[ \u0009]*(W/)?"[!#-~]
 EXAMPLE_TAG = '"5d2f0c9a7b1e4c3d.1"'
 
 
-IF_MATCH = described("As the header If-Match: an entity tag, several with commas, or *.", EXAMPLE_TAG, **CONDITION)
+IF_MATCH = described("Like the header If-Match: an entity tag, several with commas, or *.", EXAMPLE_TAG, **CONDITION)
 
 
 class TaskIn(StrictSchema):
@@ -89,17 +89,19 @@ class TaskIn(StrictSchema):
         validate=checked_by(rules.description_error),
         metadata=described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants", **DESCRIPTION),
     )
-    done = StrictBoolean(metadata=described("Whether it is done."))
+    done = StrictBoolean(metadata=described("Whether the task is done."))
     due_at = UTCDateTime(
         allow_none=True,
-        metadata=described("When it is due: RFC 3339 with an offset; kept in UTC.", "2026-11-24T18:00:00+01:00"),
+        metadata=described(
+            "When the task is due: RFC 3339 with an offset; stored in UTC.", "2026-11-24T18:00:00+01:00"
+        ),
     )
-    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("0 is none, 9 the most urgent."))
+    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("0 is no priority, 9 the highest."))
     labels = Labels(
-        metadata=described("A set of up to 50 different labels of 1 to 100 characters; kept sorted.", ["home"])
+        metadata=described("A set of up to 50 different labels of 1 to 100 characters; stored sorted.", ["home"])
     )
     metadata = Metadata(
-        metadata=described("An object of yours: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
+        metadata=described("Any JSON object: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
     )
 
     @post_load
@@ -119,8 +121,8 @@ class TaskPatch(StrictSchema):
     done = StrictBoolean(allow_none=True, metadata=described("Sets or clears completed_at too."))
     due_at = UTCDateTime(allow_none=True, metadata=described("RFC 3339 with an offset."))
     priority = StrictInteger(0, rules.PRIORITY_MAX, allow_none=True, metadata=described("0 to 9."))
-    labels = Labels(allow_none=True, metadata=described("Up to 50 different labels, which replace the whole set."))
-    metadata = Metadata(allow_none=True, metadata=described("Is merged into what is there, on every level."))
+    labels = Labels(allow_none=True, metadata=described("Up to 50 different labels, which replace all labels."))
+    metadata = Metadata(allow_none=True, metadata=described("Merged into the current metadata, at every level."))
 
 
 # ---------------------------------------------------------------- a batch, coming in
@@ -244,16 +246,16 @@ def _shown(name: str, text: str = "") -> dict[str, Any]:
 class TaskOut(ResponseSchema):
     """A task as clients see it."""
 
-    id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "Positive, and never used again."))
+    id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "A positive integer that is never reused."))
     description = fields.String(metadata=_shown("description", "As it was sent."))
     done = fields.Boolean(metadata=_shown("done"))
-    completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When it was done."))
+    completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When the task was done."))
     due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
     priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
-    updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; it never goes back."))
+    updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
     version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
 
 
@@ -263,9 +265,12 @@ class BatchItemOut(ResponseSchema):
     op = fields.String(metadata={"enum": ["create", "update", "delete"]})
     id = ResponseInteger(1, rules.ID_MAX, metadata={"example": 1})
     etag = fields.String(
-        allow_none=True, metadata=described("Of the task as it left it; null for a deletion.", EXAMPLE_TAG)
+        allow_none=True,
+        metadata=described("The entity tag of the task after the operation; null for a deletion.", EXAMPLE_TAG),
     )
-    task = fields.Nested(TaskOut, allow_none=True, metadata=described("As it left the task; null for a deletion."))
+    task = fields.Nested(
+        TaskOut, allow_none=True, metadata=described("The task after the operation; null for a deletion.")
+    )
 
 
 class BatchOut(ResponseSchema):
@@ -284,4 +289,4 @@ class DeletedOut(ResponseSchema):
     """What a deletion by filter did."""
 
     deleted = ResponseInteger(0, DELETE_MATCHING_MAX, metadata={"example": 2})
-    more = fields.Boolean(metadata=described("There were more than one call deletes."))
+    more = fields.Boolean(metadata=described("Whether more tasks match than one request deletes."))

@@ -18,14 +18,16 @@ class TokenIn(StrictSchema):
     """A token to be created."""
 
     name = StrictString(
-        required=True, metadata=described(f"{NAME_RULE}; no other token has it.", EXAMPLE_NAME, **TOKEN_NAME)
+        required=True, metadata=described(f"{NAME_RULE}; unique among tokens.", EXAMPLE_NAME, **TOKEN_NAME)
     )
     scope = StrictString(
         required=True,
         validate=Choice(map(str, Scope)),
-        metadata=described("What it allows; each includes those before it.", "read"),
+        metadata=described("What the token allows; each scope includes those before it.", "read"),
     )
-    expires_at = UTCDateTime(allow_none=True, load_default=None, metadata=described("When it ends; null for never."))
+    expires_at = UTCDateTime(
+        allow_none=True, load_default=None, metadata=described("When the token expires; null for never.")
+    )
 
 
 class TokenOut(ResponseSchema):
@@ -49,4 +51,4 @@ TOKEN = {
 class TokenCreated(TokenOut):
     """A token, with its secret."""
 
-    token = fields.String(metadata=described("For Authorization: Bearer. It is shown this once."))
+    token = fields.String(metadata=described("The secret, for Authorization: Bearer. It is shown only once."))
