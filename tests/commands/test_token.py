@@ -148,7 +148,7 @@ def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_n
     started = [statuses(file) for file in (first, second, second, None)]
 
     assert [found for found, _ in started] == [[200, 401], [401, 200], [401, 200], [403, 403]]
-    assert ["has ended, since the file" in said for _, said in started] == [False, True, False, True]
+    assert ["was revoked, since the file" in said for _, said in started] == [False, True, False, True]
     assert "Open   to everybody on this machine" in started[-1][1]
 
 
