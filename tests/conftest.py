@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tasksvc.api import Options
 
 POSTGRESQL = Path(__file__).parent / "stores" / "postgresql"
-assert POSTGRESQL.is_dir(), "The tests that need PostgreSQL servers are found by their folder."
 SHORT = {"test_settings.py", "test_smoke.py"}
 """Files of that folder whose tests start no server, or only briefly."""
 

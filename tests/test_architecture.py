@@ -464,3 +464,10 @@ def test_the_reader_of_patches_finds_constants_of_the_product(line: str, name: s
     tree = ast.parse(f"from tasksvc import a as module\nimport tasksvc.b as other\nimport own\n{line}\n")
 
     assert list(patched_constants(tree)) == ([] if name is None else [name])
+
+
+def test_the_folder_whose_tests_are_marked_as_those_of_postgresql_is_there() -> None:
+    """Otherwise they would run among the quick tests, and nothing would fail."""
+    from conftest import POSTGRESQL
+
+    assert list(POSTGRESQL.glob("test_*.py")) != []

@@ -290,7 +290,7 @@ async def test_a_commit_is_on_disk_though_the_server_asks_for_less(
             CREATE FUNCTION {schema}.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 INSERT INTO {schema}.seen SELECT current_setting('synchronous_commit'); RETURN NEW;
             END $$;
-            CREATE TRIGGER see AFTER UPDATE ON {schema}.header FOR EACH ROW EXECUTE FUNCTION {schema}.see();
+            CREATE TRIGGER see AFTER UPDATE ON {schema}.store FOR EACH ROW EXECUTE FUNCTION {schema}.see();
             """
         )
 
