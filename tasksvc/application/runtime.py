@@ -36,9 +36,6 @@ class Ended(Protocol):
 class Requests(Protocol):
     """The requests that are being answered, whichever way they came in."""
 
-    write_timed_out_at: float
-    """When a write timed out last, by perf_counter()."""
-
     def set_deadline(self, end: float) -> None:
         """Lets no request take longer to arrive than until `end`, by the clock of the event loop."""
 

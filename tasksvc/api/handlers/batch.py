@@ -82,7 +82,7 @@ def _write(operation: dict[str, Any]) -> Write:
         case "delete":
             return DeleteTask(operation["id"], expected)
         case op:
-            raise ValueError(f"{op!r} is no operation of a batch.")
+            raise ValueError(f"{op!r} isn't an operation of a batch.")
 
 
 def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:

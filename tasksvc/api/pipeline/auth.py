@@ -79,7 +79,7 @@ class Caller:
         self._left -= 1
 
     def limit_headers(self) -> tuple[tuple[str, str], ...]:
-        """Returns how much is left (draft-ietf-httpapi-ratelimit-headers); nothing where there is no limit."""
+        """Returns the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers), or none without a limit."""
         rate, burst = self._rate_limits.rate, self._rate_limits.burst
         if rate is None:
             return ()

@@ -96,7 +96,7 @@ class TaskIn(StrictSchema):
             "When the task is due: RFC 3339 with an offset; stored in UTC.", "2026-11-24T18:00:00+01:00"
         ),
     )
-    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("0 is no priority, 9 the highest."))
+    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("From 0, no priority, to 9, the highest."))
     labels = Labels(
         metadata=described("A set of up to 50 different labels of 1 to 100 characters; stored sorted.", ["home"])
     )

@@ -48,7 +48,7 @@ HUGE = 10**30
 
 
 async def fill(repository: TaskRepository) -> int:
-    """Creates tasks until there is no room, and returns their number."""
+    """Creates tasks until the disk is full, and returns how many it created."""
     for count in range(10_000):
         try:
             await add(repository, f"{count} {'x' * 9_000}")
