@@ -38,6 +38,14 @@ from tasksvc.domain.errors import (
 from tasksvc.domain.ledger import Decision, Ledger, read_set
 from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
 from tasksvc.domain.record import Record
+from tasksvc.domain.rules import (
+    FINGERPRINT_MAX,
+    IDEMPOTENCY_SCOPE_MAX,
+    IDEMPOTENCY_VALUE_MAX,
+    RECORD_KEY_MAX,
+    RECORD_NAMESPACE_MAX,
+    RECORD_VALUE_MAX,
+)
 from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
 from tasksvc.domain.writes import (
     ANY_VERSION,
@@ -71,7 +79,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANY_VERSION",
+    "FINGERPRINT_MAX",
+    "IDEMPOTENCY_SCOPE_MAX",
+    "IDEMPOTENCY_VALUE_MAX",
     "LOG_START",
+    "RECORD_KEY_MAX",
+    "RECORD_NAMESPACE_MAX",
+    "RECORD_VALUE_MAX",
     "TASK_BYTES",
     "Batcher",
     "Capability",

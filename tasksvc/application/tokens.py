@@ -18,7 +18,7 @@ from typing import NamedTuple, cast
 
 from tasksvc.domain.errors import RecordConflict, TasksvcError
 from tasksvc.domain.record import Record
-from tasksvc.domain.rules import parse_timestamp
+from tasksvc.domain.rules import RECORD_KEY_MAX, parse_timestamp
 from tasksvc.domain.writes import CommitResult, DeleteRecord, IdempotencyKey, PutRecord, Write
 from tasksvc.ports.store import TaskRepository
 
@@ -27,7 +27,7 @@ SPACE = "tokens"
 """Namespace of the records by hash."""
 NAMES = "token-names"
 """Namespace of the records by name, which make a name unique."""
-NAME_RULE = "1 to 100 letters, digits, dots, dashes and underscores"
+NAME_RULE = f"1 to {RECORD_KEY_MAX} letters, digits, dots, dashes and underscores"
 
 _BROUGHT = "brought-tokens"
 """Namespace of the records by scope, which each process writes that changes the tokens brought by a file."""
@@ -42,7 +42,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_DIGITS, _SUM_DIGITS = 43, 6
 """Enough base-62 digits for 256 and for 32 bits."""
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_DIGITS + _SUM_DIGITS}}}", re.ASCII).fullmatch
-_NAME = re.compile(r"[0-9A-Za-z._-]{1,100}", re.ASCII).fullmatch
+_NAME = re.compile(rf"[0-9A-Za-z._-]{{1,{RECORD_KEY_MAX}}}", re.ASCII).fullmatch
 
 
 class Scope(IntEnum):

@@ -22,6 +22,18 @@ METADATA_DEPTH: Final = 32
 METADATA_INTEGER_MAX: Final = 2**53 - 1
 """The largest integer that every JSON parser keeps exact (RFC 8259, section 6)."""
 ID_MAX: Final = 2**63 - 1
+IDEMPOTENCY_SCOPE_MAX: Final = 64
+"""Characters that the scope of an idempotency key may have, such as the SHA-256 of a token in hexadecimal."""
+IDEMPOTENCY_VALUE_MAX: Final = 255
+"""Characters that an idempotency key may have in its scope.  The service takes printable ASCII, a store any text."""
+FINGERPRINT_MAX: Final = 64
+"""Characters that the fingerprint of a request may have: a SHA-256 in hexadecimal."""
+RECORD_NAMESPACE_MAX: Final = 64
+"""Characters that the namespace of a record may have."""
+RECORD_KEY_MAX: Final = 100
+"""Characters that the key of a record may have, such as the name of a token."""
+RECORD_VALUE_MAX: Final = 64 * 1024
+"""Bytes of compact JSON in UTF-8 that the value of a record may have."""
 
 
 # ---------------------------------------------------------------- rules for single values

@@ -14,17 +14,18 @@ from tasksvc.api.openapi.decorators import header
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.responses.problems import FieldError, InvalidRequest
 from tasksvc.application.retention import KEY_HOURS
+from tasksvc.domain.rules import IDEMPOTENCY_VALUE_MAX
 from tasksvc.domain.writes import IdempotencyKey
 
 NAME = "Idempotency-Key"
 IDEMPOTENCY_KEY = header(
     NAME,
-    "1 to 255 printable characters, new for each write. The same key with the same request is done once, and"
-    f" answered as it was the first time, for at least {KEY_HOURS} hours.",
-    pattern="^[!-~]([ -~]{0,253}[!-~])?$",
+    f"1 to {IDEMPOTENCY_VALUE_MAX} printable characters, new for each write. The same key with the same request is"
+    f" done once, and answered as it was the first time, for at least {KEY_HOURS} hours.",
+    pattern=f"^[!-~]([ -~]{{0,{IDEMPOTENCY_VALUE_MAX - 2}}}[!-~])?$",
 )
 
-_KEY = re.compile(r"[\x20-\x7e]{1,255}").fullmatch
+_KEY = re.compile(rf"[\x20-\x7e]{{1,{IDEMPOTENCY_VALUE_MAX}}}").fullmatch
 
 
 def idempotency_key_of(
@@ -39,7 +40,7 @@ def idempotency_key_of(
     if not given:
         return None
     if len(given) > 1 or not _KEY(given[0]):
-        message = "Must be given once, with 1 to 255 printable ASCII characters."
+        message = f"Must be given once, with 1 to {IDEMPOTENCY_VALUE_MAX} printable ASCII characters."
         raise InvalidRequest([FieldError("header", NAME, message)])
     asked = f"{request.method} {target}"
     if any(condition is not None for condition in conditions):

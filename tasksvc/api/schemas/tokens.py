@@ -6,8 +6,9 @@ from marshmallow import fields
 
 from tasksvc.api.schemas.fields import Choice, ResponseSchema, StrictSchema, StrictString, UTCDateTime, described
 from tasksvc.application.tokens import NAME_RULE, Scope
+from tasksvc.domain.rules import RECORD_KEY_MAX
 
-TOKEN_NAME = {"pattern": "^[0-9A-Za-z._-]{1,100}$"}
+TOKEN_NAME = {"pattern": f"^[0-9A-Za-z._-]{{1,{RECORD_KEY_MAX}}}$"}
 EXAMPLE_NAME = "reporting"
 
 
