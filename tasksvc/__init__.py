@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from tasksvc.stores.batcher import Batcher
     from tasksvc.stores.deciding import decide_all, load_results
     from tasksvc.stores.in_memory import InMemoryRepository
+    from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
 
 __version__ = "0.1.0"
@@ -124,6 +125,7 @@ __all__ = [
     "RepositoryError",
     "SchemaOutdated",
     "SchemaTooOld",
+    "SingleFlight",
     "SortField",
     "StoreClosed",
     "StoreFull",
@@ -168,6 +170,7 @@ _WHEN_USED = {
     "stores.batcher": {"Batcher"},
     "stores.deciding": {"decide_all", "load_results"},
     "stores.in_memory": {"InMemoryRepository"},
+    "stores.single_flight": {"SingleFlight"},
     "stores.turns": {"in_turns"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""

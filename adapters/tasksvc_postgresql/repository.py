@@ -22,6 +22,7 @@ from tasksvc import (
     Page,
     Position,
     Record,
+    SingleFlight,
     StoreClosed,
     StoreUnavailable,
     TaskNotFound,
@@ -61,7 +62,6 @@ from tasksvc_postgresql.rows import (
     task_from_row,
 )
 from tasksvc_postgresql.settings import Settings
-from tasksvc_postgresql.sharing import SingleFlight
 from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 
 _logger = logging.getLogger(__name__)
@@ -92,8 +92,8 @@ class PostgreSQLRepository(TaskRepository):
             self._executor, self._write, weight=_weight
         )
         self._gets: DeadlineBatcher[int, Found] = DeadlineBatcher(self._executor, self._read)
-        self._finds = SingleFlight(self._find, self._executor.deadline)
-        self._counts = SingleFlight(self._count, self._executor.deadline)
+        self._finds = SingleFlight(self._find)
+        self._counts = SingleFlight(self._count)
         self._scans = asyncio.Semaphore(settings.pool_size // 2)
         """Limits searches and counts, which read many tasks, to some of the connections."""
         self._transfers: set[Connection] = set()
@@ -141,17 +141,18 @@ class PostgreSQLRepository(TaskRepository):
         self._check_open()
         return await self._finds(FindArgs(query, after, limit, max_bytes))
 
-    async def _find(self, listing: FindArgs, deadline: float) -> Page:
+    async def _find(self, listing: FindArgs, since: float) -> Page:
         work = partial(self._list, listing)
         if is_indexed(listing.query):
-            return await self._executor.run(work, deadline=deadline)
-        return await self._scan(work, deadline)
+            return await self._executor.run(work, deadline=self._executor.deadline(since))
+        return await self._scan(work, since)
 
     def needs_scan(self, query: TaskQuery) -> bool:
         return not is_indexed(query)
 
-    async def _scan(self, work: Callable[[Session], Awaitable[Answer]], deadline: float) -> Answer:
+    async def _scan(self, work: Callable[[Session], Awaitable[Answer]], since: float) -> Answer:
         """Returns what `work` returns, which reads many tasks."""
+        deadline = self._executor.deadline(since)
         try:
             async with asyncio.timeout_at(deadline):
                 await self._scans.acquire()
@@ -175,14 +176,14 @@ class PostgreSQLRepository(TaskRepository):
         self._check_open()
         return await self._counts(query)
 
-    async def _count(self, query: TaskQuery, deadline: float) -> int:
+    async def _count(self, query: TaskQuery, since: float) -> int:
         statement, values = counting_statement(query)
 
         async def work(session: Session) -> int:
             ((found,),) = await session.fetch(statement, *values)
             return int(found)
 
-        return await self._scan(work, deadline)
+        return await self._scan(work, since)
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()

@@ -86,9 +86,9 @@ class RetryingExecutor:
         self._loop = asyncio.get_running_loop()
         self._settling: set[asyncio.Task[None]] = set()
 
-    def deadline(self) -> float:
-        """Returns when a call that starts now has to end, on the clock of the loop."""
-        return self._loop.time() + self._settings.timeout
+    def deadline(self, since: float | None = None) -> float:
+        """Returns when a call that started at `since`, or now, has to end, on the clock of the loop."""
+        return (self._loop.time() if since is None else since) + self._settings.timeout
 
     def time_left(self, deadline: float) -> float:
         """Returns the fraction (0 to 1) of a call's timeout that is left until `deadline`."""

@@ -291,7 +291,7 @@ async def test_a_search_that_waits_too_long_for_others_gets_an_error(
     await asyncio.sleep(0.1)
 
     soon = asyncio.get_running_loop().time() + 0.5
-    monkeypatch.setattr(repository._finds, "_deadline", lambda: soon)  # type: ignore[attr-defined]
+    monkeypatch.setattr(repository._executor, "deadline", lambda since: soon)  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable, match="Too many searches"):
         await repository.find(TaskQuery(q="2"), limit=1)
 

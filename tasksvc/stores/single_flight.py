@@ -19,17 +19,19 @@ class SingleFlight(Generic[Key, Value]):
     the run is cancelled too.
     """
 
-    def __init__(self, run: Callable[[Key, float], Awaitable[Value]], deadline: Callable[[], float]) -> None:
-        """Takes `run`, which gets the deadline of the first caller."""
-        self._run, self._deadline = run, deadline
+    def __init__(self, run: Callable[[Key, float], Awaitable[Value]]) -> None:
+        """Takes `run`, which gets the key, and when its first caller came, on the clock of the event loop."""
+        self._run = run
         self._waiting: dict[Key, asyncio.Task[Value]] = {}
         self._running: dict[Key, asyncio.Task[Value]] = {}
         self._callers: Counter[asyncio.Task[Value]] = Counter()
 
     async def __call__(self, key: Key) -> Value:
+        """Returns what `run` returns for `key`, or raises what it raises."""
         task = self._waiting.get(key)
         if task is None:
-            task = asyncio.create_task(self._run_in_turn(key, self._running.get(key), self._deadline()))
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(self._run_in_turn(key, loop.time(), self._running.get(key)))
             task.add_done_callback(partial(self._forget, key))
             self._waiting[key] = task
         self._callers[task] += 1
@@ -42,13 +44,13 @@ class SingleFlight(Generic[Key, Value]):
                 self._forget(key, task)  # whoever comes now must not find it cancelled
                 task.cancel()
 
-    async def _run_in_turn(self, key: Key, before: asyncio.Task[Value] | None, deadline: float) -> Value:
+    async def _run_in_turn(self, key: Key, since: float, before: asyncio.Task[Value] | None) -> Value:
         if before is None:
             await asyncio.sleep(0)  # a turn of the loop, for others to join
         else:
             await asyncio.wait([before])
         self._running[key] = self._waiting.pop(key)
-        return await self._run(key, deadline)
+        return await self._run(key, since)
 
     def _forget(self, key: Key, task: asyncio.Task[Value]) -> None:
         """Forgets a run that ended, or was cancelled before it started."""
