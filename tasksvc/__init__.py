@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from tasksvc.stores.batcher import Batcher
     from tasksvc.stores.deciding import decide_all, load_results
     from tasksvc.stores.in_memory import InMemoryRepository
+    from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
 
@@ -112,6 +113,7 @@ __all__ = [
     "InvalidStoreURL",
     "InvalidTask",
     "Ledger",
+    "Migrations",
     "NotSupported",
     "OutcomeUnknown",
     "Overloaded",
@@ -158,6 +160,7 @@ __all__ = [
     "json_size",
     "load_results",
     "new_generation",
+    "read_migrations",
     "read_set",
     "resolve_position",
     "select",
@@ -170,6 +173,7 @@ _WHEN_USED = {
     "stores.batcher": {"Batcher"},
     "stores.deciding": {"decide_all", "load_results"},
     "stores.in_memory": {"InMemoryRepository"},
+    "stores.migrations": {"Migrations", "read_migrations"},
     "stores.single_flight": {"SingleFlight"},
     "stores.turns": {"in_turns"},
 }

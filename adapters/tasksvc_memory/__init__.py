@@ -8,7 +8,7 @@ from tasksvc import Capability, InMemoryRepository, StoreURL, TaskRepository, ho
 class MemoryRepository(InMemoryRepository):
     """Tasks in this process alone, gone when it ends."""
 
-    capabilities = InMemoryRepository.capabilities - {Capability.DURABLE}
+    capabilities = frozenset(Capability) - {Capability.DURABLE}
 
 
 @hookimpl

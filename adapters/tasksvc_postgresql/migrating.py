@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import zlib
-from importlib import resources
+from typing import Final
 
-from tasksvc import SchemaOutdated, SchemaTooOld, StoreRefused, new_generation
+from tasksvc import Migrations, SchemaOutdated, SchemaTooOld, StoreRefused, new_generation, read_migrations
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
 from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.settings import Settings, quoted
@@ -17,48 +17,41 @@ LOCKS = 0x7461736B
 """The first half of the numbers of our advisory locks.  The second half is schema_number()."""
 
 
-def migrations() -> list[str]:
-    """Returns the statements of each migration, in their order; the first one is number 1."""
-    files = (
-        file for file in resources.files(__package__).joinpath("migrations").iterdir() if file.name.endswith("sql")
-    )
-    numbered = sorted((int(file.name.partition(".")[0]), file.read_text("utf-8")) for file in files)
-    assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1)), "migrations are numbered 1, 2, 3..."
-    return [statements for _, statements in numbered]
+MIGRATIONS: Final = read_migrations("tasksvc_postgresql")
 
 
-async def migrate(session: Session, settings: Settings) -> None:
+async def migrate(session: Session, settings: Settings, *, migrations: Migrations = MIGRATIONS) -> None:
     """Brings the schema up to date in one transaction.  If several processes try, one does it and the others wait.
 
     Raises StoreRefused if the schema is newer, isn't ours, or may not be created.
     """
-    steps = migrations()
-    if await _schema_version(session, settings, SERVING, known=len(steps)) == len(steps):
+    known = migrations.version
+    if await _schema_version(session, settings, SERVING, known=known) == known:
         return
     await session.begin("SET LOCAL statement_timeout = 0")
     await session.fetch("SELECT pg_advisory_xact_lock($1, $2)", LOCKS, schema_number(settings.schema))
-    number = await _schema_version(session, settings, SERVING, known=len(steps))
+    number = await _schema_version(session, settings, SERVING, known=known)
     if number is None:
         if await may_make(session, settings):
             await session.execute(f"CREATE SCHEMA {quoted(settings.schema)}")
         await session.execute("CREATE TABLE migrations (number bigint PRIMARY KEY, at timestamptz DEFAULT now())")
-    for step, statements in enumerate(steps, start=1):
-        if step > (number or 0):
-            await session.execute(statements)
-            await session.fetch("INSERT INTO migrations (number) VALUES ($1)", step)
+    due = migrations.since(number or 0)
+    for step, statements in due.items():
+        await session.execute(statements)
+        await session.fetch("INSERT INTO migrations (number) VALUES ($1)", step)
     if number is None:
         await session.fetch("INSERT INTO store VALUES ($1, 0, 0, 0)", new_generation())
     await session.commit()
-    if number != len(steps):
-        _logger.info("%s: schema %d, %s.", settings.name, len(steps), f"before {number}" if number else "new")
+    if due:
+        _logger.info("%s: schema %d, %s.", settings.name, known, f"before {number}" if number else "new")
 
 
-async def require_current_schema(session: Session, settings: Settings) -> None:
+async def require_current_schema(session: Session, settings: Settings, *, migrations: Migrations = MIGRATIONS) -> None:
     """Checks that there is a schema that this version reads, and changes nothing.
 
     Raises SchemaOutdated, StoreRefused.
     """
-    known = len(migrations())
+    known = migrations.version
     number = await _schema_version(session, settings, READING, known=known)
     if number is None:
         raise StoreRefused(
@@ -92,8 +85,8 @@ async def _schema_version(session: Session, settings: Settings, needed: Privileg
     ((number,),) = await session.fetch("SELECT max(number) FROM migrations")
     if number > known:
         raise StoreRefused(
-            f"The schema {settings.schema} of {settings.name} was made by a newer tasksvc:"
-            f" it is at {number}, and this version knows {known}. Install the newer version."
+            f"The schema {settings.schema} of {settings.name} was written by a newer tasksvc:"
+            f" its schema is version {number}, and this one knows {known}. Upgrade tasksvc, or name another schema."
         )
     return int(number)
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TypeVar
 
 from tasksvc import (
-    Capability,
     ChangePage,
     Commit,
     CommitResult,
@@ -84,8 +83,6 @@ Answer = TypeVar("Answer")
 
 class PostgreSQLRepository(TaskRepository):
     """Serves one schema, beside any number of others, in any number of processes."""
-
-    capabilities = TaskRepository.capabilities | {Capability.SHARED}
 
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
         self._connector, self._settings = connector, settings

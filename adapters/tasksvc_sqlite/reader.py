@@ -16,11 +16,20 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import Entry, SchemaOutdated, SchemaTooOld, StoreReader, StoreRefused, StoreUnavailable, new_generation
+from tasksvc import (
+    Entry,
+    Migrations,
+    SchemaOutdated,
+    SchemaTooOld,
+    StoreReader,
+    StoreRefused,
+    StoreUnavailable,
+    new_generation,
+)
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interrupt
 from tasksvc_sqlite.errors import open_failure, read_failure
-from tasksvc_sqlite.schema import APPLICATION_ID, FIRST, VERSION, script
+from tasksvc_sqlite.schema import APPLICATION_ID, MIGRATIONS, too_new
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
 _LABELS: Final = "SELECT label, task_id FROM task_labels"
@@ -54,7 +63,7 @@ class SQLiteReader(StoreReader):
         """Does nothing, since each call has a connection of its own."""
 
 
-async def open_to_read(path: str) -> SQLiteReader:
+async def open_to_read(path: str, *, migrations: Migrations = MIGRATIONS) -> SQLiteReader:
     """Opens the store in the file `path` for reading.  Raises SchemaOutdated, StoreRefused."""
     _check_there(path)
     try:
@@ -66,13 +75,14 @@ async def open_to_read(path: str) -> SQLiteReader:
         raise StoreRefused(open_failure(error, path)) from error
     if application_id != APPLICATION_ID:
         raise StoreRefused(f"{path} is no store of tasksvc. Name another file.")
-    if version < FIRST:
+    if version < migrations.first:
         raise SchemaTooOld(path)
-    if version != VERSION:
-        found = f"The schema of {path} is version {version}, and this tasksvc reads {VERSION}."
-        if version < VERSION:
-            raise SchemaOutdated(f"{found} Migrate it first.")
-        raise StoreRefused(f"{found} Upgrade tasksvc first.")
+    if version < migrations.version:
+        raise SchemaOutdated(
+            f"The schema of {path} is version {version}, and this tasksvc reads {migrations.version}. Migrate it first."
+        )
+    if version > migrations.version:
+        raise too_new(path, version, migrations)
     return SQLiteReader(path)
 
 
@@ -139,7 +149,7 @@ async def _schema(connection: aiosqlite.Connection) -> list[str]:
     there = {tuple(row) for row in await connection.execute_fetchall(_OBJECTS)}
     model = sqlite3.connect(":memory:")
     try:
-        model.executescript("".join(map(script, range(FIRST, VERSION + 1))))
+        model.executescript("".join(MIGRATIONS.scripts.values()))
         due = set(model.execute(_OBJECTS))
     finally:
         model.close()

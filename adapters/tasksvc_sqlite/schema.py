@@ -6,21 +6,18 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
-from importlib import resources
 from typing import Final
 
 import aiosqlite
 
-from tasksvc import SchemaTooOld, StoreIsKept, StoreRefused, new_generation
+from tasksvc import Migrations, SchemaTooOld, StoreIsKept, StoreRefused, new_generation, read_migrations
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.errors import unwritable
 from tasksvc_sqlite.rows import Statement
 
 APPLICATION_ID: Final = int.from_bytes(b"task")
-FIRST: Final = 2
-"""The number of the first migration.  Version 1 of the schema is of before the first release, and isn't read."""
-VERSION: Final = 2
-"""The version of the schema, which is the number of the last migration."""
+MIGRATIONS: Final = read_migrations("tasksvc_sqlite")
+"""The first one is number 2, since version 1 of the schema is of before the first release, and isn't read."""
 
 _logger = logging.getLogger(__name__)
 
@@ -77,7 +74,7 @@ async def inspect_file(path: str) -> None:
         raise StoreRefused(f"{path} is no SQLite database. Name another file.")
     connection = await connect(path, options="mode=ro&immutable=1")
     try:
-        await _recognize(connection, path)
+        await _recognize(connection, path, MIGRATIONS)
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT:
             raise
@@ -92,19 +89,24 @@ def _size(path: str) -> int:
         return 0
 
 
-async def _recognize(connection: aiosqlite.Connection, path: str) -> None:
+async def _recognize(connection: aiosqlite.Connection, path: str, migrations: Migrations) -> None:
     ((application_id,),) = await connection.execute_fetchall("PRAGMA application_id")
     ((version,),) = await connection.execute_fetchall("PRAGMA user_version")
     ((changed,),) = await connection.execute_fetchall("PRAGMA schema_version")
     if application_id != APPLICATION_ID and (application_id or version or changed):
         raise StoreRefused(f"{path} is an SQLite database of another program. Name another file.")
-    if 0 < version < FIRST:
+    if 0 < version < migrations.first:
         raise SchemaTooOld(path)
-    if version > VERSION:
-        raise StoreRefused(
-            f"{path} was written by a newer tasksvc: its schema is version {version}, and this one knows {VERSION}."
-            " Upgrade tasksvc, or name another file."
-        )
+    if version > migrations.version:
+        raise too_new(path, version, migrations)
+
+
+def too_new(path: str, version: int, migrations: Migrations) -> StoreRefused:
+    """Returns the error for a store with a schema of a later version."""
+    return StoreRefused(
+        f"{path} was written by a newer tasksvc: its schema is version {version}, and this one knows"
+        f" {migrations.version}. Upgrade tasksvc, or name another file."
+    )
 
 
 async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
@@ -117,12 +119,14 @@ async def _check_scratch(writer: aiosqlite.Connection, path: str) -> None:
         raise StoreIsKept(f"{path} holds tasks that are kept, so it isn't opened as a scratch store, which is emptied.")
 
 
-async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> bool:
+async def prepare(
+    writer: aiosqlite.Connection, path: str, *, scratch: bool, migrations: Migrations = MIGRATIONS
+) -> bool:
     """Makes of the file, which was inspected, a store of the present schema, and returns whether that is a new one.
 
     Raises StoreRefused, sqlite3.Error.
     """
-    await _recognize(writer, path)  # again, since now its write-ahead log is read as well
+    await _recognize(writer, path, migrations)  # again, since now its write-ahead log is read as well
     if scratch:
         await _check_scratch(writer, path)
     ((mode,),) = await writer.execute_fetchall("PRAGMA journal_mode = WAL")
@@ -132,7 +136,7 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
             " Put it on a local disk, or name another file."
         )
     await writer.execute_fetchall(f"PRAGMA synchronous = {'OFF' if scratch else 'FULL'}")
-    is_new, was_scratch = await _migrate(writer, path, scratch=scratch)
+    is_new, was_scratch = await _migrate(writer, path, migrations, scratch=scratch)
     if scratch:
         # Some builds overwrite with zeros what is deleted, and a scratch store need not pay for that.
         await writer.execute_fetchall("PRAGMA secure_delete = OFF")
@@ -146,19 +150,22 @@ async def prepare(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> 
     return is_new
 
 
-async def _migrate(writer: aiosqlite.Connection, path: str, *, scratch: bool) -> tuple[bool, bool]:
+async def _migrate(
+    writer: aiosqlite.Connection, path: str, migrations: Migrations, *, scratch: bool
+) -> tuple[bool, bool]:
     """Migrates, sets the scratch mark, and returns whether the store is new and whether the mark had been set."""
     await writer.execute_fetchall("BEGIN IMMEDIATE")  # which also shows whether the file can be written at all
     ((version,),) = await writer.execute_fetchall("PRAGMA user_version")
-    for number in range(max(version + 1, FIRST), VERSION + 1):
-        await _apply(writer, number)
+    due = migrations.since(version)
+    for number, script in due.items():
+        await _apply(writer, number, script)
     if version == 0:
         await _insert_store_row(writer, scratch=scratch)
     ((was_scratch,),) = await writer.execute_fetchall("SELECT scratch FROM store")
     await writer.execute_fetchall("UPDATE store SET scratch = ? WHERE scratch <> ?", (scratch, scratch))
     await writer.execute_fetchall("COMMIT")
-    if version != VERSION:
-        _logger.info("%s: schema %d, %s.", path, VERSION, f"before {version}" if version else "new")
+    if due:
+        _logger.info("%s: schema %d, %s.", path, migrations.version, f"before {version}" if version else "new")
     return version == 0, bool(was_scratch)
 
 
@@ -173,8 +180,8 @@ async def empty(writer: aiosqlite.Connection) -> None:
     tables = await writer.execute_fetchall("SELECT name FROM sqlite_master WHERE type = 'table'")
     for (table,) in tables:
         await writer.execute_fetchall(f'DROP TABLE "{table}"')
-    for number in range(FIRST, VERSION + 1):
-        await _apply(writer, number)
+    for number, script in MIGRATIONS.scripts.items():
+        await _apply(writer, number, script)
     await _insert_store_row(writer, scratch=True)
     await writer.execute_fetchall("COMMIT")
     await writer.execute_fetchall("VACUUM")
@@ -184,16 +191,11 @@ async def _insert_store_row(writer: aiosqlite.Connection, *, scratch: bool) -> N
     await writer.execute_fetchall("INSERT INTO store VALUES (1, ?, 0, 0, ?)", (new_generation(), scratch))
 
 
-async def _apply(writer: aiosqlite.Connection, number: int) -> None:
-    for statement in _statements(script(number)):
+async def _apply(writer: aiosqlite.Connection, number: int, script: str) -> None:
+    for statement in _statements(script):
         await writer.execute_fetchall(statement)
     await writer.execute_fetchall(f"PRAGMA application_id = {APPLICATION_ID}")
     await writer.execute_fetchall(f"PRAGMA user_version = {number}")
-
-
-def script(number: int) -> str:
-    """Returns the SQL of a migration."""
-    return resources.files("tasksvc_sqlite").joinpath("migrations", f"{number:04}.sql").read_text("utf-8")
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -41,7 +41,7 @@ class JSONLRepository(InMemoryRepository):
     pruned.
     """
 
-    capabilities = InMemoryRepository.capabilities - {Capability.PRUNE}
+    capabilities = frozenset(Capability) - {Capability.PRUNE}
 
     def __init__(self, path: Path) -> None:
         """Opens the file or creates it. Raises StoreRefused."""

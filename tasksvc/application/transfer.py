@@ -31,6 +31,8 @@ FORMAT: Final = 2
 """The number of the format of exports, which is higher for each one that earlier versions can't read."""
 OPENING: Final = b'{"tasksvc":"export","format":'
 """The beginning of an export, before the number of its format."""
+_OPENING_MAX: Final = 100
+"""The bytes that are read of a first line at most."""
 _FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
 _UPGRADES: Final[Mapping[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
     _FIRST_LINE: lambda value: value,
@@ -296,11 +298,17 @@ def _upgrade_of(file: BinaryIO) -> Callable[[dict[str, Any]], dict[str, Any]]:
     Raises InvalidExport.
     """
     file.seek(0)
-    first = file.readline(len(_FIRST_LINE))
+    first = file.readline(_OPENING_MAX)
     if first in _UPGRADES:
         return _UPGRADES[first]
     if first.startswith(OPENING):
-        raise InvalidExport("The export has a format that this version does not know. Use the version that wrote it.")
+        number = first.removeprefix(OPENING).removesuffix(b"}\n").decode("ascii", "replace")
+        raise InvalidExport(
+            f"The export was written by a newer tasksvc: it has format {number}, and this one reads formats up to"
+            f" {FORMAT}. Upgrade tasksvc."
+            if number.isdecimal()
+            else "The first line of the export is damaged. Use another copy."
+        )
     raise InvalidExport("This isn't an export of tasksvc. Name another file.")
 
 

@@ -21,7 +21,7 @@ from service_process import environment_with, run_here, run_tasksvc
 from maintenance.conftest import KINDS, NewURL, Open
 from maintenance.contents import contents, fill
 from tasksvc import CreateTask, StoreReader, TaskDraft
-from tasksvc.application.transfer import InvalidExport, export_to, import_from, verify
+from tasksvc.application.transfer import FORMAT, InvalidExport, export_to, import_from, verify
 from tasksvc.domain import codec
 from tasksvc.plugins import open_repository
 
@@ -134,8 +134,13 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
         (b"", "This isn't an export of tasksvc. Name another file."),
         (b"SQLite format 3\0", "This isn't an export of tasksvc. Name another file."),
         (
-            b'{"tasksvc":"export","format":3}\n{"more":1}\n',
-            "The export has a format that this version does not know. Use the version that wrote it.",
+            b'{"tasksvc":"export","format":%d}\n{"more":1}\n' % (FORMAT + 1),
+            f"The export was written by a newer tasksvc: it has format {FORMAT + 1}, and this one reads formats up to"
+            f" {FORMAT}. Upgrade tasksvc.",
+        ),
+        (
+            b'{"tasksvc":"export","format":2,"x":1}\n',
+            "The first line of the export is damaged. Use another copy.",
         ),
     ],
 )

@@ -13,22 +13,11 @@ from pages import Page
 from service_process import run_tasksvc
 
 from maintenance.conftest import NewURL
+from maintenance.every_command import COMMANDS
 from tasksvc import SchemaTooOld
 from tasksvc.plugins import open_reader, open_repository
 
 UPGRADES = Path(upgrades.__file__).parent
-COMMANDS = [
-    ("serve", "--port", "0", "--store", "sqlite:///old.db"),
-    ("check", "--store", "sqlite:///old.db"),
-    ("export", "new.jsonl", "--store", "sqlite:///old.db"),
-    ("backup", "new.db", "--store", "sqlite:///old.db"),
-    ("copy", "sqlite:///old.db", "sqlite:///new.db"),
-    ("copy", "memory://", "sqlite:///old.db"),
-    ("restore", "old.db", "--store", "sqlite:///new.db"),
-    ("migrate", "--store", "sqlite:///old.db"),
-    ("renew", "--store", "sqlite:///old.db"),
-    ("token", "list", "--store", "sqlite:///old.db"),
-]
 
 
 @pytest.fixture

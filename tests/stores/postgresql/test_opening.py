@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from heads import generation_of
 from http_client import free_port
-from tasksvc_postgresql.migrating import LOCKS, migrations, schema_number
+from tasksvc_postgresql.migrating import LOCKS, MIGRATIONS, schema_number
 
 from stores.postgresql.repositories import PATIENCE, Open
 from stores.postgresql.server import Server, with_parameters
@@ -35,7 +35,7 @@ async def test_ten_that_open_an_empty_database_at_once_all_serve(
     assert sorted(each.position.seq for each in committed) == list(range(1, 11)), "all write to one store"
     assert len({await generation_of(repository) for repository in repositories}) == 1, "which was made once"
     applied = await database.fetchval(f"SELECT count(*) FROM {schema}.migrations")
-    assert applied == len(migrations()), "and each migration was applied once"
+    assert applied == len(MIGRATIONS.scripts), "and each migration was applied once"
 
 
 async def test_an_opening_waits_while_another_process_migrates(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
-from tasksvc_postgresql import migrating
 from tasksvc_postgresql.reader import open_to_read
 from tasksvc_postgresql.settings import settings_of
 
@@ -12,8 +11,6 @@ from stores.postgresql.repositories import Open
 from tasksvc import CreateTask, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
 from tasksvc.application.clock import now
 from tasksvc.plugins import open_reader
-
-MIGRATION = "CREATE TABLE new (n int)"
 
 
 async def refusal(url: str) -> str:
@@ -34,25 +31,6 @@ async def test_a_missing_schema_is_refused_and_not_created(
 
     assert told.startswith(f"There is no store in the schema {schema} of postgresql://")
     assert not await database.fetchval("SELECT count(*) FROM pg_namespace WHERE nspname = $1", schema)
-
-
-async def test_an_older_schema_is_refused_and_not_migrated(
-    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await open_store(store_url)
-    older = migrating.migrations()
-    monkeypatch.setattr(migrating, "migrations", lambda: [*older, MIGRATION])
-
-    told = await refusal(store_url)
-
-    assert f"is of an older version: it is at {len(older)}, and this version reads {len(older) + 1}" in told
-    assert "Migrate it first." in told
-    assert (
-        await database.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = $1 AND tablename = 'new'", schema)
-        == 0
-    )
-    await open_store(store_url)
-    assert await content(await open_reader(store_url)), "once it is migrated it is read"
 
 
 async def test_a_newer_schema_is_refused(
