@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
+    from tasksvc.stores.weight import commit_weight
 
 __version__ = "0.1.0"
 
@@ -152,6 +153,7 @@ __all__ = [
     "Write",
     "WriteRefused",
     "codec",
+    "commit_weight",
     "decide_all",
     "fitting",
     "fold_text",
@@ -176,6 +178,7 @@ _WHEN_USED = {
     "stores.migrations": {"Migrations", "read_migrations"},
     "stores.single_flight": {"SingleFlight"},
     "stores.turns": {"in_turns"},
+    "stores.weight": {"commit_weight"},
 }
 """Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""
 

@@ -15,7 +15,6 @@ from tasksvc import (
     Commit,
     CommitResult,
     Cursor,
-    DeleteMatching,
     Entry,
     Found,
     IdempotencyKey,
@@ -29,6 +28,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     Write,
+    commit_weight,
     resolve_position,
 )
 from tasksvc_postgresql.batching import DeadlineBatcher
@@ -89,7 +89,7 @@ class PostgreSQLRepository(TaskRepository):
         self._lineage = Lineage(settings)
         self._executor = RetryingExecutor(settings, self._connect)
         self._commits: DeadlineBatcher[Commit, CommitResult] = DeadlineBatcher(
-            self._executor, self._write, weight=_weight
+            self._executor, self._write, weight=commit_weight
         )
         self._gets: DeadlineBatcher[int, Found] = DeadlineBatcher(self._executor, self._read)
         self._finds = SingleFlight(self._find)
@@ -275,11 +275,6 @@ class PostgreSQLRepository(TaskRepository):
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed("The store is closed.")
-
-
-def _weight(commit: Commit) -> int:
-    """Returns about how many tasks `commit` writes."""
-    return sum(len(write.task_ids) if isinstance(write, DeleteMatching) else 1 for write in commit.writes)
 
 
 async def open_postgresql(settings: Settings) -> PostgreSQLRepository:

@@ -17,6 +17,7 @@ from tasksvc import (
     Record,
     Task,
     Write,
+    commit_weight,
     decide_all,
     in_turns,
     read_set,
@@ -46,7 +47,7 @@ class Committer:
 
     def __init__(self, writer: WriteConnection, cache: StoreCache) -> None:
         self._writer, self._cache = writer, cache
-        self._group: Batcher[Commit, CommitResult] = Batcher(self._commit_group)
+        self._group: Batcher[Commit, CommitResult] = Batcher(self._commit_group, weight=commit_weight)
         self._count = self._groups = 0
 
     async def commit(

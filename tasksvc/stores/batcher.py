@@ -22,6 +22,8 @@ LINGER_SECONDS = 0.004
 """The longest time that a batch waits for more items, if the last one had several."""
 LINGER_IDLE_TURNS = 10
 """The successive turns of the event loop without a new item after which a batch stops waiting for more."""
+MAX_WEIGHT = 2**20
+"""The most weight of a batch of several items: the bytes that one transaction writes in some hundredths of a second."""
 
 
 class Batcher(Generic[Item, Outcome]):
@@ -37,9 +39,16 @@ class Batcher(Generic[Item, Outcome]):
         *,
         max_batch: int = 64,
         max_queue: int = 10_000,
+        weight: Callable[[Item], int] | None = None,
+        max_weight: int = MAX_WEIGHT,
     ) -> None:
-        """A batch has at most `max_batch` items.  At most `max_queue` wait; one more is refused with Overloaded."""
+        """A batch has at most `max_batch` items.  At most `max_queue` wait; one more is refused with Overloaded.
+
+        With `weight`, such as commit_weight(), the items of a batch have at most `max_weight` together.  A heavier
+        item has a batch of its own.  `weight` must not raise.
+        """
         self._run, self._max_batch, self._max_queue = run, max_batch, max_queue
+        self._weight, self._max_weight = weight, max_weight
         self._queue: list[tuple[Item, asyncio.Future[Outcome]]] = []
         self._worker: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,12 +90,25 @@ class Batcher(Generic[Item, Outcome]):
     async def _drain(self) -> None:
         while self._queue:
             await self._linger()
-            taken, self._queue = self._queue[: self._max_batch], self._queue[self._max_batch :]
+            count = self._next_count()
+            taken, self._queue = self._queue[:count], self._queue[count:]
             self._last_batch_shared = len(taken) > 1
             live = [(item, future) for item, future in taken if not future.done()]
             if live:
                 await self._commit(live)
         self._worker = None
+
+    def _next_count(self) -> int:
+        """Returns how many of the items that wait are in the next batch."""
+        if self._weight is None or len(self._queue) < 2:
+            return self._max_batch
+        weight = 0
+        for count, (item, future) in enumerate(self._queue[: self._max_batch]):
+            if not future.done():
+                before, weight = weight, weight + self._weight(item)
+                if before and weight > self._max_weight:
+                    return count
+        return self._max_batch
 
     def _stopped(self, worker: asyncio.Task[None]) -> None:
         """Refuses the items that wait for a worker that was cancelled, perhaps before it began."""

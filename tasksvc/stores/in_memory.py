@@ -23,6 +23,7 @@ from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskReposit
 from tasksvc.stores.batcher import Batcher
 from tasksvc.stores.deciding import decide
 from tasksvc.stores.turns import Turns
+from tasksvc.stores.weight import commit_weight
 
 COUNTED_AT_ONCE = 1_000
 """The number of tasks that count() examines between two turns of the event loop, in about a millisecond."""
@@ -42,7 +43,9 @@ class InMemoryRepository(TaskRepository):
         )
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: Batcher[Commit | list[Entry] | Literal["renewal"], CommitResult] = Batcher(self._commit_group)
+        self._group: Batcher[Commit | list[Entry] | Literal["renewal"], CommitResult] = Batcher(
+            self._commit_group, weight=lambda unit: commit_weight(unit) if isinstance(unit, Commit) else 0
+        )
         self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds

@@ -25,7 +25,7 @@ PATIENCE = 10.0
 class Store:
     """A store that commits groups when the test lets it, and keeps a journal of them."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, **limits: Any) -> None:
         self.groups: list[list[int]] = []
         self.running = 0
         self.overlapped = False
@@ -180,6 +180,47 @@ async def test_a_caller_is_answered_after_its_own_group_and_not_before() -> None
     assert await first == "done 0"
     assert not second.done()
     assert await second == "done 1"
+
+
+# ---------------------------------------------------------------- weight
+
+
+async def test_a_batch_has_no_more_weight_than_the_most_and_the_order_stays() -> None:
+    store = Store(weight=lambda unit: unit, max_weight=10)
+
+    outcomes = await settled(*map(store.commit, [4, 6, 1, 2, 3, 9, 1, 1]))
+
+    assert store.groups == [[4, 6], [1, 2, 3], [9, 1], [1]]
+    assert outcomes == [f"done {unit}" for unit in store.units]
+
+
+async def test_an_item_that_is_heavier_than_the_most_has_a_batch_of_its_own() -> None:
+    store = Store(weight=lambda unit: unit, max_weight=10)
+
+    await settled(*map(store.commit, [99, 1, 99, 99, 2, 3]))
+
+    assert store.groups == [[99], [1], [99], [99], [2, 3]]
+
+
+async def test_what_was_cancelled_has_no_weight() -> None:
+    store = Store(weight=lambda unit: unit, max_weight=10)
+    first = await store.busy_with(0)
+    later = [store.commit(unit) for unit in (1, 99, 2)]
+
+    later[1].cancel()
+    store.free.set()
+    await settled(first, *later)
+
+    assert store.groups == [[0], [1, 2]]
+
+
+async def test_an_item_that_waits_alone_is_not_weighed() -> None:
+    weighed: list[int] = []
+    store = Store(weight=lambda unit: weighed.append(unit) or 1)  # type: ignore[func-returns-value]
+
+    await store.commit(1)
+
+    assert weighed == []
 
 
 # ---------------------------------------------------------------- failures
