@@ -8,7 +8,7 @@ from tasksvc import Capability, InMemoryRepository, StoreURL, TaskRepository, ho
 class MemoryRepository(InMemoryRepository):
     """Tasks in this process alone, gone when it ends."""
 
-    capabilities = frozenset(Capability) - {Capability.DURABLE}
+    capabilities = InMemoryRepository.capabilities - {Capability.DURABLE}
 
 
 @hookimpl

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from tasksvc import (
+    Capability,
     ChangePage,
     Commit,
     CommitResult,
@@ -83,6 +84,8 @@ Answer = TypeVar("Answer")
 
 class PostgreSQLRepository(TaskRepository):
     """Serves one schema, beside any number of others, in any number of processes."""
+
+    capabilities = TaskRepository.capabilities | {Capability.SHARED}
 
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
         self._connector, self._settings = connector, settings

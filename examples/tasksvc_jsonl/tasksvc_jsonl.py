@@ -41,7 +41,7 @@ class JSONLRepository(InMemoryRepository):
     pruned.
     """
 
-    capabilities = frozenset(Capability) - {Capability.PRUNE}
+    capabilities = InMemoryRepository.capabilities - {Capability.PRUNE}
 
     def __init__(self, path: Path) -> None:
         """Opens the file or creates it. Raises StoreRefused."""

@@ -75,6 +75,8 @@ class Capability(StrEnum):
     """The store has prune(), which deletes what is old."""
     DUMP = "dump"
     """The store has dump(), restore() and renew()."""
+    SHARED = "shared"
+    """Several processes may have the store open at the same time.  A store that one process serves lacks it."""
 
 
 class StoreReader(ABC):
@@ -111,7 +113,8 @@ class TaskRepository(StoreReader):
     it comes with what was read or written, out of the same snapshot or transaction.
     """
 
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SHARED}
+    """What the store can do: all but SHARED.  A subclass takes some away, or adds SHARED to those of its base class."""
 
     # ------------------------------------------------------------ writing
 

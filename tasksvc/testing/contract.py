@@ -12,6 +12,7 @@ from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
 from tasksvc.testing.retries import RetriesContract
+from tasksvc.testing.sharing import SharingContract
 from tasksvc.testing.state_machine import StateMachineContract
 from tasksvc.testing.values import ValuesContract
 from tasksvc.testing.writing import WritingContract
@@ -29,6 +30,7 @@ class TaskRepositoryContract(
     BackupsContract,
     LifecycleContract,
     RacesContract,
+    SharingContract,
     CancellationContract,
     StateMachineContract,
 ):

@@ -237,7 +237,7 @@ class LifecycleContract(StoreUnderTest):
             while left := asyncio.all_tasks() - {asyncio.current_task()}:
                 await asyncio.wait(left)
 
-        run_alone(use())
+        run_alone(use(), patience=self.patience)
         for thread in set(threading.enumerate()) - threads:
             thread.join(10)
             assert not thread.is_alive(), f"close() frees everything, and left the thread {thread.name} running"

@@ -39,7 +39,7 @@ from tasksvc import (
 from tasksvc.domain import codec
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe, queries, steady
-from tasksvc.testing.store import PATIENCE, Store, StoreUnderTest
+from tasksvc.testing.store import Store, StoreUnderTest
 
 MOVES = 2
 """Times that one run may copy the store to another one, since each copy opens a store."""
@@ -99,7 +99,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _await(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         async def bounded() -> Answer:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._root.patience):
                 return await call
 
         return self._runner.run(bounded())

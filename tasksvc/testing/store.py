@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import pytest
 
@@ -25,6 +25,7 @@ from tasksvc import (
     IdempotencyKey,
     Position,
     Precondition,
+    StoreRefused,
     StoreURL,
     Task,
     TaskDraft,
@@ -35,26 +36,55 @@ from tasksvc import (
     Write,
 )
 from tasksvc.plugins import open_repository
+from tasksvc.testing.other_process import OtherProcess
 from tasksvc.testing.samples import NOW
 
-PATIENCE = 120
-"""Seconds after which a test gives up on a store that hangs."""
-_limit: ContextVar[asyncio.Timeout | None] = ContextVar("limit", default=None)
-"""The time limit of the test that runs."""
+_restart: ContextVar[Callable[[], None] | None] = ContextVar("restart", default=None)
+"""What restarts the time limit of the test that runs."""
 
 Error = TypeVar("Error", bound=Exception)
 
 
 class StoreUnderTest:
-    """What the author of an adapter defines about the store."""
+    """What the author of an adapter defines about the store.
+
+    Only store_url() is needed.  Without one of the other methods, the tests that need it are skipped by name.
+    """
+
+    patience: ClassVar[float] = 120
+    """Seconds after which a test fails because the store hangs.  Set more for a slow store."""
 
     def store_url(self, tmp_path: Path) -> str:
         """Returns the URL of the store in the folder `tmp_path`: the same folder, the same store."""
         raise NotImplementedError(f"{type(self).__name__} must give store_url(self, tmp_path).")
 
     def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
-        """Makes every write of the driver fail until the end of the block. Without it, those tests are skipped."""
+        """Makes every write of the driver fail until the end of the block, with nothing written.
+
+        For stores in files there is `failing_files()`. For a server, make it refuse writes: turn it read-only as an
+        administrator, install a trigger that raises, or end the session of each transaction that is open.
+        """
         pytest.skip(f"{type(self).__name__} gives no fail_driver(), so what a failing driver does was not tested.")
+
+    def cut_commit(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        """Cuts the driver off inside every commit until the end of the block: the store does it, the answer is lost.
+
+        For stores in files there is `failing_syncs()`. For a server, close the connection when the statement that
+        commits was done and before the driver sees its result, in a proxy or in a subclass of the driver's connection.
+        """
+        pytest.skip(f"{type(self).__name__} gives no cut_commit(), so a commit whose answer is lost was not tested.")
+
+    def break_connections(self, repository: TaskRepository) -> None:
+        """Closes every idle connection of `repository` from the side of the server, as a restart of it does."""
+        pytest.skip(f"{type(self).__name__} gives no break_connections(), so connections that broke were not tested.")
+
+    def hang_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        """Makes the store answer no statement until the end of the block, while its connections stay open.
+
+        For a server, lock its tables in another session, or stop passing data on in a proxy. Set the adapter's time
+        limit in `store_url()`: each call must end well within `patience`.
+        """
+        pytest.skip(f"{type(self).__name__} gives no hang_driver(), so a store that hangs was not tested.")
 
 
 class Store:
@@ -72,12 +102,17 @@ class Store:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             await self._closing.aclose()
 
     async def _open(self) -> None:
         self._repository = await open_repository(self.url)
         self._closing.push_async_callback(self._repository.close)
+
+    @property
+    def patience(self) -> float:
+        """The number of seconds after which the test fails because the store hangs."""
+        return self._under_test.patience
 
     @property
     def url(self) -> str:
@@ -94,6 +129,24 @@ class Store:
         """Closes the store and opens it again."""
         await self.repository.close()
         await self._open()
+
+    async def close(self) -> None:
+        """Closes the store, if it is open."""
+        await self.repository.close()
+
+    async def replica(self, url: str | None = None) -> TaskRepository:
+        """Opens this store, or that of `url`, once more in this process, until the end of the test."""
+        try:
+            repository = await open_repository(url or self.url)
+        except StoreRefused as error:
+            name = type(self.repository).__name__
+            raise AssertionError(f"{name} declares SHARED, so the store can be opened a second time") from error
+        self._closing.push_async_callback(repository.close)
+        return repository
+
+    async def other_process(self, url: str | None = None) -> OtherProcess:
+        """Opens this store, or that of `url`, in another process, until the end of the test."""
+        return await self._closing.enter_async_context(OtherProcess(url or self.url, patience=self.patience))
 
     @property
     def scheme(self) -> str:
@@ -140,6 +193,18 @@ class Store:
     def fail_driver(self) -> AbstractContextManager[None]:
         """Makes the driver fail, or skips the test."""
         return self._under_test.fail_driver(self.repository)
+
+    def cut_commit(self) -> AbstractContextManager[None]:
+        """Loses the answers to commits, or skips the test."""
+        return self._under_test.cut_commit(self.repository)
+
+    def break_connections(self) -> None:
+        """Breaks all idle connections, or skips the test."""
+        self._under_test.break_connections(self.repository)
+
+    def hang_driver(self) -> AbstractContextManager[None]:
+        """Makes the store hang, or skips the test."""
+        return self._under_test.hang_driver(self.repository)
 
     # ------------------------------------------------------------ writing
 
@@ -265,7 +330,7 @@ def on_store(
                     store.need(*needed)
                     await test(self, store)
 
-            run_alone(whole())
+            run_alone(whole(), patience=self.patience)
 
         run.__name__, run.__qualname__, run.__doc__ = test.__name__, test.__qualname__, test.__doc__
         run.__module__ = test.__module__
@@ -276,20 +341,31 @@ def on_store(
 
 def goes_on() -> None:
     """Restarts the time limit of the test after a part of it, since many parts may take their time."""
-    if (limit := _limit.get()) is not None:
-        limit.reschedule(asyncio.get_running_loop().time() + PATIENCE)
+    if (restart := _restart.get()) is not None:
+        restart()
 
 
-def run_alone(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Runs `coroutine` on a new event loop, and leaves the thread's event-loop policy unchanged."""
+def run_alone(coroutine: Coroutine[Any, Any, None], *, patience: float) -> None:
+    """Runs `coroutine` on a new event loop, and leaves the thread's event-loop policy unchanged.
+
+    It fails after `patience` seconds.
+    """
     __tracebackhide__ = True
 
     async def outcome() -> Exception | None:
         __tracebackhide__ = True
+        limit = asyncio.timeout(patience)
         try:
-            async with asyncio.timeout(PATIENCE) as limit:
-                _limit.set(limit)
+            async with limit:
+                loop = asyncio.get_running_loop()
+                _restart.set(lambda: limit.reschedule(loop.time() + patience))
                 await coroutine
+        except TimeoutError as error:
+            if not limit.expired():
+                return error
+            late = AssertionError(f"the test ends within {patience:g} s (`patience`): the store hangs, or is too slow")
+            late.__cause__ = error
+            return late
         except Exception as error:
             return error
         return None

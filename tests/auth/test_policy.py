@@ -142,7 +142,7 @@ async def test_a_stream_that_was_opened_without_a_token_ends_when_there_is_one(
 class PlainRepository(InMemoryRepository):
     """A store without records, which can't have tokens."""
 
-    capabilities = frozenset(Capability) - {Capability.RECORDS}
+    capabilities = InMemoryRepository.capabilities - {Capability.RECORDS}
 
 
 @pytest.fixture
