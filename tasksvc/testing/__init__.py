@@ -18,6 +18,6 @@ import pytest
 pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 from tasksvc.testing.contract import TaskRepositoryContract  # noqa: E402  (after the line above, or it does nothing)
-from tasksvc.testing.failing_files import failing_files  # noqa: E402
+from tasksvc.testing.failing_files import failing_files, failing_syncs  # noqa: E402
 
-__all__ = ["TaskRepositoryContract", "failing_files"]
+__all__ = ["TaskRepositoryContract", "failing_files", "failing_syncs"]

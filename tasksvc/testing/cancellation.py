@@ -254,6 +254,7 @@ class CancellationContract(StoreUnderTest):
             await other.check()
             if others:  # or else the store can still be restored
                 assert (await other.add("after")).id == 31, "the next commit goes on behind what was restored"
+                await other.close()
                 other = await store.another()
 
     @on_store()

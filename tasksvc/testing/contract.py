@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasksvc.testing.backups import BackupsContract
 from tasksvc.testing.cancellation import CancellationContract
 from tasksvc.testing.change_log import ChangeLogContract
+from tasksvc.testing.connections import ConnectionsContract
 from tasksvc.testing.dumping import DumpingContract
 from tasksvc.testing.lifecycle import LifecycleContract
 from tasksvc.testing.pruning import PruningContract
@@ -29,6 +30,7 @@ class TaskRepositoryContract(
     DumpingContract,
     BackupsContract,
     LifecycleContract,
+    ConnectionsContract,
     RacesContract,
     SharingContract,
     CancellationContract,

@@ -1,9 +1,13 @@
-"""A disk that accepts no writes any more, for adapters whose stores are files."""
+"""Disks that fail, for adapters whose stores are files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 
 @contextmanager
@@ -20,3 +24,24 @@ def failing_files() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def failing_syncs() -> Iterator[None]:
+    """Makes os.fsync() and os.fdatasync() sync and then fail with EIO, until the end of the block.
+
+    It is meant for `cut_commit()`: what was written may be on the disk or not, and nothing says which.
+    """
+
+    def failing(sync: Callable[[int], None]) -> Callable[[int], None]:
+        def sync_and_fail(descriptor: int) -> None:
+            sync(descriptor)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        return sync_and_fail
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fsync", "fdatasync"):
+            if hasattr(os, name):
+                patch.setattr(os, name, failing(getattr(os, name)))
+        yield

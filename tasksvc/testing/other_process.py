@@ -80,6 +80,7 @@ class OtherProcess(TaskRepository):
         for future in self._answers.values():
             if not future.done():
                 future.set_exception(ProcessEnded("The other process ended before it answered."))
+                future.exception()  # or asyncio would log it where nobody waits any more
         self._answers.clear()
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:

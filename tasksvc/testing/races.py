@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
@@ -250,6 +251,31 @@ class RacesContract(StoreUnderTest):
         for query, page in {(query, page.position): (query, page) for query, page in pages}.values():
             wanted, _ = select(replayed(log[: page.position.seq]).values(), query, None, 1_000)
             assert list(page.tasks) == wanted, f"a page holds the tasks of the moment that its position tells: {query}"
+        await store.check()
+
+    @on_store()
+    async def test_a_page_has_the_position_of_its_own_snapshot(self, store: Store) -> None:
+        await store.add_all([TaskDraft(f"{n}") for n in range(3)])
+        over = asyncio.Event()
+
+        async def write(n: int) -> None:
+            chance = random.Random(n)
+            for _ in range(80):
+                await store.commit(UpdateTask(n + 1, {"metadata": {"by": n, "n": chance.random()}}))
+                await asyncio.sleep(chance.choice((0, 0, 0.001, 0.002)))  # so that writers don't fall into step
+
+        async def read(query: TaskQuery) -> None:
+            while not over.is_set():
+                page = await store.repository.find(query, limit=10)
+                changes = sum(task.version for task in page.tasks)  # each change makes one version
+                assert page.position.seq == changes, "the position of a page is that of the snapshot of its tasks"
+                await asyncio.sleep(0)
+
+        # Of few writers each commit ends at a position of its own, and few readers don't slow them down.
+        readers = [asyncio.ensure_future(read(query)) for query in (TaskQuery(), TaskQuery(descending=True))]
+        await asyncio.gather(*map(write, range(3)))
+        over.set()
+        await asyncio.gather(*readers)
         await store.check()
 
     @on_store()

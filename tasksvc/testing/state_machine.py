@@ -259,6 +259,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         other = await self._root.another()
         await other.repository.restore(feed())
+        await self.store.close()
         return other
 
     # ------------------------------------------------------------ invariants

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -51,7 +51,7 @@ class StoreUnderTest:
     Only store_url() is needed.  Without one of the other methods, the tests that need it are skipped by name.
     """
 
-    patience: ClassVar[float] = 120
+    patience: float = 120
     """Seconds after which a test fails because the store hangs.  Set more for a slow store."""
 
     def store_url(self, tmp_path: Path) -> str:
@@ -361,14 +361,20 @@ def run_alone(coroutine: Coroutine[Any, Any, None], *, patience: float) -> None:
                 _restart.set(lambda: limit.reschedule(loop.time() + patience))
                 await coroutine
         except TimeoutError as error:
+            quiet()
             if not limit.expired():
                 return error
             late = AssertionError(f"the test ends within {patience:g} s (`patience`): the store hangs, or is too slow")
             late.__cause__ = error
             return late
         except Exception as error:
+            quiet()
             return error
         return None
+
+    def quiet() -> None:
+        """Keeps asyncio from reporting how the calls ended that were still running when the test failed."""
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         error = runner.run(outcome())

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasksvc import TaskRepository
-from tasksvc.testing import TaskRepositoryContract, failing_files
+from tasksvc.testing import TaskRepositoryContract, failing_files, failing_syncs
 
 
 class TestJSONL(TaskRepositoryContract):
@@ -13,3 +13,6 @@ class TestJSONL(TaskRepositoryContract):
 
     def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
         return failing_files()
+
+    def cut_commit(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return failing_syncs()

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from stores.pooler.bouncer import Bouncer
-from stores.postgresql.repositories import PATIENCE
-from stores.postgresql.server import Server, execute, with_parameters
+from stores.postgresql.faults import end_sessions
+from stores.postgresql.server import Server
+from stores.postgresql.test_contract_postgresql import PostgresqlContract
 from tasksvc import TaskRepository
-from tasksvc.testing import TaskRepositoryContract
 
 pytestmark = pytest.mark.pooler
-
-FAILS = """
-    CREATE FUNCTION {schema}.fail() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
-    CREATE TRIGGER fail BEFORE UPDATE ON {schema}.store EXECUTE FUNCTION {schema}.fail();
-    CREATE TRIGGER fail BEFORE INSERT OR UPDATE OR DELETE ON {schema}.records EXECUTE FUNCTION {schema}.fail();
-"""
 
 
 @pytest.fixture(scope="session")
@@ -32,23 +23,13 @@ def sharing_bouncer(server: Server) -> Iterator[Bouncer]:
         yield bouncer
 
 
-class TestPostgresqlBehindPgBouncer(TaskRepositoryContract):
+class TestPostgresqlBehindPgBouncer(PostgresqlContract):
     @pytest.fixture(autouse=True)
     def _on_server(self, server: Server, sharing_bouncer: Bouncer) -> None:
-        self.server, self.bouncer = server, sharing_bouncer
-
-    def _schema(self, tmp_path: Path) -> str:
-        return "kit_" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]
+        self.server_url, self.bouncer = server.url, sharing_bouncer
 
     def store_url(self, tmp_path: Path) -> str:
-        return with_parameters(self.bouncer.url(), schema=self._schema(tmp_path), timeout=PATIENCE)
+        return self.with_parameters(self.bouncer.url(), tmp_path)
 
-    @contextmanager
-    def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
-        """Makes the server refuse every write, as on a full disk."""
-        schema = repository._settings.schema  # type: ignore[attr-defined]
-        execute(self.server.url, FAILS.format(schema=schema))
-        try:
-            yield
-        finally:
-            execute(self.server.url, f"DROP FUNCTION {schema}.fail CASCADE")
+    def break_connections(self, repository: TaskRepository) -> None:
+        end_sessions(self.server_url, "true")  # those of PgBouncer, which belong to no store

@@ -3,45 +3,68 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from tasksvc_postgresql.repository import PostgreSQLRepository
 
+from stores.postgresql.faults import commits_lose_their_answer, end_sessions, tables_locked, writes_fail
 from stores.postgresql.repositories import PATIENCE
-from stores.postgresql.server import execute, with_parameters
+from stores.postgresql.server import with_parameters
 from tasksvc import Capability, TaskRepository
 from tasksvc.testing import TaskRepositoryContract
 
-FAILS = """
-    CREATE FUNCTION {schema}.fail() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
-    CREATE TRIGGER fail BEFORE UPDATE ON {schema}.store EXECUTE FUNCTION {schema}.fail();
-    CREATE TRIGGER fail BEFORE INSERT OR UPDATE OR DELETE ON {schema}.records EXECUTE FUNCTION {schema}.fail();
-"""
+HANGING = 4.0
+"""The timeout in seconds of calls in tests of a store that hangs, which wait for it."""
 
 
-class TestPostgresql(TaskRepositoryContract):
+class PostgresqlContract(TaskRepositoryContract):
+    """The contract, with the faults of a server."""
+
+    server_url: str
+    """The URL of the server itself."""
+    timeout = PATIENCE
+
+    def with_parameters(self, url: str, tmp_path: Path) -> str:
+        """Returns `url` with the schema that belongs to a folder."""
+        schema = "kit_" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]
+        return with_parameters(url, schema=schema, timeout=self.timeout, application_name=schema)
+
+    def fail_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return writes_fail(self.server_url, schema_of(repository))
+
+    def cut_commit(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return commits_lose_their_answer()
+
+    def break_connections(self, repository: TaskRepository) -> None:
+        end_sessions(self.server_url, f"application_name = '{schema_of(repository)}'")
+
+    def hang_driver(self, repository: TaskRepository) -> AbstractContextManager[None]:
+        return tables_locked(self.server_url, schema_of(repository))
+
+    def test_reads_of_a_store_that_hangs_end_by_themselves(self, tmp_path: Path) -> None:
+        self.timeout = HANGING
+        super().test_reads_of_a_store_that_hangs_end_by_themselves(tmp_path)
+
+    def test_writes_to_a_store_that_hangs_end_by_themselves(self, tmp_path: Path) -> None:
+        self.timeout = HANGING
+        super().test_writes_to_a_store_that_hangs_end_by_themselves(tmp_path)
+
+
+class TestPostgresql(PostgresqlContract):
     @pytest.fixture(autouse=True)
     def _on_server(self, server_url: str) -> None:
         self.server_url = server_url
 
     def store_url(self, tmp_path: Path) -> str:
-        schema = "kit_" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:16]
-        return with_parameters(self.server_url, schema=schema, timeout=PATIENCE)
+        return self.with_parameters(self.server_url, tmp_path)
 
-    @contextmanager
-    def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
-        """Makes the server refuse every write, as on a full disk."""
-        assert isinstance(repository, PostgreSQLRepository)
-        schema = repository._settings.schema
-        execute(self.server_url, FAILS.format(schema=schema))
-        try:
-            yield
-        finally:
-            execute(self.server_url, f"DROP FUNCTION {schema}.fail CASCADE")
+
+def schema_of(repository: TaskRepository) -> str:
+    """Returns the name of the schema that a repository serves."""
+    assert isinstance(repository, PostgreSQLRepository)
+    return repository._settings.schema
 
 
 def test_no_capability_is_declared_absent() -> None:

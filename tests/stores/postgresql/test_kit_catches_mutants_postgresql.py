@@ -1,0 +1,97 @@
+"""The contract kit catches faults that only a store on a server can have."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tasksvc_postgresql import retrying, settings
+from tasksvc_postgresql.commit import LOCK
+from tasksvc_postgresql.errors import translate_error
+from tasksvc_postgresql.find_sql import FindArgs
+from tasksvc_postgresql.repository import PostgreSQLRepository
+from tasksvc_postgresql.retrying import RetryingExecutor, Session
+
+from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
+from tasksvc import Page, Position, TasksvcError
+
+Patch = pytest.MonkeyPatch
+
+
+def locks_nothing(patch: Patch) -> None:
+    """Several processes number the log from the same end."""
+    begin = Session.begin
+
+    async def begin_unlocked(self: Session, statements: str = "", **options: str) -> None:
+        await begin(self, "" if statements == LOCK else statements, **options)
+
+    patch.setattr(Session, "begin", begin_unlocked)
+
+
+def takes_the_position_from_memory(patch: Patch) -> None:
+    """The position of a page is the last one that this process heard of."""
+    find = PostgreSQLRepository._list
+
+    async def list_it(self: PostgreSQLRepository, listing: FindArgs, session: Session) -> Page:
+        page = await find(self, listing, session)
+        return page._replace(position=self._listener.head or page.position)
+
+    patch.setattr(PostgreSQLRepository, "_list", list_it)
+
+
+def says_that_nothing_was_written(patch: Patch) -> None:
+    """A connection that is lost while it commits is reported as if the commit hadn't been sent."""
+    patch.setattr(Session, "committing", property(lambda self: False, lambda self, value: None), raising=False)
+
+
+def is_deaf(patch: Patch) -> None:
+    """Readers hear of the commits of their own repository alone."""
+
+    async def wait(self: PostgreSQLRepository, since: Position, *, timeout: float) -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        while self._listener.head == since and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.01)
+
+    patch.setattr(PostgreSQLRepository, "wait_for_change", wait)
+
+
+def reads_without_a_limit(patch: Patch) -> None:
+    """Neither the repository nor the server ends a statement that takes too long."""
+    patch.setattr(RetryingExecutor, "deadline", lambda self: self._loop.time() + 1_000)
+    patch.setattr(settings, "_defaults", lambda timeout: {"statement_timeout": "0"})
+
+
+def takes_idle_connections_as_they_are(patch: Patch) -> None:
+    """A statement on a connection that the server has closed isn't repeated on another one."""
+    patch.setattr(
+        retrying,
+        "translate_error",
+        lambda *args, **kwargs: translate_error(*args, **kwargs)._replace(retryable=False),
+    )
+
+
+MUTANTS = [
+    (says_that_nothing_was_written, "test_a_commit_whose_answer_is_lost_is_of_unknown_outcome"),
+    (is_deaf, "test_a_change_wakes_readers_in_all_processes"),
+    (reads_without_a_limit, "test_reads_of_a_store_that_hangs_end_by_themselves"),
+    (takes_idle_connections_as_they_are, "test_connections_that_broke_are_replaced_for_reads"),
+    (locks_nothing, "test_writers_of_several_processes_write_one_log"),
+    (takes_the_position_from_memory, "test_a_page_has_the_position_of_its_own_snapshot"),
+]
+
+
+@pytest.mark.parametrize(("break_it", "caught_by"), MUTANTS, ids=lambda value: getattr(value, "__name__", None))
+def test_the_kit_catches(
+    break_it: Callable[[Patch], None], caught_by: str, server_url: str, tmp_path: Path, monkeypatch: Patch
+) -> None:
+    kit = Kit()
+    kit.patience = 20.0
+    kit.server_url = server_url
+    break_it(monkeypatch)
+
+    with pytest.raises((AssertionError, TasksvcError)) as caught:
+        getattr(kit, caught_by)(tmp_path)
+
+    assert str(caught.value), "the failure explains itself"
