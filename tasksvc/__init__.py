@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from tasksvc.stores.deciding import decide_all, load_results
     from tasksvc.stores.in_memory import InMemoryRepository
     from tasksvc.stores.migrations import Migrations, read_migrations
+    from tasksvc.stores.pruning import Prunable, prunable
     from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
     from tasksvc.stores.weight import commit_weight
@@ -122,6 +123,7 @@ __all__ = [
     "Position",
     "PositionGone",
     "Precondition",
+    "Prunable",
     "PutRecord",
     "Record",
     "RecordConflict",
@@ -162,6 +164,7 @@ __all__ = [
     "json_size",
     "load_results",
     "new_generation",
+    "prunable",
     "read_migrations",
     "read_set",
     "resolve_position",
@@ -176,6 +179,7 @@ _WHEN_USED = {
     "stores.deciding": {"decide_all", "load_results"},
     "stores.in_memory": {"InMemoryRepository"},
     "stores.migrations": {"Migrations", "read_migrations"},
+    "stores.pruning": {"Prunable", "prunable"},
     "stores.single_flight": {"SingleFlight"},
     "stores.turns": {"in_turns"},
     "stores.weight": {"commit_weight"},

@@ -92,10 +92,10 @@ class HealthyStore(InMemoryRepository):
             raise StoreUnavailable("The driver fails.")
         self.disk.extend(list(entries) for entries in commits)
 
-    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
-        more = await super().prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit)
-        self.disk[:] = [[entry async for entry in self.dump()]]  # else what was dropped comes back
-        return more
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        if self.driver_fails:
+            raise StoreUnavailable("The driver fails.")
+        self.disk[:] = [self.left_by_pruning(header, keys)]
 
 
 class ContractViolation(HealthyStore):
@@ -907,6 +907,13 @@ class PrunesAllAtOnce(ContractViolation):
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         return await super().prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=10**9)
+
+
+class PrunesInMemoryAlone(ContractViolation):
+    caught_by = "test_what_was_pruned_stays_so_over_a_reopening"
+
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        """Leaves the disk as it is."""
 
 
 class PrunesKeysWithTheLog(ContractViolation):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tasksvc import prunable
 from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import microseconds
 
@@ -33,13 +34,15 @@ _DELETE_IDEMPOTENCY_KEYS = """
 async def prune(session: Session, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
     """Does TaskRepository.prune(), the log and the keys in a transaction each."""
     oldest = await session.fetch(_OLDEST_CHANGES, limit + 1)
-    generation, head = oldest[0][:2]
-    before, old = microseconds(log_before), 0
-    for _, _, seq, at in oldest:
-        if seq is None or (at >= before and head - seq < max_changes):
-            break
-        old += 1
-    if old:
-        await session.write_alone(_DELETE_CHANGES, generation, oldest[min(old, limit) - 1][2])
+    generation, last_seq = oldest[0][:2]
+    pruned_seq, more = prunable(
+        ((seq, at) for _, _, seq, at in oldest if seq is not None),
+        last_seq=last_seq,
+        log_before=microseconds(log_before),
+        max_changes=max_changes,
+        limit=limit,
+    )
+    if pruned_seq is not None:
+        await session.write_alone(_DELETE_CHANGES, generation, pruned_seq)
     ((expired,),) = await session.write_alone(_DELETE_IDEMPOTENCY_KEYS, microseconds(keys_before), limit)
-    return old > limit or expired > limit
+    return more or int(expired) > limit

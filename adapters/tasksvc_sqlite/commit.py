@@ -20,6 +20,7 @@ from tasksvc import (
     commit_weight,
     decide_all,
     in_turns,
+    prunable,
     read_set,
 )
 from tasksvc_sqlite.cache import StoreCache
@@ -133,21 +134,21 @@ class Committer:
         """Does what TaskRepository.prune() promises."""
         async with self._writer:
             oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
-            first_kept = self._cache.last_seq - max_changes + 1
-            old: list[int] = []
-            for seq, at in oldest:
-                if at >= microseconds(log_before) and seq >= first_kept:
-                    break
-                old.append(seq)
+            pruned_seq, more = prunable(
+                ((seq, at) for seq, at in oldest),
+                last_seq=self._cache.last_seq,
+                log_before=microseconds(log_before),
+                max_changes=max_changes,
+                limit=limit,
+            )
             expired = await self._writer.rows(
                 "SELECT rowid FROM idempotency_keys WHERE at < ? ORDER BY at LIMIT ?",
                 (microseconds(keys_before), limit + 1),
             )
             to_do = [Statement("DELETE FROM idempotency_keys WHERE rowid = ?", row) for row in expired[:limit]]
-            if old:
-                pruned_seq = old[:limit][-1]
+            if pruned_seq is not None:
                 to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (pruned_seq,)))
                 to_do.append(Statement("UPDATE store SET pruned_seq = ?", (pruned_seq,)))
             if to_do:
                 await run_to_completion(self._writer.write(to_do))
-        return len(old) > limit or len(expired) > limit
+        return more or len(expired) > limit

@@ -1,4 +1,7 @@
-"""An adapter for jsonl: stores. Each is a file of JSON Lines: read when it is opened, one line appended per commit."""
+"""An adapter for jsonl: stores. Each is a file of JSON Lines: read when it is opened, one line appended per commit.
+
+When something is pruned, a new file without it replaces the file.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import asyncio
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Sequence
+from io import FileIO
 from pathlib import Path
 
 from tasksvc import (
-    Capability,
     Entry,
+    IdempotencyKey,
     InMemoryRepository,
     InvalidStoreURL,
     OutcomeUnknown,
@@ -37,19 +42,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class JSONLRepository(InMemoryRepository):
-    """Keeps tasks in memory, and writes each commit to disk before it is visible. The file only grows: nothing is
-    pruned.
-    """
-
-    capabilities = InMemoryRepository.capabilities - {Capability.PRUNE}
+    """Keeps tasks in memory, and writes each commit to disk before it is visible."""
 
     def __init__(self, path: Path) -> None:
         """Opens the file or creates it. Raises StoreRefused."""
         super().__init__()
-        self._stopped = False
+        self._path, self._stopped = path.resolve(), False
         try:
-            private = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            self._file = os.fdopen(private, "a+b", buffering=0)
+            self._file = _private_file(self._path)
         except OSError as error:
             raise StoreRefused(f"{path} cannot be opened: {error.strerror}.") from error
         try:
@@ -59,10 +59,13 @@ class JSONLRepository(InMemoryRepository):
             raise
 
     def _load(self, path: Path) -> None:
+        in_use = StoreInUse(f"{path} is in use. Stop the process that has it open, or name another file.")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # until it is closed, or the process ends
+            _lock(self._file)
         except OSError:
-            raise StoreInUse(f"{path} is in use. Stop the process that has it open, or name another file.") from None
+            raise in_use from None
+        if not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path)):
+            raise in_use  # the process that had it open has just replaced it
         self._file.seek(0)
         content = self._file.readall()
         commits = _commits(content, path)
@@ -72,22 +75,26 @@ class JSONLRepository(InMemoryRepository):
             self._file.truncate(content.rfind(b"\n") + 1 if commits else 0)
             if not commits:
                 self._append(FORMAT + _line([self.header]))
-                _sync_folder(path.parent)
+                _sync_folder(self._path.parent)
         except (OSError, StoreUnavailable) as error:
             raise StoreRefused(f"{path} cannot be written: {error}") from error
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         await asyncio.to_thread(self._append, b"".join(map(_line, commits)))
 
-    def _append(self, lines: bytes) -> None:
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        await asyncio.to_thread(self._replace, self.left_by_pruning(header, keys))
+
+    def _check_running(self) -> None:
         if self._stopped:
             raise StoreUnavailable("The file failed before, so nothing more is written to it. Restart the service.")
+
+    def _append(self, lines: bytes) -> None:
+        self._check_running()
         end = os.fstat(self._file.fileno()).st_size
         self._stopped = True  # unless it turns out that the file holds the lines, or nothing of them
         try:
-            left = memoryview(lines)
-            while left:
-                left = left[self._file.write(left) :]
+            _write(self._file, lines)
         except OSError as error:
             try:
                 self._file.truncate(end)
@@ -95,17 +102,65 @@ class JSONLRepository(InMemoryRepository):
             except OSError:
                 raise OutcomeUnknown(f"The file failed while it was written: {error.strerror}.") from error
             self._stopped = False
-            kind = StoreFull if error.errno in NO_ROOM else StoreUnavailable
-            raise kind(f"The file cannot be written: {error.strerror}. Nothing was changed.") from error
+            raise _unchanged(error) from error
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise OutcomeUnknown(f"The file could not be brought to the disk: {error.strerror}.") from error
         self._stopped = False
 
+    def _replace(self, entries: Sequence[Entry]) -> None:
+        """Replaces the file by one with these entries, which is locked before it has the name."""
+        self._check_running()
+        partial = self._path.with_name(f"{self._path.name}.new")
+        try:
+            partial.unlink(missing_ok=True)  # a process that was killed left it
+            new = _private_file(partial)
+        except OSError as error:
+            raise _unchanged(error) from error
+        try:
+            os.fchmod(new.fileno(), stat.S_IMODE(os.fstat(self._file.fileno()).st_mode))
+            _lock(new)
+            _write(new, FORMAT + _line(entries))
+            os.fsync(new.fileno())
+            partial.rename(self._path)
+        except OSError as error:
+            new.close()
+            partial.unlink(missing_ok=True)
+            raise _unchanged(error) from error
+        old, self._file = self._file, new
+        old.close()
+        self._stopped = True  # unless the new file is there after a power cut too
+        try:
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise OutcomeUnknown(f"The folder could not be brought to the disk: {error.strerror}.") from error
+        self._stopped = False
+
     async def close(self) -> None:
         await super().close()
         self._file.close()
+
+
+def _private_file(path: Path) -> FileIO:
+    """Opens a file to read it and append to it; a new one is its owner's alone."""
+    return FileIO(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+b")
+
+
+def _lock(file: FileIO) -> None:
+    """Locks a file until it is closed, or the process ends."""
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
+
+
+def _unchanged(error: OSError) -> StoreUnavailable:
+    kind = StoreFull if error.errno in NO_ROOM else StoreUnavailable
+    return kind(f"The file cannot be written: {error.strerror}. Nothing was changed.")
 
 
 def _commits(content: bytes, path: Path) -> list[list[Entry]]:

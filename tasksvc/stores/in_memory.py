@@ -1,7 +1,7 @@
 """A repository that holds everything in memory: the model of every other store.
 
 By itself it persists nothing.  A store whose tasks fit in memory overrides `persist()` to append to a
-log of its own, and replays that log when it is opened.
+log of its own and `persist_pruned()` to shorten it, and replays that log when it is opened.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Final, Literal
+from heapq import nsmallest
+from itertools import groupby, islice
+from typing import Any, Final, Literal, NamedTuple, cast
 
 from tasksvc.domain.change import Change, Position, new_generation
 from tasksvc.domain.errors import NotSupported, StoreClosed, StoreNotEmpty, TaskNotFound
@@ -22,6 +24,7 @@ from tasksvc.domain.writes import Commit, CommitResult, Entry, IdempotencyKey, I
 from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, resolve_position
 from tasksvc.stores.batcher import Batcher
 from tasksvc.stores.deciding import decide
+from tasksvc.stores.pruning import prunable
 from tasksvc.stores.turns import Turns
 from tasksvc.stores.weight import commit_weight
 
@@ -29,6 +32,17 @@ COUNTED_AT_ONCE = 1_000
 """The number of tasks that count() examines between two turns of the event loop, in about a millisecond."""
 
 _RENEWAL: Final = "renewal"
+_Writing = Commit | list[Entry] | Literal["renewal"]
+"""A commit, the entries of a dump that is restored, or a renewal of the generation."""
+
+
+class _Pruning(NamedTuple):
+    """A call of prune()."""
+
+    log_before: datetime
+    max_changes: int
+    keys_before: datetime
+    limit: int
 
 
 class InMemoryRepository(TaskRepository):
@@ -43,8 +57,8 @@ class InMemoryRepository(TaskRepository):
         )
         self._log: list[Change] = []
         self._changed = asyncio.Event()
-        self._group: Batcher[Commit | list[Entry] | Literal["renewal"], CommitResult] = Batcher(
-            self._commit_group, weight=lambda unit: commit_weight(unit) if isinstance(unit, Commit) else 0
+        self._group: Batcher[_Writing | _Pruning, Any] = Batcher(
+            self._run, weight=lambda unit: commit_weight(unit) if isinstance(unit, Commit) else 0
         )
         self._closed = False
 
@@ -53,11 +67,32 @@ class InMemoryRepository(TaskRepository):
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         """Writes the entries of some commits, each commit all or nothing, and returns when they are on disk.
 
-        There is one call at a time, and no reader sees the entries before it returns.  Raises a StoreUnavailable.
+        There is one call of this and persist_pruned() at a time, and no reader sees the entries before it returns.
+        Raises a StoreUnavailable.
         """
 
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        """Deletes what is pruned: the changes up to `header.pruned_seq`, and these idempotency keys.
+
+        Returns when they are deleted on disk, all of them or nothing.  A store with a row or a file for each entry
+        writes `header` in place of the last one and deletes the others.  A store with a log writes
+        left_by_pruning() to a new file, and puts that in place of the log.  There is one call of this and persist()
+        at a time.  Raises a StoreUnavailable.
+        """
+
+    def left_by_pruning(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> list[Entry]:
+        """Returns the entries of a dump without what is pruned, which replay() takes in place of the whole log."""
+        pruned = header.pruned_seq - self.header.pruned_seq
+        names = {(key.scope, key.value) for key in keys}
+        idempotency_records = (
+            self._idempotency_records[name] for name in sorted(self._idempotency_records) if name not in names
+        )
+        tasks = (self._tasks[task_id] for task_id in sorted(self._tasks))
+        records = (self._records[name] for name in sorted(self._records))
+        return [header, *tasks, *records, *idempotency_records, *self._log[pruned:]]
+
     def replay(self, entries: Iterable[Entry]) -> None:
-        """Applies entries that persist() wrote, in the order in which it wrote them."""
+        """Applies entries that persist() wrote, in the order in which it wrote them, or those of a dump."""
         for entry in entries:
             self._ledger.apply((entry,))
             if isinstance(entry, Change):
@@ -74,11 +109,20 @@ class InMemoryRepository(TaskRepository):
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
-        return await self._group(Commit(writes, at, idempotency_key))
+        return cast(CommitResult, await self._group(Commit(writes, at, idempotency_key)))
 
-    async def _commit_group(
-        self, units: Sequence[Commit | list[Entry] | Literal["renewal"]]
-    ) -> Sequence[CommitResult | Exception]:
+    async def _run(self, units: Sequence[_Writing | _Pruning]) -> Sequence[Any]:
+        """Does units in their order, and those together that follow each other and aren't prunings."""
+        outcomes: list[Any] = []
+        for prunes, part in groupby(units, lambda unit: isinstance(unit, _Pruning)):
+            group: list[Any] = list(part)
+            try:
+                outcomes += [await self._prune(*unit) for unit in group] if prunes else await self._commit_group(group)
+            except Exception as error:  # the units before them are done
+                outcomes += [error] * len(group)
+        return outcomes
+
+    async def _commit_group(self, units: Sequence[_Writing]) -> Sequence[CommitResult | Exception]:
         """Does commits, restores of dumps, and renewals of the generation, in their order."""
         outcomes: list[CommitResult | Exception] = []
         made: list[list[Entry]] = []
@@ -162,24 +206,34 @@ class InMemoryRepository(TaskRepository):
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._check_has(Capability.PRUNE)
-        old = 0
-        for index, change in enumerate(self._log):
-            if change.at >= log_before and len(self._log) - index <= max_changes:
-                break
-            old = index + 1
-        del self._log[: min(old, limit)]
-        expired = [name for name, used in self._idempotency_records.items() if used.at < keys_before]
-        for name in expired[:limit]:
-            del self._idempotency_records[name]
-        return old > limit or len(expired) > limit
+        return bool(await self._group(_Pruning(log_before, max_changes, keys_before, limit)))
+
+    async def _prune(self, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        before = self.header
+        pruned_seq, more = prunable(
+            ((change.seq, change.at) for change in islice(self._log, limit + 1)),
+            last_seq=before.last_seq,
+            log_before=log_before,
+            max_changes=max_changes,
+            limit=limit,
+        )
+        expired = nsmallest(
+            limit + 1,
+            (record for record in self._idempotency_records.values() if record.at < keys_before),
+            key=lambda record: record.at,
+        )
+        keys = [record.key for record in expired[:limit]]
+        if pruned_seq is not None or keys:
+            header = before if pruned_seq is None else before._replace(pruned_seq=pruned_seq)
+            await self.persist_pruned(header, keys)
+            del self._log[: header.pruned_seq - before.pruned_seq]
+            for key in keys:
+                del self._idempotency_records[key.scope, key.value]
+        return more or len(expired) > limit
 
     async def dump(self) -> AsyncIterator[Entry]:
         self._check_has(Capability.DUMP)
-        tasks = [self._tasks[task_id] for task_id in sorted(self._tasks)]
-        records = [self._records[name] for name in sorted(self._records)]
-        idempotency_records = [self._idempotency_records[name] for name in sorted(self._idempotency_records)]
-        entries: list[Entry] = [self.header, *tasks, *records, *idempotency_records, *self._log]
-        for entry in entries:
+        for entry in self.left_by_pruning(self.header, ()):
             yield entry
 
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
