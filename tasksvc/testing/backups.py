@@ -101,7 +101,7 @@ def _is_of_one_moment(entries: Sequence[Entry]) -> None:
 
 
 class ReadersContract(StoreUnderTest):
-    """Tests of tasksvc_open_reader."""
+    """Tests of tasksvc_open_reader, which opens a store to be read."""
 
     @on_store(Capability.DURABLE, Capability.DUMP)
     async def test_a_reader_gives_what_the_store_holds_while_it_is_served(self, store: Store) -> None:
