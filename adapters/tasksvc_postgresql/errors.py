@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 
 import asyncpg
 
-from tasksvc import OutcomeUnknown, StoreFull, StoreUnavailable
+from tasksvc import StoreFull, StoreUnavailable
+from tasksvc.network import Failure, describe, translating
 
 
 class NoServer(Exception):
@@ -61,64 +62,30 @@ _POOLER_REFUSED = (
 _STATEMENT_POOLING = "statement pooling"
 
 
-class Failure(NamedTuple):
-    """What to do about a failed attempt."""
-
-    error: StoreUnavailable
-    retryable: bool
-    """Whether nothing was written and another attempt may succeed."""
-    expire_pool: bool
-    """Whether the other connections of the pool are as broken as this one."""
-
-
-def translate_error(error: Exception, *, name: str, committing: bool) -> Failure:
-    """Returns the failure that `error` of the driver stands for, where the store is called `name`.
-
-    With `committing` the transaction may have been committed, unless the server says that it was not.
-    """
+def translate_error(error: Exception, *, name: str) -> Failure | None:
+    """Returns what `error` means where the store is called `name`, or None if it isn't the driver's."""
+    if not isinstance(error, DRIVER_ERRORS):
+        return None
     state = sqlstate(error)
-    refused = is_server_error(error)
-    if committing and not refused:
-        return _not_retryable(
-            OutcomeUnknown(
-                f"{name} was lost while it committed ({reason(error)}): the write may be there or not."
-                " Send it again with the same idempotency key."
-            )
-        )
+    refused = getattr(error, "severity_en", None) == "ERROR"  # a FATAL one ends the session, perhaps within a COMMIT
     if state == _FULL:
-        return _not_retryable(StoreFull(f"{name} has no room left: {reason(error)}."))
+        return Failure(StoreFull(f"{name} has no room left: {reason(error)}."), refused)
     if state in _NO_SUCH_TABLE:
-        return _not_retryable(
-            StoreUnavailable(f"The tables of {name} are gone: {reason(error)}. Restore them and start again.")
-        )
+        told = f"The tables of {name} are gone: {reason(error)}. Restore them and start again."
+        return Failure(StoreUnavailable(told), refused)
     if state == _TIMED_OUT:
-        return _not_retryable(StoreUnavailable(f"{name} took too long: {reason(error)}. Try again, or ask for less."))
-    if isinstance(error, TimeoutError):
-        return _not_retryable(StoreUnavailable(f"{name} does not answer in time. Try again soon."))
+        return Failure(StoreUnavailable(f"{name} took too long: {reason(error)}. Try again, or ask for less."), refused)
     return Failure(
         StoreUnavailable(f"{name} cannot do this now: {reason(error)}."),
+        refused,
         retryable=state in _RETRYABLE or not refused,
         expire_pool=state == _READ_ONLY,
     )
 
 
-def _not_retryable(error: StoreUnavailable) -> Failure:
-    """Returns the failure of an attempt that isn't repeated."""
-    return Failure(error, retryable=False, expire_pool=False)
-
-
-@contextmanager
-def translating_errors(name: str, is_committing: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Raises what translate_error() makes of an error of the driver."""
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise translate_error(error, name=name, committing=is_committing()).error from error
-
-
-def is_server_error(error: Exception) -> bool:
-    """Returns whether the server itself refused the statement, and keeps the session."""
-    return getattr(error, "severity_en", None) == "ERROR"
+def translating_errors(name: str, is_committing: Callable[[], bool] = lambda: False) -> AbstractContextManager[None]:
+    """Raises what an error of the driver means, as an Executor does."""
+    return translating(partial(translate_error, name=name), name, is_committing)
 
 
 def is_permanent(error: Exception) -> bool:
@@ -147,10 +114,6 @@ def sqlstate(error: Exception) -> str | None:
 
 def reason(error: Exception) -> str:
     """Returns `error` in a few words, without a full stop."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "the server takes no writes"
-    if isinstance(error, OSError):
-        return (error.strerror or str(error) or type(error).__name__).rstrip(".")
-    return (str(error) or type(error).__name__).partition("\n")[0].rstrip(".")
+    return describe(error)

@@ -43,6 +43,16 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
         """The statements that begin a transaction: READ_COMMITTED, or a SNAPSHOT."""
         return f"BEGIN {mode}; {self._local}"
 
+    async def roll_back(self) -> None:
+        """Rolls back the transaction, if one is open."""
+        if self.is_in_transaction():
+            await self.execute("ROLLBACK")
+
+    async def settle(self) -> None:
+        """Returns when a cancelled statement has ended at the server, which asyncpg has asked for that."""
+        # asyncpg sends it when the server has heard of the cancellation, which may end this at most.
+        await self.execute("SELECT")
+
 
 def _set(settings: Mapping[str, str], condition: str, *, local: bool) -> str:
     """The statement that applies `settings` where `condition` holds; its tag says how many there were."""

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 from tasksvc import Position
+from tasksvc.network import LogHead
 from tasksvc_postgresql.commit import CHANNEL
 from tasksvc_postgresql.errors import DRIVER_ERRORS
 from tasksvc_postgresql.greeting import Connection
@@ -21,8 +22,8 @@ RECONNECT = 0.5
 """Seconds between two attempts to connect."""
 
 
-class Listener:
-    """Knows the last change that this process has noticed, and wakes those who wait for the next one."""
+class Listener(LogHead):
+    """Notices changes by other processes, of which the server notifies it, while somebody waits."""
 
     def __init__(
         self,
@@ -34,43 +35,24 @@ class Listener:
         poll_deaf: float = POLL_DEAF,
     ) -> None:
         """Takes the longest waits in seconds, which stand for POLL and POLL_DEAF."""
+        super().__init__()
         self._connect, self._schema, self._timeout = connect, schema, timeout
         self.poll, self.poll_deaf = poll, poll_deaf
-        self.head = Position("", 0)
-        """The highest position of the log that was noticed."""
-        self._changed = asyncio.Event()
         self._is_listening = False
-        self._closed = False
         self._task: asyncio.Task[None] | None = None
-
-    def note(self, head: Position) -> None:
-        """Takes note of a position, and wakes everything that waits for a change if it is higher than before."""
-        if head.generation != self.head.generation or head.seq > self.head.seq:
-            self.head = head
-            self._wake()
 
     async def wait(self, since: Position, *, timeout: float) -> None:
         """Returns when there may be a change after `since`, or when the polling interval has passed."""
-        if self._closed or (self.head.generation == since.generation and self.head.seq > since.seq):
-            return
-        if self._task is None:  # nobody waited so far
+        if self._task is None and not self.closed:  # nobody waited so far
             self._task = asyncio.create_task(self._listen_forever())
-        changed = self._changed
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(timeout, self.poll if self._is_listening else self.poll_deaf)):
-                await changed.wait()
+        await super().wait(since, timeout=min(timeout, self.poll if self._is_listening else self.poll_deaf))
 
-    async def close(self) -> None:
+    async def stop(self) -> None:
         """Closes the connection and ends all waits."""
-        self._closed = True
+        self.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._wake()
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
     async def _listen_forever(self) -> None:
         while True:
@@ -89,7 +71,7 @@ class Listener:
         try:
             await connection.add_listener(CHANNEL, self._on_notification)
             self._is_listening = True
-            self._wake()  # who waits may have missed something
+            self.wake()  # who waits may have missed something
             while not lost.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT):

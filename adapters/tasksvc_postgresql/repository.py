@@ -32,11 +32,11 @@ from tasksvc import (
     commit_weight,
     resolve_position,
 )
-from tasksvc_postgresql.batching import DeadlineBatcher
+from tasksvc.network import DeadlineBatcher, Executor
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.commit import write
 from tasksvc_postgresql.dump import dump, restore
-from tasksvc_postgresql.errors import translating_errors
+from tasksvc_postgresql.errors import translate_error, translating_errors
 from tasksvc_postgresql.find_sql import (
     FindArgs,
     bounded_rows,
@@ -52,7 +52,7 @@ from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
-from tasksvc_postgresql.retrying import RetryingExecutor, Session
+from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -90,7 +90,14 @@ class PostgreSQLRepository(TaskRepository):
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
         self._connector, self._settings = connector, settings
         self._lineage = Lineage(settings)
-        self._executor = RetryingExecutor(settings, self._connect)
+        self._executor: Executor[Connection, Session] = Executor(
+            connect=self._connect,
+            translate=partial(translate_error, name=settings.name),
+            session=Session,
+            name=settings.name,
+            size=settings.pool_size,
+            timeout=settings.timeout,
+        )
         self._commits: DeadlineBatcher[Commit, CommitResult] = DeadlineBatcher(
             self._executor, self._write, weight=commit_weight
         )
@@ -114,7 +121,7 @@ class PostgreSQLRepository(TaskRepository):
 
     async def _check_state(self, session: Session) -> None:
         """Checks the lineage of the store.  Raises what the driver does, and ReadOnlySQLTransactionError."""
-        self._listener.note(await self._lineage.check(session, self._listener.head))
+        self._listener.note(await self._lineage.check(session, self._listener.position))
 
     # ------------------------------------------------------------ writing
 
@@ -270,7 +277,7 @@ class PostgreSQLRepository(TaskRepository):
         await self._gets.close()
         await self._finds.close()
         await self._counts.close()
-        await self._listener.close()
+        await self._listener.stop()
         for connection in self._transfers:
             connection.terminate()
         await self._executor.close()

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from tasksvc import InvalidStoreURL, StoreURL
+from tasksvc.network import STATEMENT_TIMEOUT_SHARE
 
 SCHEMA = "tasksvc"
 POOL_SIZE = 8
 TIMEOUT = 1.8
 START_TIMEOUT = 30.0
-
-STATEMENT_TIMEOUT_SHARE = 0.9
-"""Of the time of a call: when the server gives up, so that it still answers and the connection stays usable."""
 
 _SCHEMA_BYTES = 63
 """As many as PostgreSQL keeps of a name."""

@@ -8,10 +8,7 @@ from tasksvc.domain.json_object import JSONObject
 
 
 class Record(NamedTuple):
-    """A JSON object under a namespace and a key, such as an API token.
-
-    Among the entries of a decision, version 0 deletes the record: Record(namespace, key, {}, 0).
-    """
+    """A JSON object under a namespace and a key, such as an API token."""
 
     namespace: str
     key: str

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tasksvc_postgresql import retrying, settings
+from tasksvc_postgresql import repository, settings
 from tasksvc_postgresql.commit import LOCK
 from tasksvc_postgresql.errors import translate_error
 from tasksvc_postgresql.find_sql import FindArgs
 from tasksvc_postgresql.repository import PostgreSQLRepository
-from tasksvc_postgresql.retrying import RetryingExecutor, Session
+from tasksvc_postgresql.retrying import Session
 
 from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
 from tasksvc import Page, Position, TasksvcError
+from tasksvc.network import Executor, Failure
 
 Patch = pytest.MonkeyPatch
 
@@ -36,7 +37,7 @@ def takes_the_position_from_memory(patch: Patch) -> None:
 
     async def list_it(self: PostgreSQLRepository, listing: FindArgs, session: Session) -> Page:
         page = await find(self, listing, session)
-        return page._replace(position=self._listener.head or page.position)
+        return page._replace(position=self._listener.position or page.position)
 
     patch.setattr(PostgreSQLRepository, "_list", list_it)
 
@@ -51,25 +52,27 @@ def is_deaf(patch: Patch) -> None:
 
     async def wait(self: PostgreSQLRepository, since: Position, *, timeout: float) -> None:
         end = asyncio.get_running_loop().time() + timeout
-        while self._listener.head == since and asyncio.get_running_loop().time() < end:
+        while self._listener.position == since and asyncio.get_running_loop().time() < end:
             await asyncio.sleep(0.01)
 
     patch.setattr(PostgreSQLRepository, "wait_for_change", wait)
 
 
 def reads_without_a_limit(patch: Patch) -> None:
-    """Neither the repository nor the server ends a statement that takes too long."""
-    patch.setattr(RetryingExecutor, "deadline", lambda self: self._loop.time() + 1_000)
+    """Neither the repository nor the driver nor the server ends a statement that takes too long."""
+    patch.setattr(Executor, "deadline", lambda self, since=None: self._loop.time() + 1_000)
+    patch.setattr(Session, "_timeout", property(lambda self: 1_000, lambda self, value: None), raising=False)
     patch.setattr(settings, "_defaults", lambda timeout: {"statement_timeout": "0"})
 
 
 def takes_idle_connections_as_they_are(patch: Patch) -> None:
     """A statement on a connection that the server has closed isn't repeated on another one."""
-    patch.setattr(
-        retrying,
-        "translate_error",
-        lambda *args, **kwargs: translate_error(*args, **kwargs)._replace(retryable=False),
-    )
+
+    def translate(error: Exception, *, name: str) -> Failure | None:
+        failure = translate_error(error, name=name)
+        return failure and failure._replace(retryable=False)
+
+    patch.setattr(repository, "translate_error", translate)
 
 
 MUTANTS = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from tasksvc import Batcher, StoreUnavailable
-from tasksvc_postgresql.retrying import RetryingExecutor, Session
+from tasksvc.domain.errors import StoreUnavailable
+from tasksvc.network.executor import AnySession, Executor
+from tasksvc.stores.batcher import Batcher
 
 MAX_BATCH = 256
 """The most calls that share a statement or a transaction."""
@@ -24,12 +25,16 @@ class _Waiting(NamedTuple, Generic[Item]):
 
 
 class DeadlineBatcher(Generic[Item, Outcome]):
-    """Takes items one by one and does them in batches, one batch at a time, in their order."""
+    """Takes items one by one and does them in batches, one batch at a time, in their order.
+
+    An item has the time of a call from when it was given.  One that has waited for most of it is refused, so that
+    those behind it have enough; the others of a batch share the deadline of the oldest.
+    """
 
     def __init__(
         self,
-        executor: RetryingExecutor,
-        work: Callable[[Session, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
+        executor: Executor[Any, AnySession],
+        work: Callable[[AnySession, Sequence[Item]], Awaitable[Sequence[Outcome | Exception]]],
         *,
         weight: Callable[[Item], int] | None = None,
     ) -> None:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from typing import Generic
 
-from tasksvc import StoreClosed
-from tasksvc_postgresql.errors import DRIVER_ERRORS
-from tasksvc_postgresql.greeting import Connection
+from tasksvc.domain.errors import StoreClosed
+from tasksvc.network.session import AnyConnection
 
 
-class Pool:
+class Pool(Generic[AnyConnection]):
     """At most `size` connections, opened when they are needed, and acquired in the order of the calls.
 
-    asyncpg's own pool takes a turn of the loop, or a round trip, to get a connection back, and waits
-    there for the network after a result is known.
+    Pools of drivers take a turn of the loop, or a round trip, to get a connection back, and wait there for the
+    network after a result is known.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[AnyConnection]], size: int) -> None:
         self._connect, self._size = connect, size
         self._free = asyncio.Semaphore(size)
-        self._idle: list[Connection] = []
-        self._live: set[Connection] = set()
+        self._idle: list[AnyConnection] = []
+        self._live: set[AnyConnection] = set()
         """The connections that were not expired."""
         self._closed = False
 
@@ -31,7 +31,7 @@ class Pool:
         """Whether acquire() has to wait now."""
         return self._free.locked()
 
-    async def acquire(self) -> Connection:
+    async def acquire(self) -> AnyConnection:
         """Returns a connection for the caller alone, until its release().  Raises StoreClosed."""
         self._check_open()
         await self._free.acquire()
@@ -49,7 +49,7 @@ class Pool:
         self._live.add(connection)
         return connection
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: AnyConnection) -> None:
         """Takes back a connection that is in the state of a new one; a closed or expired one is dropped."""
         if connection in self._live and not connection.is_closed() and not self._closed:
             self._idle.append(connection)
@@ -64,9 +64,11 @@ class Pool:
             self._drop(self._idle.pop())
 
     async def close(self, *, timeout: float) -> None:
-        """Waits up to `timeout` seconds for those in use, and drops the rest."""
+        """Waits up to `timeout` seconds for those in use, and drops the rest.  A second close does nothing."""
+        if self._closed:
+            return
         self._closed = True
-        with contextlib.suppress(*DRIVER_ERRORS):
+        with contextlib.suppress(Exception):  # a driver's, or the timeout
             async with asyncio.timeout(timeout):
                 for _ in range(self._size):
                     await self._free.acquire()
@@ -81,6 +83,6 @@ class Pool:
         if self._closed:
             raise StoreClosed("The store is closed.")
 
-    def _drop(self, connection: Connection) -> None:
+    def _drop(self, connection: AnyConnection) -> None:
         self._live.discard(connection)
         connection.terminate()

@@ -1,0 +1,34 @@
+"""Parts for a store behind a network: connections, attempts, deadlines, and what a lost answer means.
+
+No driver is imported here.  An adapter brings four things of its driver: how to connect, what a connection can do
+(`Connection`), what an error means (`Translate`), and its statements.  Then
+
+    executor = Executor(connect=connect, translate=translate, name=str(url), size=8, timeout=1.8)
+    await executor.run(read)
+    await executor.transact(write, commit=commit)
+
+answer in time, repeat what may be repeated, and tell an unknown outcome from a write that didn't happen.
+"""
+
+from tasksvc.network.deadline_batcher import DeadlineBatcher
+from tasksvc.network.executor import RETRY_DELAYS, STATEMENT_TIMEOUT_SHARE, Executor
+from tasksvc.network.failure import Failure, Translate, describe, translating
+from tasksvc.network.log_head import LogHead, Poller
+from tasksvc.network.pool import Pool
+from tasksvc.network.session import Connection, Session
+
+__all__ = [
+    "RETRY_DELAYS",
+    "STATEMENT_TIMEOUT_SHARE",
+    "Connection",
+    "DeadlineBatcher",
+    "Executor",
+    "Failure",
+    "LogHead",
+    "Poller",
+    "Pool",
+    "Session",
+    "Translate",
+    "describe",
+    "translating",
+]
