@@ -1,72 +1,136 @@
 """tasksvc: tasks over REST, with stores as plugins.
 
-What is named here is the API for those who write an adapter; `tasksvc.testing` tells when the
-adapter is done.  Applications that embed the service use `tasksvc.api.create_app`.
+What is named here is the API for authors of adapters: from tasksvc import ...  `help(tasksvc.NAME)` describes one name,
+docs/adapters.md explains the whole, and `tasksvc.testing` is the contract kit that says when an adapter is done.
+Applications that embed the service use `tasksvc.api.create_app`.
+
+Opening a store
+    hookimpl                 marks the functions that implement hooks, which tasksvc.ports.hookspecs describes
+    StoreURL                 the URL of a store, taken apart
+    StoreRefused             the store can't be opened; StoreInUse, StoreIsKept, SchemaOutdated and SchemaTooOld say why
+    InvalidStoreURL          the URL isn't valid
+
+The port
+    TaskRepository           a store: this is the contract
+    StoreReader              a store that is only read
+    Capability               what a store may lack
+    Found, Page, ChangePage  what reading returns
+    NotSupported             a method of an absent capability was called
+
+What a store holds
+    Task, TaskDraft          a task, and what a caller says of a new one
+    Record                   a small value of the service's own
+    IdempotencyRecord        an idempotency key that was used, with its results
+    Change, ChangeKind       an entry of the change log
+    StoreHeader              generation, highest id, numbers of the log
+    Entry                    one of these, as dump() yields them
+    Version, Position        a version of a task and a place in the log, each in one generation of the store
+    LOG_START                the position before the first change
+    new_generation           makes a random generation
+
+Writing
+    Write                    CreateTask, UpdateTask, DeleteTask, DeleteMatching, PutRecord or DeleteRecord
+    Precondition             which versions a write accepts; ANY_VERSION accepts all
+    IdempotencyKey           makes a commit safe to repeat
+    Commit, CommitResult     the arguments and the result of commit(); DeleteResult is the result of DeleteMatching
+    read_set                 what the ledger must know to decide some commits
+    Ledger, Decision         decides a commit: what it answers and what it changes
+    decide_all               decides several commits, in their order
+
+Reading
+    TaskQuery, SortField     which tasks, in which order
+    Cursor                   where a page goes on
+    select                   what find() must return
+    fold_text                a text as searches compare it
+    resolve_position         whether a position is valid, and its number
+    json_size, fitting       the size of a task, and how many fit into a page; TASK_BYTES is the least size
+
+Errors
+    TasksvcError             the base of all
+    RepositoryError          the base of those of an open store
+    WriteRefused             a write breaks a rule: TaskNotFound, VersionConflict, RecordConflict, InvalidTask,
+                             CommitTooLarge, UnknownWrite
+    IdempotencyKeyReused     the key came with another request
+    PositionGone             a position that the log doesn't have any more
+    StoreNotEmpty            restore() into a store that holds something
+    StoreUnavailable         nothing was written: StoreFull, StoreClosed, Overloaded; or it's unknown: OutcomeUnknown
+
+Ready-made parts
+    InMemoryRepository       a whole store in memory; override persist() and persist_pruned() to keep it on disk
+    Batcher, commit_weight   calls that wait share one transaction, up to a weight
+    SingleFlight             equal reads that wait share one call
+    in_turns, load_results   decode much without blocking the event loop
+    prunable, Prunable       which changes are due to be pruned
+    read_migrations          the numbered SQL files of a schema, as Migrations
+    codec                    JSON for everything that a store holds
+
+Limits
+    IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in characters
+    RECORD_VALUE_MAX in bytes
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tasksvc.domain import codec
-from tasksvc.domain.change import LOG_START, Change, ChangeKind, Position, new_generation
-from tasksvc.domain.errors import (
-    CommitTooLarge,
-    IdempotencyKeyReused,
-    InvalidStoreURL,
-    InvalidTask,
-    NotSupported,
-    OutcomeUnknown,
-    Overloaded,
-    PositionGone,
-    RecordConflict,
-    RepositoryError,
-    SchemaOutdated,
-    SchemaTooOld,
-    StoreClosed,
-    StoreFull,
-    StoreInUse,
-    StoreIsKept,
-    StoreNotEmpty,
-    StoreRefused,
-    StoreUnavailable,
-    TaskNotFound,
-    TasksvcError,
-    UnknownWrite,
-    VersionConflict,
-    WriteRefused,
-)
-from tasksvc.domain.ledger import Decision, Ledger, read_set
-from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
-from tasksvc.domain.record import Record
-from tasksvc.domain.rules import (
-    FINGERPRINT_MAX,
-    IDEMPOTENCY_SCOPE_MAX,
-    IDEMPOTENCY_VALUE_MAX,
-    RECORD_KEY_MAX,
-    RECORD_NAMESPACE_MAX,
-    RECORD_VALUE_MAX,
-)
-from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
-from tasksvc.domain.writes import (
-    ANY_VERSION,
-    Commit,
-    CommitResult,
-    CreateTask,
-    DeleteMatching,
-    DeleteRecord,
-    DeleteResult,
-    DeleteTask,
-    Entry,
-    IdempotencyKey,
-    IdempotencyRecord,
-    Precondition,
-    PutRecord,
-    StoreHeader,
-    UpdateTask,
-    Write,
-)
-
 if TYPE_CHECKING:
+    from tasksvc.domain import codec
+    from tasksvc.domain.change import LOG_START, Change, ChangeKind, Position, new_generation
+    from tasksvc.domain.errors import (
+        CommitTooLarge,
+        IdempotencyKeyReused,
+        InvalidStoreURL,
+        InvalidTask,
+        NotSupported,
+        OutcomeUnknown,
+        Overloaded,
+        PositionGone,
+        RecordConflict,
+        RepositoryError,
+        SchemaOutdated,
+        SchemaTooOld,
+        StoreClosed,
+        StoreFull,
+        StoreInUse,
+        StoreIsKept,
+        StoreNotEmpty,
+        StoreRefused,
+        StoreUnavailable,
+        TaskNotFound,
+        TasksvcError,
+        UnknownWrite,
+        VersionConflict,
+        WriteRefused,
+    )
+    from tasksvc.domain.ledger import Decision, Ledger, read_set
+    from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
+    from tasksvc.domain.record import Record
+    from tasksvc.domain.rules import (
+        FINGERPRINT_MAX,
+        IDEMPOTENCY_SCOPE_MAX,
+        IDEMPOTENCY_VALUE_MAX,
+        RECORD_KEY_MAX,
+        RECORD_NAMESPACE_MAX,
+        RECORD_VALUE_MAX,
+    )
+    from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
+    from tasksvc.domain.writes import (
+        ANY_VERSION,
+        Commit,
+        CommitResult,
+        CreateTask,
+        DeleteMatching,
+        DeleteRecord,
+        DeleteResult,
+        DeleteTask,
+        Entry,
+        IdempotencyKey,
+        IdempotencyRecord,
+        Precondition,
+        PutRecord,
+        StoreHeader,
+        UpdateTask,
+        Write,
+    )
     from tasksvc.ports.hookspecs import hookimpl
     from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
     from tasksvc.ports.store_url import StoreURL
@@ -171,25 +235,46 @@ __all__ = [
     "select",
 ]
 
-_WHEN_USED = {
-    "ports.hookspecs": {"hookimpl"},
-    "ports.store": {"Capability", "ChangePage", "Found", "Page", "StoreReader", "TaskRepository", "resolve_position"},
-    "ports.store_url": {"StoreURL"},
-    "stores.batcher": {"Batcher"},
-    "stores.deciding": {"decide_all", "load_results"},
-    "stores.in_memory": {"InMemoryRepository"},
-    "stores.migrations": {"Migrations", "read_migrations"},
-    "stores.pruning": {"Prunable", "prunable"},
-    "stores.single_flight": {"SingleFlight"},
-    "stores.turns": {"in_turns"},
-    "stores.weight": {"commit_weight"},
+_MODULES = {
+    "domain.change": "LOG_START Change ChangeKind Position new_generation",
+    "domain.errors": (
+        "CommitTooLarge IdempotencyKeyReused InvalidStoreURL InvalidTask NotSupported OutcomeUnknown "
+        "Overloaded PositionGone RecordConflict RepositoryError SchemaOutdated SchemaTooOld StoreClosed "
+        "StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused StoreUnavailable TaskNotFound "
+        "TasksvcError UnknownWrite VersionConflict WriteRefused"
+    ),
+    "domain.ledger": "Decision Ledger read_set",
+    "domain.query": "Cursor SortField TaskQuery fitting fold_text select",
+    "domain.record": "Record",
+    "domain.rules": (
+        "FINGERPRINT_MAX IDEMPOTENCY_SCOPE_MAX IDEMPOTENCY_VALUE_MAX RECORD_KEY_MAX RECORD_NAMESPACE_MAX "
+        "RECORD_VALUE_MAX"
+    ),
+    "domain.task": "TASK_BYTES Task TaskDraft Version json_size",
+    "domain.writes": (
+        "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
+        "IdempotencyKey IdempotencyRecord Precondition PutRecord StoreHeader UpdateTask Write"
+    ),
+    "ports.hookspecs": "hookimpl",
+    "ports.store": "Capability ChangePage Found Page StoreReader TaskRepository resolve_position",
+    "ports.store_url": "StoreURL",
+    "stores.batcher": "Batcher",
+    "stores.deciding": "decide_all load_results",
+    "stores.in_memory": "InMemoryRepository",
+    "stores.migrations": "Migrations read_migrations",
+    "stores.pruning": "Prunable prunable",
+    "stores.single_flight": "SingleFlight",
+    "stores.turns": "in_turns",
+    "stores.weight": "commit_weight",
 }
-"""Modules that import asyncio, pluggy or urllib, which take longer than all else here together."""
+"""The names that each module defines.  They are imported when they are used: asyncio, pluggy and urllib take long."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _WHEN_USED.items():
-        if name in names:
-            value = globals()[name] = getattr(import_module(f"tasksvc.{module}"), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "codec":
+        return import_module("tasksvc.domain.codec")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"tasksvc.{_MODULE_OF[name]}"), name)
+    return value

@@ -55,6 +55,11 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
     return given
 
 
+def has_reader(scheme: str) -> bool:
+    """Returns whether the adapter of `scheme` has the hook tasksvc_open_reader.  Raises PluginError."""
+    return bool(_load(scheme, _registrations()).hook.tasksvc_open_reader.get_hookimpls())
+
+
 async def backup(url: str | StoreURL, file: Path) -> None:
     """Copies the store that `url` names to `file`, which is there and empty, and not yet on disk when this returns.
 

@@ -239,6 +239,29 @@ def test_an_adapter_imports_only_itself_its_driver_and_the_plugin_authors_api(mo
     assert ours <= offered, "from tasksvc import ..., and what __all__ has"
 
 
+def test_help_is_short_and_lists_the_plugin_authors_api_by_subject() -> None:
+    help_text = "import tasksvc; help(tasksvc)"
+    done = subprocess.run([sys.executable, "-c", help_text], capture_output=True, text=True, check=True)
+
+    assert len(done.stdout.splitlines()) < 150, "the classes are described one by one, in help(tasksvc.NAME)"
+    described = re.findall(r"\w+", done.stdout.partition("Opening a store")[2].partition("PACKAGE CONTENTS")[0])
+    assert set(tasksvc.__all__) - set(described) == set()
+
+
+def test_the_plugin_authors_api_is_imported_from_where_the_type_checker_finds_it() -> None:
+    typed = {
+        alias.name: node.module
+        for node in ast.walk(TASKSVC["tasksvc"])
+        if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("tasksvc.")
+        for alias in node.names
+    }
+
+    loaded = {name: f"tasksvc.{module}" for name, module in tasksvc._MODULE_OF.items()}
+
+    assert loaded | {"codec": "tasksvc.domain"} == typed
+    assert sorted(typed) == sorted(tasksvc.__all__)
+
+
 @pytest.mark.parametrize("package", [tasksvc, *AUTHOR_PACKAGES])
 def test_the_plugin_authors_api_is_all_there_and_sorted(package: ModuleType) -> None:
     names: list[str] = package.__all__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from tasksvc import Entry, StoreReader
+from tasksvc import Entry, StoreClosed, StoreReader
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.dump import dump
 from tasksvc_postgresql.errors import translating_errors
@@ -21,6 +21,7 @@ class PostgreSQLReader(StoreReader):
 
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
         self._connector, self._name = connector, settings.name
+        self._closed = False
 
     async def dump(self) -> AsyncIterator[Entry]:
         async with self._connected() as connection:
@@ -33,6 +34,7 @@ class PostgreSQLReader(StoreReader):
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
+        self._check_open()
         with translating_errors(self._name):
             connection = await self._connector.connect()
         try:
@@ -41,7 +43,12 @@ class PostgreSQLReader(StoreReader):
             connection.terminate()
 
     async def close(self) -> None:
-        """Does nothing, since each call has a connection of its own."""
+        """Refuses later calls.  Those that run have connections of their own, and go on."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
 
 
 async def open_to_read(settings: Settings) -> PostgreSQLReader:

@@ -21,6 +21,7 @@ from tasksvc import (
     Migrations,
     SchemaOutdated,
     SchemaTooOld,
+    StoreClosed,
     StoreReader,
     StoreRefused,
     StoreUnavailable,
@@ -43,8 +44,10 @@ class SQLiteReader(StoreReader):
 
     def __init__(self, path: str) -> None:
         self._path = path
+        self._closed = False
 
     async def dump(self) -> AsyncIterator[Entry]:
+        self._check_open()
         try:
             async with _connected(self._path) as connection, aclosing(dump.dump(connection)) as entries:
                 async for entry in entries:
@@ -53,6 +56,7 @@ class SQLiteReader(StoreReader):
             raise read_failure(error, self._path) from error
 
     async def check(self) -> Sequence[str]:
+        self._check_open()
         async with _connected(self._path) as connection:
             try:
                 return [*await _damage(connection), *await _schema(connection), *await _labels(connection)]
@@ -60,7 +64,12 @@ class SQLiteReader(StoreReader):
                 return [f"The check breaks off: {error}."]
 
     async def close(self) -> None:
-        """Does nothing, since each call has a connection of its own."""
+        """Refuses later calls.  Those that run have connections of their own, and go on."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
 
 
 async def open_to_read(path: str, *, migrations: Migrations = MIGRATIONS) -> SQLiteReader:

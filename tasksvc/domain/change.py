@@ -19,7 +19,11 @@ class ChangeKind(StrEnum):
 
 
 class Change(NamedTuple):
-    """One entry of the change log."""
+    """One entry of the change log, with the task as it left it; None if it deleted the task.
+
+    In a commit it's also the write of that task: of several changes of one task, the last one counts.  In a dump it's
+    history alone.
+    """
 
     seq: int
     """The number: 1, 2, 3, ... without gaps, in the order of the commits."""

@@ -131,7 +131,11 @@ class _Overlay(Generic[Key, Value]):
 
 
 class Ledger:
-    """The state of a store, as far as it matters for the commits to decide (the decider pattern)."""
+    """The state of a store, as far as it matters for the commits to decide (the decider pattern).
+
+    `generation`, `last_id` (the highest id that was ever given) and `last_seq` (the number of the last change) are the
+    numbers of the store's header; apply() brings them up to date.
+    """
 
     def __init__(
         self,

@@ -53,7 +53,8 @@ class Cursor(NamedTuple):
 class TaskQuery:
     """A filter, all of whose conditions must hold, and an order.
 
-    `before` and `after` are strict, `min` and `max` are not.  Nulls come last in both directions;
+    `labels` must all be there.  `q` is a part of the description; fold_text() is applied to both before they are
+    compared.  `before` and `after` are strict, `min` and `max` are not.  Nulls come last in both directions;
     ties are broken by id, in the direction of the sort.
     """
 

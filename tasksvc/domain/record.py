@@ -8,7 +8,10 @@ from tasksvc.domain.json_object import JSONObject
 
 
 class Record(NamedTuple):
-    """A JSON object under a namespace and a key, such as an API token."""
+    """A JSON object under a namespace and a key, such as an API token.
+
+    Among the entries of a decision, version 0 deletes the record: Record(namespace, key, {}, 0).
+    """
 
     namespace: str
     key: str

@@ -137,15 +137,16 @@ class IdempotencyRecord(NamedTuple):
 
 
 class StoreHeader(NamedTuple):
-    """The numbers and the generation of a store, which come first in a dump."""
+    """The numbers and the generation of a store, which come first in a dump.
+
+    `last_id` is the highest task id that was ever given and `last_seq` the number of the last change, or 0.  Changes up
+    to `pruned_seq` have been pruned.
+    """
 
     generation: str
     last_id: int
-    """The highest task id that was ever given, or 0."""
     last_seq: int
-    """The number of the last change, or 0."""
     pruned_seq: int
-    """Changes up to this number have been pruned."""
 
 
 Entry = StoreHeader | Task | Record | IdempotencyRecord | Change

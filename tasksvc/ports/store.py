@@ -1,13 +1,6 @@
 """TaskRepository: the contract between the service and a store.
 
-The docstrings are the contract, and `tasksvc.testing` checks it.  Four rules hold for all methods:
-
-* A write is atomic whatever cancels it: completely there or not at all, and never in another's
-  transaction.  When it returns it is on disk (a scratch store is exempt).
-* A read sees every write that was acknowledged before the read was called.
-* A read that is cancelled ends in the store too, soon: what it held there is free for others.
-* What goes wrong in the store comes out as a StoreUnavailable or one of its kinds, never as an
-  error of the driver.
+The docstrings are the contract, and `tasksvc.testing` checks it.
 """
 
 from __future__ import annotations
@@ -106,7 +99,14 @@ class TaskRepository(StoreReader):
     """A store of tasks, opened by the hook `tasksvc_open_store` of an adapter.
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
-    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.
+    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Four rules hold for all
+    methods:
+
+    * A write is atomic wherever its caller is cancelled: all of it or nothing, and never in the transaction of
+      another call.  When it returns, it is on disk (a scratch store is exempt).
+    * A read sees every write that was acknowledged before the read was called.
+    * A read that is cancelled ends in the store too, soon: what it held there is free for others.
+    * An error of the store is raised as a StoreUnavailable or one of its subclasses, never as an error of the driver.
 
     A store has a generation: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied
     or restored, and by renew().  Another process may do that at any time, so the generation is never given apart:
@@ -224,8 +224,9 @@ class TaskRepository(StoreReader):
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
         """Fills an empty store with a dump, all or nothing, and gives it a new generation.
 
-        Ids, versions, times, idempotency keys and the numbers of the log are as in the dump.  Raises
-        StoreNotEmpty.
+        Ids, versions, times, idempotency keys and the numbers of the log are as in the dump.  A Change is written to
+        the log alone, since tasks come as such.  `entries` can be read once.  Raises StoreNotEmpty if there is a task,
+        a record, an idempotency key or a change, or if an id or a number of a change was ever given.
         """
         raise NotSupported(f"{type(self).__name__} cannot be restored.")
 

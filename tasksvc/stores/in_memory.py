@@ -100,7 +100,11 @@ class InMemoryRepository(TaskRepository):
 
     @property
     def header(self) -> StoreHeader:
-        """The header, which a new store persists before anything else."""
+        """The header, which a new store persists before anything else.
+
+        It needn't be persisted again with each commit, since replay() takes the numbers of what it's given after the
+        header.  persist_pruned() gets the one that replaces it.
+        """
         ledger = self._ledger
         return StoreHeader(ledger.generation, ledger.last_id, ledger.last_seq, ledger.last_seq - len(self._log))
 

@@ -1,18 +1,38 @@
-"""The hooks for backups, if the adapter has them."""
+"""The hooks tasksvc_open_reader, tasksvc_backup and tasksvc_recognize_backup, if the adapter has them."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tasksvc import Capability, CreateTask, DeleteTask, Entry, NotSupported, PutRecord, StoreHeader, UpdateTask
-from tasksvc.plugins import backup, open_reader, recognizes_backup
+from tasksvc import (
+    Capability,
+    Change,
+    CreateTask,
+    DeleteTask,
+    Entry,
+    IdempotencyKey,
+    NotSupported,
+    PutRecord,
+    StoreClosed,
+    StoreHeader,
+    StoreReader,
+    StoreRefused,
+    Task,
+    TaskQuery,
+    UpdateTask,
+)
+from tasksvc.plugins import backup, has_reader, open_reader, open_repository, recognizes_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.testing.dumping import dumped, without_generation
-from tasksvc.testing.samples import FULL, varied
-from tasksvc.testing.store import Store, StoreUnderTest, on_store
+from tasksvc.testing.samples import FULL, NOW, varied
+from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
+
+KEY = IdempotencyKey("s", "key", "f")
 
 FOREIGN = (
     b"",
@@ -38,12 +58,113 @@ async def _backed_up(store: Store) -> Path:
     return file
 
 
+def _url_of(store: Store, file: Path) -> str:
+    """Returns the URL under which the backup in `file` is opened."""
+    return f"{store.scheme}:///{quote(str(file))}"
+
+
 async def _entries(url: str) -> list[Entry]:
     reader = await open_reader(url)
     try:
         return [entry async for entry in reader.dump()]
     finally:
         await reader.close()
+
+
+async def _reader(store: Store, url: str | None = None) -> StoreReader:
+    """Returns a reader of `store`, or of `url`. Skips the test if the adapter has none of its own."""
+    if not has_reader(store.scheme):
+        pytest.skip(f"The adapter for {store.scheme}: has no tasksvc_open_reader: its stores are opened to be read.")
+    return await open_reader(url or store.url)
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Returns the contents of the files in a folder, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+async def _write_until(over: asyncio.Event, store: Store, number: int) -> None:
+    """Creates and deletes tasks, as long as something else reads."""
+    while not over.is_set():
+        task = await store.add(f"new {number}")
+        await store.commit(UpdateTask(number, {"metadata": {"by": task.id}}), DeleteTask(task.id))
+
+
+def _is_of_one_moment(entries: Sequence[Entry]) -> None:
+    """Checks that header, tasks and log of a dump belong together."""
+    header = entries[0]
+    assert isinstance(header, StoreHeader), "the header comes first"
+    log = [entry for entry in entries if isinstance(entry, Change)]
+    tasks = {entry.id: entry for entry in entries if isinstance(entry, Task)}
+    assert [change.seq for change in log] == list(range(1, header.last_seq + 1)), "header and log are of one moment"
+    assert replayed(log) == tasks, "tasks and log are of one moment"
+
+
+class ReadersContract(StoreUnderTest):
+    """Tests of tasksvc_open_reader, which opens a store to be read."""
+
+    @on_store(Capability.DURABLE, Capability.DUMP)
+    async def test_a_reader_gives_what_the_store_holds_while_it_is_served(self, store: Store) -> None:
+        await store.add_all(varied(30))
+        await store.commit(UpdateTask(1, {"done": True}), DeleteTask(2), idempotency_key=KEY)
+        if Capability.RECORDS in store.repository.capabilities:
+            await store.commit(PutRecord("space", "name", {"n": 1}))
+
+        reader = await _reader(store)
+        found = [entry async for entry in reader.dump()]
+        problems = await reader.check()
+        await asyncio.gather(reader.close(), reader.close())
+
+        expected = await dumped(store)
+        assert found[0] == expected[0], "a reader gives the header of the store, with its generation"
+        assert without_generation(found) == without_generation(expected), "a reader gives all that the store holds"
+        assert list(problems) == [], "check() finds nothing wrong with a sound store"
+        await raised(StoreClosed, anext(reader.dump()), "dump() of a reader after close()")
+
+    @on_store(Capability.DURABLE, Capability.DUMP)
+    async def test_a_reader_beside_writers_sees_one_moment(self, store: Store) -> None:
+        await store.add_all(varied(20))
+        reader = await _reader(store)
+        over = asyncio.Event()
+        writers = [asyncio.ensure_future(_write_until(over, store, number)) for number in (1, 2, 3)]
+
+        for _ in range(3):
+            entries = []
+            async for entry in reader.dump():
+                entries.append(entry)
+                await asyncio.sleep(0)  # lets the writers write
+            _is_of_one_moment(entries)
+
+        over.set()
+        await asyncio.gather(*writers)
+        await reader.close()
+
+    @on_store(Capability.DURABLE)
+    async def test_a_reader_changes_nothing(self, store: Store) -> None:
+        await store.add_all(varied(3))
+        generation = await store.generation()
+        await store.close()
+        before = _contents(store.folder)
+
+        reader = await _reader(store)
+        assert len([entry async for entry in reader.dump()]) == 1 + 3 + 3, "a reader gives what is there"
+        await reader.check()
+        await reader.close()
+
+        after = _contents(store.folder)  # with files that some databases need beside theirs while they read
+        assert {path: after.get(path) for path in before} == before, "a reader changes no file"
+        await store.reopen()
+        assert await store.generation() == generation, "the store is as it was"
+        await store.check()
+
+    @on_store(Capability.DURABLE)
+    async def test_a_reader_of_no_store_is_refused_and_makes_none(self, store: Store) -> None:
+        url = store.url_of_another()
+
+        for _ in range(2):
+            await raised(StoreRefused, _reader(store, url), "reading a store that doesn't exist")
+
+        assert _contents(store.folder_of_another) == {}, "a reader makes no store"
 
 
 class BackupsContract(StoreUnderTest):
@@ -60,10 +181,50 @@ class BackupsContract(StoreUnderTest):
         file = await _backed_up(store)
         await store.add("later")
 
-        found = await _entries(f"{store.scheme}:///{quote(str(file))}")
+        found = await _entries(_url_of(store, file))
         assert without_generation(found) == without_generation(expected), "a backup holds all of one moment"
         assert isinstance(found[0], StoreHeader)
         assert found[0].generation != await store.generation(), "a backup has a generation of its own"
+
+    @on_store(Capability.DURABLE, Capability.DUMP)
+    async def test_a_backup_beside_writers_is_of_one_moment(self, store: Store) -> None:
+        await store.add_all(varied(20))
+        over = asyncio.Event()
+        writers = [asyncio.ensure_future(_write_until(over, store, number)) for number in (1, 2, 3)]
+        try:
+            files = [await _backed_up(store) for _ in range(3)]
+        finally:
+            over.set()
+            await asyncio.gather(*writers)
+
+        for file in files:
+            _is_of_one_moment(await _entries(_url_of(store, file)))
+
+    @on_store(Capability.DURABLE)
+    async def test_a_backup_is_opened_and_served(self, store: Store) -> None:
+        tasks = await store.add_all(varied(3))
+        file = await _backed_up(store)
+        await store.add("later")
+
+        served = await open_repository(_url_of(store, file))
+        try:
+            page = await served.find(TaskQuery(), limit=10)
+            committed = await served.commit([CreateTask(FULL)], at=NOW)
+        finally:
+            await served.close()
+
+        assert list(page.tasks) == tasks, "a backup is a store with the same tasks"
+        assert committed.position == (page.position.generation, 4), "which goes on where it ended"
+        assert len(await store.listed()) == 4, "and is apart from the store"
+
+    @on_store(Capability.DURABLE)
+    async def test_no_store_is_not_backed_up(self, store: Store) -> None:
+        await _backed_up(store)  # or the test is skipped
+        url, file = store.url_of_another(), store.atomic_write()
+
+        await raised(StoreRefused, backup(url, file), "backing up a store that doesn't exist")
+
+        assert _contents(store.folder_of_another) == {}, "a backup makes no store"
 
     @on_store(Capability.DURABLE)
     async def test_a_backup_is_recognized_and_no_other_file_is(self, store: Store) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tasksvc.testing.backups import BackupsContract
+from tasksvc.testing.backups import BackupsContract, ReadersContract
 from tasksvc.testing.cancellation import CancellationContract
 from tasksvc.testing.change_log import ChangeLogContract
 from tasksvc.testing.connections import ConnectionsContract
 from tasksvc.testing.dumping import DumpingContract
 from tasksvc.testing.lifecycle import LifecycleContract
+from tasksvc.testing.limits import LimitsContract
 from tasksvc.testing.pruning import PruningContract
 from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
@@ -22,12 +23,14 @@ from tasksvc.testing.writing import WritingContract
 class TaskRepositoryContract(
     WritingContract,
     ValuesContract,
+    LimitsContract,
     ReadingContract,
     ChangeLogContract,
     RetriesContract,
     RecordsContract,
     PruningContract,
     DumpingContract,
+    ReadersContract,
     BackupsContract,
     LifecycleContract,
     ConnectionsContract,

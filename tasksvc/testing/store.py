@@ -93,6 +93,8 @@ class Store:
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         self._under_test, self._folder = under_test, folder
         self._closing = AsyncExitStack()
+        self.folder_of_another = folder
+        """The folder of the last URL that url_of_another() returned."""
         self._others = 0
         self._repository: TaskRepository | None = None
 
@@ -170,11 +172,16 @@ class Store:
             found += [f"{name}: {stat.S_IMODE(mode):o}" for name, mode in modes.items() if mode & 0o077]
         return found
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the store."""
+        return self._folder
+
     def url_of_another(self) -> str:
         """Returns the URL of another store, which was never opened."""
-        folder = self._folder_of_another()
-        folder.mkdir()
-        return self._under_test.store_url(folder)
+        self.folder_of_another = self._folder_of_another()
+        self.folder_of_another.mkdir()
+        return self._under_test.store_url(self.folder_of_another)
 
     async def another(self) -> Store:
         """Returns another store, open and empty, which is closed with this one."""

@@ -11,15 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
+    Change,
     CommitResult,
     CreateTask,
+    DeleteRecord,
+    DeleteTask,
     Entry,
     IdempotencyKey,
+    IdempotencyRecord,
     InMemoryRepository,
     Prunable,
     PutRecord,
+    Record,
     StoreHeader,
     StoreUnavailable,
+    Task,
     TaskDraft,
     UpdateTask,
     prunable,
@@ -78,6 +84,41 @@ class Journal(InMemoryRepository):
             raise StoreUnavailable("The disk fails.")
 
 
+class Rows(InMemoryRepository):
+    """Keeps a row for each entry, as a database does, and the header as the last pruning left it."""
+
+    def __init__(self, rows: dict[object, Entry]) -> None:
+        super().__init__()
+        self.rows = rows
+        if not rows:
+            rows[StoreHeader] = self.header
+        kinds = (StoreHeader, Task, Record, IdempotencyRecord, Change)
+        for kind in kinds:
+            self.replay([entry for entry in rows.values() if isinstance(entry, kind)])
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entry in (entry for entries in commits for entry in entries):
+            match entry:
+                case Change(seq, _, _, task_id, None):
+                    self.rows[Change, seq] = entry
+                    self.rows.pop((Task, task_id), None)
+                case Change(seq, _, _, task_id, task) if task is not None:
+                    self.rows |= {(Change, seq): entry, (Task, task_id): task}
+                case Record(namespace, key, _, 0):
+                    self.rows.pop((Record, namespace, key), None)
+                case Record(namespace, key):
+                    self.rows[Record, namespace, key] = entry
+                case IdempotencyRecord(key):
+                    self.rows[IdempotencyRecord, key.scope, key.value] = entry
+
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        for seq in range(self.header.pruned_seq + 1, header.pruned_seq + 1):
+            del self.rows[Change, seq]
+        for key in keys:
+            del self.rows[IdempotencyRecord, key.scope, key.value]
+        self.rows[StoreHeader] = header
+
+
 async def entries_of(repository: InMemoryRepository) -> list[Entry]:
     return [entry async for entry in repository.dump()]
 
@@ -116,6 +157,21 @@ async def test_the_oldest_keys_go_first_and_the_rest_at_the_next_call() -> None:
 
     assert store.calls == ["3 ['k4', 'k3', 'k2']", "5 ['k1']"]
     assert more == [True, False]
+
+
+async def test_a_store_with_rows_deletes_those_that_are_pruned() -> None:
+    store = Rows({})
+    await store.commit([CreateTask(MILK), CreateTask(MILK), PutRecord("a", "b", {}), PutRecord("a", "c", {})], at=NOW)
+    await store.commit([DeleteTask(2), DeleteRecord("a", "b")], at=NOW, idempotency_key=IdempotencyKey("", "k", "f"))
+    await store.commit([UpdateTask(1, {"done": True})], at=NOW + timedelta(1))
+
+    await store.prune(log_before=NOW + timedelta(1), max_changes=100, keys_before=NOW + timedelta(1), limit=100)
+    again = Rows(store.rows)
+    await again.commit([CreateTask(MILK)], at=NOW + timedelta(1))
+
+    assert list(store.rows) == [StoreHeader, (Task, 1), (Record, "a", "c"), (Change, 4), (Change, 5), (Task, 3)]
+    assert again.header == StoreHeader(store.header.generation, 3, 5, 3)
+    assert await entries_of(Rows(again.rows)) == await entries_of(again)
 
 
 async def test_where_nothing_is_due_nothing_is_persisted() -> None:
