@@ -59,10 +59,12 @@ Ready-made parts
     InMemoryRepository       a whole store in memory; override persist() and persist_pruned() to keep it on disk
     Batcher, commit_weight   calls that wait share one transaction, up to a weight
     SingleFlight             equal reads that wait share one call
+    Broadcast                wakes all who wait for a change
     in_turns, load_results   decode much without blocking the event loop
     prunable, Prunable       which changes are due to be pruned
     read_migrations          the numbered SQL files of a schema, as Migrations
     codec                    JSON for everything that a store holds
+    tasksvc.network          a package of its own for stores on a server: pools, attempts, deadlines, unknown outcomes
 
 Limits
     IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in characters
@@ -135,6 +137,7 @@ if TYPE_CHECKING:
     from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
     from tasksvc.ports.store_url import StoreURL
     from tasksvc.stores.batcher import Batcher
+    from tasksvc.stores.broadcast import Broadcast
     from tasksvc.stores.deciding import decide_all, load_results
     from tasksvc.stores.in_memory import InMemoryRepository
     from tasksvc.stores.migrations import Migrations, read_migrations
@@ -156,6 +159,7 @@ __all__ = [
     "RECORD_VALUE_MAX",
     "TASK_BYTES",
     "Batcher",
+    "Broadcast",
     "Capability",
     "Change",
     "ChangeKind",
@@ -259,6 +263,7 @@ _MODULES = {
     "ports.store": "Capability ChangePage Found Page StoreReader TaskRepository resolve_position",
     "ports.store_url": "StoreURL",
     "stores.batcher": "Batcher",
+    "stores.broadcast": "Broadcast",
     "stores.deciding": "decide_all load_results",
     "stores.in_memory": "InMemoryRepository",
     "stores.migrations": "Migrations read_migrations",

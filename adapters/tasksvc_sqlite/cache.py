@@ -6,12 +6,11 @@ readers may see it from then on, and after.  In between it neither returns nor t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable, Iterable, Mapping
 from sys import getsizeof
 from typing import Final
 
-from tasksvc import Found, Ledger, Page, Position, StoreHeader, Task, codec
+from tasksvc import Broadcast, Found, Ledger, Page, Position, StoreHeader, Task, codec
 
 _TASKS_BYTES: Final = 8 * 2**20
 """The most bytes of tasks in each of the two generations."""
@@ -29,8 +28,8 @@ class StoreCache:
         self.generation, self.last_id, self.last_seq, _ = header
         self.tasks = TaskCache()
         self.pages = PageCache()
-        self.changed = asyncio.Event()
-        """An event that the next commit sets and replaces."""
+        self.changed = Broadcast()
+        """Notifies of each commit."""
 
     @property
     def position(self) -> Position:
@@ -47,7 +46,7 @@ class StoreCache:
         self.last_id, self.last_seq = ledger.last_id, ledger.last_seq
         self.tasks.end_commit([Found(task, self.generation) for task in tasks.values() if task is not None])
         self.pages.end_commit()
-        self.wake()
+        self.changed.notify()
 
     def abort_commit(self) -> None:
         """Takes note that the commit wasn't written, as far as is known."""
@@ -62,12 +61,7 @@ class StoreCache:
         """Takes in the header of the store after a restore, which may have failed."""
         self.generation, self.last_id, self.last_seq, _ = header
         self.abort_commit()
-        self.wake()
-
-    def wake(self) -> None:
-        """Wakes those who wait for a change."""
-        self.changed.set()
-        self.changed = asyncio.Event()
+        self.changed.notify()
 
 
 class TaskCache:

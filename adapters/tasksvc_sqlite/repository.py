@@ -95,9 +95,7 @@ class SQLiteRepository(TaskRepository):
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         self._reads.check_open()
         if since.seq >= self._cache.last_seq:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout):
-                    await self._cache.changed.wait()
+            await self._cache.changed.wait(timeout)
 
     async def record(self, namespace: str, key: str) -> Record | None:
         return await self._reads.record(namespace, key)
@@ -176,7 +174,7 @@ class SQLiteRepository(TaskRepository):
             await self._commits.close()
             await self._writer.close()
             await self._reads.close()
-            self._cache.wake()
+            self._cache.changed.notify()
             for connection in tuple(self._dumping):
                 await connection.close()
 

@@ -7,7 +7,6 @@ log of its own and `persist_pruned()` to shorten it, and replays that log when i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from heapq import nsmallest
@@ -23,6 +22,7 @@ from tasksvc.domain.task import Task, json_size
 from tasksvc.domain.writes import Commit, CommitResult, Entry, IdempotencyKey, IdempotencyRecord, StoreHeader, Write
 from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, resolve_position
 from tasksvc.stores.batcher import Batcher
+from tasksvc.stores.broadcast import Broadcast
 from tasksvc.stores.deciding import decide
 from tasksvc.stores.pruning import prunable
 from tasksvc.stores.turns import Turns
@@ -56,7 +56,7 @@ class InMemoryRepository(TaskRepository):
             new_generation(), tasks=self._tasks, idempotency_records=self._idempotency_records, records=self._records
         )
         self._log: list[Change] = []
-        self._changed = asyncio.Event()
+        self._changed = Broadcast()
         self._group: Batcher[_Writing | _Pruning, Any] = Batcher(
             self._run, weight=lambda unit: commit_weight(unit) if isinstance(unit, Commit) else 0
         )
@@ -154,12 +154,8 @@ class InMemoryRepository(TaskRepository):
             await self.persist(made)
             for entries in made:
                 self.replay(entries)
-            self._wake()
+            self._changed.notify()
         return outcomes
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
 
     async def get(self, task_id: int) -> Found:
         self._check_open()
@@ -196,8 +192,7 @@ class InMemoryRepository(TaskRepository):
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         if since == self._ledger.position:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout)
+            await self._changed.wait(timeout)
 
     async def record(self, namespace: str, key: str) -> Record | None:
         self._check_has(Capability.RECORDS)
@@ -256,7 +251,7 @@ class InMemoryRepository(TaskRepository):
     async def close(self) -> None:
         await self._group.close()
         self._closed = True
-        self._wake()  # so that readers that wait learn of it
+        self._changed.notify()  # so that readers that wait learn of it
 
     def _check_open(self) -> None:
         if self._closed:
