@@ -1,0 +1,209 @@
+"""Stores that several processes may have open, with one fault each, and the test of the kit that must fail on it."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tasksvc import (
+    Capability,
+    Entry,
+    Found,
+    IdempotencyKey,
+    IdempotencyRecord,
+    InMemoryRepository,
+    Position,
+    StoreClosed,
+    StoreHeader,
+    StoreURL,
+    TaskRepository,
+    codec,
+    hookimpl,
+)
+
+RETRY_SECONDS = 0.001
+"""Seconds between two attempts to get the lock, and between two looks for changes of others."""
+
+
+class SharedStore(InMemoryRepository):
+    """Keeps a file with one line for each commit. Writers take turns, and all read what others have appended."""
+
+    capabilities = InMemoryRepository.capabilities | {Capability.SHARED}
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = Path(path) / "log"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._end = 0
+        """Bytes of the file that this repository has replayed."""
+
+    @classmethod
+    async def open(cls, path: str) -> SharedStore:
+        store = cls(path)
+        async with store.turn():
+            if not os.fstat(store._descriptor).st_size:
+                store.append([[store.header]])
+                store._end = 0
+            store.catch_up()
+        return store
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Locks the file against other writers."""
+        lock = os.open(self._path, os.O_RDWR)
+        try:
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    await asyncio.sleep(RETRY_SECONDS)
+            yield
+        finally:
+            os.close(lock)
+
+    def append(self, commits: Sequence[Sequence[Entry]], *, in_place: bool = False) -> None:
+        """Appends a line for each commit; with `in_place` it stands for all lines before it."""
+        lines = [[in_place, *map(codec.entry_to_json, entries)] for entries in commits]
+        os.write(self._descriptor, b"".join(codec.dumps(line) + b"\n" for line in lines))
+        self._end = os.fstat(self._descriptor).st_size
+
+    def catch_up(self) -> None:
+        """Replays what others have appended, whole lines only."""
+        new = os.pread(self._descriptor, os.fstat(self._descriptor).st_size - self._end, self._end)
+        new = new[: new.rfind(b"\n") + 1]
+        self._end += len(new)
+        for line in new.splitlines():
+            in_place, *entries = codec.loads(line)
+            if in_place:
+                for held in (self._tasks, self._records, self._idempotency_records, self._log):
+                    held.clear()
+            self.replay_others(map(codec.entry_from_json, entries))
+
+    def replay_others(self, entries: Any) -> None:
+        """Applies what another repository has appended."""
+        self.replay(entries)
+
+    async def _run(self, units: Any) -> Any:
+        async with self.turn():
+            self.catch_up()
+            return await super()._run(units)
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await asyncio.sleep(0)
+        self.append(commits)
+
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        self.append([self.left_by_pruning(header, keys)], in_place=True)
+
+    def _check_open(self) -> None:
+        super()._check_open()
+        self.catch_up()  # every read comes by here
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        while not self._closed and asyncio.get_running_loop().time() < end:
+            self.catch_up()
+            if self._ledger.position != since:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def close(self) -> None:
+        await super().close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class SharedViolation(SharedStore):
+    caught_by: ClassVar[str]
+
+
+class LocksNothing(SharedViolation):
+    caught_by = "test_writers_of_several_processes_write_one_log"
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        yield
+
+
+class IsDeafToOthers(SharedViolation):
+    caught_by = "test_a_change_wakes_readers_in_all_processes"
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        await InMemoryRepository.wait_for_change(self, since, timeout=timeout)
+
+
+class ReadsItsOwnMemory(SharedViolation):
+    caught_by = "test_each_process_reads_what_another_acknowledged"
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed("The store is closed.")
+
+
+class TrustsItsGeneration(SharedViolation):
+    """Gives tasks with the generation that the store had when it was opened."""
+
+    caught_by = "test_a_store_that_one_process_restores_has_a_new_generation_in_all"
+
+    async def get(self, task_id: int) -> Found:
+        if not hasattr(self, "_born"):
+            self._born = self._ledger.generation
+        return Found((await super().get(task_id)).task, self._born)
+
+
+class RenewsForItself(SharedViolation):
+    caught_by = "test_a_store_that_one_process_renews_has_a_new_generation_in_all"
+
+    async def renew(self) -> None:
+        self.replay([self.header._replace(generation="another")])
+
+
+class ForgetsTheKeysOfOthers(SharedViolation):
+    caught_by = "test_an_idempotency_key_is_used_once_in_all_processes"
+
+    def replay_others(self, entries: Any) -> None:
+        self.replay(entry for entry in entries if not isinstance(entry, IdempotencyRecord))
+
+
+class WritesInTurns(SharedViolation):
+    """Appends a line for each entry, and acknowledges when all are there."""
+
+    caught_by = "test_a_process_that_is_killed_leaves_whole_commits"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entries in commits:
+            for number, entry in enumerate(entries):
+                if number:
+                    await asyncio.sleep(RETRY_SECONDS)
+                self.append([[entry]])
+
+
+class PrunesForItself(SharedViolation):
+    caught_by = "test_a_reader_beside_a_prune_of_another_process_misses_nothing"
+
+    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        """Leaves the file as it is."""
+
+
+SHARED_MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
+
+
+def install(site: Path) -> None:
+    """Installs this module as the adapter of shared: stores for a Python that finds the folder `site`."""
+    metadata = site / "shared_mutants-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shared-mutants\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nshared = shared_mutants\n")
+
+
+@hookimpl
+async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
+    store: type[SharedStore] = globals()[url.netloc]
+    return await store.open(url.path)
