@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import fcntl
 import json
+import os
 import unicodedata
 from collections.abc import AsyncIterable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from tasksvc import (
     Change,
@@ -25,6 +27,7 @@ from tasksvc import (
     IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
+    OutcomeUnknown,
     Page,
     Position,
     Precondition,
@@ -33,6 +36,8 @@ from tasksvc import (
     RepositoryError,
     SortField,
     StoreHeader,
+    StoreInUse,
+    StoreReader,
     StoreRefused,
     StoreUnavailable,
     StoreURL,
@@ -55,6 +60,8 @@ DISKS: dict[str, list[list[Entry]]] = {}
 """What was persisted, by the path in the URL of the store."""
 MAGIC = b"broken "
 """What the file of a backup begins with, before the name of its class."""
+TIME_LIMIT = 0.05
+"""Seconds after which a call of a store that hangs gives up."""
 _opened: type[HealthyStore]
 """The class of the store that was opened last, whose hooks the adapter has."""
 
@@ -65,6 +72,8 @@ class HealthyStore(InMemoryRepository):
     def __init__(self, disk: list[list[Entry]]) -> None:
         super().__init__()
         self.disk, self.driver_fails = disk, False
+        self.loses_answers = self.hangs = self.is_cut_off = self.is_stopped = False
+        self.lock: int | None = None
         if not disk:
             disk.append([self.header])
         for entries in disk:
@@ -74,10 +83,43 @@ class HealthyStore(InMemoryRepository):
     def open(cls, path: str, *, scratch: bool) -> HealthyStore:
         if scratch and path in DISKS:
             raise StoreRefused(f"{path} holds tasks that are kept.")
-        return cls([] if scratch else DISKS.setdefault(path, []))
+        if scratch:
+            return cls([])
+        lock = cls.locked(path)
+        store = cls(DISKS.setdefault(path, []))
+        store.lock = lock
+        return store
+
+    @staticmethod
+    def locked(path: str) -> int | None:
+        """Locks a store against other processes."""
+        lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise StoreInUse(f"{path} is in use.") from None
+        return lock
+
+    async def close(self) -> None:
+        await super().close()
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
+    @classmethod
+    def read(cls, path: str) -> StoreReader:
+        if path not in DISKS:
+            raise StoreRefused(f"There is no store in {path}.")
+        reader = InMemoryRepository()
+        for entries in DISKS[path]:
+            reader.replay(entries)
+        return reader
 
     @classmethod
     def backup(cls, path: str, file: Path) -> None:
+        if path not in DISKS:
+            raise StoreRefused(f"There is no store in {path}.")
         file.write_bytes(MAGIC + cls.__name__.encode())
         repository = cls(DISKS[path])
         DISKS[str(file)] = [*DISKS[path], [repository.header._replace(generation="anew")]]
@@ -88,9 +130,55 @@ class HealthyStore(InMemoryRepository):
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
         await asyncio.sleep(0)
+        await self.reach()
         if self.driver_fails:
             raise StoreUnavailable("The driver fails.")
+        if self.is_stopped:
+            raise StoreUnavailable("The outcome of a commit is unknown. Open the store again.")
+        self.append(commits)
+        if self.loses_answers:
+            self.is_stopped = True  # since the memory may not be what is on the disk
+            raise self.lost()
+
+    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
         self.disk.extend(list(entries) for entries in commits)
+
+    def lost(self) -> StoreUnavailable:
+        """Returns the error of a commit whose answer was lost."""
+        return OutcomeUnknown("The driver was cut off.")
+
+    async def reach(self) -> None:
+        """Makes each call wait for the store, if it hangs, and connects again where the connection broke."""
+        self.is_cut_off = False
+        if self.hangs:
+            await asyncio.sleep(TIME_LIMIT)
+            raise StoreUnavailable("The store doesn't answer.")
+
+    async def get(self, task_id: int) -> Found:
+        await self.reach()
+        return await super().get(task_id)
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        await self.reach()
+        return await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+
+    async def count(self, query: TaskQuery) -> int:
+        await self.reach()
+        return await super().count(query)
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        await self.reach()
+        return await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+
+    async def record(self, namespace: str, key: str) -> Record | None:
+        await self.reach()
+        return await super().record(namespace, key)
+
+    async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
+        await self.reach()
+        return await super().records(namespace, after=after, limit=limit)
 
     async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
         if self.driver_fails:
@@ -1114,6 +1202,284 @@ class TakesWhatDoesNotMatch(ContractViolation):
         return await super().commit(loose, at=at, idempotency_key=idempotency_key)
 
 
+# ---------------------------------------------------------------- limits
+
+
+class CutsNames(ContractViolation):
+    """The base of mutants whose columns are too short."""
+
+    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key and self.cut(idempotency_key))
+
+
+class CutsScopes(CutsNames):
+    caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
+
+    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key._replace(scope=key.scope[:32])
+
+
+class CutsKeys(CutsNames):
+    caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
+
+    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key._replace(value=key.value.encode()[:255].decode(errors="ignore"))
+
+
+class CutsFingerprints(CutsNames):
+    caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
+
+    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key._replace(fingerprint=key.fingerprint[:32])
+
+
+class CutsNamesOfRecords(ContractViolation):
+    caught_by = "test_the_longest_names_of_records_are_kept_apart"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        cut = [write._replace(key=write.key[:40]) if isinstance(write, PutRecord) else write for write in writes]
+        return await super().commit(cut, at=at, idempotency_key=idempotency_key)
+
+
+class HasSmallColumns(ContractViolation):
+    """Takes values of records of at most 65,535 bytes."""
+
+    caught_by = "test_the_largest_record_is_kept"
+
+    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entries in commits:
+            if any(isinstance(entry, Record) and len(codec.dumps(entry.value)) >= 2**16 for entry in entries):
+                raise StoreUnavailable("Data too long for column 'value'.")
+        super().append(commits)
+
+
+class SendsOneStatement(ContractViolation):
+    """Sends all entries of a commit in one statement to a server that takes 16 MiB, where each quote is escaped."""
+
+    caught_by = "test_the_largest_commits_are_kept"
+
+    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+        for entries in commits:
+            if sum(len(json.dumps(codec.dumps(codec.entry_to_json(each)).decode())) for each in entries) > 2**24:
+                raise StoreUnavailable("Got a packet bigger than 'max_allowed_packet' bytes.")
+        super().append(commits)
+
+
+class TakesSomeWrites(ContractViolation):
+    """Takes no more writes than a statement may have parameters."""
+
+    caught_by = "test_a_commit_of_the_most_writes_is_kept"
+
+    async def commit(
+        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+    ) -> CommitResult:
+        if len(writes) > 999:
+            raise StoreUnavailable("too many SQL variables")
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+class TakesThePositionFromMemory(ContractViolation):
+    caught_by = "test_a_page_has_the_position_of_its_own_snapshot"
+
+    async def find(
+        self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
+    ) -> Page:
+        page = await super().find(query, after=after, limit=limit, max_bytes=max_bytes)
+        await asyncio.sleep(0)
+        return page._replace(position=self._ledger.position)
+
+
+# ---------------------------------------------------------------- the way to the store
+
+
+class SaysThatALostCommitIsAbsent(ContractViolation):
+    caught_by = "test_a_commit_whose_answer_is_lost_is_of_unknown_outcome"
+
+    def lost(self) -> StoreUnavailable:
+        return StoreUnavailable("The driver was cut off. Nothing was written.")
+
+
+class SaysThatALostRecordIsAbsent(SaysThatALostCommitIsAbsent):
+    caught_by = "test_a_record_whose_answer_is_lost_is_of_unknown_outcome"
+
+
+class SaysThatALostRestoreIsAbsent(SaysThatALostCommitIsAbsent):
+    caught_by = "test_a_restore_whose_answer_is_lost_is_whole_or_absent"
+
+
+class ForgetsTheKeyOfALostCommit(ContractViolation):
+    caught_by = "test_a_commit_whose_answer_is_lost_is_repeated_with_its_key"
+
+    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+        if self.loses_answers:
+            commits = [[each for each in entries if not isinstance(each, IdempotencyRecord)] for entries in commits]
+        super().append(commits)
+
+
+class WritesHalfOfLostCommits(ContractViolation):
+    caught_by = "test_commits_at_once_whose_answers_are_lost_are_whole_and_done_once"
+
+    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+        super().append([entries[:1] for entries in commits] if self.loses_answers else commits)
+
+
+class GivesUpOnABrokenConnection(ContractViolation):
+    caught_by = "test_connections_that_broke_are_replaced_for_reads"
+
+    async def reach(self) -> None:
+        if self.is_cut_off:
+            self.is_cut_off = False
+            raise StoreUnavailable("server closed the connection unexpectedly")
+        await super().reach()
+
+
+class FearsForCommitsOnABrokenConnection(ContractViolation):
+    caught_by = "test_connections_that_broke_are_replaced_for_writes"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        if self.is_cut_off:
+            self.is_cut_off = False
+            raise OutcomeUnknown("server closed the connection unexpectedly")
+        await super().persist(commits)
+
+
+class HearsNothingOnABrokenConnection(ContractViolation):
+    caught_by = "test_a_reader_that_waits_is_woken_though_connections_broke"
+
+    is_deaf = False
+
+    async def reach(self) -> None:
+        self.is_deaf |= self.is_cut_off
+        await super().reach()
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        while (self.is_deaf or self._ledger.position == since) and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(0.01)
+
+
+class WaitsForEver(ContractViolation):
+    """The base of mutants without a time limit."""
+
+    async def reach(self) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        await super().reach()
+
+
+class ReadsForEver(WaitsForEver):
+    caught_by = "test_reads_of_a_store_that_hangs_end_by_themselves"
+
+
+class WritesForEver(WaitsForEver):
+    caught_by = "test_writes_to_a_store_that_hangs_end_by_themselves"
+
+
+# ---------------------------------------------------------------- processes and readers
+
+
+class LocksNothing(ContractViolation):
+    caught_by = "test_a_store_that_is_not_shared_is_opened_by_one_process"
+
+    @staticmethod
+    def locked(path: str) -> int | None:
+        return None
+
+
+class ReadsNoKeys(ContractViolation):
+    caught_by = "test_a_reader_gives_what_the_store_holds_while_it_is_served"
+
+    @classmethod
+    def read(cls, path: str) -> StoreReader:
+        reader = cast(InMemoryRepository, super().read(path))
+        reader._idempotency_records.clear()
+        return reader
+
+
+class MovingReader(InMemoryRepository):
+    """Reads tasks, records and keys when it is opened, and the log when it is dumped."""
+
+    def __init__(self, disk: list[list[Entry]]) -> None:
+        super().__init__()
+        self.disk = disk
+        for entries in disk:
+            self.replay(entries)
+
+    async def dump(self) -> Any:
+        async for entry in super().dump():
+            if not isinstance(entry, Change):
+                yield entry
+        for entries in list(self.disk):
+            for entry in entries:
+                if isinstance(entry, Change):
+                    yield entry
+
+
+class ReadsAMovingStore(ContractViolation):
+    caught_by = "test_a_reader_beside_writers_sees_one_moment"
+
+    @classmethod
+    def read(cls, path: str) -> StoreReader:
+        return MovingReader(DISKS[path])
+
+
+class RenewsWhatItReads(ContractViolation):
+    caught_by = "test_a_reader_changes_nothing"
+
+    @classmethod
+    def read(cls, path: str) -> StoreReader:
+        DISKS[path].append([cls(DISKS[path]).header._replace(generation="renewed")])
+        return super().read(path)
+
+
+class MakesWhatItReads(ContractViolation):
+    caught_by = "test_a_reader_of_no_store_is_refused_and_makes_none"
+
+    @classmethod
+    def read(cls, path: str) -> StoreReader:
+        DISKS.setdefault(path, [])
+        return super().read(path)
+
+
+class BacksUpALogWithAGap(ContractViolation):
+    caught_by = "test_a_backup_beside_writers_is_of_one_moment"
+
+    @classmethod
+    def backup(cls, path: str, file: Path) -> None:
+        super().backup(path, file)
+        DISKS[str(file)] = [[e for e in entries if getattr(e, "seq", 0) != 7] for entries in DISKS[str(file)]]
+
+
+class BacksUpToWhereItWas(ContractViolation):
+    """Lets the backup and the store be one."""
+
+    caught_by = "test_a_backup_is_opened_and_served"
+
+    @classmethod
+    def backup(cls, path: str, file: Path) -> None:
+        super().backup(path, file)
+        DISKS[str(file)] = DISKS[path]
+
+
+class BacksUpNothing(ContractViolation):
+    caught_by = "test_no_store_is_not_backed_up"
+
+    @classmethod
+    def backup(cls, path: str, file: Path) -> None:
+        DISKS.setdefault(path, [])
+        super().backup(path, file)
+
+
 MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
 
 
@@ -1137,6 +1503,12 @@ async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     global _opened
     _opened, path = _class_and_path(url)
     return _opened.open(path, scratch=scratch)
+
+
+@hookimpl
+async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
+    store, path = _class_and_path(url)
+    return store.read(path)
 
 
 @hookimpl

@@ -15,6 +15,9 @@ from tasksvc.testing import TaskRepositoryContract
 
 pytestmark = pytest.mark.slow
 
+PATIENCE = 10.0
+"""Seconds after which the kit gives up on a broken store, some of which hang."""
+
 
 class Contract(TaskRepositoryContract):
     """The contract kit, on a store of `mutants`."""
@@ -32,6 +35,24 @@ class Contract(TaskRepositoryContract):
         yield
         repository.driver_fails = False
 
+    @contextmanager
+    def cut_commit(self, repository: TaskRepository) -> Iterator[None]:
+        assert isinstance(repository, HealthyStore)
+        repository.loses_answers = True
+        yield
+        repository.loses_answers = False
+
+    def break_connections(self, repository: TaskRepository) -> None:
+        assert isinstance(repository, HealthyStore)
+        repository.is_cut_off = True
+
+    @contextmanager
+    def hang_driver(self, repository: TaskRepository) -> Iterator[None]:
+        assert isinstance(repository, HealthyStore)
+        repository.hangs = True
+        yield
+        repository.hangs = False
+
 
 @pytest.fixture(autouse=True)
 def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +66,9 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
     getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
 
+    broken = Contract(store)
+    broken.patience = PATIENCE
     with pytest.raises((AssertionError, TasksvcError)) as caught:
-        getattr(Contract(store), store.caught_by)(tmp_path / "broken")
+        getattr(broken, store.caught_by)(tmp_path / "broken")
 
     assert str(caught.value), "the failure explains itself"
