@@ -8,7 +8,7 @@ from tasksvc import fold_text
 from tasksvc_postgresql.dump import PATIENCE, STEP_TIMEOUT, rows_of
 from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 
 _LABELS = """
     WITH labels AS (SELECT label, id AS task_id FROM tasks, json_array_elements_text(labels) label)

@@ -25,7 +25,6 @@ from tasksvc import (
     in_turns,
     read_set,
 )
-from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     IDEMPOTENCY_RECORD_COLUMNS,
@@ -42,6 +41,7 @@ from tasksvc_postgresql.rows import (
     task_to_row,
     transpose,
 )
+from tasksvc_postgresql.session import Session
 
 CHANNEL = "tasksvc"
 """The channel of notifications of changes, which contain last_seq, generation and schema."""

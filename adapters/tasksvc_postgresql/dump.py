@@ -21,7 +21,6 @@ from tasksvc import (
 from tasksvc_postgresql.commit import LOCK, NOTIFY
 from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
-from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     IDEMPOTENCY_RECORD_COLUMNS,
@@ -37,6 +36,7 @@ from tasksvc_postgresql.rows import (
     task_from_row,
     task_to_row,
 )
+from tasksvc_postgresql.session import Session
 
 FETCHED_AT_ONCE = 100
 """The number of rows that a dump holds in memory, each of which may have 75 KB."""

@@ -14,7 +14,7 @@ import asyncpg
 
 from tasksvc import Position, new_generation
 from tasksvc_postgresql.commit import NOTIFY
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings
 
 _FUNCTIONS = ("pg_control_system()", "pg_walfile_name(pg_lsn)", "pg_current_wal_insert_lsn()")

@@ -8,7 +8,7 @@ from typing import Final
 
 from tasksvc import Migrations, SchemaOutdated, SchemaTooOld, StoreRefused, new_generation, read_migrations
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings, quoted
 
 _logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from tasksvc import StoreRefused
 from tasksvc_postgresql.errors import DRIVER_ERRORS, advice, is_permanent, reason
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.hosts import HostConnector
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings
 
 _logger = logging.getLogger(__name__)

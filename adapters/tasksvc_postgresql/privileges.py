@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from tasksvc import StoreRefused
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings, quoted
 
 Privileges = Mapping[str, tuple[str, ...]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from tasksvc import prunable
-from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import microseconds
+from tasksvc_postgresql.session import Session
 
 _OLDEST_CHANGES = """
     SELECT generation, last_seq, page.*

@@ -52,7 +52,6 @@ from tasksvc_postgresql.listener import Listener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
-from tasksvc_postgresql.retrying import Session
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -62,6 +61,7 @@ from tasksvc_postgresql.rows import (
     record_from_row,
     task_from_row,
 )
+from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings
 from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 

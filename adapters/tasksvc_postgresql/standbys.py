@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 
 # Only roles with pg_read_all_stats see more of the others than that they are there.
 _ASYNCHRONOUS: Final = """

@@ -12,7 +12,7 @@ from tasksvc_postgresql.commit import LOCK
 from tasksvc_postgresql.errors import translate_error
 from tasksvc_postgresql.find_sql import FindArgs
 from tasksvc_postgresql.repository import PostgreSQLRepository
-from tasksvc_postgresql.retrying import Session
+from tasksvc_postgresql.session import Session
 
 from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
 from tasksvc import Page, Position, TasksvcError
