@@ -10,18 +10,9 @@ from functools import partial
 import asyncpg
 
 from tasksvc import StoreFull, StoreUnavailable
-from tasksvc.network import Failure, describe, translating
+from tasksvc.network import Failure, NoServer, describe, translating
 
-
-class NoServer(Exception):
-    """No server of the URL accepted a connection."""
-
-    def __init__(self, failures: list[tuple[str, Exception]]) -> None:
-        self.errors = [error for _, error in failures]
-        super().__init__("; ".join(f"{host}: {reason(error)}" if host else reason(error) for host, error in failures))
-
-
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, NoServer)
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """The errors that a connection raises; TimeoutError is an OSError."""
 
 
@@ -88,22 +79,23 @@ def translating_errors(name: str, is_committing: Callable[[], bool] = lambda: Fa
     return translating(partial(translate_error, name=name), name, is_committing)
 
 
-def is_permanent(error: Exception) -> bool:
-    """Returns whether another attempt to connect can't succeed."""
+def refusal(error: Exception) -> str | None:
+    """Returns what to do about an error after which another attempt to connect can't succeed; None for others."""
+    if not _is_permanent(error):
+        return None
+    if _STATEMENT_POOLING in str(error):
+        return "Set pool_mode to session or transaction in PgBouncer, or connect to the server itself."
+    return "Correct the URL or the server."
+
+
+def _is_permanent(error: Exception) -> bool:
     if isinstance(error, NoServer):
-        return all(map(is_permanent, error.errors))
+        return all(map(_is_permanent, error.errors))
     if isinstance(error, asyncpg.PostgresError) and any(words in str(error) for words in _POOLER_REFUSED):
         return True
     if isinstance(error, asyncpg.ClientConfigurationError | ssl.SSLCertVerificationError | ValueError):
         return True
     return (sqlstate(error) or "").startswith(_REFUSED)
-
-
-def advice(error: Exception) -> str:
-    """Returns what to do about a permanent error."""
-    if _STATEMENT_POOLING in str(error):
-        return "Set pool_mode to session or transaction in PgBouncer, or connect to the server itself."
-    return "Correct the URL or the server."
 
 
 def sqlstate(error: Exception) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from tasksvc import InvalidStoreURL, StoreURL
-from tasksvc.network import STATEMENT_TIMEOUT_SHARE
+from tasksvc.network import STATEMENT_TIMEOUT_SHARE, Parameters, hosts_of
 
 SCHEMA = "tasksvc"
 POOL_SIZE = 8
@@ -72,14 +72,7 @@ def settings_of(url: StoreURL, *, to_read: bool = False) -> Settings:
 
     `to_read`: sessions can write nothing, and those that never could are taken.
     """
-    if "@" in url.netloc.rpartition("@")[0]:
-        raise InvalidStoreURL(f"{url} has more than one @; write one that belongs to a user or password as %40.")
-    try:
-        given = dict(parse_qsl(url.query, keep_blank_values=True, strict_parsing=bool(url.query)))
-    except ValueError:
-        raise InvalidStoreURL(
-            f"The parameters of {url} cannot be read; write them as ?name=value&name=value."
-        ) from None
+    given = Parameters(url)
     target = "primary" if to_read else "read-write"
     given.setdefault("target_session_attrs", os.environ.get("PGTARGETSESSIONATTRS", target))
     _check_target(url, given["target_session_attrs"])
@@ -89,9 +82,9 @@ def settings_of(url: StoreURL, *, to_read: bool = False) -> Settings:
         raise InvalidStoreURL(
             f"The schema of {url} must be a name of 1 to {_SCHEMA_BYTES} bytes that does not begin with pg_ or $."
         )
-    pool_size = int(_schema_version(url, "pool_size", given.pop("pool_size", POOL_SIZE), at_least=2))
-    timeout = _schema_version(url, "timeout", given.pop("timeout", TIMEOUT), at_least=0.1)
-    start_timeout = _schema_version(url, "start_timeout", given.pop("start_timeout", START_TIMEOUT), at_least=0)
+    pool_size = int(given.take_number("pool_size", POOL_SIZE, at_least=2))
+    timeout = given.take_number("timeout", TIMEOUT, at_least=0.1)
+    start_timeout = given.take_number("start_timeout", START_TIMEOUT, at_least=0)
     drivers = {name: text for name, text in given.items() if name in _DRIVERS}
     asked = {name: text for name, text in given.items() if name not in _DRIVERS}
     scheme, netloc, path, _, _ = urlsplit(url.reveal())
@@ -127,16 +120,6 @@ def _check_files(url: StoreURL, given: dict[str, str]) -> None:
         )
 
 
-def _schema_version(url: StoreURL, name: str, text: str | float, *, at_least: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not at_least <= number <= 1_000_000:
-        raise InvalidStoreURL(f"The parameter {name} of {url} must be a number of at least {at_least:g}.")
-    return number
-
-
 def _session(schema: str, to_read: bool) -> dict[str, str]:
     """What the statements rely on, so the URL cannot change it.
 
@@ -168,33 +151,7 @@ def _defaults(timeout: float) -> dict[str, str]:
     }
 
 
-def _hosts(url: StoreURL, given: dict[str, str]) -> tuple[Host, ...]:
+def _hosts(url: StoreURL, given: Parameters) -> tuple[Host, ...]:
     """Each host on its own, since asyncpg would wait for the first one however long that takes to answer."""
-    names = url.netloc.rpartition("@")[2] or given.get("host", "")
-    if not names:
-        return ({},)
-    texts = names.split(",")
-    ports = given.get("port", "").split(",")
-    if len(ports) == 1:
-        ports *= len(texts)
-    hosts: list[Host] = []
-    for index, text in enumerate(texts):
-        name, port = _host_and_port(unquote(text))
-        port = port or (ports[index] if index < len(ports) else "?")
-        if not name or (port and not (port.isascii() and port.isdecimal())):
-            # They are not shown, since a password is among them where the @ is missing.
-            raise InvalidStoreURL(
-                f"The hosts of this {url.scheme}: URL cannot be read; write user:password@host1:port1,host2:port2."
-            )
-        hosts.append({"host": name, "port": int(port)} if port else {"host": name})
-    return tuple(hosts)
-
-
-def _host_and_port(text: str) -> tuple[str, str]:
-    if text.startswith("["):  # an IPv6 address
-        name, _, rest = text[1:].partition("]")
-        return name, rest.removeprefix(":")
-    if text.startswith("/"):  # the folder of a Unix socket
-        return text, ""
-    name, _, port = text.partition(":")
-    return name, port
+    hosts = hosts_of(url, hosts=given.get("host", ""), ports=given.get("port", ""))
+    return tuple({"host": name} if port is None else {"host": name, "port": port} for name, port in hosts) or ({},)

@@ -10,12 +10,14 @@ No driver is imported here.  An adapter brings four things of its driver: how to
 answer in time, repeat what may be repeated, and tell an unknown outcome from a write that didn't happen.
 """
 
+from tasksvc.network.connecting import HostRace, NoServer, wait_for_server
 from tasksvc.network.deadline_batcher import DeadlineBatcher
 from tasksvc.network.executor import RETRY_DELAYS, STATEMENT_TIMEOUT_SHARE, Executor
 from tasksvc.network.failure import Failure, Translate, describe, translating
 from tasksvc.network.log_head import LogHead, Poller
 from tasksvc.network.pool import Pool
 from tasksvc.network.session import Connection, Session
+from tasksvc.network.url import Parameters, hosts_of
 
 __all__ = [
     "RETRY_DELAYS",
@@ -24,11 +26,16 @@ __all__ = [
     "DeadlineBatcher",
     "Executor",
     "Failure",
+    "HostRace",
     "LogHead",
+    "NoServer",
+    "Parameters",
     "Poller",
     "Pool",
     "Session",
     "Translate",
     "describe",
+    "hosts_of",
     "translating",
+    "wait_for_server",
 ]
