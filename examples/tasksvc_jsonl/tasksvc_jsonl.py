@@ -38,6 +38,7 @@ FORMAT = b'{"format":"tasksvc_jsonl 2"}\n'
 """The first line of each file."""
 FORMAT_1 = b'{"format":"tasksvc_jsonl 1"}\n'
 """The first line of files that were made before the first release, in which some things had other names."""
+_FORMAT_OF_ANY = b'{"format":"tasksvc_jsonl '
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -168,6 +169,8 @@ def _commits(content: bytes, path: Path) -> list[list[Entry]]:
     if content.startswith(FORMAT_1):
         raise SchemaTooOld(str(path))
     if not content.startswith(FORMAT) and not FORMAT.startswith(content):
+        if content.startswith(_FORMAT_OF_ANY):
+            raise StoreRefused(f"{path} was written by a newer tasksvc_jsonl. Upgrade it, or name another file.")
         raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
     commits: list[list[Entry]] = []
     whole = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged

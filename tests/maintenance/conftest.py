@@ -37,6 +37,8 @@ def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewURL:
         if kind == "postgresql":
             server = request.getfixturevalue("server_url")  # so that only tests that need one start it
             return with_parameters(server, schema=f"operations_{os.getpid()}_{number}")
+        if kind == "jsonl":
+            return f"jsonl:///{tmp_path}/store-{number}.jsonl"
         return f"{kind}://"
 
     return url_of

@@ -3,7 +3,8 @@
     python make_stores.py stores_1 postgresql://postgres@/postgres?host=/run/postgresql  # e99b68d
 
 The first argument is a new folder, and the second one a PostgreSQL server that pg_dump can read. The environment is
-that of the version. Only its command line and its API are used, so that this works with later versions too.
+that of the version, with examples/tasksvc_jsonl. Only the command line and the API are used, so that this works with
+later versions too.
 
 The secrets of tokens in these files are for tests alone: nothing else ever accepts them.
 """
@@ -29,6 +30,8 @@ SCHEMA = "tasksvc_upgrades"
 TASKSVC = [sys.executable, "-m", "tasksvc"]
 KEEP_CHANGES = 12
 """How many changes the log keeps, the oldest of more than these being pruned."""
+PATIENCE = 50
+"""Tenths of a second in which the service prunes the log, at its start."""
 GONE = 410
 
 TASK = {
@@ -104,9 +107,14 @@ class Clients:
         """Returns what clients know, while the log is being pruned."""
         _, headers, listed = self.ask("GET", "/tasks/")
         generation, _, last = headers["X-Change-Seq"].partition("-")
-        pruned, good = f"{generation}-1", f"{generation}-{int(last) - 5}"
-        while self.ask("GET", f"/changes?since={pruned}")[0] != GONE:
+        pruned: str | None = f"{generation}-1"
+        good = f"{generation}-{int(last) - 5}"
+        for _ in range(PATIENCE):
+            if self.ask("GET", f"/changes?since={pruned}")[0] == GONE:
+                break
             time.sleep(0.1)
+        else:
+            pruned = None  # stores of this kind aren't pruned
         tasks = json.loads(listed)
         page = self.ask("GET", "/tasks/?sort=-priority&limit=2")[1]["Link"].partition("<")[2].partition(">")[0]
         path = "/tasks/" + page[page.index("?") :]
@@ -177,6 +185,7 @@ def main(folder: Path, server: str) -> None:
         for name in ("sqlite.db", "sqlite.db.lock"):
             (folder / name).write_bytes(file.with_name(name).read_bytes())
         subprocess.run([*TASKSVC, "export", str(folder / "export.jsonl"), "--store", f"sqlite:///{file}"], check=True)
+    fill(f"jsonl:///{folder / 'store.jsonl'}", folder / "jsonl.json")
     fill(f"{server}{'&' if '?' in server else '?'}schema={SCHEMA}", folder / "postgresql.json")
     dump(server, folder / "postgresql.sql")
 

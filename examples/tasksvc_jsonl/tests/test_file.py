@@ -110,12 +110,16 @@ def test_a_line_that_is_damaged_is_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "foreign", [b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100, b'{"format":"tasksvc_jsonl 3"}\n']
+    ("foreign", "reason"),
+    [
+        *((foreign, "is no file of tasksvc_jsonl") for foreign in (b"milk, bread", b"milk\n", b"{}\n", b"\0" * 100)),
+        (b'{"format":"tasksvc_jsonl 999"}\n', "was written by a newer tasksvc_jsonl"),
+    ],
 )
-def test_a_foreign_file_is_refused_and_left_unchanged(path: Path, foreign: bytes) -> None:
+def test_a_foreign_file_is_refused_and_left_unchanged(path: Path, foreign: bytes, reason: str) -> None:
     path.write_bytes(foreign)
 
-    with pytest.raises(StoreRefused, match=r"tasks\.jsonl is no file of tasksvc_jsonl"):
+    with pytest.raises(StoreRefused, match=rf"tasks\.jsonl {reason}"):
         JSONLRepository(path)
 
     assert path.read_bytes() == foreign
