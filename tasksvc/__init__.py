@@ -7,7 +7,8 @@ Applications that embed the service use `tasksvc.api.create_app`.
 Opening a store
     hookimpl                 marks the functions that implement hooks, which tasksvc.ports.hookspecs describes
     StoreURL                 the URL of a store, taken apart
-    StoreRefused             the store can't be opened; StoreInUse, StoreIsKept, SchemaOutdated and SchemaTooOld say why
+    StoreRefused             the store can't be opened: StoreInUse, StoreIsKept, SchemaOutdated, SchemaTooOld,
+                             FormatTooNew
     InvalidStoreURL          the URL isn't valid
 
 The port
@@ -19,6 +20,7 @@ The port
 
 What a store holds
     Task, TaskDraft          a task, and what a caller says of a new one
+    TASK_FIELDS              the fields of a task, as TaskField, each of a FieldKind; REQUIRED if one has no default
     Record                   a small value of the service's own
     IdempotencyRecord        an idempotency key that was used, with its results
     Change, ChangeKind       an entry of the change log
@@ -33,12 +35,16 @@ Writing
     Precondition             which versions a write accepts; ANY_VERSION accepts all
     IdempotencyKey           makes a commit safe to repeat
     Commit, CommitResult     the arguments and the result of commit(); DeleteResult is the result of DeleteMatching
+    Result                   the result of one write
     read_set                 what the ledger must know to decide some commits
     Ledger, Decision         decides a commit: what it answers and what it changes
     decide_all               decides several commits, in their order
+    settle, Settled          the rows that decided commits write and delete
 
 Reading
     TaskQuery, SortField     which tasks, in which order
+    Condition, Operator      what a task must meet, as TaskQuery.conditions() gives it; TERMS is the field of a term
+    terms_of, term           the terms under which a task is found by equality
     Cursor                   where a page goes on
     select                   what find() must return
     fold_text                a text as searches compare it
@@ -49,7 +55,7 @@ Errors
     TasksvcError             the base of all
     RepositoryError          the base of those of an open store
     WriteRefused             a write breaks a rule: TaskNotFound, VersionConflict, RecordConflict, InvalidTask,
-                             CommitTooLarge, UnknownWrite
+                             CommitTooLarge, MixedCommit, UnknownWrite
     IdempotencyKeyReused     the key came with another request
     PositionGone             a position that the log doesn't have any more
     StoreNotEmpty            restore() into a store that holds something
@@ -68,20 +74,21 @@ Ready-made parts
 
 Limits
     IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in characters
-    RECORD_VALUE_MAX in bytes
+    RECORD_VALUE_MAX, TERM_BYTES_MAX in bytes
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasksvc.domain import codec
     from tasksvc.domain.change import LOG_START, Change, ChangeKind, Position, new_generation
     from tasksvc.domain.errors import (
         CommitTooLarge,
+        FormatTooNew,
         IdempotencyKeyReused,
         InvalidStoreURL,
         InvalidTask,
+        MixedCommit,
         NotSupported,
         OutcomeUnknown,
         Overloaded,
@@ -103,8 +110,19 @@ if TYPE_CHECKING:
         VersionConflict,
         WriteRefused,
     )
+    from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
     from tasksvc.domain.ledger import Decision, Ledger, read_set
-    from tasksvc.domain.query import Cursor, SortField, TaskQuery, fitting, fold_text, select
+    from tasksvc.domain.query import (
+        TERMS,
+        Condition,
+        Cursor,
+        Operator,
+        SortField,
+        TaskQuery,
+        fitting,
+        fold_text,
+        select,
+    )
     from tasksvc.domain.record import Record
     from tasksvc.domain.rules import (
         FINGERPRINT_MAX,
@@ -114,7 +132,9 @@ if TYPE_CHECKING:
         RECORD_NAMESPACE_MAX,
         RECORD_VALUE_MAX,
     )
-    from tasksvc.domain.task import TASK_BYTES, Task, TaskDraft, Version, json_size
+    from tasksvc.domain.sizes import TASK_BYTES, json_size
+    from tasksvc.domain.task import Task, TaskDraft, Version
+    from tasksvc.domain.terms import TERM_BYTES_MAX, term, terms_of
     from tasksvc.domain.writes import (
         ANY_VERSION,
         Commit,
@@ -129,6 +149,7 @@ if TYPE_CHECKING:
         IdempotencyRecord,
         Precondition,
         PutRecord,
+        Result,
         StoreHeader,
         UpdateTask,
         Write,
@@ -136,12 +157,14 @@ if TYPE_CHECKING:
     from tasksvc.ports.hookspecs import hookimpl
     from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
     from tasksvc.ports.store_url import StoreURL
+    from tasksvc.stores import codec
     from tasksvc.stores.batcher import Batcher
     from tasksvc.stores.broadcast import Broadcast
     from tasksvc.stores.deciding import decide_all, load_results
     from tasksvc.stores.in_memory import InMemoryRepository
     from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.pruning import Prunable, prunable
+    from tasksvc.stores.settling import Settled, settle
     from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
     from tasksvc.stores.weight import commit_weight
@@ -157,7 +180,11 @@ __all__ = [
     "RECORD_KEY_MAX",
     "RECORD_NAMESPACE_MAX",
     "RECORD_VALUE_MAX",
+    "REQUIRED",
     "TASK_BYTES",
+    "TASK_FIELDS",
+    "TERMS",
+    "TERM_BYTES_MAX",
     "Batcher",
     "Broadcast",
     "Capability",
@@ -167,6 +194,7 @@ __all__ = [
     "Commit",
     "CommitResult",
     "CommitTooLarge",
+    "Condition",
     "CreateTask",
     "Cursor",
     "Decision",
@@ -175,6 +203,8 @@ __all__ = [
     "DeleteResult",
     "DeleteTask",
     "Entry",
+    "FieldKind",
+    "FormatTooNew",
     "Found",
     "IdempotencyKey",
     "IdempotencyKeyReused",
@@ -184,7 +214,9 @@ __all__ = [
     "InvalidTask",
     "Ledger",
     "Migrations",
+    "MixedCommit",
     "NotSupported",
+    "Operator",
     "OutcomeUnknown",
     "Overloaded",
     "Page",
@@ -196,8 +228,10 @@ __all__ = [
     "Record",
     "RecordConflict",
     "RepositoryError",
+    "Result",
     "SchemaOutdated",
     "SchemaTooOld",
+    "Settled",
     "SingleFlight",
     "SortField",
     "StoreClosed",
@@ -212,6 +246,7 @@ __all__ = [
     "StoreUnavailable",
     "Task",
     "TaskDraft",
+    "TaskField",
     "TaskNotFound",
     "TaskQuery",
     "TaskRepository",
@@ -237,27 +272,33 @@ __all__ = [
     "read_set",
     "resolve_position",
     "select",
+    "settle",
+    "term",
+    "terms_of",
 ]
 
 _MODULES = {
     "domain.change": "LOG_START Change ChangeKind Position new_generation",
     "domain.errors": (
-        "CommitTooLarge IdempotencyKeyReused InvalidStoreURL InvalidTask NotSupported OutcomeUnknown "
-        "Overloaded PositionGone RecordConflict RepositoryError SchemaOutdated SchemaTooOld StoreClosed "
+        "CommitTooLarge FormatTooNew IdempotencyKeyReused InvalidStoreURL InvalidTask MixedCommit NotSupported "
+        "OutcomeUnknown Overloaded PositionGone RecordConflict RepositoryError SchemaOutdated SchemaTooOld StoreClosed "
         "StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused StoreUnavailable TaskNotFound "
         "TasksvcError UnknownWrite VersionConflict WriteRefused"
     ),
+    "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
     "domain.ledger": "Decision Ledger read_set",
-    "domain.query": "Cursor SortField TaskQuery fitting fold_text select",
+    "domain.query": "TERMS Condition Cursor Operator SortField TaskQuery fitting fold_text select",
     "domain.record": "Record",
     "domain.rules": (
         "FINGERPRINT_MAX IDEMPOTENCY_SCOPE_MAX IDEMPOTENCY_VALUE_MAX RECORD_KEY_MAX RECORD_NAMESPACE_MAX "
         "RECORD_VALUE_MAX"
     ),
-    "domain.task": "TASK_BYTES Task TaskDraft Version json_size",
+    "domain.sizes": "TASK_BYTES json_size",
+    "domain.task": "Task TaskDraft Version",
+    "domain.terms": "TERM_BYTES_MAX term terms_of",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
-        "IdempotencyKey IdempotencyRecord Precondition PutRecord StoreHeader UpdateTask Write"
+        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result StoreHeader UpdateTask Write"
     ),
     "ports.hookspecs": "hookimpl",
     "ports.store": "Capability ChangePage Found Page StoreReader TaskRepository resolve_position",
@@ -268,6 +309,7 @@ _MODULES = {
     "stores.in_memory": "InMemoryRepository",
     "stores.migrations": "Migrations read_migrations",
     "stores.pruning": "Prunable prunable",
+    "stores.settling": "Settled settle",
     "stores.single_flight": "SingleFlight",
     "stores.turns": "in_turns",
     "stores.weight": "commit_weight",
@@ -278,7 +320,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 
 def __getattr__(name: str) -> Any:
     if name == "codec":
-        return import_module("tasksvc.domain.codec")
+        return import_module("tasksvc.stores.codec")
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"tasksvc.{_MODULE_OF[name]}"), name)

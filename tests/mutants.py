@@ -50,11 +50,11 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
+    codec,
     fitting,
     hookimpl,
     json_size,
 )
-from tasksvc.domain import codec
 
 DISKS: dict[str, list[list[Entry]]] = {}
 """What was persisted, by the path in the URL of the store."""
@@ -650,7 +650,7 @@ class CountsCharactersForBytes(ContractViolation):
         page = await super().find(query, after=after, limit=limit)
         if max_bytes is None or not page.tasks:
             return page
-        count = fitting((len(str(codec.task_to_json(task))) for task in page.tasks), max_bytes)
+        count = fitting((len(codec.dumps(task)) for task in page.tasks), max_bytes)
         return page._replace(tasks=page.tasks[:count], next=query.cursor(page.tasks[count - 1]))
 
 

@@ -7,10 +7,10 @@ those before it did, and the numbers of the log become visible in their order.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from tasksvc import (
-    Change,
+    TASK_FIELDS,
     Commit,
     CommitResult,
     Entry,
@@ -18,27 +18,30 @@ from tasksvc import (
     Ledger,
     Position,
     Record,
-    StoreHeader,
+    Settled,
     Task,
     decide_all,
-    fold_text,
     in_turns,
     read_set,
+    settle,
+    sql,
 )
-from tasksvc_postgresql.rows import (
-    CHANGE_COLUMNS,
-    IDEMPOTENCY_RECORD_COLUMNS,
-    RECORD_COLUMNS,
-    TASK_COLUMNS,
-    Row,
+from tasksvc.sql import (
     change_to_row,
     clamp_int64,
-    idempotency_record_to_row,
     load_idempotency_record,
     record_from_row,
     record_to_row,
     task_from_row,
-    task_to_row,
+)
+from tasksvc_postgresql.rows import (
+    CHANGE_COLUMNS,
+    COLUMN_TYPES,
+    IDEMPOTENCY_RECORD_COLUMNS,
+    RECORD_COLUMNS,
+    TASK_COLUMNS,
+    idempotency_row,
+    searchable_row,
     transpose,
 )
 from tasksvc_postgresql.session import Session
@@ -62,21 +65,33 @@ _RECORDS = f"""
     SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
+
+def _unnest(first: int, types: Sequence[str]) -> str:
+    """Returns a call of unnest() with arrays of `types`, which are the values from number `first` on."""
+    return f"unnest({', '.join(f'${first + at}::{name}[]' for at, name in enumerate(types))})"
+
+
+_TASK_TYPES = [*(COLUMN_TYPES[field.kind] for field in TASK_FIELDS), "text"]
+"""The types of the columns of a searchable_row()."""
+_CHANGE_TYPES = ["bigint", "text", "bigint", *_TASK_TYPES[:-1]]
+_TERM_TYPES = ["text", "bigint"]
+_GIVEN_ONCE = ("id", "created_at")
+"""The columns that an update leaves as they are."""
+_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in [*sql.TASK_COLUMNS, "folded"] if name not in _GIVEN_ONCE)
+
 _INSERT_TASKS = f"""
     WITH updated AS (
         UPDATE store SET last_id = last_id + $1, last_seq = last_seq + $1
         RETURNING generation, last_id - $1 AS last_id, last_seq - $1 AS first, last_seq
     ), added AS (
         INSERT INTO tasks ({TASK_COLUMNS}, folded)
-        SELECT last_id + id, description, done, completed_at, due_at, priority, labels, metadata, at, at, 1, folded
-        FROM updated, unnest(
-            $2::bigint[], $3::text[], $4::bool[], $5::bigint[], $6::bigint[], $7::bigint[], $8::json[], $9::json[],
-            $10::bigint[], $11::text[]
-        ) AS task (id, description, done, completed_at, due_at, priority, labels, metadata, at, folded)
+        SELECT last_id + {TASK_COLUMNS}, folded
+        FROM updated, {_unnest(2, _TASK_TYPES)} AS task ({TASK_COLUMNS}, folded)
         RETURNING *
-    ), labelled AS (
-        INSERT INTO task_labels (label, task_id)
-        SELECT label, last_id + task_id FROM updated, unnest($12::text[], $13::bigint[]) AS labelled (label, task_id)
+    ), termed AS (
+        INSERT INTO task_terms (term, task_id)
+        SELECT term, last_id + task_id
+        FROM updated, {_unnest(2 + len(_TASK_TYPES), _TERM_TYPES)} AS termed (term, task_id)
     ), logged AS (
         INSERT INTO changes ({CHANGE_COLUMNS})
         SELECT first + id - last_id, 'created', created_at, {TASK_COLUMNS} FROM updated, added
@@ -84,32 +99,28 @@ _INSERT_TASKS = f"""
     SELECT generation, last_id, first, {NOTIFY} FROM updated
 """
 
+_KEPT = 1
+_DELETED = _KEPT + len(_TASK_TYPES)
+_NEW_TERMS = _DELETED + 1
+_OLD_TERMS = _NEW_TERMS + len(_TERM_TYPES)
+_LOGGED = _OLD_TERMS + len(_TERM_TYPES)
+_LAST_ID = _LOGGED + len(_CHANGE_TYPES)
+"""The numbers of the first values of each part of _APPLY_CHANGES."""
+
 _APPLY_CHANGES = f"""
     WITH kept AS (
-        INSERT INTO tasks ({TASK_COLUMNS}, folded)
-        SELECT * FROM unnest(
-            $1::bigint[], $2::text[], $3::bool[], $4::bigint[], $5::bigint[], $6::bigint[], $7::json[], $8::json[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::text[]
-        )
-        ON CONFLICT (id) DO UPDATE SET
-            description = excluded.description, done = excluded.done, completed_at = excluded.completed_at,
-            due_at = excluded.due_at, priority = excluded.priority, labels = excluded.labels,
-            metadata = excluded.metadata, updated_at = excluded.updated_at, version = excluded.version,
-            folded = excluded.folded
+        INSERT INTO tasks ({TASK_COLUMNS}, folded) SELECT * FROM {_unnest(_KEPT, _TASK_TYPES)}
+        ON CONFLICT (id) DO UPDATE SET {_UPDATES}
     ), removed AS (
-        DELETE FROM tasks WHERE id = ANY($13::bigint[])
-    ), labelled AS (
-        INSERT INTO task_labels (label, task_id) SELECT * FROM unnest($14::text[], $15::bigint[])
-    ), unlabelled AS (
-        DELETE FROM task_labels WHERE (label, task_id) IN (SELECT * FROM unnest($16::text[], $17::bigint[]))
+        DELETE FROM tasks WHERE id = ANY(${_DELETED}::bigint[])
+    ), termed AS (
+        INSERT INTO task_terms (term, task_id) SELECT * FROM {_unnest(_NEW_TERMS, _TERM_TYPES)}
+    ), untermed AS (
+        DELETE FROM task_terms WHERE (term, task_id) IN (SELECT * FROM {_unnest(_OLD_TERMS, _TERM_TYPES)})
     ), logged AS (
-        INSERT INTO changes ({CHANGE_COLUMNS})
-        SELECT * FROM unnest(
-            $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[], $23::bool[], $24::bigint[],
-            $25::bigint[], $26::bigint[], $27::json[], $28::json[], $29::bigint[], $30::bigint[], $31::bigint[]
-        )
+        INSERT INTO changes ({CHANGE_COLUMNS}) SELECT * FROM {_unnest(_LOGGED, _CHANGE_TYPES)}
     ), updated AS (
-        UPDATE store SET last_id = $32, last_seq = $33 RETURNING *
+        UPDATE store SET last_id = ${_LAST_ID}, last_seq = ${_LAST_ID + 1} RETURNING *
     )
     SELECT {NOTIFY} FROM updated
 """
@@ -148,7 +159,7 @@ async def write(session: Session, commits: Sequence[Commit]) -> GroupResult:
     ledger, found = await _read(session, task_ids, idempotency_keys, record_names)
     written = await _decide_group(ledger, commits)
     if written.entries:
-        await _persist(session, written.entries, found, ledger)
+        await _persist(session, settle(written.entries, found), ledger)
         await session.commit()
     else:
         await session.execute("ROLLBACK")
@@ -158,11 +169,12 @@ async def write(session: Session, commits: Sequence[Commit]) -> GroupResult:
 async def _create_tasks(session: Session, commits: Sequence[Commit]) -> GroupResult:
     """Does commits that only create tasks in one round trip: the server counts on from the end of the log."""
     from_zero = await _decide_group(Ledger(""), commits)
-    tasks = [entry.task for entry in from_zero.entries if isinstance(entry, Change) and entry.task is not None]
-    rows = [(*task_to_row(task)[:9], fold_text(task.description)) for task in tasks]
-    labels = [(label, task.id) for task in tasks for label in task.labels]
+    settled = settle(from_zero.entries, {})
     ((generation, last_id, first, _),) = await session.write_alone(
-        _INSERT_TASKS, len(tasks), *transpose(rows, 10), *transpose(labels, 2)
+        _INSERT_TASKS,
+        len(settled.tasks),
+        *transpose(map(searchable_row, settled.tasks), len(_TASK_TYPES)),
+        *transpose(settled.new_terms, len(_TERM_TYPES)),
     )
     return await _decide_group(Ledger(generation, last_id=last_id, last_seq=first), commits)
 
@@ -202,42 +214,23 @@ async def _read(
     return ledger, found
 
 
-async def _persist(session: Session, entries: Sequence[Entry], found: dict[int, Task], ledger: Ledger) -> None:
-    """Writes what was decided: `found` are the tasks before it, and `ledger` has the end of the log after it."""
-    changes: list[Change] = []
-    idempotency_records: list[Row] = []
-    records: dict[_Name, Record] = {}
-    for entry in entries:
-        match entry:
-            case Change():
-                changes.append(entry)
-            case IdempotencyRecord():
-                idempotency_records.append(idempotency_record_to_row(entry))
-            case Record(namespace, key):
-                records[namespace, key] = entry
-            case Task() | StoreHeader():
-                raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
-            case _:
-                assert_never(entry)
-    if changes:
-        left = {change.task_id: change.task for change in changes}
-        kept = [(*task_to_row(task), fold_text(task.description)) for task in left.values() if task is not None]
-        deleted = [task_id for task_id, task in left.items() if task is None and task_id in found]
-        labels_before = {(label, task_id) for task_id in left if task_id in found for label in found[task_id].labels}
-        labels_after = {(label, task.id) for task in left.values() if task is not None for label in task.labels}
+async def _persist(session: Session, settled: Settled, ledger: Ledger) -> None:
+    """Writes what was decided; `ledger` has the end of the log after it."""
+    if settled.changes:
         await session.fetch(
             _APPLY_CHANGES,
-            *transpose(kept, 12),
-            deleted,
-            *transpose(labels_after - labels_before, 2),
-            *transpose(labels_before - labels_after, 2),
-            *transpose(map(change_to_row, changes), 14),
+            *transpose(map(searchable_row, settled.tasks), len(_TASK_TYPES)),
+            settled.deleted_tasks,
+            *transpose(settled.new_terms, len(_TERM_TYPES)),
+            *transpose(settled.deleted_terms, len(_TERM_TYPES)),
+            *transpose(map(change_to_row, settled.changes), len(_CHANGE_TYPES)),
             ledger.last_id,
             ledger.last_seq,
         )
-    if idempotency_records:
-        await session.fetch(_INSERT_IDEMPOTENCY_RECORDS, *transpose(idempotency_records, 5))
-    if put := [record_to_row(record) for record in records.values() if record.version]:
-        await session.fetch(_PUT_RECORDS, *transpose(put, 4))
-    if dropped := [name for name, record in records.items() if not record.version]:
-        await session.fetch(_DELETE_RECORDS, *transpose(dropped, 2))
+    if settled.idempotency_records:
+        rows = list(map(idempotency_row, settled.idempotency_records))
+        await session.fetch(_INSERT_IDEMPOTENCY_RECORDS, *transpose(rows, len(rows[0])))
+    if settled.records:
+        await session.fetch(_PUT_RECORDS, *transpose(map(record_to_row, settled.records), len(sql.RECORD_COLUMNS)))
+    if settled.deleted_records:
+        await session.fetch(_DELETE_RECORDS, *transpose(settled.deleted_records, 2))

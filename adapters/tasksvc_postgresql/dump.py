@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
-from typing import cast
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 
-from tasksvc import (
-    Change,
-    Entry,
-    IdempotencyRecord,
-    Position,
-    Record,
-    StoreHeader,
-    StoreNotEmpty,
-    Task,
-    fold_text,
-    json_size,
-    new_generation,
+from tasksvc import Entry, Position, StoreHeader, StoreNotEmpty, new_generation, terms_of
+from tasksvc.sql import (
+    Batch,
+    Row,
+    batches,
+    change_from_row,
+    change_to_row,
+    idempotency_record_from_row,
+    record_from_row,
+    record_to_row,
+    task_from_row,
 )
 from tasksvc_postgresql.commit import LOCK, NOTIFY
 from tasksvc_postgresql.errors import translating_errors
@@ -26,24 +24,13 @@ from tasksvc_postgresql.rows import (
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
     TASK_COLUMNS,
-    Row,
-    change_from_row,
-    change_to_row,
-    idempotency_record_from_row,
-    idempotency_record_to_row,
-    record_from_row,
-    record_to_row,
-    task_from_row,
-    task_to_row,
+    idempotency_row,
+    searchable_row,
 )
 from tasksvc_postgresql.session import Session
 
 FETCHED_AT_ONCE = 100
 """The number of rows that a dump holds in memory, each of which may have 75 KB."""
-COPIED_AT_ONCE = 1_000
-"""The most entries that a restore holds in memory, if they are small."""
-COPIED_BYTES = 2**20
-"""The JSON bytes of the tasks in them after which a restore writes what it holds."""
 
 STEP_TIMEOUT = 60.0
 """The seconds that one step may take, such as sorting a large table."""
@@ -114,58 +101,25 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Entr
         ((is_empty,),) = await session.fetch(_EMPTY)
     if not is_empty:
         raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")
-    batch: list[Entry] = []
-    size = 0
-    async for entry in entries:
-        if isinstance(entry, StoreHeader):
-            header = entry._replace(generation=header.generation)
-            continue
-        if batch and (len(batch) == COPIED_AT_ONCE or size > COPIED_BYTES or type(batch[0]) is not type(entry)):
-            with translating_errors(name):
-                await _copy(session, batch)
-            batch, size = [], 0
-        batch.append(entry)
-        size += _size(entry)
+    async for batch in batches(entries):
+        for given in batch.headers:
+            header = given._replace(generation=header.generation)
+        with translating_errors(name):
+            await _copy(session, batch)
     with translating_errors(name, lambda: session.committing):
-        await _copy(session, batch)
         await session.fetch(_UPDATE_STORE, *header)
         await session.commit()
     return Position(header.generation, header.last_seq)
 
 
-def _size(entry: Entry) -> int:
-    match entry:
-        case Task():
-            return json_size(entry)
-        case Change():
-            return json_size(entry.task)
-    return 0
-
-
-async def _copy(session: Session, batch: Sequence[Entry]) -> None:
-    """Inserts entries that are all of one kind."""
-    match batch[:1]:
-        case [Task()]:
-            tasks = cast(Sequence[Task], batch)
-            await session.copy(
-                "tasks",
-                f"{TASK_COLUMNS}, folded",
-                [(*task_to_row(task), fold_text(task.description)) for task in tasks],
-            )
-            labels = [(label, task.id) for task in tasks for label in task.labels]
-            await session.copy("task_labels", "label, task_id", labels)
-        case [Record()]:
-            await session.copy(
-                "records", RECORD_COLUMNS, [record_to_row(record) for record in cast(Sequence[Record], batch)]
-            )
-        case [IdempotencyRecord()]:
-            rows = [idempotency_record_to_row(record) for record in cast(Sequence[IdempotencyRecord], batch)]
-            await session.copy("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS, rows)
-        case [Change()]:
-            await session.copy(
-                "changes", CHANGE_COLUMNS, [change_to_row(change) for change in cast(Sequence[Change], batch)]
-            )
-        case []:
-            pass
-        case _:
-            raise TypeError(f"A dump has no entries like {type(batch[0]).__name__}.")
+async def _copy(session: Session, batch: Batch) -> None:
+    terms = [(term, task.id) for task in batch.tasks for term in terms_of(task)]
+    for table, columns, rows in (
+        ("tasks", f"{TASK_COLUMNS}, folded", list(map(searchable_row, batch.tasks))),
+        ("task_terms", "term, task_id", terms),
+        ("records", RECORD_COLUMNS, list(map(record_to_row, batch.records))),
+        ("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS, list(map(idempotency_row, batch.idempotency_records))),
+        ("changes", CHANGE_COLUMNS, list(map(change_to_row, batch.changes))),
+    ):
+        if rows:
+            await session.copy(table, columns, rows)

@@ -16,7 +16,7 @@ SERVING: Final[Privileges] = {
     "migrations": ("SELECT",),
     "store": ("SELECT", "UPDATE"),
     "tasks": ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    "task_labels": ("SELECT", "INSERT", "DELETE"),
+    "task_terms": ("SELECT", "INSERT", "DELETE"),
     "changes": ("SELECT", "INSERT", "DELETE"),
     "records": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "idempotency_keys": ("SELECT", "INSERT", "DELETE"),

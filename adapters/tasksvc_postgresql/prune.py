@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tasksvc import prunable
-from tasksvc_postgresql.rows import microseconds
+from tasksvc.sql import microseconds
 from tasksvc_postgresql.session import Session
 
 _OLDEST_CHANGES = """

@@ -33,18 +33,23 @@ from tasksvc import (
     resolve_position,
 )
 from tasksvc.network import DeadlineBatcher, Executor
+from tasksvc.sql import (
+    FindArgs,
+    bounded_rows,
+    change_from_row,
+    clamp_int64,
+    count_statement,
+    find_statement,
+    how_many,
+    page_of_rows,
+    record_from_row,
+    task_from_row,
+)
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.commit import write
 from tasksvc_postgresql.dump import dump, restore
 from tasksvc_postgresql.errors import translate_error, translating_errors
-from tasksvc_postgresql.find_sql import (
-    FindArgs,
-    bounded_rows,
-    counting_statement,
-    how_many,
-    is_indexed,
-    listing_statement,
-)
+from tasksvc_postgresql.find_sql import DIALECT, is_indexed
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.hosts import HostConnector
 from tasksvc_postgresql.lineage import Lineage, renew
@@ -56,10 +61,6 @@ from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
     TASK_COLUMNS,
-    change_from_row,
-    clamp_int64,
-    record_from_row,
-    task_from_row,
 )
 from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings
@@ -71,7 +72,7 @@ _TASKS = f"SELECT generation, {TASK_COLUMNS} FROM store, tasks WHERE id = ANY($1
 _SOME_CHANGES = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $2 ORDER BY seq LIMIT $3"
 _CHANGES = f"""
     SELECT generation, pruned_seq, last_seq, running, {CHANGE_COLUMNS}
-    FROM store LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq")}) page ON true
+    FROM store LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq", "$1", DIALECT)}) page ON true
     ORDER BY seq
 """
 _UNBOUNDED = 2**62
@@ -174,20 +175,15 @@ class PostgreSQLRepository(TaskRepository):
             self._scans.release()
 
     async def _list(self, listing: FindArgs, session: Session) -> Page:
-        statement, values = listing_statement(listing)
-        rows = await session.fetch(statement, *values)
-        count = how_many([row[2] for row in rows], listing.limit, listing.max_bytes)
-        tasks = [task_from_row(row[3:]) for row in rows[:count] if row[3] is not None]
-        following = listing.query.cursor(tasks[-1]) if len(rows) > count else None
-        generation, seq = rows[0][:2]
-        return Page(tasks, following, Position(generation, seq))
+        statement, values = find_statement(listing, DIALECT)
+        return page_of_rows(listing, await session.fetch(statement, *values))
 
     async def count(self, query: TaskQuery) -> int:
         self._check_open()
         return await self._counts(query)
 
     async def _count(self, query: TaskQuery, since: float) -> int:
-        statement, values = counting_statement(query)
+        statement, values = count_statement(query, DIALECT)
 
         async def work(session: Session) -> int:
             ((found,),) = await session.fetch(statement, *values)

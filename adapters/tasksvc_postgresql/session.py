@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasksvc.network import Session as NetworkSession
+from tasksvc.sql import Row
 from tasksvc_postgresql.greeting import READ_COMMITTED, Connection
-from tasksvc_postgresql.rows import Row
 
 
 class Session(NetworkSession[Connection]):

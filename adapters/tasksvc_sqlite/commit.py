@@ -7,14 +7,13 @@ from datetime import datetime
 
 from tasksvc import (
     Batcher,
-    Change,
     Commit,
     CommitResult,
-    Entry,
     IdempotencyKey,
     IdempotencyRecord,
     Ledger,
     Record,
+    Settled,
     Task,
     Write,
     commit_weight,
@@ -22,19 +21,19 @@ from tasksvc import (
     in_turns,
     prunable,
     read_set,
+    settle,
 )
+from tasksvc.sql import INT64_MAX, microseconds
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.errors import BIND_ERRORS, CorruptData, unstorable
 from tasksvc_sqlite.find_sql import point_lookups
 from tasksvc_sqlite.rows import (
     IDEMPOTENCY_RECORD_COLUMNS,
-    INTEGER_MAX,
     RECORD_COLUMNS,
     TASK_COLUMNS,
     Statement,
     load_idempotency_record,
-    microseconds,
     record_from_row,
     statements,
     task_from_row,
@@ -80,14 +79,14 @@ class Committer:
     async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
         self._count += len(commits)
         self._groups += 1
-        ledger = await self._ledger_for(commits)
+        ledger, before = await self._ledger_for(commits)
         outcomes, entries = await decide_all(ledger, commits)
         if entries:
-            await self._persist(entries, ledger)
+            await self._persist(settle(entries, before), ledger)
         return outcomes
 
-    async def _ledger_for(self, commits: Sequence[Commit]) -> Ledger:
-        """Returns a ledger that knows all that `commits` name, as the last transaction left it."""
+    async def _ledger_for(self, commits: Sequence[Commit]) -> tuple[Ledger, dict[int, Task]]:
+        """Returns a ledger that knows all that `commits` name, as the last transaction left it, and the tasks in it."""
         task_ids, idempotency_keys, record_names = read_set(commits)
         tasks: dict[int, Task] = {}
         idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
@@ -96,7 +95,7 @@ class Committer:
         for task_id in task_ids:
             if (known := self._cache.tasks.get(task_id)) is not None:
                 tasks[task_id] = known.task
-            elif 0 < task_id <= INTEGER_MAX:
+            elif 0 < task_id <= INT64_MAX:
                 missing.append((task_id,))
         for statement in point_lookups(TASK_COLUMNS, "tasks", ("id",), missing):
             for task in await in_turns(task_from_row, await self._writer.rows(*statement)):
@@ -110,7 +109,7 @@ class Committer:
             for row in await self._writer.rows(*statement):
                 records[row[0], row[1]] = record_from_row(row)
         cache = self._cache
-        return Ledger(
+        ledger = Ledger(
             cache.generation,
             last_id=cache.last_id,
             last_seq=cache.last_seq,
@@ -118,10 +117,11 @@ class Committer:
             idempotency_records=idempotency_records,
             records=records,
         )
+        return ledger, dict(tasks)
 
-    async def _persist(self, entries: Sequence[Entry], ledger: Ledger) -> None:
-        to_do = statements(entries)
-        changed = {entry.task_id: entry.task for entry in entries if type(entry) is Change}
+    async def _persist(self, settled: Settled, ledger: Ledger) -> None:
+        to_do = statements(settled)
+        changed = {change.task_id: change.task for change in settled.changes}
         self._cache.begin_commit(changed)
         try:
             await self._writer.write(to_do, head=ledger.position if changed else None)

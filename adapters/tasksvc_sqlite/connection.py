@@ -11,8 +11,9 @@ from typing import Any, Final, TypeVar
 
 import aiosqlite
 
+from tasksvc.sql import Row
 from tasksvc_sqlite.errors import read_failure
-from tasksvc_sqlite.rows import Row, Statement
+from tasksvc_sqlite.rows import Statement
 from tasksvc_sqlite.settings import DEFAULTS
 
 INTERRUPT_SECONDS: Final = 0.02

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Final
 
 import aiosqlite
 
-from tasksvc import Entry, StoreHeader, StoreNotEmpty, new_generation
+from tasksvc import Entry, StoreHeader, StoreNotEmpty
+from tasksvc.sql import Batch, Row, batches
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.errors import BIND_ERRORS, unstorable
 from tasksvc_sqlite.rows import (
-    CHANGE_COLUMNS,
+    CHANGE_VALUES,
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
     TASK_COLUMNS,
-    Row,
     Statement,
     change_from_row,
     idempotency_record_from_row,
@@ -27,13 +27,13 @@ from tasksvc_sqlite.schema import HEADER, HOLDS_SOMETHING
 from tasksvc_sqlite.writer import WriteConnection
 
 _AT_ONCE: Final = 64
-"""The number of entries held in memory, each of which may have 75 KB.  A larger one is hardly faster."""
+"""The number of entries that are read or written at once.  A larger one is hardly faster."""
 
 _KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
     (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_from_row),
     (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", record_from_row),
     (f"SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys ORDER BY scope, value", idempotency_record_from_row),
-    (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_from_row),
+    (f"SELECT {CHANGE_VALUES} FROM changes ORDER BY seq", change_from_row),
 )
 
 
@@ -61,13 +61,8 @@ async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> Non
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'changes'"
         )
         await run_to_completion(writer.execute_more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
-        some: list[Entry] = []
-        async for entry in entries:
-            some.append(entry)
-            if len(some) == _AT_ONCE:
-                await _put(writer, some)
-                some = []
-        await _put(writer, some)
+        async for batch in batches(entries, max_entries=_AT_ONCE):
+            await _put(writer, batch)
         await run_to_completion(writer.execute_more([Statement(sql) for _, sql in triggers]))
         await run_to_completion(writer.commit())
     except BaseException:
@@ -75,13 +70,8 @@ async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> Non
         raise
 
 
-async def _put(writer: WriteConnection, entries: Sequence[Entry]) -> None:
+async def _put(writer: WriteConnection, batch: Batch) -> None:
     try:
-        to_do = restore_statements(entries)
-        for header in entries[:1]:
-            if isinstance(header, StoreHeader):
-                values = (new_generation(), header.last_id, header.pruned_seq)
-                to_do.append(Statement("UPDATE store SET generation = ?, last_id = ?, pruned_seq = ?", values))
-        await run_to_completion(writer.execute_more(to_do))
+        await run_to_completion(writer.execute_more(restore_statements(batch)))
     except BIND_ERRORS as error:
         raise unstorable(error) from error

@@ -13,26 +13,30 @@ from functools import cache, partial
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
-from tasksvc import Cursor, SortField, TaskQuery, fold_text
-from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, clamp_int64, is_storable, microseconds, placeholders
+from tasksvc import Cursor, Operator, SortField, TaskQuery, fold_text, sql
+from tasksvc.sql import clamp_int64, microseconds
+from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, is_storable, placeholders
 
 _HEAD: Final = "SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)), pruned_seq"
+_WIDTH: Final = len(sql.TASK_COLUMNS)
 _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
 """The value of the tasks that an index leaves out, for the columns that have such an index."""
 _INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
 """The condition of such a partial index."""
-_HAS_LABEL: Final = (
-    "EXISTS (SELECT 1 FROM task_labels AS others WHERE others.label = ? AND others.task_id = task_labels.task_id)"
+_HAS_TERM: Final = (
+    "EXISTS (SELECT 1 FROM task_terms AS others WHERE others.term = ? AND others.task_id = task_terms.task_id)"
 )
 
 
-def with_store_row(columns: str, parts: Sequence[Statement], limit: int) -> Statement:
+def with_store_row(columns: int, parts: Sequence[Statement], limit: int) -> Statement:
     """Selects one row with the generation, the last and the pruned number, then at most `limit` rows of `parts`.
+
+    `columns` is the number of columns of `parts`.
 
     It is one statement, so one snapshot.  SQLite takes the parts in turn, until there are enough.
     """
-    head = _HEAD + ", NULL" * (columns.count(",") - 2) + " FROM store"
+    head = _HEAD + ", NULL" * (columns - 3) + " FROM store"
     sql = " UNION ALL ".join([head, *(f"SELECT * FROM ({part.sql} LIMIT ?)" for part in parts)])
     values = [value for part in parts for value in (*part.values, limit)]
     return Statement(f"{sql} LIMIT ?", [*values, limit + 1])
@@ -40,30 +44,29 @@ def with_store_row(columns: str, parts: Sequence[Statement], limit: int) -> Stat
 
 def page(query: TaskQuery, after: Cursor | None, limit: int) -> Statement:
     """Returns the statement for a page: one row of the store, and at most `limit` tasks."""
-    possible = is_storable(*query.labels, query.q or "")
-    return with_store_row(TASK_COLUMNS, list(_queries(query, after)) if possible else [], limit)
+    return with_store_row(_WIDTH, list(_queries(query, after)) if _is_possible(query) else [], limit)
 
 
 def count(query: TaskQuery) -> Statement | None:
     """Returns the statement that counts tasks, or None if there can be none, since SQLite can't hold such a text."""
-    if not is_storable(*query.labels, query.q or ""):
+    if not _is_possible(query):
         return None
-    conditions = _conditions(query)
-    if query.labels and not conditions and query.q is None:  # their index has it all
-        terms, values = _labelled(query.labels)
-        return Statement(f"SELECT count(*) FROM task_labels WHERE {' AND '.join(terms)}", values)
-    source, terms, values = _filtered(query, conditions, _without_priority(conditions), index=None)
-    return Statement(f"SELECT count(*) FROM {source}{_where(terms)}", values)
+    conditions, terms = _conditions(query), _terms(query)
+    if len(terms) == len(query.conditions()) > 0:  # their index has it all
+        wanted, values = _with_terms(terms)
+        return Statement(f"SELECT count(*) FROM task_terms WHERE {' AND '.join(wanted)}", values)
+    source, wanted, values = _filtered(query, conditions, _without_priority(conditions), index=None)
+    return Statement(f"SELECT count(*) FROM {source}{_where(wanted)}", values)
 
 
 def is_indexed(query: TaskQuery) -> bool:
     """Returns whether an index has just the tasks of `query`, in its order, so that all pages cost the same."""
-    if query.q is not None:
+    if _texts(query):
         return False
-    conditions = _conditions(query)
+    conditions, terms = _conditions(query), _terms(query)
     if query.sort is SortField.ID:
-        return len(query.labels) <= 1 if not conditions else not query.labels and _index_by_id(conditions) is not None
-    return {condition.column for condition in conditions} <= {query.sort.value} and not query.labels
+        return len(terms) <= 1 if not conditions else not terms and _index_by_id(conditions) is not None
+    return {condition.column for condition in conditions} <= {query.sort.value} and not terms
 
 
 def point_lookups(
@@ -102,22 +105,33 @@ class _Condition(NamedTuple):
 
 
 def _conditions(query: TaskQuery) -> list[_Condition]:
-    """Returns the conditions of the filter that compare columns."""
-    asked = (
-        ("done", "=", query.done),
-        ("priority", "=", query.priority),
-        ("priority", ">=", query.priority_min),
-        ("priority", "<=", query.priority_max),
-        ("due_at", "<", query.due_before),
-        ("due_at", ">", query.due_after),
-        ("created_at", ">", query.created_after),
-        ("updated_at", ">", query.updated_after),
-    )
-    return [_Condition(column, operator, _bind(value)) for column, operator, value in asked if value is not None]
+    """Returns the conditions of the filter that compare columns.  All others are _terms() and _texts()."""
+    return [
+        _Condition(field, operator.value, _bind(value))
+        for field, operator, value in query.conditions()
+        if operator not in (Operator.HAS, Operator.CONTAINS)
+    ]
 
 
-def _bind(value: datetime | int) -> int:
+def _terms(query: TaskQuery) -> list[str]:
+    """Returns the terms that a task must have."""
+    return [str(value) for _, operator, value in query.conditions() if operator is Operator.HAS]
+
+
+def _texts(query: TaskQuery) -> list[tuple[str, str]]:
+    """Returns columns, and the texts that they must contain."""
+    return [(field, str(value)) for field, operator, value in query.conditions() if operator is Operator.CONTAINS]
+
+
+def _is_possible(query: TaskQuery) -> bool:
+    """Returns whether SQLite can hold all texts of the filter."""
+    return is_storable(*[value for _, _, value in query.conditions() if isinstance(value, str)])
+
+
+def _bind(value: datetime | int | str) -> int:
     """Returns `value` as a column holds it."""
+    if isinstance(value, str):
+        raise TypeError("No column with an order holds texts.")
     return microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
 
 
@@ -186,7 +200,7 @@ def _precedes(after: Cursor, value: int, query: TaskQuery) -> bool:
 def _by_id(
     query: TaskQuery, filtered: Sequence[_Condition], after: Cursor | None, also: str | None = None
 ) -> Statement:
-    column = "task_id" if query.labels else "id"  # the index on the labels has it under this name
+    column = "task_id" if _terms(query) else "id"  # the index on the terms has it under this name
     beyond, way = _direction(query)
     onwards = () if after is None else (_Condition(column, beyond, clamp_int64(after.id)),)
     index = _index_by_id(filtered) if query.sort is SortField.ID and is_indexed(query) else None
@@ -213,39 +227,39 @@ def _select(
     query: TaskQuery, conditions: Sequence[_Condition], also: str | None, order: str, index: str | None
 ) -> Statement:
     """Returns the statement for tasks that meet the conditions and the other filters of `query`, in an order."""
-    source, terms, values = _filtered(query, conditions, also, index)
-    return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{_where(terms)} ORDER BY {order}", values)
+    source, wanted, values = _filtered(query, conditions, also, index)
+    return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{_where(wanted)} ORDER BY {order}", values)
 
 
 def _filtered(
     query: TaskQuery, conditions: Sequence[_Condition], also: str | None, index: str | None
 ) -> tuple[str, list[str], list[Any]]:
-    """Returns the tables, the terms of the condition, and the values in them, for such tasks."""
+    """Returns the tables, the conditions in SQL, and the values in them, for such tasks."""
     source = "tasks"
-    terms: list[str] = []
+    wanted: list[str] = []
     values: list[Any] = []
-    if query.labels:
-        source = "task_labels CROSS JOIN tasks ON id = task_id"  # in this order
-        terms, values = _labelled(query.labels)
+    if terms := _terms(query):
+        source = "task_terms CROSS JOIN tasks ON id = task_id"  # in this order
+        wanted, values = _with_terms(terms)
     elif index is not None:
         source = f"tasks INDEXED BY {index}"
-    terms += [f"{column} {operator} ?" for column, operator, _ in conditions]
+    wanted += [f"{column} {operator} ?" for column, operator, _ in conditions]
     values += [condition.value for condition in conditions]
     if also is not None:
-        terms.append(also)
-    if query.q is not None:
-        terms.append("contains(description, ?)")
-        values.append(fold_text(query.q))
-    return source, terms, values
+        wanted.append(also)
+    for column, text in _texts(query):
+        wanted.append(f"contains({column}, ?)")
+        values.append(text)
+    return source, wanted, values
 
 
-def _labelled(labels: Sequence[str]) -> tuple[list[str], list[Any]]:
-    """Returns the terms, and their values, for rows of task_labels of tasks with all of `labels`."""
-    return ["task_labels.label = ?", *[_HAS_LABEL] * (len(labels) - 1)], list(labels)
+def _with_terms(terms: Sequence[str]) -> tuple[list[str], list[Any]]:
+    """Returns the conditions, and their values, for rows of task_terms of tasks with all of `terms`."""
+    return ["task_terms.term = ?", *[_HAS_TERM] * (len(terms) - 1)], list(terms)
 
 
-def _where(terms: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(terms)}" if terms else ""
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _without_priority(conditions: Sequence[_Condition]) -> str | None:

@@ -20,19 +20,19 @@ from tasksvc import (
     TaskQuery,
     in_turns,
     resolve_position,
+    sql,
 )
+from tasksvc.sql import INT64_MAX, clamp_int64
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import ReadConnection
 from tasksvc_sqlite.errors import CorruptData
 from tasksvc_sqlite.find_sql import count, is_indexed, page, point_lookups, with_store_row
 from tasksvc_sqlite.rows import (
-    CHANGE_COLUMNS,
-    INTEGER_MAX,
+    CHANGE_VALUES,
     RECORD_COLUMNS,
     TASK_COLUMNS,
     Statement,
     change_from_row,
-    clamp_int64,
     is_storable,
     record_from_row,
     size_of_change,
@@ -150,7 +150,7 @@ class Queries:
         return await run_individually(self._get_together, task_ids)
 
     async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Found | None]:
-        wanted = {task_id for task_id in task_ids if 0 < task_id <= INTEGER_MAX}
+        wanted = {task_id for task_id in task_ids if 0 < task_id <= INT64_MAX}
         self._cache.tasks.begin_read(wanted)
         found: dict[int, Found] = {}
         for statement in point_lookups(_FOUND_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
@@ -242,8 +242,8 @@ class Queries:
         self.check_open()
         if since == self._cache.position:
             return ChangePage((), since, more=False)
-        log = Statement(f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > ? ORDER BY seq", (clamp_int64(since.seq),))
-        statement = with_store_row(CHANGE_COLUMNS, [log], limit)
+        log = Statement(f"SELECT {CHANGE_VALUES} FROM changes WHERE seq > ? ORDER BY seq", (clamp_int64(since.seq),))
+        statement = with_store_row(len(sql.CHANGE_COLUMNS), [log], limit)
         (generation, last_seq, pruned_seq, *_), rows, _ = await self._quick.page(
             statement, size=size_of_change, max_bytes=max_bytes
         )

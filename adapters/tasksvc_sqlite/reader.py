@@ -7,6 +7,7 @@ cannot write.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -26,15 +27,19 @@ from tasksvc import (
     StoreRefused,
     StoreUnavailable,
     new_generation,
+    sql,
+    terms_of,
 )
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interrupt
-from tasksvc_sqlite.errors import open_failure, read_failure
+from tasksvc_sqlite.errors import CorruptData, open_failure, read_failure
+from tasksvc_sqlite.rows import task_from_row
 from tasksvc_sqlite.schema import APPLICATION_ID, MIGRATIONS, too_new
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-_LABELS: Final = "SELECT label, task_id FROM task_labels"
-_LABELS_OF_TASKS: Final = "SELECT label.value, tasks.id FROM tasks, json_each(tasks.labels) AS label"
+_TERMS: Final = "SELECT term, task_id FROM task_terms"
+_OF_TASK: Final = ", ".join(f"tasks.{column}" for column in sql.TASK_COLUMNS)
+_TERMS_OF_TASKS: Final = f"SELECT term.value, tasks.id FROM tasks, json_each(terms_of({_OF_TASK})) AS term"
 _SHOWN: Final = 100
 """The most problems of one kind that are reported."""
 
@@ -59,7 +64,7 @@ class SQLiteReader(StoreReader):
         self._check_open()
         async with _connected(self._path) as connection:
             try:
-                return [*await _damage(connection), *await _schema(connection), *await _labels(connection)]
+                return [*await _damage(connection), *await _schema(connection), *await _terms(connection)]
             except sqlite3.Error as error:
                 return [f"The check breaks off: {error}."]
 
@@ -133,9 +138,9 @@ async def _connected(path: str, *, mode: str = "ro") -> AsyncIterator[aiosqlite.
         await connection.close()
 
 
-async def _interruptible(connection: aiosqlite.Connection, sql: str, values: Sequence[Any]) -> None:
+async def _interruptible(connection: aiosqlite.Connection, statement: str, values: Sequence[Any]) -> None:
     """Runs `work`, which may take long.  If the caller is cancelled, SQLite is interrupted."""
-    work = asyncio.ensure_future(connection.execute_fetchall(sql, values))
+    work = asyncio.ensure_future(connection.execute_fetchall(statement, values))
     try:
         await asyncio.wait([work])
     except asyncio.CancelledError:
@@ -168,11 +173,20 @@ async def _schema(connection: aiosqlite.Connection) -> list[str]:
     ]
 
 
-async def _labels(connection: aiosqlite.Connection) -> list[str]:
-    """Returns the differences between tasks and the index of their labels, a sentence each."""
-    missing = await connection.execute_fetchall(f"{_LABELS_OF_TASKS} EXCEPT {_LABELS} LIMIT {_SHOWN}")
-    wrong = await connection.execute_fetchall(f"{_LABELS} EXCEPT {_LABELS_OF_TASKS} LIMIT {_SHOWN}")
+async def _terms(connection: aiosqlite.Connection) -> list[str]:
+    """Returns the differences between tasks and the index of their terms, a sentence each."""
+    await connection.create_function("terms_of", len(sql.TASK_COLUMNS), _terms_of_row)
+    missing = await connection.execute_fetchall(f"{_TERMS_OF_TASKS} EXCEPT {_TERMS} LIMIT {_SHOWN}")
+    wrong = await connection.execute_fetchall(f"{_TERMS} EXCEPT {_TERMS_OF_TASKS} LIMIT {_SHOWN}")
     return [
-        *(f"Task {task_id} is not found by its label {label!r}." for label, task_id in missing),
-        *(f"Task {task_id} is found by {label!r}, which is none of its labels." for label, task_id in wrong),
+        *(f"Task {task_id} is not found by {term}, as it should be." for term, task_id in missing),
+        *(f"Task {task_id} is found by {term}, which it doesn't have." for term, task_id in wrong),
     ]
+
+
+def _terms_of_row(*row: Any) -> str | None:
+    """Returns the terms of the task in a row of TASK_COLUMNS as a JSON array; None if it is damaged."""
+    try:
+        return json.dumps(terms_of(task_from_row(row)))
+    except CorruptData:
+        return None

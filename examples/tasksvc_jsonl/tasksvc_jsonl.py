@@ -176,14 +176,14 @@ def _commits(content: bytes, path: Path) -> list[list[Entry]]:
     whole = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged
     for number, line in enumerate(whole.splitlines()[1:], start=2):
         try:
-            commits.append([codec.entry_from_json(value) for value in codec.loads(line)])
+            commits.append(codec.load_entries(line))
         except (ValueError, TypeError, KeyError) as error:
             raise StoreRefused(f"{path} is damaged in line {number}. Take it from a copy.") from error
     return commits
 
 
 def _line(entries: Sequence[Entry]) -> bytes:
-    return codec.dumps([codec.entry_to_json(entry) for entry in entries]) + b"\n"
+    return codec.dump_entries(entries) + b"\n"
 
 
 def _sync_folder(folder: Path) -> None:

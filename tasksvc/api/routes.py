@@ -15,7 +15,7 @@ from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
 from tasksvc.api.responses.raw import JSON
 from tasksvc.api.responses.static_content import StaticContent
 from tasksvc.application.tokens import Scope
-from tasksvc.domain import codec
+from tasksvc.domain.json_text import dump_line
 
 
 class Route(NamedTuple):
@@ -122,7 +122,7 @@ class Routes:
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._description is None:  # made when it is first asked for, since that takes a while
             document = describe(self._operations, version=self._version)
-            self._description = StaticContent(codec.dump_line(document), JSON)
+            self._description = StaticContent(dump_line(document), JSON)
         return self._description.response(request)
 
 

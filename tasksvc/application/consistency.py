@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from typing import assert_never
 
-from tasksvc.domain import codec
 from tasksvc.domain.change import Change, ChangeKind
+from tasksvc.domain.json_text import dumps
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
 from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
@@ -128,7 +128,7 @@ class _Books:
 
 def _state(task: Task) -> int:
     """Differs where tasks differ, and is neither _UNKNOWN nor _DELETED."""
-    return hash(codec.dumps(task)) | 2
+    return hash(dumps(task)) | 2
 
 
 def _contradictions(task: Task) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tasksvc.domain.change import Position
+from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.task import Task
-from tasksvc.ports.store import ChangePage
+from tasksvc.ports.store import ChangePage, Page
 
 
 class ContractViolation(Exception):
@@ -15,6 +16,19 @@ def check_task(task: Task, task_id: int) -> None:
     """Raises ContractViolation where `task` is not the one that was asked for."""
     if task.id != task_id:
         raise ContractViolation(f"Asked for task {task_id}, the store gave task {task.id}.")
+
+
+def check_page(page: Page, query: TaskQuery, limit: int) -> None:
+    """Raises ContractViolation where `page` has a task that `query` doesn't match, or more than `limit` tasks.
+
+    An adapter that doesn't know a new filter would give the tasks that it was to leave out.
+    """
+    if len(page.tasks) > limit:
+        raise ContractViolation(f"Asked for at most {limit} tasks, the store gave {len(page.tasks)}.")
+    if query.conditions():
+        for task in page.tasks:
+            if not query.matches(task):
+                raise ContractViolation(f"Asked for the tasks of {query}, the store gave task {task.id}.")
 
 
 def check_count(count: int) -> None:

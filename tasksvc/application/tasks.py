@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from tasksvc.application.contract_checks import check_count, check_task
+from tasksvc.application.contract_checks import check_count, check_page, check_task
 from tasksvc.application.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from tasksvc.application.pages_at_once import PagesAtOnce
 from tasksvc.application.searches import Searches
@@ -131,9 +131,12 @@ class Tasks:
         """
         repository = self._repository
         if query is ALL_TASKS or not repository.needs_scan(query):
-            return await self._pages.find(repository, query, after=after, limit=limit, max_bytes=max_bytes)
-        find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
-        return await self._turns(query).run(caller(), find)
+            page = await self._pages.find(repository, query, after=after, limit=limit, max_bytes=max_bytes)
+        else:
+            find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
+            page = await self._turns(query).run(caller(), find)
+        check_page(page, query, limit)
+        return page
 
     async def iter_pages(
         self,

@@ -11,14 +11,12 @@ import asyncio
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
+from typing import BinaryIO, Final, NamedTuple, TypeVar
 
 from tasksvc.application.consistency import inconsistencies
-from tasksvc.application.export_format_1 import from_format_1
 from tasksvc.application.well_formed import malformed
-from tasksvc.domain import codec
 from tasksvc.domain.change import Change
 from tasksvc.domain.errors import StoreUnavailable, TasksvcError
 from tasksvc.domain.query import TaskQuery
@@ -26,19 +24,13 @@ from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
 from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 from tasksvc.ports.store import StoreReader, TaskRepository
+from tasksvc.stores import codec
+from tasksvc.stores.formats import upgrade_entry
 
-FORMAT: Final = 2
-"""The number of the format of exports, which is higher for each one that earlier versions can't read."""
 OPENING: Final = b'{"tasksvc":"export","format":'
-"""The beginning of an export, before the number of its format."""
+"""The beginning of an export, before the number of its format, which is that of the entries (`codec.FORMAT`)."""
 _OPENING_MAX: Final = 100
 """The bytes that are read of a first line at most."""
-_FIRST_LINE: Final = OPENING + b"%d}\n" % FORMAT
-_UPGRADES: Final[Mapping[bytes, Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    _FIRST_LINE: lambda value: value,
-    OPENING + b"1}\n": from_format_1,
-}
-"""For the first line of each format that can be read, what brings an entry into the present format."""
 _LINE_MAX: Final = 2**28
 """Bytes.  The longest line that is known is the answer to a large batch, which an idempotency key keeps."""
 _REPORT_EVERY: Final = 1_000
@@ -99,7 +91,7 @@ async def copy(source: StoreReader, target: TaskRepository, *, progress: Progres
 async def export_to(file: BinaryIO, source: StoreReader, *, progress: Progress = silent) -> Summary:
     """Writes an export of all that `source` holds at one moment.  Raises what the file raises."""
     tally = _Tally("exporting", progress)
-    file.write(_FIRST_LINE)
+    file.write(b"%b%d}\n" % (OPENING, codec.FORMAT))
     async with _closing(source.dump()) as dump:
         async for entry in dump:
             file.write(tally.line(entry))
@@ -127,9 +119,9 @@ async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
                     await asyncio.sleep(0)
 
     async def entries() -> AsyncIterator[Entry]:
-        upgrade = _upgrade_of(file)
+        number = _format_of(file)
         async for line in lines(0.5):
-            yield _entry(line, upgrade)
+            yield _entry(line, number)
 
     async for _ in lines(0):
         pass
@@ -146,9 +138,9 @@ async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progr
     """
 
     async def entries() -> AsyncIterator[Entry]:
-        upgrade = _upgrade_of(file)
+        number = _format_of(file)
         async for line in _entry_lines(file):
-            yield _entry(line, upgrade)
+            yield _entry(line, number)
 
     return await _fill(target, entries(), "importing", progress)
 
@@ -204,18 +196,18 @@ def _line(entry: Entry) -> bytes:
     value = codec.entry_to_json(entry)
     if isinstance(entry, StoreHeader):
         del value["header"]["generation"]
-    return codec.dumps(value) + b"\n"
+    return codec.dump_line(value)
 
 
-def _entry(line: bytes, upgrade: Callable[[dict[str, Any]], dict[str, Any]]) -> Entry:
-    """Returns the entry in `line`, which `upgrade` brings into the present format.  Raises InvalidExport."""
+def _entry(line: bytes, number: int) -> Entry:
+    """Returns the entry in `line`, which is of format `number`.  Raises InvalidExport."""
     try:
-        value = upgrade(codec.loads(line))
+        value = upgrade_entry(codec.loads(line), number)
         if "header" in value:
             value["header"]["generation"] = ""  # which restore() replaces
         entry = codec.entry_from_json(value)
         problem = malformed(entry)
-        is_whole = codec.entry_to_json(entry) == value
+        is_whole = number < codec.FORMAT or codec.loads(codec.dumps(codec.entry_to_json(entry))) == value
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise _unreadable() from error
     if problem is not None:
@@ -292,29 +284,26 @@ class _Tally:
 # ---------------------------------------------------------------- reading an export
 
 
-def _upgrade_of(file: BinaryIO) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Reads the first line of `file`, and returns what brings its entries into the present format.
-
-    Raises InvalidExport.
-    """
+def _format_of(file: BinaryIO) -> int:
+    """Reads the first line of `file`, and returns the number of its format.  Raises InvalidExport."""
     file.seek(0)
     first = file.readline(_OPENING_MAX)
-    if first in _UPGRADES:
-        return _UPGRADES[first]
-    if first.startswith(OPENING):
-        number = first.removeprefix(OPENING).removesuffix(b"}\n").decode("ascii", "replace")
+    if not first.startswith(OPENING):
+        raise InvalidExport("This isn't an export of tasksvc. Name another file.")
+    number = first.removeprefix(OPENING).removesuffix(b"}\n").decode("ascii", "replace")
+    if not number.isdecimal():
+        raise InvalidExport("The first line of the export is damaged. Use another copy.")
+    if not 1 <= int(number) <= codec.FORMAT:
         raise InvalidExport(
             f"The export was written by a newer tasksvc: it has format {number}, and this one reads formats up to"
-            f" {FORMAT}. Upgrade tasksvc."
-            if number.isdecimal()
-            else "The first line of the export is damaged. Use another copy."
+            f" {codec.FORMAT}. Upgrade tasksvc."
         )
-    raise InvalidExport("This isn't an export of tasksvc. Name another file.")
+    return int(number)
 
 
 async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:
     """Yields the lines of the entries.  Raises InvalidExport, at the end where `file` was cut or changed."""
-    _upgrade_of(file)
+    _format_of(file)
     count, checksum = 0, hashlib.sha256()
     line = file.readline(_LINE_MAX)
     while following := file.readline(_LINE_MAX):

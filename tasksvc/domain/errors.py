@@ -54,6 +54,17 @@ class SchemaTooOld(StoreRefused):
         )
 
 
+class FormatTooNew(StoreRefused):
+    """What a store holds was written by a later version, in a format that this version doesn't read."""
+
+    def __init__(self, number: int, known: int) -> None:
+        """Takes the number of the format, and that of the latest one that this version reads."""
+        super().__init__(
+            f"The store holds data of format {number}, and this version of tasksvc reads formats up to {known}."
+            " Use the version of tasksvc that wrote it, or a later one."
+        )
+
+
 # ---------------------------------------------------------------- before the service takes requests
 
 
@@ -95,6 +106,15 @@ class UnknownWrite(WriteRefused):
     def __init__(self, write: Never) -> None:
         """Takes `write`, which is Never to a type checker, so that it reports a kind of write that is forgotten."""
         super().__init__(f"A write is a {type(write).__name__}, which is no kind of write. Use one of tasksvc.Write.")
+
+
+class MixedCommit(WriteRefused):
+    """A commit holds writes of tasks and writes of records: a mistake of the program that called it."""
+
+    def __init__(self, index: int) -> None:
+        """Takes `index`: the first write that is of another sort than those before it."""
+        super().__init__("A commit writes tasks or records, and this one was to write both. Make two commits of it.")
+        self.index = index
 
 
 class TaskNotFound(WriteRefused):

@@ -10,17 +10,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
-from tasksvc.domain import codec
 from tasksvc.domain.change import Change, ChangeKind, Position
 from tasksvc.domain.errors import (
     CommitTooLarge,
     IdempotencyKeyReused,
+    MixedCommit,
     RecordConflict,
     TaskNotFound,
     UnknownWrite,
     VersionConflict,
     WriteRefused,
 )
+from tasksvc.domain.json_text import dumps, packed
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, Version, apply_patch, create_task
 from tasksvc.domain.writes import (
@@ -273,7 +274,10 @@ class Transaction:
             self.decision = replayed
             return
         results: list[Result] = []
+        writes_records = bool(writes) and isinstance(writes[0], PutRecord | DeleteRecord)
         for index, write in enumerate(writes):
+            if isinstance(write, PutRecord | DeleteRecord) is not writes_records:
+                raise MixedCommit(index)
             try:
                 results.append(self._apply(write))
             except WriteRefused as error:
@@ -298,10 +302,10 @@ class Transaction:
                 task = apply_patch(old, fields, self._at)
                 if task is not old:
                     if self._checks_size:
-                        task.metadata = codec.packed(task.metadata)  # nobody has seen it yet
+                        task.metadata = packed(task.metadata)  # nobody has seen it yet
                     self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
                 if self._checks_size:
-                    self._updated_bytes += len(codec.dumps(task))
+                    self._updated_bytes += len(dumps(task))
                     if self._updated_bytes > COMMIT_BYTES_MAX:
                         raise CommitTooLarge(COMMIT_BYTES_MAX)
                 return task

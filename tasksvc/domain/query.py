@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
-from typing import NamedTuple
+from operator import eq, ge, gt, le, lt
+from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
-from tasksvc.domain.task import Task, json_size
+from tasksvc.domain.sizes import json_size
+from tasksvc.domain.task import Task
+from tasksvc.domain.terms import term, terms_of
 
 
 def fold_text(text: str) -> str:
@@ -25,10 +27,6 @@ def fold_text(text: str) -> str:
     return normalize("NFC", normalize("NFC", text).casefold())
 
 
-_folded_q = lru_cache(64)(fold_text)
-"""Returns fold_text() of what is searched for, which is compared with many descriptions."""
-
-
 class SortField(StrEnum):
     """What a list may be ordered by."""
 
@@ -40,6 +38,65 @@ class SortField(StrEnum):
 
 
 SortValue = int | datetime | None
+
+
+class Operator(StrEnum):
+    """How a condition compares what a task has with its value."""
+
+    EQUAL = "="
+    LESS = "<"
+    LESS_OR_EQUAL = "<="
+    GREATER = ">"
+    GREATER_OR_EQUAL = ">="
+    HAS = "has"
+    """The value is one of terms_of(task)."""
+    CONTAINS = "contains"
+    """The value is a part of fold_text() of the field."""
+
+
+TERMS: Final = "terms"
+"""The field of a condition whose operator is HAS."""
+
+_COMPARISONS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
+    Operator.EQUAL: eq,
+    Operator.LESS: lt,
+    Operator.LESS_OR_EQUAL: le,
+    Operator.GREATER: gt,
+    Operator.GREATER_OR_EQUAL: ge,
+}
+
+
+class Condition(NamedTuple):
+    """A condition on one field.  A comparison with a field that is None is false."""
+
+    field: str
+    """A field of Task, or TERMS."""
+    operator: Operator
+    value: bool | int | datetime | str
+    """A bool, an integer or a datetime to compare with; a term; or a text as fold_text() gives it."""
+
+    def allows(self, task: Task) -> bool:
+        """Returns whether `task` meets the condition."""
+        name, operator, value = self
+        if operator is Operator.HAS:
+            return value in terms_of(task)
+        actual = getattr(task, name)
+        if operator is Operator.CONTAINS:
+            return str(value) in fold_text(actual)
+        return actual is not None and _COMPARISONS[operator](actual, value)
+
+
+_FILTERS: Final = (
+    ("done", "done", Operator.EQUAL),
+    ("priority", "priority", Operator.EQUAL),
+    ("priority_min", "priority", Operator.GREATER_OR_EQUAL),
+    ("priority_max", "priority", Operator.LESS_OR_EQUAL),
+    ("due_before", "due_at", Operator.LESS),
+    ("due_after", "due_at", Operator.GREATER),
+    ("created_after", "created_at", Operator.GREATER),
+    ("updated_after", "updated_at", Operator.GREATER),
+)
+"""For each filter of TaskQuery, the field that it compares, and how."""
 
 
 class Cursor(NamedTuple):
@@ -72,21 +129,31 @@ class TaskQuery:
     sort: SortField = SortField.ID
     descending: bool = False
 
+    _conditions: tuple[Condition, ...] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Returns the conditions that a task must meet, all of them.
+
+        A store may answer find() from these alone.  One that meets a field or an operator that it doesn't know must
+        raise, since it would give tasks that don't match.
+        """
+        if self._conditions is None:
+            object.__setattr__(self, "_conditions", tuple(self._made_conditions()))
+        assert self._conditions is not None
+        return self._conditions
+
+    def _made_conditions(self) -> Iterator[Condition]:
+        for name, column, operator in _FILTERS:
+            if (value := getattr(self, name)) is not None:
+                yield Condition(column, operator, value)
+        for label in self.labels:
+            yield Condition(TERMS, Operator.HAS, term("label", label))
+        if self.q is not None:
+            yield Condition("description", Operator.CONTAINS, fold_text(self.q))
+
     def matches(self, task: Task) -> bool:
         """Returns whether `task` passes the filter."""
-        due = task.due_at
-        return (
-            (self.done is None or task.done is self.done)
-            and all(label in task.labels for label in self.labels)
-            and (self.priority is None or task.priority == self.priority)
-            and (self.priority_min is None or task.priority >= self.priority_min)
-            and (self.priority_max is None or task.priority <= self.priority_max)
-            and (self.due_before is None or (due is not None and due < self.due_before))
-            and (self.due_after is None or (due is not None and due > self.due_after))
-            and (self.created_after is None or task.created_at > self.created_after)
-            and (self.updated_after is None or task.updated_at > self.updated_after)
-            and (self.q is None or _folded_q(self.q) in fold_text(task.description))
-        )
+        return all(condition.allows(task) for condition in self.conditions())
 
     def value_of(self, task: Task) -> SortValue:
         """Returns what `task` is sorted by."""

@@ -7,14 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from tasksvc.domain.errors import InvalidTask
-from tasksvc.domain.json_object import NO_METADATA, JSONObject, compact_size, utf8_size
+from tasksvc.domain.json_object import NO_METADATA, JSONObject
 from tasksvc.domain.rules import metadata_error
-
-TASK_BYTES: Final = 250
-"""Bytes that json_size() counts for what hardly varies: numbers, times, and the names of the fields."""
 
 
 class TaskDraft(NamedTuple):
@@ -61,27 +58,6 @@ class Version(NamedTuple):
 
 # ---------------------------------------------------------------- creating and revising
 
-FIELD_DEFAULTS: Final[dict[str, Any]] = {
-    "done": False,
-    "due_at": None,
-    "priority": 0,
-    "labels": (),
-    "metadata": NO_METADATA,
-}
-
-
-def json_size(task: Task | None) -> int:
-    """Returns about how many bytes `task` has as JSON: TASK_BYTES and those of its description, labels and metadata.
-
-    The description is counted in UTF-8; the labels and the metadata as compact JSON in UTF-8, so as 2 if empty.
-    None stands for the task of a deletion, which has TASK_BYTES.
-    """
-    if task is None:
-        return TASK_BYTES
-    labels = compact_size(task.labels) if task.labels else 2
-    metadata = compact_size(dict(task.metadata)) if task.metadata else 2
-    return TASK_BYTES + utf8_size(task.description) + labels + metadata
-
 
 def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
     """Returns the first version of a task."""
@@ -109,7 +85,7 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     is the same object, so the same version.  `updated_at` never goes back.  Raises InvalidTask.
     """
     values = {
-        name: FIELD_DEFAULTS[name]
+        name: TaskDraft._field_defaults[name]
         if value is None
         else merge_patch(task.metadata, value)
         if name == "metadata"

@@ -124,6 +124,7 @@ class TaskRepository(StoreReader):
     ) -> CommitResult:
         """Does all of `writes`, in their order, in one transaction; or none of them.
 
+        They write tasks or records, never both.
         `at` is the time of the commit, for what it makes.  Ids count up from 1 and are never given
         twice, whatever is deleted, closed or pruned in between.  With an `idempotency_key` the results
         are stored in the same transaction, and a second commit under the key answers them and does

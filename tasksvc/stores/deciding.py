@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from tasksvc.domain import codec
 from tasksvc.domain.ledger import Decision, Ledger
 from tasksvc.domain.writes import Commit, CommitResult, Entry, Result
+from tasksvc.stores import codec
 from tasksvc.stores.turns import Turns
 
 LARGE_TEXT = 64 * 1024
@@ -57,13 +57,13 @@ async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
 
 
 async def load_results(text: str, *, large: int = LARGE_TEXT) -> Sequence[Result]:
-    """Returns the results of an idempotency key, whose codec.results_to_json() was dumped as `text`.
+    """Returns the results of an idempotency key that codec.dump_results() wrote as `text`.
 
     With `large` characters or more, other work on the event loop has its turn meanwhile.  Raises as
-    codec.iterate_results() does.
+    codec.load_results() does.
     """
     if len(text) < large:
-        return codec.results_from_json(codec.loads(text))
+        return codec.load_results(text)
     results = []
     turns = Turns()
     for result in codec.iterate_results(text):

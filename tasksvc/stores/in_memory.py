@@ -18,7 +18,8 @@ from tasksvc.domain.errors import NotSupported, StoreClosed, StoreNotEmpty, Task
 from tasksvc.domain.ledger import Ledger
 from tasksvc.domain.query import Cursor, TaskQuery, fitting, select
 from tasksvc.domain.record import Record
-from tasksvc.domain.task import Task, json_size
+from tasksvc.domain.sizes import json_size
+from tasksvc.domain.task import Task
 from tasksvc.domain.writes import Commit, CommitResult, Entry, IdempotencyKey, IdempotencyRecord, StoreHeader, Write
 from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, resolve_position
 from tasksvc.stores.batcher import Batcher

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tasksvc.domain import codec
 from tasksvc.domain.json_object import JSONObject
+from tasksvc.domain.json_text import dumps
 from tasksvc.domain.writes import Commit, CreateTask, DeleteMatching, PutRecord, UpdateTask, Write
 
 WRITE_BYTES = 1_024
@@ -42,6 +42,6 @@ def _weight_of_other(write: Write) -> int:
 
 def _size(value: JSONObject) -> int:
     try:
-        return len(codec.dumps(value))
+        return len(dumps(value))
     except (TypeError, ValueError, RecursionError):  # of what the ledger refuses
         return 0

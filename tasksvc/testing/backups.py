@@ -173,9 +173,8 @@ class BackupsContract(StoreUnderTest):
     @on_store(Capability.DURABLE, Capability.DUMP)
     async def test_a_backup_is_a_separate_store_with_the_same_contents(self, store: Store) -> None:
         await store.add_all(varied(30))
-        await store.commit(
-            UpdateTask(1, {"done": True}), DeleteTask(2), CreateTask(FULL), PutRecord("space", "name", {"n": 1})
-        )
+        await store.commit(UpdateTask(1, {"done": True}), DeleteTask(2), CreateTask(FULL))
+        await store.commit(PutRecord("space", "name", {"n": 1}))
         expected = await dumped(store)
 
         file = await _backed_up(store)

@@ -30,8 +30,8 @@ from tasksvc import (
     UpdateTask,
     Version,
     VersionConflict,
+    codec,
 )
-from tasksvc.domain import codec
 from tasksvc.testing.samples import FULL, LAST_MOMENT, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
 

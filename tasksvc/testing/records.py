@@ -9,12 +9,11 @@ from tasksvc import (
     Capability,
     CreateTask,
     DeleteRecord,
-    DeleteTask,
+    MixedCommit,
     PutRecord,
     Record,
     RecordConflict,
     TaskDraft,
-    TaskNotFound,
     Write,
 )
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
@@ -62,11 +61,10 @@ class RecordsContract(StoreUnderTest):
         for write, current in cases:
             error = await raised(RecordConflict, store.commit(write), f"{write}, where the record is {current}")
             assert error.current == current, "the error carries the record as it is"
-            error = await raised(RecordConflict, store.commit(CreateTask(TaskDraft("x")), write), f"{write} in a batch")
+            error = await raised(RecordConflict, store.commit(PutRecord("s", "c", {}), write), f"{write} in a batch")
             assert error.index == 1, "the error names the write"
 
         assert list(await store.repository.records("s", limit=10)) == [kept], "a refused write changes no record"
-        assert await store.listed() == [], "a refused record undoes the whole commit, tasks too"
 
     @on_store(Capability.RECORDS)
     async def test_a_deleted_record_starts_again_at_version_1(self, store: Store) -> None:
@@ -90,23 +88,29 @@ class RecordsContract(StoreUnderTest):
         assert await store.repository.record("s", "a") == committed.results[3], "and the last one counts"
 
     @on_store(Capability.RECORDS)
-    async def test_records_and_tasks_are_written_together_or_not_at_all(self, store: Store) -> None:
+    async def test_records_are_written_together_or_not_at_all(self, store: Store) -> None:
         await store.commit(PutRecord("s", "kept", {}))
 
         await raised(
-            TaskNotFound,
-            store.commit(
-                PutRecord("s", "new", {}), DeleteRecord("s", "kept"), CreateTask(TaskDraft("x")), DeleteTask(99)
-            ),
-            "removing what is not there",
+            RecordConflict,
+            store.commit(PutRecord("s", "new", {}), DeleteRecord("s", "kept"), PutRecord("s", "other", {}, expected=9)),
+            "a record that is not at the expected version",
         )
 
         assert list(await store.repository.records("s", limit=10)) == [Record("s", "kept", {}, 1)], (
             "nothing of a refused commit is left among the records"
         )
-        await store.commit(CreateTask(TaskDraft("x")), PutRecord("s", "kept", {"task": 1}))
-        assert await store.repository.record("s", "kept") == Record("s", "kept", {"task": 1}, 2), "together they are"
-        assert len(await store.listed()) == 1, "together they are"
+
+    @on_store(Capability.RECORDS)
+    async def test_a_commit_of_tasks_and_records_is_refused(self, store: Store) -> None:
+        task, record = CreateTask(TaskDraft("x")), PutRecord("s", "a", {})
+
+        for writes in ((task, record), (record, task), (task, task, record)):
+            error = await raised(MixedCommit, store.commit(*writes), "a commit writes tasks or records, never both")
+            assert error.index == len(writes) - 1, "the error names the first write of the other sort"
+
+        assert await store.listed() == [], "nothing of it is done"
+        assert await store.repository.record("s", "a") is None, "nothing of it is done"
 
     @on_store(Capability.RECORDS)
     async def test_records_are_not_in_the_change_log(self, store: Store) -> None:

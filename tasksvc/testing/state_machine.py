@@ -34,9 +34,9 @@ from tasksvc import (
     UpdateTask,
     Version,
     Write,
+    codec,
     select,
 )
-from tasksvc.domain import codec
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe, queries, steady
 from tasksvc.testing.store import Store, StoreUnderTest
@@ -188,9 +188,9 @@ class StoreMachine(RuleBasedStateMachine):
         self._commit([*map(CreateTask, new), *own, *others], at, idempotency_key)
 
     @precondition(lambda self: Capability.RECORDS in self.capabilities)
-    @rule(records=st.lists(record_writes, min_size=1, max_size=3), new=st.lists(drafts, max_size=1), at=times)
-    def write_records(self, records: list[Write], new: list[TaskDraft], at: datetime) -> None:
-        self._commit([*map(CreateTask, new), *records], at)
+    @rule(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
+    def write_records(self, records: list[Write], at: datetime) -> None:
+        self._commit(records, at)
 
     @rule(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
     def find(self, query: TaskQuery, place: int | None, limit: int) -> None:

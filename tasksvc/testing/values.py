@@ -11,8 +11,7 @@ from typing import Any
 
 from hypothesis import given
 
-from tasksvc import Capability, TaskDraft
-from tasksvc.domain import codec
+from tasksvc import Capability, TaskDraft, codec
 from tasksvc.testing.samples import (
     FIRST_MOMENT,
     LAST_MOMENT,

@@ -32,7 +32,7 @@ from tasksvc import (
 from tasksvc.api import RUNTIME
 from tasksvc.api.app import IN_FLIGHT
 from tasksvc.application.limits import Limits, Timeouts
-from tasksvc.domain.codec import task_to_json
+from tasksvc.domain.json_text import dumps, loads
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 5)]
 
@@ -471,7 +471,7 @@ async def test_a_list_is_what_the_domain_selects(any_api: Api, query: TaskQuery,
 
     walked = [task async for task in walk(any_api, "/tasks/?" + urlencode(parameters(query) + page))]
 
-    assert walked == [task_to_json(task) for task in expected]
+    assert walked == loads(dumps(expected))
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "-created_at", "priority", "-priority", "due_at", "-due_at"])

@@ -213,7 +213,7 @@ async def test_a_restored_store_is_of_neither_generation_before(
         (b"", NOBODY_S),
         (b"PGDMP\x01\x0e", NOBODY_S),
         (b"SQLite format 3\0" + bytes(1_000), NOBODY_S),
-        (b'{"tasksvc":"export","format":2}\n{"header"', "The export was cut or changed: "),
+        (b'{"tasksvc":"export","format":3}\n{"header"', "The export was cut or changed: "),
         (
             b"SQLite format 3\0" + bytes(52) + b"task" + bytes(1_000),
             "{folder}/saved is no SQLite database. Name another file.",

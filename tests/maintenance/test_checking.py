@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -201,8 +202,8 @@ async def file(new_url: NewURL) -> Path:
             "Task 22 is not what its newest change in the log made of it.",
         ),
         ("DELETE FROM store", "The header is missing."),
-        ("DELETE FROM task_labels WHERE task_id = 31", "Task 31 is not found by its label 'home'."),
-        ("INSERT INTO task_labels VALUES ('x', 1)", "Task 1 is found by 'x', which is none of its labels."),
+        ("DELETE FROM task_terms WHERE task_id = 31", 'Task 31 is not found by label="home", as it should be.'),
+        ("INSERT INTO task_terms VALUES ('x', 1)", "Task 1 is found by x, which it doesn't have."),
         ("DROP TRIGGER change_updated", "The trigger change_updated is missing, or not as it was made."),
         ("DROP INDEX tasks_by_done", "The index tasks_by_done is missing, or not as it was made."),
         ("CREATE TABLE other (x)", "The table other is not ours, or not as it was made."),
@@ -225,6 +226,8 @@ async def test_a_file_that_somebody_has_written_to_is_found_out(damage: str, pro
 
 
 def test_a_page_of_zeros_is_found_wherever_it_is(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("VACUUM")  # a migration may have left a page that nothing is read from
     whole = file.read_bytes()
 
     missed = []

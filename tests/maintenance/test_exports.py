@@ -20,9 +20,8 @@ from service_process import environment_with, run_here, run_tasksvc
 
 from maintenance.conftest import KINDS, NewURL, Open
 from maintenance.contents import contents, fill
-from tasksvc import CreateTask, StoreReader, TaskDraft
-from tasksvc.application.transfer import FORMAT, InvalidExport, export_to, import_from, verify
-from tasksvc.domain import codec
+from tasksvc import CreateTask, StoreReader, TaskDraft, codec
+from tasksvc.application.transfer import InvalidExport, export_to, import_from, verify
 from tasksvc.plugins import open_repository
 
 
@@ -59,7 +58,7 @@ async def test_an_export_of_an_import_is_the_same_to_the_byte(
 async def test_an_export_is_lines_that_say_what_they_are(export: bytes, open_store: Open) -> None:
     first, header, *entries, last = [json.loads(line) for line in export.splitlines()]
 
-    assert first == {"tasksvc": "export", "format": 2}
+    assert first == {"tasksvc": "export", "format": 3}
     assert header == {"header": {"last_id": 32, "last_seq": 36, "pruned_seq": 10}}
     kinds = [next(iter(entry)) for entry in entries]
     assert kinds == ["task"] * 30 + ["record"] * 2 + ["idempotency_record"] * 2 + ["change"] * 26
@@ -134,12 +133,12 @@ async def test_an_export_that_was_damaged_is_refused_and_nothing_is_written(
         (b"", "This isn't an export of tasksvc. Name another file."),
         (b"SQLite format 3\0", "This isn't an export of tasksvc. Name another file."),
         (
-            b'{"tasksvc":"export","format":%d}\n{"more":1}\n' % (FORMAT + 1),
-            f"The export was written by a newer tasksvc: it has format {FORMAT + 1}, and this one reads formats up to"
-            f" {FORMAT}. Upgrade tasksvc.",
+            b'{"tasksvc":"export","format":%d}\n{"more":1}\n' % (codec.FORMAT + 1),
+            f"The export was written by a newer tasksvc: it has format {codec.FORMAT + 1}, and this one reads formats"
+            f" up to {codec.FORMAT}. Upgrade tasksvc.",
         ),
         (
-            b'{"tasksvc":"export","format":2,"x":1}\n',
+            b'{"tasksvc":"export","format":3,"x":1}\n',
             "The first line of the export is damaged. Use another copy.",
         ),
     ],
@@ -157,7 +156,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
 ) -> None:
     lines = b'{"header":{"last_id":0,"last_seq":0,"pruned_seq":0}}\n' + line + b"\n"
     end = codec.dumps({"end": {"entries": 2, "sha256": hashlib.sha256(lines).hexdigest()}})
-    export = b'{"tasksvc":"export","format":2}\n' + lines + end + b"\n"
+    export = b'{"tasksvc":"export","format":3}\n' + lines + end + b"\n"
     target = await open_store("memory://")
     empty = await contents(target)
 
@@ -173,7 +172,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
 def with_checksum(lines: Sequence[bytes]) -> bytes:
     """Returns an export of `lines`, valid or not."""
     end = {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
-    return b"".join([b'{"tasksvc":"export","format":2}\n', *lines, codec.dumps(end), b"\n"])
+    return b"".join([b'{"tasksvc":"export","format":3}\n', *lines, codec.dumps(end), b"\n"])
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:

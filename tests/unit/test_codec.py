@@ -11,9 +11,26 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
-from tasksvc import Entry, IdempotencyKey, IdempotencyRecord, Record, Task, TaskDraft
-from tasksvc.domain import codec
+from tasksvc import (
+    REQUIRED,
+    TASK_FIELDS,
+    Change,
+    ChangeKind,
+    DeleteResult,
+    Entry,
+    FormatTooNew,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Record,
+    StoreHeader,
+    Task,
+    TaskDraft,
+    TaskField,
+    codec,
+)
+from tasksvc.domain import json_text
 from tasksvc.domain.task import create_task
 from unit import strategies as some
 
@@ -21,8 +38,8 @@ NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 
 
 def without_orjson() -> Any:
-    """Makes the codec work as on a platform that has no orjson."""
-    spec = importlib.util.find_spec("tasksvc.domain.codec")
+    """Returns json_text as on a platform that has no orjson."""
+    spec = importlib.util.find_spec("tasksvc.domain.json_text")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -35,43 +52,41 @@ def without_orjson() -> Any:
 standard = without_orjson()
 
 
-@pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
-def test_a_packed_object_equals_its_source(codec: Any) -> None:
+@pytest.mark.parametrize("json_text", [json_text, standard], ids=["orjson", "standard library"])
+def test_a_packed_object_equals_its_source(json_text: Any) -> None:
     value = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
 
-    packed = codec.packed(value)
+    packed = json_text.packed(value)
 
     assert packed == value
     assert dict(packed) == value
     assert list(packed) == ["b", "a"]
     assert (packed["a"], packed.get("d"), len(packed), bool(packed)) == (value["a"], None, 2, True)
     assert repr(packed) == repr(value)
-    assert codec.packed(packed) is packed
-    assert codec.packed({}) == {}
+    assert json_text.packed(packed) is packed
+    assert json_text.packed({}) == {}
 
 
-@pytest.mark.parametrize("codec", [codec, standard], ids=["orjson", "standard"])
-def test_a_packed_object_has_the_json_of_its_source(codec: Any) -> None:
+@pytest.mark.parametrize("json_text", [json_text, standard], ids=["orjson", "standard library"])
+def test_a_packed_object_has_the_json_of_its_source(json_text: Any) -> None:
     metadata = {"b": [1, 1.5, "é", None, True, {}], "a": {"c": "\u0001\n"}}
     task = create_task(1, TaskDraft("x", metadata=metadata), NOW)
 
-    packed = dataclasses.replace(task, metadata=codec.packed(metadata))
+    packed = dataclasses.replace(task, metadata=json_text.packed(metadata))
 
-    assert codec.dumps(packed) == codec.dumps(task)
-    assert codec.dump_line([packed]) == codec.dump_line([task])
-    assert codec.task_to_json(packed) == codec.task_to_json(task)
-    assert codec.dumps(codec.results_to_json([packed])) == codec.dumps(codec.results_to_json([task]))
+    assert json_text.dumps(packed) == json_text.dumps(task)
+    assert json_text.dump_line([packed]) == json_text.dump_line([task])
 
 
-def test_the_platform_of_these_tests_has_both_codecs() -> None:
-    assert hasattr(codec, "orjson")
+def test_the_platform_of_these_tests_has_both_ways() -> None:
+    assert hasattr(json_text, "orjson")
     assert not hasattr(standard, "orjson")
 
 
 # ---------------------------------------------------------------- round trips
 
 
-@pytest.mark.parametrize("module", [codec, standard], ids=["orjson", "standard library"])
+@pytest.mark.parametrize("module", [json_text, standard], ids=["orjson", "standard library"])
 def test_a_task_has_this_form(module: Any) -> None:
     draft = TaskDraft("задача \n\"'", True, NOW.replace(microsecond=0), 3, ("a", "b"), {"z": [1, 1.5, None], "a": {}})
     task = create_task(1, draft, NOW)
@@ -83,24 +98,33 @@ def test_a_task_has_this_form(module: Any) -> None:
         '"due_at":"2026-11-24T15:00:00Z","priority":3,"labels":["a","b"],"metadata":{"z":[1,1.5,null],"a":{}},'
         '"created_at":"2026-11-24T15:00:00.123456Z","updated_at":"2026-11-24T15:00:00.123456Z","version":1}'
     )
-    assert module.dumps(module.task_to_json(task)).decode() == text
 
 
 @given(some.tasks)
 def test_a_task_comes_back_as_it_was(task: Task) -> None:
-    again = codec.task_from_json(codec.loads(codec.dumps(task)))
+    again = codec.task_from_json(json_text.loads(json_text.dumps(task)))
 
     assert again == task
     assert repr(again) == repr(task), "1, 1.0 and True are equal in Python"
 
 
 @given(some.entries)
-def test_an_item_of_a_dump_comes_back_as_it_was(entry: Entry) -> None:
-    again = codec.entry_from_json(codec.loads(codec.dumps(codec.entry_to_json(entry))))
+def test_an_entry_of_a_dump_comes_back_as_it_was(entry: Entry) -> None:
+    (again,) = codec.load_entries(codec.dump_entries([entry]))
 
     assert again == entry
     assert type(again) is type(entry)
     assert repr(again) == repr(entry)
+
+
+@given(st.lists(some.entries))
+def test_results_come_back_as_they_were(entries: list[Entry]) -> None:
+    results = [None, DeleteResult(3, True), *(entry for entry in entries if isinstance(entry, Task | Record))]
+
+    text = codec.dump_results(results)
+
+    assert repr(codec.load_results(text)) == repr(tuple(results))
+    assert list(codec.iterate_results(text.decode())) == results
 
 
 def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
@@ -117,30 +141,105 @@ def test_an_object_that_is_not_an_entry_is_not_written_to_a_dump(entry: Any) -> 
 @pytest.mark.parametrize("result", ["result", 1, (1, 2), TaskDraft("x")])
 def test_an_object_that_is_not_a_result_is_not_kept_as_one(result: Any) -> None:
     with pytest.raises(AssertionError):
-        codec.results_to_json([result])
+        codec.dump_results([result])
 
 
-def test_results_that_the_first_version_kept_are_read() -> None:
-    """The first version had fewer kinds of results."""
-    task = (
-        '{"id":1,"description":"x","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":["a"],'
-        '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+# ---------------------------------------------------------------- formats
+
+TASK = (
+    '{"id":1,"description":"x","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":["a"],'
+    '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+)
+SECOND = NOW.replace(microsecond=0)
+KEPT_TASK = create_task(1, TaskDraft("x", labels=("a",)), SECOND)
+
+
+def test_the_present_format_has_this_form() -> None:
+    key = IdempotencyKey("scope", "key", "print")
+    results = (KEPT_TASK, None, Record("s", "n", {"a": 1}, 2), DeleteResult(2, False))
+    entries: list[Entry] = [
+        StoreHeader("abc", 3, 2, 1),
+        Record("s", "n", {"a": 1}, 2),
+        IdempotencyRecord(key, SECOND, results),
+        Change(2, ChangeKind.DELETED, SECOND, 1, None),
+        Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK),
+    ]
+    kept_results = (
+        f'[{{"task":{TASK}}},null,{{"record":{{"namespace":"s","key":"n","value":{{"a":1}},"version":2}}}},'
+        '{"deleted":{"tasks":2,"more":false}}]'
     )
-    kept = (
+
+    text = codec.dump_entries(entries).decode()
+
+    assert text == (
+        '{"format":3,"entries":[{"header":{"generation":"abc","last_id":3,"last_seq":2,"pruned_seq":1}},'
+        '{"record":{"namespace":"s","key":"n","value":{"a":1},"version":2}},'
+        '{"idempotency_record":{"scope":"scope","value":"key","fingerprint":"print","at":"2026-11-24T15:00:00Z",'
+        f'"results":{kept_results}}}}},'
+        '{"change":{"seq":2,"kind":"deleted","at":"2026-11-24T15:00:00Z","task_id":1,"task":null}},'
+        f'{{"change":{{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,"task":{TASK}}}}}]}}'
+    )
+    assert codec.dump_results(results).decode() == f'{{"format":3,"results":{kept_results}}}'
+
+
+def test_entries_of_format_2_are_read() -> None:
+    """They were an array, without the number of a format, and the fields of most had no names."""
+    key = IdempotencyKey("scope", "key", "print")
+    text = (
+        '[{"header":{"generation":"abc","last_id":3,"last_seq":2,"pruned_seq":1}},{"task":%s},{"record":["s","n",{},2]},'
         '{"idempotency_record":[["scope","key","print"],"2026-11-24T15:00:00Z",'
-        '[{"task":%s},null,{"record":["s","n",{},2]}]]}'
+        '[{"task":%s},null,{"record":["s","n",{},2]},{"deleted":{"tasks":1,"more":true}}]]},'
+        '{"change":[1,"created","2026-11-24T15:00:00Z",1,%s]},{"change":[2,"deleted","2026-11-24T15:00:00Z",1,null]}]'
     )
 
-    remembered = codec.entry_from_json(codec.loads(kept % task))
+    entries = codec.load_entries(text % (TASK, TASK, TASK))
 
-    at = NOW.replace(microsecond=0)
-    results = (create_task(1, TaskDraft("x", labels=("a",)), at), None, Record("s", "n", {}, 2))
-    assert remembered == IdempotencyRecord(IdempotencyKey("scope", "key", "print"), at, results)
+    assert entries == [
+        StoreHeader("abc", 3, 2, 1),
+        KEPT_TASK,
+        Record("s", "n", {}, 2),
+        IdempotencyRecord(key, SECOND, (KEPT_TASK, None, Record("s", "n", {}, 2), DeleteResult(1, True))),
+        Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK),
+        Change(2, ChangeKind.DELETED, SECOND, 1, None),
+    ]
+
+
+def test_results_of_format_2_are_read() -> None:
+    text = f'[{{"task":{TASK}}},null,{{"record":["s","n",{{}},2]}},{{"deleted":{{"tasks":1,"more":true}}}}]'
+    results = (KEPT_TASK, None, Record("s", "n", {}, 2), DeleteResult(1, True))
+
+    assert codec.load_results(text) == results
+    assert tuple(codec.iterate_results(text)) == results
+
+
+@pytest.mark.parametrize(
+    "field", [field for field in TASK_FIELDS if field.default is not REQUIRED], ids=lambda f: f.name
+)
+def test_a_field_that_a_document_lacks_has_its_default(field: TaskField) -> None:
+    value = json_text.loads(TASK)
+    del value[field.name]
+
+    assert getattr(codec.task_from_json(value), field.name) == field.default
+
+
+def test_a_field_that_this_version_does_not_know_is_refused_by_name() -> None:
+    value = {**json_text.loads(TASK), "colour": "red"}
+
+    with pytest.raises(ValueError, match="'colour', which this version of tasksvc doesn't know"):
+        codec.task_from_json(value)
+
+
+@pytest.mark.parametrize("load", [codec.load_entries, codec.load_results])
+def test_a_document_of_a_later_format_is_refused_with_the_formats_that_are_read(load: Any) -> None:
+    document = '{"format":4,"entries":[],"results":[]}'
+
+    with pytest.raises(FormatTooNew, match="data of format 4, and this version of tasksvc reads formats up to 3"):
+        load(document)
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'tusk' isn't the result of a write"):
-        codec.results_from_json([{"tusk": {}}])
+        codec.load_results('{"format":3,"results":[{"tusk": {}}]}')
 
 
 # ---------------------------------------------------------------- without orjson
@@ -156,10 +255,10 @@ def has_small_floats(value: Any) -> bool:
 
 @given(some.json_values)
 def test_the_standard_library_writes_what_orjson_writes(value: Any) -> None:
-    ours, theirs = standard.dumps(value), codec.dumps(value)
+    ours, theirs = standard.dumps(value), json_text.dumps(value)
 
     if has_small_floats(value):  # 1e-05 and 0.00001
-        assert repr(codec.loads(ours)) == repr(codec.loads(theirs)) == repr(value)
+        assert repr(json_text.loads(ours)) == repr(json_text.loads(theirs)) == repr(value)
     else:
         assert ours == theirs
 
@@ -168,17 +267,17 @@ def test_the_standard_library_writes_what_orjson_writes(value: Any) -> None:
 def test_each_reads_what_the_other_wrote(entry: Entry) -> None:
     value = codec.entry_to_json(entry)
 
-    assert repr(standard.loads(codec.dumps(value))) == repr(codec.loads(standard.dumps(value))) == repr(value)
+    assert repr(standard.loads(json_text.dumps(value))) == repr(json_text.loads(standard.dumps(value)))
 
 
 @given(some.tasks, some.moments)
 def test_both_write_tasks_and_times_alike(task: Task, moment: datetime) -> None:
     task.metadata = {}
 
-    assert standard.dumps([task, moment]) == codec.dumps([task, moment])
+    assert standard.dumps([task, moment]) == json_text.dumps([task, moment])
 
 
-@pytest.mark.parametrize("module", [codec, standard], ids=["orjson", "standard library"])
+@pytest.mark.parametrize("module", [json_text, standard], ids=["orjson", "standard library"])
 def test_what_has_no_json_form_is_refused(module: Any) -> None:
     with pytest.raises(TypeError):
         module.dumps({"a": timedelta(1)})
@@ -186,4 +285,4 @@ def test_what_has_no_json_form_is_refused(module: Any) -> None:
 
 @given(some.json_values)
 def test_the_form_is_json(value: Any) -> None:
-    assert repr(json.loads(codec.dumps(value))) == repr(value)
+    assert repr(json.loads(json_text.dumps(value))) == repr(value)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, decide_all, load_results
-from tasksvc.domain import codec
+from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, codec, decide_all, load_results
 from tasksvc.domain.task import create_task
 from tasksvc.domain.writes import Commit, CreateTask, DeleteResult, DeleteTask, IdempotencyKey, Result
 from tasksvc.stores.turns import Turns
@@ -86,7 +85,7 @@ async def test_results_are_loaded_as_they_were_kept(large: int, count: int) -> N
     task = create_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
     kept: list[Result] = [task, None, DeleteResult(3, more=True), Record("s", "n", {"a": [1]}, 2)]
 
-    loaded = await load_results(codec.dumps(codec.results_to_json(kept * count)).decode(), large=large)
+    loaded = await load_results(codec.dump_results(kept * count).decode(), large=large)
 
     assert list(loaded) == kept * count
 

@@ -43,9 +43,9 @@ from tasksvc import (
     VersionConflict,
     Write,
     WriteRefused,
+    codec,
     read_set,
 )
-from tasksvc.domain import codec
 from tasksvc.domain.ledger import COMMIT_BYTES_MAX, SIZE_CHECK_FROM
 from tasksvc.domain.rules import (
     DESCRIPTION_MAX,
@@ -236,14 +236,12 @@ def test_a_commit_that_is_refused_changes_nothing_and_says_which_write_it_was(
     patch: dict[str, Any], before: int
 ) -> None:
     ledger = Ledger("life")
-    do(ledger, CreateTask(MILK), PutRecord("space", "name", {"n": 1}))
+    do(ledger, CreateTask(MILK))
     held = state(ledger)
 
     with pytest.raises(WriteRefused) as caught:
         ledger.decide(
-            [*[UpdateTask(1, patch)] * before, DeleteTask(9), PutRecord("space", "name", {"n": 2})],
-            at=LATER,
-            idempotency_key=KEY,
+            [*[UpdateTask(1, patch)] * before, DeleteTask(9), CreateTask(MILK)], at=LATER, idempotency_key=KEY
         )
 
     assert caught.value.index == before
@@ -266,9 +264,8 @@ def test_deciding_changes_nothing_itself(draft: TaskDraft, patch: dict[str, Any]
     do(ledger, CreateTask(draft))
     held = state(ledger)
 
-    ledger.decide(
-        [CreateTask(draft), UpdateTask(1, patch), PutRecord("s", "n", {}), DeleteTask(1)], at=LATER, idempotency_key=KEY
-    )
+    ledger.decide([CreateTask(draft), UpdateTask(1, patch), DeleteTask(1)], at=LATER, idempotency_key=KEY)
+    ledger.decide([PutRecord("s", "n", {})], at=LATER)
 
     assert state(ledger) == held
 
@@ -370,7 +367,7 @@ def test_a_record_at_another_version_than_expected_is_a_conflict(write: Write, c
     do(ledger, *[PutRecord("s", "there", {})] * 3)
 
     with pytest.raises(RecordConflict) as caught:
-        ledger.decide([CreateTask(MILK), write], at=NOW)
+        ledger.decide([PutRecord("s", "other", {}), write], at=NOW)
 
     assert caught.value.index == 1
     assert (caught.value.current and caught.value.current.version) == current

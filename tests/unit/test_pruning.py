@@ -126,7 +126,8 @@ async def entries_of(repository: InMemoryRepository) -> list[Entry]:
 async def some_store() -> Journal:
     """A store with a task that was changed five times, a record, and a key for each of the changes."""
     store = Journal()
-    await store.commit([CreateTask(MILK), PutRecord("a", "b", {"n": 1})], at=NOW)
+    await store.commit([CreateTask(MILK)], at=NOW)
+    await store.commit([PutRecord("a", "b", {"n": 1})], at=NOW)
     for number in range(5):
         at, key = NOW + timedelta(hours=number), IdempotencyKey("", f"k{4 - number}", "f")
         await store.commit([UpdateTask(1, {"priority": number + 1})], at=at, idempotency_key=key)

@@ -18,8 +18,8 @@ from tasksvc.api.schemas.tasks import Batch, BatchOut
 from tasksvc.application import clock
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
-from tasksvc.domain import codec
 from tasksvc.domain.errors import WriteRefused
+from tasksvc.domain.json_text import dumps
 from tasksvc.domain.task import Task, Version
 from tasksvc.domain.writes import CreateTask, DeleteTask, Result, UpdateTask, Write
 from tasksvc.stores.turns import Turns
@@ -89,5 +89,5 @@ def _shown(operation: dict[str, Any], result: Result, generation: str) -> bytes:
     """Returns what became of one operation of a batch, as JSON."""
     if isinstance(result, Task):
         tag = etag(Version(generation, result.version))
-        return codec.dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
-    return codec.dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})
+        return dumps({"op": operation["op"], "id": result.id, "etag": tag, "task": result})
+    return dumps({"op": operation["op"], "id": operation["id"], "etag": None, "task": None})

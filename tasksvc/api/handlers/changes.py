@@ -21,8 +21,8 @@ from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
-from tasksvc.domain import codec
 from tasksvc.domain.change import Position
+from tasksvc.domain.json_text import dumps
 
 LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client received; takes precedence over `since`.", **POSITION
@@ -65,12 +65,12 @@ class ChangeHandlers:
             since, more = page.next, page.more
             for change in page.changes:
                 position = format_position(Position(page.next.generation, change.seq))
-                taken.append(encoded := codec.dumps(change_to_json(change, position)))
+                taken.append(encoded := dumps(change_to_json(change, position)))
                 left, room = left - 1, room - len(encoded)
         return b'{"changes":[%b],"next":%b,"more":%b}\n' % (
             b",".join(taken),
-            codec.dumps(format_position(since)),
-            codec.dumps(more),
+            dumps(format_position(since)),
+            dumps(more),
         )
 
     @operation(

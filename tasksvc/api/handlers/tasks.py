@@ -35,8 +35,8 @@ from tasksvc.api.schemas.tasks import CONDITION, TASK, CountOut, DeletedOut, Tas
 from tasksvc.application import clock
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope
-from tasksvc.domain import codec
 from tasksvc.domain.errors import VersionConflict
+from tasksvc.domain.json_text import dumps
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.rules import ID_MAX
 from tasksvc.domain.task import TaskDraft
@@ -51,7 +51,7 @@ IF_NONE_MATCH = header(
     "Entity tags that the client has cached; the response is 304 if the task has one of them.",
     **CONDITION,
 )
-EXAMPLE_LINES = "".join(codec.dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
+EXAMPLE_LINES = "".join(dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
 FILTER_NEEDED = "Give at least one filter. Without one, all tasks would be deleted."
 NO_FILTER = Refusal(
     422,
@@ -298,7 +298,7 @@ def _next_link(request: web.Request, cursor: str) -> str:
 
 def _as_members(page: Page) -> bytes:
     """Returns what continues a JSON array that isn't empty."""
-    return b"," + codec.dumps(page.tasks)[1:-1] if page.tasks else b""
+    return b"," + dumps(page.tasks)[1:-1] if page.tasks else b""
 
 
 async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

@@ -9,21 +9,21 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from tasksvc.domain import codec
+from tasksvc.domain.json_text import dumps, loads
 from tasksvc.domain.query import Cursor, SortField, SortValue, TaskQuery
 from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp
 
 
 def encode_cursor(cursor: Cursor, query: TaskQuery) -> str:
     """Returns the text of a place in the list that `query` orders."""
-    data = codec.dumps([query.sort, query.descending, cursor.value, cursor.id])
+    data = dumps([query.sort, query.descending, cursor.value, cursor.id])
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def decode_cursor(text: str, query: TaskQuery) -> Cursor:
     """Returns the place that encode_cursor() wrote.  Raises ValidationError for any other text, or another order."""
     try:
-        data = codec.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        data = loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
         sort, descending, value, task_id = data
         if (sort, descending) != (query.sort, query.descending):
             raise ValidationError({"after": ["This cursor belongs to another sort."]})

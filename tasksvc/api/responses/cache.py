@@ -8,7 +8,7 @@ what it holds.
 from __future__ import annotations
 
 from tasksvc.api.responses.raw import RawResponse, page_response, task_response
-from tasksvc.domain import codec
+from tasksvc.domain.json_text import dump_line
 from tasksvc.domain.task import Task
 from tasksvc.ports.store import Found, Page
 
@@ -53,7 +53,7 @@ class PageResponseCache:
         known = self._known.get(key)
         if known is not None and known[0] is page:
             return RawResponse(200, known[1], known[2])
-        body = as_lines(page) if lines else codec.dump_line(page.tasks)
+        body = as_lines(page) if lines else dump_line(page.tasks)
         answer = page_response(body, page.position, lines=lines)
         if len(answer.body) <= PAGES_BYTES:
             self._forget(key)
@@ -70,4 +70,4 @@ class PageResponseCache:
 
 def as_lines(page: Page) -> bytes:
     """Returns the tasks of `page` as JSON Lines."""
-    return b"".join(codec.dump_line(task) for task in page.tasks)
+    return b"".join(dump_line(task) for task in page.tasks)

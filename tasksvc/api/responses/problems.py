@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from aiohttp import hdrs, web
 
 from tasksvc.api.responses.cache_control import NO_STORE
-from tasksvc.domain import codec, errors
+from tasksvc.domain import errors
+from tasksvc.domain.json_text import dump_line
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:tasksvc:problem:"
@@ -205,7 +206,7 @@ def problem(
     }
     return web.Response(
         status=status,
-        body=codec.dump_line(document),
+        body=dump_line(document),
         headers={hdrs.CONTENT_TYPE: CONTENT_TYPE, hdrs.CACHE_CONTROL: NO_STORE, **(headers or {})},
     )
 

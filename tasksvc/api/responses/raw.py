@@ -18,8 +18,8 @@ from tasksvc.api.requests.etags import etag
 from tasksvc.api.requests.positions import format_position
 from tasksvc.api.responses.cache_control import NO_CACHE, NO_STORE
 from tasksvc.api.server.held_bytes import kept_for
-from tasksvc.domain import codec
 from tasksvc.domain.change import Position
+from tasksvc.domain.json_text import dump_line
 from tasksvc.ports.store import Found
 
 JSON = "application/json"
@@ -129,7 +129,7 @@ class RawResponse:
 
 def json_response(value: Any, *, status: int = 200) -> RawResponse:
     """Returns a response with `value` as JSON."""
-    return RawResponse(status, _JSON_HEAD, codec.dump_line(value))
+    return RawResponse(status, _JSON_HEAD, dump_line(value))
 
 
 def encoded_response(body: bytes) -> RawResponse:
@@ -147,7 +147,7 @@ def page_response(body: bytes, position: Position, *, lines: bool = False) -> Ra
 def task_response(found: Found, *, status: int = 200) -> RawResponse:
     """Returns one task, with its entity tag."""
     tag = etag(found.version).encode()
-    return RawResponse(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), codec.dump_line(found.task))
+    return RawResponse(status, b"%bETag: %b\r\n" % (_TASK_HEAD, tag), dump_line(found.task))
 
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tasksvc.api.requests.positions import format_position
-from tasksvc.domain import codec
 from tasksvc.domain.change import Change, Position
+from tasksvc.domain.json_text import dumps
 
 
 def change_to_json(change: Change, position: str) -> dict[str, object]:
@@ -22,4 +22,4 @@ def change_to_json(change: Change, position: str) -> dict[str, object]:
 def sse_event(change: Change, generation: str) -> bytes:
     """Encodes a change as a Server-Sent Event, whose id is the position after it."""
     position = format_position(Position(generation, change.seq))
-    return b"id: %b\ndata: %b\n\n" % (position.encode(), codec.dumps(change_to_json(change, position)))
+    return b"id: %b\ndata: %b\n\n" % (position.encode(), dumps(change_to_json(change, position)))

@@ -24,7 +24,8 @@ from tasksvc.api.schemas.fields import (
     described,
 )
 from tasksvc.application.tasks import DELETE_MATCHING_MAX
-from tasksvc.domain import codec, rules
+from tasksvc.domain import rules
+from tasksvc.domain.json_text import packed
 from tasksvc.domain.task import TaskDraft
 
 BATCH_MAX = 1_000
@@ -209,9 +210,9 @@ class Operations:
 def _packed(operation: dict[str, Any]) -> dict[str, Any]:
     """Returns `operation`, whose metadata takes no more memory than its text: a batch can have 8 MiB of that."""
     if (draft := operation.get("task")) is not None:
-        return {**operation, "task": draft._replace(metadata=codec.packed(draft.metadata))}
+        return {**operation, "task": draft._replace(metadata=packed(draft.metadata))}
     if (patch := operation.get("patch")) and patch.get("metadata"):
-        patch["metadata"] = codec.packed(patch["metadata"])
+        patch["metadata"] = packed(patch["metadata"])
     return operation
 
 

@@ -111,7 +111,7 @@ async def test_a_store_is_served_and_found_again(
         again_made = await add(again)
         assert (await direct.get(3)).task == again_made.results[0], "it is one store"
         await again.close()
-    places = await database.fetch("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'task_labels'")
+    places = await database.fetch("SELECT DISTINCT schemaname FROM pg_tables WHERE tablename = 'task_terms'")
     assert ("public",) not in map(tuple, places)
     assert (schema,) in map(tuple, places)
 

@@ -171,8 +171,8 @@ async def test_a_check_names_what_filters_and_searches_do_not_find(
     assert await repository.check() == []
     await database.execute(
         f"""
-        DELETE FROM {schema}.task_labels WHERE task_id = 3;
-        INSERT INTO {schema}.task_labels VALUES ('stray', 5);
+        DELETE FROM {schema}.task_terms WHERE task_id = 3;
+        INSERT INTO {schema}.task_terms VALUES ('stray', 5);
         UPDATE {schema}.tasks SET folded = 'other' WHERE id = 7;
         """
     )
@@ -180,7 +180,7 @@ async def test_a_check_names_what_filters_and_searches_do_not_find(
     told = await repository.check()
 
     assert [problem.partition(" as it should")[0] for problem in told] == [
-        "Task 3 is not found by its labels",
-        "Task 5 is not found by its labels",
+        "Task 3 is not found by its terms",
+        "Task 5 is not found by its terms",
         "Task 7 is not found by its description",
     ]

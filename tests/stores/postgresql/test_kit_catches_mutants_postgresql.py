@@ -10,13 +10,13 @@ import pytest
 from tasksvc_postgresql import repository, settings
 from tasksvc_postgresql.commit import LOCK
 from tasksvc_postgresql.errors import translate_error
-from tasksvc_postgresql.find_sql import FindArgs
 from tasksvc_postgresql.repository import PostgreSQLRepository
 from tasksvc_postgresql.session import Session
 
 from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
 from tasksvc import Page, Position, TasksvcError
 from tasksvc.network import Executor, Failure
+from tasksvc.sql import FindArgs
 
 Patch = pytest.MonkeyPatch
 

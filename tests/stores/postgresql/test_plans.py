@@ -11,10 +11,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from tasksvc_postgresql.find_sql import FindArgs, counting_statement, listing_statement
+from tasksvc_postgresql.find_sql import DIALECT
 
 from stores.postgresql.repositories import Open
-from tasksvc import Cursor, SortField, TaskQuery, TaskRepository
+from tasksvc import Cursor, SortField, TaskQuery, TaskRepository, term
+from tasksvc.sql import FindArgs, count_statement, find_statement
 
 LIMIT = 50
 MOST = 12 * (LIMIT + 2)
@@ -63,19 +64,19 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
             CASE WHEN n % 2 = 0 THEN '["common"]' ELSE '[]' END::json, '{{}}'::json,
             {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1, 'task number ' || n
         FROM generate_series(1, {count}::bigint) n;
-        INSERT INTO {schema}.task_labels SELECT 'common', n FROM generate_series(2, {count}, 2) n;
-        INSERT INTO {schema}.task_labels SELECT 'other', n FROM generate_series(3, {count}, 3) n;
-        INSERT INTO {schema}.task_labels SELECT 'rare', n FROM generate_series(1000, {count}, 1000) n;
+        INSERT INTO {schema}.task_terms SELECT '{term("label", "common")}', n FROM generate_series(2, {count}, 2) n;
+        INSERT INTO {schema}.task_terms SELECT '{term("label", "other")}', n FROM generate_series(3, {count}, 3) n;
+        INSERT INTO {schema}.task_terms SELECT '{term("label", "rare")}', n FROM generate_series(1000, {count}, 1000) n;
         UPDATE {schema}.store SET last_id = {count};
         """,
         timeout=300,
     )
-    await database.execute(f"VACUUM (ANALYZE) {schema}.tasks, {schema}.task_labels", timeout=300)
+    await database.execute(f"VACUUM (ANALYZE) {schema}.tasks, {schema}.task_terms", timeout=300)
 
 
 async def rows_read(database: asyncpg.Connection, schema: str, listing: FindArgs) -> int:
     """Returns how many rows of tables and indexes the server reads for a page."""
-    return await rows_read_by(database, schema, listing_statement(listing))
+    return await rows_read_by(database, schema, find_statement(listing, DIALECT))
 
 
 async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[str, list[Any]]) -> int:
@@ -140,7 +141,7 @@ async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
     await fill(database, schema, 20_000)
 
     counted = await repository.count(query)
-    read = await rows_read_by(database, schema, counting_statement(query))
+    read = await rows_read_by(database, schema, count_statement(query, DIALECT))
 
     assert 0 < counted < 5_000
     assert read <= 2 * counted, "each is read once in the index, and once in the table"

@@ -68,7 +68,8 @@ async def use(repository: TaskRepository) -> None:
     made = await repository.commit([CreateTask(TaskDraft("a", labels=("x",))), CreateTask(TaskDraft("b"))], at=now())
     first, second = (cast(Task, result).id for result in made.results)
     idempotency_key = IdempotencyKey("", "key", f"{made.position}")
-    await repository.commit([UpdateTask(first, {"labels": ()}), DeleteTask(second), PutRecord("s", "a", {})], at=now())
+    await repository.commit([UpdateTask(first, {"labels": ()}), DeleteTask(second)], at=now())
+    await repository.commit([PutRecord("s", "a", {})], at=now())
     await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), idempotency_key=idempotency_key)
     await repository.commit([DeleteRecord("s", "a")], at=now())
     await prune_step(

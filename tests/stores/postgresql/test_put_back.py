@@ -98,7 +98,7 @@ def restore_all(server: Server, database: str, dump: str) -> None:
 
 
 def restore_rows(server: Server, database: str, dump: str) -> None:
-    execute(database, "TRUNCATE tasksvc.store, tasksvc.migrations, tasksvc.tasks, tasksvc.task_labels, tasksvc.changes")
+    execute(database, "TRUNCATE tasksvc.store, tasksvc.migrations, tasksvc.tasks, tasksvc.task_terms, tasksvc.changes")
     run(server, "pg_restore", database, "--data-only", dump)
 
 

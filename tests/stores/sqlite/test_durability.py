@@ -93,7 +93,7 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
         with raw(file) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert database.execute("SELECT count(*) FROM tasks WHERE description = 'gone'").fetchone()[0] <= 8 * rounds
-            many = database.execute("SELECT count(*) FROM task_labels WHERE label = 'many'").fetchone()[0]
+            many = database.execute("SELECT count(*) FROM task_terms WHERE term = 'label=\"many\"'").fetchone()[0]
             filler = database.execute("SELECT count(*) FROM tasks WHERE description LIKE 'yyy%'").fetchone()[0]
             assert filler == 70 * many, "a commit is there as a whole, or not at all"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from heads import generation_of
 from patience import FOREVER_SECONDS
 from tasksvc_sqlite.repository import open_file
-from tasksvc_sqlite.rows import restore_statements, statements
 from tasksvc_sqlite.settings import Settings
 
 from stores.sqlite.stores import NOW, add, add_all, descriptions, mounted, opened, raw
@@ -29,7 +27,6 @@ from tasksvc import (
     PutRecord,
     SortField,
     StoreFull,
-    StoreHeader,
     StoreUnavailable,
     TaskDraft,
     TaskNotFound,
@@ -336,17 +333,3 @@ async def test_any_query_is_handled_by_the_store(tmp_path: Path) -> None:
             await repository.read_changes(Position(await generation_of(repository), -HUGE), limit=9)
         assert await repository.record("\ud800", "a") is None
         assert await repository.records("a", after="\ud800", limit=9) == []
-
-
-# ---------------------------------------------------------------- unknown kinds
-
-
-@pytest.mark.parametrize("to_statements", [statements, restore_statements])
-def test_an_entry_of_an_unknown_kind_is_not_ignored(to_statements: Callable[[list[Any]], object]) -> None:
-    with pytest.raises(AssertionError):
-        to_statements([("change", 1)])
-
-
-def test_a_commit_stores_no_task_without_its_change() -> None:
-    with pytest.raises(RuntimeError, match="was to store a StoreHeader"):
-        statements([StoreHeader("life", 0, 0, 0)])

@@ -23,7 +23,7 @@ BY_INDEX = {
     "tasks_by_due_at": TaskQuery(due_before=NOW + timedelta(days=9), sort=SortField.DUE_AT),
     "tasks_by_due_at (2)": TaskQuery(due_after=NOW, sort=SortField.DUE_AT, descending=True),
     "tasks_by_due_at (3)": TaskQuery(due_after=NOW, due_before=NOW + timedelta(days=9), sort=SortField.DUE_AT),
-    "task_labels": TaskQuery(labels=("common",)),
+    "task_terms": TaskQuery(labels=("common",)),
     "tasks_by_updated_at": TaskQuery(updated_after=NOW - timedelta(1), sort=SortField.UPDATED_AT),
     "tasks_by_created_at": TaskQuery(created_after=NOW - timedelta(1), sort=SortField.CREATED_AT),
     "tasks_by_priority": TaskQuery(priority_min=3, sort=SortField.PRIORITY),
@@ -149,7 +149,7 @@ COUNTED_BY_INDEX = {
     "USING COVERING INDEX tasks_by_updated_at": TaskQuery(updated_after=NOW - timedelta(1)),
     "USING COVERING INDEX tasks_by_priority (priority=?)": TaskQuery(priority=3),
     "USING COVERING INDEX tasks_by_priority (priority>?": TaskQuery(priority_min=3, priority_max=7),
-    "USING PRIMARY KEY (label=?)": TaskQuery(labels=("rare",)),
+    "USING PRIMARY KEY (term=?)": TaskQuery(labels=("rare",)),
     "SCAN tasks USING COVERING INDEX": TaskQuery(),
 }
 
@@ -167,7 +167,7 @@ def test_a_count_by_one_condition_reads_no_task(database: sqlite3.Connection, st
 def test_several_labels_are_looked_up_one_by_one(database: sqlite3.Connection) -> None:
     plan = plan_of(database, TaskQuery(labels=("rare", "common")), None)
 
-    assert any("SEARCH others USING PRIMARY KEY (label=? AND task_id=?)" in step for step in plan), plan
+    assert any("SEARCH others USING PRIMARY KEY (term=? AND task_id=?)" in step for step in plan), plan
     assert not any("TEMP B-TREE" in step for step in plan), plan
 
 

@@ -21,7 +21,8 @@ from tasksvc.plugins import open_repository
 async def crash():
     repository = await open_repository(sys.argv[1], scratch=True)
     for text in ("one", "two"):
-        await repository.commit((CreateTask(TaskDraft(text)), PutRecord("s", text, {})), at=datetime.now(UTC),
+        await repository.commit((CreateTask(TaskDraft(text)),), at=datetime.now(UTC))
+        await repository.commit((PutRecord("s", text, {}),), at=datetime.now(UTC),
                                 idempotency_key=IdempotencyKey("", text, ""))
     print((await repository.find(TaskQuery(), limit=1)).position.generation, flush=True)
     os._exit(9)
@@ -44,7 +45,7 @@ async def test_it_is_emptied_on_close_and_its_file_stays(tmp_path: Path) -> None
 
     assert file.is_file()
     with raw(file) as database:
-        for table in ("tasks", "task_labels", "changes", "records", "idempotency_keys"):
+        for table in ("tasks", "task_terms", "changes", "records", "idempotency_keys"):
             assert database.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,), table
 
 
@@ -121,7 +122,7 @@ async def test_a_kept_file_stays_kept_though_it_is_empty(tmp_path: Path) -> None
 
 async def test_records_and_keys_alone_are_emptied_too(tmp_path: Path) -> None:
     file = tmp_path / "tasks.db"
-    script = CRASH.replace("(CreateTask(TaskDraft(text)), PutRecord", "(PutRecord").replace("{}))", "{}),)")
+    script = CRASH.replace("(CreateTask(TaskDraft(text)),)", "()")
     with process(script, url_of(file)) as crashing:
         crashing.communicate(timeout=PATIENCE_SECONDS)
 

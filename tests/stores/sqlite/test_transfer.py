@@ -84,10 +84,9 @@ async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> 
 async def filled(repository: TaskRepository) -> list[Entry]:
     """Fills a store with entries of every kind, prunes it, and returns its dump."""
     for number in range(5):
-        writes = (CreateTask(TaskDraft(f"{number}", labels=("a",))), PutRecord("space", f"{number}", {"value": number}))
-        await repository.commit(
-            writes, at=NOW + timedelta(number), idempotency_key=IdempotencyKey("", f"{number}", "x")
-        )
+        at, key = NOW + timedelta(number), IdempotencyKey("", f"{number}", "x")
+        await repository.commit((CreateTask(TaskDraft(f"{number}", labels=("a",))),), at=at, idempotency_key=key)
+        await repository.commit((PutRecord("space", f"{number}", {"value": number}),), at=at)
     await repository.commit((DeleteTask(5),), at=NOW + timedelta(9))
     await repository.prune(log_before=NOW + timedelta(2), max_changes=100, keys_before=NOW + timedelta(1), limit=100)
     return [entry async for entry in repository.dump()]

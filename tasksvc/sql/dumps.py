@@ -1,0 +1,70 @@
+"""The entries of a dump, in batches of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from typing import Final, NamedTuple, assert_never
+
+from tasksvc import Change, Entry, IdempotencyRecord, Record, StoreHeader, Task, json_size
+
+BATCH_ENTRIES: Final = 1_000
+"""The most entries of a batch."""
+BATCH_BYTES: Final = 2**20
+"""The bytes of JSON after which a batch ends; a single entry may have 75 KB, and an idempotency key 8 MB."""
+
+
+class Batch(NamedTuple):
+    """Entries of a dump by their kind."""
+
+    headers: list[StoreHeader]
+    tasks: list[Task]
+    records: list[Record]
+    idempotency_records: list[IdempotencyRecord]
+    changes: list[Change]
+
+
+async def batches(
+    entries: AsyncIterable[Entry], *, max_entries: int = BATCH_ENTRIES, max_bytes: int = BATCH_BYTES
+) -> AsyncIterator[Batch]:
+    """Yields `entries` in batches, in their order; a batch ends after `max_entries`, or after `max_bytes` of JSON."""
+    gathered: list[Entry] = []
+    size = 0
+    async for entry in entries:
+        gathered.append(entry)
+        size += _size(entry)
+        if len(gathered) == max_entries or size > max_bytes:
+            yield by_kind(gathered)
+            gathered, size = [], 0
+    if gathered:
+        yield by_kind(gathered)
+
+
+def by_kind(entries: Iterable[Entry]) -> Batch:
+    """Returns `entries` by their kind, each kind in its order."""
+    batch = Batch([], [], [], [], [])
+    for entry in entries:
+        match entry:
+            case StoreHeader():
+                batch.headers.append(entry)
+            case Task():
+                batch.tasks.append(entry)
+            case Record():
+                batch.records.append(entry)
+            case IdempotencyRecord():
+                batch.idempotency_records.append(entry)
+            case Change():
+                batch.changes.append(entry)
+            case _:
+                assert_never(entry)
+    return batch
+
+
+def _size(entry: Entry) -> int:
+    match entry:
+        case Task():
+            return json_size(entry)
+        case Change():
+            return json_size(entry.task)
+        case IdempotencyRecord(_, _, results):
+            return sum(json_size(result) for result in results if isinstance(result, Task))
+    return 0

@@ -1,0 +1,219 @@
+"""A TaskQuery as one SQL statement, for a database whose dialect is given.
+
+It reads the tables `store` (generation, last_seq), `tasks` (TASK_COLUMNS, `folded`) and `task_terms` (term, task_id).
+The column `folded` has fold_text() of the description.  All texts must be compared by code point.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from tasksvc import TASK_BYTES, TASK_FIELDS, Condition, Cursor, Operator, Page, Position, SortField, Task, TaskQuery
+from tasksvc.sql.rows import INT64_MAX, SIZED_COLUMNS, TASK_COLUMNS, Row, clamp_int64, microseconds, task_from_row
+
+Statement = tuple[str, list[Any]]
+"""An SQL statement, and its values."""
+
+_NULLABLE: Final = frozenset(field.name for field in TASK_FIELDS if field.nullable)
+_FOLDED: Final = {"description": "folded"}
+"""For each field that can be searched, the column of its fold_text()."""
+
+
+class Dialect(NamedTuple):
+    """What differs from one database to another."""
+
+    placeholder: Callable[[int], str]
+    """Returns what stands for the value of this number, counted from 1, as in $1, :1, ? or %s."""
+    contains: Callable[[str, str], str] = "position({1} IN {0}) > 0".format
+    """Returns the condition that a column contains a text, by code point."""
+    byte_length: Callable[[str], str] = "octet_length({0})".format
+    """Returns the expression for the bytes of a column as text in UTF-8."""
+    order_key: Callable[[str, bool], str] | None = None
+    """Returns the expression that a nullable column is ordered by, where an index has another one than the default.
+
+    Takes the column, and whether the order is descending.  In place of null it has null_key().
+    """
+    compares_rows: bool = True
+    """Whether an index serves conditions such as (a, id) > (1, 2)."""
+    text: Callable[[str], Any] = str
+    """Returns what is bound for a text."""
+
+
+class FindArgs(NamedTuple):
+    """The arguments of TaskRepository.find()."""
+
+    query: TaskQuery
+    after: Cursor | None
+    limit: int
+    max_bytes: int | None
+
+
+def null_key(descending: bool) -> int:
+    """Returns the key of a null in an order, which comes last in both directions."""
+    return -INT64_MAX if descending else INT64_MAX
+
+
+def find_statement(arguments: FindArgs, dialect: Dialect) -> Statement:
+    """Returns the statement for a page, in one snapshot: page_of_rows() makes a Page of its rows.
+
+    Each row has the generation and the last_seq of the store, the sum of json_size() up to this task, and
+    TASK_COLUMNS, which are null where there is no task.
+    """
+    query, after, limit, max_bytes = arguments
+    values = _Values()
+    keys = (
+        ["tasks.id"] if query.sort is SortField.ID else [_order_key(query.sort, query.descending, dialect), "tasks.id"]
+    )
+    tables, conditions = _filtered(query, values, dialect)
+    if after is not None:
+        conditions += _beyond(query, after, keys, values, dialect)
+    names = [f"key{number}" for number in range(len(keys))]
+    way = " DESC" if query.descending else ""
+    columns = [*(f"tasks.{column}" for column in TASK_COLUMNS), *map("{} AS {}".format, keys, names)]
+    page = (
+        f"SELECT {', '.join(columns)} FROM {' '.join(tables)}{_where(conditions)}"
+        f" ORDER BY {', '.join(key + way for key in keys)} LIMIT {limit + 1:d}"
+    )
+    order = ", ".join(name + way for name in names)
+    running = "0"
+    if max_bytes is not None:
+        page, running = bounded_rows(page, order, values.put(max_bytes), dialect), "running"
+    found = ", ".join(f"page.{column}" for column in TASK_COLUMNS)
+    statement = (
+        f"SELECT generation, last_seq, {running}, {found} FROM store LEFT JOIN ({page}) page ON true ORDER BY {order}"
+    )
+    return values.statement(statement, dialect)
+
+
+def page_of_rows(arguments: FindArgs, rows: Sequence[Row]) -> Page:
+    """Returns the page in the rows of find_statement()."""
+    count = how_many([row[2] for row in rows], arguments.limit, arguments.max_bytes)
+    tasks: list[Task] = [task_from_row(row[3:]) for row in rows[:count] if row[3] is not None]
+    following = arguments.query.cursor(tasks[-1]) if len(rows) > count else None
+    generation, last_seq = rows[0][:2]
+    return Page(tasks, following, Position(generation, last_seq))
+
+
+def count_statement(query: TaskQuery, dialect: Dialect) -> Statement:
+    """Returns the statement for the number of tasks that match, in one row."""
+    values = _Values()
+    tables, conditions = _filtered(query, values, dialect)
+    return values.statement(f"SELECT count(*) FROM {' '.join(tables)}{_where(conditions)}", dialect)
+
+
+def bounded_rows(rows: str, order: str, max_bytes: str, dialect: Dialect) -> str:
+    """Returns the statement `rows`, ordered by `order`, with the column `running`: the sum of json_size() up to a row.
+
+    It ends after the first row where the sum is more than the value of the placeholder `max_bytes`, and not before
+    the second row.
+    """
+    lengths = [f"coalesce({dialect.byte_length(column)}, 0)" for column in SIZED_COLUMNS]
+    size = f"({' + '.join([str(TASK_BYTES), *lengths])})"
+    return (
+        f"SELECT * FROM (SELECT few.*, sum({size}) OVER so_far AS running, row_number() OVER so_far AS number,"
+        f" {size} AS size FROM ({rows}) few WINDOW so_far AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)) summed"
+        f" WHERE running - size <= {max_bytes} OR number = 2"
+    )
+
+
+def how_many(sums: Sequence[int], limit: int, max_bytes: int | None) -> int:
+    """Returns how many of the first `limit` rows a page has, given the sum of the sizes up to each row."""
+    if max_bytes is not None and len(sums) > 1 and sums[-1] > max_bytes:
+        return len(sums) - 1
+    return min(len(sums), limit)
+
+
+# ---------------------------------------------------------------- conditions
+
+
+class _Values:
+    """The values of a statement, which are numbered in the order of their places in it."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+
+    def put(self, value: Any) -> str:
+        """Returns a mark for `value`, which may stand at several places of a statement."""
+        self._all.append(value)
+        return f"\0{len(self._all) - 1}\0"
+
+    def statement(self, marked: str, dialect: Dialect) -> Statement:
+        """Returns the statement `marked` with placeholders in place of the marks."""
+        bound: list[Any] = []
+
+        def placeholder(mark: re.Match[str]) -> str:
+            value = self._all[int(mark[1])]
+            bound.append(dialect.text(value) if isinstance(value, str) else value)
+            return dialect.placeholder(len(bound))
+
+        return _MARK.sub(placeholder, marked), bound
+
+
+_MARK: Final = re.compile("\0(\\d+)\0")
+
+
+def _filtered(query: TaskQuery, values: _Values, dialect: Dialect) -> tuple[list[str], list[str]]:
+    """Returns the tables where the tasks of `query` are found, and the conditions that they meet."""
+    tables = ["tasks"]
+    conditions: list[str] = []
+    for condition in query.conditions():
+        field, operator, value = condition
+        match operator:
+            case Operator.HAS:
+                name = f"term{len(tables)}"
+                tables.append(f"JOIN task_terms {name} ON {name}.task_id = tasks.id")
+                conditions.append(f"{name}.term = {values.put(value)}")
+            case Operator.CONTAINS:
+                conditions.append(dialect.contains(_FOLDED[field], values.put(value)))
+            case _:
+                conditions.append(_comparison(condition, query.descending, values, dialect))
+    return tables, conditions
+
+
+def _comparison(condition: Condition, descending: bool, values: _Values, dialect: Dialect) -> str:
+    """Returns a condition that compares a column, such that an index on the column serves it."""
+    field, operator, value = condition
+    if field not in TASK_COLUMNS or isinstance(value, str):
+        raise ValueError(f"{condition} is none that a column can be compared by.")
+    if isinstance(value, bool):
+        return f"{field} {operator} {values.put(value)}"
+    bound = microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
+    if field not in _NULLABLE:
+        return f"{field} {operator} {values.put(bound)}"
+    # Within these bounds an index is entered and left without a look at the tasks that have no value.
+    key, null = _order_key(field, descending, dialect), null_key(descending)
+    return f"{key} {'>' if descending else '<'} {null} AND {key} {operator} {values.put(bound)}"
+
+
+def _order_key(field: str, descending: bool, dialect: Dialect) -> str:
+    if field not in _NULLABLE:
+        return f"tasks.{field}"
+    if dialect.order_key is not None:
+        return dialect.order_key(field, descending)
+    return f"coalesce({field}, {null_key(descending)})"
+
+
+def _beyond(query: TaskQuery, after: Cursor, keys: Sequence[str], values: _Values, dialect: Dialect) -> list[str]:
+    """Returns the conditions that a task comes after the place `after`."""
+    sign = "<" if query.descending else ">"
+    if query.sort is SortField.ID:
+        last_id = values.put(clamp_int64(after.id))
+        terms = sum(condition.operator is Operator.HAS for condition in query.conditions())
+        # Of the terms too, so that their index is entered at the place.
+        return [f"{name} {sign} {last_id}" for name in ("tasks.id", *(f"term{n + 1}.task_id" for n in range(terms)))]
+    if after.value is None:
+        value = null_key(query.descending)
+    else:
+        value = microseconds(after.value) if isinstance(after.value, datetime) else clamp_int64(after.value)
+    place, last_id = values.put(value), values.put(clamp_int64(after.id))
+    key, task_id = keys
+    if dialect.compares_rows:
+        return [f"({key}, {task_id}) {sign} ({place}, {last_id})"]
+    return [f"{key} {sign}= {place}", f"({key} {sign} {place} OR {task_id} {sign} {last_id})"]
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
