@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -24,7 +23,6 @@ from tasksvc import (
     Record,
     SingleFlight,
     StoreClosed,
-    StoreUnavailable,
     TaskNotFound,
     TaskQuery,
     TaskRepository,
@@ -53,7 +51,7 @@ from tasksvc_postgresql.find_sql import DIALECT, is_indexed
 from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.hosts import HostConnector
 from tasksvc_postgresql.lineage import Lineage, renew
-from tasksvc_postgresql.listener import Listener
+from tasksvc_postgresql.listener import NotifyListener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
@@ -105,10 +103,8 @@ class PostgreSQLRepository(TaskRepository):
         self._gets: DeadlineBatcher[int, Found] = DeadlineBatcher(self._executor, self._read)
         self._finds = SingleFlight(self._find)
         self._counts = SingleFlight(self._count)
-        self._scans = asyncio.Semaphore(settings.pool_size // 2)
-        """Limits searches and counts, which read many tasks, to some of the connections."""
         self._transfers: set[Connection] = set()
-        self._listener = Listener(connector.connect, settings.schema, settings.timeout)
+        self._listener = NotifyListener(connector.connect, settings.schema, settings.timeout)
         self._closed = False
 
     async def _connect(self) -> Connection:
@@ -153,26 +149,11 @@ class PostgreSQLRepository(TaskRepository):
         return await self._finds(FindArgs(query, after, limit, max_bytes))
 
     async def _find(self, listing: FindArgs, since: float) -> Page:
-        work = partial(self._list, listing)
-        if is_indexed(listing.query):
-            return await self._executor.run(work, deadline=self._executor.deadline(since))
-        return await self._scan(work, since)
+        run = self._executor.run if is_indexed(listing.query) else self._executor.run_scan
+        return await run(partial(self._list, listing), deadline=self._executor.deadline(since))
 
     def needs_scan(self, query: TaskQuery) -> bool:
         return not is_indexed(query)
-
-    async def _scan(self, work: Callable[[Session], Awaitable[Answer]], since: float) -> Answer:
-        """Returns what `work` returns, which reads many tasks."""
-        deadline = self._executor.deadline(since)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._scans.acquire()
-        except TimeoutError:
-            raise StoreUnavailable("Too many searches run already. Try again soon.") from None
-        try:
-            return await self._executor.run(work, deadline=deadline)
-        finally:
-            self._scans.release()
 
     async def _list(self, listing: FindArgs, session: Session) -> Page:
         statement, values = find_statement(listing, DIALECT)
@@ -189,7 +170,7 @@ class PostgreSQLRepository(TaskRepository):
             ((found,),) = await session.fetch(statement, *values)
             return int(found)
 
-        return await self._scan(work, since)
+        return await self._executor.run_scan(work, deadline=self._executor.deadline(since))
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()

@@ -14,7 +14,7 @@ from tasksvc.network.connecting import HostRace, NoServer, wait_for_server
 from tasksvc.network.deadline_batcher import DeadlineBatcher
 from tasksvc.network.executor import RETRY_DELAYS, STATEMENT_TIMEOUT_SHARE, Executor
 from tasksvc.network.failure import Failure, Translate, describe, translating
-from tasksvc.network.log_head import LogHead, Poller
+from tasksvc.network.log_head import Listener, LogHead, Poller
 from tasksvc.network.pool import Pool
 from tasksvc.network.session import Connection, Session
 from tasksvc.network.url import Parameters, hosts_of
@@ -27,6 +27,7 @@ __all__ = [
     "Executor",
     "Failure",
     "HostRace",
+    "Listener",
     "LogHead",
     "NoServer",
     "Parameters",

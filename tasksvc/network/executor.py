@@ -49,6 +49,7 @@ class Executor(Generic[AnyConnection, AnySession]):
         self._translate, self._session, self._retry_delays = translate, session, retry_delays
         self._name, self._size, self._timeout = name, size, timeout
         self._pool = Pool(connect, size)
+        self._scans = asyncio.Semaphore(max(1, size // 2))
         self._loop = asyncio.get_running_loop()
         self._settling: set[asyncio.Task[None]] = set()
 
@@ -80,6 +81,21 @@ class Executor(Generic[AnyConnection, AnySession]):
             return result
 
         return await self.run(attempt, deadline=deadline)
+
+    async def run_scan(
+        self, work: Callable[[AnySession], Awaitable[Result]], *, deadline: float | None = None
+    ) -> Result:
+        """Does what run() does, for work that looks at many tasks.  It gets half of the connections at most."""
+        deadline = self.deadline() if deadline is None else deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._scans.acquire()
+        except TimeoutError:
+            raise StoreUnavailable("Too many searches run already. Try again soon.") from None
+        try:
+            return await self.run(work, deadline=deadline)
+        finally:
+            self._scans.release()
 
     async def run(self, work: Callable[[AnySession], Awaitable[Result]], *, deadline: float | None = None) -> Result:
         """Returns what `work` returns.  It is called again after an attempt that wrote nothing, if that may help.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import pytest
 
 from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreFull, StoreUnavailable
-from tasksvc.network import DeadlineBatcher, Executor, Failure, LogHead, Poller, Session, translating
+from tasksvc.network import DeadlineBatcher, Executor, Failure, Listener, LogHead, Poller, Session, translating
 
 PATIENCE = 60.0
 """Seconds after which a test that waits for something has failed."""
@@ -423,6 +423,22 @@ async def test_a_call_that_gets_no_connection_says_so(server: FakeServer, start:
     assert await asyncio.gather(*busy) == ["answer to SELECT"] * 2
 
 
+async def test_searches_leave_half_of_the_connections_to_other_calls(server: FakeServer, start: Start) -> None:
+    executor = start(size=4)
+    free = asyncio.Event()
+    server.script["SELECT"] = [free, free]
+    searches = [asyncio.create_task(executor.run_scan(read)) for _ in range(10)]
+    await begun(server, "SELECT", 2)
+
+    assert [await executor.run(read) for _ in range(3)] == ["answer to SELECT"] * 3
+    assert server.count("SELECT") == 5
+    with pytest.raises(StoreUnavailable, match="Too many searches run already"):
+        await executor.run_scan(read, deadline=asyncio.get_running_loop().time() + 0.01)
+
+    free.set()
+    assert await asyncio.gather(*searches) == ["answer to SELECT"] * 10
+
+
 # ---------------------------------------------------------------- cancellation
 
 
@@ -645,3 +661,54 @@ async def test_closing_a_poller_ends_its_waits_and_its_look() -> None:
     await asyncio.wait_for(poller.close(), PATIENCE / 2)
 
     await asyncio.wait_for(waiting, PATIENCE / 2)
+
+
+async def test_a_listener_that_lost_its_connection_listens_again_and_wakes_who_waits() -> None:
+    lose = asyncio.Event()
+    begun_so_often = 0
+
+    async def listen(begin: Callable[[], None]) -> None:
+        nonlocal begun_so_often
+        begun_so_often += 1
+        begin()
+        await lose.wait()
+        lose.clear()
+        raise ConnectionError("lost")
+
+    listener = Listener(listen, poll=PATIENCE, poll_deaf=0.001)
+    listener.note(Position("g", 1))
+    await asyncio.wait_for(listener.wait(Position("g", 1), timeout=PATIENCE), PATIENCE / 2)
+    async with asyncio.timeout(PATIENCE):
+        while not listener.is_listening:
+            await asyncio.sleep(0.001)
+    waiting = asyncio.create_task(listener.wait(Position("g", 1), timeout=PATIENCE))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+
+    lose.set()
+    async with asyncio.timeout(PATIENCE):
+        while listener.is_listening:
+            await asyncio.sleep(0)
+    assert begun_so_often == 1, "it is known to be deaf while it connects again"
+
+    await asyncio.wait_for(waiting, PATIENCE / 2)
+    assert begun_so_often == 2
+    await listener.stop()
+    assert not listener.is_listening
+
+
+async def test_a_listener_that_can_not_listen_lets_readers_look_themselves() -> None:
+    calls = 0
+
+    async def listen(begin: Callable[[], None]) -> None:
+        nonlocal calls
+        calls += 1
+
+    listener = Listener(listen, poll=PATIENCE, poll_deaf=0.001)
+    listener.note(Position("g", 1))
+
+    for _ in range(3):
+        await asyncio.wait_for(listener.wait(Position("g", 1), timeout=PATIENCE), PATIENCE / 2)
+
+    assert calls == 1
+    await listener.stop()

@@ -231,7 +231,7 @@ async def test_a_change_wakes_waiting_readers_on_every_replica(open_store: Open,
 
 async def until_listening(repository: TaskRepository) -> None:
     """Waits until the repository listens to notifications."""
-    while not repository._listener._is_listening:  # type: ignore[attr-defined]
+    while not repository._listener.is_listening:  # type: ignore[attr-defined]
         await asyncio.sleep(0.01)
 
 
