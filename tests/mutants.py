@@ -186,6 +186,25 @@ class HealthyStore(InMemoryRepository):
         self.disk[:] = [self.left_by_pruning(header, keys)]
 
 
+class CountedStore(HealthyStore):
+    """Knows how many stores are open, and how many were at once."""
+
+    now: ClassVar[set[CountedStore]] = set()
+    most: ClassVar[int] = 0
+
+    @classmethod
+    def open(cls, path: str, *, scratch: bool) -> HealthyStore:
+        store = super().open(path, scratch=scratch)
+        assert isinstance(store, CountedStore)
+        cls.now.add(store)
+        CountedStore.most = max(cls.most, len(cls.now))
+        return store
+
+    async def close(self) -> None:
+        await super().close()
+        self.now.discard(self)
+
+
 class ContractViolation(HealthyStore):
     caught_by: ClassVar[str]
 

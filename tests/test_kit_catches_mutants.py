@@ -8,13 +8,15 @@ from pathlib import Path
 
 import mutants
 import pytest
-from mutants import MUTANTS, ContractViolation, HealthyStore
+from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
 
 from tasksvc import TaskRepository, TasksvcError
 from tasksvc.testing import TaskRepositoryContract
 
 pytestmark = pytest.mark.slow
 
+OPEN_AT_ONCE = 4
+"""Stores that a test of the kit has open at most, since each may take several connections of a server."""
 PATIENCE = 10.0
 """Seconds after which the kit gives up on a broken store, some of which hang."""
 
@@ -60,6 +62,18 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mutants.install(tmp_path / "site")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setattr(mutants, "DISKS", {})
+
+
+@pytest.mark.parametrize("name", [name for name in dir(Contract) if name.startswith("test_")])
+def test_a_sound_store_passes_with_few_stores_open_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CountedStore, "most", 0)
+
+    getattr(Contract(CountedStore), name)(tmp_path)
+
+    assert CountedStore.now == set(), "all are closed"
+    assert CountedStore.most <= OPEN_AT_ONCE
 
 
 @pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)

@@ -24,7 +24,7 @@ def later(seconds: float) -> datetime:
 def steady(max_examples: int, *, steps: int = 50) -> settings:
     """Returns settings under which hypothesis does the same in every run, and writes nothing to disk.
 
-    A failure isn't shrunk, which can take minutes with a real store.
+    Hypothesis doesn't shrink a failure, which can take minutes with a real store.
     """
     return settings(
         max_examples=max_examples,
@@ -33,6 +33,7 @@ def steady(max_examples: int, *, steps: int = 50) -> settings:
         deadline=None,
         database=None,
         phases=[Phase.generate],
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import functools
 import itertools
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -43,6 +46,9 @@ from tasksvc.testing.store import Store, StoreUnderTest
 
 MOVES = 2
 """Times that one run may copy the store to another one, since each copy opens a store."""
+
+SHOWN = 1_000
+"""Characters of a value that a report shows."""
 
 OWN = ""
 """Stands for the generation of the store, whatever it is."""
@@ -85,11 +91,76 @@ def _told(results: Any) -> list[object]:
     ]
 
 
+class Step(NamedTuple):
+    """A call of a rule, which can be made again on another machine."""
+
+    method: Callable[..., None]
+    values: dict[str, Any]
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name}={_shown(value)}" for name, value in self.values.items())
+        return f"{self.method.__name__}({values})"
+
+
+def step(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a method a rule, whose calls the machine notes."""
+
+    def decorate(method: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(method)
+        def noted(self: StoreMachine, **values: Any) -> None:
+            self.steps.append(Step(method, values))
+            method(self, **values)
+
+        return cast(
+            Callable[..., None], cast(Any, rule)(**strategies)(noted)
+        )  # whose overloads are of named strategies
+
+    return decorate
+
+
+def _shown(value: object) -> str:
+    """Returns a value as a report shows it: without what is as it is by default."""
+    match value:
+        case tuple() if hasattr(value, "_field_defaults"):
+            return _fields(value, dict(zip(value._fields, value, strict=True)), value._field_defaults)  # type: ignore[attr-defined]
+        case TaskQuery():
+            names = [field.name for field in dataclasses.fields(value)]
+            given, default = ({name: getattr(query, name) for name in names} for query in (value, TaskQuery()))
+            return _fields(value, given, default)
+        case list():
+            return f"[{', '.join(map(_shown, value))}]"
+        case datetime():
+            return value.isoformat()
+        case bytes():
+            return value.decode()
+    return repr(value)
+
+
+def _fields(value: object, fields: dict[str, Any], defaults: dict[str, Any]) -> str:
+    given = (
+        f"{name}={_shown(each)}" for name, each in fields.items() if name not in defaults or each != defaults[name]
+    )
+    return f"{type(value).__name__}({', '.join(given)})"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def _agree(store: object, model: object, rule: str) -> None:
+    """Raises an AssertionError that shows both where the store and its model differ."""
+    __tracebackhide__ = True
+    if store != model:
+        shown = f"  the store: {_cut(_shown(store))}\n  the model: {_cut(_shown(model))}"
+        raise AssertionError(f"{rule}\n{shown}")
+
+
 class StoreMachine(RuleBasedStateMachine):
     """A store, its model, and the calls that are made to both."""
 
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         super().__init__()
+        self.steps: list[Step] = []
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._root = Store(under_test, folder)
         self.store = self._await(self._root.__aenter__())
@@ -138,25 +209,25 @@ class StoreMachine(RuleBasedStateMachine):
             told = (_told(committed.results), committed.replayed, committed.position)
         except RepositoryError as error:
             told = (type(error).__name__, getattr(error, "index", None))
-        assert told == wanted, "commit() answers, or refuses, as the model does"
+        _agree(told, wanted, "commit() answers, or refuses, as the model does")
 
-    @rule(draft=drafts, at=times)
+    @step(draft=drafts, at=times)
     def add(self, draft: TaskDraft, at: datetime) -> None:
         self._commit([CreateTask(draft)], at)
 
-    @rule(draft=drafts, at=times, idempotency_key=idempotency_keys)
+    @step(draft=drafts, at=times, idempotency_key=idempotency_keys)
     def add_with_a_key(self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey) -> None:
         self._commit([CreateTask(draft)], at, idempotency_key)
 
-    @rule(place=places, fields=patches, expected=expectations, at=times)
+    @step(place=places, fields=patches, expected=expectations, at=times)
     def patch(self, place: int, fields: dict[str, Any], expected: Precondition, at: datetime) -> None:
         self._commit([UpdateTask(self._id(place), fields, self._expected(expected))], at)
 
-    @rule(place=places, expected=expectations, at=times)
+    @step(place=places, expected=expectations, at=times)
     def remove(self, place: int, expected: Precondition, at: datetime) -> None:
         self._commit([DeleteTask(self._id(place), self._expected(expected))], at)
 
-    @rule(
+    @step(
         chosen=st.just([1, 2, 3]) | st.lists(places, max_size=4),
         query=st.sampled_from([TaskQuery(done=True), TaskQuery(priority_min=3)]) | queries,
         more=st.booleans(),
@@ -168,7 +239,7 @@ class StoreMachine(RuleBasedStateMachine):
     ) -> None:
         self._commit([DeleteMatching([self._id(place) for place in chosen], query, more)], at, idempotency_key)
 
-    @rule(
+    @step(
         new=st.lists(drafts, max_size=2),
         chosen=st.lists(places, max_size=3),
         fields=patches,
@@ -188,27 +259,26 @@ class StoreMachine(RuleBasedStateMachine):
         self._commit([*map(CreateTask, new), *own, *others], at, idempotency_key)
 
     @precondition(lambda self: Capability.RECORDS in self.capabilities)
-    @rule(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
+    @step(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
     def write_records(self, records: list[Write], at: datetime) -> None:
         self._commit(records, at)
 
-    @rule(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
+    @step(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
     def find(self, query: TaskQuery, place: int | None, limit: int) -> None:
         after: Cursor | None = None
         if place is not None and self.model.tasks:
             after = query.cursor(self.model.tasks[self._id(place + 1)])
         page = self._await(self.store.repository.find(query, after=after, limit=limit))
-        assert (list(page.tasks), page.next) == select(self.model.tasks.values(), query, after, limit), (
-            "find() must equal select()"
-        )
-        assert page.position == self._head, "a page carries the head of the log"
+        tasks, following = select(self.model.tasks.values(), query, after, limit)
+        _agree((_told(page.tasks), page.next), (_told(tasks), following), "find() must equal select()")
+        _agree(page.position, self._head, "a page carries the head of the log")
 
-    @rule(query=queries)
+    @step(query=queries)
     def count(self, query: TaskQuery) -> None:
         counted = self._await(self.store.repository.count(query))
-        assert counted == sum(map(query.matches, self.model.tasks.values())), "count() counts what find() lists"
+        _agree(counted, sum(map(query.matches, self.model.tasks.values())), "count() counts what find() lists")
 
-    @rule(seq=st.integers(0, 30), limit=st.integers(1, 5))
+    @step(seq=st.integers(0, 30), limit=st.integers(1, 5))
     def read_changes(self, seq: int, limit: int) -> None:
         position = Position(self.model.generation, seq)
         gone = not self.model.pruned_seq <= seq <= len(self.model.log)
@@ -218,18 +288,17 @@ class StoreMachine(RuleBasedStateMachine):
             assert gone, "a position within the log is good"
         else:
             assert not gone, "a position outside the log is gone"
-            assert list(page.changes) == self.model.log[seq : seq + limit][: len(page.changes)], (
-                "the log is the model's"
-            )
+            wanted = self.model.log[seq : seq + limit][: len(page.changes)]
+            _agree(list(page.changes), wanted, "the log is the model's")
             assert page.changes or seq == len(self.model.log), "there are none only at the head"
 
     @precondition(lambda self: Capability.DURABLE in self.capabilities)
-    @rule()
+    @step()
     def reopen(self) -> None:
         self._await(self.store.reopen())
 
     @precondition(lambda self: Capability.PRUNE in self.capabilities)
-    @rule(log_before=times, max_changes=st.integers(0, 9), keys_before=times)
+    @step(log_before=times, max_changes=st.integers(0, 9), keys_before=times)
     def prune(self, log_before: datetime, max_changes: int, keys_before: datetime) -> None:
         self.model.prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before)
         for _ in range(100):
@@ -243,7 +312,7 @@ class StoreMachine(RuleBasedStateMachine):
         raise AssertionError("prune() comes to an end")
 
     @precondition(lambda self: Capability.DUMP in self.capabilities and self.moves < MOVES)
-    @rule()
+    @step()
     def move(self) -> None:
         """Replaces the store by a copy of it."""
         self.moves += 1
@@ -274,16 +343,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     async def _compare(self) -> None:
         tasks = await self.store.listed()
-        assert _told(tasks) == _told(self.model.tasks[task_id] for task_id in sorted(self.model.tasks)), (
-            "the list is the model's"
-        )
+        held = [self.model.tasks[task_id] for task_id in sorted(self.model.tasks)]
+        _agree(_told(tasks), _told(held), "the list is the model's")
         log = await self.store.log(Position(self.model.generation, self.model.pruned_seq))
-        assert log == self.model.log[self.model.pruned_seq :], "the log is the model's"
+        _agree(log, self.model.log[self.model.pruned_seq :], "the log is the model's")
         if Capability.RECORDS in self.capabilities:
             for namespace in ("a", "b"):
                 records = await self.store.repository.records(namespace, limit=100)
                 wanted = [self.model.records[name] for name in sorted(self.model.records) if name[0] == namespace]
-                assert _told(records) == _told(wanted), "the records are the model's"
+                _agree(_told(records), _told(wanted), "the records are the model's")
 
 
 class StateMachineContract(StoreUnderTest):
@@ -291,9 +359,70 @@ class StateMachineContract(StoreUnderTest):
 
     def test_a_store_behaves_as_its_model(self, tmp_path: Path) -> None:
         numbers = itertools.count()
+        machines: list[StoreMachine] = []
 
         class Machine(StoreMachine):
             def __init__(machine) -> None:  # noqa: N805  (`self` is the contract)
                 super().__init__(self, tmp_path / f"run-{next(numbers)}")
+                machines[:] = [machine]
 
-        run_state_machine_as_test(Machine, settings=steady(40, steps=25))
+        try:
+            run_state_machine_as_test(Machine, settings=steady(40, steps=25))
+        except Exception as error:
+            failure = _shortened(Machine, error, machines[0].steps, seconds=self.shortening)
+        else:
+            return
+        raise failure
+
+
+def _shortened(
+    machine: Callable[[], StoreMachine], error: Exception, steps: list[Step], *, seconds: float
+) -> Exception:
+    """Returns an error that names the broken rule and the fewest steps found that break it; `error` if none do."""
+    end = time.monotonic() + seconds
+    shortest = steps
+
+    def fails(steps: list[Step]) -> bool:
+        """Makes the steps on a new store. Returns whether the same goes wrong."""
+        nonlocal error, shortest
+        found = _failure(machine(), steps)
+        if found is None or _rule(found) != _rule(error):
+            return False
+        error, shortest = found, steps
+        return True
+
+    if not fails(steps):
+        return error
+    size = len(steps)
+    while size and time.monotonic() < end:
+        place = 0
+        while place < len(shortest) and time.monotonic() < end:
+            if not fails(shortest[:place] + shortest[place + size :]):
+                place += size
+        size = size // 2 if size > 1 else 0
+    told = "\n".join(f"    {each}" for each in shortest)
+    report = f"{_rule(error)}\n  after these calls, of {len(steps)} that hypothesis made:\n{told}"
+    details = str(error).partition("\n")[2]
+    shorter = AssertionError(f"{report}\n{details}")
+    shorter.__suppress_context__ = True
+    return shorter
+
+
+def _failure(machine: StoreMachine, steps: list[Step]) -> Exception | None:
+    try:
+        for method, values in steps:
+            method(machine, **values)
+            machine.store_and_model_agree()
+    except Exception as error:
+        return error
+    finally:
+        machine.teardown()
+    return None
+
+
+def _rule(error: Exception) -> str:
+    """Returns the rule that an error names."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, AssertionError):
+        return text
+    return f"no call raises an error where the model answers, and one raised {type(error).__name__}: {text}"

@@ -54,6 +54,9 @@ class StoreUnderTest:
     patience: float = 120
     """Seconds after which a test fails because the store hangs.  Set more for a slow store."""
 
+    shortening: float = 20
+    """Seconds for which the test of arbitrary calls looks for fewer calls that fail in the same way."""
+
     def store_url(self, tmp_path: Path) -> str:
         """Returns the URL of the store in the folder `tmp_path`: the same folder, the same store."""
         raise NotImplementedError(f"{type(self).__name__} must give store_url(self, tmp_path).")
