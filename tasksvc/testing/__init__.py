@@ -7,8 +7,12 @@
             return f"mystore:///{tmp_path}/tasks"
 
 The store is opened through its entry point, so the adapter must be installed. `store_url()` is called with one folder
-for each store that a test needs: the same folder means the same store. Tests of capabilities that the adapter declares
-absent are skipped. Install it with the extra `tasksvc[testing]`.
+for each store that a test needs: the same folder means the same store. It is absolute, so this URL has four slashes,
+and its path without the first one is absolute too. Tests of capabilities that the adapter declares absent are skipped.
+Install it with the extra `tasksvc[testing]`.
+
+More methods of the class cause faults, and the tests that need one are skipped without it: fail_driver(), cut_commit(),
+break_connections() and hang_driver(). `patience` and `shortening` are limits of time. StoreUnderTest has them all.
 """
 
 import pkgutil

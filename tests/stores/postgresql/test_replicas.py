@@ -1,4 +1,4 @@
-"""Several processes on one schema: their log, their races, and their notifications."""
+"""Several processes on one schema, beyond what the contract kit tests: many writers, notifications, and HTTP."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import cast
 
 import asyncpg
-import pytest
-from heads import generation_of
 from pytest_aiohttp import AiohttpClient
 
 from stores.postgresql.repositories import PATIENCE, Open
@@ -23,17 +20,9 @@ from tasksvc import (
     ChangeKind,
     CommitResult,
     CreateTask,
-    DeleteTask,
-    IdempotencyKey,
-    Position,
-    Precondition,
-    Task,
     TaskDraft,
     TaskQuery,
     TaskRepository,
-    UpdateTask,
-    Version,
-    VersionConflict,
 )
 from tasksvc.api import create_app
 from tasksvc.application.clock import now
@@ -146,64 +135,6 @@ async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_doe
         await other.close()
 
 
-# ---------------------------------------------------------------- races
-
-
-async def test_of_50_conditional_patches_on_four_replicas_one_wins(open_store: Open, store_url: str) -> None:
-    repositories = await replicas(open_store, store_url)
-    await add(repositories[0])
-    expected = Precondition(frozenset({(await repositories[0].get(1)).version}))
-    patches = [
-        repositories[n % 4].commit([UpdateTask(1, {"priority": n % 9 + 1}, expected)], at=now()) for n in range(50)
-    ]
-
-    outcomes = await asyncio.gather(*patches, return_exceptions=True)
-
-    won = [outcome for outcome in outcomes if isinstance(outcome, CommitResult)]
-    lost = [outcome for outcome in outcomes if isinstance(outcome, VersionConflict)]
-    assert (len(won), len(lost)) == (1, 49)
-    assert all(conflict.current == won[0].results[0] for conflict in lost), "who lost is told of the winner"
-    assert [(await repository.get(1)).task for repository in repositories] == [won[0].results[0]] * 4
-
-
-async def test_50_patches_of_different_fields_on_four_replicas_are_all_kept(open_store: Open, store_url: str) -> None:
-    repositories = await replicas(open_store, store_url)
-    await add(repositories[0])
-
-    await asyncio.gather(
-        *(repositories[n % 4].commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(50))
-    )
-
-    task = (await repositories[0].get(1)).task
-    assert task.metadata == {str(n): n for n in range(50)}
-    assert task.version == 51
-
-
-async def test_100_commits_with_one_idempotency_key_on_four_replicas_create_one_task(
-    open_store: Open, store_url: str
-) -> None:
-    repositories = await replicas(open_store, store_url)
-    key = IdempotencyKey("", "once", "f")
-
-    outcomes = await asyncio.gather(
-        *(repositories[n % 4].commit([CreateTask(TaskDraft("x"))], at=now(), idempotency_key=key) for n in range(100))
-    )
-
-    assert Counter(outcome.replayed for outcome in outcomes) == {True: 99, False: 1}
-    assert {cast(Task, outcome.results[0]).id for outcome in outcomes} == {1}
-    assert len((await repositories[1].find(TaskQuery(), limit=10)).tasks) == 1
-
-
-async def test_each_replica_reads_what_another_has_acknowledged(open_store: Open, store_url: str) -> None:
-    repositories = await replicas(open_store, store_url)
-
-    for n in range(1, 41):
-        task = (await add(repositories[n % 4])).results[0]
-        for reader in repositories:
-            assert (await reader.get(n)).task == task
-        assert (await repositories[(n + 1) % 4].find(TaskQuery(), limit=1_000)).position.seq == n
-
-
 # ---------------------------------------------------------------- notifications
 
 
@@ -294,26 +225,6 @@ async def test_what_was_missed_is_looked_for_when_the_connection_to_listen_on_is
     may_connect.set()
 
     assert (await asyncio.wait_for(waiting, 30)).next == head
-
-
-async def test_a_store_that_others_restore_has_a_new_generation_everywhere(
-    open_store: Open, store_url: str, server_url: str, schema: str
-) -> None:
-    source = await open_store(server_url, schema=f"{schema}_source")
-    await add(source)
-    one, other = await replicas(open_store, store_url, 2)
-    before = await generation_of(other)
-
-    await one.restore(source.dump())
-
-    found = await other.get(1)
-    page = await other.find(TaskQuery(), limit=10)
-    assert page.position == Position(found.generation, 1) == (await one.find(TaskQuery(), limit=10)).position
-    assert found.generation not in (before, await generation_of(source))
-    with pytest.raises(VersionConflict) as conflict:
-        await other.commit([DeleteTask(1, Precondition(frozenset({Version(before, 1)})))], at=now())
-    assert conflict.value.generation == found.generation
-    await other.commit([DeleteTask(1, Precondition(frozenset({found.version})))], at=now())
 
 
 async def test_a_replica_gives_entity_tags_that_it_takes_after_another_one_restored_the_store(
