@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -173,16 +174,15 @@ class ForgetsTheKeysOfOthers(SharedViolation):
 
 
 class WritesInTurns(SharedViolation):
-    """Appends a line for each entry, and acknowledges when all are there."""
+    """Appends a line for each entry, those of all commits in turn, and acknowledges when all are there."""
 
     caught_by = "test_a_process_that_is_killed_leaves_whole_commits"
 
     async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        for entries in commits:
-            for number, entry in enumerate(entries):
-                if number:
-                    await asyncio.sleep(RETRY_SECONDS)
+        for entries in zip_longest(*commits):
+            for entry in filter(None, entries):
                 self.append([[entry]])
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 class PrunesForItself(SharedViolation):
