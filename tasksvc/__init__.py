@@ -64,6 +64,7 @@ Errors
 Ready-made parts
     InMemoryRepository       a whole store in memory; override persist() and persist_pruned() to keep it on disk
     Batcher, commit_weight   calls that wait share one transaction, up to a weight
+    run_individually         repeats a batch that failed because of one of its items
     SingleFlight             equal reads that wait share one call
     Broadcast                wakes all who wait for a change
     in_turns, load_results   decode much without blocking the event loop
@@ -164,6 +165,7 @@ if TYPE_CHECKING:
     from tasksvc.stores.in_memory import InMemoryRepository
     from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.pruning import Prunable, prunable
+    from tasksvc.stores.run_individually import run_individually
     from tasksvc.stores.settling import Settled, settle
     from tasksvc.stores.single_flight import SingleFlight
     from tasksvc.stores.turns import in_turns
@@ -271,6 +273,7 @@ __all__ = [
     "read_migrations",
     "read_set",
     "resolve_position",
+    "run_individually",
     "select",
     "settle",
     "term",
@@ -309,6 +312,7 @@ _MODULES = {
     "stores.in_memory": "InMemoryRepository",
     "stores.migrations": "Migrations read_migrations",
     "stores.pruning": "Prunable prunable",
+    "stores.run_individually": "run_individually",
     "stores.settling": "Settled settle",
     "stores.single_flight": "SingleFlight",
     "stores.turns": "in_turns",

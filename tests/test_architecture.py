@@ -22,7 +22,7 @@ from aiohttp.web_protocol import RequestHandler
 from service_process import unmeasured
 
 import tasksvc
-from tasksvc import network, sql
+from tasksvc import files, network, sql
 from tasksvc.cli.root import COMMANDS
 from tasksvc.ports import hookspecs
 
@@ -41,13 +41,14 @@ CORE = {
 AUTHOR_API = {"domain", "ports", "stores"}
 """What `tasksvc` itself may import, since it exports it to authors of adapters."""
 
-AUTHOR_PACKAGES = (network, sql)
+AUTHOR_PACKAGES = (files, network, sql)
 """What authors of adapters import apart, since not every store needs it.  Nothing else of tasksvc imports it."""
 
 OUTSIDE_CORE = {
     "api": {"", "domain", "ports", "stores", "application", "plugins"},
     "cli": CORE.keys() | {"", "api"},
     "__main__": {"cli"},
+    "files": {""},
     "sql": {""},
     "testing": {"", "domain", "ports", "plugins"},
 }

@@ -21,6 +21,7 @@ from tasksvc import (
     in_turns,
     prunable,
     read_set,
+    run_individually,
     settle,
 )
 from tasksvc.sql import INT64_MAX, microseconds
@@ -38,7 +39,6 @@ from tasksvc_sqlite.rows import (
     statements,
     task_from_row,
 )
-from tasksvc_sqlite.run_individually import run_individually
 from tasksvc_sqlite.writer import WriteConnection
 
 

@@ -20,6 +20,7 @@ from tasksvc import (
     TaskQuery,
     in_turns,
     resolve_position,
+    run_individually,
     sql,
 )
 from tasksvc.sql import INT64_MAX, clamp_int64
@@ -39,7 +40,6 @@ from tasksvc_sqlite.rows import (
     size_of_task,
     task_from_row,
 )
-from tasksvc_sqlite.run_individually import run_individually
 
 _SCANS_MAX: Final = 64
 """The most pages and counts that wait for a scan; one more is refused."""

@@ -31,16 +31,14 @@ from tasksvc import (
     TaskRepository,
     Write,
 )
+from tasksvc.files import FileLock, check_file_system, make_private
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.commit import Committer
 from tasksvc_sqlite.connection import ReadConnection, connect, run_to_completion
 from tasksvc_sqlite.errors import open_failure, read_failure
-from tasksvc_sqlite.file_system import check_file_system
 from tasksvc_sqlite.find_sql import contains, is_indexed
-from tasksvc_sqlite.high_water_mark import MarkingConnection
-from tasksvc_sqlite.lock import FileLock
-from tasksvc_sqlite.private import make_private
+from tasksvc_sqlite.marking import MarkingConnection
 from tasksvc_sqlite.queries import Queries
 from tasksvc_sqlite.reader import SQLiteReader
 from tasksvc_sqlite.schema import check_path, empty, inspect_file, prepare, renewal

@@ -16,9 +16,10 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreHeader, StoreUnavailable
+from tasksvc.files import HighWaterMark
 from tasksvc.sql import Row
 from tasksvc_sqlite.errors import BIND_ERRORS, is_locked, read_failure, write_failure
-from tasksvc_sqlite.high_water_mark import KEEP_MARK, HighWaterMark
+from tasksvc_sqlite.marking import KEEP_MARK
 from tasksvc_sqlite.rows import Statement
 from tasksvc_sqlite.schema import HEADER
 from tasksvc_sqlite.settings import Settings

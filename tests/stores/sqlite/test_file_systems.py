@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from patience import PATIENCE_SECONDS, wait_until
-from tasksvc_sqlite import file_system
 
 from stores.sqlite.stores import add, mounted, open_and_close, opened
 from tasksvc import StoreRefused
+from tasksvc.files import file_system
 
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
 MOUNTS = """\

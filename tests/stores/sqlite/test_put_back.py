@@ -14,10 +14,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from heads import generation_of
-from tasksvc_sqlite.high_water_mark import HighWaterMark
 
 from stores.sqlite.stores import NOW, add, descriptions, open_and_close, opened, url_of
 from tasksvc import Position, PositionGone, Precondition, TaskQuery, TaskRepository, UpdateTask, VersionConflict
+from tasksvc.files import HighWaterMark
 from tasksvc.plugins import backup, open_reader
 from tasksvc.ports.store_url import StoreURL
 

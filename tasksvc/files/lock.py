@@ -1,4 +1,4 @@
-"""Operating-system locks that let one process serve a file."""
+"""Locks of the operating system that let one process serve a file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from typing import Final
 
 from tasksvc import StoreInUse, StoreRefused
-from tasksvc_sqlite.high_water_mark import HighWaterMark
-from tasksvc_sqlite.private import NO_FOLLOW, PRIVATE, share
+from tasksvc.files.high_water_mark import HighWaterMark
+from tasksvc.files.private import NO_FOLLOW, PRIVATE, share
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
     LOCKS_STORES: Final = False
-    """Here a lock would keep SQLite out as well."""
+    """Here a lock on the store would keep its own driver out as well."""
 
     def _lock(descriptor: int) -> None:
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -24,7 +24,7 @@ else:
     import fcntl
 
     LOCKS_STORES: Final = True
-    """Locks the file itself with flock(), which doesn't interfere with the locks of SQLite, those of fcntl()."""
+    """Locks the store with flock(), which doesn't interfere with locks of fcntl(), such as SQLite's."""
 
     def _lock(descriptor: int) -> None:
         # flock() belongs to the descriptor, so it also keeps a second one of this process out.
@@ -39,7 +39,7 @@ _served: Final[set[tuple[int, int]]] = set()
 
 
 class FileLock:
-    """Held from its making until release(), or until the process ends, however it ends."""
+    """A lock on the file of a store, from its making until release(), or until the process ends, however it ends."""
 
     def __init__(self, path: str) -> None:
         """Locks `path` through the file `path`.lock, which stays and holds the mark.
@@ -66,8 +66,8 @@ class FileLock:
     def lock_store(self) -> None:
         """Locks the file of the store too, since hard links and bind mounts give it further names.
 
-        Call it before SQLite opens the file, and release() after SQLite has closed it: POSIX drops the locks
-        that SQLite holds when any descriptor of the file is closed in the same process.
+        Call it before a driver opens the file, and release() after the driver has closed it: POSIX drops the locks
+        of fcntl() that a driver holds when any descriptor of the file is closed in the same process.
 
         Raises StoreInUse and StoreRefused.
         """
@@ -79,7 +79,7 @@ class FileLock:
             raise self._in_use(_BY_ANOTHER_NAME)
         try:
             descriptor = os.open(self._path, os.O_RDONLY | NO_FOLLOW)
-        except OSError:  # SQLite will say why
+        except OSError:  # the driver will say why
             return
         self._take(descriptor, _BY_ANOTHER_NAME)
         self._store, self._inode = descriptor, inode

@@ -1,7 +1,7 @@
 """On what kind of file system a store is.
 
-SQLite's write-ahead log needs memory that all connections share, and the store needs a lock that keeps
-every other process out.  A network file system gives neither to processes of different machines.
+A store in a file needs a lock that keeps every other process out, and SQLite's write-ahead log needs memory that
+all connections share.  A network file system gives neither to processes of different machines.
 """
 
 from __future__ import annotations

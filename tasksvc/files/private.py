@@ -16,7 +16,7 @@ NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 def make_private(path: str) -> None:
     """Makes an empty file of `path` with the permissions PRIVATE, unless there is a file.  Raises OSError.
 
-    What SQLite makes beside it later has the same permissions and, if root makes it, the same owner.
+    A driver such as SQLite gives what it makes beside the file later the same permissions, and the same owner.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
