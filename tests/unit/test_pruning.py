@@ -162,8 +162,10 @@ async def test_the_oldest_keys_go_first_and_the_rest_at_the_next_call() -> None:
 
 async def test_a_store_with_rows_deletes_those_that_are_pruned() -> None:
     store = Rows({})
-    await store.commit([CreateTask(MILK), CreateTask(MILK), PutRecord("a", "b", {}), PutRecord("a", "c", {})], at=NOW)
-    await store.commit([DeleteTask(2), DeleteRecord("a", "b")], at=NOW, idempotency_key=IdempotencyKey("", "k", "f"))
+    await store.commit([CreateTask(MILK), CreateTask(MILK)], at=NOW)
+    await store.commit([PutRecord("a", "b", {}), PutRecord("a", "c", {})], at=NOW)
+    await store.commit([DeleteRecord("a", "b")], at=NOW)
+    await store.commit([DeleteTask(2)], at=NOW, idempotency_key=IdempotencyKey("", "k", "f"))
     await store.commit([UpdateTask(1, {"done": True})], at=NOW + timedelta(1))
 
     await store.prune(log_before=NOW + timedelta(1), max_changes=100, keys_before=NOW + timedelta(1), limit=100)

@@ -1,6 +1,7 @@
 """Writes a store of each kind, an export, and what clients of them held, by a version of tasksvc:
 
     python make_stores.py stores_1 postgresql://postgres@/postgres?host=/run/postgresql  # e99b68d
+    python make_stores.py stores_2 postgresql://postgres@/postgres?host=/run/postgresql  # c70ba78
 
 The first argument is a new folder, and the second one a PostgreSQL server that pg_dump can read. The environment is
 that of the version, with examples/tasksvc_jsonl. Only the command line and the API are used, so that this works with
