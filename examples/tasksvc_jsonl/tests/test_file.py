@@ -178,7 +178,7 @@ def test_a_write_that_got_half_way_is_undone(path: Path) -> None:
                 await add(store, "lost")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert content(path).endswith(b"]\n"), "no half line stays"
+        assert content(path).endswith(b"}\n"), "no half line stays"
         await add(store, "after")
 
     with_store(path, fill)
