@@ -21,9 +21,10 @@ from stores.sqlite.stores import add_all, opened, raw
 from tasksvc import Migrations, PutRecord, SchemaOutdated, TaskDraft
 from tasksvc.testing.samples import NOW
 
-MOMENTS = 24
+MOMENTS = 12
 """The number of moments, evenly spread over a migration, at which its process is killed."""
 TESTS = Path(__file__).parents[2]
+UPGRADES = TESTS / "upgrades"
 
 
 @pytest.fixture
@@ -87,7 +88,12 @@ async def test_a_migration_is_done_once(file: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_process_killed_while_it_migrates_leaves_the_old_or_the_new_schema(file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["present", "stores_1"])
+async def test_a_process_killed_while_it_migrates_leaves_the_old_or_the_new_schema(
+    version: str, file: Path, tmp_path: Path
+) -> None:
+    if version != "present":
+        copy_of(UPGRADES / version / "sqlite.db", file)
     before = content(file)
     complete = copy_of(file, tmp_path / "complete.db")
     steps = int(run_migration(complete, moment=-1).stdout)
