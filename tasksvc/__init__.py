@@ -6,6 +6,7 @@ Applications that embed the service use `tasksvc.api.create_app`.
 
 Opening a store
     hookimpl                 marks the functions that implement hooks, which tasksvc.ports.hookspecs describes
+    PORT                     the version of the port, which an adapter declares as a number
     StoreURL                 the URL of a store, taken apart
     StoreRefused             the store can't be opened: StoreInUse, StoreIsKept, SchemaOutdated, SchemaTooOld,
                              FormatTooNew
@@ -155,7 +156,7 @@ if TYPE_CHECKING:
         UpdateTask,
         Write,
     )
-    from tasksvc.ports.hookspecs import hookimpl
+    from tasksvc.ports.hookspecs import PORT, hookimpl
     from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
     from tasksvc.ports.store_url import StoreURL
     from tasksvc.stores import codec
@@ -179,6 +180,7 @@ __all__ = [
     "IDEMPOTENCY_SCOPE_MAX",
     "IDEMPOTENCY_VALUE_MAX",
     "LOG_START",
+    "PORT",
     "RECORD_KEY_MAX",
     "RECORD_NAMESPACE_MAX",
     "RECORD_VALUE_MAX",
@@ -303,7 +305,7 @@ _MODULES = {
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
         "IdempotencyKey IdempotencyRecord Precondition PutRecord Result StoreHeader UpdateTask Write"
     ),
-    "ports.hookspecs": "hookimpl",
+    "ports.hookspecs": "PORT hookimpl",
     "ports.store": "Capability ChangePage Found Page StoreReader TaskRepository resolve_position",
     "ports.store_url": "StoreURL",
     "stores.batcher": "Batcher",

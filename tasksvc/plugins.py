@@ -208,12 +208,26 @@ def _load(scheme: str, registrations: Sequence[_Registration]) -> pluggy.PluginM
     manager.add_hookspecs(hookspecs)
     try:
         manager.load_setuptools_entrypoints(hookspecs.GROUP, name=scheme)
+        _check_port(manager, adapter, distribution.version)
         manager.check_pending()
+    except PluginError:
+        raise
     except Exception as error:
         raise PluginError(f"{adapter} {_problem(error, entry_point, distribution)}") from error
     if not manager.hook.tasksvc_open_store.get_hookimpls():
         raise PluginError(f"{adapter} implements no hook tasksvc_open_store. Ask its author.")
     return manager
+
+
+def _check_port(manager: pluggy.PluginManager, adapter: str, version: str) -> None:
+    """Raises PluginError if the adapter was written for another port than that of this version."""
+    for plugin in manager.get_plugins():
+        port = getattr(plugin, "PORT", 1)
+        if port != hookspecs.PORT:
+            advice = f"Install a later version of it than {version}." if port < hookspecs.PORT else "Upgrade tasksvc."
+            raise PluginError(
+                f"{adapter} was written for port {port}, and this tasksvc has port {hookspecs.PORT}. {advice}"
+            )
 
 
 def _problem(error: Exception, entry_point: EntryPoint, distribution: Distribution) -> str:

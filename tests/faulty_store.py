@@ -93,6 +93,9 @@ FAULTS = {
 }
 
 
+PORT = 2
+
+
 @hookimpl
 async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     name, fault = url.netloc, FAULTS[url.path.removeprefix("/")]

@@ -1517,6 +1517,9 @@ def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
     return globals()[name], path
 
 
+PORT = 2
+
+
 @hookimpl
 async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     global _opened

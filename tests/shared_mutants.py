@@ -203,6 +203,9 @@ def install(site: Path) -> None:
     (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nshared = shared_mutants\n")
 
 
+PORT = 2
+
+
 @hookimpl
 async def tasksvc_open_store(url: StoreURL, scratch: bool) -> TaskRepository:
     store: type[SharedStore] = globals()[url.netloc]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tasksvc import Capability, InMemoryRepository, StoreURL, TaskRepository, hookimpl
 
+PORT = 2
+"""The version of the port that this adapter was written for."""
+
 
 class MemoryRepository(InMemoryRepository):
     """Tasks in this process alone, gone when it ends."""

@@ -34,6 +34,8 @@ from tasksvc import (
     new_generation,
 )
 
+PORT = 2
+"""The version of the port that this adapter was written for."""
 FORMAT = b'{"format":"tasksvc_jsonl 2"}\n'
 """The first line of each file."""
 FORMAT_1 = b'{"format":"tasksvc_jsonl 1"}\n'

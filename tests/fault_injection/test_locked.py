@@ -27,6 +27,8 @@ from tasksvc_sqlite import path_of
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.settings import Settings
 
+PORT = 2
+
 @hookimpl
 async def tasksvc_open_store(url, scratch):
     return await open_file(path_of(url), scratch=scratch, settings=Settings(busy_timeout={FOREVER_SECONDS}))

@@ -48,6 +48,9 @@ async def fail_later(what: str) -> None:
     raise LookupError(what)
 
 
+PORT = 2
+
+
 @hookimpl
 async def tasksvc_open_store(url: StoreURL) -> TaskRepository:
     if url.netloc == "crash":

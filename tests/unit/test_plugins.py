@@ -58,10 +58,11 @@ class SitePackages:
         module: str = "plug_store",
         value: str | None = None,
         requires: str = "",
+        port: object = 2,
     ) -> Path:
         """Installs a distribution whose entry point `scheme` is `value`, by default `module`.
 
-        Its module has `source`; without any, it is missing.
+        Its module has `source`, after the declaration of its `port`; without any, it is missing.
         """
         place = self._folder / f"place-{len(list(self._folder.iterdir()))}"
         info = place / f"{distribution.lower().replace('-', '_')}-{version}.dist-info"
@@ -70,7 +71,7 @@ class SitePackages:
         info.joinpath("METADATA").write_text(metadata)
         info.joinpath("entry_points.txt").write_text(f"[tasksvc.stores]\n{scheme} = {value or module}\n")
         if source is not None:
-            place.joinpath(f"{module}.py").write_text(textwrap.dedent(source))
+            place.joinpath(f"{module}.py").write_text(f"PORT = {port}\n{textwrap.dedent(source)}")
         self._monkeypatch.syspath_prepend(str(place))
         self.modules.add(module)
         return place
@@ -124,6 +125,8 @@ async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackage
         import tasksvc
 
         class Plugin:
+            PORT = 2
+
             @tasksvc.hookimpl
             async def tasksvc_open_store(self, url):
                 return tasksvc.InMemoryRepository()
@@ -251,6 +254,31 @@ async def test_a_misspelt_hook_or_argument_is_named(site: SitePackages, old: str
 
     assert message.startswith("The adapter for plug: from Plug-Store has a wrong hook: ")
     assert reason in message
+
+
+@pytest.mark.parametrize(
+    ("port", "problem"),
+    [
+        (1, "was written for port 1, and this tasksvc has port 2. Install a later version of it than 1.2.3."),
+        (3, "was written for port 3, and this tasksvc has port 2. Upgrade tasksvc."),
+    ],
+)
+async def test_an_adapter_of_another_port_is_refused_in_one_sentence(
+    site: SitePackages, port: int, problem: str
+) -> None:
+    site.install(port=port)
+
+    assert await problem_with(URL) == f"The adapter for plug: from Plug-Store {problem}"
+    (found,) = [store for store in installed_stores() if store.scheme == "plug"]
+    assert found.problem == await problem_with(URL)
+
+
+async def test_an_adapter_that_declares_no_port_is_of_port_1_whatever_its_hooks_are(
+    site: SitePackages,
+) -> None:
+    site.install(GOOD.replace("tasksvc_open_store", "tasksvc_open") + "\n    del PORT\n")
+
+    assert "was written for port 1" in await problem_with(URL)
 
 
 @pytest.mark.parametrize("source", ["", GOOD.replace("@tasksvc.hookimpl", "")])
