@@ -17,34 +17,40 @@ from tasksvc_postgresql.settings import Settings
 
 
 class PostgreSQLReader(StoreReader):
-    """Reads an existing store, in sessions that can't write."""
+    """Dumps and checks a store, each on a connection beside all others."""
 
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
-        self._connector, self._name = connector, settings.name
+        self._connector, self._settings = connector, settings
+        self._beside: set[Connection] = set()
+        """The connections of work that takes long."""
         self._closed = False
 
     async def dump(self) -> AsyncIterator[Entry]:
         async with self._connected() as connection:
-            async for entry in dump(connection, self._name):
+            async for entry in dump(connection, self._settings.name):
                 yield entry
 
     async def check(self) -> Sequence[str]:
         async with self._connected() as connection:
-            return [problem async for problem in check(connection, self._name)]
+            return [problem async for problem in check(connection, self._settings.name)]
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
+        """Opens a connection for work that takes long, until the store is closed."""
         self._check_open()
-        with translating_errors(self._name):
+        with translating_errors(self._settings.name):
             connection = await self._connector.connect()
+        self._beside.add(connection)
         try:
             yield connection
         finally:
+            self._beside.discard(connection)
             connection.terminate()
 
     async def close(self) -> None:
-        """Refuses later calls.  Those that run have connections of their own, and go on."""
         self._closed = True
+        for connection in self._beside:
+            connection.terminate()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -22,7 +21,6 @@ from tasksvc import (
     Position,
     Record,
     SingleFlight,
-    StoreClosed,
     TaskNotFound,
     TaskQuery,
     TaskRepository,
@@ -43,9 +41,8 @@ from tasksvc.sql import (
     record_from_row,
     task_from_row,
 )
-from tasksvc_postgresql.check import check
 from tasksvc_postgresql.commit import write
-from tasksvc_postgresql.dump import dump, restore
+from tasksvc_postgresql.dump import restore
 from tasksvc_postgresql.errors import translate_error, translating_errors
 from tasksvc_postgresql.find_sql import DIALECT, is_indexed
 from tasksvc_postgresql.greeting import Connection
@@ -55,6 +52,7 @@ from tasksvc_postgresql.listener import NotifyListener
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
+from tasksvc_postgresql.reader import PostgreSQLReader
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     RECORD_COLUMNS,
@@ -81,13 +79,13 @@ _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key >
 Answer = TypeVar("Answer")
 
 
-class PostgreSQLRepository(TaskRepository):
+class PostgreSQLRepository(PostgreSQLReader, TaskRepository):
     """Serves one schema, beside any number of others, in any number of processes."""
 
     capabilities = TaskRepository.capabilities | {Capability.SHARED}
 
     def __init__(self, connector: HostConnector, settings: Settings) -> None:
-        self._connector, self._settings = connector, settings
+        super().__init__(connector, settings)
         self._lineage = Lineage(settings)
         self._executor: Executor[Connection, Session] = Executor(
             connect=self._connect,
@@ -103,9 +101,7 @@ class PostgreSQLRepository(TaskRepository):
         self._gets: DeadlineBatcher[int, Found] = DeadlineBatcher(self._executor, self._read)
         self._finds = SingleFlight(self._find)
         self._counts = SingleFlight(self._count)
-        self._transfers: set[Connection] = set()
         self._listener = NotifyListener(connector.connect, settings.schema, settings.timeout)
-        self._closed = False
 
     async def _connect(self) -> Connection:
         connection = await self._connector.connect()
@@ -212,35 +208,13 @@ class PostgreSQLRepository(TaskRepository):
             )
         )
 
-    async def dump(self) -> AsyncIterator[Entry]:
-        async with self._transfer() as connection:
-            async for entry in dump(connection, self._settings.name):
-                yield entry
-
     async def restore(self, entries: AsyncIterable[Entry]) -> None:
-        async with self._transfer() as connection:
+        async with self._connected() as connection:
             self._listener.note(await restore(connection, self._settings.name, entries))
 
     async def renew(self) -> None:
         self._check_open()
         self._listener.note(await self._executor.run(renew))
-
-    async def check(self) -> Sequence[str]:
-        async with self._transfer() as connection:
-            return [problem async for problem in check(connection, self._settings.name)]
-
-    @contextlib.asynccontextmanager
-    async def _transfer(self) -> AsyncIterator[Connection]:
-        """Opens a connection beside the pool, for work that takes long."""
-        self._check_open()
-        with translating_errors(self._settings.name):
-            connection = await self._connector.connect()
-        self._transfers.add(connection)
-        try:
-            yield connection
-        finally:
-            self._transfers.discard(connection)
-            connection.terminate()
 
     async def ping(self) -> None:
         self._check_open()
@@ -255,13 +229,8 @@ class PostgreSQLRepository(TaskRepository):
         await self._finds.close()
         await self._counts.close()
         await self._listener.stop()
-        for connection in self._transfers:
-            connection.terminate()
+        await super().close()
         await self._executor.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosed("The store is closed.")
 
 
 async def open_postgresql(settings: Settings) -> PostgreSQLRepository:
