@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 
 from tasksvc import Entry, Position, StoreHeader, StoreNotEmpty, new_generation, terms_of
 from tasksvc.sql import (
+    DUMP,
     Batch,
     Row,
     batches,
-    change_from_row,
     change_to_row,
-    idempotency_record_from_row,
-    record_from_row,
     record_to_row,
-    task_from_row,
 )
 from tasksvc_postgresql.commit import LOCK, NOTIFY
 from tasksvc_postgresql.errors import translating_errors
@@ -38,16 +35,6 @@ STEP_TIMEOUT = 60.0
 # The other side may be slow, so a transaction may be idle for a while.
 PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
-_PARTS: Mapping[str, tuple[str, Callable[[Row], Entry]]] = {
-    "all_tasks": (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_from_row),
-    "all_records": (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", record_from_row),
-    "all_idempotency_keys": (
-        f"SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys ORDER BY scope, value",
-        idempotency_record_from_row,
-    ),
-    "all_changes": (f"SELECT {CHANGE_COLUMNS} FROM changes ORDER BY seq", change_from_row),
-}
-"""For each cursor, its statement, and what makes entries of its rows."""
 _EMPTY = """
     SELECT last_id = 0 AND last_seq = 0
         AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records)
@@ -67,9 +54,9 @@ async def dump(connection: Connection, name: str) -> AsyncIterator[Entry]:
         await session.begin(PATIENCE, mode=SNAPSHOT)
         (header,) = await session.fetch("SELECT generation, last_id, last_seq, pruned_seq FROM store")
     yield StoreHeader(*header)
-    for cursor, (statement, entry_of) in _PARTS.items():
-        async for row in rows_of(session, name, statement, cursor=cursor):
-            yield entry_of(row)
+    for part in DUMP:
+        async for row in rows_of(session, name, part.select(), cursor=f"all_{part.table}"):
+            yield part.from_row(row)
 
 
 async def rows_of(session: Session, name: str, statement: str, *, cursor: str) -> AsyncIterator[Row]:

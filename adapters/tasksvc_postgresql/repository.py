@@ -26,17 +26,16 @@ from tasksvc import (
     TaskRepository,
     Write,
     commit_weight,
-    resolve_position,
 )
 from tasksvc.network import DeadlineBatcher, Executor
 from tasksvc.sql import (
     FindArgs,
-    bounded_rows,
-    change_from_row,
+    ReadArgs,
+    changes_of_rows,
+    changes_statement,
     clamp_int64,
     count_statement,
     find_statement,
-    how_many,
     page_of_rows,
     record_from_row,
     task_from_row,
@@ -54,7 +53,6 @@ from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
 from tasksvc_postgresql.reader import PostgreSQLReader
 from tasksvc_postgresql.rows import (
-    CHANGE_COLUMNS,
     RECORD_COLUMNS,
     TASK_COLUMNS,
 )
@@ -65,14 +63,6 @@ from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 _logger = logging.getLogger(__name__)
 
 _TASKS = f"SELECT generation, {TASK_COLUMNS} FROM store, tasks WHERE id = ANY($1::bigint[])"
-_SOME_CHANGES = f"SELECT {CHANGE_COLUMNS} FROM changes WHERE seq > $2 ORDER BY seq LIMIT $3"
-_CHANGES = f"""
-    SELECT generation, pruned_seq, last_seq, running, {CHANGE_COLUMNS}
-    FROM store LEFT JOIN ({bounded_rows(_SOME_CHANGES, "seq", "$1", DIALECT)}) page ON true
-    ORDER BY seq
-"""
-_UNBOUNDED = 2**62
-"""A number of bytes that no page reaches."""
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"
 
@@ -170,18 +160,11 @@ class PostgreSQLRepository(PostgreSQLReader, TaskRepository):
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
-        return await self._executor.run(partial(self._read_changes, since, limit, max_bytes))
+        return await self._executor.run(partial(self._read_changes, ReadArgs(since, limit, max_bytes)))
 
-    async def _read_changes(self, since: Position, limit: int, max_bytes: int | None, session: Session) -> ChangePage:
-        rows = await session.fetch(
-            _CHANGES, _UNBOUNDED if max_bytes is None else max_bytes, clamp_int64(since.seq), limit
-        )
-        generation, pruned_seq, last_seq = rows[0][:3]
-        start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
-        count = how_many([row[3] for row in rows], limit, max_bytes)
-        changes = [change_from_row(row[4:]) for row in rows[:count] if row[4] is not None]
-        end = changes[-1].seq if changes else start
-        return ChangePage(changes, Position(generation, end), end < last_seq)
+    async def _read_changes(self, arguments: ReadArgs, session: Session) -> ChangePage:
+        statement, values = changes_statement(arguments, DIALECT)
+        return changes_of_rows(arguments, await session.fetch(statement, *values))
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         await self._listener.wait(since, timeout=timeout)

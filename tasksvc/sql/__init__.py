@@ -1,14 +1,18 @@
 """Helpers for adapters of SQL databases, without a driver: rows, queries, statements of bounded size, and dumps."""
 
-from tasksvc.sql.dumps import Batch, batches, by_kind
+from tasksvc.sql.dumps import DUMP, Batch, DumpPart, batches, by_kind
 from tasksvc.sql.queries import (
     Dialect,
     FindArgs,
+    ReadArgs,
     Statement,
     bounded_rows,
+    changes_of_rows,
+    changes_statement,
     count_statement,
     find_statement,
     how_many,
+    insert_statements,
     null_key,
     page_of_rows,
 )
@@ -36,13 +40,16 @@ from tasksvc.sql.rows import (
 
 __all__ = [
     "CHANGE_COLUMNS",
+    "DUMP",
     "IDEMPOTENCY_RECORD_COLUMNS",
     "INT64_MAX",
     "RECORD_COLUMNS",
     "TASK_COLUMNS",
     "Batch",
     "Dialect",
+    "DumpPart",
     "FindArgs",
+    "ReadArgs",
     "Row",
     "Statement",
     "batches",
@@ -50,6 +57,8 @@ __all__ = [
     "by_kind",
     "change_from_row",
     "change_to_row",
+    "changes_of_rows",
+    "changes_statement",
     "clamp_int64",
     "count_statement",
     "find_statement",
@@ -57,6 +66,7 @@ __all__ = [
     "how_many",
     "idempotency_record_from_row",
     "idempotency_record_to_row",
+    "insert_statements",
     "json_size_of_row",
     "load_idempotency_record",
     "microseconds",

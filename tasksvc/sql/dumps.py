@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from typing import Final, NamedTuple, assert_never
 
 from tasksvc import Change, Entry, IdempotencyRecord, Record, StoreHeader, Task, json_size
+from tasksvc.sql.rows import (
+    CHANGE_COLUMNS,
+    IDEMPOTENCY_RECORD_COLUMNS,
+    RECORD_COLUMNS,
+    TASK_COLUMNS,
+    Row,
+    change_from_row,
+    idempotency_record_from_row,
+    record_from_row,
+    task_from_row,
+)
 
 BATCH_ENTRIES: Final = 1_000
 """The most entries of a batch."""
 BATCH_BYTES: Final = 2**20
 """The bytes of JSON after which a batch ends; a single entry may have 75 KB, and an idempotency key 8 MB."""
+
+
+class DumpPart(NamedTuple):
+    """The entries of one kind in a dump."""
+
+    table: str
+    columns: Sequence[str]
+    key: Sequence[str]
+    """The columns by which the rows are ordered."""
+    from_row: Callable[[Row], Entry]
+    """Makes an entry of a row with `columns`."""
+
+    def select(self, quote: Callable[[str], str] = str) -> str:
+        """Returns the statement for all rows in their order; `quote` as in Dialect."""
+        columns, order = (", ".join(map(quote, names)) for names in (self.columns, self.key))
+        return f"SELECT {columns} FROM {self.table} ORDER BY {order}"
+
+
+DUMP: Final = (
+    DumpPart("tasks", TASK_COLUMNS, ("id",), task_from_row),
+    DumpPart("records", RECORD_COLUMNS, ("namespace", "key"), record_from_row),
+    DumpPart("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS, ("scope", "value"), idempotency_record_from_row),
+    DumpPart("changes", CHANGE_COLUMNS, ("seq",), change_from_row),
+)
+"""What follows the header in a dump, in its order."""
 
 
 class Batch(NamedTuple):

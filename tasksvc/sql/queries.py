@@ -7,12 +7,35 @@ The column `folded` has fold_text() of the description.  All texts must be compa
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from tasksvc import TASK_BYTES, TASK_FIELDS, Condition, Cursor, Operator, Page, Position, SortField, Task, TaskQuery
-from tasksvc.sql.rows import INT64_MAX, SIZED_COLUMNS, TASK_COLUMNS, Row, clamp_int64, microseconds, task_from_row
+from tasksvc import (
+    TASK_BYTES,
+    TASK_FIELDS,
+    ChangePage,
+    Condition,
+    Cursor,
+    Operator,
+    Page,
+    Position,
+    SortField,
+    Task,
+    TaskQuery,
+    resolve_position,
+)
+from tasksvc.sql.rows import (
+    CHANGE_COLUMNS,
+    INT64_MAX,
+    SIZED_COLUMNS,
+    TASK_COLUMNS,
+    Row,
+    change_from_row,
+    clamp_int64,
+    microseconds,
+    task_from_row,
+)
 
 Statement = tuple[str, list[Any]]
 """An SQL statement, and its values."""
@@ -40,6 +63,10 @@ class Dialect(NamedTuple):
     """Whether an index serves conditions such as (a, id) > (1, 2)."""
     text: Callable[[str], Any] = str
     """Returns what is bound for a text."""
+    quote: Callable[[str], str] = str
+    """Returns the name of a column as it stands in a statement, since `key` and others may be reserved words."""
+    statement_bytes: int = 2**20
+    """The most bytes of values that a statement has which inserts rows; a single row may have more."""
 
 
 class FindArgs(NamedTuple):
@@ -102,6 +129,76 @@ def count_statement(query: TaskQuery, dialect: Dialect) -> Statement:
     values = _Values()
     tables, conditions = _filtered(query, values, dialect)
     return values.statement(f"SELECT count(*) FROM {' '.join(tables)}{_where(conditions)}", dialect)
+
+
+class ReadArgs(NamedTuple):
+    """The arguments of TaskRepository.read_changes()."""
+
+    since: Position
+    limit: int
+    max_bytes: int | None
+
+
+def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
+    """Returns the statement for a page of the log, in one snapshot: changes_of_rows() makes a ChangePage of its rows.
+
+    Each row has the generation, the pruned_seq and the last_seq of the store, the sum of json_size() up to this
+    change, and CHANGE_COLUMNS, which are null where there is no change.
+    """
+    since, limit, max_bytes = arguments
+    values = _Values()
+    columns = [dialect.quote(column) for column in CHANGE_COLUMNS]
+    page = (
+        f"SELECT {', '.join(columns)} FROM changes WHERE seq > {values.put(clamp_int64(since.seq))}"
+        f" ORDER BY seq LIMIT {limit:d}"
+    )
+    running = "0"
+    if max_bytes is not None:
+        page, running = bounded_rows(page, "seq", values.put(max_bytes), dialect), "running"
+    found = ", ".join(f"page.{column}" for column in columns)
+    return values.statement(
+        f"SELECT generation, pruned_seq, last_seq, {running}, {found}"
+        f" FROM store LEFT JOIN ({page}) page ON true ORDER BY page.seq",
+        dialect,
+    )
+
+
+def changes_of_rows(arguments: ReadArgs, rows: Sequence[Row]) -> ChangePage:
+    """Returns the page in the rows of changes_statement().  Raises PositionGone."""
+    since, limit, max_bytes = arguments
+    generation, pruned_seq, last_seq = rows[0][:3]
+    start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
+    count = how_many([row[3] for row in rows], limit, max_bytes)
+    changes = [change_from_row(row[4:]) for row in rows[:count] if row[4] is not None]
+    end = changes[-1].seq if changes else start
+    return ChangePage(changes, Position(generation, end), end < last_seq)
+
+
+def insert_statements(
+    table: str, columns: Sequence[str], rows: Iterable[Row], dialect: Dialect, *, verb: str = "INSERT"
+) -> Iterator[Statement]:
+    """Yields statements that insert `rows`, in their order, each of at most about `dialect.statement_bytes`."""
+    gathered: list[Row] = []
+    size = 0
+    for row in rows:
+        row_size = sum(len(value) if isinstance(value, str | bytes) else _NUMBER_BYTES for value in row)
+        if gathered and size + row_size > dialect.statement_bytes:
+            yield _insert(table, columns, gathered, dialect, verb)
+            gathered, size = [], 0
+        gathered.append(row)
+        size += row_size
+    if gathered:
+        yield _insert(table, columns, gathered, dialect, verb)
+
+
+_NUMBER_BYTES: Final = 20
+"""The bytes that count for a value that is no text."""
+
+
+def _insert(table: str, columns: Sequence[str], rows: Sequence[Row], dialect: Dialect, verb: str) -> Statement:
+    values = _Values()
+    places = ", ".join(f"({', '.join(map(values.put, row))})" for row in rows)
+    return values.statement(f"{verb} INTO {table} ({', '.join(map(dialect.quote, columns))}) VALUES {places}", dialect)
 
 
 def bounded_rows(rows: str, order: str, max_bytes: str, dialect: Dialect) -> str:
