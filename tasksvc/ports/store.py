@@ -99,7 +99,7 @@ class TaskRepository(StoreReader):
     """A store of tasks, opened by the hook `tasksvc_open_store` of an adapter.
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
-    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Four rules hold for all
+    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Five rules hold for all
     methods:
 
     * A write is atomic wherever its caller is cancelled: all of it or nothing, and never in the transaction of
@@ -107,6 +107,7 @@ class TaskRepository(StoreReader):
     * A read sees every write that was acknowledged before the read was called.
     * A read that is cancelled ends in the store too, soon: what it held there is free for others.
     * An error of the store is raised as a StoreUnavailable or one of its subclasses, never as an error of the driver.
+    * A call of a store that doesn't answer ends with a StoreUnavailable, after a time limit of the adapter's.
 
     A store has a generation: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied
     or restored, and by renew().  Another process may do that at any time, so the generation is never given apart:
