@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
     from tasksvc.domain.ledger import Decision, Ledger, read_set
     from tasksvc.domain.query import (
+        TERM_BYTES_MAX,
         TERMS,
         Condition,
         Cursor,
@@ -124,6 +125,8 @@ if TYPE_CHECKING:
         fitting,
         fold_text,
         select,
+        term,
+        terms_of,
     )
     from tasksvc.domain.record import Record
     from tasksvc.domain.rules import (
@@ -136,7 +139,6 @@ if TYPE_CHECKING:
     )
     from tasksvc.domain.sizes import TASK_BYTES, json_size
     from tasksvc.domain.task import Task, TaskDraft, Version
-    from tasksvc.domain.terms import TERM_BYTES_MAX, term, terms_of
     from tasksvc.domain.writes import (
         ANY_VERSION,
         Commit,
@@ -292,7 +294,9 @@ _MODULES = {
     ),
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
     "domain.ledger": "Decision Ledger read_set",
-    "domain.query": "TERMS Condition Cursor Operator SortField TaskQuery fitting fold_text select",
+    "domain.query": (
+        "TERMS TERM_BYTES_MAX Condition Cursor Operator SortField TaskQuery fitting fold_text select term terms_of"
+    ),
     "domain.record": "Record",
     "domain.rules": (
         "FINGERPRINT_MAX IDEMPOTENCY_SCOPE_MAX IDEMPOTENCY_VALUE_MAX RECORD_KEY_MAX RECORD_NAMESPACE_MAX "
@@ -300,7 +304,6 @@ _MODULES = {
     ),
     "domain.sizes": "TASK_BYTES json_size",
     "domain.task": "Task TaskDraft Version",
-    "domain.terms": "TERM_BYTES_MAX term terms_of",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
         "IdempotencyKey IdempotencyRecord Precondition PutRecord Result StoreHeader UpdateTask Write"

@@ -62,10 +62,9 @@ IN_DOMAIN = {
     "task": {"errors", "json_object", "rules"},
     "fields": {"task"},
     "sizes": {"fields", "json_object", "task"},
-    "terms": {"task"},
     "change": {"task"},
     "record": {"json_object"},
-    "query": {"sizes", "task", "terms"},
+    "query": {"sizes", "task"},
     "writes": {"json_object", "task", "change", "record", "query"},
     "ledger": {"errors", "json_text", "task", "change", "record", "writes"},
 }

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from json.encoder import encode_basestring
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
 from tasksvc.domain.sizes import json_size
 from tasksvc.domain.task import Task
-from tasksvc.domain.terms import term, terms_of
 
 
 def fold_text(text: str) -> str:
@@ -86,7 +86,7 @@ class Condition(NamedTuple):
         return actual is not None and _COMPARISONS[operator](actual, value)
 
 
-_FILTERS: Final = (
+FILTERS: Final = (
     ("done", "done", Operator.EQUAL),
     ("priority", "priority", Operator.EQUAL),
     ("priority_min", "priority", Operator.GREATER_OR_EQUAL),
@@ -96,7 +96,36 @@ _FILTERS: Final = (
     ("created_after", "created_at", Operator.GREATER),
     ("updated_after", "updated_at", Operator.GREATER),
 )
-"""For each filter of TaskQuery, the field that it compares, and how."""
+"""For each filter of TaskQuery that compares a column, the field, and how."""
+FILTERED_BY_TERM: Final = {"labels": "label"}
+"""For each field that is filtered by equality, the name in its terms.  TaskQuery has a filter of the field's name."""
+
+TERM_BYTES_MAX: Final = 1_000
+"""The most bytes of a term in UTF-8.  A label of 100 control characters makes one of 608."""
+
+
+def term(name: str, value: str | int | float | bool) -> str:
+    """Returns the term by which tasks with `value` under `name` are found, as in label="home".
+
+    The value is in it as JSON, so that 1, 1.0, true and "1" make different terms.
+    """
+    if isinstance(value, str):
+        return f"{name}={encode_basestring(value)}"
+    return f"{name}={repr(value).lower()}"
+
+
+def terms_of(task: Task) -> tuple[str, ...]:
+    """Returns the terms by which `task` is found, each once.  A store indexes them, and doesn't look into them."""
+    return tuple([term for field, name in FILTERED_BY_TERM.items() for term in _terms(name, getattr(task, field))])
+
+
+def _terms(name: str, value: str | int | float | bool | tuple[str, ...] | None) -> Iterator[str]:
+    """Yields the terms for a value of a field, or of a filter; None has none."""
+    if isinstance(value, tuple):
+        for item in value:
+            yield term(name, item)
+    elif value is not None:
+        yield term(name, value)
 
 
 class Cursor(NamedTuple):
@@ -143,11 +172,12 @@ class TaskQuery:
         return self._conditions
 
     def _made_conditions(self) -> Iterator[Condition]:
-        for name, column, operator in _FILTERS:
+        for name, column, operator in FILTERS:
             if (value := getattr(self, name)) is not None:
                 yield Condition(column, operator, value)
-        for label in self.labels:
-            yield Condition(TERMS, Operator.HAS, term("label", label))
+        for filtered, name in FILTERED_BY_TERM.items():
+            for wanted in _terms(name, getattr(self, filtered)):
+                yield Condition(TERMS, Operator.HAS, wanted)
         if self.q is not None:
             yield Condition("description", Operator.CONTAINS, fold_text(self.q))
 

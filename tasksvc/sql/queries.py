@@ -192,7 +192,7 @@ def insert_statements(
 
 
 _NUMBER_BYTES: Final = 20
-"""The bytes that count for a value that is no text."""
+"""The bytes that count for a number, a boolean or null."""
 
 
 def _insert(table: str, columns: Sequence[str], rows: Sequence[Row], dialect: Dialect, verb: str) -> Statement:

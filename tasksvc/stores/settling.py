@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, assert_never
 
 from tasksvc.domain.change import Change
+from tasksvc.domain.query import terms_of
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.terms import terms_of
 from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
 
 TermRow = tuple[str, int]

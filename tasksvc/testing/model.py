@@ -20,11 +20,12 @@ from tasksvc import (
     PutRecord,
     Record,
     Task,
+    TaskDraft,
     UpdateTask,
     Write,
 )
 
-DEFAULTS: dict[str, Any] = {"done": False, "due_at": None, "priority": 0, "labels": (), "metadata": {}}
+DEFAULTS: dict[str, Any] = TaskDraft._field_defaults
 
 
 class Refusal(Exception):

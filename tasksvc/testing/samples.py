@@ -43,14 +43,16 @@ def exact(task: Task) -> str:
     return codec.dumps(task).decode()
 
 
-FULL = TaskDraft(
-    "Buy milk",
-    done=True,
-    due_at=later(86_400),
-    priority=7,
-    labels=("home", "shop"),
-    metadata={"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
-)
+OTHER_VALUES: dict[str, Any] = {
+    "description": "Buy milk",
+    "done": True,
+    "due_at": later(86_400),
+    "priority": 7,
+    "labels": ("home", "shop"),
+    "metadata": {"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
+}
+"""For each field that a client may write, a value that isn't its default."""
+FULL = TaskDraft(**OTHER_VALUES)
 """A draft that has a value for every field."""
 
 LABELS = ("a", "b", "ä", "zoë", "😀")
@@ -94,6 +96,19 @@ def maybe(values: Sequence[Any]) -> st.SearchStrategy[Any]:
     """Draws None in half of the cases, so that filters combine without excluding everything."""
     return st.one_of(st.none(), st.sampled_from(values))
 
+
+small_objects: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
+    st.sampled_from(["a", "b"]), st.sampled_from([None, 0, 1, 1.0, True, [], {}, {"a": 1}, {"a": None}]), max_size=2
+)
+FEW_VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "description": st.sampled_from(DESCRIPTIONS),
+    "done": st.booleans(),
+    "due_at": st.sampled_from(DUE),
+    "priority": st.integers(0, 9),
+    "labels": label_sets,
+    "metadata": small_objects,
+}
+"""For each field that a client may write, a few values, so that commits meet each other."""
 
 queries = st.builds(
     TaskQuery,

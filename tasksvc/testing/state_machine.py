@@ -41,7 +41,7 @@ from tasksvc import (
     select,
 )
 from tasksvc.testing.model import Model, Refusal
-from tasksvc.testing.samples import DESCRIPTIONS, DUE, label_sets, later, maybe, queries, steady
+from tasksvc.testing.samples import FEW_VALUES, later, maybe, queries, small_objects, steady
 from tasksvc.testing.store import Store, StoreUnderTest
 
 MOVES = 2
@@ -59,27 +59,17 @@ Answer = TypeVar("Answer")
 times = st.integers(-5, 5).map(later)
 places = st.integers(0, 5)
 names = st.sampled_from(["a", "b"])
-small: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
-    names, st.sampled_from([None, 0, 1, 1.0, True, [], {}, {"a": 1}, {"a": None}]), max_size=2
-)
-values: dict[str, st.SearchStrategy[Any]] = {
-    "description": st.sampled_from(DESCRIPTIONS),
-    "done": st.booleans(),
-    "due_at": st.sampled_from(DUE),
-    "priority": st.integers(0, 9),
-    "labels": label_sets,
-    "metadata": small,
-}
-drafts = st.builds(TaskDraft, **values)
+drafts = st.builds(TaskDraft, **FEW_VALUES)
 patches = st.fixed_dictionaries(
-    {}, optional={name: value if name == "description" else st.none() | value for name, value in values.items()}
+    {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
 )
 versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, "another"]), st.integers(1, 3)), max_size=2)
 expectations = st.one_of(
     st.just(ANY_VERSION), st.builds(Precondition, any_of=versions), st.builds(Precondition, none_of=versions)
 )
 record_writes = st.one_of(
-    st.builds(PutRecord, names, names, small, maybe([0, 1, 2])), st.builds(DeleteRecord, names, names, maybe([0, 1, 2]))
+    st.builds(PutRecord, names, names, small_objects, maybe([0, 1, 2])),
+    st.builds(DeleteRecord, names, names, maybe([0, 1, 2])),
 )
 idempotency_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
 

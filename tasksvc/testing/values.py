@@ -16,6 +16,7 @@ from tasksvc.testing.samples import (
     FIRST_MOMENT,
     LAST_MOMENT,
     NOW,
+    OTHER_VALUES,
     descriptions,
     exact,
     json_objects,
@@ -47,6 +48,25 @@ async def _keeps(store: Store, draft: TaskDraft, rule: str, *, at: datetime = NO
 
 class ValuesContract(StoreUnderTest):
     """Tests of texts, numbers and times."""
+
+    # ------------------------------------------------------------ fields
+
+    @on_store()
+    async def test_each_field_alone_is_kept_over_a_reopening(self, store: Store) -> None:
+        drafts = [TaskDraft(**{"description": "x", name: value}) for name, value in OTHER_VALUES.items()]
+        tasks = [await store.add_draft(draft) for draft in drafts]
+        patched = [await store.patch(await store.add("y"), **{name: value}) for name, value in OTHER_VALUES.items()]
+
+        if Capability.DURABLE in store.repository.capabilities:
+            await store.reopen()
+
+        for name, wanted in zip([*OTHER_VALUES, *OTHER_VALUES], [*tasks, *patched], strict=True):
+            assert getattr(wanted, name) != TaskDraft._field_defaults.get(name, "x"), "the value isn't the default"
+            assert exact(await store.get(wanted.id)) == exact(wanted), f"a task with no other field than {name}: get()"
+        listed = [exact(task) for task in await store.listed()]
+        assert listed == [exact(task) for task in [*tasks, *patched]], "find()"
+        logged = {change.task_id: change.task for change in await store.log()}
+        assert [exact(task) for task in logged.values() if task] == listed, "read_changes()"
 
     # ------------------------------------------------------------ texts
 

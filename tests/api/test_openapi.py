@@ -13,7 +13,7 @@ import pytest
 
 from api.api_client import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
 from tasksvc.api.responses.problems import ERROR_RESPONSES, RequestError
-from tasksvc.api.schemas.tasks import BLANK
+from tasksvc.api.schemas.task_fields import BLANK
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
 """Errors that belong to no operation."""

@@ -30,8 +30,9 @@ from tasksvc.api.responses.raw import (
 )
 from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.schemas.queries import FilterQuery, ListQuery
-from tasksvc.api.schemas.tasks import CONDITION, TASK, CountOut, DeletedOut, TaskIn, TaskOut, TaskPatch
+from tasksvc.api.schemas.queries import ListQuery
+from tasksvc.api.schemas.task_fields import TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
+from tasksvc.api.schemas.tasks import CONDITION, CountOut, DeletedOut
 from tasksvc.application import clock
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import Scope

@@ -12,7 +12,7 @@ from marshmallow import Schema
 from tasksvc.api.responses.problems import CONTENT_TYPE, RESYNC, TYPE_PREFIX, title
 from tasksvc.api.responses.raw import CHANGE_SEQ, REPLAYED
 from tasksvc.api.schemas.problems import Problem
-from tasksvc.api.schemas.tasks import TASK
+from tasksvc.api.schemas.task_fields import TASK
 
 
 class Refusal(NamedTuple):

@@ -16,7 +16,7 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
-from tasksvc.api.schemas import fields, tasks, tokens
+from tasksvc.api.schemas import fields, task_fields, tasks, tokens
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.rules import ID_MAX
 
@@ -84,8 +84,8 @@ _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
     fields.StrictBoolean: ("boolean", None),
     fields.StrictInteger: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
     fields.UTCDateTime: ("string", "date-time"),
-    tasks.Labels: ("array", None),
-    tasks.Metadata: ("object", None),
+    task_fields.Labels: ("array", None),
+    task_fields.Metadata: ("object", None),
     fields.QueryBoolean: ("boolean", None),
     fields.QueryInteger: ("integer", "int64"),
     fields.ResponseInteger: ("integer", "int64"),
@@ -97,18 +97,18 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
     """Returns what the fields of `schemas` say of their values."""
     if isinstance(field, fields.StrictInteger | fields.ResponseInteger):
         return {"minimum": field.least, "maximum": field.most}
-    if isinstance(field, tasks.Labels | fields.QueryStringList):
+    if isinstance(field, task_fields.Labels | fields.QueryStringList):
         # No maxItems: at most 50 may be different, and a label that is repeated counts once.
-        return {"items": {"type": "string", **tasks.LABEL}}
-    if isinstance(field, tasks.Metadata):
+        return {"items": {"type": "string", **task_fields.LABEL}}
+    if isinstance(field, task_fields.Metadata):
         # Anything: a schema for all JSON values would have to refer to itself, which most generators fail at.
         return {"additionalProperties": True}
     return {}
 
 
 _EXAMPLES: dict[type[Schema], dict[str, Any]] = {
-    tasks.TaskIn: tasks.EXAMPLE_TASK,
-    tasks.TaskPatch: {"done": True},
+    task_fields.TaskIn: task_fields.EXAMPLE_TASK,
+    task_fields.TaskPatch: {"done": True},
     tokens.TokenIn: {"name": "reporting", "scope": "read"},
 }
 

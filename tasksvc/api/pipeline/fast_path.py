@@ -18,7 +18,7 @@ from tasksvc.api.requests.strict_json import LARGE_BYTES
 from tasksvc.api.requests.validation import load_body, load_large_body
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import JSON, RawResponse
-from tasksvc.api.schemas.tasks import TaskIn
+from tasksvc.api.schemas.task_fields import TaskIn
 from tasksvc.application.tasks import ALL_TASKS
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft

@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from tasksvc.api.schemas.fields import ResponseInteger, ResponseSchema, described
 from tasksvc.api.schemas.queries import EXAMPLE_POSITION
-from tasksvc.api.schemas.tasks import TaskOut
+from tasksvc.api.schemas.task_fields import TaskOut
 from tasksvc.domain import rules
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from tasksvc.api.schemas.fields import ResponseInteger, ResponseSchema, described
-from tasksvc.api.schemas.tasks import BATCH_MAX, TaskOut
+from tasksvc.api.schemas.task_fields import TaskOut
+from tasksvc.api.schemas.tasks import BATCH_MAX
 from tasksvc.api.schemas.tokens import TokenOut
 
 

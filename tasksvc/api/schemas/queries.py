@@ -10,16 +10,11 @@ from tasksvc.api.requests.cursors import decode_cursor
 from tasksvc.api.schemas.fields import (
     Choice,
     Query,
-    QueryBoolean,
     QueryInteger,
-    QueryStringList,
     StrictString,
-    UTCDateTime,
-    checked_by,
     described,
 )
-from tasksvc.api.schemas.tasks import STORABLE
-from tasksvc.domain import rules
+from tasksvc.api.schemas.task_fields import FilterQuery
 from tasksvc.domain.query import Cursor, SortField, TaskQuery
 
 LIMIT_MAX = 1_000
@@ -34,41 +29,6 @@ EXAMPLE_POSITION = "5d2f0c9a7b1e4c3d-1"
 
 class NoQuery(Query):
     """Takes no parameters at all."""
-
-
-class FilterQuery(Query):
-    """Filters that select tasks."""
-
-    done = QueryBoolean(metadata=described("Only tasks that are done, or only those that aren't."))
-    label = QueryStringList(
-        validate=checked_by(rules.labels_error),
-        metadata=described("Only tasks with this label. Repeat it for up to 50 labels, all of which a task must have."),
-    )
-    priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority."))
-    priority_min = QueryInteger(
-        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a higher one.")
-    )
-    priority_max = QueryInteger(
-        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a lower one.")
-    )
-    due_before = UTCDateTime(metadata=described("Only tasks that are due before this time."))
-    due_after = UTCDateTime(metadata=described("Only tasks that are due after this time."))
-    created_after = UTCDateTime(metadata=described("Only tasks that were created after this time."))
-    updated_after = UTCDateTime(metadata=described("Only tasks that were updated after this time."))
-    q = StrictString(
-        validate=checked_by(rules.text_error),
-        metadata=described(
-            "Only tasks whose description contains this text, ignoring case.",
-            minLength=1,
-            maxLength=rules.DESCRIPTION_MAX,
-            pattern=STORABLE,
-        ),
-    )
-
-    @post_load
-    def query(self, data: dict[str, Any], **kwargs: Any) -> Any:
-        labels = data.pop("label", ())
-        return TaskQuery(labels=labels, **data)
 
 
 class ListQuery(FilterQuery):

@@ -1,0 +1,194 @@
+"""The fields of a task, as clients send, see and filter them: all that the API says of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load
+
+from tasksvc.api.schemas.fields import (
+    Field,
+    Query,
+    QueryBoolean,
+    QueryInteger,
+    QueryStringList,
+    ResponseInteger,
+    ResponseSchema,
+    StrictBoolean,
+    StrictInteger,
+    StrictSchema,
+    StrictString,
+    UTCDateTime,
+    checked_by,
+    described,
+)
+from tasksvc.domain import rules
+from tasksvc.domain.fields import TASK_FIELDS
+from tasksvc.domain.query import TaskQuery
+from tasksvc.domain.task import TaskDraft
+
+
+class Labels(Field[tuple[str, ...]]):
+    """A JSON array of strings, taken as a set."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+            raise ValidationError("Must be an array of strings.")
+        if (problem := rules.labels_error(value)) is not None:
+            raise ValidationError(problem)
+        return rules.normalize_labels(value)
+
+
+class Metadata(Field[dict[str, Any]]):
+    """A JSON object of the user's."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("Must be an object.")
+        if (problem := rules.metadata_error(value)) is not None:
+            raise ValidationError(problem)
+        return value
+
+
+# ---------------------------------------------------------------- tasks, coming in
+
+SET_BY_SERVICE = tuple(field.name for field in TASK_FIELDS if not field.writable)
+"""Fields of a task that clients do not write."""
+EXAMPLE_TASK = {"description": "Water the plants", "due_at": "2026-11-24T18:00:00+01:00", "labels": ["home"]}
+
+
+# Patterns, for the description alone: the domain has the rules.  They keep to what means the same in ECMA-262, Python,
+# Rust and others (JSON Schema, section 6.4), and to escapes of the form \u0000; \s, \d and \w for instance differ.
+STORABLE = r"^[^\u0000]*$"
+BLANK = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""The characters for which str.isspace() is true, as the inner part of a character class."""
+DESCRIPTION = {
+    "minLength": 1,
+    "maxLength": rules.DESCRIPTION_MAX,
+    "pattern": rf"^[^\u0000]*[^\u0000{BLANK}][^\u0000]*$",
+}
+LABEL = {"minLength": 1, "maxLength": rules.LABEL_MAX, "pattern": STORABLE}
+
+
+class TaskIn(StrictSchema):
+    """A task to be created."""
+
+    set_by_service = SET_BY_SERVICE
+
+    description = StrictString(
+        required=True,
+        validate=checked_by(rules.description_error),
+        metadata=described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants", **DESCRIPTION),
+    )
+    done = StrictBoolean(metadata=described("Whether the task is done."))
+    due_at = UTCDateTime(
+        allow_none=True,
+        metadata=described(
+            "When the task is due: RFC 3339 with an offset; stored in UTC.", "2026-11-24T18:00:00+01:00"
+        ),
+    )
+    priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("From 0, no priority, to 9, the highest."))
+    labels = Labels(
+        metadata=described("A set of up to 50 different labels of 1 to 100 characters; stored sorted.", ["home"])
+    )
+    metadata = Metadata(
+        metadata=described("Any JSON object: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
+    )
+
+    @post_load
+    def draft(self, data: dict[str, Any], **kwargs: Any) -> TaskDraft:
+        return TaskDraft(**data)
+
+
+class TaskPatch(StrictSchema):
+    """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
+
+    set_by_service = SET_BY_SERVICE
+
+    description = StrictString(
+        validate=checked_by(rules.description_error),
+        metadata=described("1 to 10,000 characters, not blank.", **DESCRIPTION),
+    )
+    done = StrictBoolean(allow_none=True, metadata=described("Sets or clears completed_at too."))
+    due_at = UTCDateTime(allow_none=True, metadata=described("RFC 3339 with an offset."))
+    priority = StrictInteger(0, rules.PRIORITY_MAX, allow_none=True, metadata=described("0 to 9."))
+    labels = Labels(allow_none=True, metadata=described("Up to 50 different labels, which replace all labels."))
+    metadata = Metadata(allow_none=True, metadata=described("Merged into the current metadata, at every level."))
+
+
+# ---------------------------------------------------------------- tasks, going out
+
+
+TASK = {
+    "id": 1,
+    "description": "Water the plants",
+    "done": False,
+    "completed_at": None,
+    "due_at": "2026-11-24T17:00:00Z",
+    "priority": 0,
+    "labels": ["home"],
+    "metadata": {"room": 4},
+    "created_at": "2026-11-24T15:00:00.123456Z",
+    "updated_at": "2026-11-24T15:00:00.123456Z",
+    "version": 1,
+}
+"""The example of a task in the API's description."""
+
+
+def _shown(name: str, text: str = "") -> dict[str, Any]:
+    """Returns a field of a task, with its value in the example."""
+    return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
+
+
+class TaskOut(ResponseSchema):
+    """A task as clients see it."""
+
+    id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "A positive integer that is never reused."))
+    description = fields.String(metadata=_shown("description", "As it was sent."))
+    done = fields.Boolean(metadata=_shown("done"))
+    completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When the task was done."))
+    due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
+    priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
+    labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
+    metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
+    created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
+    updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
+    version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
+
+
+# ---------------------------------------------------------------- filters
+
+
+class FilterQuery(Query):
+    """Filters that select tasks."""
+
+    done = QueryBoolean(metadata=described("Only tasks that are done, or only those that aren't."))
+    label = QueryStringList(
+        validate=checked_by(rules.labels_error),
+        metadata=described("Only tasks with this label. Repeat it for up to 50 labels, all of which a task must have."),
+    )
+    priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority."))
+    priority_min = QueryInteger(
+        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a higher one.")
+    )
+    priority_max = QueryInteger(
+        0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a lower one.")
+    )
+    due_before = UTCDateTime(metadata=described("Only tasks that are due before this time."))
+    due_after = UTCDateTime(metadata=described("Only tasks that are due after this time."))
+    created_after = UTCDateTime(metadata=described("Only tasks that were created after this time."))
+    updated_after = UTCDateTime(metadata=described("Only tasks that were updated after this time."))
+    q = StrictString(
+        validate=checked_by(rules.text_error),
+        metadata=described(
+            "Only tasks whose description contains this text, ignoring case.",
+            minLength=1,
+            maxLength=rules.DESCRIPTION_MAX,
+            pattern=STORABLE,
+        ),
+    )
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> Any:
+        labels = data.pop("label", ())
+        return TaskQuery(labels=labels, **data)

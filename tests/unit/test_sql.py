@@ -1,0 +1,177 @@
+"""The statements of tasksvc.sql find what select() finds, in a database of no adapter's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasksvc import (
+    Change,
+    ChangeKind,
+    Cursor,
+    Position,
+    PositionGone,
+    SortField,
+    Task,
+    TaskQuery,
+    fold_text,
+    json_size,
+    select,
+    terms_of,
+)
+from tasksvc.domain.task import create_task
+from tasksvc.sql import (
+    CHANGE_COLUMNS,
+    DUMP,
+    TASK_COLUMNS,
+    Dialect,
+    FindArgs,
+    ReadArgs,
+    Statement,
+    change_to_row,
+    changes_of_rows,
+    changes_statement,
+    count_statement,
+    find_statement,
+    insert_statements,
+    page_of_rows,
+    task_to_row,
+)
+from tasksvc.testing.samples import NOW, queries, varied
+
+ROWS = Dialect(
+    placeholder=lambda _: "?",
+    contains="instr({0}, {1}) > 0".format,
+    byte_length="length(CAST({0} AS BLOB))".format,
+    quote='"{}"'.format,
+    statement_bytes=2_000,
+)
+NO_ROWS = ROWS._replace(compares_rows=False, placeholder="?{}".format)
+each_dialect = pytest.mark.parametrize("dialect", [ROWS, NO_ROWS], ids=["compares rows", "compares no rows"])
+
+TASKS = [create_task(number, draft, NOW + timedelta(seconds=number % 3)) for number, draft in enumerate(varied(60), 1)]
+LOG = [Change(task.id, ChangeKind.CREATED, task.created_at, task.id, task) for task in TASKS]
+LOG.append(Change(61, ChangeKind.DELETED, NOW, 7, None))
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[sqlite3.Connection]:
+    """The tables that the package expects, without any index."""
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE store (generation, last_id, last_seq, pruned_seq)")
+    connection.execute("INSERT INTO store VALUES ('life', 60, 61, 2)")
+    connection.execute(f"CREATE TABLE tasks ({', '.join(TASK_COLUMNS)}, folded)")
+    connection.execute("CREATE TABLE task_terms (term, task_id)")
+    connection.execute(f"CREATE TABLE changes ({', '.join(CHANGE_COLUMNS)})")
+    rows = [(*task_to_row(task), fold_text(task.description)) for task in TASKS]
+    terms = [(term, task.id) for task in TASKS for term in terms_of(task)]
+    for statements in (
+        insert_statements("tasks", [*TASK_COLUMNS, "folded"], rows, ROWS),
+        insert_statements("task_terms", ["term", "task_id"], terms, ROWS),
+        insert_statements("changes", CHANGE_COLUMNS, map(change_to_row, LOG[2:]), ROWS),
+    ):
+        for statement, values in statements:
+            connection.execute(statement, values)
+    yield connection
+    connection.close()
+
+
+def run(database: sqlite3.Connection, statement: Statement) -> list[Any]:
+    return database.execute(*statement).fetchall()
+
+
+@each_dialect
+@given(
+    query=queries,
+    place=st.none() | st.tuples(st.sampled_from(TASKS), st.none() | st.integers(-1, 61) | st.just(10**30)),
+    limit=st.sampled_from([1, 2, 7, 100]),
+    max_bytes=st.none() | st.sampled_from([0, 300, 1_000, 10_000]),
+)
+@settings(max_examples=400)
+def test_a_page_is_what_select_finds(
+    database: sqlite3.Connection,
+    dialect: Dialect,
+    query: TaskQuery,
+    place: tuple[Task, int | None] | None,
+    limit: int,
+    max_bytes: int | None,
+) -> None:
+    after = None if place is None else query.cursor(place[0])
+    if after is not None and place is not None and place[1] is not None:  # the task there doesn't exist any more
+        after = Cursor(place[1] if query.sort is SortField.ID else after.value, place[1])
+    arguments = FindArgs(query, after, limit, max_bytes)
+
+    page = page_of_rows(arguments, run(database, find_statement(arguments, dialect)))
+
+    assert (list(page.tasks), page.next) == select(TASKS, query, after, limit, max_bytes)
+    assert page.position == Position("life", 61)
+
+
+@each_dialect
+@given(query=queries)
+def test_a_count_is_that_of_the_tasks_that_match(
+    database: sqlite3.Connection, dialect: Dialect, query: TaskQuery
+) -> None:
+    assert run(database, count_statement(query, dialect)) == [(sum(map(query.matches, TASKS)),)]
+
+
+@each_dialect
+@given(
+    seq=st.integers(-1, 63), limit=st.sampled_from([1, 5, 100]), max_bytes=st.none() | st.sampled_from([0, 600, 10_000])
+)
+def test_a_page_of_the_log_begins_after_the_position_and_ends_at_the_limits(
+    database: sqlite3.Connection, dialect: Dialect, seq: int, limit: int, max_bytes: int | None
+) -> None:
+    arguments = ReadArgs(Position("life", seq), limit, max_bytes)
+    rows = run(database, changes_statement(arguments, dialect))
+
+    if not 2 <= seq <= 61:
+        with pytest.raises(PositionGone):
+            changes_of_rows(arguments, rows)
+        return
+    page = changes_of_rows(arguments, rows)
+
+    assert list(page.changes) == LOG[seq : seq + len(page.changes)]
+    assert (page.next.seq, page.more) == (seq + len(page.changes), seq + len(page.changes) < 61)
+    sizes = [json_size(change.task) for change in page.changes]
+    following = LOG[page.next.seq : page.next.seq + 1]
+    assert len(sizes) == limit or not following or sum(sizes) + json_size(following[0].task) > (max_bytes or 0)
+    assert max_bytes is None or len(sizes) <= 1 or sum(sizes) <= max_bytes
+
+
+def test_statements_that_insert_have_a_bounded_size() -> None:
+    rows = [(number, "x" * size) for number, size in enumerate([10, 500, 600, 5_000, 10, 1_900, 1_900])]
+
+    statements = list(insert_statements("t", ["a", "b"], rows, ROWS))
+
+    assert [values for _, values in statements] == [
+        [0, "x" * 10, 1, "x" * 500, 2, "x" * 600],
+        [3, "x" * 5_000],
+        [4, "x" * 10, 5, "x" * 1_900],
+        [6, "x" * 1_900],
+    ]
+    assert statements[1][0] == 'INSERT INTO t ("a", "b") VALUES (?, ?)'
+
+
+def test_a_dump_has_its_parts_in_order(database: sqlite3.Connection) -> None:
+    tasks, *_, changes = DUMP
+
+    assert [part.table for part in DUMP] == ["tasks", "records", "idempotency_keys", "changes"]
+    assert [tasks.from_row(row) for row in database.execute(tasks.select(ROWS.quote))] == TASKS
+    assert [changes.from_row(row) for row in database.execute(changes.select(ROWS.quote))] == LOG[2:]
+
+
+def test_a_condition_that_no_column_has_is_refused() -> None:
+    class Query(TaskQuery):
+        def conditions(self) -> Any:
+            (condition,) = TaskQuery(priority=1).conditions()
+            return (condition._replace(field="colour"),)
+
+    with pytest.raises(ValueError, match="colour"):
+        count_statement(Query(), ROWS)

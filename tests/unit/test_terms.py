@@ -1,0 +1,72 @@
+"""Terms, and conditions as data."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tasksvc_sqlite.schema import MIGRATIONS
+
+from tasksvc import TERM_BYTES_MAX, TERMS, Condition, Operator, Task, TaskDraft, TaskQuery, term, terms_of
+from tasksvc.domain.rules import LABEL_MAX
+from tasksvc.domain.task import create_task
+from unit import strategies as some
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+
+
+def test_values_of_different_types_make_different_terms() -> None:
+    values: list[str | int | float | bool] = [1, 1.0, True, "1", "true", False, 0, 0.0, "", 1.5, "1.0"]
+
+    terms = [term("metadata.n", value) for value in values]
+
+    assert len(set(terms)) == len(values)
+    assert terms[:4] == ["metadata.n=1", "metadata.n=1.0", "metadata.n=true", 'metadata.n="1"']
+
+
+@pytest.mark.parametrize("character", ["\x01", "\x7f", '"', "\\", "😀", "\u2028"])
+def test_the_term_of_the_longest_label_is_within_the_limit(character: str) -> None:
+    task = create_task(1, TaskDraft("x", labels=(character * LABEL_MAX,)), NOW)
+
+    (found,) = terms_of(task)
+
+    assert len(found.encode()) <= TERM_BYTES_MAX
+
+
+@given(some.tasks, some.labels)
+def test_a_task_has_the_terms_of_its_labels_alone(task: Task, labels: tuple[str, ...]) -> None:
+    conditions = TaskQuery(labels=labels).conditions()
+
+    assert [condition[:2] for condition in conditions] == [(TERMS, Operator.HAS)] * len(labels)
+    assert {condition.value for condition in conditions} <= set(terms_of(task)) or not set(labels) <= set(task.labels)
+
+
+@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1))
+def test_the_migration_of_sqlite_makes_the_same_terms(label: str) -> None:
+    """The statement of 0003.sql, which runs in SQLite alone."""
+    assert "'label=' || json_quote(label)" in MIGRATIONS.scripts[3]
+    database = sqlite3.connect(":memory:")
+
+    ((made,),) = database.execute("SELECT 'label=' || json_quote(?)", (label,))
+
+    database.close()
+    assert made == term("label", label)
+
+
+def test_conditions_name_the_field_the_operator_and_the_value() -> None:
+    query = TaskQuery(done=False, priority_min=3, due_before=NOW, labels=("a",), q="Größe")
+
+    assert query.conditions() == (
+        Condition("done", Operator.EQUAL, False),
+        Condition("priority", Operator.GREATER_OR_EQUAL, 3),
+        Condition("due_at", Operator.LESS, NOW),
+        Condition(TERMS, Operator.HAS, 'label="a"'),
+        Condition("description", Operator.CONTAINS, "grösse"),
+    )
+
+
+def test_a_query_without_filters_has_no_condition() -> None:
+    assert TaskQuery(descending=True).conditions() == ()
