@@ -56,17 +56,17 @@ async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
     return transaction.decision
 
 
-async def load_results(text: str, *, large: int = LARGE_TEXT) -> Sequence[Result]:
-    """Returns the results of an idempotency key that codec.dump_results() wrote as `text`.
+async def load_results(data: bytes | str, *, large: int = LARGE_TEXT) -> Sequence[Result]:
+    """Returns the results of an idempotency key that codec.dump_results() wrote as `data`.
 
-    With `large` characters or more, other work on the event loop has its turn meanwhile.  Raises as
+    With a length of `large` or more, other work on the event loop has its turn meanwhile.  Raises as
     codec.load_results() does.
     """
-    if len(text) < large:
-        return codec.load_results(text)
+    if len(data) < large:
+        return codec.load_results(data)
     results = []
     turns = Turns()
-    for result in codec.iterate_results(text):
+    for result in codec.iterate_results(data if isinstance(data, str) else data.decode()):
         results.append(result)
         await turns.next()
     return tuple(results)

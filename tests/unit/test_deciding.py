@@ -81,11 +81,13 @@ async def test_the_result_of_many_patches_is_kept_as_text() -> None:
 
 @pytest.mark.parametrize("large", [0, 10**6])
 @pytest.mark.parametrize("count", [0, 1, 3])
-async def test_results_are_loaded_as_they_were_kept(large: int, count: int) -> None:
+@pytest.mark.parametrize("as_bytes", [False, True])
+async def test_results_are_loaded_as_they_were_kept(large: int, count: int, as_bytes: bool) -> None:
     task = create_task(1, TaskDraft("],é", metadata={"m": [{}, 1.0, "]"]}, labels=("a",)), NOW)
     kept: list[Result] = [task, None, DeleteResult(3, more=True), Record("s", "n", {"a": [1]}, 2)]
+    data = codec.dump_results(kept * count)
 
-    loaded = await load_results(codec.dump_results(kept * count).decode(), large=large)
+    loaded = await load_results(data if as_bytes else data.decode(), large=large)
 
     assert list(loaded) == kept * count
 
