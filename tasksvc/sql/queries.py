@@ -210,7 +210,7 @@ def bounded_rows(rows: str, order: str, max_bytes: str, dialect: Dialect) -> str
     lengths = [f"coalesce({dialect.byte_length(column)}, 0)" for column in SIZED_COLUMNS]
     size = f"({' + '.join([str(TASK_BYTES), *lengths])})"
     return (
-        f"SELECT * FROM (SELECT few.*, sum({size}) OVER so_far AS running, row_number() OVER so_far AS number,"
+        f"SELECT * FROM (SELECT few.*, sum({size}) OVER so_far AS running, count(*) OVER so_far AS number,"
         f" {size} AS size FROM ({rows}) few WINDOW so_far AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)) summed"
         f" WHERE running - size <= {max_bytes} OR number = 2"
     )

@@ -175,3 +175,16 @@ def test_a_condition_that_no_column_has_is_refused() -> None:
 
     with pytest.raises(ValueError, match="colour"):
         count_statement(Query(), ROWS)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        find_statement(FindArgs(TaskQuery(), None, 10, 1_000), ROWS)[0],
+        changes_statement(ReadArgs(Position("life", 2), 10, 1_000), ROWS)[0],
+    ],
+    ids=["page", "log"],
+)
+def test_a_bound_in_bytes_uses_no_function_that_standard_sql_forbids_with_a_window_frame(statement: str) -> None:
+    assert "ROWS UNBOUNDED PRECEDING" in statement
+    assert "row_number" not in statement, "MariaDB refuses a frame there"
