@@ -72,7 +72,9 @@ Ready-made parts
     prunable, Prunable       which changes are due to be pruned
     read_migrations          the numbered SQL files of a schema, as Migrations
     codec                    JSON for everything that a store holds
-    tasksvc.network          a package of its own for stores on a server: pools, attempts, deadlines, unknown outcomes
+    tasksvc.sql              a package of its own for SQL databases: rows, queries, statements of bounded size, dumps
+    tasksvc.network          one for stores on a server: pools, attempts, deadlines, unknown outcomes
+    tasksvc.files            one for stores in files: locks, private files, noticing older copies
 
 Limits
     IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in characters
