@@ -14,10 +14,8 @@ from tasksvc import (
     Commit,
     CommitResult,
     Entry,
-    IdempotencyRecord,
     Ledger,
     Position,
-    Record,
     Settled,
     Task,
     decide_all,
@@ -194,24 +192,16 @@ async def _read(
     """
     rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if clamp_int64(task_id) == task_id])
     generation, last_id, last_seq = rows[0][:3]
-    found = {task.id: task for task in await in_turns(task_from_row, [row[3:] for row in rows if row[3] is not None])}
-    idempotency_records: dict[_Name, IdempotencyRecord] = {}
+    tasks = await in_turns(task_from_row, [row[3:] for row in rows if row[3] is not None])
+    found: list[Entry] = [*tasks]
     if idempotency_keys:
-        for row in await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(idempotency_keys, 2)):
-            idempotency_records[row[0], row[1]] = await load_idempotency_record(row)
-    records: dict[_Name, Record] = {}
+        rows = await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(idempotency_keys, 2))
+        found += [await load_idempotency_record(row) for row in rows]
     if record_names:
-        for row in await session.fetch(_RECORDS, *transpose(record_names, 2)):
-            records[row[0], row[1]] = record_from_row(row)
-    ledger = Ledger(
-        generation,
-        last_id=last_id,
-        last_seq=last_seq,
-        tasks=dict(found),
-        idempotency_records=idempotency_records,
-        records=records,
-    )
-    return ledger, found
+        found += map(record_from_row, await session.fetch(_RECORDS, *transpose(record_names, 2)))
+    ledger = Ledger(generation, last_id=last_id, last_seq=last_seq)
+    ledger.apply(found)
+    return ledger, {task.id: task for task in tasks}
 
 
 async def _persist(session: Session, settled: Settled, ledger: Ledger) -> None:

@@ -9,10 +9,9 @@ from tasksvc import (
     Batcher,
     Commit,
     CommitResult,
+    Entry,
     IdempotencyKey,
-    IdempotencyRecord,
     Ledger,
-    Record,
     Settled,
     Task,
     Write,
@@ -88,36 +87,25 @@ class Committer:
     async def _ledger_for(self, commits: Sequence[Commit]) -> tuple[Ledger, dict[int, Task]]:
         """Returns a ledger that knows all that `commits` name, as the last transaction left it, and the tasks in it."""
         task_ids, idempotency_keys, record_names = read_set(commits)
-        tasks: dict[int, Task] = {}
-        idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
-        records: dict[tuple[str, str], Record] = {}
+        found: list[Entry] = []
         missing: list[tuple[int]] = []
         for task_id in task_ids:
             if (known := self._cache.tasks.get(task_id)) is not None:
-                tasks[task_id] = known.task
+                found.append(known.task)
             elif 0 < task_id <= INT64_MAX:
                 missing.append((task_id,))
         for statement in point_lookups(TASK_COLUMNS, "tasks", ("id",), missing):
-            for task in await in_turns(task_from_row, await self._writer.rows(*statement)):
-                tasks[task.id] = task
+            found += await in_turns(task_from_row, await self._writer.rows(*statement))
         for statement in point_lookups(
             IDEMPOTENCY_RECORD_COLUMNS, "idempotency_keys", ("scope", "value"), list(idempotency_keys)
         ):
-            for row in await self._writer.rows(*statement):
-                idempotency_records[row[0], row[1]] = await load_idempotency_record(row)
+            found += [await load_idempotency_record(row) for row in await self._writer.rows(*statement)]
         for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
-            for row in await self._writer.rows(*statement):
-                records[row[0], row[1]] = record_from_row(row)
+            found += map(record_from_row, await self._writer.rows(*statement))
         cache = self._cache
-        ledger = Ledger(
-            cache.generation,
-            last_id=cache.last_id,
-            last_seq=cache.last_seq,
-            tasks=tasks,
-            idempotency_records=idempotency_records,
-            records=records,
-        )
-        return ledger, dict(tasks)
+        ledger = Ledger(cache.generation, last_id=cache.last_id, last_seq=cache.last_seq)
+        ledger.apply(found)
+        return ledger, {entry.id: entry for entry in found if isinstance(entry, Task)}
 
     async def _persist(self, settled: Settled, ledger: Ledger) -> None:
         to_do = statements(settled)

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable
 from typing import Final
 
 import aiosqlite
 
 from tasksvc import Entry, StoreHeader, StoreNotEmpty
-from tasksvc.sql import Batch, Row, batches
+from tasksvc.sql import DUMP, Batch, batches
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.errors import BIND_ERRORS, unstorable
-from tasksvc_sqlite.rows import (
-    CHANGE_VALUES,
-    IDEMPOTENCY_RECORD_COLUMNS,
-    RECORD_COLUMNS,
-    TASK_COLUMNS,
-    Statement,
-    change_from_row,
-    idempotency_record_from_row,
-    record_from_row,
-    restore_statements,
-    task_from_row,
-)
+from tasksvc_sqlite.rows import CHANGE_VALUES, Statement, entry_from_row, restore_statements
 from tasksvc_sqlite.schema import HEADER, HOLDS_SOMETHING
 from tasksvc_sqlite.writer import WriteConnection
 
 _AT_ONCE: Final = 64
 """The number of entries that are read or written at once.  A larger one is hardly faster."""
 
-_KINDS: Final[tuple[tuple[str, Callable[[Row], Entry]], ...]] = (
-    (f"SELECT {TASK_COLUMNS} FROM tasks ORDER BY id", task_from_row),
-    (f"SELECT {RECORD_COLUMNS} FROM records ORDER BY namespace, key", record_from_row),
-    (f"SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys ORDER BY scope, value", idempotency_record_from_row),
-    (f"SELECT {CHANGE_VALUES} FROM changes ORDER BY seq", change_from_row),
-)
+_CHANGES: Final = f"SELECT {CHANGE_VALUES} FROM changes ORDER BY seq"
 
 
 async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
@@ -42,11 +26,11 @@ async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
     await connection.execute_fetchall("BEGIN")
     for row in await connection.execute_fetchall(HEADER):
         yield StoreHeader(*row)
-    for sql, to_entry in _KINDS:
-        async with connection.execute(sql) as cursor:
+    for part in DUMP:
+        async with connection.execute(_CHANGES if part.table == "changes" else part.select()) as cursor:
             while rows := list(await cursor.fetchmany(_AT_ONCE)):
                 for row in rows:
-                    yield to_entry(row)
+                    yield entry_from_row(part, row)
 
 
 async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> None:

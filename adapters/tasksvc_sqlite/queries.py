@@ -23,7 +23,7 @@ from tasksvc import (
     run_individually,
     sql,
 )
-from tasksvc.sql import INT64_MAX, clamp_int64
+from tasksvc.sql import INT64_MAX, FindArgs, clamp_int64
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import ReadConnection
 from tasksvc_sqlite.errors import CorruptData
@@ -48,15 +48,6 @@ _TRIAL: Final = "SELECT 1 FROM store"
 _FOUND_COLUMNS: Final = f"(SELECT generation FROM store), {TASK_COLUMNS}"
 
 
-class _FindArgs(NamedTuple):
-    """The arguments of find()."""
-
-    query: TaskQuery
-    after: Cursor | None
-    limit: int
-    max_bytes: int | None
-
-
 class _Counted(NamedTuple):
     """The argument of count()."""
 
@@ -73,7 +64,7 @@ class _Reading:
         """The number of callers that wait."""
 
 
-_Lane = Batcher[_FindArgs | _Counted, Page | int]
+_Lane = Batcher[FindArgs | _Counted, Page | int]
 """A queue of pages and counts that take turns at one connection."""
 
 
@@ -95,7 +86,7 @@ class Queries:
         """
         self._cache, self._quick = cache, quick
         self._readers = (quick, lists, scans, searches)
-        self._asked: dict[_FindArgs | _Counted, _Reading] = {}
+        self._asked: dict[FindArgs | _Counted, _Reading] = {}
         """The reads that have not started."""
         self._gets: Batcher[int, Found | None] = Batcher(self._get_group)
         self._lists: _Lane = Batcher(partial(self._read, lists), max_batch=1)
@@ -164,7 +155,7 @@ class Queries:
     async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int, max_bytes: int | None) -> Page:
         """Does what TaskRepository.find() promises."""
         self.check_open()
-        asked = _FindArgs(query, after, limit, max_bytes)
+        asked = FindArgs(query, after, limit, max_bytes)
         if (remembered := self._cache.pages.get(asked)) is not None:
             return remembered
         return cast(Page, await self._shared(self._lists if is_indexed(query) else self._lane_of(query), asked))
@@ -178,7 +169,7 @@ class Queries:
         """Returns the lane for a read that examines many tasks."""
         return self._scans if query.q is None else self._searches
 
-    async def _shared(self, lane: _Lane, asked: _FindArgs | _Counted) -> Page | int:
+    async def _shared(self, lane: _Lane, asked: FindArgs | _Counted) -> Page | int:
         """Returns the answer of a read, which callers share if they asked for the same before it started.
 
         The read ends when all of them are cancelled.
@@ -195,12 +186,12 @@ class Queries:
                 if self._asked.get(asked) is reading:
                     del self._asked[asked]
 
-    async def _read(self, reader: ReadConnection, items: Sequence[_FindArgs | _Counted]) -> Sequence[Page | int]:
+    async def _read(self, reader: ReadConnection, items: Sequence[FindArgs | _Counted]) -> Sequence[Page | int]:
         (asked,) = items
         del self._asked[asked]  # who asks from now on must see what is committed until then
         return [await self._answer(reader, asked)]
 
-    async def _scan(self, reader: ReadConnection, items: Sequence[_FindArgs | _Counted]) -> Sequence[Page | int]:
+    async def _scan(self, reader: ReadConnection, items: Sequence[FindArgs | _Counted]) -> Sequence[Page | int]:
         (asked,) = items
         wanted = self._asked.pop(asked).answer
         scan = asyncio.ensure_future(self._answer(reader, asked))
@@ -209,15 +200,15 @@ class Queries:
             await reader.interrupt(scan)
         return [scan.result()]
 
-    async def _answer(self, reader: ReadConnection, asked: _FindArgs | _Counted) -> Page | int:
+    async def _answer(self, reader: ReadConnection, asked: FindArgs | _Counted) -> Page | int:
         self.check_open()
         match asked:
-            case _FindArgs():
+            case FindArgs():
                 return await self._read_page(reader, asked)
             case _Counted(query):
                 return await self._read_count(reader, query)
 
-    async def _read_page(self, reader: ReadConnection, asked: _FindArgs) -> Page:
+    async def _read_page(self, reader: ReadConnection, asked: FindArgs) -> Page:
         epoch = self._cache.pages.epoch
         query, after, limit, max_bytes = asked
         statement = page(query, after, limit + 1)

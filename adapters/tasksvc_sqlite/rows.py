@@ -12,6 +12,7 @@ from tasksvc import (
     TASK_FIELDS,
     Change,
     ChangeKind,
+    Entry,
     IdempotencyRecord,
     Record,
     Settled,
@@ -20,7 +21,7 @@ from tasksvc import (
     sql,
     terms_of,
 )
-from tasksvc.sql import Batch, Row, change_to_row, idempotency_record_to_row, microseconds, record_to_row
+from tasksvc.sql import Batch, DumpPart, Row, change_to_row, idempotency_record_to_row, microseconds, record_to_row
 from tasksvc_sqlite.errors import DECODE_ERRORS, corrupt_data
 
 TASK_COLUMNS: Final = ", ".join(sql.TASK_COLUMNS)
@@ -166,9 +167,10 @@ def record_from_row(row: Row) -> Record:
     return _convert(sql.record_from_row, row, f"The record {row[1]!r} of {row[0]!r}")
 
 
-def idempotency_record_from_row(row: Row) -> IdempotencyRecord:
-    """Returns the idempotency key in a row of IDEMPOTENCY_RECORD_COLUMNS."""
-    return _convert(sql.idempotency_record_from_row, row, "An idempotency key")
+def entry_from_row(part: DumpPart, row: Row) -> Entry:
+    """Returns the entry in a row of a part of a dump."""
+    names = {"tasks": f"Task {row[0]}", "changes": f"Change {row[0]}", "records": "A record"}
+    return _convert(part.from_row, row, names.get(part.table, "An idempotency key"))
 
 
 async def load_idempotency_record(row: Row) -> IdempotencyRecord:
