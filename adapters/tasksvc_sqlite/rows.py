@@ -110,7 +110,9 @@ def placeholders(columns: int, rows: int) -> str:
 _GIVEN: Final = ("id", "description", "created_at", "updated_at", "version")
 """The fields of which the log has the values of a new task anyway."""
 _others: Final = attrgetter(*(field.name for field in TASK_FIELDS if field.name not in _GIVEN))
-"""Returns the values of the fields that are false or empty by default; the columns of `changes` have these defaults."""
+"""Returns the values of all other fields."""
+_DEFAULTS: Final = tuple(field.default for field in TASK_FIELDS if field.name not in _GIVEN)
+"""Their defaults, which are those of the columns of `changes` too."""
 
 
 def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
@@ -127,7 +129,7 @@ def _has_only_description(change: Change) -> bool:
         change.kind is ChangeKind.CREATED
         and task is not None
         and task.created_at == task.updated_at == change.at
-        and not any(_others(task))
+        and _others(task) == _DEFAULTS
     )
 
 
