@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from tasksvc import SortField, Task, TaskDraft, TaskQuery, codec
+from tasksvc import REQUIRED, TASK_FIELDS, SortField, Task, TaskDraft, TaskQuery, codec
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, UTC)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -54,6 +54,17 @@ OTHER_VALUES: dict[str, Any] = {
 """For each field that a client may write, a value that isn't its default."""
 FULL = TaskDraft(**OTHER_VALUES)
 """A draft that has a value for every field."""
+
+_UNWRITTEN = {
+    field.name: field.default for field in TASK_FIELDS if not field.writable and field.default is not REQUIRED
+}
+
+
+def task_of(draft: TaskDraft, **others: Any) -> Task:
+    """Returns the first task of a store, made of `draft` at NOW, with the values of `others` in place of its own."""
+    made = {"id": 1, "completed_at": NOW if draft.done else None, "created_at": NOW, "updated_at": NOW, "version": 1}
+    return Task(**(_UNWRITTEN | draft._asdict() | made | others))
+
 
 LABELS = ("a", "b", "ä", "zoë", "😀")
 DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДАЧА", "100% of_it", "İstanbul", "ſee", "plain 😀")

@@ -24,7 +24,7 @@ from tasksvc import (
     VersionConflict,
     Write,
 )
-from tasksvc.testing.samples import FULL, NOW, exact, later
+from tasksvc.testing.samples import FULL, NOW, OTHER_VALUES, exact, later, task_of
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 
@@ -37,7 +37,7 @@ class WritingContract(StoreUnderTest):
     async def test_a_new_task_has_what_its_draft_says(self, store: Store) -> None:
         task = await store.add_draft(FULL, at=NOW)
 
-        wanted = Task(1, "Buy milk", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, NOW, version=1)
+        wanted = task_of(FULL)
         assert exact(task) == exact(wanted), "Add answers the task that Ledger.decide() makes of the draft"
         assert exact(await store.get(1)) == exact(wanted), "get() answers what Add answered"
 
@@ -45,9 +45,7 @@ class WritingContract(StoreUnderTest):
     async def test_a_description_alone_is_a_whole_draft(self, store: Store) -> None:
         task = await store.add("Buy milk")
 
-        assert exact(task) == exact(Task(1, "Buy milk", False, None, None, 0, (), {}, NOW, NOW, 1)), (
-            "what a draft does not say has its default"
-        )
+        assert exact(task) == exact(task_of(TaskDraft("Buy milk"))), "what a draft does not say has its default"
 
     @on_store()
     async def test_ids_count_up_from_one(self, store: Store) -> None:
@@ -84,9 +82,7 @@ class WritingContract(StoreUnderTest):
 
         patched = await store.patch(task, at=later(1), description="Buy bread")
 
-        wanted = Task(
-            1, "Buy bread", True, NOW, FULL.due_at, 7, ("home", "shop"), FULL.metadata, NOW, later(1), version=2
-        )
+        wanted = task_of(FULL, description="Buy bread", updated_at=later(1), version=2)
         assert exact(patched) == exact(wanted), "a field that a patch does not name is not touched"
         assert exact(await store.get(1)) == exact(wanted), "get() answers what Patch answered"
 
@@ -94,19 +90,11 @@ class WritingContract(StoreUnderTest):
     async def test_a_patch_changes_every_field(self, store: Store) -> None:
         task = await store.add()
 
-        patched = await store.patch(
-            task,
-            description=FULL.description,
-            done=True,
-            due_at=FULL.due_at,
-            priority=FULL.priority,
-            labels=FULL.labels,
-            metadata={"a": {"b": [1, None]}},
-        )
+        values = {**OTHER_VALUES, "metadata": {"a": {"b": [1, None]}}}
 
-        wanted = Task(
-            1, "Buy milk", True, NOW, FULL.due_at, 7, FULL.labels, {"a": {"b": [1, None]}}, NOW, NOW, version=2
-        )
+        patched = await store.patch(task, **values)
+
+        wanted = task_of(TaskDraft(**values), version=2)
         assert exact(patched) == exact(wanted), "Patch answers the task with all the fields of the patch"
         assert exact(await store.get(1)) == exact(wanted), "get() answers what Patch answered"
 
@@ -114,11 +102,12 @@ class WritingContract(StoreUnderTest):
     async def test_null_resets_a_field(self, store: Store) -> None:
         task = await store.add_draft(FULL)
 
-        patched = await store.patch(task, done=None, due_at=None, priority=None, labels=None, metadata=None)
+        nothing: dict[str, Any] = dict.fromkeys(TaskDraft._field_defaults)
 
-        assert exact(patched) == exact(Task(1, "Buy milk", False, None, None, 0, (), {}, NOW, NOW, 2)), (
-            "None in a patch gives a field its default"
-        )
+        patched = await store.patch(task, **nothing)
+
+        wanted = task_of(TaskDraft(FULL.description), version=2)
+        assert exact(patched) == exact(wanted), "None in a patch gives a field its default"
         assert await store.get(1) == patched, "get() answers what Patch answered"
 
     @on_store()

@@ -42,6 +42,20 @@ each_kind = pytest.mark.parametrize("kind", ["sqlite", "postgresql", "export", J
 in_place = pytest.mark.parametrize("kind", ["sqlite", "postgresql", JSONL])
 
 
+def as_then(now: Any, then: Any) -> Any:
+    """Returns `now` without the members of objects that `then` didn't have, such as a field that came later."""
+    if isinstance(now, dict) and isinstance(then, dict):
+        return {name: as_then(now[name], then[name]) for name in now if name in then}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [as_then(item, earlier) for item, earlier in zip(now, then, strict=True)]
+    return now
+
+
+def same(now: Any, then: Any) -> bool:
+    """Returns whether `now` has what `then` had, in the same order, and 1, 1.0 and true apart."""
+    return json.dumps(as_then(now, then)) == json.dumps(then)
+
+
 class Client(NamedTuple):
     """A client of a store that an earlier version wrote, served by this version."""
 
@@ -119,8 +133,8 @@ async def test_tasks_are_listed_as_they_were(version: str, kind: str, serve: Ser
     listed = await client.ask("GET", "/tasks/")
     page = await client.ask("GET", client.held["next_page"]["path"])
 
-    assert json.dumps(await listed.json()) == json.dumps(client.held["tasks"])
-    assert await page.text() == client.held["next_page"]["body"]
+    assert same(await listed.json(), client.held["tasks"])
+    assert same(await page.json(), json.loads(client.held["next_page"]["body"]))
 
 
 @each_version
@@ -140,7 +154,7 @@ async def test_tasks_are_found_by_what_they_hold(version: str, kind: str, serve:
     found = {query: await (await client.ask("GET", f"/tasks/?{query}")).json() for query in selections}
 
     expected = {query: [*filter(holds, client.held["tasks"])] for query, holds in selections.items()}
-    assert found == expected
+    assert same(found, expected)
     assert all(expected.values())
 
 
@@ -178,16 +192,17 @@ async def test_a_write_that_is_repeated_with_its_key_is_answered_as_the_first_ti
     listed = await client.ask("GET", "/tasks/")
 
     token = answers.pop("token")
-    assert {key: (answer.status, await answer.text()) for key, answer in answers.items()} == {
-        key: (first[key]["status"], first[key]["body"]) for key in answers
-    }
+    for key, answer in answers.items():
+        body = await answer.text()
+        assert answer.status == first[key]["status"]
+        assert body == first[key]["body"] or same(json.loads(body), json.loads(first[key]["body"]))
     for key, answer in answers.items():
         expected = {name: value for name, value in first[key]["headers"].items() if name not in VARYING}
         assert expected.items() <= answer.headers.items()
         assert answer.headers["Idempotency-Replayed"] == "true"
     assert token.status == 409, "the secret of a token is shown once"
     assert (await token.json())["token"].items() <= json.loads(first["token"]["body"]).items()
-    assert await listed.json() == client.held["tasks"], "nothing was written"
+    assert same(await listed.json(), client.held["tasks"]), "nothing was written"
 
 
 @each_version
@@ -212,7 +227,7 @@ async def test_a_client_goes_on_following_from_its_position(version: str, kind: 
     first = client.held["pruned_position"]
     pruned = None if first is None else await client.ask("GET", f"/changes?since={first}")
 
-    assert json.dumps(before) == json.dumps(client.held["changes"])
+    assert same(before, client.held["changes"])
     assert [(change["seq"], change["task"]) for change in after["changes"]] == [
         (before["changes"][-1]["seq"] + 1, created)
     ]
