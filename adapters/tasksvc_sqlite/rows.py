@@ -13,6 +13,7 @@ from tasksvc import (
     Change,
     ChangeKind,
     Entry,
+    FormatTooNew,
     IdempotencyRecord,
     Record,
     Settled,
@@ -22,7 +23,7 @@ from tasksvc import (
     terms_of,
 )
 from tasksvc.sql import Batch, DumpPart, Row, change_to_row, idempotency_record_to_row, microseconds, record_to_row
-from tasksvc_sqlite.errors import DECODE_ERRORS, corrupt_data
+from tasksvc_sqlite.errors import DECODE_ERRORS, CorruptData, corrupt_data
 
 TASK_COLUMNS: Final = ", ".join(sql.TASK_COLUMNS)
 RECORD_COLUMNS: Final = ", ".join(sql.RECORD_COLUMNS)
@@ -179,6 +180,8 @@ async def load_idempotency_record(row: Row) -> IdempotencyRecord:
     """Does what idempotency_record_from_row() does in turns, since the results of a batch can have 8 MiB."""
     try:
         return await sql.load_idempotency_record(row)
+    except FormatTooNew as error:
+        raise CorruptData(str(error)) from error  # so that it fails its own commit alone
     except DECODE_ERRORS as error:
         raise corrupt_data("An idempotency key", error) from error
 

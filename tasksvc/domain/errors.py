@@ -54,17 +54,6 @@ class SchemaTooOld(StoreRefused):
         )
 
 
-class FormatTooNew(StoreRefused):
-    """What a store holds was written by a later version, in a format that this version doesn't read."""
-
-    def __init__(self, number: int, known: int) -> None:
-        """Takes the number of the format, and that of the latest one that this version reads."""
-        super().__init__(
-            f"The store holds data of format {number}, and this version of tasksvc reads formats up to {known}."
-            " Use the version of tasksvc that wrote it, or a later one."
-        )
-
-
 # ---------------------------------------------------------------- before the service takes requests
 
 
@@ -197,6 +186,20 @@ class StoreUnavailable(RepositoryError):
         """Takes `retry_after`: seconds after which it is worth trying again."""
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class FormatTooNew(StoreRefused, StoreUnavailable):
+    """What a store holds was written by a later version, in a format that this version doesn't read.
+
+    A store of JSON raises it where it is opened, and another one where it reads the entry.
+    """
+
+    def __init__(self, number: int, known: int) -> None:
+        """Takes the number of the format, and that of the latest one that this version reads."""
+        super().__init__(
+            f"The store holds data of format {number}, and this version of tasksvc reads formats up to {known}."
+            " Use the version of tasksvc that wrote it, or a later one."
+        )
 
 
 class StoreClosed(StoreUnavailable):

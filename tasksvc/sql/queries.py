@@ -46,27 +46,29 @@ _FOLDED: Final = {"description": "folded"}
 
 
 class Dialect(NamedTuple):
-    """What differs from one database to another."""
+    """What differs from one database to another.
+
+    * `placeholder(number)` returns what stands for the value of this number, counted from 1.
+    * `contains(column, value)` returns the condition that a column contains a text, by code point.
+    * `byte_length(column)` returns the expression for the bytes of a column as text in UTF-8.
+    * `order_key(column, descending)` returns the expression by which a nullable column is ordered, if an index has
+      another one than the default, coalesce(); in place of null it has null_key().
+    * `compares_rows` says whether an index serves conditions such as (a, id) > (1, 2).
+    * `text(text)` returns what is bound for a text.
+    * `quote(name)` returns the name of a column as it stands in a statement.
+    * `statement_bytes` is the most bytes of values in a statement that inserts rows.
+    """
 
     placeholder: Callable[[int], str]
-    """Returns what stands for the value of this number, counted from 1, as in $1, :1, ? or %s."""
     contains: Callable[[str, str], str] = "position({1} IN {0}) > 0".format
-    """Returns the condition that a column contains a text, by code point."""
     byte_length: Callable[[str], str] = "octet_length({0})".format
-    """Returns the expression for the bytes of a column as text in UTF-8."""
     order_key: Callable[[str, bool], str] | None = None
-    """Returns the expression that a nullable column is ordered by, where an index has another one than the default.
-
-    Takes the column, and whether the order is descending.  In place of null it has null_key().
-    """
     compares_rows: bool = True
-    """Whether an index serves conditions such as (a, id) > (1, 2)."""
     text: Callable[[str], Any] = str
-    """Returns what is bound for a text."""
     quote: Callable[[str], str] = str
-    """Returns the name of a column as it stands in a statement, since `key` and others may be reserved words."""
+    """For `key` and others that may be reserved words."""
     statement_bytes: int = 2**20
-    """The most bytes of values that a statement has which inserts rows; a single row may have more."""
+    """A single row may have more."""
 
 
 class FindArgs(NamedTuple):

@@ -18,18 +18,19 @@ RecordName = tuple[str, str]
 
 
 class Settled(NamedTuple):
-    """The rows that entries write and delete, table by table."""
+    """The rows that entries write and delete, table by table.
+
+    `changes` are appended to the log.  `tasks` are created or replaced, each as the last of its changes left it, and
+    `deleted_tasks` are the ids of those that existed before and don't any more.  `new_terms` and `deleted_terms` are
+    rows of the index of terms.  `records` are created or replaced; `deleted_records` are namespaces and keys.
+    """
 
     changes: list[Change]
-    """All changes, to be appended to the log."""
     tasks: list[Task]
-    """The tasks that are created or replaced, each as the last of its changes left it."""
     deleted_tasks: list[int]
-    """The ids of tasks that existed before and don't any more."""
     new_terms: list[TermRow]
     deleted_terms: list[TermRow]
     records: list[Record]
-    """The records that are created or replaced."""
     deleted_records: list[RecordName]
     idempotency_records: list[IdempotencyRecord]
 

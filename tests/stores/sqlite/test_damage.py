@@ -12,6 +12,7 @@ from pytest_aiohttp import AiohttpClient
 
 from stores.sqlite.stores import NOW, add, opened, raw, url_of
 from tasksvc import (
+    CreateTask,
     Cursor,
     DeleteTask,
     Found,
@@ -20,6 +21,7 @@ from tasksvc import (
     OutcomeUnknown,
     PutRecord,
     StoreUnavailable,
+    TaskDraft,
     TaskQuery,
     TaskRepository,
     UpdateTask,
@@ -157,6 +159,24 @@ async def test_damage_beside_the_tasks_is_reported_too(file: Path) -> None:
         ):
             assert_is_told(failure, f"{what} is damaged")
         assert len((await repository.read_changes(start._replace(seq=2), limit=9)).changes) == 3
+
+
+async def test_a_key_that_a_later_version_kept_fails_its_own_commit_alone(tmp_path: Path) -> None:
+    file, key = tmp_path / "tasks.db", IdempotencyKey("", "key", "")
+    async with opened(file) as repository:
+        await repository.commit((CreateTask(TaskDraft("a")),), at=NOW, idempotency_key=key)
+    damage(file, """results = '{"format":99,"results":[]}'""", "idempotency_keys")
+
+    async with opened(file) as repository:
+        again, other = await outcomes(
+            repository.commit((CreateTask(TaskDraft("a")),), at=NOW, idempotency_key=key),
+            repository.commit((CreateTask(TaskDraft("b")),), at=NOW),
+        )
+
+        assert isinstance(again, StoreUnavailable)
+        assert "holds data of format 99, and this version of tasksvc reads formats up to 3" in str(again)
+        assert [task.description for task in (await repository.find(TaskQuery(), limit=9)).tasks] == ["a", "b"]
+        assert other.position.seq == 2
 
 
 async def test_a_client_gets_503_for_a_damaged_task(file: Path, aiohttp_client: AiohttpClient) -> None:
