@@ -52,7 +52,7 @@ class ValuesContract(StoreUnderTest):
     # ------------------------------------------------------------ fields
 
     @on_store()
-    async def test_each_field_alone_is_kept_over_a_reopening(self, store: Store) -> None:
+    async def test_each_field_alone_is_kept(self, store: Store) -> None:
         drafts = [TaskDraft(**{"description": "x", name: value}) for name, value in OTHER_VALUES.items()]
         tasks = [await store.add_draft(draft) for draft in drafts]
         patched = [await store.patch(await store.add("y"), **{name: value}) for name, value in OTHER_VALUES.items()]
