@@ -227,6 +227,22 @@ class LosesWritesOnReopening(ContractViolation):
         """Acknowledges without writing anything."""
 
 
+class LosesAFieldOfAPlainTask(ContractViolation):
+    """Writes less of a task that seems to have a description alone, and forgot one of the fields."""
+
+    caught_by = "test_each_field_alone_is_kept"
+
+    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        await super().persist([list(map(self._shortened, entries)) for entries in commits])
+
+    @staticmethod
+    def _shortened(entry: Entry) -> Entry:
+        task = entry.task if isinstance(entry, Change) else None
+        if task is None or task.done or task.due_at or task.labels or task.metadata:
+            return entry
+        return cast(Change, entry)._replace(task=dataclasses.replace(task, priority=0))
+
+
 class ReusesTheHighestId(ContractViolation):
     caught_by = "test_the_highest_id_is_not_given_again"
 
