@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from tasksvc import ChangePage, InMemoryRepository, Page, StoreURL, TaskRepository, hookimpl
+from tasksvc import ChangePage, InMemoryRepository, Page, StoreURL, TaskQuery, TaskRepository, hookimpl
 
 BLOCK_SECONDS = 1.5
 RELEASE = threading.Event()
@@ -75,6 +75,11 @@ async def lies(sound: Method, *arguments: Any, **more: Any) -> Any:
     return given._replace(task=replace(given.task, id=given.task.id + 1))
 
 
+async def ignores_filters(sound: Method, *arguments: Any, **more: Any) -> Any:
+    """Finds the tasks of a list without its filters, as an adapter of before a new filter would."""
+    return await sound(TaskQuery(), *arguments[1:], **more)
+
+
 leaked: list[asyncio.Task[None]] = []
 FAULTS = {
     fault.__name__: fault
@@ -89,6 +94,7 @@ FAULTS = {
         blocks,
         leaks,
         lies,
+        ignores_filters,
     )
 }
 

@@ -325,6 +325,22 @@ async def test_a_lie_that_can_be_seen_is_not_passed_on(
     assert is_named(caplog)
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/tasks/?done=true"), ("GET", "/tasks/?label=x"), ("DELETE", "/tasks/?done=true")]
+)
+async def test_tasks_that_do_not_match_the_filter_are_not_passed_on(
+    serve: Serve, caplog: pytest.LogCaptureFixture, method: str, path: str
+) -> None:
+    async with serve("find", "ignores_filters") as running:
+        answer = await request(running, method, path)
+        assert (await request(running, "GET", "/tasks/?done=false")).status == 200
+        assert len((await request(running, "GET", "/tasks/")).document) == 1, "nothing was deleted"
+
+    assert answer.status == 500
+    assert "ContractViolation" in caplog.text
+    assert is_named(caplog)
+
+
 async def test_a_list_that_leads_in_a_circle_is_broken_off(serve: Serve) -> None:
     async with serve("find", "lies") as running:
         running.service.repository.armed = False  # type: ignore[attr-defined]
