@@ -7,8 +7,7 @@ from typing import Final
 
 import aiosqlite
 
-from tasksvc import Entry, StoreHeader, StoreNotEmpty
-from tasksvc.sql import DUMP, Batch, batches
+from tasksvc import Entry, StoreHeader, StoreNotEmpty, sql
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.errors import BIND_ERRORS, unstorable
 from tasksvc_sqlite.rows import CHANGE_VALUES, Statement, entry_from_row, restore_statements
@@ -26,7 +25,7 @@ async def dump(connection: aiosqlite.Connection) -> AsyncGenerator[Entry, None]:
     await connection.execute_fetchall("BEGIN")
     for row in await connection.execute_fetchall(HEADER):
         yield StoreHeader(*row)
-    for part in DUMP:
+    for part in sql.DUMP:
         async with connection.execute(_CHANGES if part.table == "changes" else part.select()) as cursor:
             while rows := list(await cursor.fetchmany(_AT_ONCE)):
                 for row in rows:
@@ -45,7 +44,7 @@ async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> Non
             "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'changes'"
         )
         await run_to_completion(writer.execute_more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
-        async for batch in batches(entries, max_entries=_AT_ONCE):
+        async for batch in sql.batches(entries, max_entries=_AT_ONCE):
             await _put(writer, batch)
         await run_to_completion(writer.execute_more([Statement(sql) for _, sql in triggers]))
         await run_to_completion(writer.commit())
@@ -54,7 +53,7 @@ async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> Non
         raise
 
 
-async def _put(writer: WriteConnection, batch: Batch) -> None:
+async def _put(writer: WriteConnection, batch: sql.Batch) -> None:
     try:
         await run_to_completion(writer.execute_more(restore_statements(batch)))
     except BIND_ERRORS as error:

@@ -22,7 +22,7 @@ from tasksvc import (
     sql,
     terms_of,
 )
-from tasksvc.sql import Batch, DumpPart, Row, change_to_row, idempotency_record_to_row, microseconds, record_to_row
+from tasksvc.sql import Row, change_to_row, idempotency_record_to_row, microseconds, record_to_row
 from tasksvc_sqlite.errors import DECODE_ERRORS, CorruptData, corrupt_data
 
 TASK_COLUMNS: Final = ", ".join(sql.TASK_COLUMNS)
@@ -69,7 +69,7 @@ def statements(settled: Settled) -> list[Statement]:
     ]
 
 
-def restore_statements(batch: Batch) -> list[Statement]:
+def restore_statements(batch: sql.Batch) -> list[Statement]:
     """Returns the statements that restore a part of a dump into an empty store without triggers on changes.
 
     They give the store a new generation where the part has the header.
@@ -170,7 +170,7 @@ def record_from_row(row: Row) -> Record:
     return _convert(sql.record_from_row, row, f"The record {row[1]!r} of {row[0]!r}")
 
 
-def entry_from_row(part: DumpPart, row: Row) -> Entry:
+def entry_from_row(part: sql.DumpPart, row: Row) -> Entry:
     """Returns the entry in a row of a part of a dump."""
     names = {"tasks": f"Task {row[0]}", "changes": f"Change {row[0]}", "records": "A record"}
     return _convert(part.from_row, row, names.get(part.table, "An idempotency key"))

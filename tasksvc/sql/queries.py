@@ -25,6 +25,7 @@ from tasksvc import (
     TaskQuery,
     resolve_position,
 )
+from tasksvc.sql.arguments import FindArgs, ReadArgs
 from tasksvc.sql.rows import (
     CHANGE_COLUMNS,
     INT64_MAX,
@@ -69,15 +70,6 @@ class Dialect(NamedTuple):
     """For `key` and others that may be reserved words."""
     statement_bytes: int = 2**20
     """A single row may have more."""
-
-
-class FindArgs(NamedTuple):
-    """The arguments of TaskRepository.find()."""
-
-    query: TaskQuery
-    after: Cursor | None
-    limit: int
-    max_bytes: int | None
 
 
 def null_key(descending: bool) -> int:
@@ -131,14 +123,6 @@ def count_statement(query: TaskQuery, dialect: Dialect) -> Statement:
     values = _Values()
     tables, conditions = _filtered(query, values, dialect)
     return values.statement(f"SELECT count(*) FROM {' '.join(tables)}{_where(conditions)}", dialect)
-
-
-class ReadArgs(NamedTuple):
-    """The arguments of TaskRepository.read_changes()."""
-
-    since: Position
-    limit: int
-    max_bytes: int | None
 
 
 def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
