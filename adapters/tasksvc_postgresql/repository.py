@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncIterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from tasksvc import (
     Capability,
@@ -65,8 +64,6 @@ _logger = logging.getLogger(__name__)
 _TASKS = f"SELECT generation, {TASK_COLUMNS} FROM store, tasks WHERE id = ANY($1::bigint[])"
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"
-
-Answer = TypeVar("Answer")
 
 
 class PostgreSQLRepository(PostgreSQLReader, TaskRepository):

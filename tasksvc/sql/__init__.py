@@ -13,17 +13,14 @@ if TYPE_CHECKING:
         Batch,
         DumpPart,
         batches,
-        by_kind,
     )
     from tasksvc.sql.queries import (
         Dialect,
         Statement,
-        bounded_rows,
         changes_of_rows,
         changes_statement,
         count_statement,
         find_statement,
-        how_many,
         insert_statements,
         null_key,
         page_of_rows,
@@ -65,8 +62,6 @@ __all__ = [
     "Row",
     "Statement",
     "batches",
-    "bounded_rows",
-    "by_kind",
     "change_from_row",
     "change_to_row",
     "changes_of_rows",
@@ -75,7 +70,6 @@ __all__ = [
     "count_statement",
     "find_statement",
     "from_microseconds",
-    "how_many",
     "idempotency_record_from_row",
     "idempotency_record_to_row",
     "insert_statements",
@@ -92,10 +86,10 @@ __all__ = [
 
 _MODULES = {
     "arguments": "FindArgs ReadArgs",
-    "dumps": "DUMP Batch DumpPart batches by_kind",
+    "dumps": "DUMP Batch DumpPart batches",
     "queries": (
-        "Dialect Statement bounded_rows changes_of_rows changes_statement count_statement find_statement "
-        "how_many insert_statements null_key page_of_rows"
+        "Dialect Statement changes_of_rows changes_statement count_statement find_statement "
+        "insert_statements null_key page_of_rows"
     ),
     "rows": (
         "CHANGE_COLUMNS IDEMPOTENCY_RECORD_COLUMNS INT64_MAX RECORD_COLUMNS TASK_COLUMNS Row change_from_row "

@@ -81,7 +81,7 @@ def find_statement(arguments: FindArgs, dialect: Dialect) -> Statement:
     """Returns the statement for a page, in one snapshot: page_of_rows() makes a Page of its rows.
 
     Each row has the generation and the last_seq of the store, the sum of json_size() up to this task, and
-    TASK_COLUMNS, which are null where there is no task.
+    TASK_COLUMNS, which are null if there is no task.
     """
     query, after, limit, max_bytes = arguments
     values = _Values()
@@ -129,7 +129,7 @@ def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
     """Returns the statement for a page of the log, in one snapshot: changes_of_rows() makes a ChangePage of its rows.
 
     Each row has the generation, the pruned_seq and the last_seq of the store, the sum of json_size() up to this
-    change, and CHANGE_COLUMNS, which are null where there is no change.
+    change, and CHANGE_COLUMNS, which are null if there is no change.
     """
     since, limit, max_bytes = arguments
     values = _Values()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,6 @@ from tasksvc import (
     Capability,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     Position,
     PutRecord,
@@ -25,7 +24,7 @@ from tasksvc import (
     select,
 )
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
-from tasksvc.testing.store import Store, StoreUnderTest, goes_on, on_store
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, goes_on, on_store
 
 TURNS = (0, 1, 2, 3, 4, 6, 8, 16, 32, 64, 128, 256)
 """Turns of the event loop between an await and the cancellation, so that it interrupts a call at work."""
@@ -234,12 +233,8 @@ class CancellationContract(StoreUnderTest):
         entries = [entry async for entry in store.repository.dump()]
         other = await store.another()
 
-        async def feed() -> AsyncIterator[Entry]:
-            for entry in entries:
-                yield entry
-
         def restore() -> Awaitable[object]:
-            return other.repository.restore(feed())
+            return other.repository.restore(each_of(entries))
 
         async for _ in cancelled_everywhere(restore):
             await _refused_commit(other)  # it comes after a restore that goes on unseen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tasksvc import (
@@ -12,7 +12,6 @@ from tasksvc import (
     CommitResult,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     OutcomeUnknown,
     PutRecord,
@@ -24,7 +23,7 @@ from tasksvc import (
     Write,
 )
 from tasksvc.testing.samples import varied
-from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised
 
 WRITERS = 16
 ROUNDS = 3
@@ -158,12 +157,8 @@ class ConnectionsContract(StoreUnderTest):
         entries = [entry async for entry in store.repository.dump()]
         other = await store.another()
 
-        async def feed() -> AsyncIterator[Entry]:
-            for entry in entries:
-                yield entry
-
         with other.cut_commit():
-            outcome = await _outcome(other.repository.restore(feed()))
+            outcome = await _outcome(other.repository.restore(each_of(entries)))
 
         if Capability.DURABLE in store.repository.capabilities:
             await other.reopen()

@@ -33,7 +33,7 @@ from tasksvc import (
 )
 from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW, exact, later, varied
-from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, run_alone
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised, run_alone
 
 KEY = IdempotencyKey("s", "key", "f")
 WRITERS = 64
@@ -320,12 +320,10 @@ class LifecycleContract(StoreUnderTest):
         entries = [entry async for entry in store.repository.dump()]
         other = await store.another()
 
-        async def feed() -> AsyncIterator[Entry]:
-            for entry in entries:
-                yield entry
-
         with other.fail_driver():
-            await raised(StoreUnavailable, other.repository.restore(feed()), "a restore while the driver fails")
+            await raised(
+                StoreUnavailable, other.repository.restore(each_of(entries)), "a restore while the driver fails"
+            )
         if Capability.DURABLE in other.repository.capabilities:
             await other.reopen()
         try:

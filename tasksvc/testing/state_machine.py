@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
@@ -23,7 +23,6 @@ from tasksvc import (
     DeleteMatching,
     DeleteRecord,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     Position,
     PositionGone,
@@ -42,7 +41,7 @@ from tasksvc import (
 )
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import FEW_VALUES, later, maybe, queries, small_objects, steady
-from tasksvc.testing.store import Store, StoreUnderTest
+from tasksvc.testing.store import Store, StoreUnderTest, each_of
 
 MOVES = 2
 """Times that one run may copy the store to another one, since each copy opens a store."""
@@ -312,12 +311,8 @@ class StoreMachine(RuleBasedStateMachine):
     async def _copy(self) -> Store:
         entries = [entry async for entry in self.store.repository.dump()]
 
-        async def feed() -> AsyncIterator[Entry]:
-            for entry in entries:
-                yield entry
-
         other = await self._root.another()
-        await other.repository.restore(feed())
+        await other.repository.restore(each_of(entries))
         await self.store.close()
         return other
 

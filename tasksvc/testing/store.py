@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
@@ -22,6 +22,7 @@ from tasksvc import (
     CommitResult,
     CreateTask,
     DeleteTask,
+    Entry,
     IdempotencyKey,
     Position,
     Precondition,
@@ -316,6 +317,12 @@ async def raised(kind: type[Error], call: Awaitable[object], rule: str) -> Error
     except Exception as error:
         raise AssertionError(f"{rule}: must raise {kind.__name__}, and raised {error!r}") from error
     raise AssertionError(f"{rule}: must raise {kind.__name__}, and answered {answer!r}")
+
+
+async def each_of(entries: Iterable[Entry]) -> AsyncIterator[Entry]:
+    """Yields `entries` as restore() takes them."""
+    for entry in entries:
+        yield entry
 
 
 Test = TypeVar("Test", bound=StoreUnderTest)
