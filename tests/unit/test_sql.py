@@ -83,7 +83,10 @@ def database() -> Iterator[sqlite3.Connection]:
 
 
 def run(database: sqlite3.Connection, statement: Statement) -> list[Any]:
-    return database.execute(*statement).fetchall()
+    text, values = statement
+    # sqlite3 takes a numbered placeholder for a named one, and from Python 3.12 on it warns of a sequence for those.
+    named = {str(number): value for number, value in enumerate(values, 1)}
+    return database.execute(text, named if "?1" in text else values).fetchall()
 
 
 @each_dialect
