@@ -46,7 +46,7 @@ async def restore(writer: WriteConnection, entries: AsyncIterable[Entry]) -> Non
         await run_to_completion(writer.execute_more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
         async for batch in sql.batches(entries, max_entries=_AT_ONCE):
             await _put(writer, batch)
-        await run_to_completion(writer.execute_more([Statement(sql) for _, sql in triggers]))
+        await run_to_completion(writer.execute_more([Statement(made) for _, made in triggers]))
         await run_to_completion(writer.commit())
     except BaseException:
         await run_to_completion(writer.roll_back())

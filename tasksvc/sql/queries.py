@@ -80,8 +80,8 @@ def null_key(descending: bool) -> int:
 def find_statement(arguments: FindArgs, dialect: Dialect) -> Statement:
     """Returns the statement for a page, in one snapshot: page_of_rows() makes a Page of its rows.
 
-    Each row has the generation and the last_seq of the store, the sum of json_size() up to this task, and
-    TASK_COLUMNS, which are null if there is no task.
+    Each row has the generation and the last_seq of the store, the sum of json_size() of the tasks up to this one, and
+    TASK_COLUMNS.  For an empty page there is one row, with nulls in TASK_COLUMNS.
     """
     query, after, limit, max_bytes = arguments
     values = _Values()
@@ -128,8 +128,8 @@ def count_statement(query: TaskQuery, dialect: Dialect) -> Statement:
 def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
     """Returns the statement for a page of the log, in one snapshot: changes_of_rows() makes a ChangePage of its rows.
 
-    Each row has the generation, the pruned_seq and the last_seq of the store, the sum of json_size() up to this
-    change, and CHANGE_COLUMNS, which are null if there is no change.
+    Each row has the generation, the pruned_seq and the last_seq of the store, the sum of json_size() of the changes up
+    to this one, and CHANGE_COLUMNS.  For an empty page there is one row, with nulls in CHANGE_COLUMNS.
     """
     since, limit, max_bytes = arguments
     values = _Values()

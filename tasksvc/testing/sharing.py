@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Sequence
 
 from tasksvc import (
     LOG_START,
@@ -15,7 +15,6 @@ from tasksvc import (
     CommitResult,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     Position,
     PositionGone,
@@ -33,7 +32,7 @@ from tasksvc import (
 )
 from tasksvc.testing.other_process import OtherProcess, ProcessEnded
 from tasksvc.testing.samples import FIRST_MOMENT, NOW, varied
-from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised, replayed
 
 WRITERS = 8
 """Writers of each process at once."""
@@ -53,11 +52,6 @@ async def _commit(repository: TaskRepository, *writes: Write, key: IdempotencyKe
 
 async def _head(repository: TaskRepository) -> Position:
     return (await repository.find(TaskQuery(), limit=1)).position
-
-
-async def _feed(entries: Iterable[Entry]) -> AsyncIterator[Entry]:
-    for entry in entries:
-        yield entry
 
 
 async def _followed(repository: TaskRepository, over: asyncio.Event, *, limit: int) -> list[Change]:
@@ -302,7 +296,7 @@ class SharingContract(StoreUnderTest):
         born = {(await _head(repository)).generation for repository in repositories}
         assert len(born) == 1, "all processes see one generation"
 
-        await store.repository.restore(_feed(entries))
+        await store.repository.restore(each_of(entries))
 
         own = await self._all_have_a_new_generation(repositories, born.pop())
         assert own != entries[0].generation, "nor is it that of the dump"  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,19 +32,17 @@ def nothing_left() -> Iterator[None]:
     """Waits until nothing is left, since a stopped thread takes a moment to end."""
     if not sys.platform.startswith("linux"):
         pytest.skip("open files are listed in /proc")
-    threads, files = in_use()
+    # Not by their numbers: a thread of an earlier test may end meanwhile, and would make up for one that is left.
+    threads, files = set(threading.enumerate()), Counter(in_use()[1])
+
+    def left() -> list[object]:
+        return [*(set(threading.enumerate()) - threads), *(Counter(in_use()[1]) - files).elements()]
+
     yield
     end = time.monotonic() + PATIENCE_SECONDS
-    # A thread of an earlier test may have been counted before, and may have ended since.
-    while not nothing_but(threads, files) and time.monotonic() < end:
+    while left() and time.monotonic() < end:
         time.sleep(0.01)
-    assert nothing_but(threads, files), f"{in_use()} is in use, and {(threads, files)} was before"
-
-
-def nothing_but(threads: int, files: list[str]) -> bool:
-    """Tells whether no more threads run and no other files are open than these."""
-    threads_now, files_now = in_use()
-    return threads_now <= threads and set(files_now) <= set(files)
+    assert left() == []
 
 
 async def test_after_use(tmp_path: Path) -> None:
