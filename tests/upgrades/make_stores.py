@@ -2,6 +2,7 @@
 
     python make_stores.py stores_1 postgresql://postgres@/postgres?host=/run/postgresql  # e99b68d
     python make_stores.py stores_2 postgresql://postgres@/postgres?host=/run/postgresql  # c70ba78
+    python make_stores.py stores_3 postgresql://postgres@/postgres?host=/run/postgresql  # 9e54cc8
 
 The first argument is a new folder, and the second one a PostgreSQL server that pg_dump can read. The environment is
 that of the version, with examples/tasksvc_jsonl. Only the command line and the API are used, so that this works with
