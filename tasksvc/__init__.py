@@ -17,6 +17,7 @@ The port
     StoreReader              a store that is only read
     Capability               what a store may lack
     Found, Page, ChangePage  what reading returns
+    WorkspaceSummary, ChangedWorkspaces  what workspaces() and changed_workspaces() return
     NotSupported             a method of an absent capability was called
 
 What a store holds
@@ -25,11 +26,15 @@ What a store holds
     Record                   a small value of the service's own
     IdempotencyRecord        an idempotency key that was used, with its results
     Change, ChangeKind       an entry of the change log
-    StoreHeader              generation, highest id, numbers of the log
-    Entry                    one of these, as dump() yields them
+    StoreHeader              the epoch of the store
+    WorkspaceHeader          generation, highest id, numbers of the log of one workspace
+    Entry, StoreEntry        one of these, and with its workspace, as dump() yields them; STORE stands for no workspace
     Version, Position        a version of a task and a place in the log, each in one generation of the store
     LOG_START                the position before the first change
-    new_generation           makes a random generation
+    new_generation           makes a random generation, or an epoch
+    effective_generation     the generation that positions and versions of a workspace carry
+    DEFAULT_WORKSPACE        the name of the workspace that every store has; is_workspace_name and check_workspace_name
+                             say what a name may be, and WORKSPACE_NAME_MAX how long
 
 Writing
     Write                    CreateTask, UpdateTask, DeleteTask, DeleteMatching, PutRecord or DeleteRecord
@@ -67,7 +72,7 @@ Ready-made parts
     Batcher, commit_weight   calls that wait share one transaction, up to a weight
     run_individually         repeats a batch that failed because of one of its items
     SingleFlight             equal reads that wait share one call
-    Broadcast                wakes all who wait for a change
+    Broadcast, Broadcasts    wake all who wait for something, or for something of a name
     in_turns, load_results   decode much without blocking the event loop
     prunable, Prunable       which changes are due to be pruned
     read_migrations          the numbered SQL files of a schema, as Migrations
@@ -92,6 +97,7 @@ if TYPE_CHECKING:
         IdempotencyKeyReused,
         InvalidStoreURL,
         InvalidTask,
+        InvalidWorkspaceName,
         MixedCommit,
         NotSupported,
         OutcomeUnknown,
@@ -141,8 +147,16 @@ if TYPE_CHECKING:
     )
     from tasksvc.domain.sizes import TASK_BYTES, json_size
     from tasksvc.domain.task import Task, TaskDraft, Version
+    from tasksvc.domain.workspace import (
+        DEFAULT_WORKSPACE,
+        WORKSPACE_NAME_MAX,
+        check_workspace_name,
+        effective_generation,
+        is_workspace_name,
+    )
     from tasksvc.domain.writes import (
         ANY_VERSION,
+        STORE,
         Commit,
         CommitResult,
         CreateTask,
@@ -156,18 +170,30 @@ if TYPE_CHECKING:
         Precondition,
         PutRecord,
         Result,
+        StoreEntry,
         StoreHeader,
         UpdateTask,
+        WorkspaceHeader,
         Write,
     )
     from tasksvc.ports.hookspecs import PORT, hookimpl
-    from tasksvc.ports.store import Capability, ChangePage, Found, Page, StoreReader, TaskRepository, resolve_position
+    from tasksvc.ports.store import (
+        Capability,
+        ChangedWorkspaces,
+        ChangePage,
+        Found,
+        Page,
+        StoreReader,
+        TaskRepository,
+        WorkspaceSummary,
+        resolve_position,
+    )
     from tasksvc.ports.store_url import StoreURL
     from tasksvc.stores import codec
     from tasksvc.stores.batcher import Batcher
-    from tasksvc.stores.broadcast import Broadcast
+    from tasksvc.stores.broadcast import Broadcast, Broadcasts
     from tasksvc.stores.deciding import decide_all, load_results
-    from tasksvc.stores.in_memory import InMemoryRepository
+    from tasksvc.stores.in_memory import InMemoryRepository, PrunedWorkspace
     from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.pruning import Prunable, prunable
     from tasksvc.stores.run_individually import run_individually
@@ -180,6 +206,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANY_VERSION",
+    "DEFAULT_WORKSPACE",
     "FINGERPRINT_MAX",
     "IDEMPOTENCY_SCOPE_MAX",
     "IDEMPOTENCY_VALUE_MAX",
@@ -189,16 +216,20 @@ __all__ = [
     "RECORD_NAMESPACE_MAX",
     "RECORD_VALUE_MAX",
     "REQUIRED",
+    "STORE",
     "TASK_BYTES",
     "TASK_FIELDS",
     "TERMS",
     "TERM_BYTES_MAX",
+    "WORKSPACE_NAME_MAX",
     "Batcher",
     "Broadcast",
+    "Broadcasts",
     "Capability",
     "Change",
     "ChangeKind",
     "ChangePage",
+    "ChangedWorkspaces",
     "Commit",
     "CommitResult",
     "CommitTooLarge",
@@ -220,6 +251,7 @@ __all__ = [
     "InMemoryRepository",
     "InvalidStoreURL",
     "InvalidTask",
+    "InvalidWorkspaceName",
     "Ledger",
     "Migrations",
     "MixedCommit",
@@ -232,6 +264,7 @@ __all__ = [
     "PositionGone",
     "Precondition",
     "Prunable",
+    "PrunedWorkspace",
     "PutRecord",
     "Record",
     "RecordConflict",
@@ -243,6 +276,7 @@ __all__ = [
     "SingleFlight",
     "SortField",
     "StoreClosed",
+    "StoreEntry",
     "StoreFull",
     "StoreHeader",
     "StoreInUse",
@@ -263,15 +297,20 @@ __all__ = [
     "UpdateTask",
     "Version",
     "VersionConflict",
+    "WorkspaceHeader",
+    "WorkspaceSummary",
     "Write",
     "WriteRefused",
+    "check_workspace_name",
     "codec",
     "commit_weight",
     "decide_all",
+    "effective_generation",
     "fitting",
     "fold_text",
     "hookimpl",
     "in_turns",
+    "is_workspace_name",
     "json_size",
     "load_results",
     "new_generation",
@@ -289,10 +328,10 @@ __all__ = [
 _MODULES = {
     "domain.change": "LOG_START Change ChangeKind Position new_generation",
     "domain.errors": (
-        "CommitTooLarge FormatTooNew IdempotencyKeyReused InvalidStoreURL InvalidTask MixedCommit NotSupported "
-        "OutcomeUnknown Overloaded PositionGone RecordConflict RepositoryError SchemaOutdated SchemaTooOld StoreClosed "
-        "StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused StoreUnavailable TaskNotFound "
-        "TasksvcError UnknownWrite VersionConflict WriteRefused"
+        "CommitTooLarge FormatTooNew IdempotencyKeyReused InvalidStoreURL InvalidTask InvalidWorkspaceName "
+        "MixedCommit NotSupported OutcomeUnknown Overloaded PositionGone RecordConflict RepositoryError "
+        "SchemaOutdated SchemaTooOld StoreClosed StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused "
+        "StoreUnavailable TaskNotFound TasksvcError UnknownWrite VersionConflict WriteRefused"
     ),
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
     "domain.ledger": "Decision Ledger read_set",
@@ -308,15 +347,22 @@ _MODULES = {
     "domain.task": "Task TaskDraft Version",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
-        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result StoreHeader UpdateTask Write"
+        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result STORE StoreEntry StoreHeader UpdateTask "
+        "WorkspaceHeader Write"
+    ),
+    "domain.workspace": (
+        "DEFAULT_WORKSPACE WORKSPACE_NAME_MAX check_workspace_name effective_generation is_workspace_name"
     ),
     "ports.hookspecs": "PORT hookimpl",
-    "ports.store": "Capability ChangePage Found Page StoreReader TaskRepository resolve_position",
+    "ports.store": (
+        "Capability ChangePage ChangedWorkspaces Found Page StoreReader TaskRepository WorkspaceSummary "
+        "resolve_position"
+    ),
     "ports.store_url": "StoreURL",
     "stores.batcher": "Batcher",
-    "stores.broadcast": "Broadcast",
+    "stores.broadcast": "Broadcast Broadcasts",
     "stores.deciding": "decide_all load_results",
-    "stores.in_memory": "InMemoryRepository",
+    "stores.in_memory": "InMemoryRepository PrunedWorkspace",
     "stores.migrations": "Migrations read_migrations",
     "stores.pruning": "Prunable prunable",
     "stores.run_individually": "run_individually",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tasksvc import Capability, InMemoryRepository, StoreURL, TaskRepository, hookimpl
 
-PORT = 2
+PORT = 3
 """The version of the port that this adapter was written for."""
 
 

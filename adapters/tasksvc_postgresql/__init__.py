@@ -11,7 +11,7 @@ from tasksvc_postgresql.reader import open_to_read
 from tasksvc_postgresql.repository import open_postgresql
 from tasksvc_postgresql.settings import settings_of
 
-PORT = 2
+PORT = 3
 """The version of the port that this adapter was written for."""
 
 

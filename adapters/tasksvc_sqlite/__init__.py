@@ -10,7 +10,7 @@ from tasksvc_sqlite.reader import backup, open_to_read
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.schema import is_store
 
-PORT = 2
+PORT = 3
 """The version of the port that this adapter was written for."""
 
 

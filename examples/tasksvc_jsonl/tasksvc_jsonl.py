@@ -34,7 +34,7 @@ from tasksvc import (
     new_generation,
 )
 
-PORT = 2
+PORT = 3
 """The version of the port that this adapter was written for."""
 FORMAT = b'{"format":"tasksvc_jsonl 2"}\n'
 """The first line of each file."""

@@ -5,76 +5,110 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
-from typing import assert_never
 
 from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.json_text import dumps
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE
+from tasksvc.domain.writes import STORE, Entry, IdempotencyRecord, StoreEntry, StoreHeader, WorkspaceHeader
 
-_ORDER = (StoreHeader, Task, Record, IdempotencyRecord, Change)
+_ORDER = (WorkspaceHeader, Task, IdempotencyRecord, Change)
+"""The kinds of what a workspace has, in their order in a dump."""
 _UNKNOWN, _DELETED = 0, 1
 """States of a task that the log doesn't hold."""
 
 
-async def inconsistencies(dump: AsyncIterable[Entry]) -> AsyncIterator[str]:
+async def inconsistencies(dump: AsyncIterable[StoreEntry]) -> AsyncIterator[str]:
     """Yields what is wrong in a dump, a sentence each: order, numbers, versions, tasks against the log.
 
-    Keeps 32 bytes of memory for each task.
+    Keeps 32 bytes of memory for each task of one workspace.
     """
-    books: _Books | None = None
-    kind = 0
-    async for entry in dump:
+    books: _Books | _StoreBooks | None = None
+    async for name, entry in dump:
         if books is None:
             if not isinstance(entry, StoreHeader):
-                yield "The header is missing."
+                yield "The header of the store is missing."
                 return
-            books = _Books(entry)
-        elif _ORDER.index(type(entry)) < max(kind, 1):
-            yield f"A {type(entry).__name__} comes after a {_ORDER[kind].__name__}."
-        else:
-            kind = _ORDER.index(type(entry))
+            books = _StoreBooks()
+            continue
+        if name != books.name and isinstance(entry, WorkspaceHeader):
+            for problem in books.close():
+                yield books.located(problem)
+            if name <= books.name:
+                yield f"The workspace {name!r} is there twice, or out of order."
+            books = _Books(name, entry)
+            continue
+        if name == books.name:
             for problem in books.enter(entry):
-                yield problem
+                yield books.located(problem)
+        elif name == STORE:
+            yield f"A {type(entry).__name__} comes after the header of a workspace."
+        else:
+            yield f"A {type(entry).__name__} of the workspace {name!r} comes before the header of the workspace."
     if books is None:
         yield "There is nothing, not even a header."
     else:
         for problem in books.close():
-            yield problem
+            yield books.located(problem)
+
+
+class _StoreBooks:
+    """What was seen of what belongs to the store."""
+
+    name = STORE
+
+    def __init__(self) -> None:
+        self._last: Record | None = None
+
+    def enter(self, entry: Entry) -> Iterator[str]:
+        """Yields what is wrong with an entry."""
+        if not isinstance(entry, Record):
+            yield f"A {type(entry).__name__} comes after the header of the store."
+            return
+        namespace, key, _, version = entry
+        if self._last is not None and (namespace, key) <= self._last[:2]:
+            yield f"The record {key!r} of {namespace!r} is there twice, or out of order."
+        if version < 1:
+            yield f"The record {key!r} of {namespace!r} is at version {version}."
+        self._last = entry
+
+    def close(self) -> Iterator[str]:
+        """Yields what is wrong with the whole."""
+        return iter(())
+
+    def located(self, problem: str) -> str:
+        """Returns a sentence that says where the problem is."""
+        return problem
 
 
 class _Books:
-    """What was seen so far, in little memory: tasks are distinguished by 63 bits of a hash."""
+    """What was seen of a workspace, in little memory: tasks are distinguished by 63 bits of a hash."""
 
-    def __init__(self, header: StoreHeader) -> None:
-        self._header = header
+    def __init__(self, name: str, header: WorkspaceHeader) -> None:
+        self.name, self._header, self._kind = name, header, 0
         self._ids, self._states = array("q"), array("q")
         self._logged, self._versions = array("q"), array("q")  # by the log, for each of the tasks
         self._missing: set[int] = set()
         self._seq = header.pruned_seq
-        self._last: Record | IdempotencyRecord | None = None
+        self._last: IdempotencyRecord | None = None
 
     def enter(self, entry: Entry) -> Iterator[str]:
+        """Yields what is wrong with an entry."""
+        kind = _ORDER.index(type(entry)) if type(entry) in _ORDER else 0
+        if kind < max(self._kind, 1):
+            yield f"A {type(entry).__name__} comes after a {_ORDER[self._kind].__name__}."
+            return
+        self._kind = kind
         match entry:
             case Task():
                 yield from self._task(entry)
-            case Record(namespace, key, _, version):
-                if isinstance(self._last, Record) and (namespace, key) <= self._last[:2]:
-                    yield f"The record {key!r} of {namespace!r} is there twice, or out of order."
-                if version < 1:
-                    yield f"The record {key!r} of {namespace!r} is at version {version}."
-                self._last = entry
             case IdempotencyRecord():
-                if isinstance(self._last, IdempotencyRecord) and entry.key[:2] <= self._last.key[:2]:
+                if self._last is not None and entry.key[:2] <= self._last.key[:2]:
                     yield f"The idempotency key used at {entry.at} is there twice, or out of order."
                 self._last = entry
             case Change():
                 yield from self._change(entry)
-            case StoreHeader():
-                pass  # which is out of order, so inconsistencies() has reported it
-            case _:
-                assert_never(entry)
 
     def _task(self, task: Task) -> Iterator[str]:
         if self._ids and task.id <= self._ids[-1]:
@@ -112,6 +146,7 @@ class _Books:
             self._versions[index] = task.version
 
     def close(self) -> Iterator[str]:
+        """Yields what is wrong with the whole."""
         if self._seq != self._header.last_seq:
             yield f"The log ends with {self._seq}, and its header says {self._header.last_seq}."
         whole = self._header.pruned_seq == 0
@@ -124,6 +159,10 @@ class _Books:
                 yield f"Task {task_id} is there, and the log, which is whole, has no change of it."
         for task_id in sorted(self._missing):
             yield f"Task {task_id} is not there, and the log does not say that it was deleted."
+
+    def located(self, problem: str) -> str:
+        """Returns a sentence that says where the problem is."""
+        return problem if self.name == DEFAULT_WORKSPACE else f"Workspace {self.name!r}: {problem}"
 
 
 def _state(task: Task) -> int:

@@ -11,18 +11,19 @@ import asyncio
 import hashlib
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import BinaryIO, Final, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from tasksvc.application.consistency import inconsistencies
 from tasksvc.application.well_formed import malformed
-from tasksvc.domain.change import Change
+from tasksvc.domain.change import Change, new_generation
 from tasksvc.domain.errors import StoreUnavailable, TasksvcError
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, effective_generation
+from tasksvc.domain.writes import STORE, Entry, IdempotencyRecord, StoreEntry, StoreHeader, WorkspaceHeader
 from tasksvc.ports.store import StoreReader, TaskRepository
 from tasksvc.stores import codec
 from tasksvc.stores.formats import upgrade_entry
@@ -60,6 +61,7 @@ class Summary(NamedTuple):
     records: int
     idempotency_keys: int
     changes: int
+    workspaces: int
     checksum: str
     """SHA-256 of their lines in an export, in hexadecimal; equal for stores that hold the same."""
 
@@ -78,12 +80,20 @@ async def copy(source: StoreReader, target: TaskRepository, *, progress: Progres
     """
     own = (await target.find(TaskQuery(), limit=1)).position.generation
 
-    async def entries() -> AsyncIterator[Entry]:
+    async def entries() -> AsyncIterator[StoreEntry]:
+        epoch = ""
         async with _closing(source.dump()) as dump:
-            async for entry in dump:
-                if isinstance(entry, StoreHeader) and entry.generation == own:
+            async for unit in dump:
+                name, entry = unit
+                if isinstance(entry, StoreHeader):
+                    epoch = entry.epoch
+                elif (
+                    isinstance(entry, WorkspaceHeader)
+                    and name == DEFAULT_WORKSPACE
+                    and effective_generation(entry.generation, entry.epoch, epoch) == own
+                ):
                     raise SameStore("This is one store under two names. Copy to another one.")
-                yield entry
+                yield unit
 
     return await _fill(target, entries(), "copying", progress)
 
@@ -118,14 +128,9 @@ async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
                     progress("verifying", before + file.tell() / size / 2)
                     await asyncio.sleep(0)
 
-    async def entries() -> AsyncIterator[Entry]:
-        number = _format_of(file)
-        async for line in lines(0.5):
-            yield _entry(line, number)
-
     async for _ in lines(0):
         pass
-    async with _closing(entries()) as passing:
+    async with _closing(_entries_of(file, lambda: lines(0.5))) as passing:
         async for problem in inconsistencies(passing):
             raise InvalidExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
 
@@ -136,13 +141,7 @@ async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progr
     Raises InvalidExport, if the file has changed since, and StoreNotEmpty, with nothing done, and
     CopyVerificationFailed.
     """
-
-    async def entries() -> AsyncIterator[Entry]:
-        number = _format_of(file)
-        async for line in _entry_lines(file):
-            yield _entry(line, number)
-
-    return await _fill(target, entries(), "importing", progress)
+    return await _fill(target, _entries_of(file, lambda: _entry_lines(file)), "importing", progress)
 
 
 async def summarize(source: StoreReader, *, progress: Progress = silent) -> Summary:
@@ -166,7 +165,7 @@ async def check(source: StoreReader, *, progress: Progress = silent) -> AsyncIte
         yield f"The rest cannot be read: {error}"
 
 
-async def _fill(target: TaskRepository, entries: AsyncIterable[Entry], step: str, progress: Progress) -> Summary:
+async def _fill(target: TaskRepository, entries: AsyncIterable[StoreEntry], step: str, progress: Progress) -> Summary:
     tally = _Tally(step, progress)
     async with _closing(tally.passing(entries)) as passing:
         await target.restore(passing)
@@ -192,29 +191,46 @@ async def _closing(entries: AsyncIterable[_T]) -> AsyncIterator[AsyncIterable[_T
 # ---------------------------------------------------------------- lines
 
 
-def _line(entry: Entry) -> bytes:
+def _line(entry: StoreEntry) -> bytes:
     value = codec.entry_to_json(entry)
-    if isinstance(entry, StoreHeader):
-        del value["header"]["generation"]
+    for kind, names in _LEFT_OUT.items():
+        for name in names if kind in value else ():
+            del value[kind][name]
     return codec.dump_line(value)
 
 
-def _entry(line: bytes, number: int) -> Entry:
-    """Returns the entry in `line`, which is of format `number`.  Raises InvalidExport."""
+def _entries(line: bytes, number: int) -> Iterator[StoreEntry]:
+    """Yields the entry in `line`, which is of format `number`, or several.  Raises InvalidExport."""
     try:
-        value = upgrade_entry(codec.loads(line), number)
+        values = upgrade_entry(codec.loads(line), number)
+    except _UNREADABLE as error:
+        raise _unreadable() from error
+    for value in values:
+        yield _entry(value, is_present_format=number == codec.FORMAT)
+
+
+def _entry(value: dict[str, Any], *, is_present_format: bool) -> StoreEntry:
+    try:
+        if "store" in value:
+            value["store"]["epoch"] = ""  # which restore() replaces
         if "header" in value:
-            value["header"]["generation"] = ""  # which restore() replaces
+            value["header"].update(generation=new_generation(), epoch="")
         entry = codec.entry_from_json(value)
         problem = malformed(entry)
-        is_whole = number < codec.FORMAT or codec.loads(codec.dumps(codec.entry_to_json(entry))) == value
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        is_whole = not is_present_format or codec.loads(codec.dumps(codec.entry_to_json(entry))) == value
+    except _UNREADABLE as error:
         raise _unreadable() from error
     if problem is not None:
         raise InvalidExport(f"The export holds what no store can keep: {problem}")
     if not is_whole:  # it has members that would be lost
         raise _unreadable()
     return entry
+
+
+_LEFT_OUT: Final = {"store": ("epoch",), "header": ("generation", "epoch")}
+"""What an export leaves out of an entry of each kind, since equal stores differ in it."""
+_UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
+"""What is raised where a line isn't an entry."""
 
 
 def _unreadable() -> InvalidExport:
@@ -233,27 +249,30 @@ class _Tally:
         self._kinds: Counter[type[Entry]] = Counter()
         self._count = 0
         self._sum = hashlib.sha256()
-        self._header = StoreHeader("", 0, 0, 0)
+        self._header = WorkspaceHeader("", "")
 
-    def line(self, entry: Entry) -> bytes:
+    def line(self, entry: StoreEntry) -> bytes:
         """Returns the line of `entry`, which is counted."""
         line = _line(entry)
         self._sum.update(line)
-        self._kinds[type(entry)] += 1
+        self._kinds[type(entry.entry)] += 1
         self._count += 1
-        if isinstance(entry, StoreHeader):
-            self._header = entry
+        if isinstance(entry.entry, WorkspaceHeader):
+            self._header = entry.entry
         return line
 
-    async def report(self, entry: Entry) -> None:
+    async def report(self, entry: StoreEntry) -> None:
         """Reports progress every _REPORT_EVERY entries, and lets others have a turn."""
         if self._count % _REPORT_EVERY == 0:
-            self._progress(self._step, self._share(entry))
+            self._progress(self._step, self._share(entry.entry))
             await asyncio.sleep(0)
 
     def _share(self, entry: Entry) -> float:
-        """Returns the fraction that is done, by the numbers of the entries, since they aren't counted before."""
-        _, last_id, last_seq, pruned_seq = self._header
+        """Returns the fraction of the workspace that is done, by the numbers of the entries.
+
+        They aren't counted before, and neither are workspaces.
+        """
+        _, _, last_id, last_seq, pruned_seq = self._header
         match entry:
             case Task():
                 done = entry.id
@@ -263,7 +282,7 @@ class _Tally:
                 done = last_id
         return done / max(last_id + last_seq - pruned_seq, 1)
 
-    async def passing(self, entries: AsyncIterable[Entry]) -> AsyncIterator[Entry]:
+    async def passing(self, entries: AsyncIterable[StoreEntry]) -> AsyncIterator[StoreEntry]:
         """Yields the same entries, which are counted."""
         async with _closing(entries):
             async for entry in entries:
@@ -277,8 +296,10 @@ class _Tally:
 
     def summary(self) -> Summary:
         """Returns what the entries until now hold."""
-        kinds = self._kinds
-        return Summary(kinds[Task], kinds[Record], kinds[IdempotencyRecord], kinds[Change], self._sum.hexdigest())
+        tasks, records, keys, changes, workspaces = (
+            self._kinds[kind] for kind in (Task, Record, IdempotencyRecord, Change, WorkspaceHeader)
+        )
+        return Summary(tasks, records, keys, changes, workspaces, self._sum.hexdigest())
 
 
 # ---------------------------------------------------------------- reading an export
@@ -299,6 +320,25 @@ def _format_of(file: BinaryIO) -> int:
             f" {codec.FORMAT}. Upgrade tasksvc."
         )
     return int(number)
+
+
+async def _entries_of(file: BinaryIO, read_lines: Callable[[], AsyncIterable[bytes]]) -> AsyncIterator[StoreEntry]:
+    """Yields the entries of an export in the order of a dump; `read_lines` reads its lines from the start.
+
+    Up to format 3 what belongs to the store came after tasks, so the lines are read twice.
+    """
+    number = _format_of(file)
+    if number <= 3:
+        async with _closing(read_lines()) as lines:
+            async for line in lines:
+                for entry in _entries(line, number):
+                    if entry.workspace == STORE:
+                        yield entry
+    async with _closing(read_lines()) as lines:
+        async for line in lines:
+            for entry in _entries(line, number):
+                if number > 3 or entry.workspace != STORE:
+                    yield entry
 
 
 async def _entry_lines(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -15,7 +15,7 @@ from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import ID_MAX, is_storable_text
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreHeader
+from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreEntry, StoreHeader, WorkspaceHeader
 
 COUNT_MAX: Final = 2**53 - 1
 """The largest counter in a header.  A store can count on from there, and JSON keeps it exact (RFC 8259, section 6)."""
@@ -23,14 +23,19 @@ DEPTH_MAX: Final = 64
 """Levels of a JSON object; twice what the API takes."""
 
 
-def malformed(entry: Entry) -> str | None:
+def malformed(entry: StoreEntry) -> str | None:
     """Returns what is wrong with the first value of `entry` that no store keeps as it is; None where all is well."""
-    return next(_problems(entry), None)
+    return next(_problems(entry.entry), None)
 
 
 def _problems(entry: Entry) -> Iterator[str]:
     match entry:
-        case StoreHeader(_, last_id, last_seq, pruned_seq):
+        case StoreHeader(epoch):
+            if not _is_text(epoch):
+                yield "The epoch of a store must be text."
+        case WorkspaceHeader(generation, epoch, last_id, last_seq, pruned_seq):
+            if not (_is_text(generation) and generation and _is_text(epoch)):
+                yield "A workspace must have a generation, and its epoch must be text."
             for name, number in {"last_id": last_id, "last_seq": last_seq, "pruned_seq": pruned_seq}.items():
                 if not _is_integer(number, 0, COUNT_MAX):
                     yield f"{name} must be an integer from 0 to {COUNT_MAX}."

@@ -53,6 +53,7 @@ def describe(summary: Summary) -> str:
         (summary.changes, "change"),
         (summary.records, "record"),
         (summary.idempotency_keys, "idempotency key"),
+        *([(summary.workspaces, "workspace")] if summary.workspaces > 1 else []),
     )
     figures = ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
     return f"{figures}; checksum {summary.checksum}"

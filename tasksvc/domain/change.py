@@ -35,17 +35,17 @@ class Change(NamedTuple):
 
 
 class Position(NamedTuple):
-    """A place in the change log of one life of a store: after the change `seq`."""
+    """A place in the change log of one life of a workspace: after the change `seq`."""
 
     generation: str
-    """The generation of the store: random, and renewed whenever the store is emptied or restored."""
+    """The effective generation of the workspace; "" if nothing was ever written to it."""
     seq: int
 
 
 LOG_START: Final = Position("", 0)
-"""The position before the first change of any store."""
+"""The position before the first change of any workspace."""
 
 
 def new_generation() -> str:
-    """Returns a generation for a store that starts from the beginning: 64 random bits in 16 characters of [0-9a-f]."""
+    """Returns a generation for a workspace, or an epoch for a store: 64 random bits in 16 characters of [0-9a-f]."""
     return os.urandom(8).hex()

@@ -167,6 +167,17 @@ class PositionGone(RepositoryError):
 # ---------------------------------------------------------------- the store itself
 
 
+class InvalidWorkspaceName(RepositoryError):
+    """The text can't be the name of a workspace."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        """Takes the text, and the most characters that a name may have."""
+        super().__init__(
+            f"{name[: limit + 1]!r} cannot be the name of a workspace."
+            f" A name has 1 to {limit} characters of A-Z, a-z, 0-9, '.', '_', '~' and '-', and isn't '.' or '..'."
+        )
+
+
 class NotSupported(RepositoryError):
     """The store declares that it lacks this capability."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar, assert_never
 
-from tasksvc.domain.change import Change, ChangeKind, Position
+from tasksvc.domain.change import Change, ChangeKind, Position, new_generation
 from tasksvc.domain.errors import (
     CommitTooLarge,
     IdempotencyKeyReused,
@@ -24,6 +24,7 @@ from tasksvc.domain.errors import (
 from tasksvc.domain.json_text import dumps, packed
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, Version, apply_patch, create_task
+from tasksvc.domain.workspace import effective_generation
 from tasksvc.domain.writes import (
     Commit,
     CommitResult,
@@ -40,6 +41,7 @@ from tasksvc.domain.writes import (
     Result,
     StoreHeader,
     UpdateTask,
+    WorkspaceHeader,
     Write,
 )
 
@@ -92,11 +94,14 @@ class Decision(NamedTuple):
     records: Sequence[Record] = ()
     """Each record that the commit writes, as it leaves it; a deleted one has version 0."""
     idempotency_record: IdempotencyRecord | None = None
+    header: WorkspaceHeader | None = None
+    """The header of the workspace, if the commit makes it."""
 
     def entries(self) -> list[Entry]:
         """Returns what must be persisted, all together or not at all; empty if there is nothing to persist."""
+        made = () if self.header is None else (self.header,)
         kept = () if self.idempotency_record is None else (self.idempotency_record,)
-        return [*self.changes, *self.records, *kept]
+        return [*made, *self.changes, *self.records, *kept]
 
 
 Key = TypeVar("Key")
@@ -132,15 +137,17 @@ class _Overlay(Generic[Key, Value]):
 
 
 class Ledger:
-    """The state of a store, as far as it matters for the commits to decide (the decider pattern).
+    """The state of a workspace, as far as it matters for the commits to decide (the decider pattern).
 
-    `generation`, `last_id` (the highest id that was ever given) and `last_seq` (the number of the last change) are the
-    numbers of the store's header; apply() brings them up to date.
+    `generation` is the effective one, in the epoch `epoch` of the store.  Without one the workspace isn't made, and the
+    first commit with something to persist makes it.  `last_id` (the highest id that was ever given) and `last_seq` (the
+    number of the last change) are those of the workspace's header.  apply() brings all three up to date.
     """
 
     def __init__(
         self,
         generation: str,
+        epoch: str = "",
         *,
         last_id: int = 0,
         last_seq: int = 0,
@@ -148,7 +155,8 @@ class Ledger:
         idempotency_records: Table[KeyName, IdempotencyRecord] | None = None,
         records: Table[RecordName, Record] | None = None,
     ) -> None:
-        self.generation, self.last_id, self.last_seq = generation, last_id, last_seq
+        self.generation, self.epoch = generation, epoch
+        self.last_id, self.last_seq = last_id, last_seq
         self.tasks: Table[int, Task] = {} if tasks is None else tasks
         self.idempotency_records: Table[KeyName, IdempotencyRecord] = (
             {} if idempotency_records is None else idempotency_records
@@ -160,18 +168,20 @@ class Ledger:
         """The position of the last change."""
         return Position(self.generation, self.last_seq)
 
-    def fork(self) -> Ledger:
+    def fork(self, records: Table[RecordName, Record] | None = None) -> Ledger:
         """Returns a ledger on top of this one, for decisions that are not yet on disk.
 
-        Its apply() leaves this one as it is.
+        Its apply() leaves this one as it is.  `records` are those of the fork of another workspace, if there is one,
+        since records are the same in all workspaces.
         """
         return Ledger(
             self.generation,
+            self.epoch,
             last_id=self.last_id,
             last_seq=self.last_seq,
             tasks=_Overlay(self.tasks),
             idempotency_records=_Overlay(self.idempotency_records),
-            records=_Overlay(self.records),
+            records=_Overlay(self.records) if records is None else records,
         )
 
     def decide(
@@ -217,15 +227,20 @@ class Ledger:
         idempotency_key: IdempotencyKey | None,
     ) -> Decision:
         """Returns the decision on a commit that has these results, and changes and records to persist."""
+        generation, header = self.generation, None
+        if not generation and (changes or idempotency_key is not None):
+            generation = new_generation()
+            header = WorkspaceHeader(generation, self.epoch)
         return Decision(
-            CommitResult(results, Position(self.generation, self.last_seq + len(changes))),
+            CommitResult(results, Position(generation, self.last_seq + len(changes))),
             changes,
             records,
             None if idempotency_key is None else IdempotencyRecord(idempotency_key, at, results),
+            header,
         )
 
     def apply(self, entries: Iterable[Entry]) -> None:
-        """Brings the state up to date with the entries of a decision, or of a dump."""
+        """Brings the state up to date with the entries of a decision, or of the workspace in a dump."""
         for entry in entries:
             match entry:
                 case Change():
@@ -243,8 +258,11 @@ class Ledger:
                     self.idempotency_records[key.scope, key.value] = entry
                 case Task():
                     self.tasks[entry.id] = entry
+                case WorkspaceHeader(generation, epoch, last_id, last_seq):
+                    self.generation = effective_generation(generation, epoch, self.epoch)
+                    self.last_id, self.last_seq = last_id, last_seq
                 case StoreHeader():
-                    self.generation, self.last_id, self.last_seq = entry.generation, entry.last_id, entry.last_seq
+                    raise RuntimeError("A ledger has one workspace, and was to apply the header of a store.")
                 case _:
                     assert_never(entry)
 

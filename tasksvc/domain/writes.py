@@ -137,17 +137,37 @@ class IdempotencyRecord(NamedTuple):
 
 
 class StoreHeader(NamedTuple):
-    """The numbers and the generation of a store, which come first in a dump.
+    """What a store holds for all its workspaces, which comes first in a dump."""
 
-    `last_id` is the highest task id that was ever given and `last_seq` the number of the last change, or 0.  Changes up
-    to `pruned_seq` have been pruned.
+    epoch: str
+    """Random text, renewed whenever the store is restored, and by renew(); "" in a store that never was."""
+
+
+class WorkspaceHeader(NamedTuple):
+    """The numbers and the generation of a workspace, which come before its other entries in a dump.
+
+    `generation` is the one that the workspace was given in `epoch` of the store: effective_generation() makes of both
+    what positions and versions carry.  `last_id` is the highest task id that was ever given and `last_seq` the number
+    of the last change, or 0.  Changes up to `pruned_seq` have been pruned.
     """
 
     generation: str
-    last_id: int
-    last_seq: int
-    pruned_seq: int
+    epoch: str
+    last_id: int = 0
+    last_seq: int = 0
+    pruned_seq: int = 0
 
 
-Entry = StoreHeader | Task | Record | IdempotencyRecord | Change
-"""One item of a dump."""
+Entry = StoreHeader | WorkspaceHeader | Task | Record | IdempotencyRecord | Change
+"""One item of a dump, without the workspace that it belongs to."""
+
+STORE: Final = ""
+"""Stands for the name of a workspace with entries that belong to the whole store: the StoreHeader, and records."""
+
+
+class StoreEntry(NamedTuple):
+    """One item of a dump."""
+
+    workspace: str
+    """The name of the workspace that it belongs to, or STORE."""
+    entry: Entry

@@ -13,11 +13,11 @@ from tasksvc.ports.store_url import StoreURL
 GROUP = "tasksvc.stores"
 """The entry-point group of adapters.  The entry point's name is the scheme of the store URLs that it serves."""
 
-PORT = 2
+PORT = 3
 """The version of the port: of the hooks, of TaskRepository, and of what crosses it.
 
 An adapter declares the one that it was written for, as a number, in the module or object that its entry point names:
-`PORT = 2`.  tasksvc refuses adapters of another port, since a filter or a field that one doesn't know would be lost.
+`PORT = 3`.  tasksvc refuses adapters of another port, since a filter or a field that one doesn't know would be lost.
 """
 
 BACKUP_HEAD_BYTES = 4096

@@ -18,18 +18,19 @@ from tasksvc.domain.errors import NotSupported, PositionGone
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task, Version
-from tasksvc.domain.writes import CommitResult, Entry, IdempotencyKey, Write
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, check_workspace_name
+from tasksvc.domain.writes import CommitResult, IdempotencyKey, StoreEntry, Write
 
 _ALL: Final = TaskQuery()
 _ALL_DESCENDING: Final = TaskQuery(descending=True)
 
 
 class Found(NamedTuple):
-    """A task, with the generation of the store that it was read from."""
+    """A task, with the generation of the workspace that it was read from."""
 
     task: Task
     generation: str
-    """The generation of the store, in the snapshot that the task was read from."""
+    """The effective generation of the workspace, in the snapshot that the task was read from."""
 
     @property
     def version(self) -> Version:
@@ -57,6 +58,26 @@ class ChangePage(NamedTuple):
     """Whether the log has more changes after these."""
 
 
+class WorkspaceSummary(NamedTuple):
+    """A workspace, and how much is in it."""
+
+    name: str
+    tasks: int
+    """The number of its tasks."""
+    last_change: datetime | None
+    """The time of the newest change in its log; None if no change is left there."""
+
+
+class ChangedWorkspaces(NamedTuple):
+    """Workspaces in which something has changed."""
+
+    names: Sequence[str]
+    next: str
+    """The token from which to go on."""
+    more: bool
+    """Whether there are more than these now."""
+
+
 class Capability(StrEnum):
     """A capability that a store may declare absent.  The contract kit skips the tests of an absent one by name."""
 
@@ -68,6 +89,8 @@ class Capability(StrEnum):
     """The store has prune(), which deletes what is old."""
     DUMP = "dump"
     """The store has dump(), restore() and renew()."""
+    WORKSPACES = "workspaces"
+    """The store has workspaces beside the default one."""
     SHARED = "shared"
     """Several processes may have the store open at the same time.  A store that one process serves lacks it."""
 
@@ -75,11 +98,12 @@ class Capability(StrEnum):
 class StoreReader(ABC):
     """A store as an operator reads it, completely and without changing it."""
 
-    def dump(self) -> AsyncIterator[Entry]:
+    def dump(self) -> AsyncIterator[StoreEntry]:
         """Yields all that the store holds, of one snapshot.
 
-        The header comes first, then tasks by id, records by namespace and key, idempotency keys by scope and
-        value, and changes by number; text is ordered by code point.  So equal stores have equal dumps.
+        The StoreHeader comes first, then records by namespace and key, then one workspace after the other by name.
+        Of each the WorkspaceHeader comes first, then tasks by id, idempotency keys by scope and value, and changes by
+        number.  Text is ordered by code point.  So equal stores have equal dumps.
         """
         raise NotSupported(f"{type(self).__name__} cannot be dumped.")
 
@@ -96,7 +120,11 @@ class StoreReader(ABC):
 
 
 class TaskRepository(StoreReader):
-    """A store of tasks, opened by the hook `tasksvc_open_store` of an adapter.
+    """A workspace of a store; the default one is opened by the hook `tasksvc_open_store` of an adapter.
+
+    Each workspace has tasks, ids, a change log and idempotency keys of its own.  Nothing that is done in one can be
+    seen in another.  Records are those of the store, whichever workspace is asked; so are check(), dump(), prune(),
+    restore(), renew(), statistics(), ping() and close().
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Five rules hold for all
@@ -109,13 +137,50 @@ class TaskRepository(StoreReader):
     * An error of the store is raised as a StoreUnavailable or one of its subclasses, never as an error of the driver.
     * A call of a store that doesn't answer ends with a StoreUnavailable, after a time limit of the adapter's.
 
-    A store has a generation: 1 to 32 characters of [0-9a-z], random, renewed whenever it is emptied
+    A workspace has a generation: 1 to 32 characters of [0-9a-z], random, and another one whenever the store is emptied
     or restored, and by renew().  Another process may do that at any time, so the generation is never given apart:
     it comes with what was read or written, out of the same snapshot or transaction.
+
+    The first commit that leaves a task or an idempotency key makes a workspace, with a generation; the default one is
+    made with the store.  One that isn't made is empty, and its position is LOG_START, which stays valid.
     """
+
+    workspace_name: str = DEFAULT_WORKSPACE
+    """The name of the workspace."""
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SHARED}
     """What the store can do: all but SHARED.  A subclass takes some away, or adds SHARED to those of its base class."""
+
+    # ------------------------------------------------------------ workspaces
+
+    def workspace(self, name: str) -> TaskRepository:
+        """Returns the repository of the workspace `name` of the same store.
+
+        It costs hardly anything, makes nothing, and looks nothing up.  Raises InvalidWorkspaceName.
+        """
+        check_workspace_name(name)
+        if name == self.workspace_name:
+            return self
+        raise NotSupported(f"{type(self).__name__} has no workspaces beside the default one.")
+
+    async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
+        """Returns at most `limit` workspaces of the store, by name in the order of code points.
+
+        They are made, their names begin with `prefix`, and come after `after`.
+        """
+        raise NotSupported(f"{type(self).__name__} has no workspaces beside the default one.")
+
+    async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
+        """Returns at most `limit` workspaces whose logs have changes that were committed after `since`.
+
+        `since` is "" or a token that an earlier call returned as `next`: up to 500 printable ASCII characters.
+        With "" it's all workspaces that are made, and so it is with a text that isn't a token of this life of the
+        store.  Called again and again with the tokens it returns, it names every workspace with a change at least
+        once after that change, whatever is pruned, closed, killed or committed at once by several processes; it may
+        name one again without a change.  What it costs depends on how much has changed, not on how many workspaces
+        there are.
+        """
+        raise NotSupported(f"{type(self).__name__} has no workspaces beside the default one.")
 
     # ------------------------------------------------------------ writing
 
@@ -215,25 +280,27 @@ class TaskRepository(StoreReader):
     # ------------------------------------------------------------ maintenance
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
-        """Deletes what is old, at most `limit` entries of each kind, and returns whether more is due.
+        """Deletes what is old in all workspaces, at most `limit` entries of each kind, and returns whether more is due.
 
-        These are changes older than `log_before` or not among the newest `max_changes`, from the start of the log,
-        and idempotency keys of commits before `keys_before`.  The number of the last change and the highest id
-        that was given stay known.
+        In each workspace these are changes older than `log_before` or not among the newest `max_changes`, from the
+        start of the log, and idempotency keys of commits before `keys_before`.  The number of the last change and the
+        highest id that was given stay known.
         """
         raise NotSupported(f"{type(self).__name__} does not prune.")
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
-        """Fills an empty store with a dump, all or nothing, and gives it a new generation.
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
+        """Fills an empty store with a dump, all or nothing, and gives it a new epoch.
 
-        Ids, versions, times, idempotency keys and the numbers of the log are as in the dump.  A Change is written to
-        the log alone, since tasks come as such.  `entries` can be read once.  Raises StoreNotEmpty if there is a task,
-        a record, an idempotency key or a change, or if an id or a number of a change was ever given.
+        Ids, versions, times, idempotency keys and the numbers of the log are as in the dump, and so is each
+        WorkspaceHeader.  A Change is written to the log alone, since tasks come as such.  `entries` can be read once;
+        what belongs to a workspace comes after its header.  Raises StoreNotEmpty if there is a task, a record, an
+        idempotency key, a change or a workspace beside the default one, or if an id or a number of a change was ever
+        given; and ValueError if the header of a workspace is missing.
         """
         raise NotSupported(f"{type(self).__name__} cannot be restored.")
 
     async def renew(self) -> None:
-        """Gives the store a new generation, and changes nothing else.
+        """Gives the store a new epoch, and so each workspace a new generation, and changes nothing else.
 
         For a store that was put back as it was earlier, where the adapter can't notice that by itself.
         Positions and versions that were given before are of another generation from then on.
@@ -252,11 +319,12 @@ class TaskRepository(StoreReader):
 def resolve_position(since: Position, *, generation: str, last_seq: int, pruned_seq: int) -> int:
     """Returns the number in `since`, or raises PositionGone, as read_changes() must.
 
-    The store is of `generation`, and its log holds the changes after `pruned_seq` up to `last_seq`.
+    The workspace is of `generation`, and its log holds the changes after `pruned_seq` up to `last_seq`.
     """
     if since != LOG_START and since.generation != generation:
         raise PositionGone(
-            "This position belongs to another generation of the store. Read the list again and go on from there."
+            "This position belongs to another generation of the store, or to another workspace."
+            " Read the list again and go on from there."
         )
     if since.seq > last_seq:
         raise PositionGone(f"This position lies beyond the last change, whose number is {last_seq}.")

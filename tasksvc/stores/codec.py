@@ -18,7 +18,18 @@ from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind
 from tasksvc.domain.json_text import EncodedObject, dump_line, dumps, load_object, loads, packed
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyKey, IdempotencyRecord, Result, StoreHeader
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, is_workspace_name
+from tasksvc.domain.writes import (
+    STORE,
+    DeleteResult,
+    Entry,
+    IdempotencyKey,
+    IdempotencyRecord,
+    Result,
+    StoreEntry,
+    StoreHeader,
+    WorkspaceHeader,
+)
 from tasksvc.stores.formats import FORMAT, FORMAT_UNNUMBERED, upgrade_entry, upgrade_results
 
 __all__ = [
@@ -42,18 +53,18 @@ __all__ = [
 # ---------------------------------------------------------------- documents, which have the number of their format
 
 
-def dump_entries(entries: Iterable[Entry]) -> bytes:
+def dump_entries(entries: Iterable[StoreEntry]) -> bytes:
     """Returns entries as one JSON document, without a newline."""
     return dumps({"format": FORMAT, "entries": list(map(entry_to_json, entries))})
 
 
-def load_entries(data: bytes | str) -> list[Entry]:
+def load_entries(data: bytes | str) -> list[StoreEntry]:
     """Returns the entries that dump_entries() wrote, of this version or of an earlier one.
 
     Raises FormatTooNew, and ValueError, LookupError, TypeError or AttributeError if the document is another one.
     """
     values, number = _contents(loads(data), "entries")
-    return [entry_from_json(upgrade_entry(value, number)) for value in values]
+    return [entry_from_json(upgraded) for value in values for upgraded in upgrade_entry(value, number)]
 
 
 _RESULTS: Final = b'{"format":%d,"results":' % FORMAT
@@ -102,10 +113,21 @@ def _contents(document: Any, name: str) -> tuple[list[Any], int]:
 # ---------------------------------------------------------------- entries
 
 
-def entry_to_json(entry: Entry) -> dict[str, Any]:
-    """Returns one entry of a dump under the name of its kind, for dumps()."""
+def entry_to_json(entry: StoreEntry) -> dict[str, Any]:
+    """Returns one entry of a dump under the name of its kind, for dumps(), beside the name of its workspace.
+
+    That is left out of the entries of the default workspace, and of those of the whole store.
+    """
+    workspace, content = entry
+    value = _content_to_json(content)
+    return value if workspace in (DEFAULT_WORKSPACE, STORE) else {"workspace": workspace, **value}
+
+
+def _content_to_json(entry: Entry) -> dict[str, Any]:
     match entry:
         case StoreHeader():
+            return {"store": entry._asdict()}
+        case WorkspaceHeader():
             return {"header": entry._asdict()}
         case Task():
             return {"task": entry}
@@ -120,12 +142,26 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
             assert_never(entry)
 
 
-def entry_from_json(value: Mapping[str, Any]) -> Entry:
+def entry_from_json(value: Mapping[str, Any]) -> StoreEntry:
     """Returns the entry whose entry_to_json() was written in the present format."""
+    value = dict(value)
+    workspace = value.pop("workspace", None)
     ((name, data),) = value.items()
+    content = _content_from_json(name, data)
+    belongs_to_store = isinstance(content, StoreHeader | Record)
+    if workspace is None:
+        return StoreEntry(STORE if belongs_to_store else DEFAULT_WORKSPACE, content)
+    if belongs_to_store or not is_workspace_name(workspace):
+        raise ValueError(f"A {name} can't be in the workspace {workspace!r}.")
+    return StoreEntry(workspace, content)
+
+
+def _content_from_json(name: str, data: Any) -> Entry:
     match name:
-        case "header":
+        case "store":
             return StoreHeader(**data)
+        case "header":
+            return WorkspaceHeader(**data)
         case "task":
             return task_from_json(data)
         case "record":

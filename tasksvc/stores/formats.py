@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The number of the present format, which is higher for each one that earlier versions can't read."""
 FORMAT_UNNUMBERED: Final = 2
 """The format of documents that have no number of a format: arrays of entries or results."""
@@ -14,8 +14,8 @@ _KEY: Final = ("scope", "value", "fingerprint")
 _CHANGE: Final = ("seq", "kind", "at", "task_id", "task")
 
 
-def upgrade_entry(value: dict[str, Any], number: int) -> dict[str, Any]:
-    """Returns the entry `value` of format `number` as the present format has it.
+def upgrade_entry(value: dict[str, Any], number: int) -> list[dict[str, Any]]:
+    """Returns the entry `value` of format `number` as the present format has it: one entry, or two.
 
     Raises LookupError, TypeError, ValueError or AttributeError if it isn't such an entry.
     """
@@ -23,7 +23,7 @@ def upgrade_entry(value: dict[str, Any], number: int) -> dict[str, Any]:
         value = _entry_from_1(value)
     if number <= 2:
         value = _entry_from_2(value)
-    return value
+    return _entries_from_3(value) if number <= 3 else [value]
 
 
 def upgrade_results(values: list[Any], number: int) -> list[Any]:
@@ -70,3 +70,12 @@ def _result_from_2(value: Any) -> Any:
 
 def _named(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
+
+
+# ---------------------------------------------------------------- 3: a store had one workspace, and a header for both
+
+
+def _entries_from_3(value: dict[str, Any]) -> list[dict[str, Any]]:
+    if "header" in value:
+        return [{"store": {"epoch": ""}}, {"header": {**value["header"], "epoch": ""}}]
+    return [value]

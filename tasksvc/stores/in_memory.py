@@ -7,23 +7,44 @@ log of its own and `persist_pruned()` to shorten it, and replays that log when i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from heapq import nsmallest
-from itertools import groupby, islice
-from typing import Any, Final, Literal, NamedTuple, cast
+from itertools import groupby, islice, takewhile
+from typing import Any, NamedTuple, cast
 
 from tasksvc.domain.change import Change, Position, new_generation
 from tasksvc.domain.errors import NotSupported, StoreClosed, StoreNotEmpty, TaskNotFound
-from tasksvc.domain.ledger import Ledger
+from tasksvc.domain.ledger import Ledger, RecordName
 from tasksvc.domain.query import Cursor, TaskQuery, fitting, select
 from tasksvc.domain.record import Record
 from tasksvc.domain.sizes import json_size
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Commit, CommitResult, Entry, IdempotencyKey, IdempotencyRecord, StoreHeader, Write
-from tasksvc.ports.store import Capability, ChangePage, Found, Page, TaskRepository, resolve_position
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, check_workspace_name, effective_generation
+from tasksvc.domain.writes import (
+    STORE,
+    Commit,
+    CommitResult,
+    Entry,
+    IdempotencyKey,
+    IdempotencyRecord,
+    StoreEntry,
+    StoreHeader,
+    WorkspaceHeader,
+    Write,
+)
+from tasksvc.ports.store import (
+    Capability,
+    ChangedWorkspaces,
+    ChangePage,
+    Found,
+    Page,
+    TaskRepository,
+    WorkspaceSummary,
+    resolve_position,
+)
 from tasksvc.stores.batcher import Batcher
-from tasksvc.stores.broadcast import Broadcast
+from tasksvc.stores.broadcast import Broadcasts
 from tasksvc.stores.deciding import decide
 from tasksvc.stores.pruning import prunable
 from tasksvc.stores.turns import Turns
@@ -32,9 +53,22 @@ from tasksvc.stores.weight import commit_weight
 COUNTED_AT_ONCE = 1_000
 """The number of tasks that count() examines between two turns of the event loop, in about a millisecond."""
 
-_RENEWAL: Final = "renewal"
-_Writing = Commit | list[Entry] | Literal["renewal"]
-"""A commit, the entries of a dump that is restored, or a renewal of the generation."""
+
+class _WorkspaceCommit(NamedTuple):
+    """A commit in the workspace `workspace`."""
+
+    workspace: str
+    commit: Commit
+
+
+class _Restoring(NamedTuple):
+    """A call of restore()."""
+
+    entries: Sequence[StoreEntry]
+
+
+class _Renewal(NamedTuple):
+    """A call of renew()."""
 
 
 class _Pruning(NamedTuple):
@@ -46,134 +80,297 @@ class _Pruning(NamedTuple):
     limit: int
 
 
+_Call = _WorkspaceCommit | _Restoring | _Renewal | _Pruning
+
+
+class PrunedWorkspace(NamedTuple):
+    """What is pruned of a workspace."""
+
+    workspace: str
+    header: WorkspaceHeader
+    """The header that replaces the present one.  Changes up to its `pruned_seq` are pruned."""
+    keys: Sequence[IdempotencyKey]
+    """The idempotency keys that are pruned."""
+
+
+class _Workspace:
+    """A workspace in memory; without a header it isn't made."""
+
+    def __init__(self, records: dict[RecordName, Record], epoch: str) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
+        self.log: list[Change] = []
+        self.ledger = Ledger("", epoch, tasks=self.tasks, idempotency_records=self.idempotency_records, records=records)
+        self.made_as = WorkspaceHeader("", epoch)
+        """The last header that was applied, of which the generation and its epoch still hold."""
+
+    @property
+    def header(self) -> WorkspaceHeader:
+        """The header as it is now."""
+        last_seq = self.ledger.last_seq
+        return self.made_as._replace(
+            last_id=self.ledger.last_id, last_seq=last_seq, pruned_seq=last_seq - len(self.log)
+        )
+
+    def apply(self, entry: Entry) -> None:
+        """Applies one entry of this workspace."""
+        self.ledger.apply((entry,))
+        if isinstance(entry, Change):
+            self.log.append(entry)
+        elif isinstance(entry, WorkspaceHeader):
+            self.made_as = entry
+
+    def begin_epoch(self, epoch: str) -> None:
+        """Brings the generation up to date with a new epoch of the store."""
+        self.ledger.epoch = epoch
+        self.ledger.generation = effective_generation(self.made_as.generation, self.made_as.epoch, epoch)
+
+    def prune(self, header: WorkspaceHeader, keys: Iterable[IdempotencyKey]) -> None:
+        """Forgets changes up to `header.pruned_seq`, and `keys`."""
+        del self.log[: header.pruned_seq - self.header.pruned_seq]
+        for key in keys:
+            del self.idempotency_records[key.scope, key.value]
+
+    def entries(self, pruned: PrunedWorkspace | None) -> Iterator[Entry]:
+        """Yields the entries of a dump, without what is pruned."""
+        before = self.header
+        header, keys = (before, ()) if pruned is None else (pruned.header, pruned.keys)
+        names = {(key.scope, key.value) for key in keys}
+        yield header
+        yield from (self.tasks[task_id] for task_id in sorted(self.tasks))
+        yield from (self.idempotency_records[name] for name in sorted(self.idempotency_records) if name not in names)
+        yield from self.log[header.pruned_seq - before.pruned_seq :]
+
+
+class _Memory:
+    """All that a store holds."""
+
+    def __init__(self) -> None:
+        self.epoch = ""
+        self.records: dict[RecordName, Record] = {}
+        self.workspaces: dict[str, _Workspace] = {}
+        """The workspaces that are made."""
+        self.last_change = 0
+        """The number of the last change, among those of all workspaces since the store was opened."""
+        self.changed: dict[str, int] = {}
+        """The number of the last change of each workspace, in the order of these numbers."""
+        self.life = new_generation()
+        """What distinguishes the tokens of this store from those of others, and of its other lives."""
+        self.waiting = Broadcasts()
+        """Those who wait for a change, by the name of the workspace."""
+        self.closed = False
+
+    def workspace(self, name: str) -> _Workspace:
+        """Returns the workspace `name`; an empty one that isn't kept where none is made."""
+        return self.workspaces.get(name) or _Workspace(self.records, self.epoch)
+
+    def apply(self, name: str, entry: Entry) -> None:
+        """Applies one entry."""
+        if isinstance(entry, StoreHeader):
+            self.epoch = entry.epoch
+            for workspace in self.workspaces.values():
+                workspace.begin_epoch(entry.epoch)
+        elif name == STORE:
+            self.workspace(DEFAULT_WORKSPACE).ledger.apply((entry,))
+        else:
+            if name not in self.workspaces:
+                if not isinstance(entry, WorkspaceHeader):
+                    raise _header_missing(name, entry)
+                self.workspaces[name] = _Workspace(self.records, self.epoch)
+            workspace = self.workspaces[name]
+            workspace.apply(entry)
+            if isinstance(entry, Change | WorkspaceHeader):
+                self.last_change += 1
+                self.changed.pop(name, None)
+                self.changed[name] = self.last_change
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing but a default workspace in which nothing has ever been."""
+        default = self.workspace(DEFAULT_WORKSPACE)
+        return not (
+            self.records or len(self.workspaces) > 1 or default.idempotency_records or default.header[2:] != (0, 0, 0)
+        )
+
+
 class InMemoryRepository(TaskRepository):
     """A TaskRepository in memory, with every capability."""
 
     def __init__(self) -> None:
-        self._tasks: dict[int, Task] = {}
-        self._idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
-        self._records: dict[tuple[str, str], Record] = {}
-        self._ledger = Ledger(
-            new_generation(), tasks=self._tasks, idempotency_records=self._idempotency_records, records=self._records
+        self._memory = _Memory()
+        self.replay((StoreEntry(STORE, StoreHeader(new_generation())),))
+        self.replay((StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader(new_generation(), self._memory.epoch)),))
+        self._group: Batcher[_Call, Any] = Batcher(
+            self._run, weight=lambda call: commit_weight(call.commit) if isinstance(call, _WorkspaceCommit) else 0
         )
-        self._log: list[Change] = []
-        self._changed = Broadcast()
-        self._group: Batcher[_Writing | _Pruning, Any] = Batcher(
-            self._run, weight=lambda unit: commit_weight(unit) if isinstance(unit, Commit) else 0
-        )
-        self._closed = False
 
     # ------------------------------------------------------------ for a store that keeps what it holds
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         """Writes the entries of some commits, each commit all or nothing, and returns when they are on disk.
 
         There is one call of this and persist_pruned() at a time, and no reader sees the entries before it returns.
         Raises a StoreUnavailable.
         """
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        """Deletes what is pruned: the changes up to `header.pruned_seq`, and these idempotency keys.
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        """Deletes what is pruned: changes up to `header.pruned_seq` of each workspace, and its `keys`.
 
         Returns when they are deleted on disk, all of them or nothing.  A store with a row or a file for each entry
-        writes `header` in place of the last one and deletes the others.  A store with a log writes
-        left_by_pruning() to a new file, and puts that in place of the log.  There is one call of this and persist()
-        at a time.  Raises a StoreUnavailable.
+        writes each `header` in place of the last one of its workspace and deletes the others.  A store with a log
+        writes left_by_pruning() to a new file, and puts that in place of the log.  There is one call of this and
+        persist() at a time.  Raises a StoreUnavailable.
         """
 
-    def left_by_pruning(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> list[Entry]:
+    def left_by_pruning(self, pruned: Sequence[PrunedWorkspace]) -> list[StoreEntry]:
         """Returns the entries of a dump without what is pruned, which replay() takes in place of the whole log."""
-        pruned = header.pruned_seq - self.header.pruned_seq
-        names = {(key.scope, key.value) for key in keys}
-        idempotency_records = (
-            self._idempotency_records[name] for name in sorted(self._idempotency_records) if name not in names
-        )
-        tasks = (self._tasks[task_id] for task_id in sorted(self._tasks))
-        records = (self._records[name] for name in sorted(self._records))
-        return [header, *tasks, *records, *idempotency_records, *self._log[pruned:]]
+        memory, by_name = self._memory, {unit.workspace: unit for unit in pruned}
+        entries = [StoreEntry(STORE, StoreHeader(memory.epoch))]
+        entries += [StoreEntry(STORE, memory.records[name]) for name in sorted(memory.records)]
+        for name in sorted(memory.workspaces):
+            entries += [StoreEntry(name, entry) for entry in memory.workspaces[name].entries(by_name.get(name))]
+        return entries
 
-    def replay(self, entries: Iterable[Entry]) -> None:
-        """Applies entries that persist() wrote, in the order in which it wrote them, or those of a dump."""
-        for entry in entries:
-            self._ledger.apply((entry,))
-            if isinstance(entry, Change):
-                self._log.append(entry)
+    def replay(self, entries: Iterable[StoreEntry]) -> None:
+        """Applies entries that persist() wrote, in the order in which it wrote them, or those of a dump.
+
+        Raises ValueError where the header of a workspace is missing.
+        """
+        for name, entry in entries:
+            self._memory.apply(name, entry)
+
+    def headers(self) -> list[StoreEntry]:
+        """Returns what a new store persists before anything else: its header, and that of the default workspace.
+
+        The headers of workspaces needn't be persisted again with each commit, since replay() takes the numbers of what
+        it's given after them.  persist_pruned() gets those that replace them.
+        """
+        default = self._memory.workspace(DEFAULT_WORKSPACE).header
+        return [StoreEntry(STORE, StoreHeader(self._memory.epoch)), StoreEntry(DEFAULT_WORKSPACE, default)]
+
+    # ------------------------------------------------------------ workspaces
 
     @property
-    def header(self) -> StoreHeader:
-        """The header, which a new store persists before anything else.
+    def _workspace(self) -> _Workspace:
+        return self._memory.workspace(self.workspace_name)
 
-        It needn't be persisted again with each commit, since replay() takes the numbers of what it's given after the
-        header.  persist_pruned() gets the one that replaces it.
-        """
-        ledger = self._ledger
-        return StoreHeader(ledger.generation, ledger.last_id, ledger.last_seq, ledger.last_seq - len(self._log))
+    def workspace(self, name: str) -> TaskRepository:
+        check_workspace_name(name)
+        if name == self.workspace_name:
+            return self
+        if Capability.WORKSPACES not in self.capabilities:
+            return super().workspace(name)
+        return _WorkspaceView(self, name)
 
-    # ------------------------------------------------------------ the port
+    async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
+        self._check_has(Capability.WORKSPACES)
+        made = self._memory.workspaces
+        names = sorted(name for name in made if name.startswith(prefix) and name > after)[:limit]
+        return [
+            WorkspaceSummary(name, len(made[name].tasks), made[name].log[-1].at if made[name].log else None)
+            for name in names
+        ]
+
+    async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
+        self._check_has(Capability.WORKSPACES)
+        memory = self._memory
+        life, _, number = since.partition("-")
+        start = int(number) if life == memory.life and number.isdecimal() else 0
+        newest_first = list(takewhile(lambda item: item[1] > start, reversed(memory.changed.items())))
+        page = newest_first[: -limit - 1 : -1]
+        end = page[-1][1] if page else start
+        return ChangedWorkspaces([name for name, _ in page], f"{memory.life}-{end}", len(page) < len(newest_first))
+
+    # ------------------------------------------------------------ writing
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
-        return cast(CommitResult, await self._group(Commit(writes, at, idempotency_key)))
+        call = _WorkspaceCommit(self.workspace_name, Commit(writes, at, idempotency_key))
+        return cast(CommitResult, await self._group(call))
 
-    async def _run(self, units: Sequence[_Writing | _Pruning]) -> Sequence[Any]:
-        """Does units in their order, and those together that follow each other and aren't prunings."""
+    async def _run(self, calls: Sequence[_Call]) -> Sequence[Any]:
+        """Does calls in their order, and those commits together that follow each other."""
         outcomes: list[Any] = []
-        for prunes, part in groupby(units, lambda unit: isinstance(unit, _Pruning)):
-            group: list[Any] = list(part)
-            try:
-                outcomes += [await self._prune(*unit) for unit in group] if prunes else await self._commit_group(group)
-            except Exception as error:  # the units before them are done
-                outcomes += [error] * len(group)
+        for kind, part in groupby(calls, type):
+            for group in [list(part)] if kind is _WorkspaceCommit else [[call] for call in part]:
+                try:
+                    outcomes += await self._do(group)
+                except Exception as error:  # the calls before them are done
+                    outcomes += [error] * len(group)
         return outcomes
 
-    async def _commit_group(self, units: Sequence[_Writing]) -> Sequence[CommitResult | Exception]:
-        """Does commits, restores of dumps, and renewals of the generation, in their order."""
+    async def _do(self, calls: Sequence[_Call]) -> Sequence[Any]:
+        """Does one call, or commits in their order."""
+        match calls[0]:
+            case _Pruning(log_before, max_changes, keys_before, limit):
+                return [await self._prune(log_before, max_changes, keys_before, limit)]
+            case _Restoring(entries):
+                if not self._memory.is_empty:
+                    raise StoreNotEmpty("This store holds something already. Restore into a new one.")
+                await self._keep([entries])
+                return [None]
+            case _Renewal():
+                await self._keep([[StoreEntry(STORE, StoreHeader(new_generation()))]])
+                return [None]
+            case _:
+                return await self._commit_group(cast("Sequence[_WorkspaceCommit]", calls))
+
+    async def _commit_group(self, commits: Sequence[_WorkspaceCommit]) -> Sequence[CommitResult | Exception]:
         outcomes: list[CommitResult | Exception] = []
-        made: list[list[Entry]] = []
-        ledger, turns = self._ledger.fork(), Turns()
-        for unit in units:
+        made: list[list[StoreEntry]] = []
+        forks: dict[str, Ledger] = {}
+        turns = Turns()
+        for name, commit in commits:
+            if name not in forks:
+                records = next(iter(forks.values())).records if forks else None
+                forks[name] = self._memory.workspace(name).ledger.fork(records)
             try:
-                if isinstance(unit, Commit):
-                    decision = await decide(ledger, unit, turns)
-                    committed, entries = decision.committed, decision.entries()
-                elif unit == _RENEWAL:
-                    header = StoreHeader(new_generation(), ledger.last_id, ledger.last_seq, self.header.pruned_seq)
-                    committed, entries = CommitResult((), self._ledger.position), [header]
-                else:
-                    if made or self.header[1:] != (0, 0, 0) or self._records or self._idempotency_records:
-                        raise StoreNotEmpty("This store holds something already. Restore into a new one.")
-                    committed, entries = CommitResult((), self._ledger.position), unit
-            except Exception as error:  # whatever it is, it is this unit's alone
+                decision = await decide(forks[name], commit, turns)
+            except Exception as error:  # whatever it is, it is this commit's alone
                 outcomes.append(error)
             else:
-                ledger.apply(entries)
-                outcomes.append(committed)
+                entries = decision.entries()
+                forks[name].apply(entries)
+                outcomes.append(decision.committed)
                 if entries:
-                    made.append(entries)
-        if made:
-            await self.persist(made)
-            for entries in made:
-                self.replay(entries)
-            self._changed.notify()
+                    made.append([StoreEntry(STORE if isinstance(entry, Record) else name, entry) for entry in entries])
+        await self._keep(made)
         return outcomes
+
+    async def _keep(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        """Persists the entries of commits, and makes them visible."""
+        if not commits:
+            return
+        await self.persist(commits)
+        names = {name for entries in commits for name, _ in entries}
+        for entries in commits:
+            self.replay(entries)
+        if STORE in names:  # which may have a new epoch
+            self._memory.waiting.notify_all()
+        else:
+            self._memory.waiting.notify(names)
+
+    # ------------------------------------------------------------ reading
 
     async def get(self, task_id: int) -> Found:
         self._check_open()
-        task = self._tasks.get(task_id)
+        workspace = self._workspace
+        task = workspace.tasks.get(task_id)
         if task is None:
             raise TaskNotFound(task_id)
-        return Found(task, self._ledger.generation)
+        return Found(task, workspace.ledger.generation)
 
     async def find(
         self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
     ) -> Page:
         self._check_open()
-        return Page(*select(self._tasks.values(), query, after, limit, max_bytes), self._ledger.position)
+        workspace = self._workspace
+        return Page(*select(workspace.tasks.values(), query, after, limit, max_bytes), workspace.ledger.position)
 
     async def count(self, query: TaskQuery) -> int:
         self._check_open()
-        tasks = list(self._tasks.values())  # a snapshot, since a task never changes once it is made
+        tasks = list(self._workspace.tasks.values())  # a snapshot, since a task never changes once it is made
         found = 0
         for start in range(0, len(tasks), COUNTED_AT_ONCE):
             if start:
@@ -183,82 +380,129 @@ class InMemoryRepository(TaskRepository):
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
-        generation, _, last_seq, pruned_seq = self.header
+        workspace = self._workspace
+        generation, last_seq = workspace.ledger.position
+        pruned_seq = last_seq - len(workspace.log)
         start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
-        changes = self._log[start - pruned_seq : start - pruned_seq + limit]
+        changes = workspace.log[start - pruned_seq : start - pruned_seq + limit]
         if max_bytes is not None:
             changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
         end = start + len(changes)
         return ChangePage(changes, Position(generation, end), end < last_seq)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
-        if since == self._ledger.position:
-            await self._changed.wait(timeout)
+        if since == self._workspace.ledger.position and not self._memory.closed:
+            await self._memory.waiting.wait(self.workspace_name, timeout)
 
     async def record(self, namespace: str, key: str) -> Record | None:
         self._check_has(Capability.RECORDS)
-        return self._records.get((namespace, key))
+        return self._memory.records.get((namespace, key))
 
     async def records(self, namespace: str, *, after: str = "", limit: int) -> Sequence[Record]:
         self._check_has(Capability.RECORDS)
-        keys = sorted(key for at, key in self._records if at == namespace and key > after)
-        return [self._records[namespace, key] for key in keys[:limit]]
+        records = self._memory.records
+        keys = sorted(key for at, key in records if at == namespace and key > after)
+        return [records[namespace, key] for key in keys[:limit]]
+
+    # ------------------------------------------------------------ maintenance
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         self._check_has(Capability.PRUNE)
         return bool(await self._group(_Pruning(log_before, max_changes, keys_before, limit)))
 
     async def _prune(self, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
-        before = self.header
-        pruned_seq, more = prunable(
-            ((change.seq, change.at) for change in islice(self._log, limit + 1)),
-            last_seq=before.last_seq,
-            log_before=log_before,
-            max_changes=max_changes,
-            limit=limit,
-        )
-        expired = nsmallest(
-            limit + 1,
-            (record for record in self._idempotency_records.values() if record.at < keys_before),
-            key=lambda record: record.at,
-        )
-        keys = [record.key for record in expired[:limit]]
-        if pruned_seq is not None or keys:
-            header = before if pruned_seq is None else before._replace(pruned_seq=pruned_seq)
-            await self.persist_pruned(header, keys)
-            del self._log[: header.pruned_seq - before.pruned_seq]
-            for key in keys:
-                del self._idempotency_records[key.scope, key.value]
-        return more or len(expired) > limit
+        pruned: list[PrunedWorkspace] = []
+        changes_left = keys_left = limit
+        more, turns = False, Turns()
+        for name, workspace in sorted(self._memory.workspaces.items()):
+            await turns.next()
+            before = workspace.header
+            pruned_seq, more_changes = prunable(
+                ((change.seq, change.at) for change in islice(workspace.log, changes_left + 1)),
+                last_seq=before.last_seq,
+                log_before=log_before,
+                max_changes=max_changes,
+                limit=changes_left,
+            )
+            expired = nsmallest(
+                keys_left + 1,
+                (record for record in workspace.idempotency_records.values() if record.at < keys_before),
+                key=lambda record: record.at,
+            )
+            keys = [record.key for record in expired[:keys_left]]
+            if pruned_seq is not None or keys:
+                header = before if pruned_seq is None else before._replace(pruned_seq=pruned_seq)
+                pruned.append(PrunedWorkspace(name, header, keys))
+                changes_left -= header.pruned_seq - before.pruned_seq
+                keys_left -= len(keys)
+            more = more or more_changes or len(expired) > len(keys)
+        if pruned:
+            await self.persist_pruned(pruned)
+            for unit in pruned:
+                self._memory.workspaces[unit.workspace].prune(unit.header, unit.keys)
+        return more
 
-    async def dump(self) -> AsyncIterator[Entry]:
+    async def dump(self) -> AsyncIterator[StoreEntry]:
         self._check_has(Capability.DUMP)
-        for entry in self.left_by_pruning(self.header, ()):
+        for entry in self.left_by_pruning(()):
             yield entry
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         self._check_has(Capability.DUMP)
-        generation = new_generation()
-        taken = [
-            entry._replace(generation=generation) if isinstance(entry, StoreHeader) else entry
-            async for entry in entries
-        ]
-        await self._group(taken)
+        taken = [StoreEntry(STORE, StoreHeader(new_generation()))]
+        headers = {STORE}
+        async for unit in entries:
+            name, entry = unit
+            if isinstance(entry, StoreHeader):
+                continue
+            if isinstance(entry, WorkspaceHeader):
+                headers.add(name)
+            elif name not in headers:
+                raise _header_missing(name, entry)
+            taken.append(unit)
+        await self._group(_Restoring(taken))
 
     async def renew(self) -> None:
         self._check_has(Capability.DUMP)
-        await self._group(_RENEWAL)
+        await self._group(_Renewal())
 
     async def close(self) -> None:
         await self._group.close()
-        self._closed = True
-        self._changed.notify()  # so that readers that wait learn of it
+        self._memory.closed = True
+        self._memory.waiting.notify_all()  # so that readers that wait learn of it
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._memory.closed:
             raise StoreClosed("The store is closed.")
 
     def _check_has(self, capability: Capability) -> None:
         self._check_open()
         if capability not in self.capabilities:
             raise NotSupported(f"{type(self).__name__} declares {capability.name} absent.")
+
+
+class _WorkspaceView(InMemoryRepository):
+    """A workspace of the store that `root` has open."""
+
+    def __init__(self, root: InMemoryRepository, name: str) -> None:
+        self._root, self._memory, self._group, self.workspace_name = root, root._memory, root._group, name
+        self.capabilities = root.capabilities  # type: ignore[misc]  # its class may lack some that the root's has
+
+    def workspace(self, name: str) -> TaskRepository:
+        return self._root.workspace(name)
+
+    def statistics(self) -> Mapping[str, float]:
+        return self._root.statistics()
+
+    async def ping(self) -> None:
+        await self._root.ping()
+
+    async def check(self) -> Sequence[str]:
+        return await self._root.check()
+
+    async def close(self) -> None:
+        await self._root.close()
+
+
+def _header_missing(name: str, entry: Entry) -> ValueError:
+    return ValueError(f"A {type(entry).__name__} of the workspace {name!r} comes before the header of the workspace.")

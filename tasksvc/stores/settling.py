@@ -9,7 +9,7 @@ from tasksvc.domain.change import Change
 from tasksvc.domain.query import terms_of
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader
+from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader, WorkspaceHeader
 
 TermRow = tuple[str, int]
 """A term, and the id of a task that is found by it."""
@@ -33,10 +33,12 @@ class Settled(NamedTuple):
     records: list[Record]
     deleted_records: list[RecordName]
     idempotency_records: list[IdempotencyRecord]
+    header: WorkspaceHeader | None = None
+    """The header of the workspace, if the commits make it."""
 
 
 def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
-    """Returns what the entries of some commits write and delete.
+    """Returns what the entries of some commits in one workspace write and delete.
 
     `before` has the tasks that the commits name, as the store holds them.
     """
@@ -44,6 +46,7 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
     tasks: dict[int, Task | None] = {}
     records: dict[RecordName, Record] = {}
     idempotency_records: list[IdempotencyRecord] = []
+    header: WorkspaceHeader | None = None
     for entry in entries:
         match entry:
             case Change():
@@ -53,6 +56,8 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
                 records[namespace, key] = entry
             case IdempotencyRecord():
                 idempotency_records.append(entry)
+            case WorkspaceHeader():
+                header = entry
             case Task() | StoreHeader():
                 raise RuntimeError(f"A commit changes tasks by changes, and was to store a {type(entry).__name__}.")
             case _:
@@ -71,4 +76,5 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
         [record for record in records.values() if record.version],
         [name for name, record in records.items() if not record.version],
         idempotency_records,
+        header,
     )
