@@ -24,7 +24,7 @@ from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.responses.sse import sse_event
-from tasksvc.api.routes import Routes
+from tasksvc.api.routes import Routes, in_workspaces
 from tasksvc.application.memory_shares import fit_to_memory
 from tasksvc.application.runtime import Runtime
 from tasksvc.plugins import open_repository
@@ -89,10 +89,14 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
     app[IN_FLIGHT], app[PEERS] = in_flight, peers
     app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
-    groups = [
+    of_workspaces = [
         *tasks.routes(body_max=limits.body_bytes),
         BatchHandlers(runtime, authenticator).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
         ChangeHandlers(runtime, authenticator).routes(),
+    ]
+    groups = [
+        *of_workspaces,
+        *map(in_workspaces, of_workspaces),
         tokens.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),

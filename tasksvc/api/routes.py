@@ -11,6 +11,7 @@ from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
 from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
+from tasksvc.api.requests.workspaces import PARAMETER, PATH
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
 from tasksvc.api.responses.raw import JSON
 from tasksvc.api.responses.static_content import StaticContent
@@ -45,6 +46,13 @@ class RouteGroup(NamedTuple):
     """Whether requests of pages of other origins, and for other hosts, are refused."""
     counted: bool = False
     """Whether requests count for the rate limit of their address; those that need a scope count anyway."""
+    in_workspaces: bool = False
+    """Whether its paths name a workspace."""
+
+
+def in_workspaces(group: RouteGroup) -> RouteGroup:
+    """Returns the routes of a group below the path of a workspace, whose handlers ask workspace_of()."""
+    return group._replace(routes=[route._replace(path=PATH + route.path) for route in group.routes], in_workspaces=True)
 
 
 class Routes:
@@ -58,12 +66,26 @@ class Routes:
 
     def add_to(self, router: web.UrlDispatcher, groups: Iterable[RouteGroup]) -> None:
         """Registers `groups`, and what answers all other paths and methods with a problem."""
+        paths: dict[str, dict[str, Route]] = {}
+        group_of: dict[str, RouteGroup] = {}
         for group in groups:
-            paths: dict[str, dict[str, Route]] = {}
             for route in group.routes:
                 paths.setdefault(route.path, {})[route.method] = route
-            for path, methods in paths.items():
-                self._add_path(router, path, methods, group)
+                group_of[route.path] = group
+                if group.documented:
+                    self._operations.append(
+                        Operation(
+                            route.path,
+                            route.method,
+                            route.handler,
+                            route.types,
+                            route.scope,
+                            in_workspace=group.in_workspaces,
+                        )
+                    )
+        # The router takes the first path that matches: /tasks/count must come before /tasks/{id}.
+        for path in sorted(paths, key=lambda path: path.count("{")):
+            self._add_path(router, path, paths[path], group_of[path])
         self._add_not_found(router)
 
     def document(self) -> RouteGroup:
@@ -71,7 +93,8 @@ class Routes:
         return RouteGroup([Route("GET", "/openapi.json", self._openapi, None)], documented=False, counted=True)
 
     def _add_path(self, router: web.UrlDispatcher, path: str, methods: Mapping[str, Route], group: RouteGroup) -> None:
-        resource = router.add_resource(path)
+        # Any text is a workspace to the router, so that a name that can't be one is answered as such.
+        resource = router.add_resource(path.replace(f"{{{PARAMETER}}}", f"{{{PARAMETER}:[^/]*}}"))
         if "GET" in methods:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
@@ -80,8 +103,6 @@ class Routes:
                 route.handler, types=route.types, body_max=route.body_max, operation_max=route.operation_max
             )
             self._add_route(resource, method, route.handler, validator, route.scope, group)
-            if group.documented and method != "HEAD":
-                self._operations.append(Operation(path, method, route.handler, route.types, route.scope))
 
         async def options(request: web.Request) -> web.StreamResponse:
             response = web.Response(status=204, headers={hdrs.ALLOW: allow})

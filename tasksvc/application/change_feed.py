@@ -1,4 +1,4 @@
-"""The live feed of changes: one reader of the change log serves all streams of this process.
+"""The live feed of changes: one reader of the change log of a workspace serves all streams of it in this process.
 
 A window holds the newest changes, each encoded once as the event of a transport.  A stream that is within
 the window takes its events from there; one that is behind reads the store until it has caught up.  So every
@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from itertools import islice
 
 from tasksvc.application.contract_checks import check_changes
@@ -24,7 +26,7 @@ EncodeChange = Callable[[Change, str], bytes]
 """Encodes a change of the generation that is named as one event."""
 
 CANCELLATION_SECONDS = 0.5
-"""Seconds that close() waits for the cancelled reader."""
+"""Seconds that the end of a feed waits for the cancelled reader."""
 
 log = logging.getLogger("tasksvc")
 
@@ -40,8 +42,102 @@ def _take_chunk(events: Iterable[bytes], chunk_bytes: int) -> list[bytes]:
     return taken
 
 
+class ChangeFeeds:
+    """The change logs of all workspaces, and the live feeds of those that somebody follows."""
+
+    def __init__(
+        self,
+        workspace: Callable[[str], TaskRepository],
+        *,
+        scheme: str,
+        encode: EncodeChange,
+        limits: Limits,
+        timeouts: Timeouts,
+    ) -> None:
+        """Prepares feeds.
+
+        `workspace` gives a workspace by its name, `scheme` names the store in the log, and `encode` makes the events
+        of a transport.
+        """
+        self._workspace, self._scheme, self._encode = workspace, scheme, encode
+        self._limits, self._timeouts = limits, timeouts
+        self._feeds: dict[str, ChangeFeed] = {}
+        self._closed = False
+
+    @property
+    def streams(self) -> int:
+        """The number of streams that are open now."""
+        return sum(feed.streams for feed in self._feeds.values())
+
+    async def start(self, workspace: str, since: Position | None) -> Position:
+        """Returns the position at which a stream after `since` starts; without `since`, where the log ends now.
+
+        Raises PositionGone, StoreUnavailable; StoreClosed once the feeds are closed.
+        """
+        if self._closed:
+            raise StoreClosed("The service is shutting down.")
+        if since is None:  # not the reader's own position, which may be behind or of an earlier generation
+            since = await _end_of_log(self._workspace(workspace))
+        page = await self.read(workspace, since, limit=1)
+        return Position(page.next.generation, since.seq)
+
+    async def read(self, workspace: str, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        """Returns what follows `since` in the log now, as TaskRepository.read_changes() does.
+
+        Raises what that raises, and ContractViolation.
+        """
+        return await _read(self._workspace(workspace), since, limit=limit, max_bytes=max_bytes)
+
+    @asynccontextmanager
+    async def follow(self, workspace: str) -> AsyncIterator[ChangeFeed]:
+        """Gives the feed of a workspace to one stream, which is open until the end of the block.
+
+        The first stream of a workspace makes its feed, and the last one ends it.
+        """
+        feed = self._feeds.get(workspace)
+        if feed is None:
+            feed = self._feeds[workspace] = ChangeFeed(
+                self._workspace(workspace),
+                scheme=self._scheme,
+                encode=self._encode,
+                limits=self._limits,
+                timeouts=self._timeouts,
+            )
+            if self._closed:
+                feed.end()
+        feed.streams += 1
+        try:
+            yield feed
+        finally:
+            feed.streams -= 1
+            if not feed.streams:
+                del self._feeds[workspace]
+                await _wait_for_end([feed])
+
+    async def close(self) -> None:
+        """Ends all streams and the readers of the logs."""
+        self._closed = True
+        await _wait_for_end(self._feeds.values())
+
+
+async def _wait_for_end(feeds: Iterable[ChangeFeed]) -> None:
+    readers = [reader for feed in feeds if (reader := feed.end()) is not None]
+    if readers:
+        await asyncio.wait(readers, timeout=CANCELLATION_SECONDS)
+
+
+async def _read(repository: TaskRepository, since: Position, *, limit: int, max_bytes: int | None) -> ChangePage:
+    page = await repository.read_changes(since, limit=limit, max_bytes=max_bytes)
+    check_changes(page, since)
+    return page
+
+
+async def _end_of_log(repository: TaskRepository) -> Position:
+    return (await repository.find(TaskQuery(), limit=1)).position
+
+
 class ChangeFeed:
-    """Reads the change log of a store for any number of streams."""
+    """Reads the change log of a workspace for any number of streams."""
 
     def __init__(
         self, repository: TaskRepository, *, scheme: str, encode: EncodeChange, limits: Limits, timeouts: Timeouts
@@ -55,64 +151,42 @@ class ChangeFeed:
         """The position of the last event in the window; None while nobody reads the log."""
         self._changed = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
-        self._closed = False
+        self._ended = False
         self.streams = 0
         """Streams that are open now."""
 
-    async def start(self, since: Position | None) -> Position:
-        """Returns the position at which a stream after `since` starts; without `since`, where the log ends now.
+    async def events(self, since: Position, tick: float) -> AsyncIterator[bytes]:
+        """Events after `since`, several in a chunk, as they come, and b"" every `tick` seconds while there are none.
 
-        Raises PositionGone, StoreUnavailable; StoreClosed once the feed is closed.
+        The first of these moments is a random one, so that thousands of streams that began together don't have
+        something to do together for ever.  Ends when the feed does.  Raises PositionGone, at the first step or where
+        the stream fell so far behind that the log was pruned.
         """
-        if self._closed:
-            raise StoreClosed("The service is shutting down.")
-        if since is None:  # not the reader's own position, which may be behind or of an earlier generation
-            since = await self._end_of_log()
-        page = await self.read(since, limit=1)
-        return Position(page.next.generation, since.seq)
-
-    async def read(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
-        """Returns what follows `since` in the log now, as TaskRepository.read_changes() does.
-
-        Raises what that raises, and ContractViolation.
-        """
-        page = await self._repository.read_changes(since, limit=limit, max_bytes=max_bytes)
-        check_changes(page, since)
-        return page
-
-    async def events(self, since: Position, heartbeat: float) -> AsyncIterator[bytes]:
-        """Events after `since`, several in a chunk, as they come; b"" where there was none for `heartbeat` seconds.
-
-        Ends when the feed is closed.  Raises PositionGone, at the first step or where the stream
-        fell so far behind that the log was pruned.
-        """
-        self.streams += 1
-        try:
-            await self._start_reader()
-            while not self._closed:
-                changed = self._changed  # before anything is looked at, so that nothing that comes later is missed
-                chunk, since = self._from_window(since) or await self._from_store(since)
-                if chunk:
-                    yield chunk
-                    continue
-                try:
-                    async with asyncio.timeout(heartbeat):
-                        await changed.wait()
-                except TimeoutError:
-                    yield b""
-        finally:
-            self.streams -= 1
+        now = asyncio.get_running_loop().time
+        next_tick = now() + tick * random.random()
+        await self._start_reader()
+        while not self._ended:
+            changed = self._changed  # before anything is looked at, so that nothing that comes later is missed
+            chunk, since = self._from_window(since) or await self._from_store(since)
+            if chunk:
+                yield chunk
+                continue
+            try:
+                async with asyncio.timeout_at(next_tick):
+                    await changed.wait()
+            except TimeoutError:
+                next_tick += tick
+                if next_tick < now():  # it had no time to wait for long
+                    next_tick = now() + tick
+                yield b""
 
     async def _start_reader(self) -> None:
         """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
         if self._reader is None:
-            head = await self._end_of_log()
-            if self._reader is None:  # nobody else was faster
+            head = await _end_of_log(self._repository)
+            if self._reader is None and not self._ended:  # nobody else was faster
                 self._head = head
-                self._reader = asyncio.create_task(self._read())
-
-    async def _end_of_log(self) -> Position:
-        return (await self._repository.find(TaskQuery(), limit=1)).position
+                self._reader = asyncio.create_task(self._read_for_ever())
 
     def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
         """Returns the next events after `since`, and where they end; None where the store has to be asked."""
@@ -128,22 +202,23 @@ class ChangeFeed:
         return b"".join(events), Position(since.generation, since.seq + len(events))
 
     async def _from_store(self, since: Position) -> tuple[bytes, Position]:
-        page = await self.read(since, limit=self._limits.changes_read, max_bytes=self._limits.feed_chunk_bytes)
+        limits = self._limits
+        page = await _read(self._repository, since, limit=limits.changes_read, max_bytes=limits.feed_chunk_bytes)
         return b"".join(self._events_of(page)), page.next
 
     def _events_of(self, page: ChangePage) -> list[bytes]:
         return [self._encode(change, page.next.generation) for change in page.changes]
 
-    async def close(self) -> None:
-        """Ends all streams and the reader."""
-        self._closed = True
+    def end(self) -> asyncio.Task[None] | None:
+        """Ends all streams and the reader.  Returns the reader, which may take a moment to end."""
+        self._ended = True
         self._wake()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader], timeout=CANCELLATION_SECONDS)
-            self._reader = None
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+        return reader
 
-    async def _read(self) -> None:
+    async def _read_for_ever(self) -> None:
         while True:
             try:
                 await self._read_on()
@@ -157,9 +232,11 @@ class ChangeFeed:
     async def _read_on(self) -> None:
         """Puts what comes next into the window, and what comes after that."""
         assert self._head is not None
-        limits, wait = self._limits, self._timeouts.feed_wait
+        limits = self._limits
         try:
             while True:
+                # A random part of it, so that the readers of thousands of workspaces don't come back together.
+                wait = self._timeouts.feed_wait * random.uniform(0.5, 1)
                 page = await self._repository.changes(
                     self._head, limit=limits.changes_read, max_bytes=limits.feed_chunk_bytes, wait=wait
                 )
@@ -169,7 +246,7 @@ class ChangeFeed:
                     self._head = page.next
                     self._wake()
         except PositionGone:  # the store has a new generation: the streams find out by themselves
-            head = await self._end_of_log()
+            head = await _end_of_log(self._repository)
             if head == self._head:
                 raise
             self._window.clear()

@@ -5,11 +5,17 @@ from __future__ import annotations
 from tasksvc.domain.change import Position
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.task import Task
-from tasksvc.ports.store import ChangePage, Page
+from tasksvc.ports.store import ChangePage, Page, TaskRepository
 
 
 class ContractViolation(Exception):
     """The adapter does not keep to the contract of the port, which its author has to know."""
+
+
+def check_workspace(workspace: TaskRepository, name: str) -> None:
+    """Raises ContractViolation where `workspace` isn't the one that was asked for."""
+    if workspace.workspace_name != name:
+        raise ContractViolation(f"Asked for the workspace {name!r}, the store gave {workspace.workspace_name!r}.")
 
 
 def check_task(task: Task, task_id: int) -> None:

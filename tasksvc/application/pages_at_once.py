@@ -15,6 +15,7 @@ SMALL_PAGE = 100
 class _Asked(NamedTuple):
     """A page that is asked for."""
 
+    workspace: str
     query: TaskQuery
     after: Cursor | None
     limit: int
@@ -32,7 +33,7 @@ class _Turn:
 
 
 class PagesAtOnce:
-    """Reads pages of a store, a limited number at a time, in the order in which they were asked for.
+    """Reads pages of the workspaces of a store, a limited number at a time, in the order in which they were asked for.
 
     Requests that wait for the same page have one turn together, in which the store may answer all of them
     with one read.
@@ -53,7 +54,7 @@ class PagesAtOnce:
         max_bytes: int | None = None,
     ) -> Page:
         """Returns what TaskRepository.find() does, when it's its turn.  Show the page before awaiting anything else."""
-        turn = self._join(_Asked(query, after, limit, max_bytes))
+        turn = self._join(_Asked(repository.workspace_name, query, after, limit, max_bytes))
         try:
             await turn.begun.wait()
             page = await repository.find(query, after=after, limit=limit, max_bytes=max_bytes)

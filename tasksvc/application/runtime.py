@@ -9,13 +9,15 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from tasksvc.application.change_feed import ChangeFeed, EncodeChange
+from tasksvc.application.change_feed import ChangeFeeds, EncodeChange
+from tasksvc.application.contract_checks import check_workspace
 from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.retention import Retention, prune_for_ever
-from tasksvc.application.tasks import Tasks
+from tasksvc.application.tasks import Tasks, Turns
 from tasksvc.application.watchdog import Watchdog
 from tasksvc.domain.errors import StoreClosed
 from tasksvc.domain.query import TaskQuery
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 from tasksvc.ports.store import Capability, TaskRepository
 
 CANCELLATION_SECONDS = 0.5
@@ -65,14 +67,15 @@ class Runtime:
     ) -> None:
         """Prepares a runtime; `scheme` is that of the store's URL, and names the store in the log.
 
-        `encode_change` makes the events of the feed.
+        `encode_change` makes the events of the feeds.
         """
         self._open_store, self._retention, self.scheme = open_store, retention, scheme
         self._requests, self._encode_change = requests, encode_change
         self.limits, self.timeouts = limits, timeouts
         self._repository: TaskRepository | None = None
         self._tasks: Tasks | None = None
-        self._feed: ChangeFeed | None = None
+        self._turns = Turns(limits, timeouts)
+        self._feeds: ChangeFeeds | None = None
         self._background_tasks: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme, timeouts)
         self._drained_by = math.inf
@@ -99,19 +102,29 @@ class Runtime:
             raise StoreClosed("The service is not running.")
         return self._repository
 
-    @property
-    def tasks(self) -> Tasks:
-        """Returns what can be done with tasks.  Raises StoreClosed before the start and after the stop."""
-        if self._tasks is None:
-            raise StoreClosed("The service is not running.")
-        return self._tasks
+    def workspace(self, name: str) -> TaskRepository:
+        """Returns a workspace of the open store.  A store without workspaces has the default one alone.
+
+        Raises StoreClosed like `repository`, InvalidWorkspaceName, NotSupported, and ContractViolation.
+        """
+        if name == DEFAULT_WORKSPACE:
+            return self.repository
+        workspace = self.repository.workspace(name)
+        check_workspace(workspace, name)
+        return workspace
+
+    def tasks_of(self, workspace: str) -> Tasks:
+        """Returns what can be done with the tasks of a workspace.  Raises what workspace() raises."""
+        if workspace == DEFAULT_WORKSPACE and self._tasks is not None:  # most requests
+            return self._tasks
+        return Tasks(self.workspace(workspace), self._turns)
 
     @property
-    def feed(self) -> ChangeFeed:
-        """Returns the live feed.  Raises StoreClosed before the start and after the stop."""
-        if self._feed is None:
+    def feeds(self) -> ChangeFeeds:
+        """Returns the live feeds.  Raises StoreClosed before the start and after the stop."""
+        if self._feeds is None:
             raise StoreClosed("The service is not running.")
-        return self._feed
+        return self._feeds
 
     async def ping(self) -> None:
         """Returns if the store can be reached.  Raises StoreUnavailable."""
@@ -133,9 +146,9 @@ class Runtime:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._tasks = Tasks(self._repository, limits=self.limits, timeouts=self.timeouts)
-        self._feed = ChangeFeed(
-            self._repository,
+        self._tasks = Tasks(self._repository, self._turns)
+        self._feeds = ChangeFeeds(
+            self.workspace,
             scheme=self.scheme,
             encode=self._encode_change,
             limits=self.limits,
@@ -152,8 +165,8 @@ class Runtime:
             self.leaving = self.draining = True
             self._drained_by = asyncio.get_running_loop().time() + self.timeouts.drain
             self._requests.set_deadline(self._drained_by - self.timeouts.final_response_grace)
-        if self._feed is not None:
-            await self._feed.close()
+        if self._feeds is not None:
+            await self._feeds.close()
         try:
             async with asyncio.timeout_at(self._drained_by):
                 # Twice: a request whose head has just been read starts in the loop's next turn.
@@ -175,7 +188,7 @@ class Runtime:
         if background:
             await asyncio.wait(background, timeout=CANCELLATION_SECONDS)
         repository = self._repository
-        self._repository = self._tasks = self._feed = None
+        self._repository = self._tasks = self._feeds = None
         if repository is not None:
             tasks = None if self.ended is None else await self._count(repository)
             if await self._close(repository) and self.ended is not None:

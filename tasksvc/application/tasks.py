@@ -47,6 +47,19 @@ def _anybody() -> None:
     """Stands for all callers that share their turns."""
 
 
+class Turns:
+    """The turns at reads that take long, for all workspaces of a store together."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
+        self.pages = PagesAtOnce(limits.pages)
+        # Searches in descriptions take the longest, so they wait for each other only.
+        self._scans, self._searches = Searches(limits, timeouts), Searches(limits, timeouts)
+
+    def at(self, query: TaskQuery) -> Searches:
+        """Returns the searches that `query` waits for."""
+        return self._scans if query.q is None else self._searches
+
+
 class Tasks:
     """Creates, reads, updates and deletes the tasks of a repository.
 
@@ -54,13 +67,9 @@ class Tasks:
     raise what the methods of TaskRepository raise, and ContractViolation where the store breaks the contract.
     """
 
-    def __init__(
-        self, repository: TaskRepository, *, limits: Limits = DEFAULT_LIMITS, timeouts: Timeouts = DEFAULT_TIMEOUTS
-    ) -> None:
-        self._repository = repository
-        self._pages = PagesAtOnce(limits.pages)
-        # Searches in descriptions take the longest, so they wait for each other only.
-        self._scans, self._searches = Searches(limits, timeouts), Searches(limits, timeouts)
+    def __init__(self, repository: TaskRepository, turns: Turns | None = None) -> None:
+        """Takes the turns that reads of all workspaces of the store share; without any, this one has its own."""
+        self._repository, self._turns = repository, turns or Turns()
 
     # ------------------------------------------------------------ one task
 
@@ -131,10 +140,10 @@ class Tasks:
         """
         repository = self._repository
         if query is ALL_TASKS or not repository.needs_scan(query):
-            page = await self._pages.find(repository, query, after=after, limit=limit, max_bytes=max_bytes)
+            page = await self._turns.pages.find(repository, query, after=after, limit=limit, max_bytes=max_bytes)
         else:
             find = partial(repository.find, query, after=after, limit=limit, max_bytes=max_bytes)
-            page = await self._turns(query).run(caller(), find)
+            page = await self._turns.at(query).run(caller(), find)
         check_page(page, query, limit)
         return page
 
@@ -165,7 +174,7 @@ class Tasks:
 
     async def count(self, query: TaskQuery, *, caller: Caller = _anybody) -> int:
         """Returns how many tasks match, when it's the turn of `caller`."""
-        count = await self._turns(query).run(caller(), partial(self._repository.count, query))
+        count = await self._turns.at(query).run(caller(), partial(self._repository.count, query))
         check_count(count)
         return count
 
@@ -196,9 +205,6 @@ class Tasks:
     ) -> CommitResult:
         """Commits all of `writes` or none.  Raises the error of the first that is refused, with its index."""
         return await self._repository.commit(writes, at=at, idempotency_key=idempotency_key)
-
-    def _turns(self, query: TaskQuery) -> Searches:
-        return self._scans if query.q is None else self._searches
 
 
 def _only_task(committed: CommitResult) -> Found:

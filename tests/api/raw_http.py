@@ -17,7 +17,7 @@ from patience import FOREVER_SECONDS, PATIENCE_SECONDS
 from api.form import check_form
 from api.hostile_requests import send
 from tasksvc.api import LOOPBACK_HOSTS, Options, OriginCheck, create_app
-from tasksvc.api.pipeline.fast_path import FastPath
+from tasksvc.api.pipeline.fast_path import FastPath, _Operations
 from tasksvc.api.server.listener import Listener, serve
 from tasksvc.application.limits import Timeouts
 
@@ -152,7 +152,7 @@ def route_everything(self: FastPath, application: Any) -> Any:
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)
 
-    self._get = self._list = self._create = route
+    self._default = self._named = _Operations(route, route, route)
     return _wrap(self, application)
 
 

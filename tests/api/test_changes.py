@@ -118,7 +118,7 @@ async def test_a_position_of_another_generation_is_gone(api: Api, method: str, p
     assert answer.status == 410
     if method == "GET":
         assert answer.problem == "position-gone"
-        assert answer.json["resync"] == "GET /tasks/, then go on from its X-Change-Seq"
+        assert answer.json["resync"] == "GET the list of tasks, then go on from its X-Change-Seq"
 
 
 @pytest.mark.parametrize("path", ["/changes", "/changes/stream"])

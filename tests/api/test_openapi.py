@@ -14,6 +14,7 @@ import pytest
 from api.api_client import JSON, PROBLEM, Api, Description, case_id, particular_errors, validator
 from tasksvc.api.responses.problems import ERROR_RESPONSES, RequestError
 from tasksvc.api.schemas.task_fields import BLANK
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, is_workspace_name
 
 NOT_OF_OPERATIONS = {(404, "not-found"), (405, "method-not-allowed")}
 """Errors that belong to no operation."""
@@ -55,7 +56,7 @@ async def test_it_is_valid(document: dict[str, Any]) -> None:
 
 
 async def test_it_has_every_operation(document: dict[str, Any]) -> None:
-    assert {(method.upper(), path) for path, method, _ in operations(document)} == {
+    of_workspaces = {
         ("GET", "/tasks/"),
         ("POST", "/tasks/"),
         ("DELETE", "/tasks/"),
@@ -66,6 +67,8 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
         ("POST", "/tasks/batch"),
         ("GET", "/changes"),
         ("GET", "/changes/stream"),
+    }
+    of_the_service = {
         ("GET", "/admin/tokens"),
         ("POST", "/admin/tokens"),
         ("DELETE", "/admin/tokens/{name}"),
@@ -73,6 +76,49 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
         ("GET", "/health/ready"),
         ("GET", "/metrics"),
     }
+
+    assert {(method.upper(), path) for path, method, _ in operations(document)} == {
+        *of_workspaces,
+        *((method, f"/workspaces/{{workspace}}{path}") for method, path in of_workspaces),
+        *of_the_service,
+    }
+
+
+async def test_an_operation_in_a_workspace_is_described_like_the_one_in_the_default_workspace(
+    document: dict[str, Any],
+) -> None:
+    in_workspaces = [item for item in operations(document) if "{workspace}" in item[0]]
+
+    for path, method, operation in in_workspaces:
+        default = document["paths"][path.removeprefix("/workspaces/{workspace}")][method]
+        first, *others = operation["parameters"]
+        its_own = {"operationId", "tags", "summary", "parameters"}
+        assert (first["in"], first["name"], operation["tags"]) == ("path", "workspace", ["workspaces"]), path
+        assert others == default["parameters"], path
+        assert {name: value for name, value in operation.items() if name not in its_own} == {
+            name: value for name, value in default.items() if name not in its_own
+        }, path
+    assert {operation["operationId"] for _, _, operation in in_workspaces} == {
+        "list_workspace_tasks",
+        "create_workspace_task",
+        "get_workspace_task",
+        "patch_workspace_task",
+        "delete_workspace_task",
+        "delete_workspace_tasks",
+        "count_workspace_tasks",
+        "workspace_batch",
+        "workspace_changes",
+        "workspace_stream",
+    }
+
+
+@pytest.mark.parametrize(
+    "name", [*"aZ9_-~.", "..", "...", ".a", "..a", "a.", "u_42", "a" * 100, "a" * 101, "", "a b", "a/b", "é"]
+)
+async def test_the_description_of_a_workspace_says_which_names_are_valid(document: dict[str, Any], name: str) -> None:
+    first, *_ = document["paths"]["/workspaces/{workspace}/tasks/"]["get"]["parameters"]
+
+    assert validator(document, first["schema"]).is_valid(name) is is_workspace_name(name)
 
 
 async def test_every_operation_is_described(document: dict[str, Any]) -> None:
@@ -114,7 +160,7 @@ async def test_an_operation_lists_only_what_is_particular_to_it(document: dict[s
 
         assert len([status for status in answered if status >= "4" and status != "default"]) <= 3, f"{method} {path}"
         assert len([status for status in answered if status.startswith("2")]) == 1, f"{method} {path}"
-        assert ("404" in answered) >= ("{" in path), f"{method} {path}"
+        assert ("404" in answered) >= ("{id}" in path or "{name}" in path), f"{method} {path}"
 
 
 async def test_every_error_is_a_problem_with_an_example(document: dict[str, Any]) -> None:
@@ -139,7 +185,7 @@ async def test_every_body_has_examples_that_the_service_takes(document: dict[str
                 validator(document, media["schema"]).validate(example)
                 if not path.startswith("/admin"):
                     body = json.dumps(example).encode()
-                    answer = await api(method.upper(), path.replace("{id}", "1"), {"Content-Type": media_type}, body)
+                    answer = await api(method.upper(), filled_in(path), {"Content-Type": media_type}, body)
                     assert answer.status in (200, 201), answer
 
 
@@ -319,8 +365,12 @@ async def test_a_head_is_answered_wherever_a_get_is(document: dict[str, Any], ap
     await api.new()
     for path, method, _ in operations(document):
         if method == "get":
-            path = path.replace("{id}", "1")
-            assert (await api("HEAD", path, JSON)).status in (200, 403), path
+            assert (await api("HEAD", filled_in(path), JSON)).status in (200, 403), path
+
+
+def filled_in(path: str) -> str:
+    """Returns the path of the first task, in the default workspace where `path` leaves that open."""
+    return path.replace("{workspace}", DEFAULT_WORKSPACE).replace("{id}", "1")
 
 
 def all_kinds_of(error: type[RequestError]) -> Iterator[type[RequestError]]:

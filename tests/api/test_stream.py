@@ -26,6 +26,7 @@ from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, T
 from tasksvc.api import RUNTIME, Options
 from tasksvc.application.clock import now
 from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 
 
 def seqs(taken: list[Event]) -> list[int]:
@@ -161,7 +162,7 @@ async def test_a_last_event_id_that_is_none_is_refused(api: Api) -> None:
 
 async def test_a_stream_that_is_requested_during_shutdown_gets_a_retry_after(api: Api) -> None:
     assert api.client.app is not None
-    await api.client.app[RUNTIME].feed.close()
+    await api.client.app[RUNTIME].feeds.close()
 
     for path in ("/changes/stream", "/changes/stream?since=0"):
         response = await api.get(path)
@@ -175,8 +176,10 @@ async def test_a_client_that_is_behind_costs_one_chunk_of_memory(api: Api) -> No
 
     assert api.client.app is not None
     service = api.client.app[RUNTIME]
-    chunks = aiter(service.feed.events(Position(await generation_of(service.repository), 0), 5.0))
-    taken = [await anext(chunks) for _ in range(30)]
+    start = Position(await generation_of(service.repository), 0)
+    async with service.feeds.follow(DEFAULT_WORKSPACE) as feed:
+        chunks = aiter(feed.events(start, FOREVER_SECONDS))
+        taken = [await anext(chunks) for _ in range(30)]
 
     assert [re.findall(rb'"seq":(\d+)', chunk) for chunk in taken] == [[b"%d" % seq] for seq in range(1, 31)]
 
@@ -252,7 +255,7 @@ async def test_a_client_that_reads_nothing(timeout: float, aiohttp_client: Aioht
     api = await connect(aiohttp_client, "memory://", Options(timeouts=Timeouts(stalled=timeout)))
     batch = json.dumps([{"op": "create", "task": {"description": "x" * 9_000}}] * 400).encode()
     assert api.client.app is not None
-    feed = api.client.app[RUNTIME].feed
+    feeds = api.client.app[RUNTIME].feeds
     reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port, limit=1_000)
     writer.write(b"GET /changes/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await reader.readuntil(b"\n\n")
@@ -264,9 +267,9 @@ async def test_a_client_that_reads_nothing(timeout: float, aiohttp_client: Aioht
     if timeout == FOREVER_SECONDS:
         async with events(api, since="0") as stream:
             assert seqs(await stream.take(1_200)) == list(range(1, 1_201))
-        assert feed.streams >= 1
+        assert feeds.streams >= 1
     else:
-        await until(lambda: feed.streams == 0)
+        await until(lambda: feeds.streams == 0)
         with pytest.raises(ConnectionResetError):
             await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
     writer.close()
@@ -275,12 +278,12 @@ async def test_a_client_that_reads_nothing(timeout: float, aiohttp_client: Aioht
 @pytest.mark.options(timeouts=Timeouts(heartbeat=0.05))
 async def test_a_client_that_leaves_is_noticed(api: Api) -> None:
     assert api.client.app is not None
-    feed = api.client.app[RUNTIME].feed
+    feeds = api.client.app[RUNTIME].feeds
     async with events(api):
-        assert feed.streams == 1
+        assert feeds.streams == 1
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while feed.streams:
+        while feeds.streams:
             await asyncio.sleep(0.01)
 
 

@@ -93,7 +93,7 @@ async def take(connection: socket.socket, *, pause: float = 0.0) -> tuple[int, b
 async def gone(running: InProcess) -> bool:
     """Returns whether all connections are closed soon after the timeout for slow readers."""
     service = running.service
-    await until(lambda: not running.connections and not len(running.in_flight) and not service.feed.streams)
+    await until(lambda: not running.connections and not len(running.in_flight) and not service.feeds.streams)
     return True
 
 
@@ -107,7 +107,7 @@ async def test_a_client_that_reads_nothing_is_disconnected(running: InProcess, p
     assert await gone(running)
 
     assert len(running.in_flight) == 0
-    assert running.service.feed.streams == 0
+    assert running.service.feeds.streams == 0
     for connection in connections:
         assert await take(connection) < (TASKS * BYTES, True)
         connection.close()

@@ -11,6 +11,7 @@ from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
+from tasksvc.api.requests.workspaces import workspace_of
 from tasksvc.api.responses.problems import BatchRefused
 from tasksvc.api.responses.raw import REPLAYED, RawResponse, encoded_response
 from tasksvc.api.routes import Route, RouteGroup
@@ -40,6 +41,7 @@ class BatchHandlers:
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
         check_untagged(*conditions_of(request))
         operations = request[BODY]
         idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/batch", request[RAW])
@@ -50,7 +52,7 @@ class BatchHandlers:
             writes.append(_write(asked))
             await turns.next()
         try:
-            committed = await self._runtime.tasks.batch(writes, at=clock.now(), idempotency_key=idempotency_key)
+            committed = await tasks.batch(writes, at=clock.now(), idempotency_key=idempotency_key)
         except WriteRefused as error:
             raise BatchRefused(error) from error
         del writes

@@ -13,6 +13,7 @@ from tasksvc.api.openapi.decorators import POSITION_GONE, header, operation, res
 from tasksvc.api.pipeline.auth import Authenticator, Caller
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
+from tasksvc.api.requests.workspaces import workspace_of
 from tasksvc.api.responses.raw import RawResponse, encoded_response
 from tasksvc.api.responses.sse import change_to_json
 from tasksvc.api.responses.streaming import StreamingResponse
@@ -53,15 +54,15 @@ class ChangeHandlers:
     async def changes(self, request: web.Request) -> RawResponse:
         since = parse_position(request[QUERY]["since"], where="query", field="since")
         async with self._reading:
-            return encoded_response(await self._page(since, request[QUERY]["limit"]))
+            return encoded_response(await self._page(workspace_of(request), since, request[QUERY]["limit"]))
 
-    async def _page(self, since: Position, limit: int) -> bytes:
-        """Returns the body of an answer with at most `limit` changes after `since`."""
+    async def _page(self, workspace: str, since: Position, limit: int) -> bytes:
+        """Returns the body of an answer with at most `limit` changes of a workspace after `since`."""
         left, room, at_once = limit, self._limits.page_bytes, self._limits.changes_read
         taken: list[bytes] = []
         more = True
         while more and left and room > 0:
-            page = await self._runtime.feed.read(since, limit=min(left, at_once), max_bytes=room)
+            page = await self._runtime.feeds.read(workspace, since, limit=min(left, at_once), max_bytes=room)
             since, more = page.next, page.more
             for change in page.changes:
                 position = format_position(Position(page.next.generation, change.seq))
@@ -92,19 +93,20 @@ class ChangeHandlers:
             since = parse_position(last, where="header", field="Last-Event-ID")
         elif (named := request[QUERY].get("since")) is not None:
             since = parse_position(named, where="query", field="since")
+        workspace = workspace_of(request)
         # While it can still be answered that the position is gone, or the store broken.
-        start = await self._runtime.feed.start(since)
+        start = await self._runtime.feeds.start(workspace, since)
         caller = self._authenticator.caller_of(request)
         self._authenticator.open_stream(caller)
         return StreamingResponse(
             "text/event-stream",
-            self._events(start, caller),
+            self._events(workspace, start, caller),
             [("X-Accel-Buffering", "no")],
             long_lived=True,
             closed=partial(self._authenticator.close_stream, caller),
         )
 
-    async def _events(self, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
+    async def _events(self, workspace: str, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
         """Yields the stream's body: an id, then events, and comments in between, until the caller may see no more.
 
         A client that is cut off before its first event comes back with the id that came first (HTML
@@ -116,16 +118,17 @@ class ChangeHandlers:
         tick = heartbeat if caller.token is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
-        async for chunk in self._runtime.feed.events(start, tick):
-            if not await self._authenticator.is_still_authorized(caller):
-                return
-            if chunk:
-                yield chunk
-            elif time.monotonic() - silent_since >= heartbeat:
-                yield b":\n"
-            else:
-                continue
-            silent_since = time.monotonic()
+        async with self._runtime.feeds.follow(workspace) as feed:
+            async for chunk in feed.events(start, tick):
+                if not await self._authenticator.is_still_authorized(caller):
+                    return
+                if chunk:
+                    yield chunk
+                elif time.monotonic() - silent_since > heartbeat - tick:  # the next tick would be too late
+                    yield b":\n"
+                else:
+                    continue
+                silent_since = time.monotonic()
 
     def routes(self) -> RouteGroup:
         """Returns the routes of the change log."""

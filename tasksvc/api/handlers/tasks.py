@@ -11,11 +11,12 @@ from aiohttp import hdrs, web
 from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, header, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.body import MERGE_PATCH
-from tasksvc.api.requests.cursors import encode_cursor
+from tasksvc.api.requests.cursors import decode_cursor, encode_cursor
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_known, joined, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.positions import format_position
 from tasksvc.api.requests.validation import BODY, QUERY, RAW
+from tasksvc.api.requests.workspaces import workspace_of
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
@@ -85,17 +86,20 @@ class TaskHandlers:
     )
     async def create_task(self, request: web.Request) -> RawResponse:
         below = "" if request.path.endswith("/") else "tasks/"
-        return await self.create(request, request[BODY], request[RAW], below=below)
+        return await self.create(request, workspace_of(request), request[BODY], request[RAW], below=below)
 
-    async def create(self, request: web.Request, draft: TaskDraft, raw: bytes, *, below: str = "") -> RawResponse:
+    async def create(
+        self, request: web.Request, workspace: str, draft: TaskDraft, raw: bytes, *, below: str = ""
+    ) -> RawResponse:
         """Creates the task of `draft`, which came as the body `raw`.
 
         `below` leads from the request's URL to those of tasks, so that Location needs no path: a
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
+        tasks = self._runtime.tasks_of(workspace)
         check_untagged(*conditions_of(request))
         idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/", raw)
-        made, replayed = await self._runtime.tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
+        made, replayed = await tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
         answer = task_response(made, status=201)
         answer.add_header(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
@@ -113,11 +117,11 @@ class TaskHandlers:
         ),
     )
     async def get_task(self, request: web.Request) -> RawResponse | web.Response:
-        return await self.get(request, _task_id(request))
+        return await self.get(request, workspace_of(request), _task_id(request))
 
-    async def get(self, request: web.Request, task_id: int) -> RawResponse | web.Response:
+    async def get(self, request: web.Request, workspace: str, task_id: int) -> RawResponse | web.Response:
         """Responds with one task."""
-        found = await self._runtime.tasks.get(task_id)
+        found = await self._runtime.tasks_of(workspace).get(task_id)
         if_match, if_none_match = conditions_of(request)
         if if_match is not None and not precondition_from(if_match, None).allows(found.version):
             raise VersionConflict(*found)
@@ -134,13 +138,14 @@ class TaskHandlers:
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
         task_id = _task_id(request)
         idempotency_key = idempotency_key_of(
             request, self._authenticator, f"/tasks/{task_id}", request[RAW], conditions
         )
-        updated, replayed = await self._runtime.tasks.update(
+        updated, replayed = await tasks.update(
             task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
         )
         answer = task_response(updated)
@@ -155,11 +160,12 @@ class TaskHandlers:
         responses=responses({204: ("The task is deleted.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
         task_id = _task_id(request)
         idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/{task_id}", conditions=conditions)
-        replayed = await self._runtime.tasks.delete(
+        replayed = await tasks.delete(
             task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
         )
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
@@ -180,14 +186,21 @@ class TaskHandlers:
         query=ListQuery(),
     )
     async def list_tasks(self, request: web.Request) -> RawResponse | StreamingResponse:
-        return await self.list_matching(request, *request[QUERY])
+        workspace, (query, cursor, limit) = workspace_of(request), request[QUERY]
+        after = None if cursor is None else decode_cursor(cursor, query, workspace)
+        return await self.list_matching(request, workspace, query, after, limit)
 
     async def list_matching(
-        self, request: web.Request, query: TaskQuery, after: Cursor | None = None, limit: int | None = None
+        self,
+        request: web.Request,
+        workspace: str,
+        query: TaskQuery,
+        after: Cursor | None = None,
+        limit: int | None = None,
     ) -> RawResponse | StreamingResponse:
         """Shows a list, or a page of it."""
         lines = _prefers_ndjson(joined(request, hdrs.ACCEPT))
-        tasks, caller = self._runtime.tasks, partial(self._authenticator.caller_of, request)
+        tasks, caller = self._runtime.tasks_of(workspace), partial(self._authenticator.caller_of, request)
         limits = (self._stream_page, self._stream_bytes) if limit is None else (limit, self._page_bytes)
         page = await tasks.find(query, caller=caller, after=after, limit=limits[0], max_bytes=limits[1])
         answer = self._pages.answer(page, lines=lines)
@@ -203,7 +216,7 @@ class TaskHandlers:
                 NDJSON if lines else JSON, chunks, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
-            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query)))
+            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query, workspace)))
         return answer
 
     @operation(
@@ -214,7 +227,8 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> RawResponse:
-        count = await self._runtime.tasks.count(request[QUERY], caller=partial(self._authenticator.caller_of, request))
+        tasks, caller = self._runtime.tasks_of(workspace_of(request)), partial(self._authenticator.caller_of, request)
+        count = await tasks.count(request[QUERY], caller=caller)
         return json_response({"count": count})
 
     @operation(
@@ -230,6 +244,7 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         check_untagged(*conditions)
         query = request[QUERY]
@@ -238,7 +253,7 @@ class TaskHandlers:
         filters = request.raw_path.partition("?")[2]
         idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/?{filters}", conditions=conditions)
         caller = partial(self._authenticator.caller_of, request)
-        deleted, replayed = await self._runtime.tasks.delete_matching(
+        deleted, replayed = await tasks.delete_matching(
             query, at=clock.now(), caller=caller, idempotency_key=idempotency_key
         )
         answer = json_response({"deleted": deleted.tasks, "more": deleted.more})

@@ -58,6 +58,7 @@ USUAL: Sequence[tuple[int, str, str]] = (
     (422, "idempotency-key-reused", "The Idempotency-Key was used for another request."),
     (429, "too-many-requests", "Too many requests; Retry-After says when to try again."),
     (431, "header-too-long", "A header, or the head of the request, is too long."),
+    (501, "not-supported", "The store has no workspaces but the default one."),
     (501, "unknown-transfer-coding", "Only `Transfer-Encoding: chunked` is supported."),
     (503, "store-unavailable", "Nothing was done; Retry-After says when to try again."),
     (503, "outcome-unknown", "The write may have been done: read it, or repeat the request with its Idempotency-Key."),

@@ -16,13 +16,21 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
-from tasksvc.api.schemas import fields, task_fields, tasks, tokens
+from tasksvc.api.requests.workspaces import PARAMETER
+from tasksvc.api.schemas import fields, task_fields, tasks, tokens, workspaces
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.rules import ID_MAX
 
 TAGS = [
     {"name": "tasks", "description": "Tasks, one at a time and in bulk."},
     {"name": "changes", "description": "The change log: every change to tasks, in order."},
+    {
+        "name": "workspaces",
+        "description": (
+            "The same in a workspace, which has tasks, ids, a change log and idempotency keys of its own. It is created"
+            " by its first write. Without a workspace in the path, an operation is done in the workspace `default`."
+        ),
+    },
     {"name": "admin", "description": "API tokens; needs the scope admin."},
     {"name": "health", "description": "Health and metrics, for operators."},
 ]
@@ -52,6 +60,8 @@ class Operation(NamedTuple):
     """Media types of its body."""
     scope: Scope | None
     """The scope that it needs; None if it needs no token."""
+    in_workspace: bool
+    """Whether the path names the workspace in which it's done."""
 
 
 def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
@@ -149,12 +159,12 @@ def _add_batch_item(spec: APISpec) -> None:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     """Returns one operation.  Schemas stay in it, for apispec to resolve."""
-    path, _, handler, types, scope = operation
+    path, _, handler, types, scope, in_workspace = operation
     data = handler.__apispec__
     found: dict[str, Any] = {
-        "operationId": handler.__name__,
-        "tags": data["tags"],
-        "summary": data["summary"],
+        "operationId": _in_workspace(handler.__name__) if in_workspace else handler.__name__,
+        "tags": ["workspaces"] if in_workspace else data["tags"],
+        "summary": f"{data['summary']} in a workspace" if in_workspace else data["summary"],
         "parameters": [_path_parameter(name) for _, name, _, _ in Formatter().parse(path) if name],
     }
     if "description" in data:
@@ -174,7 +184,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
     return found
 
 
+def _in_workspace(name: str) -> str:
+    """Returns the id of the operation `name` in a workspace: list_workspace_tasks, workspace_changes."""
+    return name.replace("task", "workspace_task") if "task" in name else f"workspace_{name}"
+
+
 def _path_parameter(name: str) -> dict[str, Any]:
+    if name == PARAMETER:
+        schema = {"type": "string", **workspaces.WORKSPACE_NAME}
+        return {"in": "path", "name": name, "required": True, "schema": schema, "example": workspaces.EXAMPLE_WORKSPACE}
     if name == "id":
         schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX}
         return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from aiohttp import HttpVersion10, HttpVersion11, web
 
 from tasksvc.api.handlers.tasks import TaskHandlers
-from tasksvc.api.pipeline.pipeline import RequestPipeline
+from tasksvc.api.pipeline.pipeline import RequestPipeline, WrappedHandler
 from tasksvc.api.requests.body import Uploads, read_body
 from tasksvc.api.requests.strict_json import LARGE_BYTES
 from tasksvc.api.requests.validation import load_body, load_large_body
+from tasksvc.api.requests.workspaces import PATH, PREFIX
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import JSON, RawResponse
 from tasksvc.api.schemas.task_fields import TaskIn
 from tasksvc.application.tasks import ALL_TASKS
 from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE, is_workspace_name
 
 # The common body, which needs neither a JSON parser nor a schema: one member, no escapes.
 _COMMON = re.compile(
@@ -35,41 +38,61 @@ VERSIONS = (HttpVersion11, HttpVersion10)
 Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | RawResponse]]
 
 
+class _Operations(NamedTuple):
+    """The operations on tasks of the default workspace, or of named ones."""
+
+    get: WrappedHandler
+    list: WrappedHandler
+    create: WrappedHandler
+
+
 class FastPath:
     """Dispatches the most frequent requests itself, and passes the others on, if they are HTTP/1."""
 
     def __init__(self, handlers: TaskHandlers, pipeline: RequestPipeline, bodies: Uploads, *, body_max: int) -> None:
         """Takes bodies of at most `body_max` bytes."""
         self._handlers, self._bodies, self._body_max = handlers, bodies, body_max
-        self._get = pipeline.wrap(handlers.get, Scope.READ, "/tasks/{id}")
-        self._list = pipeline.wrap(handlers.list_matching, Scope.READ, "/tasks/")
-        self._create = pipeline.wrap(self._read_and_create, Scope.WRITE, "/tasks/")
+        self._default, self._named = (
+            _Operations(
+                pipeline.wrap(handlers.get, Scope.READ, f"{below}/tasks/{{id}}"),
+                pipeline.wrap(handlers.list_matching, Scope.READ, f"{below}/tasks/"),
+                pipeline.wrap(self._read_and_create, Scope.WRITE, f"{below}/tasks/"),
+            )
+            for below in ("", PATH)
+        )
 
     def wrap(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
         """Returns a handler of all requests; `application` gets those that aren't dispatched here."""
-        get, list_all, create = self._get, self._list, self._create
+        default, named = self._default, self._named
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | RawResponse:
             if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
                 return _refuse_version(request)
             path, method = request.raw_path, request.method
             if path.startswith("/tasks/"):
-                rest = path[7:]
-                if method == "GET":
-                    if rest.isdecimal() and len(rest) <= 18 and rest[0] != "0" and rest.isascii():
-                        return await get(request, int(rest))
-                    if not rest:
-                        return await list_all(request, ALL_TASKS)
-                elif method == "POST" and not rest:
-                    return await create(request)
+                operations, workspace, rest = default, DEFAULT_WORKSPACE, path[7:]
+            elif path.startswith(PREFIX):
+                workspace, tasks, rest = path[len(PREFIX) :].partition("/tasks/")
+                if not tasks or not is_workspace_name(workspace):
+                    return await application(request)
+                operations = named
+            else:
+                return await application(request)
+            if method == "GET":
+                if rest.isdecimal() and len(rest) <= 18 and rest[0] != "0" and rest.isascii():
+                    return await operations.get(request, workspace, int(rest))
+                if not rest:
+                    return await operations.list(request, workspace, ALL_TASKS)
+            elif method == "POST" and not rest:
+                return await operations.create(request, workspace)
             return await application(request)
 
         return dispatch
 
-    async def _read_and_create(self, request: web.Request) -> RawResponse:
+    async def _read_and_create(self, request: web.Request, workspace: str) -> RawResponse:
         raw = await read_body(request, self._bodies, types=(JSON,), limit=self._body_max)
         draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
-        return await self._handlers.create(request, draft, raw)
+        return await self._handlers.create(request, workspace, draft, raw)
 
 
 def _refuse_version(request: web.BaseRequest) -> web.Response:

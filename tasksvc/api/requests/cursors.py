@@ -7,33 +7,45 @@ import binascii
 from datetime import datetime
 from typing import Any
 
-from marshmallow import ValidationError
-
+from tasksvc.api.responses.problems import FieldError, InvalidRequest
 from tasksvc.domain.json_text import dumps, loads
 from tasksvc.domain.query import Cursor, SortField, SortValue, TaskQuery
 from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp
+from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 
 
-def encode_cursor(cursor: Cursor, query: TaskQuery) -> str:
-    """Returns the text of a place in the list that `query` orders."""
-    data = dumps([query.sort, query.descending, cursor.value, cursor.id])
+def encode_cursor(cursor: Cursor, query: TaskQuery, workspace: str) -> str:
+    """Returns the text of a place in the list of a workspace that `query` orders."""
+    data = dumps([query.sort, query.descending, cursor.value, cursor.id, *_named(workspace)])
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def decode_cursor(text: str, query: TaskQuery) -> Cursor:
-    """Returns the place that encode_cursor() wrote.  Raises ValidationError for any other text, or another order."""
+def decode_cursor(text: str, query: TaskQuery, workspace: str) -> Cursor:
+    """Returns the place that encode_cursor() wrote.
+
+    Raises InvalidRequest for any other text, and for a cursor of another order or workspace.
+    """
     try:
         data = loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
-        sort, descending, value, task_id = data
-        if (sort, descending) != (query.sort, query.descending):
-            raise ValidationError({"after": ["This cursor belongs to another sort."]})
-        if type(task_id) is not int or not 1 <= task_id <= ID_MAX:
+        sort, descending, value, task_id, *named = data
+        if type(task_id) is not int or not 1 <= task_id <= ID_MAX or len(named) > 1:
             raise ValueError
+        if (sort, descending) != (query.sort, query.descending):
+            raise _refused("This cursor belongs to another sort.")
+        if named != _named(workspace):
+            raise _refused("This cursor belongs to another workspace.")
         return Cursor(_value(query.sort, value), task_id)
-    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
-        if isinstance(error, ValidationError):
-            raise
-        raise ValidationError({"after": ["Must be a cursor from the Link header of a page."]}) from None
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        raise _refused("Must be a cursor from the Link header of a page.") from None
+
+
+def _named(workspace: str) -> list[str]:
+    """Returns what a cursor ends with: nothing for the default workspace, since its cursors were once the only ones."""
+    return [] if workspace == DEFAULT_WORKSPACE else [workspace]
+
+
+def _refused(message: str) -> InvalidRequest:
+    return InvalidRequest([FieldError("query", "after", message)])
 
 
 def _value(sort: SortField, value: Any) -> SortValue:

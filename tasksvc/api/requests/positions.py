@@ -12,7 +12,9 @@ _POSITION = re.compile(r"([0-9a-z]{1,32})-(\d{1,18})", re.ASCII).fullmatch
 
 
 def format_position(position: Position) -> str:
-    """Returns a position as clients see it: opaque."""
+    """Returns a position as clients see it: 0 for the start of every log, and otherwise opaque."""
+    if position == LOG_START:  # of a workspace that nobody has written to
+        return "0"
     return f"{position.generation}-{position.seq}"
 
 

@@ -22,19 +22,20 @@ class TaskResponseCache:
     """A cache of responses that show one task."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Task, str, bytes, bytes]] = {}
+        self._known: dict[tuple[str, int], tuple[Task, bytes, bytes]] = {}
+        """Heads and bodies of responses by generation, which each workspace has for itself, and by id."""
 
     def answer(self, found: Found) -> RawResponse:
         """Returns the response that shows the task that was found."""
         task, generation = found
-        known = self._known.get(task.id)
-        if known is not None and known[0] is task and known[1] == generation:
-            return RawResponse(200, known[2], known[3])
+        known = self._known.get((generation, task.id))
+        if known is not None and known[0] is task:
+            return RawResponse(200, known[1], known[2])
         answer = task_response(found)
         if len(answer.body) <= TASK_BYTES:
             if len(self._known) >= TASKS:
                 self._known.clear()
-            self._known[task.id] = task, generation, answer.headers, answer.body
+            self._known[generation, task.id] = task, answer.headers, answer.body
         return answer
 
 

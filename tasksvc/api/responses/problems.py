@@ -28,7 +28,7 @@ log = logging.getLogger("tasksvc")
 TITLES = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 """Phrases as RFC 9110 has them; http.HTTPStatus has older ones in some versions of Python."""
 INTERNAL_ERROR = "The service failed. Quote the X-Request-ID of this answer when you report it."
-RESYNC = "GET /tasks/, then go on from its X-Change-Seq"
+RESYNC = "GET the list of tasks, then go on from its X-Change-Seq"
 
 
 def title(status: int) -> str:
@@ -40,7 +40,7 @@ class FieldError(NamedTuple):
     """What is wrong with one field of a request."""
 
     where: str
-    """The part of the request: body, query or header."""
+    """The part of the request: body, query, header or path."""
     field: str
     """The name of the field; the path to it with dots if it's nested."""
     message: str
@@ -175,13 +175,19 @@ def _field(where: str) -> Callable[[errors.InvalidTask], Mapping[str, Any]]:
     return lambda error: {"errors": [{"in": where, "field": error.field, "message": error.message}]}
 
 
+def _workspace_name(error: errors.InvalidWorkspaceName) -> Mapping[str, Any]:
+    return {"errors": [{"in": "path", "field": "workspace", "message": str(error)}]}
+
+
 ERROR_RESPONSES: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
     errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
     errors.CommitTooLarge: _Answer(413, "commit-too-large"),
     errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),
+    errors.InvalidWorkspaceName: _Answer(422, "invalid-request", _workspace_name),
     errors.IdempotencyKeyReused: _Answer(422, "idempotency-key-reused"),
+    errors.NotSupported: _Answer(501, "not-supported"),
     errors.StoreFull: _Answer(507, "store-full", lambda _: {"outcome": "not-done"}),
     errors.OutcomeUnknown: _Answer(503, "outcome-unknown", lambda _: {"outcome": "unknown"}),
     errors.StoreUnavailable: _Answer(503, "store-unavailable", lambda _: {"outcome": "not-done"}),

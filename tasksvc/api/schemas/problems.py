@@ -19,7 +19,7 @@ class HealthOut(ResponseSchema):
 class FieldProblem(ResponseSchema):
     """What is wrong with one field."""
 
-    field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header"]})
+    field_in = fields.String(data_key="in", metadata={"enum": ["body", "query", "header", "path"]})
     field = fields.String(metadata={"example": "description"})
     message = fields.String(metadata=described("Says what is expected.", "This field is required."))
 

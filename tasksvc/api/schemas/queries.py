@@ -6,7 +6,6 @@ from typing import Any
 
 from marshmallow import post_load
 
-from tasksvc.api.requests.cursors import decode_cursor
 from tasksvc.api.schemas.fields import (
     Choice,
     Query,
@@ -15,7 +14,7 @@ from tasksvc.api.schemas.fields import (
     described,
 )
 from tasksvc.api.schemas.task_fields import FilterQuery
-from tasksvc.domain.query import Cursor, SortField, TaskQuery
+from tasksvc.domain.query import SortField, TaskQuery
 
 LIMIT_MAX = 1_000
 CHANGES_LIMIT = 100
@@ -51,7 +50,7 @@ class ListQuery(FilterQuery):
     )
 
     @post_load
-    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, Cursor | None, int | None]:
+    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, str | None, int | None]:
         limit, after, sort = data.pop("limit", None), data.pop("after", None), data.pop("sort", "id")
         query = TaskQuery(
             labels=data.pop("label", ()),
@@ -59,7 +58,7 @@ class ListQuery(FilterQuery):
             descending=sort.startswith("-"),
             **data,
         )
-        return query, None if after is None else decode_cursor(after, query), limit
+        return query, after, limit
 
 
 class ChangesQuery(Query):
