@@ -9,7 +9,8 @@ if TYPE_CHECKING:
         ReadArgs,
     )
     from tasksvc.sql.dumps import (
-        DUMP,
+        STORE_DUMP,
+        WORKSPACE_DUMP,
         Batch,
         DumpPart,
         batches,
@@ -49,11 +50,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGE_COLUMNS",
-    "DUMP",
     "IDEMPOTENCY_RECORD_COLUMNS",
     "INT64_MAX",
     "RECORD_COLUMNS",
+    "STORE_DUMP",
     "TASK_COLUMNS",
+    "WORKSPACE_DUMP",
     "Batch",
     "Dialect",
     "DumpPart",
@@ -86,7 +88,7 @@ __all__ = [
 
 _MODULES = {
     "arguments": "FindArgs ReadArgs",
-    "dumps": "DUMP Batch DumpPart batches",
+    "dumps": "STORE_DUMP WORKSPACE_DUMP Batch DumpPart batches",
     "queries": (
         "Dialect Statement changes_of_rows changes_statement count_statement find_statement "
         "insert_statements null_key page_of_rows"

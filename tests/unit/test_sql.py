@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,14 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasksvc import (
+    STORE,
     Change,
     ChangeKind,
     Cursor,
     Position,
     PositionGone,
     SortField,
+    StoreEntry,
+    StoreHeader,
     Task,
     TaskQuery,
+    WorkspaceHeader,
     fold_text,
     json_size,
     select,
@@ -28,12 +32,14 @@ from tasksvc import (
 from tasksvc.domain.task import create_task
 from tasksvc.sql import (
     CHANGE_COLUMNS,
-    DUMP,
+    STORE_DUMP,
     TASK_COLUMNS,
+    WORKSPACE_DUMP,
     Dialect,
     FindArgs,
     ReadArgs,
     Statement,
+    batches,
     change_to_row,
     changes_of_rows,
     changes_statement,
@@ -163,11 +169,45 @@ def test_statements_that_insert_have_a_bounded_size() -> None:
 
 
 def test_a_dump_has_its_parts_in_order(database: sqlite3.Connection) -> None:
-    tasks, *_, changes = DUMP
+    tasks, _, changes = WORKSPACE_DUMP
+    few = tasks.select("id > 57", ROWS.quote)
 
-    assert [part.table for part in DUMP] == ["tasks", "records", "idempotency_keys", "changes"]
-    assert [tasks.from_row(row) for row in database.execute(tasks.select(ROWS.quote))] == TASKS
-    assert [changes.from_row(row) for row in database.execute(changes.select(ROWS.quote))] == LOG[2:]
+    assert [part.table for part in (*STORE_DUMP, *WORKSPACE_DUMP)] == [
+        "records",
+        "tasks",
+        "idempotency_keys",
+        "changes",
+    ]
+    assert [tasks.from_row(row) for row in database.execute(few)] == TASKS[57:]
+    assert [changes.from_row(row) for row in database.execute(changes.select(quote=ROWS.quote))] == LOG[2:]
+
+
+async def test_what_is_restored_comes_in_batches_by_kind() -> None:
+    header = WorkspaceHeader("life", "", 1, 1)
+    entries = [
+        StoreEntry(STORE, StoreHeader("")),
+        StoreEntry("a", header),
+        StoreEntry("a", TASKS[0]),
+        StoreEntry("b", header),
+        StoreEntry("b", LOG[0]),
+    ]
+
+    first, second = [batch async for batch in batches(feed(entries), max_entries=3)]
+
+    assert (first.headers, first.workspaces, first.tasks) == ([StoreHeader("")], [("a", header)], [("a", TASKS[0])])
+    assert (second.workspaces, second.changes) == ([("b", header)], [("b", LOG[0])])
+
+
+async def test_an_entry_before_the_header_of_its_workspace_is_refused() -> None:
+    entries = [StoreEntry("a", WorkspaceHeader("life", "")), StoreEntry("b", TASKS[0])]
+
+    with pytest.raises(ValueError, match="A Task of the workspace 'b' comes before"):
+        _ = [batch async for batch in batches(feed(entries))]
+
+
+async def feed(entries: Sequence[StoreEntry]) -> AsyncIterator[StoreEntry]:
+    for entry in entries:
+        yield entry
 
 
 def test_a_condition_that_no_column_has_is_refused() -> None:
