@@ -15,12 +15,13 @@ from io import FileIO
 from pathlib import Path
 
 from tasksvc import (
-    Entry,
-    IdempotencyKey,
+    STORE,
     InMemoryRepository,
     InvalidStoreURL,
     OutcomeUnknown,
+    PrunedWorkspace,
     SchemaTooOld,
+    StoreEntry,
     StoreFull,
     StoreHeader,
     StoreInUse,
@@ -77,16 +78,16 @@ class JSONLRepository(InMemoryRepository):
         try:
             self._file.truncate(content.rfind(b"\n") + 1 if commits else 0)
             if not commits:
-                self._append(FORMAT + _line([self.header]))
+                self._append(FORMAT + _line(self.headers()))
                 _sync_folder(self._path.parent)
         except (OSError, StoreUnavailable) as error:
             raise StoreRefused(f"{path} cannot be written: {error}") from error
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         await asyncio.to_thread(self._append, b"".join(map(_line, commits)))
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        await asyncio.to_thread(self._replace, self.left_by_pruning(header, keys))
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        await asyncio.to_thread(self._replace, self.left_by_pruning(pruned))
 
     def _check_running(self) -> None:
         if self._stopped:
@@ -112,7 +113,7 @@ class JSONLRepository(InMemoryRepository):
             raise OutcomeUnknown(f"The file could not be brought to the disk: {error.strerror}.") from error
         self._stopped = False
 
-    def _replace(self, entries: Sequence[Entry]) -> None:
+    def _replace(self, entries: Sequence[StoreEntry]) -> None:
         """Replaces the file by one with these entries, which is locked before it has the name."""
         self._check_running()
         partial = self._path.with_name(f"{self._path.name}.new")
@@ -166,15 +167,15 @@ def _unchanged(error: OSError) -> StoreUnavailable:
     return kind(f"The file cannot be written: {error.strerror}. Nothing was changed.")
 
 
-def _commits(content: bytes, path: Path) -> list[list[Entry]]:
-    """Yields the entries of each commit in a file, the header first. Raises StoreRefused."""
+def _commits(content: bytes, path: Path) -> list[list[StoreEntry]]:
+    """Returns the entries of each commit in a file, the headers first. Raises StoreRefused."""
     if content.startswith(FORMAT_1):
         raise SchemaTooOld(str(path))
     if not content.startswith(FORMAT) and not FORMAT.startswith(content):
         if content.startswith(_FORMAT_OF_ANY):
             raise StoreRefused(f"{path} was written by a newer tasksvc_jsonl. Upgrade it, or name another file.")
         raise StoreRefused(f"{path} is no file of tasksvc_jsonl. Name another one.")
-    commits: list[list[Entry]] = []
+    commits: list[list[StoreEntry]] = []
     whole = content[: content.rfind(b"\n") + 1]  # a torn last line was never acknowledged
     for number, line in enumerate(whole.splitlines()[1:], start=2):
         try:
@@ -184,7 +185,7 @@ def _commits(content: bytes, path: Path) -> list[list[Entry]]:
     return commits
 
 
-def _line(entries: Sequence[Entry]) -> bytes:
+def _line(entries: Sequence[StoreEntry]) -> bytes:
     return codec.dump_entries(entries) + b"\n"
 
 
@@ -210,11 +211,8 @@ async def tasksvc_open_reader(url: StoreURL) -> StoreReader:
 @hookimpl
 async def tasksvc_backup(url: StoreURL, file: Path) -> None:
     source = await asyncio.to_thread(_read, _path_of(url))
-    generation = new_generation()
-    copy = [
-        entry._replace(generation=generation) if isinstance(entry, StoreHeader) else entry
-        async for entry in source.dump()
-    ]
+    epoch = StoreEntry(STORE, StoreHeader(new_generation()))  # so that it's another store
+    copy = [epoch, *[unit async for unit in source.dump() if not isinstance(unit.entry, StoreHeader)]]
     await asyncio.to_thread(file.write_bytes, FORMAT + _line(copy))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,26 +10,23 @@ import pytest
 
 from tasksvc import (
     Capability,
-    Change,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     NotSupported,
     PutRecord,
     StoreClosed,
-    StoreHeader,
+    StoreEntry,
     StoreReader,
     StoreRefused,
-    Task,
     TaskQuery,
     UpdateTask,
 )
 from tasksvc.plugins import backup, has_reader, open_reader, open_repository, recognizes_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
-from tasksvc.testing.dumping import dumped, without_generation
+from tasksvc.testing.dumping import dumped, epoch_of, is_of_one_moment, without_generations
 from tasksvc.testing.samples import FULL, NOW, varied
-from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised, replayed
+from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
 KEY = IdempotencyKey("s", "key", "f")
 
@@ -63,7 +59,7 @@ def _url_of(store: Store, file: Path) -> str:
     return f"{store.scheme}:///{quote(str(file))}"
 
 
-async def _entries(url: str) -> list[Entry]:
+async def _entries(url: str) -> list[StoreEntry]:
     reader = await open_reader(url)
     try:
         return [entry async for entry in reader.dump()]
@@ -90,20 +86,10 @@ async def _write_until(over: asyncio.Event, store: Store, number: int) -> None:
         await store.commit(UpdateTask(number, {"metadata": {"by": task.id}}), DeleteTask(task.id))
 
 
-def _is_of_one_moment(entries: Sequence[Entry]) -> None:
-    """Checks that header, tasks and log of a dump belong together."""
-    header = entries[0]
-    assert isinstance(header, StoreHeader), "the header comes first"
-    log = [entry for entry in entries if isinstance(entry, Change)]
-    tasks = {entry.id: entry for entry in entries if isinstance(entry, Task)}
-    assert [change.seq for change in log] == list(range(1, header.last_seq + 1)), "header and log are of one moment"
-    assert replayed(log) == tasks, "tasks and log are of one moment"
-
-
 class ReadersContract(StoreUnderTest):
     """Tests of tasksvc_open_reader, which opens a store to be read."""
 
-    @on_store(Capability.DURABLE, Capability.DUMP)
+    @on_store(Capability.DURABLE, Capability.DUMP, alone=True)
     async def test_a_reader_gives_what_the_store_holds_while_it_is_served(self, store: Store) -> None:
         await store.add_all(varied(30))
         await store.commit(UpdateTask(1, {"done": True}), DeleteTask(2), idempotency_key=KEY)
@@ -116,12 +102,12 @@ class ReadersContract(StoreUnderTest):
         await asyncio.gather(reader.close(), reader.close())
 
         expected = await dumped(store)
-        assert found[0] == expected[0], "a reader gives the header of the store, with its generation"
-        assert without_generation(found) == without_generation(expected), "a reader gives all that the store holds"
+        assert found[0] == expected[0], "a reader gives the header of the store, with its epoch"
+        assert without_generations(found) == without_generations(expected), "a reader gives all that the store holds"
         assert list(problems) == [], "check() finds nothing wrong with a sound store"
         await raised(StoreClosed, anext(reader.dump()), "dump() of a reader after close()")
 
-    @on_store(Capability.DURABLE, Capability.DUMP)
+    @on_store(Capability.DURABLE, Capability.DUMP, alone=True)
     async def test_a_reader_beside_writers_sees_one_moment(self, store: Store) -> None:
         await store.add_all(varied(20))
         reader = await _reader(store)
@@ -133,13 +119,13 @@ class ReadersContract(StoreUnderTest):
             async for entry in reader.dump():
                 entries.append(entry)
                 await asyncio.sleep(0)  # lets the writers write
-            _is_of_one_moment(entries)
+            is_of_one_moment(entries)
 
         over.set()
         await asyncio.gather(*writers)
         await reader.close()
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_reader_changes_nothing(self, store: Store) -> None:
         await store.add_all(varied(3))
         generation = await store.generation()
@@ -147,7 +133,7 @@ class ReadersContract(StoreUnderTest):
         before = _contents(store.folder)
 
         reader = await _reader(store)
-        assert len([entry async for entry in reader.dump()]) == 1 + 3 + 3, "a reader gives what is there"
+        assert len([entry async for entry in reader.dump()]) == 2 + 3 + 3, "a reader gives what is there"
         await reader.check()
         await reader.close()
 
@@ -157,7 +143,7 @@ class ReadersContract(StoreUnderTest):
         assert await store.generation() == generation, "the store is as it was"
         await store.check()
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_reader_of_no_store_is_refused_and_makes_none(self, store: Store) -> None:
         url = store.url_of_another()
 
@@ -170,7 +156,7 @@ class ReadersContract(StoreUnderTest):
 class BackupsContract(StoreUnderTest):
     """Tests of tasksvc_backup and tasksvc_recognize_backup."""
 
-    @on_store(Capability.DURABLE, Capability.DUMP)
+    @on_store(Capability.DURABLE, Capability.DUMP, alone=True)
     async def test_a_backup_is_a_separate_store_with_the_same_contents(self, store: Store) -> None:
         await store.add_all(varied(30))
         await store.commit(UpdateTask(1, {"done": True}), DeleteTask(2), CreateTask(FULL))
@@ -181,12 +167,11 @@ class BackupsContract(StoreUnderTest):
         await store.add("later")
 
         found = await _entries(_url_of(store, file))
-        assert without_generation(found) == without_generation(expected), "a backup holds all of one moment"
-        assert isinstance(found[0], StoreHeader)
-        assert found[0].generation != await store.generation(), "a backup has a generation of its own"
+        assert without_generations(found) == without_generations(expected), "a backup holds all of one moment"
+        assert epoch_of(found) != epoch_of(expected), "a backup has an epoch of its own, and so generations of its own"
 
-    @on_store(Capability.DURABLE, Capability.DUMP)
-    async def test_a_backup_beside_writers_is_of_one_moment(self, store: Store) -> None:
+    @on_store(Capability.DURABLE, Capability.DUMP, alone=True)
+    async def test_a_backup_beside_writersis_of_one_moment(self, store: Store) -> None:
         await store.add_all(varied(20))
         over = asyncio.Event()
         writers = [asyncio.ensure_future(_write_until(over, store, number)) for number in (1, 2, 3)]
@@ -197,9 +182,9 @@ class BackupsContract(StoreUnderTest):
             await asyncio.gather(*writers)
 
         for file in files:
-            _is_of_one_moment(await _entries(_url_of(store, file)))
+            is_of_one_moment(await _entries(_url_of(store, file)))
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_backup_is_opened_and_served(self, store: Store) -> None:
         tasks = await store.add_all(varied(3))
         file = await _backed_up(store)
@@ -214,9 +199,10 @@ class BackupsContract(StoreUnderTest):
 
         assert list(page.tasks) == tasks, "a backup is a store with the same tasks"
         assert committed.position == (page.position.generation, 4), "which goes on where it ended"
+        assert page.position.generation != await store.generation(), "a backup has a generation of its own"
         assert len(await store.listed()) == 4, "and is apart from the store"
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_no_store_is_not_backed_up(self, store: Store) -> None:
         await _backed_up(store)  # or the test is skipped
         url, file = store.url_of_another(), store.atomic_write()
@@ -225,7 +211,7 @@ class BackupsContract(StoreUnderTest):
 
         assert _contents(store.folder_of_another) == {}, "a backup makes no store"
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_backup_is_recognized_and_no_other_file_is(self, store: Store) -> None:
         await store.add()
 

@@ -16,13 +16,13 @@ from tasksvc import (
     Position,
     PutRecord,
     SortField,
-    StoreHeader,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
     UpdateTask,
     select,
 )
+from tasksvc.testing.dumping import dumped, header_of
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, varied
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, goes_on, on_store
 
@@ -211,7 +211,7 @@ class CancellationContract(StoreUnderTest):
             await store.check()
             turn += 1
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, alone=True)
     async def test_a_cancelled_prune_leaves_a_log_without_holes(self, store: Store) -> None:
         kept = 0
 
@@ -226,11 +226,11 @@ class CancellationContract(StoreUnderTest):
             kept += 3
             assert len(await store.listed()) == kept, "no task is lost"
 
-    @on_store(Capability.DUMP)
+    @on_store(Capability.DUMP, alone=True)
     async def test_a_cancelled_restore_is_whole_or_absent(self, store: Store) -> None:
         await store.add_all(varied(30))
         await store.commit(DeleteTask(30))
-        entries = [entry async for entry in store.repository.dump()]
+        entries = await dumped(store)
         other = await store.another()
 
         def restore() -> Awaitable[object]:
@@ -238,10 +238,10 @@ class CancellationContract(StoreUnderTest):
 
         async for _ in cancelled_everywhere(restore):
             await _refused_commit(other)  # it comes after a restore that goes on unseen
-            header, *others = [entry async for entry in other.repository.dump()]
-            assert isinstance(header, StoreHeader)
-            assert others in ([], entries[1:]), "a restore is whole or absent"
-            assert header.last_id == (30 if others else 0), "a restore is whole or absent, the highest id too"
+            there = await dumped(other)
+            others = there[2:]
+            assert others in ([], entries[2:]), "a restore is whole or absent"
+            assert header_of(there).last_id == (30 if others else 0), "a restore is whole or absent, the highest id too"
             await other.check()
             if others:  # or else the store can still be restored
                 assert (await other.add("after")).id == 31, "the next commit goes on behind what was restored"
@@ -325,7 +325,7 @@ class CancellationContract(StoreUnderTest):
             assert (list(page.tasks), count) == (wanted, len(wanted)), "the next search has its own answer"
             await asyncio.gather(*searches, return_exceptions=True)
 
-    @on_store(Capability.DUMP)
+    @on_store(Capability.DUMP, alone=True)
     async def test_a_dump_that_is_abandoned_leaves_the_store_usable(self, store: Store) -> None:
         await store.add_all(varied(30))
 
@@ -336,5 +336,5 @@ class CancellationContract(StoreUnderTest):
             if isinstance(dump, AsyncGenerator):
                 await dump.aclose()
             await store.add()
-        assert len([entry async for entry in store.repository.dump()]) == 1 + 33 + 33, "the next dump is whole"
+        assert len(await dumped(store)) == 2 + 33 + 33, "the next dump is whole"
         await store.check()

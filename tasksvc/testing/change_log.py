@@ -164,6 +164,7 @@ class ChangeLogContract(StoreUnderTest):
     @on_store()
     async def test_a_generation_is_random_and_short(self, store: Store) -> None:
         other = await store.another()
+        await asyncio.gather(store.add(), other.add())
 
         generations = [await store.generation(), await other.generation()]
         for generation in generations:

@@ -65,7 +65,7 @@ class ConnectionsContract(StoreUnderTest):
 
     # ------------------------------------------------------------ a driver that is cut off inside a commit
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_commit_whose_answer_is_lost_is_of_unknown_outcome(self, store: Store) -> None:
         await store.add_all([TaskDraft("a"), TaskDraft("b"), TaskDraft("c")])
         key = IdempotencyKey("s", "cut", "f")
@@ -94,7 +94,7 @@ class ConnectionsContract(StoreUnderTest):
             "cut_commit() keeps the answers to commits from the driver, and all of these got theirs"
         )
 
-    @on_store(Capability.RECORDS)
+    @on_store(Capability.RECORDS, beside="data")
     async def test_a_record_whose_answer_is_lost_is_of_unknown_outcome(self, store: Store) -> None:
         await store.commit(PutRecord("s", "a", {"n": 0}))
 
@@ -108,7 +108,7 @@ class ConnectionsContract(StoreUnderTest):
         assert (kept.version, kept.value) in ((1, {"n": 0}), (2, {"n": 1})), "a record is replaced as a whole, or isn't"
         _agrees(outcome, kept.version == 2, "a record")
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_commit_whose_answer_is_lost_is_repeated_with_its_key(self, store: Store) -> None:
         task = await store.add()
         cases: list[list[Write]] = [
@@ -129,7 +129,7 @@ class ConnectionsContract(StoreUnderTest):
             assert len(twins) == number, "a commit whose answer was lost, repeated with its key, is done once"
             await store.check()
 
-    @on_store()
+    @on_store(beside="data")
     async def test_commits_at_once_whose_answers_are_lost_are_whole_and_done_once(self, store: Store) -> None:
         writes = [[CreateTask(TaskDraft(f"{n}")), CreateTask(TaskDraft(f"{n}"))] for n in range(WRITERS)]
         keys = [IdempotencyKey("s", f"{n}", "f") for n in range(WRITERS)]
@@ -151,7 +151,7 @@ class ConnectionsContract(StoreUnderTest):
         assert sorted(there) == sorted([f"{n}" for n in range(WRITERS)] * 2), "each is there once after its repetition"
         await store.check()
 
-    @on_store(Capability.DUMP)
+    @on_store(Capability.DUMP, alone=True)
     async def test_a_restore_whose_answer_is_lost_is_whole_or_absent(self, store: Store) -> None:
         await store.add_all(varied(20))
         entries = [entry async for entry in store.repository.dump()]
@@ -172,7 +172,7 @@ class ConnectionsContract(StoreUnderTest):
 
     # ------------------------------------------------------------ connections that broke while they were idle
 
-    @on_store()
+    @on_store(beside="data")
     async def test_connections_that_broke_are_replaced_for_reads(self, store: Store) -> None:
         tasks = await store.add_all(varied(30))
         log = await store.log()
@@ -198,7 +198,7 @@ class ConnectionsContract(StoreUnderTest):
             )
             assert answer == wanted or (wanted == [] and not answer), f"{name}() is answered as before"
 
-    @on_store()
+    @on_store(beside="data")
     async def test_connections_that_broke_are_replaced_for_writes(self, store: Store) -> None:
         await store.add("kept")
 
@@ -216,7 +216,7 @@ class ConnectionsContract(StoreUnderTest):
         )
         await store.check()
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_reader_that_waits_is_woken_though_connections_broke(self, store: Store) -> None:
         head = (await store.commit(CreateTask(TaskDraft("x")))).position
         waiting = asyncio.ensure_future(store.repository.changes(head, limit=10, wait=store.patience))
@@ -232,7 +232,7 @@ class ConnectionsContract(StoreUnderTest):
 
     # ------------------------------------------------------------ a store that hangs
 
-    @on_store()
+    @on_store(beside="data")
     async def test_reads_of_a_store_that_hangs_end_by_themselves(self, store: Store) -> None:
         await store.add_all(varied(3))
         repository = store.repository
@@ -253,7 +253,7 @@ class ConnectionsContract(StoreUnderTest):
 
         await self._serves_again(store)
 
-    @on_store()
+    @on_store(beside="data")
     async def test_writes_to_a_store_that_hangs_end_by_themselves(self, store: Store) -> None:
         await store.add()
         key = IdempotencyKey("s", "hangs", "f")

@@ -17,13 +17,12 @@ from tasksvc import (
     CommitResult,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     NotSupported,
     OutcomeUnknown,
     PutRecord,
     StoreClosed,
-    StoreHeader,
+    StoreEntry,
     StoreRefused,
     StoreUnavailable,
     Task,
@@ -32,6 +31,7 @@ from tasksvc import (
     UpdateTask,
 )
 from tasksvc.plugins import open_repository
+from tasksvc.testing.dumping import EMPTY_DUMP
 from tasksvc.testing.samples import FULL, NOW, exact, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised, run_alone
 
@@ -51,8 +51,8 @@ async def _use_scratch(url: str) -> int:
         await repository.close()
 
 
-async def _nothing() -> AsyncIterator[Entry]:
-    yield StoreHeader("x" * 16, 0, 0, 0)
+def _nothing() -> AsyncIterator[StoreEntry]:
+    return each_of(EMPTY_DUMP)
 
 
 class LifecycleContract(StoreUnderTest):
@@ -100,7 +100,7 @@ class LifecycleContract(StoreUnderTest):
         assert [change.seq for change in await store.log(first.position)] == [2], "a reader goes on where it was"
 
     @pytest.mark.skipif(os.name == "nt", reason="Windows gives a file the permissions of its folder.")
-    @on_store()
+    @on_store(alone=True)
     async def test_files_are_private_whatever_the_umask_is(self, store: Store) -> None:
         umask = os.umask(0)
         try:
@@ -114,7 +114,7 @@ class LifecycleContract(StoreUnderTest):
 
         assert open_to_others == [], "what an adapter writes to a disk is for its owner alone"
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_durable_store_is_never_opened_as_scratch(self, store: Store) -> None:
         task = await store.add()
         await store.repository.close()
@@ -124,7 +124,7 @@ class LifecycleContract(StoreUnderTest):
         await store.reopen()
         assert await store.listed() == [task], "kept tasks are never emptied"
 
-    @on_store()
+    @on_store(alone=True)
     async def test_a_scratch_store_starts_empty(self, store: Store) -> None:
         url = store.url_of_another()
         for _ in range(2):
@@ -134,7 +134,7 @@ class LifecycleContract(StoreUnderTest):
                 pytest.skip(f"{type(store.repository).__name__} takes no scratch store: {refusal}")
             assert first == 1, "a scratch store is emptied when it is opened and when it is closed"
 
-    @on_store()
+    @on_store(alone=True)
     async def test_what_is_declared_absent_says_so(self, store: Store) -> None:
         repository = store.repository
         calls: dict[Capability, list[Callable[[], Awaitable[object]]]] = {
@@ -144,6 +144,11 @@ class LifecycleContract(StoreUnderTest):
                 lambda: repository.restore(_nothing()),
                 lambda: repository.renew(),
                 lambda: anext(repository.dump()),
+            ],
+            Capability.WORKSPACES: [
+                lambda: asyncio.to_thread(repository.workspace, "a"),
+                lambda: repository.workspaces(limit=1),
+                lambda: repository.changed_workspaces("", limit=1),
             ],
         }
         for capability in calls.keys() - repository.capabilities:
@@ -156,7 +161,7 @@ class LifecycleContract(StoreUnderTest):
     async def test_a_store_that_serves_answers_a_ping(self, store: Store) -> None:
         await store.repository.ping()
 
-    @on_store()
+    @on_store(beside="data")
     async def test_after_close_every_call_raises(self, store: Store) -> None:
         await store.add()
         repository = store.repository
@@ -181,15 +186,19 @@ class LifecycleContract(StoreUnderTest):
             calls["dump"] = lambda: anext(repository.dump())
             calls["restore"] = lambda: repository.restore(_nothing())
             calls["renew"] = lambda: repository.renew()
+        if Capability.WORKSPACES in repository.capabilities:
+            calls["workspaces"] = lambda: repository.workspaces(limit=1)
+            calls["changed_workspaces"] = lambda: repository.changed_workspaces("", limit=1)
+            calls["get in a workspace"] = lambda: repository.workspace("a").get(1)
         for name, call in calls.items():
             await raised(StoreClosed, call(), f"{name}() after close()")
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_second_close_does_nothing(self, store: Store) -> None:
         await asyncio.gather(store.repository.close(), store.repository.close())
         await store.repository.close()
 
-    @on_store()
+    @on_store(beside="data")
     async def test_close_ends_a_wait(self, store: Store) -> None:
         head = await store.head()
         waiting = asyncio.ensure_future(store.repository.changes(head, limit=1, wait=LONG))
@@ -199,7 +208,7 @@ class LifecycleContract(StoreUnderTest):
 
         await raised(StoreClosed, asyncio.wait_for(waiting, LONG / 2), "a reader that waits while close() is called")
 
-    @on_store()
+    @on_store(beside="data")
     async def test_close_lets_running_commits_finish_or_fail_cleanly(self, store: Store) -> None:
         commits = [
             asyncio.ensure_future(store.commit(CreateTask(TaskDraft(f"{n} a")), CreateTask(TaskDraft(f"{n} b"))))
@@ -244,7 +253,7 @@ class LifecycleContract(StoreUnderTest):
 
     # ------------------------------------------------------------ a driver that fails
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_failing_driver_comes_out_as_store_unavailable(self, store: Store) -> None:
         task = await store.add()
         with store.fail_driver():
@@ -259,7 +268,7 @@ class LifecycleContract(StoreUnderTest):
                 assert await store.get(1) == task, "a read never shows what was not acknowledged"
                 assert await store.listed() == [task], "a read never shows what was not acknowledged"
 
-    @on_store()
+    @on_store(beside="data")
     async def test_a_failing_driver_fails_every_commit_that_waits(self, store: Store) -> None:
         with store.fail_driver():
             commits = [store.add(f"{n}") for n in range(WRITERS)]
@@ -267,7 +276,7 @@ class LifecycleContract(StoreUnderTest):
         for outcome in outcomes:
             assert isinstance(outcome, StoreUnavailable), f"a commit fails with StoreUnavailable, not with {outcome!r}"
 
-    @on_store()
+    @on_store(beside="data")
     async def test_after_a_failure_the_store_serves_or_says_that_it_does_not(self, store: Store) -> None:
         kept = await store.add()
         with store.fail_driver():
@@ -281,7 +290,7 @@ class LifecycleContract(StoreUnderTest):
         assert after in tasks, "what was acknowledged stays"
         await store.check()
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, beside="data")
     async def test_a_failed_commit_is_whole_or_absent_after_a_reopening(self, store: Store) -> None:
         kept = await store.add("kept")
         with store.fail_driver():
@@ -301,7 +310,7 @@ class LifecycleContract(StoreUnderTest):
         await store.add("after")
         assert len(await store.listed()) == len(tasks) + 1, "the store works again once the driver does"
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, beside="data")
     async def test_an_idempotency_key_makes_a_failure_safe_to_repeat(self, store: Store) -> None:
         with store.fail_driver():
             await raised(
@@ -314,7 +323,7 @@ class LifecycleContract(StoreUnderTest):
             assert [getattr(task, "id", 0) for task in committed.results] == [1], "repeated, it is done once"
         assert len(await store.listed()) == 1, "repeated, it is done once"
 
-    @on_store(Capability.DUMP)
+    @on_store(Capability.DUMP, alone=True)
     async def test_a_restore_that_fails_leaves_the_store_empty(self, store: Store) -> None:
         await store.add_all(varied(50))
         entries = [entry async for entry in store.repository.dump()]
@@ -333,7 +342,7 @@ class LifecycleContract(StoreUnderTest):
         assert len(tasks) in (0, 50), "a restore is all or nothing"
         await other.check()
 
-    @on_store(Capability.RECORDS)
+    @on_store(Capability.RECORDS, beside="data")
     async def test_a_record_is_not_written_while_the_driver_fails(self, store: Store) -> None:
         with store.fail_driver():
             await raised(StoreUnavailable, store.commit(PutRecord("s", "a", {})), "a record while the driver fails")

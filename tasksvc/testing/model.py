@@ -37,17 +37,26 @@ class Refusal(Exception):
 
 
 class Model:
-    """What a store must hold after the commits that it received."""
+    """What a workspace must hold after the commits that it received."""
 
-    def __init__(self, generation: str) -> None:
-        self.generation = generation
+    def __init__(self, records: dict[tuple[str, str], Record]) -> None:
+        """Takes the records of the store, which models of its workspaces share."""
+        self.generation = ""
+        """The generation that the workspace has in the store; "" until it is made."""
         self.tasks: dict[int, Task] = {}
-        self.records: dict[tuple[str, str], Record] = {}
+        self.records = records
         self.log: list[Change] = []
         self.keys: dict[tuple[str, str], tuple[str, datetime, list[Any]]] = {}
         self.last_id = 0
         self.pruned_seq = 0
         """Changes up to this number have been pruned."""
+        self.has_used_keys = False
+        """Whether an idempotency key was ever used, though it may be pruned now."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether a commit has left something in the workspace, which makes it."""
+        return bool(self.log) or self.has_used_keys
 
     def commit(
         self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None
@@ -64,9 +73,12 @@ class Model:
             try:
                 results.append(self._write(write, at))
             except KeyError as error:
-                self.tasks, self.records, self.log, self.last_id = before
+                self.tasks, records, self.log, self.last_id = before
+                self.records.clear()
+                self.records.update(records)
                 raise Refusal(error.args[0], index) from error
         if idempotency_key is not None:
+            self.has_used_keys = True
             self.keys[idempotency_key.scope, idempotency_key.value] = (idempotency_key.fingerprint, at, results)
         return results, False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import itertools
 import os
 import pickle
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tasksvc import (
+    ChangedWorkspaces,
     ChangePage,
     CommitResult,
     Cursor,
@@ -25,7 +27,9 @@ from tasksvc import (
     Record,
     TaskQuery,
     TaskRepository,
+    WorkspaceSummary,
     Write,
+    check_workspace_name,
 )
 
 PROGRAM = Path(__file__).with_name("serve_calls.py")
@@ -89,9 +93,14 @@ class OtherProcess(TaskRepository):
         assert self._process.stdin is not None
         number = next(self._numbers)
         self._answers[number] = future = asyncio.get_running_loop().create_future()
-        call = pickle.dumps((number, method, args, kwargs))
+        call = pickle.dumps((number, self.workspace_name, method, args, kwargs))
         self._process.stdin.write(len(call).to_bytes(4, "big") + call)
         return await future
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return not self._reading.done()
 
     async def kill(self) -> None:
         """Kills the process, as a crash does."""
@@ -112,6 +121,20 @@ class OtherProcess(TaskRepository):
         await self._reading
 
     # ------------------------------------------------------------ the port
+
+    def workspace(self, name: str) -> OtherProcess:
+        check_workspace_name(name)
+        other = copy.copy(self)
+        other.workspace_name = name
+        return other
+
+    async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
+        found: Sequence[WorkspaceSummary] = await self._call("workspaces", prefix=prefix, after=after, limit=limit)
+        return found
+
+    async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
+        changed: ChangedWorkspaces = await self._call("changed_workspaces", since, limit=limit)
+        return changed
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None

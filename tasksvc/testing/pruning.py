@@ -54,7 +54,7 @@ def _key(n: int) -> IdempotencyKey:
 class PruningContract(StoreUnderTest):
     """Tests of the change log and the idempotency keys."""
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_nothing_is_pruned_that_is_not_due(self, store: Store) -> None:
         for n in range(3):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
@@ -67,7 +67,7 @@ class PruningContract(StoreUnderTest):
             "a key at `keys_before` is kept"
         )
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_old_changes_are_pruned(self, store: Store) -> None:
         for n in range(5):
             await store.add(at=later(n))
@@ -77,7 +77,7 @@ class PruningContract(StoreUnderTest):
         assert more is False, "there is no more to prune"
         assert await _left(store, 3) == [4, 5], "changes before `log_before` are dropped"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_a_long_log_is_pruned_to_its_newest(self, store: Store) -> None:
         for n in range(5):
             await store.add(at=later(n))
@@ -85,7 +85,7 @@ class PruningContract(StoreUnderTest):
         assert await _prune(store, max_changes=2) is False, "there is no more to prune"
         assert await _left(store, 3) == [4, 5], "what is beyond the newest `max_changes` is dropped"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_the_log_is_pruned_from_its_start_alone(self, store: Store) -> None:
         for at in (later(10), later(1), later(2), later(20)):
             await store.add(at=at)
@@ -96,7 +96,7 @@ class PruningContract(StoreUnderTest):
         await _prune(store, log_before=later(11))
         assert await _left(store, 3) == [4], "it goes with the newer one"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_pruning_goes_in_short_steps(self, store: Store) -> None:
         for n in range(7):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
@@ -113,7 +113,7 @@ class PruningContract(StoreUnderTest):
             committed = await store.commit(CreateTask(TaskDraft("x")), idempotency_key=_key(n))
             assert not committed.replayed, "the keys were dropped too"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_a_step_drops_at_most_limit_keys(self, store: Store) -> None:
         for n in range(5):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
@@ -125,7 +125,7 @@ class PruningContract(StoreUnderTest):
         ]
         assert sum(replayed) == 3, "a step drops at most `limit` keys"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_pruning_forgets_neither_the_head_nor_the_highest_id(self, store: Store) -> None:
         await store.commit(CreateTask(TaskDraft("a")), CreateTask(TaskDraft("b")), DeleteTask(2), DeleteTask(1))
         head = await store.head()
@@ -137,7 +137,7 @@ class PruningContract(StoreUnderTest):
         assert (await store.add()).id == 3, "an id is never given twice, though the log has forgotten its task"
         assert [change.seq for change in await store.log(head)] == [5], "the log goes on with its numbers"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_pruning_touches_no_task(self, store: Store) -> None:
         tasks = await store.add_all([TaskDraft("a", labels=("x",)), TaskDraft("b", metadata={"n": None})])
         await store.commit(UpdateTask(1, {"done": True}))
@@ -147,7 +147,7 @@ class PruningContract(StoreUnderTest):
         assert [task.id for task in await store.listed()] == [1, 2], "tasks outlive the changes that made them"
         assert await store.get(2) == tasks[1], "tasks outlive the changes that made them"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_a_key_is_forgotten_by_its_age_alone(self, store: Store) -> None:
         for n in range(4):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))
@@ -160,7 +160,7 @@ class PruningContract(StoreUnderTest):
         ]
         assert replayed == [False, False, True, True], "keys of commits before `keys_before` are free again, no others"
 
-    @on_store(Capability.PRUNE)
+    @on_store(Capability.PRUNE, beside="nothing")
     async def test_a_replay_does_not_extend_the_life_of_a_key(self, store: Store) -> None:
         await store.commit(CreateTask(TaskDraft("x")), at=NOW, idempotency_key=_key(1))
         await store.commit(CreateTask(TaskDraft("x")), at=later(100), idempotency_key=_key(1))
@@ -171,7 +171,7 @@ class PruningContract(StoreUnderTest):
             "a key has the age of its commit"
         )
 
-    @on_store(Capability.PRUNE, Capability.DURABLE)
+    @on_store(Capability.PRUNE, Capability.DURABLE, beside="nothing")
     async def test_what_was_pruned_stays_so_over_a_reopening(self, store: Store) -> None:
         for n in range(4):
             await store.commit(CreateTask(TaskDraft("x")), at=later(n), idempotency_key=_key(n))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
@@ -24,8 +22,13 @@ from tasksvc import (
     json_size,
     select,
 )
-from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later, queries, steady, varied
+from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, drawn, later, queries, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
+
+SELECTIONS = st.tuples(queries, st.none() | st.integers(0, 59), st.sampled_from([1, 7, 100]))
+"""Queries, with the place in the list of a task after which they begin, and a size of pages."""
+WALKS = st.tuples(st.sampled_from(SortField), st.booleans(), st.integers(1, 4), st.integers(0, 10))
+"""Orders and sizes of pages, with a number that decides what others write meanwhile."""
 
 
 def ids(tasks: Sequence[Task]) -> list[int]:
@@ -389,15 +392,7 @@ class ReadingContract(StoreUnderTest):
     @on_store()
     async def test_every_count_is_the_length_of_its_list(self, store: Store) -> None:
         tasks = await store.add_all(varied(60))
-        cases: list[TaskQuery] = []
-
-        @steady(250)
-        @given(queries)
-        def collect(query: TaskQuery) -> None:
-            cases.append(query)
-
-        collect()
-        for query in cases:
+        for query in store.share(drawn(queries, 250)):
             wanted = sum(map(query.matches, tasks))
             assert await store.repository.count(query) == wanted, f"count() counts what find() lists: {query}"
 
@@ -410,15 +405,8 @@ class ReadingContract(StoreUnderTest):
             else:
                 await store.patch(task, at=later(n), labels=("a", "ä"), done=None)
         tasks = await store.listed()
-        cases: list[tuple[TaskQuery, Cursor | None, int]] = []
-
-        @steady(250)
-        @given(queries, st.none() | st.sampled_from(tasks), st.sampled_from([1, 7, 100]))
-        def collect(query: TaskQuery, place: Any, limit: int) -> None:
-            cases.append((query, None if place is None else query.cursor(place), limit))
-
-        collect()
-        for query, after, limit in cases:
+        for query, place, limit in store.share(drawn(SELECTIONS, 250)):
+            after = None if place is None else query.cursor(tasks[place % len(tasks)])
             page = await store.repository.find(query, after=after, limit=limit)
             assert (list(page.tasks), page.next) == select(tasks, query, after, limit), (
                 f"find() must equal select(): {query}, after={after}, limit={limit}"
@@ -427,15 +415,8 @@ class ReadingContract(StoreUnderTest):
     @on_store()
     async def test_a_walk_meets_what_stays_once_while_others_write(self, store: Store) -> None:
         """Clients that follow next links rely on it."""
-        walks: list[tuple[TaskQuery, int, int]] = []
-
-        @steady(25)
-        @given(st.sampled_from(SortField), st.booleans(), st.integers(1, 4), st.integers(0, 10))
-        def collect(sort: SortField, descending: bool, page_size: int, seed: int) -> None:
-            walks.append((TaskQuery(sort=sort, descending=descending), page_size, seed))
-
-        collect()
-        for query, page_size, seed in walks:
+        for sort, descending, page_size, seed in drawn(WALKS, 25):
+            query = TaskQuery(sort=sort, descending=descending)
             staying = {task.id for task in await store.add_all(varied(8))}
             moving = await store.add_all(varied(8))
             met: list[int] = []

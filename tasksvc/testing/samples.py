@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tasksvc import REQUIRED, TASK_FIELDS, SortField, Task, TaskDraft, TaskQuery, codec
@@ -36,6 +37,23 @@ def steady(max_examples: int, *, steps: int = 50) -> settings:
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
+
+
+Value = TypeVar("Value")
+
+
+@functools.cache
+def drawn(strategy: st.SearchStrategy[Value], count: int) -> Sequence[Value]:
+    """Returns `count` values of a strategy, the same in every run."""
+    values: list[Value] = []
+
+    @steady(count)
+    @given(strategy)
+    def collect(value: Value) -> None:
+        values.append(value)
+
+    collect()
+    return values
 
 
 def exact(task: Task) -> str:

@@ -11,13 +11,14 @@ import pickle
 import sys
 from typing import Any, BinaryIO
 
+from tasksvc import DEFAULT_WORKSPACE
 from tasksvc.plugins import open_repository
 
 _Error = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]
 
 
-def _receive(calls: BinaryIO) -> tuple[int, str, tuple[Any, ...], dict[str, Any]] | None:
-    """Returns the number of a call, its method and its arguments; None at the end."""
+def _receive(calls: BinaryIO) -> tuple[int, str, str, tuple[Any, ...], dict[str, Any]] | None:
+    """Returns the number of a call, its workspace, its method and its arguments; None at the end."""
     size = calls.read(4)
     return pickle.loads(calls.read(int.from_bytes(size, "big"))) if size else None  # noqa: S301
 
@@ -46,9 +47,10 @@ async def _serve(url: str, calls: BinaryIO, answers: _Answers) -> None:
         return
     answers.send(0, None)
 
-    async def answer(number: int, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def answer(number: int, workspace: str, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            result = await getattr(repository, method)(*args, **kwargs)
+            called = repository if workspace == DEFAULT_WORKSPACE else repository.workspace(workspace)
+            result = await getattr(called, method)(*args, **kwargs)
         except Exception as error:
             answers.send(number, None, _packed(error))
         else:

@@ -30,6 +30,7 @@ from tasksvc import (
     VersionConflict,
     Write,
 )
+from tasksvc.testing.dumping import dumped, header_of
 from tasksvc.testing.other_process import OtherProcess, ProcessEnded
 from tasksvc.testing.samples import FIRST_MOMENT, NOW, varied
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised, replayed
@@ -286,11 +287,11 @@ class SharingContract(StoreUnderTest):
 
     # ------------------------------------------------------------ generations, and pruning
 
-    @on_store(Capability.SHARED, Capability.DUMP)
+    @on_store(Capability.SHARED, Capability.DUMP, alone=True)
     async def test_a_store_that_one_process_restores_has_a_new_generation_in_all(self, store: Store) -> None:
         source = await store.another()
         await source.add_all(varied(3))
-        entries = [entry async for entry in source.repository.dump()]
+        entries = await dumped(source)
         await source.close()
         repositories = await _opened(store)
         born = {(await _head(repository)).generation for repository in repositories}
@@ -299,9 +300,9 @@ class SharingContract(StoreUnderTest):
         await store.repository.restore(each_of(entries))
 
         own = await self._all_have_a_new_generation(repositories, born.pop())
-        assert own != entries[0].generation, "nor is it that of the dump"  # type: ignore[union-attr]
+        assert own != header_of(entries).generation, "nor is it that of the dump"
 
-    @on_store(Capability.SHARED, Capability.DUMP)
+    @on_store(Capability.SHARED, Capability.DUMP, alone=True)
     async def test_a_store_that_one_process_renews_has_a_new_generation_in_all(self, store: Store) -> None:
         await store.add_all(varied(3))
         repositories = await _opened(store)
@@ -336,7 +337,7 @@ class SharingContract(StoreUnderTest):
             await _commit(repository, DeleteTask(number, new))
         return own
 
-    @on_store(Capability.SHARED, Capability.PRUNE)
+    @on_store(Capability.SHARED, Capability.PRUNE, alone=True)
     async def test_a_reader_beside_a_prune_of_another_process_misses_nothing(self, store: Store) -> None:
         repositories = await _opened(store)
         await store.add_all(varied(60))
@@ -388,7 +389,7 @@ class SharingContract(StoreUnderTest):
 
     # ------------------------------------------------------------ a store of one process
 
-    @on_store(Capability.DURABLE)
+    @on_store(Capability.DURABLE, alone=True)
     async def test_a_store_that_is_not_shared_is_opened_by_one_process(self, store: Store) -> None:
         if Capability.SHARED in store.repository.capabilities:
             return

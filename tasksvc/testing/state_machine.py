@@ -1,4 +1,4 @@
-"""Arbitrary sequences of calls, which hypothesis makes to a store and a model of it side by side."""
+"""Arbitrary sequences of calls, which hypothesis makes to workspaces of a store and to a model of each side by side."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tasksvc import (
     ANY_VERSION,
+    DEFAULT_WORKSPACE,
+    LOG_START,
     Capability,
     CreateTask,
     Cursor,
@@ -35,6 +37,7 @@ from tasksvc import (
     TaskQuery,
     UpdateTask,
     Version,
+    WorkspaceSummary,
     Write,
     codec,
     select,
@@ -50,7 +53,11 @@ SHOWN = 1_000
 """Characters of a value that a report shows."""
 
 OWN = ""
-"""Stands for the generation of the store, whatever it is."""
+"""Stands for the generation of the workspace, whatever it is."""
+OTHER = "other"
+"""Stands for the generation of another workspace."""
+WORKSPACES = (DEFAULT_WORKSPACE, "Default", "a", "defaults")
+"""The workspaces that calls are made to, all in one store. The default one gets half of them."""
 
 Answer = TypeVar("Answer")
 
@@ -62,7 +69,7 @@ drafts = st.builds(TaskDraft, **FEW_VALUES)
 patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
 )
-versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, "another"]), st.integers(1, 3)), max_size=2)
+versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, OTHER]), st.integers(1, 3)), max_size=2)
 expectations = st.one_of(
     st.just(ANY_VERSION), st.builds(Precondition, any_of=versions), st.builds(Precondition, none_of=versions)
 )
@@ -71,12 +78,16 @@ record_writes = st.one_of(
     st.builds(DeleteRecord, names, names, maybe([0, 1, 2])),
 )
 idempotency_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
+workspaces = st.sampled_from([DEFAULT_WORKSPACE, DEFAULT_WORKSPACE, *WORKSPACES])
 
 
 def _told(results: Any) -> list[object]:
     """Returns results in a form in which 1, 1.0 and true differ."""
     return [
-        codec.dumps(codec.entry_to_json(result)) if isinstance(result, Task | Record) else result for result in results
+        codec.dumps(result._asdict() if isinstance(result, Record) else result)
+        if isinstance(result, Task | Record)
+        else result
+        for result in results
     ]
 
 
@@ -103,6 +114,20 @@ def step(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]]
         return cast(
             Callable[..., None], cast(Any, rule)(**strategies)(noted)
         )  # whose overloads are of named strategies
+
+    return decorate
+
+
+def in_workspace(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a method a rule that is about one workspace, which is the first value of each call."""
+
+    def decorate(method: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(method)
+        def entered(self: StoreMachine, workspace: str, **values: Any) -> None:
+            self.enter(workspace)
+            method(self, **values)
+
+        return step(workspace=workspaces, **strategies)(entered)
 
     return decorate
 
@@ -145,7 +170,7 @@ def _agree(store: object, model: object, rule: str) -> None:
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """A store, its model, and the calls that are made to both."""
+    """A store, a model of each of its workspaces, and the calls that are made to both."""
 
     def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
         super().__init__()
@@ -153,9 +178,34 @@ class StoreMachine(RuleBasedStateMachine):
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self._root = Store(under_test, folder)
         self.store = self._await(self._root.__aenter__())
-        self.capabilities = self.store.repository.capabilities
-        self.model = Model(self._await(self.store.generation()))
+        self.capabilities = self.store.opened.capabilities
+        records: dict[tuple[str, str], Record] = {}
+        self.models = {name: Model(records) for name in WORKSPACES[: len(WORKSPACES) if self._has_workspaces else 1]}
+        self.model.generation = self._await(self.store.generation())
         self.moves = 0
+        self.token = ""
+        """Where changed_workspaces() goes on."""
+        self.changed: set[str] = set()
+        """The workspaces that changed since."""
+
+    @property
+    def _has_workspaces(self) -> bool:
+        return Capability.WORKSPACES in self.capabilities
+
+    @property
+    def model(self) -> Model:
+        """The model of the workspace that the store's methods use now."""
+        return self.models[self.store.workspace]
+
+    def enter(self, workspace: str) -> None:
+        """Makes the next calls in a workspace; a store that has one takes all in that."""
+        if workspace in self.models:
+            self.store.workspace = workspace
+
+    def _next(self, workspace: str) -> str:
+        """Returns the workspace after `workspace`, and the first one after the last."""
+        names = list(self.models)
+        return names[(names.index(workspace) + 1) % len(names)]
 
     def _await(self, call: Coroutine[Any, Any, Answer]) -> Answer:
         async def bounded() -> Answer:
@@ -175,11 +225,17 @@ class StoreMachine(RuleBasedStateMachine):
         there = sorted(self.model.tasks)
         return there[place % len(there)] if there and place else self.model.last_id + 1
 
+    def _generation(self, drawn: str) -> str:
+        """Returns the generation that OWN or OTHER stands for."""
+        if drawn == OWN:
+            return self.model.generation
+        return self.models[self._next(self.store.workspace)].generation if self._has_workspaces else OTHER
+
     def _expected(self, drawn: Precondition) -> Precondition:
-        """Returns `drawn` with the generation of the store in place of OWN."""
+        """Returns `drawn` with generations in place of OWN and OTHER."""
 
         def own(versions: Iterable[Version]) -> frozenset[Version]:
-            return frozenset(Version(generation or self.model.generation, number) for generation, number in versions)
+            return frozenset(Version(self._generation(generation), number) for generation, number in versions)
 
         return Precondition(None if drawn.any_of is None else own(drawn.any_of), own(drawn.none_of))
 
@@ -188,35 +244,48 @@ class StoreMachine(RuleBasedStateMachine):
     def _commit(self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None = None) -> None:
         wanted: tuple[object, ...]
         told: tuple[object, ...]
+        before = len(self.model.log)
         try:
             results, replayed = self.model.commit(writes, at, idempotency_key)
-            wanted = (_told(results), replayed, self._head)
+            wanted = (_told(results), replayed, len(self.model.log))
         except Refusal as refusal:
             wanted = (refusal.error, refusal.index)
         try:
             committed = self._await(self.store.commit(*writes, at=at, idempotency_key=idempotency_key))
-            told = (_told(committed.results), committed.replayed, committed.position)
+            told = (_told(committed.results), committed.replayed, committed.position.seq)
         except RepositoryError as error:
             told = (type(error).__name__, getattr(error, "index", None))
+        else:
+            self._note_generation(committed.position.generation)
         _agree(told, wanted, "commit() answers, or refuses, as the model does")
+        if len(self.model.log) > before:
+            self.changed.add(self.store.workspace)
 
-    @step(draft=drafts, at=times)
+    def _note_generation(self, generation: str) -> None:
+        """Checks the generation that a commit tells, and notes that of a workspace that was just made."""
+        if self.model.is_made and not self.model.generation:
+            others = [model.generation for model in self.models.values()]
+            assert generation not in others, "a workspace that is made has a generation of its own"
+            self.model.generation = generation
+        _agree(generation, self.model.generation, "a commit tells the generation of its workspace")
+
+    @in_workspace(draft=drafts, at=times)
     def add(self, draft: TaskDraft, at: datetime) -> None:
         self._commit([CreateTask(draft)], at)
 
-    @step(draft=drafts, at=times, idempotency_key=idempotency_keys)
+    @in_workspace(draft=drafts, at=times, idempotency_key=idempotency_keys)
     def add_with_a_key(self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey) -> None:
         self._commit([CreateTask(draft)], at, idempotency_key)
 
-    @step(place=places, fields=patches, expected=expectations, at=times)
+    @in_workspace(place=places, fields=patches, expected=expectations, at=times)
     def patch(self, place: int, fields: dict[str, Any], expected: Precondition, at: datetime) -> None:
         self._commit([UpdateTask(self._id(place), fields, self._expected(expected))], at)
 
-    @step(place=places, expected=expectations, at=times)
+    @in_workspace(place=places, expected=expectations, at=times)
     def remove(self, place: int, expected: Precondition, at: datetime) -> None:
         self._commit([DeleteTask(self._id(place), self._expected(expected))], at)
 
-    @step(
+    @in_workspace(
         chosen=st.just([1, 2, 3]) | st.lists(places, max_size=4),
         query=st.sampled_from([TaskQuery(done=True), TaskQuery(priority_min=3)]) | queries,
         more=st.booleans(),
@@ -228,7 +297,7 @@ class StoreMachine(RuleBasedStateMachine):
     ) -> None:
         self._commit([DeleteMatching([self._id(place) for place in chosen], query, more)], at, idempotency_key)
 
-    @step(
+    @in_workspace(
         new=st.lists(drafts, max_size=2),
         chosen=st.lists(places, max_size=3),
         fields=patches,
@@ -248,11 +317,11 @@ class StoreMachine(RuleBasedStateMachine):
         self._commit([*map(CreateTask, new), *own, *others], at, idempotency_key)
 
     @precondition(lambda self: Capability.RECORDS in self.capabilities)
-    @step(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
+    @in_workspace(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
     def write_records(self, records: list[Write], at: datetime) -> None:
         self._commit(records, at)
 
-    @step(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
+    @in_workspace(query=queries, place=st.none() | places, limit=st.sampled_from([1, 2, 100]))
     def find(self, query: TaskQuery, place: int | None, limit: int) -> None:
         after: Cursor | None = None
         if place is not None and self.model.tasks:
@@ -262,24 +331,56 @@ class StoreMachine(RuleBasedStateMachine):
         _agree((_told(page.tasks), page.next), (_told(tasks), following), "find() must equal select()")
         _agree(page.position, self._head, "a page carries the head of the log")
 
-    @step(query=queries)
+    @in_workspace(query=queries)
     def count(self, query: TaskQuery) -> None:
         counted = self._await(self.store.repository.count(query))
         _agree(counted, sum(map(query.matches, self.model.tasks.values())), "count() counts what find() lists")
 
-    @step(seq=st.integers(0, 30), limit=st.integers(1, 5))
-    def read_changes(self, seq: int, limit: int) -> None:
-        position = Position(self.model.generation, seq)
-        gone = not self.model.pruned_seq <= seq <= len(self.model.log)
+    @in_workspace(generation=st.sampled_from([OWN, OWN, OTHER]), seq=st.integers(0, 30), limit=st.integers(1, 5))
+    def read_changes(self, generation: str, seq: int, limit: int) -> None:
+        position = Position(self._generation(generation), seq)
+        gone = not self.model.pruned_seq <= seq <= len(self.model.log) or (
+            position not in (LOG_START, self._position(seq))
+        )
         try:
             page = self._await(self.store.repository.read_changes(position, limit=limit))
         except PositionGone:
             assert gone, "a position within the log is good"
         else:
-            assert not gone, "a position outside the log is gone"
+            assert not gone, "a position outside the log, or of another workspace, is gone"
             wanted = self.model.log[seq : seq + limit][: len(page.changes)]
             _agree(list(page.changes), wanted, "the log is the model's")
             assert page.changes or seq == len(self.model.log), "there are none only at the head"
+
+    @precondition(lambda self: self._has_workspaces)
+    @step(prefix=st.sampled_from(["", "d", "default"]), limit=st.sampled_from([1, 2, 100]))
+    def list_workspaces(self, prefix: str, limit: int) -> None:
+        summaries = self._await(self.store.repository.workspaces(prefix=prefix, limit=limit))
+        wanted = [
+            WorkspaceSummary(name, len(model.tasks), model.log[-1].at if len(model.log) > model.pruned_seq else None)
+            for name, model in sorted(self.models.items())
+            if model.generation and name.startswith(prefix)
+        ]
+        _agree(list(summaries), wanted[:limit], "workspaces() tells what is made, and what is in it")
+
+    @precondition(lambda self: self._has_workspaces)
+    @step(limit=st.sampled_from([1, 2, 100]))
+    def follow(self, limit: int) -> None:
+        """Asks for the workspaces that changed, to the end."""
+        named: set[str] = set()
+        for _ in range(1_000):
+            page = self._await(self.store.repository.changed_workspaces(self.token, limit=limit))
+            assert len(page.names) <= limit, "changed_workspaces() names at most `limit`"
+            named.update(page.names)
+            self.token = page.next
+            if not page.more:
+                break
+        else:
+            raise AssertionError("changed_workspaces() comes to an end")
+        assert named >= self.changed, f"changed_workspaces() omits none that changed: {self.changed - named}"
+        made = {name for name, model in self.models.items() if model.generation}
+        assert named <= made, f"changed_workspaces() names workspaces that are made: {named - made}"
+        self.changed.clear()
 
     @precondition(lambda self: Capability.DURABLE in self.capabilities)
     @step()
@@ -289,8 +390,9 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: Capability.PRUNE in self.capabilities)
     @step(log_before=times, max_changes=st.integers(0, 9), keys_before=times)
     def prune(self, log_before: datetime, max_changes: int, keys_before: datetime) -> None:
-        self.model.prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before)
-        for _ in range(100):
+        for model in self.models.values():
+            model.prune(log_before=log_before, max_changes=max_changes, keys_before=keys_before)
+        for _ in range(1_000):
             more = self._await(
                 self.store.repository.prune(
                     log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=2
@@ -306,7 +408,13 @@ class StoreMachine(RuleBasedStateMachine):
         """Replaces the store by a copy of it."""
         self.moves += 1
         self.store = self._await(self._copy())
-        self.model.generation = self._await(self.store.generation())
+        made = {name: model for name, model in self.models.items() if model.generation}
+        before = {model.generation for model in made.values()}
+        for name, model in made.items():
+            self.store.workspace = name
+            model.generation = self._await(self.store.generation())
+            assert model.generation not in before, "each workspace of a restored store has a new generation"
+        self.changed.update(made)  # the token is of another store
 
     async def _copy(self) -> Store:
         entries = [entry async for entry in self.store.repository.dump()]
@@ -320,16 +428,26 @@ class StoreMachine(RuleBasedStateMachine):
 
     @property
     def _head(self) -> Position:
-        return Position(self.model.generation, len(self.model.log))
+        return self._position(len(self.model.log))
+
+    def _position(self, seq: int) -> Position:
+        return Position(self.model.generation, seq)
 
     @invariant()
     def store_and_model_agree(self) -> None:
-        self._await(self._compare())
+        """Compares the workspace of the last call and one other, which is another one each time."""
+        entered = self.store.workspace
+        compared = dict.fromkeys([entered, list(self.models)[len(self.steps) % len(self.models)]])
+        for workspace in compared:
+            self.store.workspace = workspace
+            self._await(self._compare())
+        self.store.workspace = entered
 
     async def _compare(self) -> None:
         tasks = await self.store.listed()
         held = [self.model.tasks[task_id] for task_id in sorted(self.model.tasks)]
         _agree(_told(tasks), _told(held), "the list is the model's")
+        _agree(await self.store.head(), self._head, "the position is the model's")
         log = await self.store.log(Position(self.model.generation, self.model.pruned_seq))
         _agree(log, self.model.log[self.model.pruned_seq :], "the log is the model's")
         if Capability.RECORDS in self.capabilities:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -10,22 +11,23 @@ from contextlib import AbstractContextManager, AsyncExitStack
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import pytest
 
 from tasksvc import (
     ANY_VERSION,
+    DEFAULT_WORKSPACE,
     LOG_START,
     Capability,
     Change,
     CommitResult,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     Position,
     Precondition,
+    StoreEntry,
     StoreRefused,
     StoreURL,
     Task,
@@ -37,13 +39,21 @@ from tasksvc import (
     Write,
 )
 from tasksvc.plugins import open_repository
+from tasksvc.testing.neighbours import Neighbours
 from tasksvc.testing.other_process import OtherProcess
 from tasksvc.testing.samples import NOW
+
+ANOTHER = "another"
+"""The name of the workspace in which each test runs after it ran in the default one."""
+
+Beside = Literal["writers", "data", "nothing"]
+"""What is beside the workspace of a test: others that are written to meanwhile, others with data, or none."""
 
 _restart: ContextVar[Callable[[], None] | None] = ContextVar("restart", default=None)
 """What restarts the time limit of the test that runs."""
 
 Error = TypeVar("Error", bound=Exception)
+Case = TypeVar("Case")
 
 
 class StoreUnderTest:
@@ -92,15 +102,23 @@ class StoreUnderTest:
 
 
 class Store:
-    """An open store under test. The default for each time is NOW."""
+    """An open store under test, and one of its workspaces. The default for each time is NOW."""
 
-    def __init__(self, under_test: StoreUnderTest, folder: Path) -> None:
+    def __init__(self, under_test: StoreUnderTest, folder: Path, workspace: str = DEFAULT_WORKSPACE) -> None:
         self._under_test, self._folder = under_test, folder
+        self.workspace = workspace
+        """The name of the workspace that the methods read and write."""
+        self.beside: Neighbours | None = None
+        """The other workspaces of the store that hold data."""
+        self.writes_beside = False
+        """Whether these are written to while this one is."""
+        self._idle: list[OtherProcess] = []
+        self._processes: list[OtherProcess] = []
         self._closing = AsyncExitStack()
         self.folder_of_another = folder
         """The folder of the last URL that url_of_another() returned."""
         self._others = 0
-        self._repository: TaskRepository | None = None
+        self._opened: TaskRepository | None = None
 
     async def __aenter__(self) -> Store:
         self._folder.mkdir(parents=True)
@@ -112,8 +130,8 @@ class Store:
             await self._closing.aclose()
 
     async def _open(self) -> None:
-        self._repository = await open_repository(self.url)
-        self._closing.push_async_callback(self._repository.close)
+        self._opened = await open_repository(self.url)
+        self._closing.push_async_callback(self._opened.close)
 
     @property
     def patience(self) -> float:
@@ -126,33 +144,59 @@ class Store:
         return self._under_test.store_url(self._folder)
 
     @property
+    def opened(self) -> TaskRepository:
+        """The repository that the adapter's hook returned, which is that of the default workspace."""
+        assert self._opened is not None
+        return self._opened
+
+    @property
     def repository(self) -> TaskRepository:
-        """The repository that is open."""
-        assert self._repository is not None
-        return self._repository
+        """The repository of the workspace."""
+        return self._of_workspace(self.opened)
+
+    def _of_workspace(self, repository: TaskRepository) -> TaskRepository:
+        return repository if self.workspace == DEFAULT_WORKSPACE else repository.workspace(self.workspace)
 
     async def reopen(self) -> None:
         """Closes the store and opens it again."""
-        await self.repository.close()
+        await self.close()
         await self._open()
 
     async def close(self) -> None:
         """Closes the store, if it is open."""
-        await self.repository.close()
+        if self.beside is not None:
+            await self.beside.rest()
+        await self.opened.close()
+
+    def enter(self, workspace: str) -> None:
+        """Goes on in another workspace."""
+        self.workspace = workspace
+        self._idle, self._processes = self._processes, []
 
     async def replica(self, url: str | None = None) -> TaskRepository:
         """Opens this store, or that of `url`, once more in this process, until the end of the test."""
         try:
             repository = await open_repository(url or self.url)
         except StoreRefused as error:
-            name = type(self.repository).__name__
+            name = type(self.opened).__name__
             raise AssertionError(f"{name} declares SHARED, so the store can be opened a second time") from error
         self._closing.push_async_callback(repository.close)
-        return repository
+        return self._of_workspace(repository)
 
     async def other_process(self, url: str | None = None) -> OtherProcess:
-        """Opens this store, or that of `url`, in another process, until the end of the test."""
-        return await self._closing.enter_async_context(OtherProcess(url or self.url, patience=self.patience))
+        """Opens this store, or that of `url`, in another process, until the end of the test.
+
+        A process that has it open since the test ran in the workspace before is taken again.
+        """
+        while url is None and self._idle:
+            if (process := self._idle.pop()).is_running:
+                break
+        else:
+            process = OtherProcess(url or self.url, patience=self.patience)
+            await self._closing.enter_async_context(process)
+        if url is None:
+            self._processes.append(process)
+        return process.workspace(self.workspace)
 
     @property
     def scheme(self) -> str:
@@ -189,39 +233,48 @@ class Store:
 
     async def another(self) -> Store:
         """Returns another store, open and empty, which is closed with this one."""
-        return await self._closing.enter_async_context(Store(self._under_test, self._folder_of_another()))
+        store = Store(self._under_test, self._folder_of_another(), self.workspace)
+        return await self._closing.enter_async_context(store)
 
     def _folder_of_another(self) -> Path:
         self._others += 1
         return self._folder.with_name(f"{self._folder.name}-{self._others}")
 
+    def share(self, cases: Sequence[Case]) -> Sequence[Case]:
+        """Returns the half of many cases that the test looks at in this workspace; the other has the others."""
+        if Capability.WORKSPACES not in self.opened.capabilities:
+            return cases
+        return cases[::2] if self.workspace == DEFAULT_WORKSPACE else cases[1::2]
+
     def need(self, *capabilities: Capability) -> None:
         """Skips the test if the store declares one of `capabilities` absent."""
         for capability in capabilities:
-            if capability not in self.repository.capabilities:
-                pytest.skip(f"{type(self.repository).__name__} declares {capability.name} absent.")
+            if capability not in self.opened.capabilities:
+                pytest.skip(f"{type(self.opened).__name__} declares {capability.name} absent.")
 
     def fail_driver(self) -> AbstractContextManager[None]:
         """Makes the driver fail, or skips the test."""
-        return self._under_test.fail_driver(self.repository)
+        return self._under_test.fail_driver(self.opened)
 
     def cut_commit(self) -> AbstractContextManager[None]:
         """Loses the answers to commits, or skips the test."""
-        return self._under_test.cut_commit(self.repository)
+        return self._under_test.cut_commit(self.opened)
 
     def break_connections(self) -> None:
         """Breaks all idle connections, or skips the test."""
-        self._under_test.break_connections(self.repository)
+        self._under_test.break_connections(self.opened)
 
     def hang_driver(self) -> AbstractContextManager[None]:
         """Makes the store hang, or skips the test."""
-        return self._under_test.hang_driver(self.repository)
+        return self._under_test.hang_driver(self.opened)
 
     # ------------------------------------------------------------ writing
 
     async def commit(
         self, *writes: Write, at: datetime = NOW, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
+        if self.beside is not None and self.writes_beside:
+            self.beside.test_commits()
         return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key)
 
     async def add(self, description: str = "a task", *, at: datetime = NOW, **fields: Any) -> Task:
@@ -275,11 +328,11 @@ class Store:
         return (await self.repository.find(TaskQuery(), limit=1)).position
 
     async def generation(self) -> str:
-        """Returns the generation of the store."""
+        """Returns the generation of the workspace; "" if nothing was ever written to it."""
         return (await self.head()).generation
 
     async def versions(self, *numbers: int) -> frozenset[Version]:
-        """Returns versions of a task in this generation of the store, for an Expected."""
+        """Returns versions of a task in this generation of the workspace, for a Precondition."""
         generation = await self.generation()
         return frozenset(Version(generation, number) for number in numbers)
 
@@ -319,7 +372,7 @@ async def raised(kind: type[Error], call: Awaitable[object], rule: str) -> Error
     raise AssertionError(f"{rule}: must raise {kind.__name__}, and answered {answer!r}")
 
 
-async def each_of(entries: Iterable[Entry]) -> AsyncIterator[Entry]:
+async def each_of(entries: Iterable[StoreEntry]) -> AsyncIterator[StoreEntry]:
     """Yields `entries` as restore() takes them."""
     for entry in entries:
         yield entry
@@ -329,9 +382,12 @@ Test = TypeVar("Test", bound=StoreUnderTest)
 
 
 def on_store(
-    *needed: Capability,
+    *needed: Capability, alone: bool = False, beside: Beside = "writers"
 ) -> Callable[[Callable[[Test, Store], Coroutine[Any, Any, None]]], Callable[[Test, Path], None]]:
     """Turns a coroutine function with an open, empty store that has the `needed` capabilities into a test.
+
+    The test runs in the default workspace and then in another one, with `beside` beside it.  A test that is about a
+    whole store runs `alone`: once, in the default workspace of a store that has no other.
 
     The test is a plain function that runs its own event loop, so it doesn't depend on how a project runs coroutines in
     tests.
@@ -341,11 +397,30 @@ def on_store(
         def run(self: Test, tmp_path: Path) -> None:
             __tracebackhide__ = True
 
+            async def part(store: Store) -> None:
+                __tracebackhide__ = True
+                try:
+                    await _run_beside(functools.partial(test, self), store, beside)
+                except Exception as error:
+                    error.add_note(f"This was in the workspace {store.workspace!r}.")
+                    raise
+
             async def whole() -> None:
                 __tracebackhide__ = True
                 async with Store(self, tmp_path / "store") as store:
                     store.need(*needed)
-                    await test(self, store)
+                    if alone or Capability.WORKSPACES not in store.opened.capabilities:
+                        await test(self, store)
+                        return
+                    await part(store)
+                    if beside != "nothing" and Capability.RECORDS not in needed:
+                        store.enter(ANOTHER)
+                        goes_on()
+                        await part(store)
+                        return
+                async with Store(self, tmp_path / "second", ANOTHER) as store:  # it has no records yet
+                    goes_on()
+                    await part(store)
 
             run_alone(whole(), patience=self.patience)
 
@@ -354,6 +429,25 @@ def on_store(
         return run
 
     return decorate
+
+
+async def _run_beside(test: Callable[[Store], Awaitable[None]], store: Store, beside: Beside) -> None:
+    """Runs a test in a workspace of `store` beside others, and checks these."""
+    __tracebackhide__ = True
+    if beside == "nothing":
+        await test(store)
+        return
+    if store.beside is None:
+        store.beside = Neighbours(lambda: store.opened)
+        await store.beside.fill()
+    store.writes_beside = beside == "writers"
+    await test(store)
+    if beside == "data":  # the test may have left the store closed, or broken
+        await store.reopen()
+        if Capability.DURABLE not in store.opened.capabilities:
+            store.beside = None
+            return
+    await store.beside.check()
 
 
 def goes_on() -> None:

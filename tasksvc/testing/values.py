@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import strategies as st
 
 from tasksvc import Capability, TaskDraft, codec
 from tasksvc.testing.samples import (
@@ -18,14 +18,16 @@ from tasksvc.testing.samples import (
     NOW,
     OTHER_VALUES,
     descriptions,
+    drawn,
     exact,
     json_objects,
     label_sets,
     later,
     moments,
-    steady,
 )
 from tasksvc.testing.store import Store, StoreUnderTest, on_store
+
+TEXTS = st.tuples(descriptions, label_sets)
 
 
 async def _keeps(store: Store, draft: TaskDraft, rule: str, *, at: datetime = NOW) -> None:
@@ -113,14 +115,7 @@ class ValuesContract(StoreUnderTest):
 
     @on_store()
     async def test_any_text_is_kept(self, store: Store) -> None:
-        drafts: list[TaskDraft] = []
-
-        @steady(60)
-        @given(descriptions, label_sets)
-        def collect(description: str, labels: tuple[str, ...]) -> None:
-            drafts.append(TaskDraft(description, labels=labels))
-
-        collect()
+        drafts = [TaskDraft(description, labels=labels) for description, labels in drawn(TEXTS, 60)]
         tasks = await store.add_all(drafts)
         assert [task.description for task in tasks] == [draft.description for draft in drafts], "any text is kept"
         assert [exact(task) for task in await store.listed()] == [exact(task) for task in tasks], "find() gives them"
@@ -198,14 +193,7 @@ class ValuesContract(StoreUnderTest):
 
     @on_store()
     async def test_any_metadata_is_kept(self, store: Store) -> None:
-        objects: list[dict[str, Any]] = []
-
-        @steady(60)
-        @given(json_objects)
-        def collect(value: dict[str, Any]) -> None:
-            objects.append(value)
-
-        collect()
+        objects = drawn(json_objects, 60)
         tasks = await store.add_all([TaskDraft("x", metadata=value) for value in objects])
         for wanted, task, listed in zip(objects, tasks, await store.listed(), strict=True):
             for kept in (task, listed):
@@ -229,15 +217,7 @@ class ValuesContract(StoreUnderTest):
 
     @on_store()
     async def test_any_time_is_kept(self, store: Store) -> None:
-        times: list[datetime] = []
-
-        @steady(60)
-        @given(moments)
-        def collect(at: datetime) -> None:
-            times.append(at)
-
-        collect()
-        for at in times:
+        for at in store.share(drawn(moments, 60)):
             task = await store.add(at=at, due_at=at)
             kept = await store.get(task.id)
             assert (kept.created_at, kept.updated_at, kept.due_at) == (at, at, at), (

@@ -1,0 +1,82 @@
+"""Workspaces beside the one that a test uses: they hold data, are written to meanwhile, and keep to themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+
+from tasksvc import (
+    LOG_START,
+    ChangeKind,
+    CreateTask,
+    DeleteTask,
+    IdempotencyKey,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    TaskRepository,
+    Write,
+)
+from tasksvc.testing.samples import FULL, NOW
+
+NAMES = ("Default", "anothe", "defaults")
+"""The names of neighbours, which are much like those of the workspaces that tests use."""
+COMMITS_BETWEEN = 8
+"""The commits of a test between two commits of its neighbours."""
+KEY = IdempotencyKey("s", "key", "f")
+FIRST: tuple[Write, ...] = (CreateTask(FULL), CreateTask(TaskDraft("gone")), DeleteTask(2))
+
+
+class Neighbours:
+    """Some workspaces of a store, with all that was written to them."""
+
+    def __init__(self, opened: Callable[[], TaskRepository]) -> None:
+        """Takes what returns the repository of the store that is open now."""
+        self._opened = opened
+        self._tasks: dict[str, list[Task]] = {name: [] for name in NAMES}
+        self._turns = itertools.cycle(NAMES)
+        self._running: list[asyncio.Future[None]] = []
+        self._commits = 0
+
+    async def fill(self) -> None:
+        """Writes tasks, a key and changes to all of them."""
+        await asyncio.gather(*(self._commit(name, *FIRST, key=KEY) for name in NAMES))
+
+    def test_commits(self) -> None:
+        """Begins a commit to one of them, if it is its turn, now that the test makes a commit of its own."""
+        if self._commits % COMMITS_BETWEEN == 0:
+            call = self._commit(next(self._turns), CreateTask(TaskDraft(f"beside commit {self._commits}")))
+            self._running.append(asyncio.ensure_future(call))
+        self._commits += 1
+
+    async def rest(self) -> None:
+        """Returns when the commits that began are done."""
+        running, self._running = self._running, []
+        await asyncio.gather(*running)
+
+    async def _commit(self, name: str, *writes: Write, key: IdempotencyKey | None = None) -> None:
+        repository = self._opened().workspace(name)
+        committed = await repository.commit(writes, at=NOW, idempotency_key=key)
+        self._tasks[name] += [task for task in committed.results if isinstance(task, Task)]
+
+    async def check(self) -> None:
+        """Checks that each holds what was written to it, and no more."""
+        await self.rest()
+        await asyncio.gather(*map(self._check, NAMES))
+
+    async def _check(self, name: str) -> None:
+        repository, created = self._opened().workspace(name), sorted(self._tasks[name], key=lambda task: task.id)
+        page = await repository.find(TaskQuery(), limit=1_000)
+        log = (await repository.read_changes(LOG_START, limit=1_000)).changes
+        again = await repository.commit(FIRST, at=NOW, idempotency_key=KEY)
+        there = [task for task in created if task.id != 2]
+        assert list(page.tasks) == there, f"the workspace {name!r} has the tasks that were written to it"
+        assert [task.id for task in created] == list(range(1, len(created) + 1)), "each workspace counts its ids from 1"
+        assert [change.task for change in log if change.kind is ChangeKind.CREATED] == created, (
+            f"the log of the workspace {name!r} has what was written to it"
+        )
+        assert [change.seq for change in log] == list(range(1, len(created) + 2)), "each workspace numbers its own log"
+        assert page.position == (page.position.generation, len(log)), "its position is the end of its log"
+        assert again.replayed, f"the workspace {name!r} keeps its idempotency keys"
+        assert list(again.results) == [*created[:2], None], "with the results of the first time"
