@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tasksvc
 from tasksvc.cli.advice import with_advice
-from tasksvc.cli.imports import without_garbage_collection
+from tasksvc.cli.imports import ended_by_interrupts, without_garbage_collection
 from tasksvc.cli.output import finish_streams, prepare_streams, say, tell
 from tasksvc.cli.variables import COMPLETION
 from tasksvc.domain.errors import TasksvcError
@@ -40,7 +40,7 @@ def run(arguments: Sequence[str], timeouts: Timeouts | None = None) -> int:
         if list(arguments) in (["--version"], ["version"]):
             say(f"tasksvc {tasksvc.__version__}\n")
             return 0
-        with without_garbage_collection():
+        with without_garbage_collection(), ended_by_interrupts():
             from tasksvc.cli.root import complete, invoke
 
         if instruction := os.environ.get(COMPLETION):

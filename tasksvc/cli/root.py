@@ -10,7 +10,7 @@ import click
 
 import tasksvc
 from tasksvc.cli.command import Group, describe, print_and_exit
-from tasksvc.cli.imports import without_garbage_collection
+from tasksvc.cli.imports import ended_by_interrupts, without_garbage_collection
 from tasksvc.cli.output import tell
 from tasksvc.cli.variables import COMPLETION
 
@@ -68,7 +68,7 @@ class Root(Group):
         if cmd_name not in COMMANDS:
             return None
         module = "import_" if cmd_name == "import" else cmd_name
-        with without_garbage_collection():
+        with without_garbage_collection(), ended_by_interrupts():
             command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command
         return command
 

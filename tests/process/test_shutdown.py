@@ -8,14 +8,16 @@ import random
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import pytest
 from http_client import Answer, Connection, NoAnswer, ask
-from patience import FOREVER_SECONDS
-from service_process import RunningService, with_timeouts
+from patience import FOREVER_SECONDS, PATIENCE_SECONDS
+from service_process import RunningService, environment_with, with_timeouts
 from write_checker import WriteChecker
 
 from tasksvc.application.limits import Timeouts
@@ -162,6 +164,42 @@ def test_a_signal_while_it_starts_ends_it_and_leaves_the_store_free(
         assert status in (0, -number, 130) or not python_is_up, service.output
     with service:
         assert ask(service.url, "GET", "/tasks/").status == 200
+
+
+INTERRUPTED_IN_A_DESTRUCTOR = """
+import os, signal, sys
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            Interrupted()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+from tasksvc.cli.main import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["click", "tasksvc.cli.commands.serve", "aiohttp", "tasksvc_memory"])
+def test_an_interrupt_in_a_destructor_during_an_import_ends_the_service(module: str, tmp_path: Path) -> None:
+    program = INTERRUPTED_IN_A_DESTRUCTOR.format(module=module)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "--port", "0", "--store", "memory://"],
+        cwd=tmp_path,
+        env=environment_with(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == -signal.SIGINT, ended.stderr
 
 
 @pytest.mark.parametrize("number", SIGNALS)

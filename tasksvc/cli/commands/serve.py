@@ -23,7 +23,12 @@ from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
 from tasksvc.cli.command import Command, describe
-from tasksvc.cli.imports import DeferredCertificates, jinja2_imported_when_used, without_garbage_collection
+from tasksvc.cli.imports import (
+    DeferredCertificates,
+    ended_by_interrupts,
+    jinja2_imported_when_used,
+    without_garbage_collection,
+)
 from tasksvc.cli.logs import set_up, wants_json
 from tasksvc.cli.process import notify, set_exit_deadline
 from tasksvc.cli.token_file import read_token_file
@@ -182,12 +187,13 @@ def command(context: click.Context, /, **values: Any) -> None:
 
 
 def _run(settings: Settings, timeouts: Timeouts, arguments: Sequence[str]) -> None:
-    if settings.log_format != "json":
-        set_up("text")
+    with ended_by_interrupts():  # until the service handles signals itself
+        if settings.log_format != "json":
+            set_up("text")
+        if not settings.reload:
+            _run_until_done(_serve(settings, timeouts))
     if settings.reload:
         _reload(arguments)
-    else:
-        _run_until_done(_serve(settings, timeouts))
 
 
 async def _serve(settings: Settings, timeouts: Timeouts) -> None:
