@@ -54,11 +54,13 @@ class Events:
 
 
 @asynccontextmanager
-async def events(api: Api, since: str | None = None, last: str | None = None) -> AsyncIterator[Events]:
-    """Opens a stream of changes that begins now."""
+async def events(
+    api: Api, since: str | None = None, last: str | None = None, *, below: str = ""
+) -> AsyncIterator[Events]:
+    """Opens a stream of changes that begins now; `below` is the path of a workspace."""
     headers = {} if last is None else {"Last-Event-ID": last}
     parameters = {} if since is None else {"since": since}
-    async with api.client.get("/changes/stream", headers=headers, params=parameters) as response:
+    async with api.client.get(f"{below}/changes/stream", headers=headers, params=parameters) as response:
         assert (response.status, response.content_type) == (200, "text/event-stream"), await response.text()
         stream = Events(response)
         assert await stream.line() == "retry: 1000"

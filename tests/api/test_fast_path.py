@@ -47,6 +47,36 @@ REQUESTS = [
     head("GET /tasks/1 HTTP/1.1", host="evil.example"),
     head("HEAD /tasks/ HTTP/1.1"),
     head("HEAD /tasks/1 HTTP/1.1"),
+    get("/workspaces/u_42/tasks/"),
+    send('{"description":"x"}', line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+    send('{"description":"once"}', "Idempotency-Key: k", line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+    send('{"description":"once"}', "Idempotency-Key: k", line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+    send("{}", line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+    send('{"description":"x"}', line="POST /workspaces/a%20b/tasks/ HTTP/1.1"),
+    get("/workspaces/u_42/tasks/"),
+    get("/workspaces/u_42/tasks/1"),
+    get("/workspaces/u_42/tasks/1", "If-None-Match: *"),
+    get("/workspaces/u_42/tasks/99"),
+    get("/workspaces/u_42/tasks/01"),
+    get("/workspaces/u_42/tasks/count"),
+    get("/workspaces/u_42/tasks/?limit=1"),
+    get("/workspaces/u%5F42/tasks/1"),
+    get("/workspaces/u_43/tasks/1"),
+    get("/workspaces/default/tasks/1"),
+    get("/workspaces/tasks/tasks/1"),
+    get("/workspaces/tasks/1"),
+    get("/workspaces/u_42/u_42/tasks/1"),
+    get("/workspaces/u_42/tasks//tasks/1"),
+    get("/workspaces/u_42/tasks"),
+    get("/workspaces/u_42"),
+    get("/workspaces//tasks/1"),
+    get("/workspaces/./tasks/1"),
+    get("/workspaces/../tasks/1"),
+    get("/workspaces/.../tasks/1"),
+    get("/workspaces/a+b/tasks/1"),
+    get(f"/workspaces/{'a' * 101}/tasks/1"),
+    head("HEAD /workspaces/u_42/tasks/1 HTTP/1.1"),
+    head("GET /workspaces/u_42/tasks/1 HTTP/1.1", host="evil.example"),
     get("/tasks/"),
 ]
 
@@ -90,8 +120,15 @@ async def test_hot_requests_do_not_meet_the_router(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(web.UrlDispatcher, "resolve", fail)
         statuses = [
             answer.status
-            for request in (send('{"description":"x"}'), get("/tasks/1"), get("/tasks/"))
+            for request in (
+                send('{"description":"x"}'),
+                get("/tasks/1"),
+                get("/tasks/"),
+                send('{"description":"x"}', line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+                get("/workspaces/u_42/tasks/1"),
+                get("/workspaces/u_42/tasks/"),
+            )
             if (answer := await server.ask(request)) is not None
         ]
 
-    assert statuses == [201, 200, 200]
+    assert statuses == [201, 200, 200] * 2

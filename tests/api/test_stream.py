@@ -164,7 +164,7 @@ async def test_a_stream_that_is_requested_during_shutdown_gets_a_retry_after(api
     assert api.client.app is not None
     await api.client.app[RUNTIME].feeds.close()
 
-    for path in ("/changes/stream", "/changes/stream?since=0"):
+    for path in ("/changes/stream", "/changes/stream?since=0", "/workspaces/u_42/changes/stream"):
         response = await api.get(path)
         assert (response.status, response.problem) == (503, "store-unavailable"), path
 
