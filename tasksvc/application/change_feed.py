@@ -54,11 +54,7 @@ class ChangeFeeds:
         limits: Limits,
         timeouts: Timeouts,
     ) -> None:
-        """Prepares feeds.
-
-        `workspace` gives a workspace by its name, `scheme` names the store in the log, and `encode` makes the events
-        of a transport.
-        """
+        """Takes `workspace`, which gives a workspace by its name; the rest is as for a ChangeFeed."""
         self._workspace, self._scheme, self._encode = workspace, scheme, encode
         self._limits, self._timeouts = limits, timeouts
         self._feeds: dict[str, ChangeFeed] = {}
@@ -156,10 +152,10 @@ class ChangeFeed:
         """Streams that are open now."""
 
     async def events(self, since: Position, tick: float) -> AsyncIterator[bytes]:
-        """Events after `since`, several in a chunk, as they come, and b"" every `tick` seconds while there are none.
+        """Yields events after `since`, several in a chunk, as they come; b"" every `tick` seconds while there are none.
 
-        The first of these moments is a random one, so that thousands of streams that began together don't have
-        something to do together for ever.  Ends when the feed does.  Raises PositionGone, at the first step or where
+        The first tick comes at a random moment, so that the ticks of thousands of streams that began together are
+        spread.  Ends when the feed does.  Raises PositionGone, at the first step or where
         the stream fell so far behind that the log was pruned.
         """
         now = asyncio.get_running_loop().time

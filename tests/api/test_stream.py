@@ -22,7 +22,7 @@ from tasksvc_memory import MemoryRepository
 from api.api_client import JSON, Api
 from api.conftest import connect
 from api.sse_client import Event, Events, events
-from tasksvc import ChangePage, CreateTask, Entry, Position, StoreUnavailable, TaskDraft
+from tasksvc import ChangePage, CreateTask, Position, StoreEntry, StoreUnavailable, TaskDraft
 from tasksvc.api import RUNTIME, Options
 from tasksvc.application.clock import now
 from tasksvc.application.limits import Limits, Timeouts
@@ -366,7 +366,7 @@ async def test_a_stream_ends_when_the_store_gets_a_new_generation(api: Api) -> N
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
 
-    async def another_store() -> AsyncIterator[Entry]:
+    async def another_store() -> AsyncIterator[StoreEntry]:
         donor = MemoryRepository()
         await donor.commit([CreateTask(TaskDraft("restored"))], at=now())
         async for entry in donor.dump():
@@ -400,7 +400,7 @@ async def test_a_stream_without_since_begins_now_even_before_a_new_generation_is
         await asyncio.sleep(3_600)
         raise AssertionError("It was cancelled long before.")
 
-    async def another_store() -> AsyncIterator[Entry]:
+    async def another_store() -> AsyncIterator[StoreEntry]:
         donor = MemoryRepository()
         await donor.commit([CreateTask(TaskDraft("restored"))], at=now())
         async for entry in donor.dump():
