@@ -13,7 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+from workspace_copies import WorkspaceCopies
+
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    STORE,
     Change,
     ChangePage,
     CommitResult,
@@ -27,14 +31,17 @@ from tasksvc import (
     IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
+    Ledger,
     OutcomeUnknown,
     Page,
     Position,
     Precondition,
+    PrunedWorkspace,
     PutRecord,
     Record,
     RepositoryError,
     SortField,
+    StoreEntry,
     StoreHeader,
     StoreInUse,
     StoreReader,
@@ -48,6 +55,7 @@ from tasksvc import (
     UnknownWrite,
     UpdateTask,
     VersionConflict,
+    WorkspaceHeader,
     Write,
     WriteRefused,
     codec,
@@ -55,8 +63,9 @@ from tasksvc import (
     hookimpl,
     json_size,
 )
+from tasksvc.stores.in_memory import _Restoring
 
-DISKS: dict[str, list[list[Entry]]] = {}
+DISKS: dict[str, list[list[StoreEntry]]] = {}
 """What was persisted, by the path in the URL of the store."""
 MAGIC = b"broken "
 """What the file of a backup begins with, before the name of its class."""
@@ -66,18 +75,45 @@ _opened: type[HealthyStore]
 """The class of the store that was opened last, whose hooks the adapter has."""
 
 
-class HealthyStore(InMemoryRepository):
+class Driver:
+    """What a store and the repositories of its workspaces share: the disk, and the faults that a test causes."""
+
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
+        self.disk = disk
+        self.fails = self.loses_answers = self.hangs = self.is_cut_off = self.is_stopped = False
+        self.lock: int | None = None
+
+
+class HealthyStore(WorkspaceCopies):
     """Keeps its contents in a list, over close and reopen. No test of the kit may fail on it."""
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__()
-        self.disk, self.driver_fails = disk, False
-        self.loses_answers = self.hangs = self.is_cut_off = self.is_stopped = False
-        self.lock: int | None = None
+        self.driver = Driver(disk)
         if not disk:
-            disk.append([self.header])
+            disk.append(self.headers())
         for entries in disk:
             self.replay(entries)
+
+    def apply(self, *entries: Entry) -> None:
+        """Applies entries of this workspace in memory alone."""
+        self.replay(StoreEntry(self.workspace_name, entry) for entry in entries)
+
+    @property
+    def _tasks(self) -> dict[int, Task]:
+        return self._workspace.tasks
+
+    @property
+    def _log(self) -> list[Change]:
+        return self._workspace.log
+
+    @property
+    def _idempotency_records(self) -> dict[tuple[str, str], IdempotencyRecord]:
+        return self._workspace.idempotency_records
+
+    @property
+    def _ledger(self) -> Ledger:
+        return self._workspace.ledger
 
     @classmethod
     def open(cls, path: str, *, scratch: bool) -> HealthyStore:
@@ -87,7 +123,7 @@ class HealthyStore(InMemoryRepository):
             return cls([])
         lock = cls.locked(path)
         store = cls(DISKS.setdefault(path, []))
-        store.lock = lock
+        store.driver.lock = lock
         return store
 
     @staticmethod
@@ -103,9 +139,9 @@ class HealthyStore(InMemoryRepository):
 
     async def close(self) -> None:
         await super().close()
-        if self.lock is not None:
-            os.close(self.lock)
-            self.lock = None
+        if self.driver.lock is not None:
+            os.close(self.driver.lock)
+            self.driver.lock = None
 
     @classmethod
     def read(cls, path: str) -> StoreReader:
@@ -121,27 +157,26 @@ class HealthyStore(InMemoryRepository):
         if path not in DISKS:
             raise StoreRefused(f"There is no store in {path}.")
         file.write_bytes(MAGIC + cls.__name__.encode())
-        repository = cls(DISKS[path])
-        DISKS[str(file)] = [*DISKS[path], [repository.header._replace(generation="anew")]]
+        DISKS[str(file)] = [*DISKS[path], [StoreEntry(STORE, StoreHeader("anew"))]]
 
     @staticmethod
     def is_backup(head: bytes) -> bool:
         return head.startswith(MAGIC)
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         await asyncio.sleep(0)
         await self.reach()
-        if self.driver_fails:
+        if self.driver.fails:
             raise StoreUnavailable("The driver fails.")
-        if self.is_stopped:
+        if self.driver.is_stopped:
             raise StoreUnavailable("The outcome of a commit is unknown. Open the store again.")
         self.append(commits)
-        if self.loses_answers:
-            self.is_stopped = True  # since the memory may not be what is on the disk
+        if self.driver.loses_answers:
+            self.driver.is_stopped = True  # since the memory may not be what is on the disk
             raise self.lost()
 
-    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
-        self.disk.extend(list(entries) for entries in commits)
+    def append(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        self.driver.disk.extend(list(entries) for entries in commits)
 
     def lost(self) -> StoreUnavailable:
         """Returns the error of a commit whose answer was lost."""
@@ -149,8 +184,8 @@ class HealthyStore(InMemoryRepository):
 
     async def reach(self) -> None:
         """Makes each call wait for the store, if it hangs, and connects again where the connection broke."""
-        self.is_cut_off = False
-        if self.hangs:
+        self.driver.is_cut_off = False
+        if self.driver.hangs:
             await asyncio.sleep(TIME_LIMIT)
             raise StoreUnavailable("The store doesn't answer.")
 
@@ -180,10 +215,10 @@ class HealthyStore(InMemoryRepository):
         await self.reach()
         return await super().records(namespace, after=after, limit=limit)
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        if self.driver_fails:
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        if self.driver.fails:
             raise StoreUnavailable("The driver fails.")
-        self.disk[:] = [self.left_by_pruning(header, keys)]
+        self.driver.disk[:] = [self.left_by_pruning(pruned)]
 
 
 class CountedStore(HealthyStore):
@@ -215,7 +250,7 @@ class ContractViolation(HealthyStore):
 class LosesAWrite(ContractViolation):
     caught_by = "test_no_write_of_many_writers_is_lost"
 
-    def replay(self, entries: Iterable[Entry]) -> None:
+    def replay(self, entries: Iterable[StoreEntry]) -> None:
         super().replay(entries)
         self._tasks.pop(77, None)
 
@@ -223,7 +258,7 @@ class LosesAWrite(ContractViolation):
 class LosesWritesOnReopening(ContractViolation):
     caught_by = "test_everything_is_there_after_a_reopening"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         """Acknowledges without writing anything."""
 
 
@@ -232,21 +267,23 @@ class LosesAFieldOfAPlainTask(ContractViolation):
 
     caught_by = "test_each_field_alone_is_kept"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         await super().persist([list(map(self._shortened, entries)) for entries in commits])
 
     @staticmethod
-    def _shortened(entry: Entry) -> Entry:
-        task = entry.task if isinstance(entry, Change) else None
-        if task is None or task.done or task.due_at or task.labels or task.metadata:
-            return entry
-        return cast(Change, entry)._replace(task=dataclasses.replace(task, priority=0))
+    def _shortened(unit: StoreEntry) -> StoreEntry:
+        change = unit.entry
+        if not isinstance(change, Change) or (task := change.task) is None:
+            return unit
+        if task.done or task.due_at or task.labels or task.metadata:
+            return unit
+        return unit._replace(entry=change._replace(task=dataclasses.replace(task, priority=0)))
 
 
 class ReusesTheHighestId(ContractViolation):
     caught_by = "test_the_highest_id_is_not_given_again"
 
-    def replay(self, entries: Iterable[Entry]) -> None:
+    def replay(self, entries: Iterable[StoreEntry]) -> None:
         super().replay(entries)
         self._ledger.last_id = max(self._tasks, default=0)
 
@@ -254,7 +291,7 @@ class ReusesTheHighestId(ContractViolation):
 class ReusesAnIdAfterReopening(ContractViolation):
     caught_by = "test_ids_versions_and_numbers_go_on_after_a_reopening"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self._ledger.last_id = max(self._tasks, default=0)
 
@@ -342,7 +379,7 @@ class LogsAfterwards(ContractViolation):
         decision = self._ledger.decide(writes, at=at, idempotency_key=idempotency_key)
         self._ledger.apply(decision.entries())
         await asyncio.sleep(0)
-        self._log += decision.changes
+        self._log.extend(decision.changes)
         return decision.committed
 
 
@@ -351,7 +388,7 @@ class PassesItsTransactionOn(ContractViolation):
 
     caught_by = "test_a_cancelled_commit_has_no_part_in_the_next"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self.pending: list[Write] = []
 
@@ -376,7 +413,7 @@ class RemembersAfterwards(ContractViolation):
         if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._idempotency_records:
             return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         committed = await super().commit(writes, at=at)
-        self.replay([IdempotencyRecord(idempotency_key, at, committed.results)])
+        self.apply(*[IdempotencyRecord(idempotency_key, at, committed.results)])
         return committed
 
 
@@ -388,9 +425,11 @@ class FailsItsNeighbours(ContractViolation):
     caught_by = "test_a_refused_commit_fails_alone"
 
     async def _commit_group(self, units: Sequence[Any]) -> Sequence[CommitResult | Exception]:
-        for unit in units:
+        for name, commit in units:
             try:
-                self._ledger.decide(unit.writes, at=unit.at, idempotency_key=unit.idempotency_key)
+                self._memory.workspace(name).ledger.decide(
+                    commit.writes, at=commit.at, idempotency_key=commit.idempotency_key
+                )
             except RepositoryError as error:
                 return [error] * len(units)
         return await super()._commit_group(units)
@@ -553,7 +592,7 @@ class CutsTimes(ChangesDrafts):
 class ReadsWhatIsStale(ContractViolation):
     caught_by = "test_a_read_sees_every_write_acknowledged_before_it"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self._known: dict[int, Found] = {}
 
@@ -564,7 +603,7 @@ class ReadsWhatIsStale(ContractViolation):
 class KeepsTheGenerationThatItWasOpenedWith(ContractViolation):
     caught_by = "test_what_is_read_after_a_restore_is_of_the_new_generation"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self._born = self._ledger.generation
 
@@ -575,11 +614,11 @@ class KeepsTheGenerationThatItWasOpenedWith(ContractViolation):
 class LearnsOfItsGenerationLate(ContractViolation):
     caught_by = "test_a_read_beside_a_restore_does_not_mix_generations"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self._known = self._ledger.generation
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         await super().restore(entries)
         await asyncio.sleep(0)
         self._known = self._ledger.generation
@@ -880,7 +919,7 @@ class DoesNotWait(ContractViolation):
 class IsEveryStore(ContractViolation):
     caught_by = "test_a_generation_is_random_and_short"
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__(disk)
         self._ledger.generation = "0"
 
@@ -954,7 +993,7 @@ class RemembersRefusedCommits(ContractViolation):
             return await super().commit(writes, at=at, idempotency_key=idempotency_key)
         except RepositoryError:
             if idempotency_key is not None:
-                self.replay([IdempotencyRecord(idempotency_key, at, ())])
+                self.apply(*[IdempotencyRecord(idempotency_key, at, ())])
             raise
 
 
@@ -976,8 +1015,10 @@ class ReplaysThePresent(ContractViolation):
 class ForgetsKeysOnReopening(ContractViolation):
     caught_by = "test_a_key_is_kept_over_a_reopening"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        await super().persist([[e for e in entries if not isinstance(e, IdempotencyRecord)] for entries in commits])
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        await super().persist(
+            [[each for each in entries if not isinstance(each.entry, IdempotencyRecord)] for entries in commits]
+        )
 
 
 class ListsRecordsFromTheStart(ContractViolation):
@@ -1035,7 +1076,7 @@ class PrunesAllAtOnce(ContractViolation):
 class PrunesInMemoryAlone(ContractViolation):
     caught_by = "test_what_was_pruned_stays_so_over_a_reopening"
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
         """Leaves the disk as it is."""
 
 
@@ -1049,8 +1090,8 @@ class PrunesKeysWithTheLog(ContractViolation):
 class RestoresItsGeneration(ContractViolation):
     caught_by = "test_a_restored_store_has_a_new_generation"
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
-        await self._group([entry async for entry in entries])
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
+        await self._group(_Restoring([entry async for entry in entries]))
 
 
 class RenewsNothing(ContractViolation):
@@ -1064,13 +1105,13 @@ class RenewsInMemoryAlone(ContractViolation):
     caught_by = "test_a_renewed_store_is_kept_over_a_reopening"
 
     async def renew(self) -> None:
-        self.replay([self.header._replace(generation="another")])
+        self.replay([StoreEntry(STORE, StoreHeader("another"))])
 
 
 class RestoresInTurns(ContractViolation):
     caught_by = "test_a_cancelled_restore_is_whole_or_absent"
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         for entry in [entry async for entry in entries]:
             self.replay([entry])
             await asyncio.sleep(0)
@@ -1079,7 +1120,7 @@ class RestoresInTurns(ContractViolation):
 class RestoresOverWhatIsThere(ContractViolation):
     caught_by = "test_a_store_that_holds_something_is_not_restored"
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         self.replay([entry async for entry in entries])
 
 
@@ -1087,25 +1128,25 @@ class DumpsNoHighestId(ContractViolation):
     caught_by = "test_a_pruned_store_is_restored_as_such"
 
     async def dump(self) -> Any:
-        async for entry in super().dump():
-            yield entry._replace(last_id=0) if isinstance(entry, StoreHeader) else entry
+        async for name, entry in super().dump():
+            yield StoreEntry(name, entry._replace(last_id=0) if isinstance(entry, WorkspaceHeader) else entry)
 
 
 class DumpsKeysAsTheyCame(ContractViolation):
     caught_by = "test_a_dump_holds_everything_in_its_order"
 
     async def dump(self) -> Any:
-        async for entry in super().dump():
-            if not isinstance(entry, IdempotencyRecord | Change):
-                yield entry
+        async for unit in super().dump():
+            if not isinstance(unit.entry, IdempotencyRecord | Change):
+                yield unit
         for key_or_change in (*self._idempotency_records.values(), *self._log):
-            yield key_or_change
+            yield StoreEntry(DEFAULT_WORKSPACE, key_or_change)
 
 
 class RestoresHalf(ContractViolation):
     caught_by = "test_a_dump_that_breaks_half_way_leaves_the_store_empty"
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         async for entry in entries:
             self.replay([entry])
 
@@ -1114,18 +1155,19 @@ class DumpsAMovingStore(ContractViolation):
     caught_by = "test_a_dump_is_one_snapshot"
 
     async def dump(self) -> Any:
-        yield StoreHeader(self._ledger.generation, self._ledger.last_id, self._ledger.last_seq, 0)
-        for entries in (self._tasks.values(), self._records.values(), self._idempotency_records.values(), self._log):
+        for unit in self.headers():
+            yield unit
+        for entries in (self._tasks.values(), self._idempotency_records.values(), self._log):
             for entry in list(entries):
-                yield entry
+                yield StoreEntry(DEFAULT_WORKSPACE, entry)
                 await asyncio.sleep(0)
 
 
 class LeaksADriverError(ContractViolation):
     caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        if self.driver_fails:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        if self.driver.fails:
             raise OSError("No space left on device")
         await super().persist(commits)
 
@@ -1133,7 +1175,7 @@ class LeaksADriverError(ContractViolation):
 class ShowsWhatIsNotOnDisk(ContractViolation):
     caught_by = "test_a_failing_driver_comes_out_as_store_unavailable"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         for entries in commits:
             self.replay(entries)
         await super().persist(commits)
@@ -1144,9 +1186,9 @@ class SaysThatNothingWasWritten(ContractViolation):
 
     caught_by = "test_a_failed_commit_is_whole_or_absent_after_a_reopening"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        self.disk.extend(list(entries) for entries in commits)
-        if self.driver_fails:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        self.driver.disk.extend(list(entries) for entries in commits)
+        if self.driver.fails:
             raise StoreUnavailable("The driver fails.")
 
 
@@ -1165,7 +1207,9 @@ class BacksUpNoRecords(ContractViolation):
     @classmethod
     def backup(cls, path: str, file: Path) -> None:
         super().backup(path, file)
-        DISKS[str(file)] = [[each for each in entries if type(each) is not Record] for entries in DISKS[str(file)]]
+        DISKS[str(file)] = [
+            [each for each in entries if type(each.entry) is not Record] for entries in DISKS[str(file)]
+        ]
 
 
 class DoesNotKnowItsBackups(ContractViolation):
@@ -1288,9 +1332,9 @@ class HasSmallColumns(ContractViolation):
 
     caught_by = "test_the_largest_record_is_kept"
 
-    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+    def append(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         for entries in commits:
-            if any(isinstance(entry, Record) and len(codec.dumps(entry.value)) >= 2**16 for entry in entries):
+            if any(isinstance(each.entry, Record) and len(codec.dumps(each.entry.value)) >= 2**16 for each in entries):
                 raise StoreUnavailable("Data too long for column 'value'.")
         super().append(commits)
 
@@ -1300,7 +1344,7 @@ class SendsOneStatement(ContractViolation):
 
     caught_by = "test_the_largest_commits_are_kept"
 
-    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
+    def append(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         for entries in commits:
             if sum(len(json.dumps(codec.dumps(codec.entry_to_json(each)).decode())) for each in entries) > 2**24:
                 raise StoreUnavailable("Got a packet bigger than 'max_allowed_packet' bytes.")
@@ -1355,25 +1399,27 @@ class SaysThatALostRestoreIsAbsent(SaysThatALostCommitIsAbsent):
 class ForgetsTheKeyOfALostCommit(ContractViolation):
     caught_by = "test_a_commit_whose_answer_is_lost_is_repeated_with_its_key"
 
-    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
-        if self.loses_answers:
-            commits = [[each for each in entries if not isinstance(each, IdempotencyRecord)] for entries in commits]
+    def append(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        if self.driver.loses_answers:
+            commits = [
+                [each for each in entries if not isinstance(each.entry, IdempotencyRecord)] for entries in commits
+            ]
         super().append(commits)
 
 
 class WritesHalfOfLostCommits(ContractViolation):
     caught_by = "test_commits_at_once_whose_answers_are_lost_are_whole_and_done_once"
 
-    def append(self, commits: Sequence[Sequence[Entry]]) -> None:
-        super().append([entries[:1] for entries in commits] if self.loses_answers else commits)
+    def append(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        super().append([entries[:1] for entries in commits] if self.driver.loses_answers else commits)
 
 
 class GivesUpOnABrokenConnection(ContractViolation):
     caught_by = "test_connections_that_broke_are_replaced_for_reads"
 
     async def reach(self) -> None:
-        if self.is_cut_off:
-            self.is_cut_off = False
+        if self.driver.is_cut_off:
+            self.driver.is_cut_off = False
             raise StoreUnavailable("server closed the connection unexpectedly")
         await super().reach()
 
@@ -1381,9 +1427,9 @@ class GivesUpOnABrokenConnection(ContractViolation):
 class FearsForCommitsOnABrokenConnection(ContractViolation):
     caught_by = "test_connections_that_broke_are_replaced_for_writes"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        if self.is_cut_off:
-            self.is_cut_off = False
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        if self.driver.is_cut_off:
+            self.driver.is_cut_off = False
             raise OutcomeUnknown("server closed the connection unexpectedly")
         await super().persist(commits)
 
@@ -1394,7 +1440,7 @@ class HearsNothingOnABrokenConnection(ContractViolation):
     is_deaf = False
 
     async def reach(self) -> None:
-        self.is_deaf |= self.is_cut_off
+        self.is_deaf |= self.driver.is_cut_off
         await super().reach()
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
@@ -1407,7 +1453,7 @@ class WaitsForEver(ContractViolation):
     """The base of mutants without a time limit."""
 
     async def reach(self) -> None:
-        if self.hangs:
+        if self.driver.hangs:
             await asyncio.Event().wait()
         await super().reach()
 
@@ -1437,27 +1483,27 @@ class ReadsNoKeys(ContractViolation):
     @classmethod
     def read(cls, path: str) -> StoreReader:
         reader = cast(InMemoryRepository, super().read(path))
-        reader._idempotency_records.clear()
+        reader._memory.workspaces[DEFAULT_WORKSPACE].idempotency_records.clear()
         return reader
 
 
 class MovingReader(InMemoryRepository):
     """Reads tasks, records and keys when it is opened, and the log when it is dumped."""
 
-    def __init__(self, disk: list[list[Entry]]) -> None:
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
         super().__init__()
         self.disk = disk
         for entries in disk:
             self.replay(entries)
 
     async def dump(self) -> Any:
-        async for entry in super().dump():
-            if not isinstance(entry, Change):
-                yield entry
+        async for unit in super().dump():
+            if not isinstance(unit.entry, Change):
+                yield unit
         for entries in list(self.disk):
-            for entry in entries:
-                if isinstance(entry, Change):
-                    yield entry
+            for unit in entries:
+                if isinstance(unit.entry, Change):
+                    yield unit
 
 
 class ReadsAMovingStore(ContractViolation):
@@ -1473,7 +1519,7 @@ class RenewsWhatItReads(ContractViolation):
 
     @classmethod
     def read(cls, path: str) -> StoreReader:
-        DISKS[path].append([cls(DISKS[path]).header._replace(generation="renewed")])
+        DISKS[path].append([StoreEntry(STORE, StoreHeader("renewed"))])
         return super().read(path)
 
 
@@ -1492,7 +1538,9 @@ class BacksUpALogWithAGap(ContractViolation):
     @classmethod
     def backup(cls, path: str, file: Path) -> None:
         super().backup(path, file)
-        DISKS[str(file)] = [[e for e in entries if getattr(e, "seq", 0) != 7] for entries in DISKS[str(file)]]
+        DISKS[str(file)] = [
+            [each for each in entries if getattr(each.entry, "seq", 0) != 7] for entries in DISKS[str(file)]
+        ]
 
 
 class BacksUpToWhereItWas(ContractViolation):
@@ -1533,7 +1581,7 @@ def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
     return globals()[name], path
 
 
-PORT = 2
+PORT = 3
 
 
 @hookimpl

@@ -11,15 +11,18 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
+from workspace_copies import WorkspaceCopies
+
 from tasksvc import (
+    STORE,
     Capability,
-    Entry,
     Found,
-    IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
     Position,
+    PrunedWorkspace,
     StoreClosed,
+    StoreEntry,
     StoreHeader,
     StoreURL,
     TaskRepository,
@@ -31,32 +34,48 @@ RETRY_SECONDS = 0.001
 """Seconds between two attempts to get the lock, and between two looks for changes of others."""
 
 
-class SharedStore(InMemoryRepository):
+class Log:
+    """The file of a store, as it is open in one process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self.end = 0
+        """Bytes of the file that this process has replayed."""
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self.descriptor).st_size
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class SharedStore(WorkspaceCopies):
     """Keeps a file with one line for each commit. Writers take turns, and all read what others have appended."""
 
     capabilities = InMemoryRepository.capabilities | {Capability.SHARED}
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self._path = Path(path) / "log"
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        self._end = 0
-        """Bytes of the file that this repository has replayed."""
+        self._file = Log(Path(path) / "log")
 
     @classmethod
     async def open(cls, path: str) -> SharedStore:
         store = cls(path)
         async with store.turn():
-            if not os.fstat(store._descriptor).st_size:
-                store.append([[store.header]])
-                store._end = 0
+            if not store._file.size:
+                store.append([store.headers()])
+                store._file.end = 0
             store.catch_up()
         return store
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
         """Locks the file against other writers."""
-        lock = os.open(self._path, os.O_RDWR)
+        lock = os.open(self._file.path, os.O_RDWR)
         try:
             while True:
                 try:
@@ -68,22 +87,24 @@ class SharedStore(InMemoryRepository):
         finally:
             os.close(lock)
 
-    def append(self, commits: Sequence[Sequence[Entry]], *, in_place: bool = False) -> None:
+    def append(self, commits: Sequence[Sequence[StoreEntry]], *, in_place: bool = False) -> None:
         """Appends a line for each commit; with `in_place` it stands for all lines before it."""
         lines = [[in_place, *map(codec.entry_to_json, entries)] for entries in commits]
-        os.write(self._descriptor, b"".join(codec.dumps(line) + b"\n" for line in lines))
-        self._end = os.fstat(self._descriptor).st_size
+        os.write(self._file.descriptor, b"".join(codec.dumps(line) + b"\n" for line in lines))
+        self._file.end = self._file.size
 
     def catch_up(self) -> None:
         """Replays what others have appended, whole lines only."""
-        new = os.pread(self._descriptor, os.fstat(self._descriptor).st_size - self._end, self._end)
+        new = os.pread(self._file.descriptor, self._file.size - self._file.end, self._file.end)
         new = new[: new.rfind(b"\n") + 1]
-        self._end += len(new)
+        self._file.end += len(new)
         for line in new.splitlines():
             in_place, *entries = codec.loads(line)
             if in_place:
-                for held in (self._tasks, self._records, self._idempotency_records, self._log):
-                    held.clear()
+                self._memory.records.clear()
+                for workspace in self._memory.workspaces.values():
+                    for held in (workspace.tasks, workspace.idempotency_records, workspace.log):
+                        held.clear()
             self.replay_others(map(codec.entry_from_json, entries))
 
     def replay_others(self, entries: Any) -> None:
@@ -95,12 +116,12 @@ class SharedStore(InMemoryRepository):
             self.catch_up()
             return await super()._run(units)
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         await asyncio.sleep(0)
         self.append(commits)
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        self.append([self.left_by_pruning(header, keys)], in_place=True)
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        self.append([self.left_by_pruning(pruned)], in_place=True)
 
     def _check_open(self) -> None:
         super()._check_open()
@@ -108,17 +129,15 @@ class SharedStore(InMemoryRepository):
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         end = asyncio.get_running_loop().time() + timeout
-        while not self._closed and asyncio.get_running_loop().time() < end:
+        while not self._memory.closed and asyncio.get_running_loop().time() < end:
             self.catch_up()
-            if self._ledger.position != since:
+            if self._workspace.ledger.position != since:
                 return
             await asyncio.sleep(RETRY_SECONDS)
 
     async def close(self) -> None:
         await super().close()
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._file.close()
 
 
 class SharedViolation(SharedStore):
@@ -144,7 +163,7 @@ class ReadsItsOwnMemory(SharedViolation):
     caught_by = "test_each_process_reads_what_another_acknowledged"
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._memory.closed:
             raise StoreClosed("The store is closed.")
 
 
@@ -155,7 +174,7 @@ class TrustsItsGeneration(SharedViolation):
 
     async def get(self, task_id: int) -> Found:
         if not hasattr(self, "_born"):
-            self._born = self._ledger.generation
+            self._born = self._workspace.ledger.generation
         return Found((await super().get(task_id)).task, self._born)
 
 
@@ -163,14 +182,14 @@ class RenewsForItself(SharedViolation):
     caught_by = "test_a_store_that_one_process_renews_has_a_new_generation_in_all"
 
     async def renew(self) -> None:
-        self.replay([self.header._replace(generation="another")])
+        self.replay([StoreEntry(STORE, StoreHeader("another"))])
 
 
 class ForgetsTheKeysOfOthers(SharedViolation):
     caught_by = "test_an_idempotency_key_is_used_once_in_all_processes"
 
     def replay_others(self, entries: Any) -> None:
-        self.replay(entry for entry in entries if not isinstance(entry, IdempotencyRecord))
+        self.replay(each for each in entries if not isinstance(each.entry, IdempotencyRecord))
 
 
 class WritesInTurns(SharedViolation):
@@ -178,7 +197,7 @@ class WritesInTurns(SharedViolation):
 
     caught_by = "test_a_process_that_is_killed_leaves_whole_commits"
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         for entries in zip_longest(*commits):
             for entry in filter(None, entries):
                 self.append([[entry]])
@@ -188,7 +207,7 @@ class WritesInTurns(SharedViolation):
 class PrunesForItself(SharedViolation):
     caught_by = "test_a_reader_beside_a_prune_of_another_process_misses_nothing"
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
         """Leaves the file as it is."""
 
 
@@ -203,7 +222,7 @@ def install(site: Path) -> None:
     (metadata / "entry_points.txt").write_text("[tasksvc.stores]\nshared = shared_mutants\n")
 
 
-PORT = 2
+PORT = 3
 
 
 @hookimpl

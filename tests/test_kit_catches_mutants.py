@@ -33,27 +33,27 @@ class Contract(TaskRepositoryContract):
     @contextmanager
     def fail_driver(self, repository: TaskRepository) -> Iterator[None]:
         assert isinstance(repository, HealthyStore)
-        repository.driver_fails = True
+        repository.driver.fails = True
         yield
-        repository.driver_fails = False
+        repository.driver.fails = False
 
     @contextmanager
     def cut_commit(self, repository: TaskRepository) -> Iterator[None]:
         assert isinstance(repository, HealthyStore)
-        repository.loses_answers = True
+        repository.driver.loses_answers = True
         yield
-        repository.loses_answers = False
+        repository.driver.loses_answers = False
 
     def break_connections(self, repository: TaskRepository) -> None:
         assert isinstance(repository, HealthyStore)
-        repository.is_cut_off = True
+        repository.driver.is_cut_off = True
 
     @contextmanager
     def hang_driver(self, repository: TaskRepository) -> Iterator[None]:
         assert isinstance(repository, HealthyStore)
-        repository.hangs = True
+        repository.driver.hangs = True
         yield
-        repository.hangs = False
+        repository.driver.hangs = False
 
 
 @pytest.fixture(autouse=True)

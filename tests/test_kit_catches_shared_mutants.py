@@ -11,10 +11,13 @@ from shared_mutants import SHARED_MUTANTS, SharedStore, SharedViolation
 from tasksvc import TasksvcError
 from tasksvc.testing import TaskRepositoryContract
 from tasksvc.testing.sharing import SharingContract
+from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 
 pytestmark = pytest.mark.slow
 
-SHARING = [name for name in vars(SharingContract) if name.startswith("test_")]
+SHARING = [
+    name for part in (SharingContract, SharingWorkspacesContract) for name in vars(part) if name.startswith("test_")
+]
 
 
 class Contract(TaskRepositoryContract):

@@ -171,7 +171,7 @@ class BackupsContract(StoreUnderTest):
         assert epoch_of(found) != epoch_of(expected), "a backup has an epoch of its own, and so generations of its own"
 
     @on_store(Capability.DURABLE, Capability.DUMP, alone=True)
-    async def test_a_backup_beside_writersis_of_one_moment(self, store: Store) -> None:
+    async def test_a_backup_beside_writers_is_of_one_moment(self, store: Store) -> None:
         await store.add_all(varied(20))
         over = asyncio.Event()
         writers = [asyncio.ensure_future(_write_until(over, store, number)) for number in (1, 2, 3)]

@@ -15,8 +15,12 @@ from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
 from tasksvc.testing.retries import RetriesContract
 from tasksvc.testing.sharing import SharingContract
+from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 from tasksvc.testing.state_machine import StateMachineContract
 from tasksvc.testing.values import ValuesContract
+from tasksvc.testing.whole_stores import WholeStoresContract
+from tasksvc.testing.workspace_lists import WorkspaceListsContract
+from tasksvc.testing.workspaces import WorkspacesContract
 from tasksvc.testing.writing import WritingContract
 
 
@@ -36,6 +40,10 @@ class TaskRepositoryContract(
     ConnectionsContract,
     RacesContract,
     SharingContract,
+    WorkspacesContract,
+    WorkspaceListsContract,
+    WholeStoresContract,
+    SharingWorkspacesContract,
     CancellationContract,
     StateMachineContract,
 ):

@@ -41,17 +41,17 @@ ROUNDS = 6
 """Commits that each of them makes, one after the other."""
 
 
-async def _opened(store: Store) -> list[TaskRepository]:
+async def opened(store: Store) -> list[TaskRepository]:
     """Returns three repositories of one store: two in this process, and one in another."""
     replica, other = await asyncio.gather(store.replica(), store.other_process())
     return [store.repository, replica, other]
 
 
-async def _commit(repository: TaskRepository, *writes: Write, key: IdempotencyKey | None = None) -> CommitResult:
+async def commit_to(repository: TaskRepository, *writes: Write, key: IdempotencyKey | None = None) -> CommitResult:
     return await repository.commit(writes, at=NOW, idempotency_key=key)
 
 
-async def _head(repository: TaskRepository) -> Position:
+async def head_of(repository: TaskRepository) -> Position:
     return (await repository.find(TaskQuery(), limit=1)).position
 
 
@@ -68,7 +68,7 @@ async def _followed(repository: TaskRepository, over: asyncio.Event, *, limit: i
             return seen
 
 
-async def _agree(repositories: Sequence[TaskRepository]) -> tuple[list[Change], dict[int, object]]:
+async def agreed(repositories: Sequence[TaskRepository]) -> tuple[list[Change], dict[int, object]]:
     """Returns the log and the tasks of a store, after checking that all repositories give the same."""
     found = []
     for repository in repositories:
@@ -95,16 +95,16 @@ class SharingContract(StoreUnderTest):
             *await asyncio.gather(store.replica(url), store.replica(url), store.other_process(url))
         ]
 
-        heads = {await _head(repository) for repository in repositories}
+        heads = {await head_of(repository) for repository in repositories}
         assert len(heads) == 1, "processes that create a store at the same time create one store"
         for number, repository in enumerate(repositories, 1):
-            committed = await _commit(repository, CreateTask(TaskDraft("x")))
+            committed = await commit_to(repository, CreateTask(TaskDraft("x")))
             assert [getattr(task, "id", 0) for task in committed.results] == [number], "with one sequence of ids"
-        await _agree(repositories)
+        await agreed(repositories)
 
     @on_store(Capability.SHARED)
     async def test_writers_of_several_processes_write_one_log(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
         await store.add("the one that all of them update")
         over = asyncio.Event()
 
@@ -114,7 +114,7 @@ class SharingContract(StoreUnderTest):
                 writes: list[Write] = [CreateTask(TaskDraft(f"{number}", labels=("x",)))] * (1 + (number + turn) % 3)
                 if (number + turn) % 2:  # others only create, which may take a shorter way
                     writes.append(UpdateTask(1, {"metadata": {f"{number}": turn}}))
-                commits.append(await _commit(repository, *writes))
+                commits.append(await commit_to(repository, *writes))
             return commits
 
         readers = [
@@ -131,7 +131,7 @@ class SharingContract(StoreUnderTest):
         over.set()
         logs = await asyncio.gather(*readers)
 
-        log, tasks = await _agree(repositories)
+        log, tasks = await agreed(repositories)
         for seen in logs:
             assert [change.seq for change in seen] == list(range(1, len(log) + 1)), (
                 "a reader in any process meets every change once and in order, beside writers in all of them"
@@ -146,11 +146,11 @@ class SharingContract(StoreUnderTest):
 
     @on_store(Capability.SHARED)
     async def test_each_process_reads_what_another_acknowledged(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
 
         for number in range(1, 25):
             writer = repositories[number % 3]
-            committed = await _commit(
+            committed = await commit_to(
                 writer, CreateTask(TaskDraft(f"{number}")), UpdateTask(1, {"priority": number % 9})
             )
             for reader in repositories:
@@ -162,11 +162,11 @@ class SharingContract(StoreUnderTest):
                 assert await reader.count(TaskQuery()) == number, f"count() sees {role}"
                 changes = await reader.read_changes(LOG_START, limit=1_000)
                 assert changes.next == committed.position, f"read_changes() sees {role}"
-        await _agree(repositories)
+        await agreed(repositories)
 
     @on_store(Capability.SHARED)
     async def test_a_process_that_is_killed_leaves_whole_commits(self, store: Store) -> None:
-        first, second, other = await _opened(store)
+        first, second, other = await opened(store)
         assert isinstance(other, OtherProcess)
         acknowledged: list[str] = []
         enough = asyncio.Event()
@@ -175,7 +175,7 @@ class SharingContract(StoreUnderTest):
             for turn in itertools.count():
                 name = f"{number}-{turn}"
                 try:
-                    await _commit(other, *[CreateTask(TaskDraft(name))] * 3)
+                    await commit_to(other, *[CreateTask(TaskDraft(name))] * 3)
                 except ProcessEnded:
                     return
                 acknowledged.append(name)
@@ -192,8 +192,8 @@ class SharingContract(StoreUnderTest):
         await killing
 
         for repository in (first, second):
-            await _commit(repository, CreateTask(TaskDraft("after")))
-        _, tasks = await _agree([first, second])
+            await commit_to(repository, CreateTask(TaskDraft("after")))
+        _, tasks = await agreed([first, second])
         there = Counter(getattr(task, "description", "") for task in tasks.values())
         assert there.pop("after") == 2, "the other processes go on"
         assert set(there.values()) == {3}, "a commit of a process that was killed is whole or absent"
@@ -203,12 +203,15 @@ class SharingContract(StoreUnderTest):
 
     @on_store(Capability.SHARED)
     async def test_of_conditional_writes_in_several_processes_one_wins(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
         task = await store.add()
         expected = Precondition(await store.versions(1))
 
         outcomes = await asyncio.gather(
-            *(_commit(repositories[n % 3], UpdateTask(task.id, {"metadata": {"by": n}}, expected)) for n in range(30)),
+            *(
+                commit_to(repositories[n % 3], UpdateTask(task.id, {"metadata": {"by": n}}, expected))
+                for n in range(30)
+            ),
             return_exceptions=True,
         )
 
@@ -222,38 +225,38 @@ class SharingContract(StoreUnderTest):
 
     @on_store(Capability.SHARED)
     async def test_updates_of_one_task_in_several_processes_are_all_kept(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
         await store.add()
 
         await asyncio.gather(
-            *(_commit(repositories[n % 3], UpdateTask(1, {"metadata": {f"m{n}": n}})) for n in range(30))
+            *(commit_to(repositories[n % 3], UpdateTask(1, {"metadata": {f"m{n}": n}})) for n in range(30))
         )
 
         task = await store.get(1)
         assert task.metadata == {f"m{n}": n for n in range(30)}, "no process undoes what another one wrote"
         assert task.version == 31, "each update makes a version of its own"
-        await _agree(repositories)
+        await agreed(repositories)
 
     @on_store(Capability.SHARED)
     async def test_an_idempotency_key_is_used_once_in_all_processes(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
 
         for number in range(4):
             key = IdempotencyKey("s", f"key {number}", "f")
             outcomes = await asyncio.gather(
-                *(_commit(repositories[n % 3], CreateTask(TaskDraft(f"{number}")), key=key) for n in range(12))
+                *(commit_to(repositories[n % 3], CreateTask(TaskDraft(f"{number}")), key=key) for n in range(12))
             )
             assert sum(not outcome.replayed for outcome in outcomes) == 1, "of twins in several processes one is done"
             assert all(outcome.results == outcomes[0].results for outcome in outcomes), "all get the same results"
-        _, tasks = await _agree(repositories)
+        _, tasks = await agreed(repositories)
         assert len(tasks) == 4, "a key makes one task, whichever processes it is sent to"
 
     @on_store(Capability.SHARED, Capability.RECORDS)
     async def test_a_record_is_compared_and_set_in_all_processes(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
 
         outcomes = await asyncio.gather(
-            *(_commit(repositories[n % 3], PutRecord("leases", "a", {"holder": n}, expected=0)) for n in range(30)),
+            *(commit_to(repositories[n % 3], PutRecord("leases", "a", {"holder": n}, expected=0)) for n in range(30)),
             return_exceptions=True,
         )
 
@@ -267,7 +270,7 @@ class SharingContract(StoreUnderTest):
 
     @on_store(Capability.SHARED)
     async def test_a_change_wakes_readers_in_all_processes(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
         head = (await store.commit(CreateTask(TaskDraft("x")))).position
 
         for number in range(6):
@@ -277,7 +280,7 @@ class SharingContract(StoreUnderTest):
             ]
             await asyncio.sleep(0.05)
             assert not any(waiter.done() for waiter in waiting), "a reader waits as long as there is no change"
-            head = (await _commit(repositories[number % 3], CreateTask(TaskDraft("x")))).position
+            head = (await commit_to(repositories[number % 3], CreateTask(TaskDraft("x")))).position
             _, asleep = await asyncio.wait(waiting, timeout=store.patience / 2)
             for waiter in asleep:
                 waiter.cancel()
@@ -293,8 +296,8 @@ class SharingContract(StoreUnderTest):
         await source.add_all(varied(3))
         entries = await dumped(source)
         await source.close()
-        repositories = await _opened(store)
-        born = {(await _head(repository)).generation for repository in repositories}
+        repositories = await opened(store)
+        born = {(await head_of(repository)).generation for repository in repositories}
         assert len(born) == 1, "all processes see one generation"
 
         await store.repository.restore(each_of(entries))
@@ -305,8 +308,8 @@ class SharingContract(StoreUnderTest):
     @on_store(Capability.SHARED, Capability.DUMP, alone=True)
     async def test_a_store_that_one_process_renews_has_a_new_generation_in_all(self, store: Store) -> None:
         await store.add_all(varied(3))
-        repositories = await _opened(store)
-        born = {(await _head(repository)).generation for repository in repositories}
+        repositories = await opened(store)
+        born = {(await head_of(repository)).generation for repository in repositories}
 
         await repositories[2].renew()
 
@@ -318,7 +321,7 @@ class SharingContract(StoreUnderTest):
         for repository in repositories:  # each call is the first one since
             generations.add((await repository.get(1)).generation)
         for repository in repositories:
-            generations.add((await _head(repository)).generation)
+            generations.add((await head_of(repository)).generation)
             generations.add((await repository.read_changes(LOG_START, limit=1)).next.generation)
         assert len(generations) == 1, "every process reads the same generation"
         (own,) = generations
@@ -331,21 +334,21 @@ class SharingContract(StoreUnderTest):
             )
             old, new = (Precondition(frozenset({Version(generation, 1)})) for generation in (born, own))
             error = await raised(
-                VersionConflict, _commit(repository, DeleteTask(number, old)), "a version from before, in any process"
+                VersionConflict, commit_to(repository, DeleteTask(number, old)), "a version from before, in any process"
             )
             assert error.generation == own, "the error carries the generation that the store has now"
-            await _commit(repository, DeleteTask(number, new))
+            await commit_to(repository, DeleteTask(number, new))
         return own
 
     @on_store(Capability.SHARED, Capability.PRUNE, alone=True)
     async def test_a_reader_beside_a_prune_of_another_process_misses_nothing(self, store: Store) -> None:
-        repositories = await _opened(store)
+        repositories = await opened(store)
         await store.add_all(varied(60))
         over = asyncio.Event()
 
         async def write(repository: TaskRepository) -> None:
             for _ in range(20):
-                await _commit(repository, CreateTask(TaskDraft("x")))
+                await commit_to(repository, CreateTask(TaskDraft("x")))
 
         async def prune(repository: TaskRepository) -> None:
             while not over.is_set():
@@ -359,7 +362,7 @@ class SharingContract(StoreUnderTest):
                 try:
                     page = await repository.read_changes(since, limit=5)
                 except PositionGone:
-                    since = await _head(repository)
+                    since = await head_of(repository)
                     continue
                 numbers = [change.seq for change in page.changes]
                 assert numbers == list(range(since.seq + 1, since.seq + 1 + len(numbers))), (

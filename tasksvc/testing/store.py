@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import functools
 import os
 import stat
@@ -167,6 +168,12 @@ class Store:
         if self.beside is not None:
             await self.beside.rest()
         await self.opened.close()
+
+    def within(self, workspace: str) -> Store:
+        """Returns this store, as it is open now, for use of another workspace."""
+        other = copy.copy(self)
+        other.workspace = workspace
+        return other
 
     def enter(self, workspace: str) -> None:
         """Goes on in another workspace."""
