@@ -139,9 +139,8 @@ class SharingWorkspacesContract(StoreUnderTest):
                 place = repositories[number % 3].workspace(chance.choice(NAMES))
                 await commit_to(place, CreateTask(TaskDraft(f"{number}")))
 
-        following = [
-            asyncio.ensure_future(follow(each, over, limit=limit)) for each, limit in zip(repositories, (1, 3, 50), strict=True)
-        ]
+        limits = dict(zip((1, 3, 50), repositories, strict=True))
+        following = [asyncio.ensure_future(follow(each, over, limit=limit)) for limit, each in limits.items()]
         await asyncio.gather(*map(write, range(12)))
         over.set()
 
