@@ -6,11 +6,11 @@ readers may see it from then on, and after.  In between it neither returns nor t
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Sequence
 from sys import getsizeof
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from tasksvc import Broadcast, Found, Ledger, Page, Position, StoreHeader, Task, codec
+from tasksvc import DEFAULT_WORKSPACE, Broadcasts, Found, Page, Position, Task, codec
 
 _TASKS_BYTES: Final = 8 * 2**20
 """The most bytes of tasks in each of the two generations."""
@@ -19,34 +19,127 @@ _TASK_BYTES: Final = 64 * 2**10
 _PAGES_MAX: Final = 8
 _PAGES_BYTES: Final = 2**20
 """The most bytes of all pages."""
+_WORKSPACES_MAX: Final = 4_096
+"""The most workspaces in each of the two generations; one takes about 500 bytes."""
+
+TaskKey = int | tuple[str, int]
+"""The id of a task of the default workspace; that of another one with the name of its workspace."""
 
 
-class StoreCache:
-    """The last change, the highest id, and the recent tasks and pages."""
+def task_key(workspace: str, task_id: int) -> TaskKey:
+    """Returns the key of a task in the cache."""
+    return task_id if workspace == DEFAULT_WORKSPACE else (workspace, task_id)
 
-    def __init__(self, header: StoreHeader) -> None:
-        self.generation, self.last_id, self.last_seq, _ = header
-        self.tasks = TaskCache()
-        self.pages = PageCache()
-        self.changed = Broadcast()
-        """Notifies of each commit."""
+
+class StoreState(NamedTuple):
+    """What the rows of a store say of it, for the writer that continues it."""
+
+    epoch: str
+    generation: str
+    """The effective generation of the default workspace."""
+    last_id: int
+    last_seq: int
+    """The highest id and the last change of the default workspace."""
+    position: int
+    """The position of the last change of all other workspaces."""
+    last_key: int
+    """The last key of a workspace."""
+
+    @property
+    def mark(self) -> Position:
+        """What the mark beside the file says of it: `seq` grows with each change in any workspace."""
+        return Position(self.generation, self.last_seq + self.position)
+
+
+class Header:
+    """The numbers of a workspace, as the last commit left them; only the writer changes them."""
+
+    __slots__ = ("generation", "is_large", "key", "last_id", "last_seq", "pruned_seq")
+
+    def __init__(
+        self, key: int, generation: str, last_id: int, last_seq: int, pruned_seq: int, *, is_large: bool
+    ) -> None:
+        """Takes the key, 0 for the default workspace or one that isn't made, and the effective generation."""
+        self.key, self.generation = key, generation
+        self.last_id, self.last_seq, self.pruned_seq = last_id, last_seq, pruned_seq
+        self.is_large = is_large
 
     @property
     def position(self) -> Position:
         """The position of the last change."""
         return Position(self.generation, self.last_seq)
 
-    def begin_commit(self, task_ids: Iterable[int]) -> None:
+
+class Place(NamedTuple):
+    """Where to read what is in a workspace that is made; this never changes, but that it grows large."""
+
+    key: int
+    generation: str
+    epoch: str
+    is_large: bool
+
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Key, Value]):
+    """The values that were used lately, in two generations as those of TaskCache."""
+
+    def __init__(self, size: int = _WORKSPACES_MAX) -> None:
+        self._size = size
+        self._recent: dict[Key, Value] = {}
+        self._older: dict[Key, Value] = {}
+
+    def get(self, key: Key) -> Value | None:
+        value = self._recent.get(key)
+        if value is None and (value := self._older.pop(key, None)) is not None:
+            self.put(key, value)
+        return value
+
+    def put(self, key: Key, value: Value) -> None:
+        if len(self._recent) >= self._size:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = value
+
+    def clear(self) -> None:
+        self._recent, self._older = {}, {}
+
+
+class StoreCache:
+    """The last changes and highest ids of workspaces, and the recent tasks and pages."""
+
+    def __init__(self, state: StoreState) -> None:
+        self.tasks = TaskCache()
+        self.pages = PageCache()
+        self.changed = Broadcasts()
+        """Notifies of each commit, by the name of its workspace."""
+        self.headers: Recent[str, Header] = Recent()
+        """The headers of workspaces beside the default one that were written to lately."""
+        self.places: Recent[str, Place] = Recent()
+        """The places of workspaces that were read lately."""
+        self._take(state)
+
+    def _take(self, state: StoreState) -> None:
+        self.epoch, self.position, self.last_key = state.epoch, state.position, state.last_key
+        self.default = Header(0, state.generation, state.last_id, state.last_seq, 0, is_large=False)
+        self.headers.clear()
+        self.places.clear()
+
+    def header(self, workspace: str) -> Header | None:
+        """Returns the header of a workspace, if it's known."""
+        return self.default if workspace == DEFAULT_WORKSPACE else self.headers.get(workspace)
+
+    def begin_commit(self, tasks: Iterable[TaskKey]) -> None:
         """Prepares for a commit that changes these tasks, before it is written."""
-        self.tasks.begin_commit(task_ids)
+        self.tasks.begin_commit(tasks)
         self.pages.begin_commit()
 
-    def end_commit(self, ledger: Ledger, tasks: Mapping[int, Task | None]) -> None:
-        """Takes in what the commit left, after it was written."""
-        self.last_id, self.last_seq = ledger.last_id, ledger.last_seq
-        self.tasks.end_commit([Found(task, self.generation) for task in tasks.values() if task is not None])
+    def end_commit(self, tasks: Iterable[tuple[TaskKey, Found]], workspaces: Sequence[str]) -> None:
+        """Takes in the tasks that the commit left, after it was written to `workspaces`."""
+        self.tasks.end_commit(tasks)
         self.pages.end_commit()
-        self.changed.notify()
+        self.changed.notify(workspaces)
 
     def abort_commit(self) -> None:
         """Takes note that the commit wasn't written, as far as is known."""
@@ -57,11 +150,12 @@ class StoreCache:
         """Prepares for the restore of an empty store."""
         self.begin_commit(())
 
-    def end_restore(self, header: StoreHeader) -> None:
-        """Takes in the header of the store after a restore, which may have failed."""
-        self.generation, self.last_id, self.last_seq, _ = header
+    def end_restore(self, state: StoreState) -> None:
+        """Takes in the state of the store after a restore, which may have failed."""
+        self._take(state)
+        self.tasks.clear()
         self.abort_commit()
-        self.changed.notify()
+        self.changed.notify_all()
 
 
 class TaskCache:
@@ -72,48 +166,53 @@ class TaskCache:
     """
 
     def __init__(self) -> None:
-        self._recent: dict[int, Found] = {}
-        self._older: dict[int, Found] = {}
+        self._recent: dict[TaskKey, Found] = {}
+        self._older: dict[TaskKey, Found] = {}
         self._bytes = 0
-        self._changing: frozenset[int] = frozenset()
-        self._reading: set[int] = set()
+        self._changing: frozenset[TaskKey] = frozenset()
+        self._reading: set[TaskKey] = set()
 
-    def get(self, task_id: int) -> Found | None:
-        found = self._recent.get(task_id)
-        if found is None and (found := self._older.pop(task_id, None)) is not None:
-            self._put(found)
+    def get(self, key: TaskKey) -> Found | None:
+        found = self._recent.get(key)
+        if found is None and (found := self._older.pop(key, None)) is not None:
+            self._put(key, found)
         return found
 
-    def begin_read(self, task_ids: Iterable[int]) -> None:
+    def begin_read(self, keys: Iterable[TaskKey]) -> None:
         """Prepares for a read of these tasks.  There is one read at a time."""
-        self._reading = set(task_ids) - self._changing
+        self._reading = set(keys) - self._changing
 
-    def end_read(self, read: Iterable[Found]) -> None:
+    def end_read(self, read: Iterable[tuple[TaskKey, Found]]) -> None:
         """Takes in the tasks that were read, except those that a commit touched in between."""
-        for found in read:
-            if found.task.id in self._reading:
-                self._put(found)
+        for key, found in read:
+            if key in self._reading:
+                self._put(key, found)
 
-    def begin_commit(self, task_ids: Iterable[int]) -> None:
-        self._changing = frozenset(task_ids)
+    def begin_commit(self, keys: Iterable[TaskKey]) -> None:
+        self._changing = frozenset(keys)
         self._reading -= self._changing
-        for task_id in self._changing:
-            self._older.pop(task_id, None)
-            if (found := self._recent.pop(task_id, None)) is not None:
+        for key in self._changing:
+            self._older.pop(key, None)
+            if (found := self._recent.pop(key, None)) is not None:
                 self._bytes -= size_of(found.task)
 
-    def end_commit(self, written: Iterable[Found]) -> None:
+    def end_commit(self, written: Iterable[tuple[TaskKey, Found]]) -> None:
         self._changing = frozenset()
-        for found in written:
-            self._put(found)
+        for key, found in written:
+            self._put(key, found)
 
-    def _put(self, found: Found) -> None:
+    def clear(self) -> None:
+        """Forgets all tasks, those too that are being read."""
+        self._recent, self._older, self._bytes = {}, {}, 0
+        self._reading = set()
+
+    def _put(self, key: TaskKey, found: Found) -> None:
         size = size_of(found.task)
         if size > _TASK_BYTES:
             return
         if self._bytes + size > _TASKS_BYTES:
             self._older, self._recent, self._bytes = self._recent, {}, 0
-        self._recent[found.task.id] = found
+        self._recent[key] = found
         self._bytes += size
 
 

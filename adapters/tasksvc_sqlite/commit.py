@@ -1,44 +1,78 @@
-"""Does commits, and deletes what is old."""
+"""Does commits; those that wait share a transaction, whichever workspaces they are in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final, NamedTuple, cast
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
     Batcher,
     Commit,
     CommitResult,
     Entry,
+    Found,
     IdempotencyKey,
+    IdempotencyRecord,
     Ledger,
-    Settled,
+    Position,
+    Record,
     Task,
     Write,
     commit_weight,
     decide_all,
+    effective_generation,
     in_turns,
-    prunable,
     read_set,
     run_individually,
     settle,
 )
-from tasksvc.sql import INT64_MAX, microseconds
-from tasksvc_sqlite.cache import StoreCache
-from tasksvc_sqlite.connection import run_to_completion
+from tasksvc.sql import INT64_MAX
+from tasksvc_sqlite.cache import Header, StoreCache, TaskKey, task_key
 from tasksvc_sqlite.errors import BIND_ERRORS, CorruptData, unstorable
 from tasksvc_sqlite.find_sql import point_lookups
+from tasksvc_sqlite.prune import Pruner
 from tasksvc_sqlite.rows import (
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
     TASK_COLUMNS,
     Statement,
+    Written,
     load_idempotency_record,
     record_from_row,
+    record_statements,
     statements,
     task_from_row,
+    workspace_statements,
 )
 from tasksvc_sqlite.writer import WriteConnection
+
+_HEADER_COLUMNS: Final = """name, key, generation, epoch,
+  max(last_id, ifnull((SELECT max(id) FROM versions WHERE workspace = key AND current IS NOT NULL), 0)),
+  max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)),
+  pruned_seq, is_large"""
+
+
+class _WorkspaceCommit(NamedTuple):
+    """A commit in the workspace `workspace`."""
+
+    workspace: str
+    commit: Commit
+
+
+class _Part:
+    """The commits of a group that are in one workspace."""
+
+    def __init__(self, workspace: str, header: Header) -> None:
+        self.workspace, self.header = workspace, header
+        self.commits: list[Commit] = []
+        self.places: list[int] = []
+        """Their places in the group."""
+        self.ledger: Ledger
+        self.before: dict[int, Task] = {}
+        """The tasks that they name, as the last transaction left them."""
+        self.entries: list[Entry] = []
 
 
 class Committer:
@@ -46,14 +80,17 @@ class Committer:
 
     def __init__(self, writer: WriteConnection, cache: StoreCache) -> None:
         self._writer, self._cache = writer, cache
-        self._group: Batcher[Commit, CommitResult] = Batcher(self._commit_group, weight=commit_weight)
+        self._pruner = Pruner(writer, cache)
+        self._group: Batcher[_WorkspaceCommit, CommitResult] = Batcher(
+            self._commit_group, weight=lambda item: commit_weight(item.commit)
+        )
         self._count = self._groups = 0
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
+        self, workspace: str, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
     ) -> CommitResult:
-        """Does what TaskRepository.commit() promises."""
-        return await self._group(Commit(writes, at, idempotency_key))
+        """Does what TaskRepository.commit() promises of the workspace."""
+        return await self._group(_WorkspaceCommit(workspace, Commit(writes, at, idempotency_key)))
 
     async def close(self) -> None:
         """Returns when all commits that wait are done."""
@@ -63,80 +100,173 @@ class Committer:
         """Returns the numbers of commits, of the batches that they were in, and of commits that wait."""
         return {"commits": self._count, "commit_groups": self._groups, "commits_waiting": self._group.queued}
 
-    async def _commit_group(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
+    async def _commit_group(self, group: Sequence[_WorkspaceCommit]) -> Sequence[CommitResult | Exception]:
         try:
             async with self._writer:
-                return await self._commit_together(commits)
+                return await self._commit_together(group)
         except BIND_ERRORS as error:
-            if len(commits) == 1:
+            if len(group) == 1:
                 raise unstorable(error) from error
         except CorruptData:  # what one of them names
-            if len(commits) == 1:
+            if len(group) == 1:
                 raise
-        return await run_individually(self._commit_group, commits)
+        return await run_individually(self._commit_group, group)
 
-    async def _commit_together(self, commits: Sequence[Commit]) -> Sequence[CommitResult | Exception]:
-        self._count += len(commits)
+    async def _commit_together(self, group: Sequence[_WorkspaceCommit]) -> Sequence[CommitResult | Exception]:
+        self._count += len(group)
         self._groups += 1
-        ledger, before = await self._ledger_for(commits)
-        outcomes, entries = await decide_all(ledger, commits)
-        if entries:
-            await self._persist(settle(entries, before), ledger)
-        return outcomes
+        parts = await self._parts(group)
+        await self._prepare(parts)
+        outcomes: list[CommitResult | Exception | None] = [None] * len(group)
+        written: list[_Part] = []
+        for part in parts:
+            decided, part.entries = await decide_all(part.ledger, part.commits)
+            for place, outcome in zip(part.places, decided, strict=True):
+                outcomes[place] = outcome
+            if part.entries:
+                written.append(part)
+        if written:
+            await self._persist(written)
+        return cast("list[CommitResult | Exception]", outcomes)  # each has one by now
 
-    async def _ledger_for(self, commits: Sequence[Commit]) -> tuple[Ledger, dict[int, Task]]:
-        """Returns a ledger that knows all that `commits` name, as the last transaction left it, and the tasks in it."""
-        task_ids, idempotency_keys, record_names = read_set(commits)
-        found: list[Entry] = []
-        missing: list[tuple[int]] = []
+    # ------------------------------------------------------------ what they need
+
+    async def _parts(self, group: Sequence[_WorkspaceCommit]) -> list[_Part]:
+        """Returns the group by workspace."""
+        headers = await self._headers({item.workspace for item in group})
+        parts = {workspace: _Part(workspace, header) for workspace, header in headers.items()}
+        for place, (workspace, commit) in enumerate(group):
+            part = parts[workspace]
+            part.commits.append(commit)
+            part.places.append(place)
+        return list(parts.values())
+
+    async def _headers(self, workspaces: set[str]) -> dict[str, Header]:
+        """Returns the headers of workspaces; one that isn't made has no generation."""
+        found: dict[str, Header] = {}
+        missing: list[tuple[str]] = []
+        for workspace in workspaces:
+            if (header := self._cache.header(workspace)) is not None:
+                found[workspace] = header
+            else:
+                missing.append((workspace,))
+                found[workspace] = Header(0, "", 0, 0, 0, is_large=False)
+        for statement in point_lookups(_HEADER_COLUMNS, "workspaces", ("name",), missing):
+            for name, key, generation, epoch, *numbers, is_large in await self._writer.rows(*statement):
+                effective = effective_generation(generation, epoch, self._cache.epoch)
+                found[name] = Header(key, effective, *numbers, is_large=bool(is_large))
+                self._cache.headers.put(name, found[name])
+        return found
+
+    async def _prepare(self, parts: Sequence[_Part]) -> None:
+        """Makes the ledgers, which know all that the commits name, as the last transaction left it."""
+        records: dict[tuple[str, str], Record] = {}  # the same in all workspaces
+        record_names: set[tuple[str, str]] = set()
+        for part in parts:
+            header, names = part.header, read_set(part.commits)
+            part.ledger = Ledger(
+                header.generation,
+                self._cache.epoch,
+                last_id=header.last_id,
+                last_seq=header.last_seq,
+                records=records,
+            )
+            if names.task_ids:
+                tasks = await self._tasks(part, names.task_ids)
+                part.before = {task.id: task for task in tasks}
+                part.ledger.apply(tasks)
+            if names.idempotency_keys:
+                part.ledger.apply(await self._idempotency_records(part, names.idempotency_keys))
+            record_names |= names.records
+        for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
+            for record in map(record_from_row, await self._writer.rows(*statement)):
+                records[record.namespace, record.key] = record
+
+    async def _tasks(self, part: _Part, task_ids: Iterable[int]) -> list[Task]:
+        workspace = part.workspace
+        found: list[Task] = []
+        missing: list[int] = []
         for task_id in task_ids:
-            if (known := self._cache.tasks.get(task_id)) is not None:
+            if (known := self._cache.tasks.get(task_key(workspace, task_id))) is not None:
                 found.append(known.task)
             elif 0 < task_id <= INT64_MAX:
-                missing.append((task_id,))
-        for statement in point_lookups(TASK_COLUMNS, "tasks", ("id",), missing):
+                missing.append(task_id)
+        if workspace == DEFAULT_WORKSPACE:
+            lookups = point_lookups(TASK_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in missing])
+        else:
+            keys = [(part.header.key, task_id) for task_id in missing]
+            lookups = point_lookups(TASK_COLUMNS, "versions", ("workspace", "id"), keys, "current IS NOT NULL")
+        for statement in lookups:
             found += await in_turns(task_from_row, await self._writer.rows(*statement))
-        for statement in point_lookups(
-            IDEMPOTENCY_RECORD_COLUMNS, "idempotency_keys", ("scope", "value"), list(idempotency_keys)
-        ):
-            found += [await load_idempotency_record(row) for row in await self._writer.rows(*statement)]
-        for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
-            found += map(record_from_row, await self._writer.rows(*statement))
-        cache = self._cache
-        ledger = Ledger(cache.generation, last_id=cache.last_id, last_seq=cache.last_seq)
-        ledger.apply(found)
-        return ledger, {entry.id: entry for entry in found if isinstance(entry, Task)}
+        return found
 
-    async def _persist(self, settled: Settled, ledger: Ledger) -> None:
-        to_do = statements(settled)
-        changed = {change.task_id: change.task for change in settled.changes}
-        self._cache.begin_commit(changed)
+    async def _idempotency_records(self, part: _Part, names: Iterable[tuple[str, str]]) -> list[IdempotencyRecord]:
+        columns = IDEMPOTENCY_RECORD_COLUMNS
+        if part.workspace == DEFAULT_WORKSPACE:
+            lookups = point_lookups(columns, "idempotency_keys", ("scope", "value"), list(names))
+        else:
+            keys = [(part.header.key, *name) for name in names]
+            lookups = point_lookups(columns, "workspace_keys", ("workspace", "scope", "value"), keys)
+        return [
+            await load_idempotency_record(row) for statement in lookups for row in await self._writer.rows(*statement)
+        ]
+
+    # ------------------------------------------------------------ what they leave
+
+    async def _persist(self, parts: Sequence[_Part]) -> None:
+        cache = self._cache
+        to_do: list[Statement] = []
+        others: list[Written] = []
+        changed: dict[TaskKey, Found | None] = {}
+        last_seq, last_key, position = cache.default.last_seq, cache.last_key, cache.position
+        for part in parts:
+            workspace, header, ledger = part.workspace, part.header, part.ledger
+            settled = settle(part.entries, part.before)
+            if workspace == DEFAULT_WORKSPACE:
+                to_do += statements(settled)
+                last_seq = ledger.last_seq
+            else:
+                if settled.header is not None:
+                    header.key = last_key = last_key + 1
+                others.append(Written(workspace, header, settled, ledger.last_id))
+                to_do += record_statements(settled)
+                position += len(settled.changes)
+            for _, _, _, task_id, task in settled.changes:
+                found = None if task is None else Found(task, ledger.generation)
+                changed[task_key(workspace, task_id)] = found
+        if others:
+            to_do += workspace_statements(others, cache.position)
+        cache.begin_commit(changed)
         try:
-            await self._writer.write(to_do, head=ledger.position if changed else None)
+            await self._writer.write(
+                to_do, head=Position(cache.default.generation, last_seq + position) if changed else None
+            )
         except BaseException:
-            self._cache.abort_commit()
+            cache.abort_commit()
             raise
-        self._cache.end_commit(ledger, changed)
+        cache.last_key, cache.position = last_key, position
+        for part in parts:
+            part.header.last_id, part.header.last_seq = part.ledger.last_id, part.ledger.last_seq
+        for written in others:
+            self._note(written)
+        cache.end_commit(
+            [(key, found) for key, found in changed.items() if found is not None], [part.workspace for part in parts]
+        )
+
+    def _note(self, written: Written) -> None:
+        """Notes what has become of a workspace beside its numbers."""
+        workspace, header, settled, _ = written
+        if settled.header is not None:
+            header.generation = settled.header.generation
+            self._cache.headers.put(workspace, header)
+        if written.grows_large:
+            header.is_large = True
+            if (place := self._cache.places.get(workspace)) is not None:
+                self._cache.places.put(workspace, place._replace(is_large=True))
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         """Does what TaskRepository.prune() promises."""
         async with self._writer:
-            oldest = await self._writer.rows("SELECT seq, at FROM changes ORDER BY seq LIMIT ?", (limit + 1,))
-            pruned_seq, more = prunable(
-                ((seq, at) for seq, at in oldest),
-                last_seq=self._cache.last_seq,
-                log_before=microseconds(log_before),
-                max_changes=max_changes,
-                limit=limit,
+            return await self._pruner.prune(
+                log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
             )
-            expired = await self._writer.rows(
-                "SELECT rowid FROM idempotency_keys WHERE at < ? ORDER BY at LIMIT ?",
-                (microseconds(keys_before), limit + 1),
-            )
-            to_do = [Statement("DELETE FROM idempotency_keys WHERE rowid = ?", row) for row in expired[:limit]]
-            if pruned_seq is not None:
-                to_do.append(Statement("DELETE FROM changes WHERE seq <= ?", (pruned_seq,)))
-                to_do.append(Statement("UPDATE store SET pruned_seq = ?", (pruned_seq,)))
-            if to_do:
-                await run_to_completion(self._writer.write(to_do))
-        return more or len(expired) > limit

@@ -15,52 +15,126 @@ from typing import Any, Final, NamedTuple
 
 from tasksvc import Cursor, Operator, SortField, TaskQuery, fold_text, sql
 from tasksvc.sql import clamp_int64, microseconds
+from tasksvc_sqlite.cache import Place
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, is_storable, placeholders
 
 _HEAD: Final = "SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)), pruned_seq"
+_WORKSPACE_HEAD: Final = (
+    "SELECT (SELECT epoch FROM store), max(pruned_seq,"
+    " ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)), pruned_seq"
+)
 _WIDTH: Final = len(sql.TASK_COLUMNS)
 _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
 """The value of the tasks that an index leaves out, for the columns that have such an index."""
 _INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
 """The condition of such a partial index."""
-_HAS_TERM: Final = (
-    "EXISTS (SELECT 1 FROM task_terms AS others WHERE others.term = ? AND others.task_id = task_terms.task_id)"
+
+
+class _Tables(NamedTuple):
+    """Where the tasks of a workspace are."""
+
+    tasks: str
+    terms: str
+    conditions: tuple[str, ...]
+    """The conditions in SQL that its rows of `tasks` meet."""
+    of_terms: tuple[str, ...]
+    """The conditions that its rows of `terms` meet, which take the same values."""
+    values: tuple[int, ...]
+    has_term: str
+    """The condition that a row of `terms` is of a task with another term."""
+    joined: str
+    """The join of `terms` with `tasks`, in this order."""
+    is_indexed: bool = True
+    """Whether all indexes have its tasks."""
+
+    def index_on(self, column: str) -> str:
+        """Returns the name of the index on a column."""
+        return f"{self.tasks}_by_{column}"
+
+
+_DEFAULT: Final = _Tables(
+    "tasks",
+    "task_terms",
+    (),
+    (),
+    (),
+    "EXISTS (SELECT 1 FROM task_terms AS others WHERE others.term = ? AND others.task_id = task_terms.task_id)",
+    "task_terms CROSS JOIN tasks ON id = task_id",
 )
+_SMALL: Final = _Tables(
+    "versions",
+    "workspace_terms",
+    ("versions.workspace = ?", "current IS NOT NULL"),
+    ("workspace_terms.workspace = ?",),
+    (),
+    "EXISTS (SELECT 1 FROM workspace_terms AS others WHERE others.workspace = workspace_terms.workspace"
+    " AND others.term = ? AND others.task_id = workspace_terms.task_id)",
+    "workspace_terms CROSS JOIN versions INDEXED BY versions_by_id"
+    " ON versions.workspace = workspace_terms.workspace AND id = task_id AND current IS NOT NULL",
+    is_indexed=False,
+)
+_LARGE: Final = _SMALL._replace(conditions=("versions.workspace = ?", "current = 2"), is_indexed=True)
+
+
+def _tables_of(place: Place | None) -> _Tables:
+    """Returns the tables of the workspace at a place; None is the default one."""
+    if place is None:
+        return _DEFAULT
+    return (_LARGE if place.is_large else _SMALL)._replace(values=(place.key,))
 
 
 def with_store_row(columns: int, parts: Sequence[Statement], limit: int) -> Statement:
     """Selects one row with the generation, the last and the pruned number, then at most `limit` rows of `parts`.
 
-    `columns` is the number of columns of `parts`.
+    `columns` is the number of columns of `parts`, which are of the default workspace.
 
     It is one statement, so one snapshot.  SQLite takes the parts in turn, until there are enough.
     """
-    head = _HEAD + ", NULL" * (columns - 3) + " FROM store"
+    return _after_head(f"{_HEAD}{', NULL' * (columns - 3)} FROM store", (), parts, limit)
+
+
+def with_workspace_row(key: int, columns: int, parts: Sequence[Statement], limit: int) -> Statement:
+    """Does what with_store_row() does for another workspace, but with the epoch of the store first."""
+    return _after_head(
+        f"{_WORKSPACE_HEAD}{', NULL' * (columns - 3)} FROM workspaces WHERE key = ?", (key,), parts, limit
+    )
+
+
+def _after_head(head: str, values: Sequence[Any], parts: Sequence[Statement], limit: int) -> Statement:
     sql = " UNION ALL ".join([head, *(f"SELECT * FROM ({part.sql} LIMIT ?)" for part in parts)])
-    values = [value for part in parts for value in (*part.values, limit)]
-    return Statement(f"{sql} LIMIT ?", [*values, limit + 1])
+    bound = [*values, *(value for part in parts for value in (*part.values, limit))]
+    return Statement(f"{sql} LIMIT ?", [*bound, limit + 1])
 
 
-def page(query: TaskQuery, after: Cursor | None, limit: int) -> Statement:
-    """Returns the statement for a page: one row of the store, and at most `limit` tasks."""
-    return with_store_row(_WIDTH, list(_queries(query, after)) if _is_possible(query) else [], limit)
+def page(query: TaskQuery, after: Cursor | None, limit: int, place: Place | None = None) -> Statement:
+    """Returns the statement for a page: one row of the store, and at most `limit` tasks.
+
+    `place` is that of the workspace, None for the default one.
+    """
+    parts = list(_queries(query, after, _tables_of(place))) if _is_possible(query) else []
+    if place is None:
+        return with_store_row(_WIDTH, parts, limit)
+    return with_workspace_row(place.key, _WIDTH, parts, limit)
 
 
-def count(query: TaskQuery) -> Statement | None:
+def count(query: TaskQuery, place: Place | None = None) -> Statement | None:
     """Returns the statement that counts tasks, or None if there can be none, since SQLite can't hold such a text."""
     if not _is_possible(query):
         return None
-    conditions, terms = _conditions(query), _terms(query)
+    tables, conditions, terms = _tables_of(place), _conditions(query), _terms(query)
     if len(terms) == len(query.conditions()) > 0:  # their index has it all
-        wanted, values = _with_terms(terms)
-        return Statement(f"SELECT count(*) FROM task_terms WHERE {' AND '.join(wanted)}", values)
-    source, wanted, values = _filtered(query, conditions, _without_priority(conditions), index=None)
+        wanted, values = _with_terms(terms, tables)
+        return Statement(f"SELECT count(*) FROM {tables.terms} WHERE {' AND '.join(wanted)}", values)
+    source, wanted, values = _filtered(query, tables, conditions, _without_priority(conditions), index=None)
     return Statement(f"SELECT count(*) FROM {source}{_where(wanted)}", values)
 
 
 def is_indexed(query: TaskQuery) -> bool:
-    """Returns whether an index has just the tasks of `query`, in its order, so that all pages cost the same."""
+    """Returns whether an index has just the tasks of `query`, in its order, so that all pages cost the same.
+
+    It's meant for the default workspace and large ones.
+    """
     if _texts(query):
         return False
     conditions, terms = _conditions(query), _terms(query)
@@ -70,16 +144,21 @@ def is_indexed(query: TaskQuery) -> bool:
 
 
 def point_lookups(
-    columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]]
+    columns: str, table: str, names: tuple[str, ...], keys: Sequence[Sequence[Any]], also: str | None = None
 ) -> Iterator[Statement]:
-    """Yields statements for the rows whose columns `names` are one of `keys`, each found in an index."""
-    return chunked(partial(_point_lookup, columns, table, names), keys)
+    """Yields statements for the rows whose columns `names` are one of `keys`, each found in an index.
+
+    `also` is a further condition.
+    """
+    return chunked(partial(_point_lookup, columns, table, names, also), keys)
 
 
 @cache
-def _point_lookup(columns: str, table: str, names: tuple[str, ...], keys: int) -> str:
+def _point_lookup(columns: str, table: str, names: tuple[str, ...], also: str | None, keys: int) -> str:
     wanted = [f"wanted_{name}" for name in names]
-    on = " AND ".join(f"{name} = {value}" for name, value in zip(names, wanted, strict=True))
+    on = " AND ".join(
+        [*(f"{name} = {value}" for name, value in zip(names, wanted, strict=True)), *filter(None, [also])]
+    )
     return (
         f"WITH wanted ({', '.join(wanted)}) AS (VALUES {placeholders(len(names), keys)})"
         f" SELECT {columns} FROM wanted CROSS JOIN {table} ON {on}"
@@ -138,30 +217,30 @@ def _bind(value: datetime | int | str) -> int:
 # ---------------------------------------------------------------- the runs of a list
 
 
-def _queries(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
+def _queries(query: TaskQuery, after: Cursor | None, tables: _Tables) -> Iterator[Statement]:
     """Yields the statements that make up the list from `after` on, one after the other."""
     if query.sort is SortField.ID:
-        yield _by_id(query, _conditions(query), after)
+        yield _by_id(query, tables, _conditions(query), after)
     elif query.sort not in _REST:
-        yield from _by_value(query, after)
+        yield from _by_value(query, tables, after)
     elif query.sort is SortField.PRIORITY and not query.descending:
-        yield from _rest(query, after)
-        yield from _by_value(query, after)
+        yield from _rest(query, tables, after)
+        yield from _by_value(query, tables, after)
     else:
-        yield from _by_value(query, after)
-        yield from _rest(query, after)
+        yield from _by_value(query, tables, after)
+        yield from _rest(query, tables, after)
 
 
-def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
+def _by_value(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterator[Statement]:
     """Yields statements for what the index on the sort column has, from `after` on."""
     column = query.sort.value
     beyond, way = _direction(query)
     order = f"{column} {way}, id {way}"
-    index = f"tasks_by_{column}" if is_indexed(query) else None
+    index = column if is_indexed(query) else None
     filtered = _conditions(query)
     indexed = _INDEXED.get(query.sort)
     if after is None:
-        yield _select(query, filtered, indexed, order, index)
+        yield _select(query, tables, filtered, indexed, order, index)
     elif after.value is not None:
         value = _bind(after.value)
         # The place is to bound the search in the index.  A plus keeps a bound of the filter from that.
@@ -170,13 +249,13 @@ def _by_value(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
             for bound in filtered
         ]
         alike = [_Condition(column, "=", value), _Condition("id", beyond, clamp_int64(after.id))]
-        yield _select(query, [*alike, *others], indexed, order, index)
+        yield _select(query, tables, [*alike, *others], indexed, order, index)
         exact = [bound.value for bound in filtered if bound.column == column and bound.operator == "="]
         if all(_COMPARISONS[beyond](bound, value) for bound in exact):
-            yield _select(query, [_Condition(column, beyond, value), *others], indexed, order, index)
+            yield _select(query, tables, [_Condition(column, beyond, value), *others], indexed, order, index)
 
 
-def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
+def _rest(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterator[Statement]:
     """Yields a statement for what that index leaves out, from `after` on."""
     column, value = query.sort.value, _REST[query.sort]
     filtered = _conditions(query)
@@ -187,7 +266,7 @@ def _rest(query: TaskQuery, after: Cursor | None) -> Iterator[Statement]:
             return
         after = None
     others = [bound for bound in filtered if bound.column != column]
-    yield _by_id(query, others, after, f"{column} IS {'NULL' if value is None else value}")
+    yield _by_id(query, tables, others, after, f"{column} IS {'NULL' if value is None else value}")
 
 
 def _precedes(after: Cursor, value: int, query: TaskQuery) -> bool:
@@ -198,24 +277,24 @@ def _precedes(after: Cursor, value: int, query: TaskQuery) -> bool:
 
 
 def _by_id(
-    query: TaskQuery, filtered: Sequence[_Condition], after: Cursor | None, also: str | None = None
+    query: TaskQuery, tables: _Tables, filtered: Sequence[_Condition], after: Cursor | None, also: str | None = None
 ) -> Statement:
     column = "task_id" if _terms(query) else "id"  # the index on the terms has it under this name
     beyond, way = _direction(query)
     onwards = () if after is None else (_Condition(column, beyond, clamp_int64(after.id)),)
     index = _index_by_id(filtered) if query.sort is SortField.ID and is_indexed(query) else None
-    if index == "tasks_by_priority":
+    if index == "priority":
         also = _INDEXED[SortField.PRIORITY]
-    return _select(query, [*onwards, *filtered], also, f"{column} {way}", index)
+    return _select(query, tables, [*onwards, *filtered], also, f"{column} {way}", index)
 
 
 def _index_by_id(conditions: Sequence[_Condition]) -> str | None:
-    """Returns the index that has the tasks which meet `conditions`, by id, or None."""
+    """Returns the column whose index has the tasks which meet `conditions`, by id, or None."""
     match conditions:
         case [_Condition("done")]:
-            return "tasks_by_done"
+            return "done"
         case [_Condition("priority", "=", value)] if value != _NO_PRIORITY:
-            return "tasks_by_priority"
+            return "priority"
     return None
 
 
@@ -224,25 +303,37 @@ def _direction(query: TaskQuery) -> tuple[str, str]:
 
 
 def _select(
-    query: TaskQuery, conditions: Sequence[_Condition], also: str | None, order: str, index: str | None
+    query: TaskQuery,
+    tables: _Tables,
+    conditions: Sequence[_Condition],
+    also: str | None,
+    order: str,
+    index: str | None,
 ) -> Statement:
-    """Returns the statement for tasks that meet the conditions and the other filters of `query`, in an order."""
-    source, wanted, values = _filtered(query, conditions, also, index)
+    """Returns the statement for tasks that meet the conditions and the other filters of `query`, in an order.
+
+    `index` is the column whose index is to be used.
+    """
+    source, wanted, values = _filtered(query, tables, conditions, also, index)
     return Statement(f"SELECT {TASK_COLUMNS} FROM {source}{_where(wanted)} ORDER BY {order}", values)
 
 
 def _filtered(
-    query: TaskQuery, conditions: Sequence[_Condition], also: str | None, index: str | None
+    query: TaskQuery, tables: _Tables, conditions: Sequence[_Condition], also: str | None, index: str | None
 ) -> tuple[str, list[str], list[Any]]:
     """Returns the tables, the conditions in SQL, and the values in them, for such tasks."""
-    source = "tasks"
-    wanted: list[str] = []
-    values: list[Any] = []
+    wanted: list[str]
+    values: list[Any]
     if terms := _terms(query):
-        source = "task_terms CROSS JOIN tasks ON id = task_id"  # in this order
-        wanted, values = _with_terms(terms)
-    elif index is not None:
-        source = f"tasks INDEXED BY {index}"
+        source = tables.joined
+        wanted, values = _with_terms(terms, tables)
+    else:
+        source = tables.tasks
+        wanted, values = [*tables.conditions], [*tables.values]
+        if not tables.is_indexed:
+            index = "id"
+        if index is not None:
+            source += f" INDEXED BY {tables.index_on(index)}"
     wanted += [f"{column} {operator} ?" for column, operator, _ in conditions]
     values += [condition.value for condition in conditions]
     if also is not None:
@@ -253,9 +344,10 @@ def _filtered(
     return source, wanted, values
 
 
-def _with_terms(terms: Sequence[str]) -> tuple[list[str], list[Any]]:
-    """Returns the conditions, and their values, for rows of task_terms of tasks with all of `terms`."""
-    return ["task_terms.term = ?", *[_HAS_TERM] * (len(terms) - 1)], list(terms)
+def _with_terms(terms: Sequence[str], tables: _Tables) -> tuple[list[str], list[Any]]:
+    """Returns the conditions, and their values, for rows of the index of terms of tasks with all of `terms`."""
+    wanted = [*tables.of_terms, f"{tables.terms}.term = ?", *[tables.has_term] * (len(terms) - 1)]
+    return wanted, [*tables.values, *terms]
 
 
 def _where(conditions: Sequence[str]) -> str:

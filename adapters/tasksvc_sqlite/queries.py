@@ -8,6 +8,8 @@ from functools import partial
 from typing import Final, NamedTuple, cast
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    LOG_START,
     Batcher,
     ChangePage,
     Cursor,
@@ -18,20 +20,22 @@ from tasksvc import (
     StoreClosed,
     TaskNotFound,
     TaskQuery,
+    effective_generation,
     in_turns,
     resolve_position,
     run_individually,
     sql,
 )
 from tasksvc.sql import INT64_MAX, FindArgs, clamp_int64
-from tasksvc_sqlite.cache import StoreCache
+from tasksvc_sqlite.cache import Place, StoreCache, TaskKey
 from tasksvc_sqlite.connection import ReadConnection
 from tasksvc_sqlite.errors import CorruptData
-from tasksvc_sqlite.find_sql import count, is_indexed, page, point_lookups, with_store_row
+from tasksvc_sqlite.find_sql import count, is_indexed, page, point_lookups, with_store_row, with_workspace_row
 from tasksvc_sqlite.rows import (
     CHANGE_VALUES,
     RECORD_COLUMNS,
     TASK_COLUMNS,
+    VERSION_CHANGE_COLUMNS,
     Statement,
     change_from_row,
     is_storable,
@@ -46,12 +50,32 @@ _SCANS_MAX: Final = 64
 
 _TRIAL: Final = "SELECT 1 FROM store"
 _FOUND_COLUMNS: Final = f"(SELECT generation FROM store), {TASK_COLUMNS}"
+_ELSEWHERE: Final = "workspaces CROSS JOIN versions"
+_OF_WORKSPACE: Final = "workspace = key AND current IS NOT NULL"
+_ELSEWHERE_COLUMNS: Final = f"(SELECT epoch FROM store), name, generation, epoch, {TASK_COLUMNS}"
+_PLACE: Final = "SELECT key, generation, epoch, is_large FROM workspaces WHERE name = ?"
+_LAST_SEQ: Final = """
+SELECT max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0))
+FROM workspaces WHERE name = ?"""
+_VERSIONS_AFTER: Final = (
+    f"SELECT {VERSION_CHANGE_COLUMNS} FROM versions WHERE workspace = ? AND seq IS NOT NULL AND seq > ? ORDER BY seq"
+)
 
 
 class _Counted(NamedTuple):
     """The argument of count()."""
 
     query: TaskQuery
+
+
+class _At(NamedTuple):
+    """A page or a count of the workspace at a place; those of the default one are asked for as they are."""
+
+    place: Place
+    asked: FindArgs | _Counted
+
+
+_Asked = FindArgs | _Counted | _At
 
 
 class _Reading:
@@ -64,7 +88,7 @@ class _Reading:
         """The number of callers that wait."""
 
 
-_Lane = Batcher[FindArgs | _Counted, Page | int]
+_Lane = Batcher[_Asked, Page | int]
 """A queue of pages and counts that take turns at one connection."""
 
 
@@ -84,11 +108,11 @@ class Queries:
 
         `searches` looks into descriptions, which takes the longest, and `scans` does the rest.
         """
-        self._cache, self._quick = cache, quick
+        self._cache, self.quick = cache, quick
         self._readers = (quick, lists, scans, searches)
-        self._asked: dict[FindArgs | _Counted, _Reading] = {}
+        self._asked: dict[_Asked, _Reading] = {}
         """The reads that have not started."""
-        self._gets: Batcher[int, Found | None] = Batcher(self._get_group)
+        self._gets: Batcher[TaskKey, Found | None] = Batcher(self._get_group)
         self._lists: _Lane = Batcher(partial(self._read, lists), max_batch=1)
         self._scans: _Lane = Batcher(partial(self._scan, scans), max_batch=1, max_queue=_SCANS_MAX)
         self._searches: _Lane = Batcher(partial(self._scan, searches), max_batch=1, max_queue=_SCANS_MAX)
@@ -124,52 +148,101 @@ class Queries:
 
     # ------------------------------------------------------------ tasks
 
-    async def get(self, task_id: int) -> Found:
+    async def get(self, workspace: str, task_id: int) -> Found:
         """Does what TaskRepository.get() promises."""
         self.check_open()
-        found = self._cache.tasks.get(task_id)
-        if found is None and (found := await self._gets(task_id)) is None:
+        key = task_id if workspace == DEFAULT_WORKSPACE else (workspace, task_id)
+        found = self._cache.tasks.get(key)
+        if found is None and (found := await self._gets(key)) is None:
             raise TaskNotFound(task_id)
         return found
 
-    async def _get_group(self, task_ids: Sequence[int]) -> Sequence[Found | Exception | None]:
+    async def _get_group(self, keys: Sequence[TaskKey]) -> Sequence[Found | Exception | None]:
         try:
-            return await self._get_together(task_ids)
+            return await self._get_together(keys)
         except CorruptData:
-            if len(task_ids) == 1:
+            if len(keys) == 1:
                 raise
-        return await run_individually(self._get_together, task_ids)
+        return await run_individually(self._get_together, keys)
 
-    async def _get_together(self, task_ids: Sequence[int]) -> Sequence[Found | None]:
-        wanted = {task_id for task_id in task_ids if 0 < task_id <= INT64_MAX}
-        self._cache.tasks.begin_read(wanted)
-        found: dict[int, Found] = {}
-        for statement in point_lookups(_FOUND_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in wanted]):
-            for generation, *row in await self._quick.rows(*statement):
+    async def _get_together(self, keys: Sequence[TaskKey]) -> Sequence[Found | None]:
+        default: set[int] = set()
+        others: set[tuple[str, int]] = set()
+        for key in keys:
+            if isinstance(key, int):
+                if 0 < key <= INT64_MAX:
+                    default.add(key)
+            elif 0 < key[1] <= INT64_MAX:
+                others.add(key)
+        self._cache.tasks.begin_read(default | others)
+        found: dict[TaskKey, Found] = {}
+        for statement in point_lookups(_FOUND_COLUMNS, "tasks", ("id",), [(task_id,) for task_id in default]):
+            for generation, *row in await self.quick.rows(*statement):
                 found[row[0]] = Found(task_from_row(row), generation)
-        self._cache.tasks.end_read(found.values())
-        return [found.get(task_id) for task_id in task_ids]
+        for statement in point_lookups(_ELSEWHERE_COLUMNS, _ELSEWHERE, ("name", "id"), list(others), _OF_WORKSPACE):
+            for store_epoch, name, generation, epoch, *row in await self.quick.rows(*statement):
+                effective = effective_generation(generation, epoch, store_epoch)
+                found[name, row[0]] = Found(task_from_row(row), effective)
+        self._cache.tasks.end_read(found.items())
+        return [found.get(key) for key in keys]
 
     # ------------------------------------------------------------ lists
 
-    async def find(self, query: TaskQuery, *, after: Cursor | None, limit: int, max_bytes: int | None) -> Page:
+    async def find(
+        self, workspace: str, query: TaskQuery, *, after: Cursor | None, limit: int, max_bytes: int | None
+    ) -> Page:
         """Does what TaskRepository.find() promises."""
         self.check_open()
-        asked = FindArgs(query, after, limit, max_bytes)
+        find = FindArgs(query, after, limit, max_bytes)
+        asked: _Asked = find
+        lane = self._lists if is_indexed(query) else self._lane_of(query)
+        if workspace != DEFAULT_WORKSPACE:
+            if (place := await self._place(workspace)) is None:
+                return Page((), None, LOG_START)
+            asked = _At(place, find)
+            lane = lane if place.is_large or query.q is not None else self._lists
         if (remembered := self._cache.pages.get(asked)) is not None:
             return remembered
-        return cast(Page, await self._shared(self._lists if is_indexed(query) else self._lane_of(query), asked))
+        return cast(Page, await self._shared(lane, asked))
 
-    async def count(self, query: TaskQuery) -> int:
+    async def count(self, workspace: str, query: TaskQuery) -> int:
         """Does what TaskRepository.count() promises."""
         self.check_open()
-        return cast(int, await self._shared(self._lane_of(query), _Counted(query)))
+        counted = _Counted(query)
+        asked: _Asked = counted
+        lane = self._lane_of(query)
+        if workspace != DEFAULT_WORKSPACE:
+            if (place := await self._place(workspace)) is None:
+                return 0
+            asked = _At(place, counted)
+            lane = lane if place.is_large or query.q is not None else self._lists
+        return cast(int, await self._shared(lane, asked))
+
+    def needs_scan(self, workspace: str, query: TaskQuery) -> bool:
+        """Does what TaskRepository.needs_scan() promises."""
+        if is_indexed(query):
+            return False
+        if workspace == DEFAULT_WORKSPACE or query.q is not None:
+            return True
+        place = self._cache.places.get(workspace)
+        return place is None or place.is_large
 
     def _lane_of(self, query: TaskQuery) -> _Lane:
         """Returns the lane for a read that examines many tasks."""
         return self._scans if query.q is None else self._searches
 
-    async def _shared(self, lane: _Lane, asked: FindArgs | _Counted) -> Page | int:
+    async def _place(self, workspace: str) -> Place | None:
+        """Returns the place of a workspace beside the default one, or None if it isn't made."""
+        place = self._cache.places.get(workspace)
+        if place is None:
+            rows = await self.quick.rows(_PLACE, (workspace,))
+            for key, generation, epoch, is_large in rows:
+                place = Place(key, generation, epoch, bool(is_large))
+                if self._cache.places.get(workspace) is None:  # another read, or a commit, may know more by now
+                    self._cache.places.put(workspace, place)
+        return place
+
+    async def _shared(self, lane: _Lane, asked: _Asked) -> Page | int:
         """Returns the answer of a read, which callers share if they asked for the same before it started.
 
         The read ends when all of them are cancelled.
@@ -186,12 +259,12 @@ class Queries:
                 if self._asked.get(asked) is reading:
                     del self._asked[asked]
 
-    async def _read(self, reader: ReadConnection, items: Sequence[FindArgs | _Counted]) -> Sequence[Page | int]:
+    async def _read(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[Page | int]:
         (asked,) = items
         del self._asked[asked]  # who asks from now on must see what is committed until then
         return [await self._answer(reader, asked)]
 
-    async def _scan(self, reader: ReadConnection, items: Sequence[FindArgs | _Counted]) -> Sequence[Page | int]:
+    async def _scan(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[Page | int]:
         (asked,) = items
         wanted = self._asked.pop(asked).answer
         scan = asyncio.ensure_future(self._answer(reader, asked))
@@ -200,27 +273,28 @@ class Queries:
             await reader.interrupt(scan)
         return [scan.result()]
 
-    async def _answer(self, reader: ReadConnection, asked: FindArgs | _Counted) -> Page | int:
+    async def _answer(self, reader: ReadConnection, asked: _Asked) -> Page | int:
         self.check_open()
-        match asked:
+        place, wanted = (asked.place, asked.asked) if isinstance(asked, _At) else (None, asked)
+        match wanted:
             case FindArgs():
-                return await self._read_page(reader, asked)
+                return await self._read_page(reader, asked, place, wanted)
             case _Counted(query):
-                return await self._read_count(reader, query)
+                return await self._read_count(reader, place, query)
 
-    async def _read_page(self, reader: ReadConnection, asked: FindArgs) -> Page:
+    async def _read_page(self, reader: ReadConnection, asked: _Asked, place: Place | None, find: FindArgs) -> Page:
         epoch = self._cache.pages.epoch
-        query, after, limit, max_bytes = asked
-        statement = page(query, after, limit + 1)
-        (generation, head, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
+        query, after, limit, max_bytes = find
+        statement = page(query, after, limit + 1, place)
+        (life, last_seq, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
         tasks = await in_turns(task_from_row, rows[:limit])
         following = query.cursor(tasks[-1]) if more or len(rows) > limit else None
-        found = Page(tasks, following, Position(generation, head))
+        found = Page(tasks, following, Position(_generation(place, life), last_seq))
         self._cache.pages.put(asked, found, since=epoch)
         return found
 
-    async def _read_count(self, reader: ReadConnection, query: TaskQuery) -> int:
-        statement = count(query)
+    async def _read_count(self, reader: ReadConnection, place: Place | None, query: TaskQuery) -> int:
+        statement = count(query, place)
         if statement is None:
             return 0
         ((found,),) = await reader.rows(*statement)
@@ -228,18 +302,46 @@ class Queries:
 
     # ------------------------------------------------------------ the log and the records
 
-    async def changes(self, since: Position, *, limit: int, max_bytes: int | None) -> ChangePage:
+    async def changes(self, workspace: str, since: Position, *, limit: int, max_bytes: int | None) -> ChangePage:
         """Does what TaskRepository.read_changes() promises."""
         self.check_open()
-        if since == self._cache.position:
+        header = self._cache.header(workspace)
+        if header is not None and since == header.position:
             return ChangePage((), since, more=False)
-        log = Statement(f"SELECT {CHANGE_VALUES} FROM changes WHERE seq > ? ORDER BY seq", (clamp_int64(since.seq),))
-        statement = with_store_row(len(sql.CHANGE_COLUMNS), [log], limit)
-        (generation, last_seq, pruned_seq, *_), rows, _ = await self._quick.page(
+        width, seq = len(sql.CHANGE_COLUMNS), clamp_int64(since.seq)
+        place = None
+        if workspace == DEFAULT_WORKSPACE:
+            log = Statement(f"SELECT {CHANGE_VALUES} FROM changes WHERE seq > ? ORDER BY seq", (seq,))
+            statement = with_store_row(width, [log], limit)
+        elif (place := await self._place(workspace)) is None:
+            start = resolve_position(since, generation="", last_seq=0, pruned_seq=0)
+            return ChangePage((), Position("", start), more=False)
+        else:
+            log = Statement(_VERSIONS_AFTER, (place.key, seq))
+            statement = with_workspace_row(place.key, width, [log], limit)
+        (life, last_seq, pruned_seq, *_), rows, _ = await self.quick.page(
             statement, size=size_of_change, max_bytes=max_bytes
         )
+        generation = _generation(place, life)
         end = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq) + len(rows)
         return ChangePage(await in_turns(change_from_row, rows), Position(generation, end), more=end < last_seq)
+
+    async def wait_for_change(self, workspace: str, since: Position, *, timeout: float) -> None:
+        """Does what TaskRepository.wait_for_change() promises."""
+        self.check_open()
+        header = self._cache.header(workspace)
+        if header is not None:
+            if since.seq >= header.last_seq:
+                await self._cache.changed.wait(workspace, timeout)
+            return
+        # It waits from before the file is read, so that no commit is missed.
+        waiting = asyncio.ensure_future(self._cache.changed.wait(workspace, timeout))
+        try:
+            rows = await self.quick.rows(_LAST_SEQ, (workspace,))
+            if since.seq >= (rows[0][0] if rows else 0):
+                await waiting
+        finally:
+            waiting.cancel()
 
     async def record(self, namespace: str, key: str) -> Record | None:
         """Does what TaskRepository.record() promises."""
@@ -247,7 +349,7 @@ class Queries:
         if not is_storable(namespace, key):
             return None
         sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = ? AND key = ?"
-        rows = await self._quick.rows(sql, (namespace, key))
+        rows = await self.quick.rows(sql, (namespace, key))
         return record_from_row(rows[0]) if rows else None
 
     async def records(self, namespace: str, *, after: str, limit: int) -> Sequence[Record]:
@@ -256,9 +358,17 @@ class Queries:
         if not is_storable(namespace, after):
             return []
         sql = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = ? AND key > ? ORDER BY key LIMIT ?"
-        return [record_from_row(row) for row in await self._quick.rows(sql, (namespace, after, limit))]
+        return [record_from_row(row) for row in await self.quick.rows(sql, (namespace, after, limit))]
 
     async def ping(self) -> None:
         """Raises StoreUnavailable if the file can't be read."""
         self.check_open()
-        await self._quick.rows(_TRIAL)
+        await self.quick.rows(_TRIAL)
+
+
+def _generation(place: Place | None, life: str) -> str:
+    """Returns the effective generation of a workspace.
+
+    `life` is the generation of the default one, or the epoch of the store for one at a place.
+    """
+    return life if place is None else effective_generation(place.generation, place.epoch, life)

@@ -18,15 +18,15 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import (
-    Entry,
+    DEFAULT_WORKSPACE,
     Migrations,
     SchemaOutdated,
     SchemaTooOld,
     StoreClosed,
+    StoreEntry,
     StoreReader,
     StoreRefused,
     StoreUnavailable,
-    new_generation,
     sql,
     terms_of,
 )
@@ -34,12 +34,18 @@ from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interrupt
 from tasksvc_sqlite.errors import CorruptData, open_failure, read_failure
 from tasksvc_sqlite.rows import task_from_row
-from tasksvc_sqlite.schema import APPLICATION_ID, MIGRATIONS, too_new
+from tasksvc_sqlite.schema import APPLICATION_ID, DEFAULT_GENERATION, MIGRATIONS, renewal, too_new
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
-_TERMS: Final = "SELECT term, task_id FROM task_terms"
 _OF_TASK: Final = ", ".join(f"tasks.{column}" for column in sql.TASK_COLUMNS)
-_TERMS_OF_TASKS: Final = f"SELECT term.value, tasks.id FROM tasks, json_each(terms_of({_OF_TASK})) AS term"
+_TERMS: Final = """
+SELECT term, task_id, 'default' FROM task_terms
+UNION ALL SELECT term, task_id, name FROM workspace_terms JOIN workspaces ON key = workspace"""
+_TERMS_OF_TASKS: Final = f"""
+SELECT term.value, tasks.id, 'default' FROM tasks, json_each(terms_of({_OF_TASK})) AS term
+UNION ALL SELECT term.value, tasks.id, name
+FROM workspaces JOIN versions AS tasks ON workspace = workspaces.key, json_each(terms_of({_OF_TASK})) AS term
+WHERE current IS NOT NULL"""
 _SHOWN: Final = 100
 """The most problems of one kind that are reported."""
 
@@ -51,7 +57,7 @@ class SQLiteReader(StoreReader):
         self._path = path
         self._closed = False
 
-    async def dump(self) -> AsyncIterator[Entry]:
+    async def dump(self) -> AsyncIterator[StoreEntry]:
         self._check_open()
         try:
             async with _connected(self._path) as connection, aclosing(dump.dump(connection)) as entries:
@@ -108,7 +114,7 @@ def _check_there(path: str) -> None:
 async def backup(path: str, copy: str) -> None:
     """Makes the empty file `copy` a kept store that holds what `path` holds now.
 
-    Its generation is new, so whoever serves it in place of the other one is not taken for that.
+    Its epoch is new, so whoever serves it in place of the other one is not taken for that.
     Raises StoreRefused, StoreUnavailable.
     """
     await open_to_read(path)
@@ -117,7 +123,9 @@ async def backup(path: str, copy: str) -> None:
             await _interruptible(connection, "VACUUM INTO ?", (Path(copy).as_uri(),))  # a name may be no text
         async with _connected(copy, mode="rw") as connection:
             await connection.execute_fetchall("PRAGMA journal_mode = MEMORY")  # so that no journal lies beside it
-            await connection.execute_fetchall("UPDATE store SET generation = ?, scratch = 0", (new_generation(),))
+            (row,) = await connection.execute_fetchall(DEFAULT_GENERATION)
+            await connection.execute_fetchall(*renewal(*row))
+            await connection.execute_fetchall("UPDATE store SET scratch = 0")
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{path} could not be copied: {error}.") from error
     finally:
@@ -176,12 +184,20 @@ async def _schema(connection: aiosqlite.Connection) -> list[str]:
 async def _terms(connection: aiosqlite.Connection) -> list[str]:
     """Returns the differences between tasks and the index of their terms, a sentence each."""
     await connection.create_function("terms_of", len(sql.TASK_COLUMNS), _terms_of_row)
-    missing = await connection.execute_fetchall(f"{_TERMS_OF_TASKS} EXCEPT {_TERMS} LIMIT {_SHOWN}")
-    wrong = await connection.execute_fetchall(f"{_TERMS} EXCEPT {_TERMS_OF_TASKS} LIMIT {_SHOWN}")
+    missing = await connection.execute_fetchall(_difference(_TERMS_OF_TASKS, _TERMS))
+    wrong = await connection.execute_fetchall(_difference(_TERMS, _TERMS_OF_TASKS))
     return [
-        *(f"Task {task_id} is not found by {term}, as it should be." for term, task_id in missing),
-        *(f"Task {task_id} is found by {term}, which it doesn't have." for term, task_id in wrong),
+        *(f"Task {task_id}{_in(name)} is not found by {term}, as it should be." for term, task_id, name in missing),
+        *(f"Task {task_id}{_in(name)} is found by {term}, which it doesn't have." for term, task_id, name in wrong),
     ]
+
+
+def _difference(these: str, those: str) -> str:
+    return f"SELECT * FROM ({these}) EXCEPT SELECT * FROM ({those}) LIMIT {_SHOWN}"
+
+
+def _in(workspace: str) -> str:
+    return "" if workspace == DEFAULT_WORKSPACE else f" of the workspace {workspace}"
 
 
 def _terms_of_row(*row: Any) -> str | None:

@@ -15,33 +15,38 @@ from typing import Any, Final
 import aiosqlite
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    ChangedWorkspaces,
     ChangePage,
     CommitResult,
     Cursor,
-    Entry,
     Found,
     IdempotencyKey,
     Page,
     Position,
     Record,
     StoreClosed,
+    StoreEntry,
     StoreRefused,
     StoreUnavailable,
     TaskQuery,
     TaskRepository,
+    WorkspaceSummary,
     Write,
+    check_workspace_name,
 )
 from tasksvc.files import FileLock, check_file_system, make_private
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.commit import Committer
 from tasksvc_sqlite.connection import ReadConnection, connect, run_to_completion
+from tasksvc_sqlite.directory import Directory
 from tasksvc_sqlite.errors import open_failure, read_failure
-from tasksvc_sqlite.find_sql import contains, is_indexed
+from tasksvc_sqlite.find_sql import contains
 from tasksvc_sqlite.marking import MarkingConnection
 from tasksvc_sqlite.queries import Queries
 from tasksvc_sqlite.reader import SQLiteReader
-from tasksvc_sqlite.schema import check_path, empty, inspect_file, prepare, renewal
+from tasksvc_sqlite.schema import check_path, empty, inspect_file, prepare
 from tasksvc_sqlite.settings import DEFAULTS, Settings
 from tasksvc_sqlite.writer import WriteConnection
 
@@ -64,36 +69,53 @@ class SQLiteRepository(TaskRepository):
     ) -> None:
         self._path, self._cache, self._writer, self._reads = path, cache, writer, reads
         self._resources = resources
+        self._root = self
+        """The repository of the default workspace."""
         self._commits = Committer(writer, cache)
+        self._directory = Directory(reads.quick)
         self._dumping: set[aiosqlite.Connection] = set()
         self._closing: asyncio.Task[None] | None = None
+
+    def workspace(self, name: str) -> TaskRepository:
+        check_workspace_name(name)
+        if name == self.workspace_name:
+            return self
+        if name == DEFAULT_WORKSPACE:
+            return self._root
+        return _Workspace(self._root, name)
+
+    async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
+        self._reads.check_open()
+        return await self._directory.summaries(prefix, after, limit)
+
+    async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
+        self._reads.check_open()
+        return await self._directory.changed(since, limit)
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
-        return await self._commits.commit(writes, at=at, idempotency_key=idempotency_key)
+        return await self._commits.commit(self.workspace_name, writes, at=at, idempotency_key=idempotency_key)
 
     async def get(self, task_id: int) -> Found:
-        return await self._reads.get(task_id)
+        return await self._reads.get(self.workspace_name, task_id)
 
     async def find(
         self, query: TaskQuery, *, after: Cursor | None = None, limit: int, max_bytes: int | None = None
     ) -> Page:
-        return await self._reads.find(query, after=after, limit=limit, max_bytes=max_bytes)
+        return await self._reads.find(self.workspace_name, query, after=after, limit=limit, max_bytes=max_bytes)
 
     def needs_scan(self, query: TaskQuery) -> bool:
-        return not is_indexed(query)
+        return self._reads.needs_scan(self.workspace_name, query)
 
     async def count(self, query: TaskQuery) -> int:
-        return await self._reads.count(query)
+        return await self._reads.count(self.workspace_name, query)
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
-        return await self._reads.changes(since, limit=limit, max_bytes=max_bytes)
+        return await self._reads.changes(self.workspace_name, since, limit=limit, max_bytes=max_bytes)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
-        self._reads.check_open()
-        if since.seq >= self._cache.last_seq:
-            await self._cache.changed.wait(timeout)
+        await self._reads.wait_for_change(self.workspace_name, since, timeout=timeout)
 
     async def record(self, namespace: str, key: str) -> Record | None:
         return await self._reads.record(namespace, key)
@@ -107,7 +129,7 @@ class SQLiteRepository(TaskRepository):
             log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
         )
 
-    async def dump(self) -> AsyncIterator[Entry]:
+    async def dump(self) -> AsyncIterator[StoreEntry]:
         self._reads.check_open()
         try:
             connection = await connect(self._path)
@@ -122,17 +144,17 @@ class SQLiteRepository(TaskRepository):
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
         except ValueError as error:
-            if self._closing is None:
+            if self._root._closing is None:
                 raise
             raise StoreClosed("The store is closed.") from error  # aiosqlite raised it of the connection
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         async with self._replacing():
             await dump.restore(self._writer, entries)
 
     async def renew(self) -> None:
         async with self._replacing():
-            await run_to_completion(self._writer.write([renewal()]))
+            await run_to_completion(self._writer.write([await self._writer.renewal()]))
 
     @contextlib.asynccontextmanager
     async def _replacing(self) -> AsyncIterator[None]:
@@ -146,9 +168,9 @@ class SQLiteRepository(TaskRepository):
                 await run_to_completion(self._look_again())
 
     async def _look_again(self) -> None:
-        header = await self._writer.header()
-        self._cache.end_restore(header)
-        await self._writer.keep_mark(header)
+        state = await self._writer.state()
+        self._cache.end_restore(state)
+        await self._writer.keep_mark(state)
 
     async def check(self) -> Sequence[str]:
         self._reads.check_open()
@@ -172,9 +194,20 @@ class SQLiteRepository(TaskRepository):
             await self._commits.close()
             await self._writer.close()
             await self._reads.close()
-            self._cache.changed.notify()
+            self._cache.changed.notify_all()
             for connection in tuple(self._dumping):
                 await connection.close()
+
+
+class _Workspace(SQLiteRepository):
+    """A workspace of the store that `root` has open."""
+
+    def __init__(self, root: SQLiteRepository, name: str) -> None:
+        self.__dict__.update(root.__dict__)
+        self.workspace_name = name
+
+    async def close(self) -> None:
+        await self._root.close()
 
 
 async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) -> SQLiteRepository:
@@ -199,15 +232,15 @@ async def open_file(path: str, *, scratch: bool, settings: Settings = DEFAULTS) 
             is_new = await prepare(connection, path, scratch=scratch)
             writer = WriteConnection(connection, path, lock.mark, settings)
             await writer.set_up()
-            header = await writer.header()
-            if not is_new and (doubt := lock.mark.doubt(Position(header.generation, header.last_seq))) is not None:
-                await connection.execute_fetchall(*renewal())
-                header = await writer.header()
+            state = await writer.state()
+            if not is_new and (doubt := lock.mark.doubt(state.mark)) is not None:
+                await connection.execute_fetchall(*await writer.renewal())
+                state = await writer.state()
                 _logger.warning(_RENEWED, path, doubt)
-            await writer.keep_mark(header)
+            await writer.keep_mark(state)
             quick, lists, scans, searches = [ReadConnection(await connected(), path) for _ in range(4)]
             await searches.create_function("contains", contains)
-            cache = StoreCache(header)
+            cache = StoreCache(state)
             reads = Queries(cache, quick=quick, lists=lists, scans=scans, searches=searches)
             await reads.set_up()
             if scratch:
@@ -227,6 +260,6 @@ def _make(path: str) -> None:
 async def _empty(connection: aiosqlite.Connection, path: str, writer: WriteConnection) -> None:
     try:
         await empty(connection)
-        await writer.keep_mark(await writer.header())
+        await writer.keep_mark(await writer.state())
     except sqlite3.Error as error:  # the scratch mark stays
         raise StoreUnavailable(f"{path} could not be emptied ({error}). The next start does it.") from error

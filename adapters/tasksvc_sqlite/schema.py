@@ -10,7 +10,15 @@ from typing import Final
 
 import aiosqlite
 
-from tasksvc import Migrations, SchemaTooOld, StoreIsKept, StoreRefused, new_generation, read_migrations
+from tasksvc import (
+    Migrations,
+    SchemaTooOld,
+    StoreIsKept,
+    StoreRefused,
+    effective_generation,
+    new_generation,
+    read_migrations,
+)
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.errors import unwritable
 from tasksvc_sqlite.rows import Statement
@@ -28,19 +36,25 @@ _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID_AT: Final = 68
 """The offset of the application id in the file, in bytes."""
 
-HEADER: Final = """
-SELECT generation,
+STATE: Final = """
+SELECT epoch, generation,
   max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
   max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
-  pruned_seq
+  max(
+    ifnull((SELECT max(position) FROM versions), 0), ifnull((SELECT max(pruned_position) FROM workspaces), 0)
+  ),
+  ifnull((SELECT max(key) FROM workspaces), 0)
 FROM store"""
-"""The statement for the header of the store, in one row."""
+"""The statement for a StoreState, in one row."""
 
 HOLDS_SOMETHING: Final = """
 SELECT last_id OR pruned_seq OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM tasks)
-  OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM idempotency_keys)
+  OR EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM idempotency_keys) OR EXISTS (SELECT 1 FROM workspaces)
 FROM store"""
 """The statement for whether anything was ever written."""
+
+DEFAULT_GENERATION: Final = "SELECT default_generation, default_epoch FROM store"
+"""The statement for what renewal() takes."""
 
 
 def is_store(head: bytes) -> bool:
@@ -169,9 +183,14 @@ async def _migrate(
     return version == 0, bool(was_scratch)
 
 
-def renewal() -> Statement:
-    """Returns the statement that gives the store a new generation."""
-    return Statement("UPDATE store SET generation = ?", (new_generation(),))
+def renewal(generation: str, epoch: str) -> Statement:
+    """Returns the statement that gives the store a new epoch.
+
+    It takes the row of DEFAULT_GENERATION: the generation that the default workspace was given in an epoch.
+    """
+    new = new_generation()
+    effective = effective_generation(generation, epoch, new)
+    return Statement("UPDATE store SET epoch = ?, generation = ?", (new, effective))
 
 
 async def empty(writer: aiosqlite.Connection) -> None:
@@ -188,7 +207,12 @@ async def empty(writer: aiosqlite.Connection) -> None:
 
 
 async def _insert_store_row(writer: aiosqlite.Connection, *, scratch: bool) -> None:
-    await writer.execute_fetchall("INSERT INTO store VALUES (1, ?, 0, 0, ?)", (new_generation(), scratch))
+    epoch, generation = new_generation(), new_generation()
+    columns = "singleton, last_id, pruned_seq, scratch, epoch, generation, default_generation, default_epoch"
+    await writer.execute_fetchall(
+        f"INSERT INTO store ({columns}) VALUES (1, 0, 0, ?, ?, ?, ?, ?)",
+        (scratch, epoch, generation, generation, epoch),
+    )
 
 
 async def _apply(writer: aiosqlite.Connection, number: int, script: str) -> None:

@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import aiosqlite
 
-from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreHeader, StoreUnavailable
+from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreUnavailable
 from tasksvc.files import HighWaterMark
 from tasksvc.sql import Row
+from tasksvc_sqlite.cache import StoreState
 from tasksvc_sqlite.errors import BIND_ERRORS, is_locked, read_failure, write_failure
 from tasksvc_sqlite.marking import KEEP_MARK
 from tasksvc_sqlite.rows import Statement
-from tasksvc_sqlite.schema import HEADER
+from tasksvc_sqlite.schema import DEFAULT_GENERATION, STATE, renewal
 from tasksvc_sqlite.settings import Settings
 
 _CHECKPOINT_PAGES: Final = 4_000
@@ -89,19 +90,24 @@ class WriteConnection:
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
 
-    async def header(self) -> StoreHeader:
-        """Returns the header of the store.  Raises as rows() does."""
-        ((generation, last_id, last_seq, pruned_seq),) = await self.rows(HEADER)
-        return StoreHeader(generation, last_id, last_seq, pruned_seq)
+    async def state(self) -> StoreState:
+        """Returns the state of the store.  Raises as rows() does."""
+        (row,) = await self.rows(STATE)
+        return StoreState(*row)
 
-    async def keep_mark(self, header: StoreHeader) -> None:
-        """Writes the end of the log to the mark beside the file.  Raises as rows() does."""
-        await self.rows(KEEP_MARK, (header.generation, header.last_seq))
+    async def keep_mark(self, state: StoreState) -> None:
+        """Writes the state of the store to the mark beside the file.  Raises as rows() does."""
+        await self.rows(KEEP_MARK, state.mark)
+
+    async def renewal(self) -> Statement:
+        """Returns the statement that gives the store a new epoch.  Raises as rows() does."""
+        (row,) = await self.rows(DEFAULT_GENERATION)
+        return renewal(*row)
 
     async def write(self, statements: Sequence[Statement], *, head: Position | None = None) -> None:
         """Does all of `statements` in one transaction, which is on disk when this returns.
 
-        `head` is the end of the log after it, where it moves.
+        `head` is what the mark beside the file says after it, where that changes.
 
         Raises StoreUnavailable, StoreFull and OutcomeUnknown, and one of BIND_ERRORS where a value is;
         nothing was written then, but for OutcomeUnknown.
