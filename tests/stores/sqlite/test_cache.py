@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from heads import generation_of
 from patience import FOREVER_SECONDS
-from tasksvc_sqlite.cache import PageCache, TaskCache, size_of
+from tasksvc_sqlite.cache import PageCache, StoreState, TaskCache, TaskKey, size_of
 from tasksvc_sqlite.repository import SQLiteRepository
 from tasksvc_sqlite.settings import Settings
 
@@ -20,12 +20,12 @@ from tasksvc import (
     Found,
     Page,
     Position,
-    StoreHeader,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
     UpdateTask,
+    WorkspaceHeader,
 )
 
 
@@ -52,9 +52,14 @@ def found(task_id: int, description: str = "a task", version: int = 1, **fields:
     return Found(task(task_id, description, version, **fields), "life")
 
 
+def named(*tasks: Found) -> list[tuple[TaskKey, Found]]:
+    """Returns the tasks with their keys in the cache."""
+    return [(each.task.id, each) for each in tasks]
+
+
 def wrote(recent: TaskCache, *written: Found) -> None:
     recent.begin_commit([each.task.id for each in written])
-    recent.end_commit(written)
+    recent.end_commit(named(*written))
 
 
 # ---------------------------------------------------------------- tasks
@@ -65,7 +70,7 @@ def test_a_task_is_cached_from_its_commit_on() -> None:
     recent.begin_commit([1])
     assert recent.get(1) is None
 
-    recent.end_commit([found(1)])
+    recent.end_commit(named(found(1)))
 
     assert recent.get(1) == found(1)
 
@@ -76,7 +81,7 @@ def test_a_task_that_changes_is_not_answered_until_the_commit_has_ended() -> Non
 
     recent.begin_commit([1])
     assert recent.get(1) is None
-    recent.end_commit([found(1, version=2)])
+    recent.end_commit(named(found(1, version=2)))
 
     assert recent.get(1) == found(1, version=2)
 
@@ -105,7 +110,7 @@ def test_a_task_that_was_read_is_taken_in() -> None:
     recent = TaskCache()
 
     recent.begin_read([1, 2])
-    recent.end_read([found(1)])
+    recent.end_read(named(found(1)))
 
     assert recent.get(1) == found(1)
     assert recent.get(2) is None
@@ -122,7 +127,7 @@ def test_a_reading_beside_a_commit_of_its_task_is_not_taken_in(order: str) -> No
         recent.begin_commit([1])
     if order != "around":
         recent.end_commit([])
-    recent.end_read([found(1), found(2)])
+    recent.end_read(named(found(1), found(2)))
     if order == "around":
         recent.end_commit([])
 
@@ -308,14 +313,14 @@ async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
         before = await generation_of(target)
         is_on_disk, may_end = asyncio.Event(), asyncio.Event()
         assert isinstance(target, SQLiteRepository)
-        look = target._writer.header
+        look = target._writer.state
 
-        async def look_later() -> StoreHeader:
+        async def look_later() -> StoreState:
             is_on_disk.set()
             await may_end.wait()
             return await look()
 
-        monkeypatch.setattr(target._writer, "header", look_later)
+        monkeypatch.setattr(target._writer, "state", look_later)
         restoring = asyncio.ensure_future(target.restore(source.dump()))
         await is_on_disk.wait()
 
@@ -339,4 +344,5 @@ async def test_an_answer_from_memory_is_the_answer_from_the_file(tmp_path: Path)
         read = (await repository.get(1)).task
         assert repr(read) == repr(remembered) == repr(made)
         entries = [entry async for entry in repository.dump()]
-        assert entries[0] == StoreHeader(await generation_of(repository), 2, 3, 0)
+        (header,) = [entry for _, entry in entries if isinstance(entry, WorkspaceHeader)]
+        assert header[2:] == (2, 3, 0)

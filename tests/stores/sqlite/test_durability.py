@@ -51,7 +51,7 @@ asyncio.run(main())
 async def all_tasks(file: Path) -> list[Task]:
     """Returns all tasks of a dump, after checking that the log leads to the same."""
     async with opened(file) as repository:
-        tasks = [entry async for entry in repository.dump() if isinstance(entry, Task)]
+        tasks = [entry async for _, entry in repository.dump() if isinstance(entry, Task)]
         told: dict[int, Task] = {}
         since, more = LOG_START, True
         while more:

@@ -359,7 +359,7 @@ async def test_what_only_reads_leaves_mark_and_generation(tmp_path: Path) -> Non
     problems = await reader.check()
     await backup(StoreURL(url_of(file)), saved)
 
-    assert (len(entries), problems) == (3, [])
+    assert (len(entries), problems) == (4, [])
     assert lock_of(file).read_bytes() == mark
     assert await generation(file) != before.generation
 

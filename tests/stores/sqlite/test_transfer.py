@@ -15,15 +15,17 @@ from patience import PATIENCE_SECONDS
 
 from stores.sqlite.stores import NOW, add, descriptions, opened, raw
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    STORE,
     Change,
     CreateTask,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     IdempotencyRecord,
     InvalidTask,
     Position,
     PutRecord,
+    StoreEntry,
     StoreHeader,
     StoreNotEmpty,
     StoreUnavailable,
@@ -31,6 +33,7 @@ from tasksvc import (
     TaskDraft,
     TaskQuery,
     TaskRepository,
+    WorkspaceHeader,
 )
 from tasksvc.testing.cancellation import cancelled_everywhere
 
@@ -38,11 +41,13 @@ TASKS = 20_000
 MEGABYTE = 2**20
 
 
-async def of_many(count: int) -> AsyncIterator[Entry]:
+async def of_many(count: int, workspace: str = DEFAULT_WORKSPACE) -> AsyncIterator[StoreEntry]:
     """Yields a dump of `count` tasks of about 2 KB."""
-    yield StoreHeader("0", count, count, count)
+    yield StoreEntry(STORE, StoreHeader("0"))
+    yield StoreEntry(workspace, WorkspaceHeader("0", "0", count, count, count))
     for number in range(1, count + 1):
-        yield Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
+        task = Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
+        yield StoreEntry(workspace, task)
 
 
 @pytest.mark.slow
@@ -60,7 +65,7 @@ async def test_a_large_store_is_restored_and_dumped_in_little_memory(tmp_path: P
         finally:
             tracemalloc.stop()
 
-        assert count == TASKS + 1
+        assert count == TASKS + 2
         assert restoring < 8 * MEGABYTE, "of 40 MB"
         assert dumping < 8 * MEGABYTE
         assert len((await repository.find(TaskQuery(labels=("a",)), limit=1_000)).tasks) == 1_000
@@ -77,11 +82,11 @@ async def test_a_dump_is_one_snapshot_and_holds_no_writer_up(tmp_path: Path) -> 
             await repository.commit((DeleteTask(1_999),), at=NOW)
         entries += [entry async for entry in dump]
 
-        assert [entry.id for entry in entries if isinstance(entry, Task)] == list(range(1, 2_001))
-        assert entries[0] == StoreHeader(await generation_of(repository), 2_000, 2_000, 2_000)
+        assert [entry.id for _, entry in entries if isinstance(entry, Task)] == list(range(1, 2_001))
+        assert entries[1] == StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader("0", "0", 2_000, 2_000, 2_000))
 
 
-async def filled(repository: TaskRepository) -> list[Entry]:
+async def filled(repository: TaskRepository) -> list[StoreEntry]:
     """Fills a store with entries of every kind, prunes it, and returns its dump."""
     for number in range(5):
         at, key = NOW + timedelta(number), IdempotencyKey("", f"{number}", "x")
@@ -92,7 +97,7 @@ async def filled(repository: TaskRepository) -> list[Entry]:
     return [entry async for entry in repository.dump()]
 
 
-async def given(entries: list[Entry]) -> AsyncIterator[Entry]:
+async def given(entries: list[StoreEntry]) -> AsyncIterator[StoreEntry]:
     for entry in entries:
         yield entry
 
@@ -136,13 +141,12 @@ async def test_a_restore_that_is_cancelled_anywhere_leaves_all_or_nothing(tmp_pa
             if await anext(places, "the end") == "the end":
                 break
             whole = [entry async for entry in target.dump()]
-            if len(whole) > 1:
+            (header,) = [entry for _, entry in whole if isinstance(entry, WorkspaceHeader)]
+            if len(whole) > 2:
                 assert whole[1:] == entries[1:]
                 restored += 1
             else:
-                assert whole == [StoreHeader(await generation_of(target), 0, 0, 0)]
-            (header,) = [entry for entry in whole if isinstance(entry, StoreHeader)]
-            assert header.generation == await generation_of(target)
+                assert header == WorkspaceHeader(await generation_of(target), header.epoch)
             assert (await add(target, "after")).id == header.last_id + 1
 
     assert len(stores) > 20
@@ -150,21 +154,22 @@ async def test_a_restore_that_is_cancelled_anywhere_leaves_all_or_nothing(tmp_pa
 
 
 async def test_a_restore_that_fails_half_way_leaves_the_store_empty(tmp_path: Path) -> None:
-    async def broken() -> AsyncIterator[Entry]:
+    async def broken() -> AsyncIterator[StoreEntry]:
         async for entry in of_many(1_000):
             yield entry
         raise LookupError("the source broke off")
 
-    async def twice() -> AsyncIterator[Entry]:
+    async def twice() -> AsyncIterator[StoreEntry]:
         async for entry in of_many(1_000):
             yield entry
         async for entry in of_many(1_000):
             yield entry
 
-    async def unstorable() -> AsyncIterator[Entry]:
+    async def unstorable() -> AsyncIterator[StoreEntry]:
         async for entry in of_many(1_000):
             yield entry
-        yield Task(1_001, "\ud800", False, None, None, 0, (), {}, NOW, NOW, 1)
+        broken_task = Task(1_001, "\ud800", False, None, None, 0, (), {}, NOW, NOW, 1)
+        yield StoreEntry(DEFAULT_WORKSPACE, broken_task)
 
     async with opened(tmp_path / "tasks.db") as repository:
         for entries, error in ((broken, LookupError), (twice, StoreUnavailable), (unstorable, InvalidTask)):
@@ -191,9 +196,10 @@ async def test_pruning_drops_a_little_at_a_time(tmp_path: Path) -> None:
 
             entries = [entry async for entry in repository.dump()]
             assert more == (step < 3)
-            assert entries[0] == StoreHeader(await generation_of(repository), 25, 25, min(10 * step, 25))
-            assert sum(isinstance(entry, IdempotencyRecord) for entry in entries) == max(0, 25 - 10 * step)
-            assert sum(isinstance(entry, Change) for entry in entries) == max(0, 25 - 10 * step)
+            (header,) = [entry for _, entry in entries if isinstance(entry, WorkspaceHeader)]
+            assert header[2:] == (25, 25, min(10 * step, 25))
+            assert sum(isinstance(entry, IdempotencyRecord) for _, entry in entries) == max(0, 25 - 10 * step)
+            assert sum(isinstance(entry, Change) for _, entry in entries) == max(0, 25 - 10 * step)
 
     async with opened(tmp_path / "tasks.db") as repository:
         assert (await repository.find(TaskQuery(), limit=1)).position.seq == 25
