@@ -123,8 +123,8 @@ class TaskRepository(StoreReader):
     """A workspace of a store; the default one is opened by the hook `tasksvc_open_store` of an adapter.
 
     Each workspace has tasks, ids, a change log and idempotency keys of its own.  Nothing that is done in one can be
-    seen in another.  Records are those of the store, whichever workspace is asked; so are check(), dump(), prune(),
-    restore(), renew(), statistics(), ping() and close().
+    seen in another.  Records are those of the store, whichever workspace is asked, and the methods for maintenance
+    concern the whole store.
 
     An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
     absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Five rules hold for all

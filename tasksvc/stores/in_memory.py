@@ -165,7 +165,7 @@ class _Memory:
         return self.workspaces.get(name) or _Workspace(self.records, self.epoch)
 
     def apply(self, name: str, entry: Entry) -> None:
-        """Applies one entry."""
+        """Applies one entry of the workspace `name`, or of the store."""
         if isinstance(entry, StoreHeader):
             self.epoch = entry.epoch
             for workspace in self.workspaces.values():

@@ -121,7 +121,14 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 )
 @store_option("The URL of the store, which is kept; without it sqlite:///tasks.db is scratch.", section=_STORE)
 @option("--keep-days", days, "DAYS", "How long changes stay in the log.", default="30", section=_STORE)
-@option("--keep-changes", count, "COUNT", "How many changes stay in the log.", default="1000000", section=_STORE)
+@option(
+    "--keep-changes",
+    count,
+    "COUNT",
+    "How many changes stay in the log of each workspace.",
+    default="1000000",
+    section=_STORE,
+)
 @option(
     *("--host", str, "ADDRESS", "The address to listen on; one that isn't loopback needs tokens or --open."),
     default="127.0.0.1",
