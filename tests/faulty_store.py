@@ -99,7 +99,7 @@ FAULTS = {
 }
 
 
-PORT = 2
+PORT = 3
 
 
 @hookimpl

@@ -1139,8 +1139,10 @@ class DumpsKeysAsTheyCame(ContractViolation):
         async for unit in super().dump():
             if not isinstance(unit.entry, IdempotencyRecord | Change):
                 yield unit
-        for key_or_change in (*self._idempotency_records.values(), *self._log):
-            yield StoreEntry(DEFAULT_WORKSPACE, key_or_change)
+        for key in self._idempotency_records.values():
+            yield StoreEntry(DEFAULT_WORKSPACE, key)
+        for change in self._log:
+            yield StoreEntry(DEFAULT_WORKSPACE, change)
 
 
 class RestoresHalf(ContractViolation):
@@ -1157,7 +1159,8 @@ class DumpsAMovingStore(ContractViolation):
     async def dump(self) -> Any:
         for unit in self.headers():
             yield unit
-        for entries in (self._tasks.values(), self._idempotency_records.values(), self._log):
+        held: list[Iterable[Entry]] = [self._tasks.values(), self._idempotency_records.values(), self._log]
+        for entries in held:
             for entry in list(entries):
                 yield StoreEntry(DEFAULT_WORKSPACE, entry)
                 await asyncio.sleep(0)

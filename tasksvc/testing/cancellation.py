@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -78,11 +78,18 @@ async def _cancelled_at(make: Callable[[], Awaitable[object]], wanted: int, turn
     return task.cancelled()
 
 
-async def cancelled_everywhere(make: Callable[[], Awaitable[object]]) -> AsyncGenerator[None, None]:
+def some_turns(store: Store) -> Sequence[int]:
+    """Returns those of TURNS that are this workspace's share."""
+    return 0, *store.share(TURNS[1:])
+
+
+async def cancelled_everywhere(
+    make: Callable[[], Awaitable[object]], turns_between: Sequence[int] = TURNS
+) -> AsyncGenerator[None, None]:
     """Makes the call again and again and cancels it in another place each time; the caller checks after each."""
     place = 0
     while True:
-        for turns in TURNS:
+        for turns in turns_between:
             cancelled = await _cancelled_at(make, place, turns)
             yield
             goes_on()
@@ -118,7 +125,9 @@ class CancellationContract(StoreUnderTest):
 
     @on_store()
     async def test_a_cancelled_add_is_whole_or_absent(self, store: Store) -> None:
-        async for _ in cancelled_everywhere(lambda: store.add("one", labels=("a", "b"), metadata={"a": [1]})):
+        async for _ in cancelled_everywhere(
+            lambda: store.add("one", labels=("a", "b"), metadata={"a": [1]}), some_turns(store)
+        ):
             await _next_commit(store)
             await store.check()
         for task in await store.listed():
@@ -134,7 +143,7 @@ class CancellationContract(StoreUnderTest):
         def patch() -> Awaitable[object]:
             return store.patch(task, description=f"{turn}", labels=(f"{turn}",), metadata={"turn": turn})
 
-        async for _ in cancelled_everywhere(patch):
+        async for _ in cancelled_everywhere(patch, some_turns(store)):
             kept = await store.get(task.id)
             halves = {kept.description, *kept.labels, str(kept.metadata.get("turn"))}
             assert len(halves) == 1 or kept.version == 1, "a patch is whole or absent"
@@ -149,7 +158,7 @@ class CancellationContract(StoreUnderTest):
         def remove() -> Awaitable[object]:
             return store.remove(task)
 
-        async for _ in cancelled_everywhere(remove):
+        async for _ in cancelled_everywhere(remove, some_turns(store)):
             await _next_commit(store)
             await store.check()
             there = task in await store.listed()
@@ -171,7 +180,7 @@ class CancellationContract(StoreUnderTest):
                 CreateTask(TaskDraft(f"{turn}")),
             )
 
-        async for _ in cancelled_everywhere(batch):
+        async for _ in cancelled_everywhere(batch, some_turns(store)):
             turn += 1
             await _next_commit(store)
             await store.check()
@@ -188,7 +197,7 @@ class CancellationContract(StoreUnderTest):
             key = IdempotencyKey("s", f"{turn}", "f")
             return store.commit(CreateTask(TaskDraft(f"{turn}")), CreateTask(TaskDraft(f"{turn}")), idempotency_key=key)
 
-        async for _ in cancelled_everywhere(keyed):
+        async for _ in cancelled_everywhere(keyed, some_turns(store)):
             await keyed()
             there = [task for task in await store.listed() if task.description == f"{turn}"]
             assert len(there) == 2, "a commit that was cancelled and repeated with its key is done once"
@@ -203,7 +212,7 @@ class CancellationContract(StoreUnderTest):
         def both() -> Awaitable[object]:
             return store.commit(PutRecord("s", "a", {"n": turn}), PutRecord("s", "b", {"n": turn}))
 
-        async for _ in cancelled_everywhere(both):
+        async for _ in cancelled_everywhere(both, some_turns(store)):
             await _next_commit(store)
             names = await store.repository.records("s", limit=9)
             told = {record.value["n"] for record in names}
@@ -250,7 +259,7 @@ class CancellationContract(StoreUnderTest):
 
     @on_store()
     async def test_a_cancelled_commit_has_no_part_in_the_next(self, store: Store) -> None:
-        async for _ in cancelled_everywhere(lambda: _refused_commit(store)):
+        async for _ in cancelled_everywhere(lambda: _refused_commit(store), some_turns(store)):
             await _next_commit(store)
             assert await store.listed() == [], "nothing of a cancelled commit gets into the transaction of the next"
         await store.check()
@@ -295,7 +304,7 @@ class CancellationContract(StoreUnderTest):
             calls.append(lambda: repository.records("s", limit=10))
             calls.append(lambda: repository.record("s", "a"))
         for call in calls:
-            async for _ in cancelled_everywhere(call):
+            async for _ in cancelled_everywhere(call, some_turns(store)):
                 assert await store.get(7) == tasks[6], "the next read has its own answer"
                 assert await store.listed() == tasks, "the next read has its own answer"
         await _next_commit(store)

@@ -136,7 +136,7 @@ class ReadingContract(StoreUnderTest):
             TaskQuery(priority_min=5, priority_max=2),
         ]
 
-        for condition, sort, descending in itertools.product(conditions, SortField, (False, True)):
+        for condition, sort, descending in store.share(list(itertools.product(conditions, SortField, (False, True)))):
             query = replace(condition, sort=sort, descending=descending)
             wanted, _ = select(tasks, query, None, 100)
             for page_size in (3, 100):
@@ -273,7 +273,8 @@ class ReadingContract(StoreUnderTest):
         ]
         tasks = await store.add_all(drafts)
 
-        for sort, descending, max_bytes in itertools.product(SortField, (False, True), (1, 700, 3_000, 10**9)):
+        cases = list(itertools.product(SortField, (False, True), (1, 700, 3_000, 10**9)))
+        for sort, descending, max_bytes in store.share(cases):
             query = TaskQuery(sort=sort, descending=descending)
             met: list[int] = []
             after = None
@@ -415,7 +416,7 @@ class ReadingContract(StoreUnderTest):
     @on_store()
     async def test_a_walk_meets_what_stays_once_while_others_write(self, store: Store) -> None:
         """Clients that follow next links rely on it."""
-        for sort, descending, page_size, seed in drawn(WALKS, 25):
+        for sort, descending, page_size, seed in store.share(drawn(WALKS, 25)):
             query = TaskQuery(sort=sort, descending=descending)
             staying = {task.id for task in await store.add_all(varied(8))}
             moving = await store.add_all(varied(8))

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import functools
 import os
+import random
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack
@@ -248,10 +249,12 @@ class Store:
         return self._folder.with_name(f"{self._folder.name}-{self._others}")
 
     def share(self, cases: Sequence[Case]) -> Sequence[Case]:
-        """Returns the half of many cases that the test looks at in this workspace; the other has the others."""
+        """Returns the half of many cases that the test looks at in this workspace; the other one has the rest."""
         if Capability.WORKSPACES not in self.opened.capabilities:
             return cases
-        return cases[::2] if self.workspace == DEFAULT_WORKSPACE else cases[1::2]
+        shuffled = random.Random(len(cases)).sample(range(len(cases)), len(cases))  # the same in both
+        half = len(cases) // 2
+        return [cases[n] for n in sorted(shuffled[half:] if self.workspace == DEFAULT_WORKSPACE else shuffled[:half])]
 
     def need(self, *capabilities: Capability) -> None:
         """Skips the test if the store declares one of `capabilities` absent."""
@@ -404,10 +407,10 @@ def on_store(
         def run(self: Test, tmp_path: Path) -> None:
             __tracebackhide__ = True
 
-            async def part(store: Store) -> None:
+            async def part(store: Store, *, is_last: bool) -> None:
                 __tracebackhide__ = True
                 try:
-                    await _run_beside(functools.partial(test, self), store, beside)
+                    await _run_beside(functools.partial(test, self), store, beside, is_last=is_last)
                 except Exception as error:
                     error.add_note(f"This was in the workspace {store.workspace!r}.")
                     raise
@@ -419,15 +422,16 @@ def on_store(
                     if alone or Capability.WORKSPACES not in store.opened.capabilities:
                         await test(self, store)
                         return
-                    await part(store)
-                    if beside != "nothing" and Capability.RECORDS not in needed:
+                    stays = beside != "nothing" and Capability.RECORDS not in needed  # which are the store's
+                    await part(store, is_last=not stays)
+                    if stays:
                         store.enter(ANOTHER)
                         goes_on()
-                        await part(store)
+                        await part(store, is_last=True)
                         return
-                async with Store(self, tmp_path / "second", ANOTHER) as store:  # it has no records yet
+                async with Store(self, tmp_path / "second", ANOTHER) as store:
                     goes_on()
-                    await part(store)
+                    await part(store, is_last=True)
 
             run_alone(whole(), patience=self.patience)
 
@@ -438,8 +442,8 @@ def on_store(
     return decorate
 
 
-async def _run_beside(test: Callable[[Store], Awaitable[None]], store: Store, beside: Beside) -> None:
-    """Runs a test in a workspace of `store` beside others, and checks these."""
+async def _run_beside(test: Callable[[Store], Awaitable[None]], store: Store, beside: Beside, *, is_last: bool) -> None:
+    """Runs a test in a workspace of `store` beside others, and checks these if it's the last one in that store."""
     __tracebackhide__ = True
     if beside == "nothing":
         await test(store)
@@ -454,7 +458,8 @@ async def _run_beside(test: Callable[[Store], Awaitable[None]], store: Store, be
         if Capability.DURABLE not in store.opened.capabilities:
             store.beside = None
             return
-    await store.beside.check()
+    if is_last:
+        await store.beside.check()
 
 
 def goes_on() -> None:

@@ -27,7 +27,7 @@ from tasksvc_sqlite import path_of
 from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.settings import Settings
 
-PORT = 2
+PORT = 3
 
 @hookimpl
 async def tasksvc_open_store(url, scratch):

@@ -48,7 +48,7 @@ async def fail_later(what: str) -> None:
     raise LookupError(what)
 
 
-PORT = 2
+PORT = 3
 
 
 @hookimpl

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    STORE,
+    WORKSPACE_NAME_MAX,
     Change,
     ChangeKind,
     DeleteResult,
@@ -14,10 +17,13 @@ from tasksvc import (
     IdempotencyRecord,
     Record,
     SortField,
+    StoreEntry,
     StoreHeader,
     Task,
     TaskDraft,
     TaskQuery,
+    WorkspaceHeader,
+    is_workspace_name,
 )
 from tasksvc.domain.rules import METADATA_INTEGER_MAX, normalize_labels
 
@@ -109,17 +115,24 @@ queries = st.builds(
 )
 
 records = st.builds(Record, namespace=texts, key=texts, value=json_objects, version=st.integers(1, 1000))
+workspace_names = st.just(DEFAULT_WORKSPACE) | st.text("Aa09._~-", min_size=1, max_size=WORKSPACE_NAME_MAX).filter(
+    is_workspace_name
+)
+results = st.lists(st.none() | tasks | records | st.builds(DeleteResult, ids, st.booleans()), max_size=3).map(tuple)
 entries = st.one_of(
-    st.builds(StoreHeader, generation=texts, last_id=ids, last_seq=ids, pruned_seq=ids),
-    tasks,
-    records,
+    st.builds(StoreEntry, st.just(STORE), st.builds(StoreHeader, texts) | records),
     st.builds(
-        IdempotencyRecord,
-        key=st.builds(IdempotencyKey, texts, texts, texts),
-        at=moments,
-        results=st.lists(st.none() | tasks | records | st.builds(DeleteResult, ids, st.booleans()), max_size=3).map(
-            tuple
+        StoreEntry,
+        workspace_names,
+        st.one_of(
+            st.builds(WorkspaceHeader, generation=texts, epoch=texts, last_id=ids, last_seq=ids, pruned_seq=ids),
+            tasks,
+            st.builds(
+                IdempotencyRecord, key=st.builds(IdempotencyKey, texts, texts, texts), at=moments, results=results
+            ),
+            st.builds(
+                Change, seq=ids, kind=st.sampled_from(ChangeKind), at=moments, task_id=ids, task=st.none() | tasks
+            ),
         ),
     ),
-    st.builds(Change, seq=ids, kind=st.sampled_from(ChangeKind), at=moments, task_id=ids, task=st.none() | tasks),
 )

@@ -14,20 +14,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
     REQUIRED,
+    STORE,
     TASK_FIELDS,
     Change,
     ChangeKind,
     DeleteResult,
-    Entry,
     FormatTooNew,
     IdempotencyKey,
     IdempotencyRecord,
     Record,
+    StoreEntry,
     StoreHeader,
     Task,
     TaskDraft,
     TaskField,
+    WorkspaceHeader,
     codec,
 )
 from tasksvc.domain import json_text
@@ -109,17 +112,17 @@ def test_a_task_comes_back_as_it_was(task: Task) -> None:
 
 
 @given(some.entries)
-def test_an_entry_of_a_dump_comes_back_as_it_was(entry: Entry) -> None:
-    (again,) = codec.load_entries(codec.dump_entries([entry]))
+def test_an_entry_of_a_dump_comes_back_as_it_was(unit: StoreEntry) -> None:
+    (again,) = codec.load_entries(codec.dump_entries([unit]))
 
-    assert again == entry
-    assert type(again) is type(entry)
-    assert repr(again) == repr(entry)
+    assert again == unit
+    assert type(again.entry) is type(unit.entry)
+    assert repr(again) == repr(unit)
 
 
 @given(st.lists(some.entries))
-def test_results_come_back_as_they_were(entries: list[Entry]) -> None:
-    results = [None, DeleteResult(3, True), *(entry for entry in entries if isinstance(entry, Task | Record))]
+def test_results_come_back_as_they_were(entries: list[StoreEntry]) -> None:
+    results = [None, DeleteResult(3, True), *(entry for _, entry in entries if isinstance(entry, Task | Record))]
 
     text = codec.dump_results(results)
 
@@ -132,10 +135,22 @@ def test_an_unknown_item_of_a_dump_is_refused_by_name() -> None:
         codec.entry_from_json({"tusk": {}})
 
 
+@pytest.mark.parametrize("workspace", ["", ".", "a/b", "x" * 101])
+def test_an_entry_of_what_is_no_workspace_is_refused(workspace: str) -> None:
+    with pytest.raises(ValueError, match="can't be in the workspace"):
+        codec.entry_from_json({"workspace": workspace, "header": {"generation": "abc", "epoch": ""}})
+
+
+@pytest.mark.parametrize("value", [{"store": {"epoch": "e"}}, {"record": Record("s", "n", {})._asdict()}])
+def test_what_belongs_to_the_store_is_refused_in_a_workspace(value: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="can't be in the workspace 'a'"):
+        codec.entry_from_json({"workspace": "a", **value})
+
+
 @pytest.mark.parametrize("entry", [None, "entry", (1, 2), TaskDraft("x")])
 def test_an_object_that_is_not_an_entry_is_not_written_to_a_dump(entry: Any) -> None:
     with pytest.raises(AssertionError):
-        codec.entry_to_json(entry)
+        codec.entry_to_json(StoreEntry(DEFAULT_WORKSPACE, entry))
 
 
 @pytest.mark.parametrize("result", ["result", 1, (1, 2), TaskDraft("x")])
@@ -157,12 +172,14 @@ KEPT_TASK = create_task(1, TaskDraft("x", labels=("a",)), SECOND)
 def test_the_present_format_has_this_form() -> None:
     key = IdempotencyKey("scope", "key", "print")
     results = (KEPT_TASK, None, Record("s", "n", {"a": 1}, 2), DeleteResult(2, False))
-    entries: list[Entry] = [
-        StoreHeader("abc", 3, 2, 1),
-        Record("s", "n", {"a": 1}, 2),
-        IdempotencyRecord(key, SECOND, results),
-        Change(2, ChangeKind.DELETED, SECOND, 1, None),
-        Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK),
+    entries = [
+        StoreEntry(STORE, StoreHeader("new")),
+        StoreEntry(STORE, Record("s", "n", {"a": 1}, 2)),
+        StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader("abc", "old", 3, 2, 1)),
+        StoreEntry(DEFAULT_WORKSPACE, IdempotencyRecord(key, SECOND, results)),
+        StoreEntry(DEFAULT_WORKSPACE, Change(2, ChangeKind.DELETED, SECOND, 1, None)),
+        StoreEntry("u_42", WorkspaceHeader("def", "new")),
+        StoreEntry("u_42", Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK)),
     ]
     kept_results = (
         f'[{{"task":{TASK}}},null,{{"record":{{"namespace":"s","key":"n","value":{{"a":1}},"version":2}}}},'
@@ -172,14 +189,34 @@ def test_the_present_format_has_this_form() -> None:
     text = codec.dump_entries(entries).decode()
 
     assert text == (
-        '{"format":3,"entries":[{"header":{"generation":"abc","last_id":3,"last_seq":2,"pruned_seq":1}},'
+        '{"format":4,"entries":[{"store":{"epoch":"new"}},'
         '{"record":{"namespace":"s","key":"n","value":{"a":1},"version":2}},'
+        '{"header":{"generation":"abc","epoch":"old","last_id":3,"last_seq":2,"pruned_seq":1}},'
         '{"idempotency_record":{"scope":"scope","value":"key","fingerprint":"print","at":"2026-11-24T15:00:00Z",'
         f'"results":{kept_results}}}}},'
         '{"change":{"seq":2,"kind":"deleted","at":"2026-11-24T15:00:00Z","task_id":1,"task":null}},'
-        f'{{"change":{{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,"task":{TASK}}}}}]}}'
+        '{"workspace":"u_42","header":{"generation":"def","epoch":"new","last_id":0,"last_seq":0,"pruned_seq":0}},'
+        '{"workspace":"u_42","change":{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,'
+        f'"task":{TASK}}}}}]}}'
     )
-    assert codec.dump_results(results).decode() == f'{{"format":3,"results":{kept_results}}}'
+    assert codec.dump_results(results).decode() == f'{{"format":4,"results":{kept_results}}}'
+
+
+def test_entries_of_format_3_are_read_as_the_default_workspace() -> None:
+    """A store had one workspace, and one header for both."""
+    text = (
+        '{"format":3,"entries":[{"header":{"generation":"abc","last_id":3,"last_seq":2,"pruned_seq":1}},{"task":%s},'
+        '{"record":{"namespace":"s","key":"n","value":{},"version":2}},'
+        '{"change":{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,"task":%s}}]}'
+    )
+
+    assert codec.load_entries(text % (TASK, TASK)) == [
+        StoreEntry(STORE, StoreHeader("")),
+        StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader("abc", "", 3, 2, 1)),
+        StoreEntry(DEFAULT_WORKSPACE, KEPT_TASK),
+        StoreEntry(STORE, Record("s", "n", {}, 2)),
+        StoreEntry(DEFAULT_WORKSPACE, Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK)),
+    ]
 
 
 def test_entries_of_format_2_are_read() -> None:
@@ -194,14 +231,16 @@ def test_entries_of_format_2_are_read() -> None:
 
     entries = codec.load_entries(text % (TASK, TASK, TASK))
 
-    assert entries == [
-        StoreHeader("abc", 3, 2, 1),
+    assert [entry for _, entry in entries] == [
+        StoreHeader(""),
+        WorkspaceHeader("abc", "", 3, 2, 1),
         KEPT_TASK,
         Record("s", "n", {}, 2),
         IdempotencyRecord(key, SECOND, (KEPT_TASK, None, Record("s", "n", {}, 2), DeleteResult(1, True))),
         Change(1, ChangeKind.CREATED, SECOND, 1, KEPT_TASK),
         Change(2, ChangeKind.DELETED, SECOND, 1, None),
     ]
+    assert [name for name, _ in entries] == [STORE, *[DEFAULT_WORKSPACE] * 2, STORE, *[DEFAULT_WORKSPACE] * 3]
 
 
 def test_results_of_format_2_are_read() -> None:
@@ -231,15 +270,15 @@ def test_a_field_that_this_version_does_not_know_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("load", [codec.load_entries, codec.load_results])
 def test_a_document_of_a_later_format_is_refused_with_the_formats_that_are_read(load: Any) -> None:
-    document = '{"format":4,"entries":[],"results":[]}'
+    document = '{"format":5,"entries":[],"results":[]}'
 
-    with pytest.raises(FormatTooNew, match="data of format 4, and this version of tasksvc reads formats up to 3"):
+    with pytest.raises(FormatTooNew, match="data of format 5, and this version of tasksvc reads formats up to 4"):
         load(document)
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'tusk' isn't the result of a write"):
-        codec.load_results('{"format":3,"results":[{"tusk": {}}]}')
+        codec.load_results('{"format":4,"results":[{"tusk": {}}]}')
 
 
 # ---------------------------------------------------------------- without orjson
@@ -264,8 +303,8 @@ def test_the_standard_library_writes_what_orjson_writes(value: Any) -> None:
 
 
 @given(some.entries)
-def test_each_reads_what_the_other_wrote(entry: Entry) -> None:
-    value = codec.entry_to_json(entry)
+def test_each_reads_what_the_other_wrote(unit: StoreEntry) -> None:
+    value = codec.entry_to_json(unit)
 
     assert repr(standard.loads(json_text.dumps(value))) == repr(json_text.loads(standard.dumps(value)))
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tasksvc import (
     ANY_VERSION,
+    LOG_START,
     Change,
     ChangeKind,
     Commit,
@@ -32,7 +33,6 @@ from tasksvc import (
     PutRecord,
     Record,
     RecordConflict,
-    StoreHeader,
     Task,
     TaskDraft,
     TaskNotFound,
@@ -41,9 +41,11 @@ from tasksvc import (
     UpdateTask,
     Version,
     VersionConflict,
+    WorkspaceHeader,
     Write,
     WriteRefused,
     codec,
+    effective_generation,
     read_set,
 )
 from tasksvc.domain.ledger import COMMIT_BYTES_MAX, SIZE_CHECK_FROM
@@ -459,7 +461,7 @@ def test_a_ledger_decides_the_same_from_only_what_the_commit_names(commits: list
 @given(COMMITS)
 def test_replaying_persisted_entries_restores_the_ledger(commits: list[Commit]) -> None:
     ledger, again = Ledger("life"), Ledger("another")
-    journal: list[Any] = [StoreHeader("life", 0, 0, 0)]
+    journal: list[Any] = [WorkspaceHeader("life", "")]
     for commit in commits:
         if isinstance(decided := outcome(ledger, commit), Decision):
             ledger.apply(decided.entries())
@@ -567,3 +569,61 @@ def test_a_write_of_no_known_kind_names_nothing_that_a_ledger_must_know() -> Non
 def test_an_entry_of_no_known_kind_is_not_applied_in_silence(entry: Any) -> None:
     with pytest.raises(AssertionError, match=re.escape(repr(entry))):
         Ledger("life").apply([entry])
+
+
+# ---------------------------------------------------------------- workspaces
+
+UNMADE = Ledger("", "epoch")
+CHANGE_OR_KEY = st.sampled_from([Commit([CreateTask(MILK)], NOW), Commit([], NOW, KEY)])
+
+
+@given(CHANGE_OR_KEY)
+def test_the_first_commit_with_a_change_or_a_key_makes_the_workspace(commit: Commit) -> None:
+    ledger = UNMADE.fork()
+
+    first = ledger.decide(commit.writes, at=NOW, idempotency_key=commit.idempotency_key)
+    ledger.apply(first.entries())
+    second = ledger.decide([CreateTask(MILK)], at=NOW)
+
+    assert first.header is not None
+    assert first.entries()[0] == first.header == WorkspaceHeader(first.header.generation, "epoch")
+    assert first.committed.position.generation == first.header.generation == ledger.generation != ""
+    assert second.header is None
+    assert second.committed.position.generation == ledger.generation
+
+
+@pytest.mark.parametrize(
+    "writes", [[], [DeleteMatching([1], TaskQuery())], [PutRecord("s", "n", {})], [DeleteRecord("s", "n")]]
+)
+def test_a_commit_without_a_change_or_a_key_makes_no_workspace(writes: list[Write]) -> None:
+    decision = UNMADE.decide(writes, at=NOW)
+
+    assert decision.header is None
+    assert decision.committed.position == LOG_START
+
+
+def test_each_life_of_a_workspace_has_a_generation_of_its_own() -> None:
+    generations = {UNMADE.decide([CreateTask(MILK)], at=NOW).committed.position.generation for _ in range(100)}
+
+    assert len(generations) == 100
+
+
+def test_records_of_one_workspace_are_seen_by_the_forks_of_others() -> None:
+    records: dict[tuple[str, str], Record] = {}
+    first = Ledger("a", records=records).fork()
+    second = Ledger("b", records=records).fork(first.records)
+
+    do(first, PutRecord("s", "n", {"a": 1}))
+    do(second, PutRecord("s", "n", {"a": 2}, expected=1))
+
+    assert first.records.get(("s", "n")) == Record("s", "n", {"a": 2}, 2)
+    assert records == {}
+
+
+def test_a_header_of_an_earlier_epoch_gives_a_hash_for_a_generation() -> None:
+    ledger = Ledger("", "newer")
+
+    ledger.apply([WorkspaceHeader("life", "older", 7, 9, 0)])
+
+    assert ledger.generation == effective_generation("life", "older", "newer")
+    assert (ledger.last_id, ledger.last_seq) == (7, 9)

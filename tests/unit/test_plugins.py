@@ -58,7 +58,7 @@ class SitePackages:
         module: str = "plug_store",
         value: str | None = None,
         requires: str = "",
-        port: object = 2,
+        port: object = 3,
     ) -> Path:
         """Installs a distribution whose entry point `scheme` is `value`, by default `module`.
 
@@ -125,7 +125,7 @@ async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackage
         import tasksvc
 
         class Plugin:
-            PORT = 2
+            PORT = 3
 
             @tasksvc.hookimpl
             async def tasksvc_open_store(self, url):
@@ -259,8 +259,8 @@ async def test_a_misspelt_hook_or_argument_is_named(site: SitePackages, old: str
 @pytest.mark.parametrize(
     ("port", "problem"),
     [
-        (1, "was written for port 1, and this tasksvc has port 2. Install a later version of it than 1.2.3."),
-        (3, "was written for port 3, and this tasksvc has port 2. Upgrade tasksvc."),
+        (2, "was written for port 2, and this tasksvc has port 3. Install a later version of it than 1.2.3."),
+        (4, "was written for port 4, and this tasksvc has port 3. Upgrade tasksvc."),
     ],
 )
 async def test_an_adapter_of_another_port_is_refused_in_one_sentence(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,23 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import (
+    STORE,
     Change,
     CommitResult,
     CreateTask,
     DeleteRecord,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
     Prunable,
+    PrunedWorkspace,
     PutRecord,
     Record,
+    StoreEntry,
     StoreHeader,
     StoreUnavailable,
     Task,
     TaskDraft,
     UpdateTask,
+    WorkspaceHeader,
     prunable,
 )
 
@@ -59,20 +62,21 @@ def test_the_log_is_pruned_from_its_start_to_the_first_change_that_is_not_due(
 class Journal(InMemoryRepository):
     """Keeps its entries in a list, and notes which calls were made."""
 
-    def __init__(self, kept: Sequence[Entry] = ()) -> None:
+    def __init__(self, kept: Sequence[StoreEntry] = ()) -> None:
         super().__init__()
-        self.kept = list(kept) or [self.header]
+        self.kept = list(kept) or self.headers()
         self.replay(kept)
         self.calls: list[str] = []
         self.fails = False
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         await self._call("persist")
         self.kept += [entry for entries in commits for entry in entries]
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        left = self.left_by_pruning(header, keys)
-        await self._call(f"{header.pruned_seq} {[key.value for key in keys]}")
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        left = self.left_by_pruning(pruned)
+        told = [f"{name} {header.pruned_seq} {[key.value for key in keys]}" for name, header, keys in pruned]
+        await self._call(", ".join(told).replace("default ", ""))
         self.kept = left
 
     async def _call(self, name: str) -> None:
@@ -85,42 +89,55 @@ class Journal(InMemoryRepository):
 
 
 class Rows(InMemoryRepository):
-    """Keeps a row for each entry, as a database does, and the header as the last pruning left it."""
+    """Keeps a row for each entry, as a database does, and each header as the last pruning left it."""
 
-    def __init__(self, rows: dict[object, Entry]) -> None:
+    def __init__(self, rows: dict[tuple[object, ...], StoreEntry]) -> None:
         super().__init__()
         self.rows = rows
         if not rows:
-            rows[StoreHeader] = self.header
-        kinds = (StoreHeader, Task, Record, IdempotencyRecord, Change)
-        for kind in kinds:
-            self.replay([entry for entry in rows.values() if isinstance(entry, kind)])
+            self._put(self.headers())
+        for kind in (StoreHeader, WorkspaceHeader, Task, Record, IdempotencyRecord, Change):
+            self.replay([unit for unit in rows.values() if isinstance(unit.entry, kind)])
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
-        for entry in (entry for entries in commits for entry in entries):
-            match entry:
+    def _put(self, units: Iterable[StoreEntry]) -> None:
+        for unit in units:
+            match unit.entry:
                 case Change(seq, _, _, task_id, None):
-                    self.rows[Change, seq] = entry
-                    self.rows.pop((Task, task_id), None)
+                    self.rows[unit.workspace, Change, seq] = unit
+                    self.rows.pop((unit.workspace, Task, task_id), None)
                 case Change(seq, _, _, task_id, task) if task is not None:
-                    self.rows |= {(Change, seq): entry, (Task, task_id): task}
+                    self.rows[unit.workspace, Change, seq] = unit
+                    self.rows[unit.workspace, Task, task_id] = unit._replace(entry=task)
                 case Record(namespace, key, _, 0):
-                    self.rows.pop((Record, namespace, key), None)
+                    self.rows.pop((STORE, Record, namespace, key), None)
                 case Record(namespace, key):
-                    self.rows[Record, namespace, key] = entry
+                    self.rows[STORE, Record, namespace, key] = unit
                 case IdempotencyRecord(key):
-                    self.rows[IdempotencyRecord, key.scope, key.value] = entry
+                    self.rows[unit.workspace, IdempotencyRecord, key.scope, key.value] = unit
+                case StoreHeader() | WorkspaceHeader():
+                    self.rows[unit.workspace, type(unit.entry)] = unit
 
-    async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
-        for seq in range(self.header.pruned_seq + 1, header.pruned_seq + 1):
-            del self.rows[Change, seq]
-        for key in keys:
-            del self.rows[IdempotencyRecord, key.scope, key.value]
-        self.rows[StoreHeader] = header
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
+        self._put(unit for entries in commits for unit in entries)
+
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        for name, header, keys in pruned:
+            for key in [key for key in self.rows if key[:2] == (name, Change) and key[2] <= header.pruned_seq]:  # type: ignore[operator]
+                del self.rows[key]
+            for key_ in keys:
+                del self.rows[name, IdempotencyRecord, key_.scope, key_.value]
+            self._put([StoreEntry(name, header)])
 
 
-async def entries_of(repository: InMemoryRepository) -> list[Entry]:
+async def entries_of(repository: InMemoryRepository) -> list[StoreEntry]:
     return [entry async for entry in repository.dump()]
+
+
+def numbers(repository: InMemoryRepository) -> tuple[object, ...]:
+    """Returns the highest id, the number of the last change and that up to which the log was pruned."""
+    _, (_, header) = repository.headers()
+    assert isinstance(header, WorkspaceHeader)
+    return header[2:]
 
 
 async def some_store() -> Journal:
@@ -148,7 +165,7 @@ async def test_what_is_pruned_is_named_and_what_is_left_can_be_replayed() -> Non
     assert more is False
     assert store.calls == ["4 ['k4', 'k3', 'k2']"]
     assert await entries_of(Journal(store.kept)) == await entries_of(store) == store.kept
-    assert store.header == StoreHeader(store.header.generation, 1, 6, 4)
+    assert numbers(store) == (1, 6, 4)
 
 
 async def test_the_oldest_keys_go_first_and_the_rest_at_the_next_call() -> None:
@@ -172,8 +189,16 @@ async def test_a_store_with_rows_deletes_those_that_are_pruned() -> None:
     again = Rows(store.rows)
     await again.commit([CreateTask(MILK)], at=NOW + timedelta(1))
 
-    assert list(store.rows) == [StoreHeader, (Task, 1), (Record, "a", "c"), (Change, 4), (Change, 5), (Task, 3)]
-    assert again.header == StoreHeader(store.header.generation, 3, 5, 3)
+    assert list(store.rows) == [
+        (STORE, StoreHeader),
+        ("default", WorkspaceHeader),
+        ("default", Task, 1),
+        (STORE, Record, "a", "c"),
+        ("default", Change, 4),
+        ("default", Change, 5),
+        ("default", Task, 3),
+    ]
+    assert numbers(again) == (3, 5, 3)
     assert await entries_of(Rows(again.rows)) == await entries_of(again)
 
 
@@ -215,7 +240,7 @@ async def test_commits_and_prunings_that_wait_together_are_done_in_turn() -> Non
 
 async def test_a_pruning_that_fails_harms_no_commit_that_waited_with_it() -> None:
     class FailsToPrune(Journal):
-        async def persist_pruned(self, header: StoreHeader, keys: Sequence[IdempotencyKey]) -> None:
+        async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
             raise StoreUnavailable("The disk fails.")
 
     store = FailsToPrune((await some_store()).kept)
@@ -235,7 +260,7 @@ async def test_a_pruning_that_fails_harms_no_commit_that_waited_with_it() -> Non
 
 async def test_a_commit_that_fails_harms_no_pruning_and_no_commit_before_it() -> None:
     class FailsLater(Journal):
-        async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+        async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
             self.fails = "persist" in self.calls
             await super().persist(commits)
 
@@ -263,4 +288,20 @@ async def test_a_cancelled_pruning_is_done_all_the_same_once_it_began() -> None:
     pruning.cancel()
     await store.close()
 
-    assert store.kept[0] == StoreHeader(store.header.generation, 1, 6, 4) == store.header
+    assert numbers(store) == (1, 6, 4)
+    assert store.headers()[1] in store.kept
+
+
+async def test_a_step_takes_from_each_workspace_what_the_ones_before_it_left_of_its_limit() -> None:
+    store = Journal()
+    for name in ("b", "a", "default"):
+        for number in range(3):
+            at, key = NOW + timedelta(hours=number), IdempotencyKey("", f"k{number}", "f")
+            await store.workspace(name).commit([CreateTask(MILK)], at=at, idempotency_key=key)
+    store.calls.clear()
+
+    more = [await prune(store, hours=1.5, limit=3) for _ in range(2)]
+
+    assert store.calls == ["a 2 ['k0', 'k1'], b 1 ['k0']", "b 2 ['k1'], 2 ['k0', 'k1']"]
+    assert more == [True, False]
+    assert await entries_of(Journal(store.kept)) == await entries_of(store) == store.kept

@@ -16,9 +16,9 @@ from tasksvc import (
     DeleteMatching,
     DeleteRecord,
     DeleteTask,
-    Entry,
     InMemoryRepository,
     PutRecord,
+    StoreEntry,
     TaskDraft,
     TaskQuery,
     UpdateTask,
@@ -86,7 +86,7 @@ class Journal(InMemoryRepository):
         super().__init__()
         self.groups: list[int] = []
 
-    async def persist(self, commits: Sequence[Sequence[Entry]]) -> None:
+    async def persist(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         self.groups.append(len(commits))
 
 

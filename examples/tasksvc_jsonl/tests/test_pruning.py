@@ -16,9 +16,9 @@ from tasksvc_jsonl import JSONLRepository
 
 from tasksvc import (
     CreateTask,
-    Entry,
     IdempotencyKey,
     PutRecord,
+    StoreEntry,
     StoreFull,
     StoreInUse,
     StoreUnavailable,
@@ -112,9 +112,9 @@ async def prune(store: JSONLRepository) -> None:
     await store.prune(log_before=LATER, max_changes=2, keys_before=LATER, limit=1_000)
 
 
-def dumped(path: Path) -> list[Entry]:
+def dumped(path: Path) -> list[StoreEntry]:
     """Returns everything in the store."""
-    entries: list[Entry] = []
+    entries: list[StoreEntry] = []
 
     async def dump(store: JSONLRepository) -> None:
         entries.extend([entry async for entry in store.dump()])
@@ -124,7 +124,7 @@ def dumped(path: Path) -> list[Entry]:
 
 
 def test_the_file_gets_shorter_and_holds_what_is_left(path: Path) -> None:
-    left: list[Entry] = []
+    left: list[StoreEntry] = []
 
     async def fill_and_prune(store: JSONLRepository) -> None:
         await fill(store)
