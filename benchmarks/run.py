@@ -238,11 +238,23 @@ def check_answers(name: str, target: Target, postgresql: str) -> None:
 
 
 def wrk(
-    server: Server, scenario: str, connections: int, seconds: int, first: int, different: int = 2_000
+    server: Server,
+    scenario: str,
+    connections: int,
+    seconds: int,
+    first: int,
+    different: int = 2_000,
+    *,
+    base: str = "/tasks/",
+    workspaces: int = 0,
 ) -> dict[str, int]:
-    """Runs the load once, with `different` requests in turn."""
+    """Runs the load once, with `different` requests in turn.
+
+    With `workspaces`, %d in paths is one of so many by chance.
+    """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
-    arguments = [scenario, "/tasks/", str(first), str(max(ROWS[scenario], 1)), server.target.list_path, str(different)]
+    tasks, listed = str(max(ROWS[scenario], 1)), server.target.list_path
+    arguments = [scenario, base, str(first), tasks, listed, str(different), str(workspaces)]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{server.port}", "--", *arguments],
         capture_output=True,

@@ -44,7 +44,7 @@ Writing
     Result                   the result of one write
     read_set                 what the ledger must know to decide some commits
     Ledger, Decision         decides a commit: what it answers and what it changes
-    decide_all               decides several commits, in their order
+    decide_all, decide_each  decide several commits in their order, in one workspace or in several
     settle, Settled          the rows that decided commits write and delete
 
 Reading
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
     from tasksvc.stores import codec
     from tasksvc.stores.batcher import Batcher
     from tasksvc.stores.broadcast import Broadcast, Broadcasts
-    from tasksvc.stores.deciding import decide_all, load_results
+    from tasksvc.stores.deciding import decide_all, decide_each, load_results
     from tasksvc.stores.in_memory import InMemoryRepository, PrunedWorkspace
     from tasksvc.stores.migrations import Migrations, read_migrations
     from tasksvc.stores.pruning import Prunable, prunable
@@ -305,6 +305,7 @@ __all__ = [
     "codec",
     "commit_weight",
     "decide_all",
+    "decide_each",
     "effective_generation",
     "fitting",
     "fold_text",
@@ -361,7 +362,7 @@ _MODULES = {
     "ports.store_url": "StoreURL",
     "stores.batcher": "Batcher",
     "stores.broadcast": "Broadcast Broadcasts",
-    "stores.deciding": "decide_all load_results",
+    "stores.deciding": "decide_all decide_each load_results",
     "stores.in_memory": "InMemoryRepository PrunedWorkspace",
     "stores.migrations": "Migrations read_migrations",
     "stores.pruning": "Prunable prunable",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from tasksvc import (
     DEFAULT_WORKSPACE,
@@ -21,7 +21,7 @@ from tasksvc import (
     Task,
     Write,
     commit_weight,
-    decide_all,
+    decide_each,
     effective_generation,
     in_turns,
     read_set,
@@ -67,8 +67,6 @@ class _Part:
     def __init__(self, workspace: str, header: Header) -> None:
         self.workspace, self.header = workspace, header
         self.commits: list[Commit] = []
-        self.places: list[int] = []
-        """Their places in the group."""
         self.ledger: Ledger
         self.before: dict[int, Task] = {}
         """The tasks that they name, as the last transaction left them."""
@@ -116,30 +114,23 @@ class Committer:
         self._count += len(group)
         self._groups += 1
         parts = await self._parts(group)
-        await self._prepare(parts)
-        outcomes: list[CommitResult | Exception | None] = [None] * len(group)
-        written: list[_Part] = []
-        for part in parts:
-            decided, part.entries = await decide_all(part.ledger, part.commits)
-            for place, outcome in zip(part.places, decided, strict=True):
-                outcomes[place] = outcome
-            if part.entries:
-                written.append(part)
-        if written:
+        await self._prepare(parts.values())
+        outcomes = await decide_each(
+            [((part := parts[workspace]).ledger, part.entries, commit) for workspace, commit in group]
+        )
+        if written := [part for part in parts.values() if part.entries]:
             await self._persist(written)
-        return cast("list[CommitResult | Exception]", outcomes)  # each has one by now
+        return outcomes
 
     # ------------------------------------------------------------ what they need
 
-    async def _parts(self, group: Sequence[_WorkspaceCommit]) -> list[_Part]:
+    async def _parts(self, group: Sequence[_WorkspaceCommit]) -> dict[str, _Part]:
         """Returns the group by workspace."""
         headers = await self._headers({item.workspace for item in group})
         parts = {workspace: _Part(workspace, header) for workspace, header in headers.items()}
-        for place, (workspace, commit) in enumerate(group):
-            part = parts[workspace]
-            part.commits.append(commit)
-            part.places.append(place)
-        return list(parts.values())
+        for workspace, commit in group:
+            parts[workspace].commits.append(commit)
+        return parts
 
     async def _headers(self, workspaces: set[str]) -> dict[str, Header]:
         """Returns the headers of workspaces; one that isn't made has no generation."""
@@ -158,7 +149,7 @@ class Committer:
                 self._cache.headers.put(name, found[name])
         return found
 
-    async def _prepare(self, parts: Sequence[_Part]) -> None:
+    async def _prepare(self, parts: Iterable[_Part]) -> None:
         """Makes the ledgers, which know all that the commits name, as the last transaction left it."""
         records: dict[tuple[str, str], Record] = {}  # the same in all workspaces
         record_names: set[tuple[str, str]] = set()
@@ -229,11 +220,13 @@ class Committer:
                 if settled.header is not None:
                     header.key = last_key = last_key + 1
                 others.append(Written(workspace, header, settled, ledger.last_id))
-                to_do += record_statements(settled)
+                if settled.records or settled.deleted_records:
+                    to_do += record_statements(settled)
                 position += len(settled.changes)
+            generation, is_default = ledger.generation, workspace == DEFAULT_WORKSPACE
             for _, _, _, task_id, task in settled.changes:
-                found = None if task is None else Found(task, ledger.generation)
-                changed[task_key(workspace, task_id)] = found
+                found = None if task is None else Found(task, generation)
+                changed[task_id if is_default else (workspace, task_id)] = found
         if others:
             to_do += workspace_statements(others, cache.position)
         cache.begin_commit(changed)

@@ -86,11 +86,11 @@ class SQLiteRepository(TaskRepository):
 
     async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
         self._reads.check_open()
-        return await self._directory.summaries(prefix, after, limit)
+        return await self._root._directory.summaries(prefix, after, limit)
 
     async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
         self._reads.check_open()
-        return await self._directory.changed(since, limit)
+        return await self._root._directory.changed(since, limit)
 
     async def commit(
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
@@ -144,7 +144,7 @@ class SQLiteRepository(TaskRepository):
         except sqlite3.Error as error:
             raise read_failure(error, self._path) from error
         except ValueError as error:
-            if self._root._closing is None:
+            if self._closing is None:
                 raise
             raise StoreClosed("The store is closed.") from error  # aiosqlite raised it of the connection
 
@@ -203,8 +203,23 @@ class _Workspace(SQLiteRepository):
     """A workspace of the store that `root` has open."""
 
     def __init__(self, root: SQLiteRepository, name: str) -> None:
-        self.__dict__.update(root.__dict__)
         self.workspace_name = name
+        self._root, self._commits, self._reads = root, root._commits, root._reads
+
+    def dump(self) -> AsyncIterator[StoreEntry]:
+        return self._root.dump()
+
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
+        await self._root.restore(entries)
+
+    async def renew(self) -> None:
+        await self._root.renew()
+
+    async def check(self) -> Sequence[str]:
+        return await self._root.check()
+
+    async def ping(self) -> None:
+        await self._root.ping()
 
     async def close(self) -> None:
         await self._root.close()

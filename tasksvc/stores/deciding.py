@@ -28,10 +28,20 @@ async def decide_all(ledger: Ledger, commits: Iterable[Commit], turns: Turns | N
 
     This brings `ledger` up to date.  Other work on the event loop has its turn meanwhile, and must not change it.
     """
-    outcomes: list[CommitResult | Exception] = []
     entries: list[Entry] = []
+    return Decided(await decide_each([(ledger, entries, commit) for commit in commits], turns), entries)
+
+
+async def decide_each(
+    commits: Iterable[tuple[Ledger, list[Entry], Commit]], turns: Turns | None = None
+) -> list[CommitResult | Exception]:
+    """Decides commits in several workspaces, as decide_all() does, and returns their outcomes.
+
+    Each comes with the ledger of its workspace, and with a list to which its entries are added.
+    """
+    outcomes: list[CommitResult | Exception] = []
     turns = turns or Turns()
-    for commit in commits:
+    for ledger, entries, commit in commits:
         try:
             decision = await decide(ledger, commit, turns)
         except Exception as error:  # whatever it is, it is this commit's alone
@@ -41,7 +51,7 @@ async def decide_all(ledger: Ledger, commits: Iterable[Commit], turns: Turns | N
             ledger.apply(made)
             entries += made
             outcomes.append(decision.committed)
-    return Decided(outcomes, entries)
+    return outcomes
 
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:

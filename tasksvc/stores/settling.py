@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, assert_never
 
-from tasksvc.domain.change import Change
+from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.query import terms_of
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
@@ -42,6 +42,9 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
 
     `before` has the tasks that the commits name, as the store holds them.
     """
+    entries = tuple(entries)
+    if len(entries) == 1 and isinstance(entry := entries[0], Change) and entry.kind is ChangeKind.CREATED:
+        return _new_task(entry)  # most of all
     changes: list[Change] = []
     tasks: dict[int, Task | None] = {}
     records: dict[RecordName, Record] = {}
@@ -78,3 +81,10 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
         idempotency_records,
         header,
     )
+
+
+def _new_task(change: Change) -> Settled:
+    """Returns what a change that creates a task writes."""
+    tasks = [] if change.task is None else [change.task]
+    terms = dict.fromkeys((term, task.id) for task in tasks for term in terms_of(task))
+    return Settled([change], tasks, [], list(terms), [], [], [], [])
