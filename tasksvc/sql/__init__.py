@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         insert_statements,
         null_key,
         page_of_rows,
+        position_of_row,
     )
     from tasksvc.sql.rows import (
         CHANGE_COLUMNS,
@@ -80,6 +81,7 @@ __all__ = [
     "microseconds",
     "null_key",
     "page_of_rows",
+    "position_of_row",
     "record_from_row",
     "record_to_row",
     "task_from_row",
@@ -91,7 +93,7 @@ _MODULES = {
     "dumps": "STORE_DUMP WORKSPACE_DUMP Batch DumpPart batches",
     "queries": (
         "Dialect Statement changes_of_rows changes_statement count_statement find_statement "
-        "insert_statements null_key page_of_rows"
+        "insert_statements null_key page_of_rows position_of_row"
     ),
     "rows": (
         "CHANGE_COLUMNS IDEMPOTENCY_RECORD_COLUMNS INT64_MAX RECORD_COLUMNS TASK_COLUMNS Row change_from_row "

@@ -1,7 +1,12 @@
-"""A TaskQuery as one SQL statement, for a database whose dialect is given.
+"""A TaskQuery in one workspace as one SQL statement, for a database whose dialect is given.
 
-It reads the tables `store` (generation, last_seq), `tasks` (TASK_COLUMNS, `folded`) and `task_terms` (term, task_id).
-The column `folded` has fold_text() of the description.  All texts must be compared by code point.
+It reads the tables `store` (epoch), `workspaces` (key, name, generation, epoch, last_seq, pruned_seq), `tasks`
+(workspace, TASK_COLUMNS, `folded`), `task_terms` (workspace, term, task_id) and `changes` (workspace, CHANGE_COLUMNS).
+The column `workspace` has the key of a workspace, and `folded` has fold_text() of the description.  All texts must be
+compared by code point.
+
+A statement finds the workspace by its name and never takes a key from outside: a process that keeps keys would read
+another workspace as soon as the tables are replaced by a copy in which the keys are others.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from tasksvc import (
+    LOG_START,
     TASK_BYTES,
     TASK_FIELDS,
     ChangePage,
@@ -23,6 +29,7 @@ from tasksvc import (
     SortField,
     Task,
     TaskQuery,
+    effective_generation,
     resolve_position,
 )
 from tasksvc.sql.arguments import FindArgs, ReadArgs
@@ -77,25 +84,25 @@ def null_key(descending: bool) -> int:
     return -INT64_MAX if descending else INT64_MAX
 
 
-def find_statement(arguments: FindArgs, dialect: Dialect) -> Statement:
-    """Returns the statement for a page, in one snapshot: page_of_rows() makes a Page of its rows.
+def find_statement(workspace: str, arguments: FindArgs, dialect: Dialect) -> Statement:
+    """Returns the statement for a page of a workspace, in one snapshot: page_of_rows() makes a Page of its rows.
 
-    Each row has the generation and the last_seq of the store, the sum of json_size() of the tasks up to this one, and
-    TASK_COLUMNS.  For an empty page there is one row, with nulls in TASK_COLUMNS.
+    Each row has what the position is made of, the sum of json_size() of the tasks up to this one, and TASK_COLUMNS.
+    For an empty page there is one row, with nulls in TASK_COLUMNS; for an unknown workspace there is none.
     """
     query, after, limit, max_bytes = arguments
     values = _Values()
     keys = (
         ["tasks.id"] if query.sort is SortField.ID else [_order_key(query.sort, query.descending, dialect), "tasks.id"]
     )
-    tables, conditions = _filtered(query, values, dialect)
+    tables, conditions = _filtered(workspace, query, values, dialect)
     if after is not None:
         conditions += _beyond(query, after, keys, values, dialect)
     names = [f"key{number}" for number in range(len(keys))]
     way = " DESC" if query.descending else ""
     columns = [*(f"tasks.{column}" for column in TASK_COLUMNS), *map("{} AS {}".format, keys, names)]
     page = (
-        f"SELECT {', '.join(columns)} FROM {' '.join(tables)}{_where(conditions)}"
+        f"SELECT {', '.join(columns)} FROM {' '.join(tables)} WHERE {' AND '.join(conditions)}"
         f" ORDER BY {', '.join(key + way for key in keys)} LIMIT {limit + 1:d}"
     )
     order = ", ".join(name + way for name in names)
@@ -103,48 +110,62 @@ def find_statement(arguments: FindArgs, dialect: Dialect) -> Statement:
     if max_bytes is not None:
         page, running = bounded_rows(page, order, values.put(max_bytes), dialect), "running"
     found = ", ".join(f"page.{column}" for column in TASK_COLUMNS)
-    statement = (
-        f"SELECT generation, last_seq, {running}, {found} FROM store LEFT JOIN ({page}) page ON true ORDER BY {order}"
+    return values.statement(
+        f"SELECT {_POSITION}, {running}, {found} FROM workspaces CROSS JOIN store LEFT JOIN ({page}) page ON true"
+        f" WHERE workspaces.name = {values.put(workspace)} ORDER BY {order}",
+        dialect,
     )
-    return values.statement(statement, dialect)
+
+
+_POSITION: Final = "workspaces.generation, workspaces.epoch, store.epoch, workspaces.last_seq"
+"""The columns that position_of_row() takes."""
+
+
+def position_of_row(row: Row) -> Position:
+    """Returns the end of the log of a workspace, of its generation and epoch, the epoch of the store, and last_seq."""
+    generation, epoch, store_epoch, last_seq = row
+    return Position(effective_generation(generation, epoch, store_epoch), last_seq)
 
 
 def page_of_rows(arguments: FindArgs, rows: Sequence[Row]) -> Page:
     """Returns the page in the rows of find_statement()."""
-    count = how_many([row[2] for row in rows], arguments.limit, arguments.max_bytes)
-    tasks: list[Task] = [task_from_row(row[3:]) for row in rows[:count] if row[3] is not None]
+    if not rows:
+        return Page([], None, LOG_START)
+    count = how_many([row[4] for row in rows], arguments.limit, arguments.max_bytes)
+    tasks: list[Task] = [task_from_row(row[5:]) for row in rows[:count] if row[5] is not None]
     following = arguments.query.cursor(tasks[-1]) if len(rows) > count else None
-    generation, last_seq = rows[0][:2]
-    return Page(tasks, following, Position(generation, last_seq))
+    return Page(tasks, following, position_of_row(rows[0][:4]))
 
 
-def count_statement(query: TaskQuery, dialect: Dialect) -> Statement:
-    """Returns the statement for the number of tasks that match, in one row."""
+def count_statement(workspace: str, query: TaskQuery, dialect: Dialect) -> Statement:
+    """Returns the statement for the number of tasks of a workspace that match, in one row."""
     values = _Values()
-    tables, conditions = _filtered(query, values, dialect)
-    return values.statement(f"SELECT count(*) FROM {' '.join(tables)}{_where(conditions)}", dialect)
+    tables, conditions = _filtered(workspace, query, values, dialect)
+    return values.statement(f"SELECT count(*) FROM {' '.join(tables)} WHERE {' AND '.join(conditions)}", dialect)
 
 
-def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
-    """Returns the statement for a page of the log, in one snapshot: changes_of_rows() makes a ChangePage of its rows.
+def changes_statement(workspace: str, arguments: ReadArgs, dialect: Dialect) -> Statement:
+    """Returns the statement for a page of a log, in one snapshot: changes_of_rows() makes a ChangePage of its rows.
 
-    Each row has the generation, the pruned_seq and the last_seq of the store, the sum of json_size() of the changes up
-    to this one, and CHANGE_COLUMNS.  For an empty page there is one row, with nulls in CHANGE_COLUMNS.
+    Each row has what the position of the end is made of, the pruned_seq, the sum of json_size() of the changes up to
+    this one, and CHANGE_COLUMNS.  For an empty page there is one row, with nulls in CHANGE_COLUMNS; for an unknown
+    workspace there is none.
     """
     since, limit, max_bytes = arguments
     values = _Values()
     columns = [dialect.quote(column) for column in CHANGE_COLUMNS]
     page = (
-        f"SELECT {', '.join(columns)} FROM changes WHERE seq > {values.put(clamp_int64(since.seq))}"
-        f" ORDER BY seq LIMIT {limit:d}"
+        f"SELECT {', '.join(columns)} FROM changes WHERE {_of_workspace('changes', workspace, values, dialect)}"
+        f" AND seq > {values.put(clamp_int64(since.seq))} ORDER BY seq LIMIT {limit:d}"
     )
     running = "0"
     if max_bytes is not None:
         page, running = bounded_rows(page, "seq", values.put(max_bytes), dialect), "running"
     found = ", ".join(f"page.{column}" for column in columns)
     return values.statement(
-        f"SELECT generation, pruned_seq, last_seq, {running}, {found}"
-        f" FROM store LEFT JOIN ({page}) page ON true ORDER BY page.seq",
+        f"SELECT {_POSITION}, workspaces.pruned_seq, {running}, {found}"
+        f" FROM workspaces CROSS JOIN store LEFT JOIN ({page}) page ON true"
+        f" WHERE workspaces.name = {values.put(workspace)} ORDER BY page.seq",
         dialect,
     )
 
@@ -152,10 +173,10 @@ def changes_statement(arguments: ReadArgs, dialect: Dialect) -> Statement:
 def changes_of_rows(arguments: ReadArgs, rows: Sequence[Row]) -> ChangePage:
     """Returns the page in the rows of changes_statement().  Raises PositionGone."""
     since, limit, max_bytes = arguments
-    generation, pruned_seq, last_seq = rows[0][:3]
-    start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
-    count = how_many([row[3] for row in rows], limit, max_bytes)
-    changes = [change_from_row(row[4:]) for row in rows[:count] if row[4] is not None]
+    generation, last_seq = position_of_row(rows[0][:4]) if rows else LOG_START
+    start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=rows[0][4] if rows else 0)
+    count = how_many([row[5] for row in rows], limit, max_bytes)
+    changes = [change_from_row(row[6:]) for row in rows[:count] if row[6] is not None]
     end = changes[-1].seq if changes else start
     return ChangePage(changes, Position(generation, end), end < last_seq)
 
@@ -238,16 +259,24 @@ class _Values:
 _MARK: Final = re.compile("\0(\\d+)\0")
 
 
-def _filtered(query: TaskQuery, values: _Values, dialect: Dialect) -> tuple[list[str], list[str]]:
+def _of_workspace(table: str, workspace: str, values: _Values, dialect: Dialect) -> str:
+    """Returns the condition that the rows of a table are those of the workspace of this name."""
+    key = f"(SELECT {dialect.quote('key')} FROM workspaces WHERE name = {values.put(workspace)})"
+    return f"{table}.workspace = {key}"
+
+
+def _filtered(workspace: str, query: TaskQuery, values: _Values, dialect: Dialect) -> tuple[list[str], list[str]]:
     """Returns the tables where the tasks of `query` are found, and the conditions that they meet."""
     tables = ["tasks"]
-    conditions: list[str] = []
+    conditions = [_of_workspace("tasks", workspace, values, dialect)]
     for condition in query.conditions():
         field, operator, value = condition
         match operator:
             case Operator.HAS:
                 name = f"term{len(tables)}"
-                tables.append(f"JOIN task_terms {name} ON {name}.task_id = tasks.id")
+                tables.append(
+                    f"JOIN task_terms {name} ON {name}.workspace = tasks.workspace AND {name}.task_id = tasks.id"
+                )
                 conditions.append(f"{name}.term = {values.put(value)}")
             case Operator.CONTAINS:
                 conditions.append(dialect.contains(_FOLDED[field], values.put(value)))
@@ -296,7 +325,3 @@ def _beyond(query: TaskQuery, after: Cursor, keys: Sequence[str], values: _Value
     if dialect.compares_rows:
         return [f"({key}, {task_id}) {sign} ({place}, {last_id})"]
     return [f"{key} {sign}= {place}", f"({key} {sign} {place} OR {task_id} {sign} {last_id})"]
-
-
-def _where(conditions: Sequence[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""

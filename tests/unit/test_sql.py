@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasksvc import (
+    LOG_START,
     STORE,
     Change,
     ChangeKind,
@@ -24,6 +25,7 @@ from tasksvc import (
     Task,
     TaskQuery,
     WorkspaceHeader,
+    effective_generation,
     fold_text,
     json_size,
     select,
@@ -61,6 +63,7 @@ ROWS = Dialect(
 NO_ROWS = ROWS._replace(compares_rows=False, placeholder="?{}".format)
 each_dialect = pytest.mark.parametrize("dialect", [ROWS, NO_ROWS], ids=["compares rows", "compares no rows"])
 
+CHANGES = ("workspace", *CHANGE_COLUMNS)
 TASKS = [create_task(number, draft, NOW + timedelta(seconds=number % 3)) for number, draft in enumerate(varied(60), 1)]
 LOG = [Change(task.id, ChangeKind.CREATED, task.created_at, task.id, task) for task in TASKS]
 LOG.append(Change(61, ChangeKind.DELETED, NOW, 7, None))
@@ -70,17 +73,21 @@ LOG.append(Change(61, ChangeKind.DELETED, NOW, 7, None))
 def database() -> Iterator[sqlite3.Connection]:
     """The tables that the package expects, without any index."""
     connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE store (generation, last_id, last_seq, pruned_seq)")
-    connection.execute("INSERT INTO store VALUES ('life', 60, 61, 2)")
-    connection.execute(f"CREATE TABLE tasks ({', '.join(TASK_COLUMNS)}, folded)")
-    connection.execute("CREATE TABLE task_terms (term, task_id)")
-    connection.execute(f"CREATE TABLE changes ({', '.join(CHANGE_COLUMNS)})")
-    rows = [(*task_to_row(task), fold_text(task.description)) for task in TASKS]
-    terms = [(term, task.id) for task in TASKS for term in terms_of(task)]
+    connection.execute("CREATE TABLE store (epoch)")
+    connection.execute("INSERT INTO store VALUES ('now')")
+    connection.execute("CREATE TABLE workspaces (key, name, generation, epoch, last_seq, pruned_seq)")
+    connection.execute("INSERT INTO workspaces VALUES (5, 'team', 'life', 'now', 61, 2), (6, 'other', 'x', '', 9, 0)")
+    connection.execute(f"CREATE TABLE tasks (workspace, {', '.join(TASK_COLUMNS)}, folded)")
+    connection.execute("CREATE TABLE task_terms (workspace, term, task_id)")
+    connection.execute(f"CREATE TABLE changes (workspace, {', '.join(CHANGE_COLUMNS)})")
+    rows = [(5, *task_to_row(task), fold_text(task.description)) for task in TASKS]
+    rows += [(6, *row[1:]) for row in reversed(rows)]  # of the workspace beside it
+    terms = [(key, term, task.id) for key in (5, 6) for task in TASKS for term in terms_of(task)]
     for statements in (
-        insert_statements("tasks", [*TASK_COLUMNS, "folded"], rows, ROWS),
-        insert_statements("task_terms", ["term", "task_id"], terms, ROWS),
-        insert_statements("changes", CHANGE_COLUMNS, map(change_to_row, LOG[2:]), ROWS),
+        insert_statements("tasks", ["workspace", *TASK_COLUMNS, "folded"], rows, ROWS),
+        insert_statements("task_terms", ["workspace", "term", "task_id"], terms, ROWS),
+        insert_statements("changes", CHANGES, [(6, *change_to_row(change)) for change in LOG[:9]], ROWS),
+        insert_statements("changes", CHANGES, [(5, *change_to_row(change)) for change in LOG[2:]], ROWS),
     ):
         for statement, values in statements:
             connection.execute(statement, values)
@@ -116,7 +123,7 @@ def test_a_page_is_what_select_finds(
         after = Cursor(place[1] if query.sort is SortField.ID else after.value, place[1])
     arguments = FindArgs(query, after, limit, max_bytes)
 
-    page = page_of_rows(arguments, run(database, find_statement(arguments, dialect)))
+    page = page_of_rows(arguments, run(database, find_statement("team", arguments, dialect)))
 
     assert (list(page.tasks), page.next) == select(TASKS, query, after, limit, max_bytes)
     assert page.position == Position("life", 61)
@@ -127,7 +134,7 @@ def test_a_page_is_what_select_finds(
 def test_a_count_is_that_of_the_tasks_that_match(
     database: sqlite3.Connection, dialect: Dialect, query: TaskQuery
 ) -> None:
-    assert run(database, count_statement(query, dialect)) == [(sum(map(query.matches, TASKS)),)]
+    assert run(database, count_statement("team", query, dialect)) == [(sum(map(query.matches, TASKS)),)]
 
 
 @each_dialect
@@ -138,7 +145,7 @@ def test_a_page_of_the_log_begins_after_the_position_and_ends_at_the_limits(
     database: sqlite3.Connection, dialect: Dialect, seq: int, limit: int, max_bytes: int | None
 ) -> None:
     arguments = ReadArgs(Position("life", seq), limit, max_bytes)
-    rows = run(database, changes_statement(arguments, dialect))
+    rows = run(database, changes_statement("team", arguments, dialect))
 
     if not 2 <= seq <= 61:
         with pytest.raises(PositionGone):
@@ -152,6 +159,25 @@ def test_a_page_of_the_log_begins_after_the_position_and_ends_at_the_limits(
     following = LOG[page.next.seq : page.next.seq + 1]
     assert len(sizes) == limit or not following or sum(sizes) + json_size(following[0].task) > (max_bytes or 0)
     assert max_bytes is None or len(sizes) <= 1 or sum(sizes) <= max_bytes
+
+
+def test_a_workspace_of_an_older_epoch_has_another_generation(database: sqlite3.Connection) -> None:
+    arguments = FindArgs(TaskQuery(), None, 1, None)
+
+    page = page_of_rows(arguments, run(database, find_statement("other", arguments, ROWS)))
+
+    assert page.position == Position(effective_generation("x", "", "now"), 9)
+
+
+def test_a_workspace_that_nobody_knows_is_empty(database: sqlite3.Connection) -> None:
+    finding, reading = FindArgs(TaskQuery(), None, 10, 1_000), ReadArgs(LOG_START, 10, 1_000)
+
+    page = page_of_rows(finding, run(database, find_statement("unknown", finding, ROWS)))
+    log = changes_of_rows(reading, run(database, changes_statement("unknown", reading, ROWS)))
+
+    assert (page.tasks, page.next, page.position) == ([], None, LOG_START)
+    assert (log.changes, log.next, log.more) == ([], LOG_START, False)
+    assert run(database, count_statement("unknown", TaskQuery(), ROWS)) == [(0,)]
 
 
 def test_statements_that_insert_have_a_bounded_size() -> None:
@@ -170,7 +196,7 @@ def test_statements_that_insert_have_a_bounded_size() -> None:
 
 def test_a_dump_has_its_parts_in_order(database: sqlite3.Connection) -> None:
     tasks, _, changes = WORKSPACE_DUMP
-    few = tasks.select("id > 57", ROWS.quote)
+    few = tasks.select("workspace = 5 AND id > 57", ROWS.quote)
 
     assert [part.table for part in (*STORE_DUMP, *WORKSPACE_DUMP)] == [
         "records",
@@ -179,7 +205,7 @@ def test_a_dump_has_its_parts_in_order(database: sqlite3.Connection) -> None:
         "changes",
     ]
     assert [tasks.from_row(row) for row in database.execute(few)] == TASKS[57:]
-    assert [changes.from_row(row) for row in database.execute(changes.select(quote=ROWS.quote))] == LOG[2:]
+    assert [changes.from_row(row) for row in database.execute(changes.select("workspace = 5", ROWS.quote))] == LOG[2:]
 
 
 async def test_what_is_restored_comes_in_batches_by_kind() -> None:
@@ -217,14 +243,14 @@ def test_a_condition_that_no_column_has_is_refused() -> None:
             return (condition._replace(field="colour"),)
 
     with pytest.raises(ValueError, match="colour"):
-        count_statement(Query(), ROWS)
+        count_statement("team", Query(), ROWS)
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        find_statement(FindArgs(TaskQuery(), None, 10, 1_000), ROWS)[0],
-        changes_statement(ReadArgs(Position("life", 2), 10, 1_000), ROWS)[0],
+        find_statement("team", FindArgs(TaskQuery(), None, 10, 1_000), ROWS)[0],
+        changes_statement("team", ReadArgs(Position("life", 2), 10, 1_000), ROWS)[0],
     ],
     ids=["page", "log"],
 )
