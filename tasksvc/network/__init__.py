@@ -14,7 +14,9 @@ from tasksvc.network.connecting import HostRace, NoServer, wait_for_server
 from tasksvc.network.deadline_batcher import DeadlineBatcher
 from tasksvc.network.executor import RETRY_DELAYS, STATEMENT_TIMEOUT_SHARE, Executor
 from tasksvc.network.failure import Failure, Translate, describe, translating
-from tasksvc.network.log_head import Listener, LogHead, Poller
+from tasksvc.network.log_head import Listener, LogHeads, Look
+from tasksvc.network.notifier import Notifier
+from tasksvc.network.partitioned_batcher import PartitionedBatcher
 from tasksvc.network.pool import Pool
 from tasksvc.network.session import Connection, Session
 from tasksvc.network.url import Parameters, hosts_of
@@ -28,10 +30,12 @@ __all__ = [
     "Failure",
     "HostRace",
     "Listener",
-    "LogHead",
+    "LogHeads",
+    "Look",
     "NoServer",
+    "Notifier",
     "Parameters",
-    "Poller",
+    "PartitionedBatcher",
     "Pool",
     "Session",
     "Translate",

@@ -50,8 +50,7 @@ class DeadlineBatcher(Generic[Item, Outcome]):
 
     async def _run(self, waiting: Sequence[_Waiting[Item]]) -> Sequence[Outcome | Exception]:
         late = sum(self._executor.time_left(deadline) < MIN_TIME_LEFT for _, deadline in waiting)  # the first ones
-        too_slow = StoreUnavailable("The store is too slow for all who ask at present. Try again soon.")
-        outcomes: list[Outcome | Exception] = [too_slow] * late
+        outcomes: list[Outcome | Exception] = [too_slow()] * late
         items = [item for item, _ in waiting[late:]]
         if items:
             deadline = waiting[late].deadline  # all are answered together, so with that of the oldest
@@ -64,3 +63,8 @@ class DeadlineBatcher(Generic[Item, Outcome]):
     async def close(self) -> None:
         """Refuses new items, and returns when those that wait are done."""
         await self._batcher.close()
+
+
+def too_slow() -> StoreUnavailable:
+    """Returns what is raised for a call that has waited for most of its time."""
+    return StoreUnavailable("The store is too slow for all who ask at present. Try again soon.")

@@ -116,7 +116,7 @@ class Batcher(Generic[Item, Outcome]):
             self._worker = None
             waiting, self._queue = self._queue, []
             for _, future in waiting:
-                _settle(future, StoreClosed("The store was stopped."))
+                answer(future, StoreClosed("The store was stopped."))
 
     async def _linger(self) -> None:
         """Waits for calls that are about to join the batch, as long as they arrive.
@@ -141,15 +141,16 @@ class Batcher(Generic[Item, Outcome]):
         except BaseException as error:
             told = error if isinstance(error, Exception) else OutcomeUnknown("The store was stopped while it wrote.")
             for _, future in live:
-                _settle(future, told)
+                answer(future, told)
             if not isinstance(error, Exception):
                 raise
         else:
             for (_, future), outcome in zip(live, outcomes, strict=True):
-                _settle(future, outcome)
+                answer(future, outcome)
 
 
-def _settle(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
+def answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
+    """Gives the caller who waits for `future` its outcome: an exception is raised there."""
     if future.done():  # its caller was cancelled
         return
     if isinstance(outcome, Exception):
