@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tasksvc import fold_text, terms_of
+from tasksvc import DEFAULT_WORKSPACE, fold_text, terms_of
 from tasksvc.sql import task_from_row
 from tasksvc_postgresql.dump import PATIENCE, STEP_TIMEOUT, rows_of
 from tasksvc_postgresql.errors import translating_errors
@@ -12,11 +12,21 @@ from tasksvc_postgresql.greeting import SNAPSHOT, Connection
 from tasksvc_postgresql.rows import TASK_COLUMNS
 from tasksvc_postgresql.session import Session
 
+_STRAY = """
+    SELECT DISTINCT kind, workspace FROM (
+        SELECT 'tasks' AS kind, workspace FROM tasks UNION ALL SELECT 'changes', workspace FROM changes
+        UNION ALL SELECT 'idempotency keys', workspace FROM idempotency_keys
+    ) AS entries
+    WHERE NOT EXISTS (SELECT FROM workspaces WHERE key = workspace AND generation <> '') ORDER BY kind, workspace
+"""
 _TASKS = f"""
-    SELECT {TASK_COLUMNS}, folded, ARRAY(SELECT term FROM task_terms WHERE task_id = id) FROM tasks ORDER BY id
+    SELECT name, {TASK_COLUMNS}, folded,
+        ARRAY(SELECT term FROM task_terms WHERE task_terms.workspace = key AND task_id = id)
+    FROM tasks JOIN workspaces ON key = workspace ORDER BY workspace, id
 """
 _TERMS_OF_NO_TASK = """
-    SELECT DISTINCT task_id FROM task_terms WHERE NOT EXISTS (SELECT FROM tasks WHERE id = task_id) ORDER BY task_id
+    SELECT DISTINCT coalesce(name, ''), task_id FROM task_terms LEFT JOIN workspaces ON key = workspace
+    WHERE NOT EXISTS (SELECT FROM tasks WHERE tasks.workspace = task_terms.workspace AND id = task_id) ORDER BY 1, 2
 """
 _ADVICE = "Copy the store to a new schema, where it is right again."
 
@@ -26,12 +36,19 @@ async def check(connection: Connection, name: str) -> AsyncIterator[str]:
     session = Session(connection, timeout=STEP_TIMEOUT)
     with translating_errors(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
-        stray = await session.fetch(_TERMS_OF_NO_TASK)
-    for (task_id,) in stray:
-        yield f"Task {task_id} is found by terms, and doesn't exist. {_ADVICE}"
-    async for *row, folded, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):
+        stray = await session.fetch(_STRAY)
+        stray_terms = await session.fetch(_TERMS_OF_NO_TASK)
+    for kind, key in stray:
+        yield f"There are {kind} of a workspace that doesn't exist, with the key {key}. {_ADVICE}"
+    for workspace, task_id in stray_terms:
+        yield f"{_task(workspace, task_id)} is found by terms, and doesn't exist. {_ADVICE}"
+    async for workspace, *row, folded, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):
         task = task_from_row(row)
         if set(terms) != set(terms_of(task)):
-            yield f"Task {task.id} is not found by its terms as it should be. {_ADVICE}"
+            yield f"{_task(workspace, task.id)} is not found by its terms as it should be. {_ADVICE}"
         if fold_text(task.description) != folded:
-            yield f"Task {task.id} is not found by its description as it should be. {_ADVICE}"
+            yield f"{_task(workspace, task.id)} is not found by its description as it should be. {_ADVICE}"
+
+
+def _task(workspace: str, task_id: int) -> str:
+    return f"Task {task_id}" if workspace == DEFAULT_WORKSPACE else f"Task {task_id} of the workspace {workspace!r}"

@@ -1,13 +1,14 @@
-"""Does commits as transactions of the server.
+"""Does commits as transactions of the server, those of several workspaces in one; see locking.py.
 
-Each transaction that writes locks the row of `store` first.  So transactions take turns, each sees all that
-those before it did, and the numbers of the log become visible in their order.
+The row of a workspace is inserted before the first commit there, in a transaction of its own and without a generation,
+so that nobody sees it.  So a commit always finds the row to lock, and two that come first at the same time take turns
+like all others.  A commit that persists nothing needs no row: it is answered from an empty workspace.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from tasksvc import (
     TASK_FIELDS,
@@ -16,22 +17,29 @@ from tasksvc import (
     Entry,
     Ledger,
     Position,
+    Record,
     Settled,
     Task,
+    WorkspaceHeader,
     decide_all,
+    effective_generation,
     in_turns,
+    new_generation,
     read_set,
     settle,
     sql,
 )
 from tasksvc.sql import (
+    Row,
     change_to_row,
     clamp_int64,
     load_idempotency_record,
+    microseconds,
     record_from_row,
     record_to_row,
     task_from_row,
 )
+from tasksvc_postgresql.locking import lock
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     COLUMN_TYPES,
@@ -39,34 +47,46 @@ from tasksvc_postgresql.rows import (
     RECORD_COLUMNS,
     TASK_COLUMNS,
     idempotency_row,
+    of_table,
     searchable_row,
     transpose,
 )
 from tasksvc_postgresql.session import Session
 
-CHANNEL = "tasksvc"
-"""The channel of notifications of changes, which contain last_seq, generation and schema."""
-
-NOTIFY = f"pg_notify('{CHANNEL}', last_seq || ' ' || generation || ' ' || current_schema())"
-
-LOCK = "SELECT FROM store FOR UPDATE"
-"""The first statement of a transaction that writes, after which it sees all that earlier ones did."""
-
-_TASKS = f"""
-    SELECT generation, last_id, last_seq, {TASK_COLUMNS} FROM store LEFT JOIN tasks ON id = ANY($1::bigint[])
+_HEADS = f"""
+    SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, {TASK_COLUMNS}
+    FROM unnest($1::text[], $2::bigint[]) AS wanted (name, task_id)
+    JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store
+    LEFT JOIN tasks ON tasks.workspace = key AND id = task_id
 """
+_NO_TASK = 0
+"""The id of a task that never exists, which stands for the workspace itself."""
 _IDEMPOTENCY_RECORDS = f"""
-    SELECT {IDEMPOTENCY_RECORD_COLUMNS} FROM idempotency_keys
-    WHERE (scope, value) IN (SELECT * FROM unnest($1::text[], $2::text[]))
+    SELECT workspaces.name, {of_table("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS)}
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, scope, value)
+    JOIN workspaces ON workspaces.name = wanted.name
+    JOIN idempotency_keys ON workspace = key
+    AND idempotency_keys.scope = wanted.scope AND idempotency_keys.value = wanted.value
 """
 _RECORDS = f"""
     SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
+_ROWS = "SELECT name FROM workspaces WHERE name = ANY($1::text[])"
+_EPOCH = "SELECT epoch FROM store"
+_INSERT_ROWS = "INSERT INTO workspaces (name) SELECT * FROM unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
 
 
-def _unnest(first: int, types: Sequence[str]) -> str:
-    """Returns a call of unnest() with arrays of `types`, which are the values from number `first` on."""
-    return f"unnest({', '.join(f'${first + at}::{name}[]' for at, name in enumerate(types))})"
+class _Arrays:
+    """The arrays of a statement, which are numbered in the order of their places in it."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def unnest(self, *types: str) -> str:
+        """Returns a call of unnest() with the next arrays, which are of `types`."""
+        first = self._count + 1
+        self._count += len(types)
+        return f"unnest({', '.join(f'${first + at}::{name}[]' for at, name in enumerate(types))})"
 
 
 _TASK_TYPES = [*(COLUMN_TYPES[field.kind] for field in TASK_FIELDS), "text"]
@@ -77,54 +97,91 @@ _GIVEN_ONCE = ("id", "created_at")
 """The columns that an update leaves as they are."""
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in [*sql.TASK_COLUMNS, "folded"] if name not in _GIVEN_ONCE)
 
-_INSERT_TASKS = f"""
-    WITH updated AS (
-        UPDATE store SET last_id = last_id + $1, last_seq = last_seq + $1
-        RETURNING generation, last_id - $1 AS last_id, last_seq - $1 AS first, last_seq
-    ), added AS (
-        INSERT INTO tasks ({TASK_COLUMNS}, folded)
-        SELECT last_id + {TASK_COLUMNS}, folded
-        FROM updated, {_unnest(2, _TASK_TYPES)} AS task ({TASK_COLUMNS}, folded)
-        RETURNING *
-    ), termed AS (
-        INSERT INTO task_terms (term, task_id)
-        SELECT term, last_id + task_id
-        FROM updated, {_unnest(2 + len(_TASK_TYPES), _TERM_TYPES)} AS termed (term, task_id)
-    ), logged AS (
-        INSERT INTO changes ({CHANGE_COLUMNS})
-        SELECT first + id - last_id, 'created', created_at, {TASK_COLUMNS} FROM updated, added
-    )
-    SELECT generation, last_id, first, {NOTIFY} FROM updated
-"""
+_OLDEST_AT = "CASE workspaces.last_seq WHEN workspaces.pruned_seq THEN {} ELSE oldest_at END"
+"""The new value of the column, where the first of the new changes has the time {}."""
 
-_KEPT = 1
-_DELETED = _KEPT + len(_TASK_TYPES)
-_NEW_TERMS = _DELETED + 1
-_OLD_TERMS = _NEW_TERMS + len(_TERM_TYPES)
-_LOGGED = _OLD_TERMS + len(_TERM_TYPES)
-_LAST_ID = _LOGGED + len(_CHANGE_TYPES)
-"""The numbers of the first values of each part of _APPLY_CHANGES."""
 
-_APPLY_CHANGES = f"""
-    WITH kept AS (
-        INSERT INTO tasks ({TASK_COLUMNS}, folded) SELECT * FROM {_unnest(_KEPT, _TASK_TYPES)}
-        ON CONFLICT (id) DO UPDATE SET {_UPDATES}
-    ), removed AS (
-        DELETE FROM tasks WHERE id = ANY(${_DELETED}::bigint[])
-    ), termed AS (
-        INSERT INTO task_terms (term, task_id) SELECT * FROM {_unnest(_NEW_TERMS, _TERM_TYPES)}
-    ), untermed AS (
-        DELETE FROM task_terms WHERE (term, task_id) IN (SELECT * FROM {_unnest(_OLD_TERMS, _TERM_TYPES)})
-    ), logged AS (
-        INSERT INTO changes ({CHANGE_COLUMNS}) SELECT * FROM {_unnest(_LOGGED, _CHANGE_TYPES)}
-    ), updated AS (
-        UPDATE store SET last_id = ${_LAST_ID}, last_seq = ${_LAST_ID + 1} RETURNING *
-    )
-    SELECT {NOTIFY} FROM updated
-"""
+def _create_tasks_statement(*, several: bool) -> str:
+    """Returns the statement that creates tasks, in one workspace or in `several`.
+
+    It does nothing, and returns no row, if one of the workspaces has none.  Its rows are locked by their names before
+    the first one is updated; of a single one, the update itself does that.
+    """
+    arrays = _Arrays()
+    return f"""
+        WITH given AS (
+            SELECT * FROM {arrays.unnest("bigint", "text", "bigint", "text", "bigint")}
+            AS given (place, name, count, new_generation, at)
+        ), locked AS (
+            SELECT place, key, count, new_generation, at FROM given JOIN workspaces USING (name)
+            {"ORDER BY name FOR UPDATE OF workspaces" if several else ""}
+        ), updated AS (
+            UPDATE workspaces SET
+                generation = CASE generation WHEN '' THEN new_generation ELSE generation END,
+                epoch = CASE generation WHEN '' THEN store.epoch ELSE workspaces.epoch END,
+                last_id = last_id + count, last_seq = last_seq + count,
+                oldest_at = {_OLDEST_AT.format("locked.at")},
+                changed = pg_current_xact_id()
+            FROM locked CROSS JOIN store
+            WHERE workspaces.key = locked.key AND (SELECT count(*) FROM locked) = (SELECT count(*) FROM given)
+            RETURNING place, workspaces.key, generation, workspaces.epoch, store.epoch AS store_epoch,
+                last_id - count AS last_id, last_seq - count AS last_seq
+        ), added AS (
+            INSERT INTO tasks (workspace, {TASK_COLUMNS}, folded)
+            SELECT key, last_id + {TASK_COLUMNS}, folded
+            FROM {arrays.unnest("bigint", *_TASK_TYPES)} AS task (place, {TASK_COLUMNS}, folded)
+            JOIN updated USING (place)
+            RETURNING *
+        ), termed AS (
+            INSERT INTO task_terms (workspace, term, task_id)
+            SELECT key, term, last_id + task_id
+            FROM {arrays.unnest("bigint", *_TERM_TYPES)} AS termed (place, term, task_id)
+            JOIN updated USING (place)
+        ), logged AS (
+            INSERT INTO changes (workspace, {CHANGE_COLUMNS})
+            SELECT workspace, last_seq + id - last_id, 'created', created_at, {TASK_COLUMNS}
+            FROM added JOIN updated ON key = workspace
+        )
+        SELECT place, generation, epoch, store_epoch, last_id, last_seq FROM updated
+    """
+
+
+_CREATE_TASKS = _create_tasks_statement(several=False)
+_CREATE_TASKS_IN_SEVERAL = _create_tasks_statement(several=True)
+
+
+def _apply_changes_statement() -> str:
+    arrays = _Arrays()
+    return f"""
+        WITH kept AS (
+            INSERT INTO tasks (workspace, {TASK_COLUMNS}, folded)
+            SELECT * FROM {arrays.unnest("bigint", *_TASK_TYPES)}
+            ON CONFLICT (workspace, id) DO UPDATE SET {_UPDATES}
+        ), removed AS (
+            DELETE FROM tasks WHERE (workspace, id) IN (SELECT * FROM {arrays.unnest("bigint", "bigint")})
+        ), termed AS (
+            INSERT INTO task_terms (workspace, term, task_id) SELECT * FROM {arrays.unnest("bigint", *_TERM_TYPES)}
+        ), untermed AS (
+            DELETE FROM task_terms
+            WHERE (workspace, term, task_id) IN (SELECT * FROM {arrays.unnest("bigint", *_TERM_TYPES)})
+        ), logged AS (
+            INSERT INTO changes (workspace, {CHANGE_COLUMNS})
+            SELECT * FROM {arrays.unnest("bigint", *_CHANGE_TYPES)}
+        )
+        UPDATE workspaces SET
+            generation = head.generation, epoch = head.epoch, last_id = head.last_id, last_seq = head.last_seq,
+            oldest_at = {_OLDEST_AT.format("head.at")},
+            changed = pg_current_xact_id()
+        FROM {arrays.unnest("bigint", "text", "text", "bigint", "bigint", "bigint")}
+        AS head (key, generation, epoch, last_id, last_seq, at)
+        WHERE workspaces.key = head.key
+    """
+
+
+_APPLY_CHANGES = _apply_changes_statement()
 _INSERT_IDEMPOTENCY_RECORDS = f"""
-    INSERT INTO idempotency_keys ({IDEMPOTENCY_RECORD_COLUMNS})
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::json[])
+    INSERT INTO idempotency_keys (workspace, {IDEMPOTENCY_RECORD_COLUMNS})
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::json[])
 """
 _PUT_RECORDS = f"""
     INSERT INTO records ({RECORD_COLUMNS}) SELECT * FROM unnest($1::text[], $2::text[], $3::json[], $4::bigint[])
@@ -134,93 +191,252 @@ _DELETE_RECORDS = """
     DELETE FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
-
 _Name = tuple[str, str]
 
 
-class GroupResult(NamedTuple):
-    """The outcomes of some commits, and what they change."""
+class WorkspaceCommit(NamedTuple):
+    """A commit, and the name of its workspace."""
+
+    workspace: str
+    commit: Commit
+
+
+class Written(NamedTuple):
+    """What some commits came to."""
 
     outcomes: list[CommitResult | Exception]
-    entries: list[Entry]
-    """The entries to persist."""
-    position: Position
-    """The position of the log after them."""
+    """The outcome of each, in their order."""
+    changed: Mapping[str, Position]
+    """The ends of the logs that have become longer."""
 
 
-async def write(session: Session, commits: Sequence[Commit]) -> GroupResult:
-    """Does `commits` in one transaction, in which each one succeeds or fails alone."""
-    task_ids, idempotency_keys, record_names = read_set(commits)
-    if not task_ids and not idempotency_keys and not record_names:
-        return await _create_tasks(session, commits)
-    await session.begin(LOCK)
-    ledger, found = await _read(session, task_ids, idempotency_keys, record_names)
-    written = await _decide_group(ledger, commits)
-    if written.entries:
-        await _persist(session, settle(written.entries, found), ledger)
+class _Head(NamedTuple):
+    """The row of a workspace.  Without a key there is no row, and without a generation the workspace isn't made."""
+
+    key: int | None
+    generation: str
+    epoch: str
+    store_epoch: str
+    last_id: int
+    last_seq: int
+
+    def ledger(self, records: dict[_Name, Record]) -> Ledger:
+        """Returns a ledger of the workspace, which knows `records` and nothing else."""
+        generation = effective_generation(self.generation, self.epoch, self.store_epoch)
+        return Ledger(generation, self.store_epoch, last_id=self.last_id, last_seq=self.last_seq, records=records)
+
+
+class _Decided(NamedTuple):
+    """What is decided on the commits in one workspace."""
+
+    outcomes: list[CommitResult | Exception]
+    settled: Settled
+    ledger: Ledger
+    """The state after them."""
+
+
+class _RowsMissing(Exception):
+    """There is no row for some workspaces that need one, and nothing was written."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(names)
+        self.names = names
+
+
+async def write(session: Session, items: Sequence[WorkspaceCommit]) -> Written:
+    """Does `items` in one transaction, in which each one succeeds or fails alone."""
+    groups: dict[str, list[Commit]] = {}
+    for name, commit in items:
+        groups.setdefault(name, []).append(commit)
+    while True:
+        try:
+            decided = await _write_groups(session, groups)
+            break
+        except _RowsMissing as missing:
+            await _insert_rows(session, missing.names)
+    outcomes = {name: iter(group.outcomes) for name, group in decided.items()}
+    return Written(
+        [next(outcomes[name]) for name, _ in items],
+        {name: group.ledger.position for name, group in decided.items() if group.settled.changes},
+    )
+
+
+async def _write_groups(session: Session, groups: Mapping[str, Sequence[Commit]]) -> Mapping[str, _Decided]:
+    """Does commits by their workspaces in one transaction.  Raises _RowsMissing."""
+    if not any(map(any, (read_set(commits) for commits in groups.values()))):
+        from_zero = {name: await _decide(Ledger("?"), commits, {}) for name, commits in groups.items()}
+        if all(group.settled.changes for group in from_zero.values()):
+            return await _create_tasks(session, groups, from_zero)
+    return await _read_and_write(session, groups)
+
+
+async def _create_tasks(
+    session: Session, groups: Mapping[str, Sequence[Commit]], from_zero: Mapping[str, _Decided]
+) -> Mapping[str, _Decided]:
+    """Does commits that only create tasks in one round trip: the server counts on from the ends of the logs.
+
+    `from_zero` has what they come to in empty workspaces.
+    """
+    settled = [group.settled for group in from_zero.values()]
+    rows = await session.write_alone(
+        _CREATE_TASKS_IN_SEVERAL if len(groups) > 1 else _CREATE_TASKS,
+        [*range(len(groups))],
+        list(groups),
+        [len(one.tasks) for one in settled],
+        [new_generation() for _ in groups],
+        [microseconds(one.changes[0].at) for one in settled],
+        *_arrays((place, map(searchable_row, one.tasks)) for place, one in enumerate(settled)),
+        *_arrays(((place, one.new_terms) for place, one in enumerate(settled)), 1 + len(_TERM_TYPES)),
+    )
+    if not rows:
+        raise _RowsMissing(list(groups))
+    heads = {place: _Head(None, *numbers) for place, *numbers in rows}
+    return {
+        name: await _decide(heads[place].ledger({}), commits, {})
+        for place, (name, commits) in enumerate(groups.items())
+    }
+
+
+def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int = 1 + len(_TASK_TYPES)) -> list[Sequence[Any]]:
+    """Returns the `count` columns of the rows of some groups, the first of which has the mark of the group."""
+    return transpose(((mark, *row) for mark, rows in groups for row in rows), count)
+
+
+async def _decide(ledger: Ledger, commits: Sequence[Commit], found: Mapping[int, Task]) -> _Decided:
+    """Decides the commits in one workspace, and brings its ledger up to date."""
+    outcomes, entries = await decide_all(ledger, commits)
+    return _Decided(outcomes, settle(entries, found), ledger)
+
+
+async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit]]) -> Mapping[str, _Decided]:
+    """Locks the workspaces of commits, reads what these name, and writes what is decided."""
+    named = {name: read_set(commits) for name, commits in groups.items()}
+    record_names = {record for names in named.values() for record in names.records}
+    tag = await session.begin(lock(groups, records=bool(record_names)))
+    if tag == f"SELECT {len(groups)}":
+        locked = set(groups)
+    else:
+        locked = {name for (name,) in await session.fetch(_ROWS, list(groups))}
+        if tag != f"SELECT {len(locked)}":  # one of these was inserted since, so it isn't locked
+            await session.execute("ROLLBACK")
+            raise _RowsMissing([])
+    heads, tasks = await _read_heads(session, {name: named[name].task_ids for name in locked})
+    if len(locked) < len(groups):
+        ((store_epoch,),) = await session.fetch(_EPOCH)
+        empty = _Head(None, "", "", store_epoch, 0, 0)
+        heads = dict.fromkeys(groups, empty) | heads
+    keys = [(name, *key) for name in locked for key in named[name].idempotency_keys]
+    known = await _read_idempotency_records(session, keys) if keys else {}
+    records: dict[_Name, Record] = {}
+    if record_names:
+        for row in await session.fetch(_RECORDS, *transpose(record_names, 2)):
+            record = record_from_row(row)
+            records[record.namespace, record.key] = record
+    decided = {}
+    for name, commits in groups.items():
+        ledger = heads[name].ledger(records)
+        found = tasks.get(name, {})
+        ledger.apply([*found.values(), *known.get(name, ())])
+        decided[name] = await _decide(ledger, commits, found)
+    missing = [name for name, group in decided.items() if group.settled.header and heads[name].key is None]
+    if missing:
+        await session.execute("ROLLBACK")
+        raise _RowsMissing(missing)
+    if any(map(_persists, decided.values())):
+        await _persist(session, heads, decided)
         await session.commit()
     else:
         await session.execute("ROLLBACK")
-    return written
+    return decided
 
 
-async def _create_tasks(session: Session, commits: Sequence[Commit]) -> GroupResult:
-    """Does commits that only create tasks in one round trip: the server counts on from the end of the log."""
-    from_zero = await _decide_group(Ledger(""), commits)
-    settled = settle(from_zero.entries, {})
-    ((generation, last_id, first, _),) = await session.write_alone(
-        _INSERT_TASKS,
-        len(settled.tasks),
-        *transpose(map(searchable_row, settled.tasks), len(_TASK_TYPES)),
-        *transpose(settled.new_terms, len(_TERM_TYPES)),
-    )
-    return await _decide_group(Ledger(generation, last_id=last_id, last_seq=first), commits)
+async def _read_heads(
+    session: Session, task_ids: Mapping[str, set[int]]
+) -> tuple[dict[str, _Head], dict[str, dict[int, Task]]]:
+    """Returns the rows of workspaces that have one, and those of the `task_ids` that exist.
 
-
-async def _decide_group(ledger: Ledger, commits: Sequence[Commit]) -> GroupResult:
-    """Decides `commits`, and brings the ledger up to date."""
-    outcomes, entries = await decide_all(ledger, commits)
-    return GroupResult(outcomes, entries, ledger.position)
-
-
-async def _read(
-    session: Session, task_ids: set[int], idempotency_keys: set[_Name], record_names: set[_Name]
-) -> tuple[Ledger, dict[int, Task]]:
-    """Returns a ledger that knows what is named, and the tasks in it.
-
-    Each statement has a snapshot of its own (READ COMMITTED), taken after the lock.
+    Each statement has a snapshot of its own (READ COMMITTED), taken after the locks.
     """
-    rows = await session.fetch(_TASKS, [task_id for task_id in task_ids if clamp_int64(task_id) == task_id])
-    generation, last_id, last_seq = rows[0][:3]
-    tasks = await in_turns(task_from_row, [row[3:] for row in rows if row[3] is not None])
-    found: list[Entry] = [*tasks]
-    if idempotency_keys:
-        rows = await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(idempotency_keys, 2))
-        found += [await load_idempotency_record(row) for row in rows]
-    if record_names:
-        found += map(record_from_row, await session.fetch(_RECORDS, *transpose(record_names, 2)))
-    ledger = Ledger(generation, last_id=last_id, last_seq=last_seq)
-    ledger.apply(found)
-    return ledger, {task.id: task for task in tasks}
+    wanted = [
+        (name, task_id)
+        for name, ids in task_ids.items()
+        for task_id in (_NO_TASK, *ids)
+        if clamp_int64(task_id) == task_id
+    ]
+    heads: dict[str, _Head] = {}
+    tasks: dict[str, dict[int, Task]] = {name: {} for name in task_ids}
+    rows = await session.fetch(_HEADS, *transpose(wanted, 2))
+    found = [row for row in rows if row[7] is not None]
+    for row, task in zip(found, await in_turns(task_from_row, [row[7:] for row in found]), strict=True):
+        tasks[row[0]][task.id] = task
+    for row in rows:
+        heads[row[0]] = _Head(*row[1:7])
+    return heads, tasks
 
 
-async def _persist(session: Session, settled: Settled, ledger: Ledger) -> None:
-    """Writes what was decided; `ledger` has the end of the log after it."""
-    if settled.changes:
+async def _read_idempotency_records(session: Session, keys: Sequence[Row]) -> Mapping[str, list[Entry]]:
+    """Returns the idempotency keys that were used before, by workspace."""
+    found: dict[str, list[Entry]] = {}
+    for name, *row in await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(keys, 3)):
+        found.setdefault(name, []).append(await load_idempotency_record(row))
+    return found
+
+
+def _persists(group: _Decided) -> bool:
+    settled = group.settled
+    return bool(settled.changes or settled.idempotency_records or settled.records or settled.deleted_records)
+
+
+async def _persist(session: Session, heads: Mapping[str, _Head], decided: Mapping[str, _Decided]) -> None:
+    """Writes what was decided."""
+    groups = [(heads[name], group) for name, group in decided.items()]
+    if any(group.settled.changes or group.settled.header for _, group in groups):
+        parts = [(head.key, group.settled) for head, group in groups]
         await session.fetch(
             _APPLY_CHANGES,
-            *transpose(map(searchable_row, settled.tasks), len(_TASK_TYPES)),
-            settled.deleted_tasks,
-            *transpose(settled.new_terms, len(_TERM_TYPES)),
-            *transpose(settled.deleted_terms, len(_TERM_TYPES)),
-            *transpose(map(change_to_row, settled.changes), len(_CHANGE_TYPES)),
-            ledger.last_id,
-            ledger.last_seq,
+            *_arrays((key, map(searchable_row, settled.tasks)) for key, settled in parts),
+            *_arrays(((key, ((task_id,) for task_id in settled.deleted_tasks)) for key, settled in parts), 2),
+            *_arrays(((key, settled.new_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
+            *_arrays(((key, settled.deleted_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
+            *_arrays(((key, map(change_to_row, settled.changes)) for key, settled in parts), 1 + len(_CHANGE_TYPES)),
+            *transpose((_head_row(*each) for each in groups if each[1].settled.changes or each[1].settled.header), 6),
         )
-    if settled.idempotency_records:
-        rows = list(map(idempotency_row, settled.idempotency_records))
+    rows = [
+        (head.key, *idempotency_row(record)) for head, group in groups for record in group.settled.idempotency_records
+    ]
+    if rows:
         await session.fetch(_INSERT_IDEMPOTENCY_RECORDS, *transpose(rows, len(rows[0])))
-    if settled.records:
-        await session.fetch(_PUT_RECORDS, *transpose(map(record_to_row, settled.records), len(sql.RECORD_COLUMNS)))
-    if settled.deleted_records:
-        await session.fetch(_DELETE_RECORDS, *transpose(settled.deleted_records, 2))
+    await _persist_records(session, [group.settled for _, group in groups])
+
+
+def _head_row(head: _Head, group: _Decided) -> Row:
+    """Returns what becomes of the row of a workspace."""
+    made = group.settled.header or WorkspaceHeader(head.generation, head.epoch)
+    changes, ledger = group.settled.changes, group.ledger
+    at = microseconds(changes[0].at) if changes else None
+    return (head.key, made.generation, made.epoch, ledger.last_id, ledger.last_seq, at)
+
+
+async def _persist_records(session: Session, settled: Iterable[Settled]) -> None:
+    """Writes records.  Those of several workspaces may be the same: the last one counts."""
+    left: dict[_Name, Record | None] = {}
+    for one in settled:
+        left.update(((record.namespace, record.key), record) for record in one.records)
+        left.update((name, None) for name in one.deleted_records)
+    put = [record for record in left.values() if record is not None]
+    deleted = [name for name, record in left.items() if record is None]
+    if put:
+        await session.fetch(_PUT_RECORDS, *transpose(map(record_to_row, put), len(sql.RECORD_COLUMNS)))
+    if deleted:
+        await session.fetch(_DELETE_RECORDS, *transpose(deleted, 2))
+
+
+async def _insert_rows(session: Session, names: Sequence[str]) -> None:
+    """Inserts the rows of workspaces, where there are none, in a transaction of its own.
+
+    In the order of names, since each row waits for others that insert it.  The disk isn't waited for: if the rows are
+    lost, so is every later commit, and an acknowledged one can't be.
+    """
+    await session.begin("SET LOCAL synchronous_commit = off")
+    await session.fetch(_INSERT_ROWS, sorted(names))
+    await session.execute("COMMIT")

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+from typing import Any, Final
 
-from tasksvc import Entry, Position, StoreHeader, StoreNotEmpty, new_generation, terms_of
+from tasksvc import (
+    STORE,
+    StoreEntry,
+    StoreHeader,
+    StoreNotEmpty,
+    WorkspaceHeader,
+    new_generation,
+    terms_of,
+)
 from tasksvc.sql import (
-    DUMP,
+    STORE_DUMP,
+    WORKSPACE_DUMP,
     Batch,
+    DumpPart,
     Row,
     batches,
     change_to_row,
     record_to_row,
 )
-from tasksvc_postgresql.commit import LOCK, NOTIFY
 from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
+from tasksvc_postgresql.listener import NOTIFY_RENEWED
+from tasksvc_postgresql.locking import LOCK_ALL
 from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     IDEMPOTENCY_RECORD_COLUMNS,
@@ -23,11 +35,14 @@ from tasksvc_postgresql.rows import (
     TASK_COLUMNS,
     idempotency_row,
     searchable_row,
+    transpose,
 )
 from tasksvc_postgresql.session import Session
 
 FETCHED_AT_ONCE = 100
 """The number of rows that a dump holds in memory, each of which may have 75 KB."""
+WORKSPACES_AT_ONCE = 1_000
+"""The number of rows of workspaces that it holds."""
 
 STEP_TIMEOUT = 60.0
 """The seconds that one step may take, such as sorting a large table."""
@@ -35,28 +50,76 @@ STEP_TIMEOUT = 60.0
 # The other side may be slow, so a transaction may be idle for a while.
 PATIENCE = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
+_WORKSPACES = """
+    SELECT key, name, generation, epoch, last_id, last_seq, pruned_seq FROM workspaces
+    WHERE generation <> '' AND name > $1 ORDER BY name LIMIT $2
+"""
 _EMPTY = """
-    SELECT last_id = 0 AND last_seq = 0
-        AND NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records)
+    SELECT NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records)
         AND NOT EXISTS (SELECT FROM idempotency_keys)
-    FROM store
+        AND NOT EXISTS (
+            SELECT FROM workspaces WHERE generation <> '' AND (key <> 0 OR last_id > 0 OR last_seq > 0)
+        )
 """
-_UPDATE_STORE = f"""
-    WITH updated AS (UPDATE store SET generation = $1, last_id = $2, last_seq = $3, pruned_seq = $4 RETURNING *)
-    SELECT {NOTIFY} FROM updated
+_PUT_WORKSPACES = """
+    INSERT INTO workspaces (name, generation, epoch, last_id, last_seq, pruned_seq)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+    ON CONFLICT (name) DO UPDATE SET
+        generation = excluded.generation, epoch = excluded.epoch, last_id = excluded.last_id,
+        last_seq = excluded.last_seq, pruned_seq = excluded.pruned_seq, changed = excluded.changed
+    RETURNING name, key
 """
+_FINISH = """
+    UPDATE workspaces SET oldest_at = (
+        SELECT at FROM changes WHERE workspace = key ORDER BY seq LIMIT 1
+    ) WHERE last_seq > pruned_seq
+"""
+_SET_EPOCH = "UPDATE store SET epoch = $1"
 
 
-async def dump(connection: Connection, name: str) -> AsyncIterator[Entry]:
+async def dump(connection: Connection, name: str) -> AsyncIterator[StoreEntry]:
     """Yields all that the store `name` holds, of one snapshot, and reads a few rows at a time."""
     session = Session(connection, timeout=STEP_TIMEOUT)
     with translating_errors(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
-        (header,) = await session.fetch("SELECT generation, last_id, last_seq, pruned_seq FROM store")
-    yield StoreHeader(*header)
-    for part in DUMP:
-        async for row in rows_of(session, name, part.select(), cursor=f"all_{part.table}"):
-            yield part.from_row(row)
+        ((epoch,),) = await session.fetch("SELECT epoch FROM store")
+    yield StoreEntry(STORE, StoreHeader(epoch))
+    for part in STORE_DUMP:
+        async for row in _rows(session, name, part, "", ()):
+            yield StoreEntry(STORE, part.from_row(row))
+    after = ""
+    while True:
+        with translating_errors(name):
+            workspaces = await session.fetch(_WORKSPACES, after, WORKSPACES_AT_ONCE)
+        for key, after, *header in workspaces:
+            yield StoreEntry(after, WorkspaceHeader(*header))
+            for part in WORKSPACE_DUMP:
+                async for row in _rows(session, name, part, "workspace = $1", (key,)):
+                    yield StoreEntry(after, part.from_row(row))
+        if len(workspaces) < WORKSPACES_AT_ONCE:
+            break
+
+
+async def _rows(session: Session, name: str, part: DumpPart, where: str, values: Sequence[Any]) -> AsyncIterator[Row]:
+    """Yields the rows of a part in their order, of those that meet the condition `where` with `values`.
+
+    It reads a few at a time, each time those after the last one, since most workspaces have few: a cursor would take
+    two more round trips for each of them.
+    """
+    first = f"{part.select(where)} LIMIT {FETCHED_AT_ONCE}"
+    places = ", ".join(f"${len(values) + number}" for number in range(1, len(part.key) + 1))
+    beyond = f"({', '.join(part.key)}) > ({places})"
+    following = f"{part.select(f'{where} AND {beyond}' if where else beyond)} LIMIT {FETCHED_AT_ONCE}"
+    key = [part.columns.index(column) for column in part.key]
+    with translating_errors(name):
+        rows = await session.fetch(first, *values)
+    while True:
+        for row in rows:
+            yield row
+        if len(rows) < FETCHED_AT_ONCE:
+            break
+        with translating_errors(name):
+            rows = await session.fetch(following, *values, *(rows[-1][at] for at in key))
 
 
 async def rows_of(session: Session, name: str, statement: str, *, cursor: str) -> AsyncIterator[Row]:
@@ -76,37 +139,49 @@ async def rows_of(session: Session, name: str, statement: str, *, cursor: str) -
             break
 
 
-async def restore(connection: Connection, name: str, entries: AsyncIterable[Entry]) -> Position:
-    """Fills the store `name` in one transaction, and returns the end of its log.
+async def restore(connection: Connection, name: str, entries: AsyncIterable[StoreEntry]) -> None:
+    """Fills the store `name` in one transaction.
 
     It translates errors of the driver only; what `entries` raises is passed on.
     """
     session = Session(connection, timeout=STEP_TIMEOUT)
-    header = StoreHeader(new_generation(), 0, 0, 0)
     with translating_errors(name):
-        await session.begin(f"{LOCK}; {PATIENCE}")
+        await session.begin(f"{LOCK_ALL}; {PATIENCE}")
         ((is_empty,),) = await session.fetch(_EMPTY)
     if not is_empty:
         raise StoreNotEmpty(f"{name} holds something already. Restore into a new one.")
+    keys: dict[str, int] = {}
     async for batch in batches(entries):
-        for given in batch.headers:
-            header = given._replace(generation=header.generation)
         with translating_errors(name):
-            await _copy(session, batch)
+            await _copy(session, batch, keys)
     with translating_errors(name, lambda: session.committing):
-        await session.fetch(_UPDATE_STORE, *header)
+        await session.fetch(_FINISH)
+        await session.fetch(_SET_EPOCH, new_generation())
+        await session.fetch(NOTIFY_RENEWED)
         await session.commit()
-    return Position(header.generation, header.last_seq)
 
 
-async def _copy(session: Session, batch: Batch) -> None:
-    terms = [(term, task.id) for task in batch.tasks for term in terms_of(task)]
-    for table, columns, rows in (
-        ("tasks", f"{TASK_COLUMNS}, folded", list(map(searchable_row, batch.tasks))),
-        ("task_terms", "term, task_id", terms),
+_HEADER_COLUMNS: Final = 6
+"""The number of values of a workspace in _PUT_WORKSPACES."""
+
+
+async def _copy(session: Session, batch: Batch, keys: dict[str, int]) -> None:
+    """Writes a batch; `keys` has the key of each workspace that has come so far."""
+    if batch.workspaces:
+        headers = dict(batch.workspaces)
+        columns = transpose(((name, *header) for name, header in headers.items()), _HEADER_COLUMNS)
+        keys.update(await session.fetch(_PUT_WORKSPACES, *columns))
+    tasks = [(keys[name], task) for name, task in batch.tasks]
+    terms = [(key, term, task.id) for key, task in tasks for term in terms_of(task)]
+    idempotency_records = [(keys[name], *idempotency_row(record)) for name, record in batch.idempotency_records]
+    changes = [(keys[name], *change_to_row(change)) for name, change in batch.changes]
+    parts: Sequence[tuple[str, str, Sequence[Row]]] = (
+        ("tasks", f"workspace, {TASK_COLUMNS}, folded", [(key, *searchable_row(task)) for key, task in tasks]),
+        ("task_terms", "workspace, term, task_id", terms),
         ("records", RECORD_COLUMNS, list(map(record_to_row, batch.records))),
-        ("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS, list(map(idempotency_row, batch.idempotency_records))),
-        ("changes", CHANGE_COLUMNS, list(map(change_to_row, batch.changes))),
-    ):
+        ("idempotency_keys", f"workspace, {IDEMPOTENCY_RECORD_COLUMNS}", idempotency_records),
+        ("changes", f"workspace, {CHANGE_COLUMNS}", changes),
+    )
+    for table, names, rows in parts:
         if rows:
-            await session.copy(table, columns, rows)
+            await session.copy(table, names, rows)

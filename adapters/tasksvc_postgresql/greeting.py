@@ -56,7 +56,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no ty
 
 def _set(settings: Mapping[str, str], condition: str, *, local: bool) -> str:
     """The statement that applies `settings` where `condition` holds; its tag says how many there were."""
-    rows = ", ".join(f"({_literal(name)}, {_literal(value)})" for name, value in settings.items())
+    rows = ", ".join(f"({literal(name)}, {literal(value)})" for name, value in settings.items())
     return (
         f"SELECT set_config(name, value, {local}) FROM (VALUES {rows}) AS setting (name, value) WHERE {condition}"
         # What is acknowledged must be on disk, but the server may ask for more than this disk.
@@ -64,6 +64,6 @@ def _set(settings: Mapping[str, str], condition: str, *, local: bool) -> str:
     )
 
 
-def _literal(text: str) -> str:
-    """A string constant that means the same whatever standard_conforming_strings is."""
+def literal(text: str) -> str:
+    """Returns a string constant that means the same whatever standard_conforming_strings is."""
     return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,21 +1,32 @@
-"""Notices that a store was put back from a copy, and gives it a new generation.
+"""Notices that a store was put back from a copy, and gives it a new epoch, and so all workspaces new generations.
 
-A copy brings its generation along, and would give the numbers of changes that clients have seen to
+A copy brings its epoch along, and would give the numbers of changes that clients have seen to
 other changes.  So the store holds the lineage of its tables, which no copy keeps: a dump is restored
 into another table, or at least by another transaction, perhaps in another cluster or database.  A
 base backup that is recovered to some moment, and a standby that is promoted, begin a new timeline.
+
+A copy of the server's files keeps the lineage.  A process notices it by what it has seen: all that was committed up to
+some moment is there, so if anything is missing, so are the last commits that this process heard of.  It remembers the
+workspaces of the last ones, rather than of the very last, since commits that were under way at the same time may have
+been answered in another order.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
+from collections.abc import Mapping
 
 import asyncpg
 
-from tasksvc import Position, new_generation
-from tasksvc_postgresql.commit import NOTIFY
+from tasksvc import DEFAULT_WORKSPACE, Position, effective_generation, new_generation
+from tasksvc_postgresql.listener import NOTIFY_RENEWED
+from tasksvc_postgresql.locking import LOCK_ALL
 from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings
+
+REMEMBERED = 32
+"""Workspaces that were written to last, whose logs must not have become shorter."""
 
 _FUNCTIONS = ("pg_control_system()", "pg_walfile_name(pg_lsn)", "pg_current_wal_insert_lsn()")
 """By default every role may call these."""
@@ -32,21 +43,20 @@ _LINEAGE = """
 """
 """The cluster, the timeline, the database, the table, and the transaction that wrote a row that is never changed."""
 _IS_READ_ONLY = "pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
+_SEEN = "store LEFT JOIN workspaces ON name = ANY($1::text[])"
 _STATE = f"""
-    SELECT is_read_only, generation, last_seq, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END
-    FROM store, (SELECT {_IS_READ_ONLY} AS is_read_only) AS server
+    SELECT is_read_only, store.epoch, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END,
+        name, generation, workspaces.epoch, last_seq
+    FROM (SELECT {_IS_READ_ONLY} AS is_read_only) AS server CROSS JOIN {_SEEN}
 """
-_STATE_ALONE = f"SELECT {_IS_READ_ONLY}, generation, last_seq, lineage, lineage FROM store"
+_STATE_ALONE = f"""
+    SELECT {_IS_READ_ONLY}, store.epoch, lineage, lineage, name, generation, workspaces.epoch, last_seq FROM {_SEEN}
+"""
 _NOTE = "UPDATE store SET lineage = $1 WHERE lineage = ''"
-_RENEW = f"""
-    WITH updated AS (
-        UPDATE store SET generation = $1, lineage = $2 WHERE generation = $3 AND lineage = $4 RETURNING *
-    )
-    SELECT {NOTIFY} FROM updated
-"""
-_RENEW_ANYWAY = f"""
-    WITH updated AS (UPDATE store SET generation = $1 RETURNING *) SELECT last_seq, {NOTIFY} FROM updated
-"""
+_RENEW = "UPDATE store SET epoch = $1, lineage = $2 WHERE epoch = $3 AND lineage = $4 RETURNING epoch"
+_FORGET_FOREIGN_TRANSACTIONS = "UPDATE workspaces SET changed = DEFAULT WHERE changed > pg_current_xact_id()"
+"""Transactions of another cluster, whose ids this one hasn't reached, would count as later than all for long."""
+_RENEW_ANYWAY = "UPDATE store SET epoch = $1"
 
 
 class Lineage:
@@ -55,25 +65,43 @@ class Lineage:
     def __init__(self, settings: Settings) -> None:
         self._name = settings.name
         self._state: str | None = None
+        self._epoch: str | None = None
+        """The epoch of the store at the last check."""
+        self._seen: OrderedDict[str, Position] = OrderedDict()
+        """Where the logs of the workspaces that were written to last went to at least."""
 
-    async def check(self, session: Session, seen: Position) -> Position:
-        """Returns the end of the log, which may be that of a new generation.
+    def saw(self, heads: Mapping[str, Position]) -> None:
+        """Takes note of the ends of logs, which were committed."""
+        for name, position in heads.items():
+            before = self._seen.pop(name, position)
+            is_older = before.generation == position.generation and before.seq > position.seq
+            self._seen[name] = before if is_older else position
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
 
-        `seen` is where the log went to at least, as far as this process knew before.  Raises what the driver
-        does, and ReadOnlySQLTransactionError where the server takes no writes.
+    async def check(self, session: Session) -> bool:
+        """Returns whether all generations are others than at the check before.
+
+        Raises what the driver does, and ReadOnlySQLTransactionError where the server takes no writes.
         """
         state = self._state = self._state or await self._allowed(session)
         while True:
-            ((is_read_only, generation, seq, before, now),) = await session.fetch(state)
+            seen = dict(self._seen)  # as it was before the server was asked
+            rows = await session.fetch(state, list(seen))
+            is_read_only, epoch, before, now = rows[0][:4]
             if is_read_only:
                 raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
-            is_behind = generation == seen.generation and seq < seen.seq
-            if before == now and not is_behind:
-                return Position(generation, seq)
-            if not before and not is_behind:  # a new store, or one of an earlier version
+            if self._epoch not in (None, epoch):  # what was seen in another one tells nothing
+                self._seen.clear()
+                seen = {}
+            lost = _lost(seen, epoch, {row[4]: tuple(row[5:]) for row in rows})
+            if before == now and lost is None:
+                is_renewed, self._epoch = self._epoch not in (None, epoch), epoch
+                return is_renewed
+            if not before and lost is None:  # a new store, or one of an earlier version
                 await session.write_alone(_NOTE, now)
-            elif await session.write_alone(_RENEW, new_generation(), now, generation, before):
-                _logger.warning(_RENEWED, self._name, _BEHIND.format(seq, seen.seq) if is_behind else _MOVED)
+            elif await _renew_if(session, epoch, before, now):
+                _logger.warning(_RENEWED, self._name, lost or _MOVED)
 
     async def _allowed(self, session: Session) -> str:
         """The statement for what the role may ask."""
@@ -83,15 +111,38 @@ class Lineage:
         return _STATE if may else _STATE_ALONE
 
 
-async def renew(session: Session) -> Position:
-    """Gives the store a new generation.  Returns the end of its log."""
-    generation = new_generation()
-    ((seq, _),) = await session.write_alone(_RENEW_ANYWAY, generation)
-    return Position(generation, seq)
+def _lost(seen: Mapping[str, Position], epoch: str, heads: Mapping[str, tuple[str, str, int]]) -> str | None:
+    """Returns what is missing of what was seen in this epoch, in words, or None."""
+    for name, position in seen.items():
+        generation, made_in, seq = heads.get(name, ("", "", 0))
+        is_same = effective_generation(generation, made_in, epoch) == position.generation
+        if not generation or (is_same and seq < position.seq):
+            where = "" if name == DEFAULT_WORKSPACE else f", in the workspace {name},"
+            return _BEHIND.format(where, seq, position.seq)
+    return None
+
+
+async def _renew_if(session: Session, epoch: str, before: str, now: str) -> bool:
+    """Gives the store a new epoch, and the lineage `now`, if it still has `epoch` and the lineage `before`."""
+    await session.begin(LOCK_ALL)
+    renewed = await session.fetch(_RENEW, new_generation(), now, epoch, before)
+    if renewed:
+        await session.fetch(_FORGET_FOREIGN_TRANSACTIONS)
+        await session.fetch(NOTIFY_RENEWED)
+    await session.commit()
+    return bool(renewed)
+
+
+async def renew(session: Session) -> None:
+    """Gives the store a new epoch."""
+    await session.begin(LOCK_ALL)
+    await session.fetch(_RENEW_ANYWAY, new_generation())
+    await session.fetch(NOTIFY_RENEWED)
+    await session.commit()
 
 
 _MOVED = "was restored, moved to another server, or is served by a standby that was promoted"
-_BEHIND = "ends with change {}, and was served up to change {}"
+_BEHIND = "ends{} with change {}, and was served up to change {}"
 _RENEWED = (
     "%s %s. It has a new generation now: clients that follow its changes start over, and older ETags don't match."
 )

@@ -6,7 +6,15 @@ import logging
 import zlib
 from typing import Final
 
-from tasksvc import Migrations, SchemaOutdated, SchemaTooOld, StoreRefused, new_generation, read_migrations
+from tasksvc import (
+    DEFAULT_WORKSPACE,
+    Migrations,
+    SchemaOutdated,
+    SchemaTooOld,
+    StoreRefused,
+    new_generation,
+    read_migrations,
+)
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
 from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings, quoted
@@ -16,6 +24,7 @@ _logger = logging.getLogger(__name__)
 LOCKS = 0x7461736B
 """The first half of the numbers of our advisory locks.  The second half is schema_number()."""
 
+_MAKE_DEFAULT = "INSERT INTO workspaces (key, name, generation, epoch) VALUES (0, $1, $2, $3)"
 
 MIGRATIONS: Final = read_migrations("tasksvc_postgresql")
 
@@ -40,7 +49,9 @@ async def migrate(session: Session, settings: Settings, *, migrations: Migration
         await session.execute(statements)
         await session.fetch("INSERT INTO migrations (number) VALUES ($1)", step)
     if number is None:
-        await session.fetch("INSERT INTO store VALUES ($1, 0, 0, 0)", new_generation())
+        epoch = new_generation()
+        await session.fetch("INSERT INTO store (epoch) VALUES ($1)", epoch)
+        await session.fetch(_MAKE_DEFAULT, DEFAULT_WORKSPACE, new_generation(), epoch)
     await session.commit()
     if due:
         _logger.info("%s: schema %d, %s.", settings.name, known, f"before {number}" if number else "new")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from tasksvc import Entry, StoreClosed, StoreReader
+from tasksvc import StoreClosed, StoreEntry, StoreReader
 from tasksvc_postgresql.check import check
 from tasksvc_postgresql.dump import dump
 from tasksvc_postgresql.errors import translating_errors
@@ -25,7 +25,7 @@ class PostgreSQLReader(StoreReader):
         """The connections of work that takes long."""
         self._closed = False
 
-    async def dump(self) -> AsyncIterator[Entry]:
+    async def dump(self) -> AsyncIterator[StoreEntry]:
         async with self._connected() as connection:
             async for entry in dump(connection, self._settings.name):
                 yield entry

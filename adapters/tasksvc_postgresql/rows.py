@@ -14,6 +14,11 @@ RECORD_COLUMNS = ", ".join(sql.RECORD_COLUMNS)
 IDEMPOTENCY_RECORD_COLUMNS = ", ".join(sql.IDEMPOTENCY_RECORD_COLUMNS)
 
 
+def of_table(table: str, columns: str) -> str:
+    """Returns `columns`, each with the name of its table."""
+    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+
+
 COLUMN_TYPES = {
     FieldKind.INTEGER: "bigint",
     FieldKind.BOOLEAN: "bool",

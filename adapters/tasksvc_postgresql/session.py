@@ -28,9 +28,10 @@ class Session(NetworkSession[Connection]):
             await self.execute("COMMIT")
         return rows
 
-    async def execute(self, statements: str) -> None:
-        """Executes statements without values, in one round trip."""
-        await self.connection.execute(statements, timeout=self._timeout)
+    async def execute(self, statements: str) -> str:
+        """Executes statements without values, in one round trip.  Returns the command tag of the last one."""
+        tag: str = await self.connection.execute(statements, timeout=self._timeout)
+        return tag
 
     async def copy(self, table: str, columns: str, rows: Sequence[Row]) -> None:
         """Inserts rows into a table with COPY."""
@@ -50,9 +51,9 @@ class Session(NetworkSession[Connection]):
         )
         return written
 
-    async def begin(self, statements: str = "", *, mode: str = READ_COMMITTED) -> None:
-        """Begins a transaction with `statements`, in one round trip."""
-        await self.execute(f"{self.connection.begin(mode)}; {statements}")
+    async def begin(self, statements: str = "", *, mode: str = READ_COMMITTED) -> str:
+        """Begins a transaction with `statements`, in one round trip.  Returns the command tag of the last one."""
+        return await self.execute(f"{self.connection.begin(mode)}; {statements}")
 
     async def commit(self) -> None:
         """Commits the transaction that begin() began."""

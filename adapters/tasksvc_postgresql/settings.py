@@ -10,7 +10,7 @@ from tasksvc import InvalidStoreURL, StoreURL
 from tasksvc.network import STATEMENT_TIMEOUT_SHARE, Parameters, hosts_of
 
 SCHEMA = "tasksvc"
-POOL_SIZE = 8
+POOL_SIZE = 12
 TIMEOUT = 1.8
 START_TIMEOUT = 30.0
 

@@ -430,7 +430,8 @@ class WorkspacesContract(StoreUnderTest):
         async for _ in cancelled_everywhere(
             lambda: new().commit(CreateTask(FULL), CreateTask(TaskDraft("b")), idempotency_key=KEY)
         ):
-            await store.add("after")
+            # Which waits for the cancelled one, if that goes on, and leaves nothing.
+            await raised(TaskNotFound, new().commit(DeleteTask(10**9)), "there is no such task")
             if len(await new().listed()) == 2:
                 assert await new().generation(), "a workspace that holds something is made"
                 assert (await new().commit(CreateTask(FULL), idempotency_key=KEY)).replayed, "with the commit's key"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -17,9 +18,9 @@ from tasksvc import (
     LOG_START,
     CommitResult,
     CreateTask,
-    Entry,
     IdempotencyKey,
     PutRecord,
+    StoreEntry,
     StoreHeader,
     StoreRefused,
     StoreUnavailable,
@@ -49,8 +50,8 @@ async def tasks(repository: TaskRepository) -> list[Task]:
     return list((await repository.find(TaskQuery(), limit=1_000)).tasks)
 
 
-async def content(entries: AsyncIterator[Entry]) -> list[Entry]:
-    return [entry._replace(generation="") if isinstance(entry, StoreHeader) else entry async for entry in entries]
+async def content(entries: AsyncIterator[StoreEntry]) -> list[StoreEntry]:
+    return [unit async for unit in entries if not isinstance(unit.entry, StoreHeader)]
 
 
 async def until_done(call: Callable[[], Awaitable[object]]) -> None:
@@ -178,9 +179,9 @@ async def test_a_listener_at_the_server_is_notified_of_writes_through_the_pooler
     position = (await add(await open_store(bouncer.url()))).position
 
     async with asyncio.timeout(60):
-        while not (told := await heard.get()).endswith(schema):
+        while (told := json.loads(await heard.get()))[0] != schema:
             pass
-    assert told == f"{position.seq} {position.generation} {schema}"
+    assert told == [schema, "default", *position]
     await database.reset()
 
 
@@ -290,7 +291,7 @@ async def test_a_commit_is_on_disk_though_the_server_asks_for_less(
             CREATE FUNCTION {schema}.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
                 INSERT INTO {schema}.seen SELECT current_setting('synchronous_commit'); RETURN NEW;
             END $$;
-            CREATE TRIGGER see AFTER UPDATE ON {schema}.store FOR EACH ROW EXECUTE FUNCTION {schema}.see();
+            CREATE TRIGGER see AFTER UPDATE ON {schema}.workspaces FOR EACH ROW EXECUTE FUNCTION {schema}.see();
             """
         )
 
@@ -342,7 +343,7 @@ async def test_a_setting_of_the_url_is_applied_in_each_transaction(bouncer: Boun
     repository = await open_store(bouncer.url(), work_mem="8MB", application_name="mine")
 
     for _ in range(5):
-        rows = await repository._executor.run(  # type: ignore[attr-defined]
+        rows = await repository._store.executor.run(  # type: ignore[attr-defined]
             lambda session: session.fetch("SELECT current_setting('work_mem'), current_setting('application_name')")
         )
         assert [tuple(row) for row in rows] == [("8MB", "mine")]

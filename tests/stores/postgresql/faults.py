@@ -17,6 +17,7 @@ _FAILS = """
     CREATE FUNCTION {schema}.fail() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END $$;
     CREATE TRIGGER fail BEFORE UPDATE ON {schema}.store EXECUTE FUNCTION {schema}.fail();
+    CREATE TRIGGER fail BEFORE INSERT OR UPDATE ON {schema}.workspaces EXECUTE FUNCTION {schema}.fail();
     CREATE TRIGGER fail BEFORE INSERT OR UPDATE OR DELETE ON {schema}.records EXECUTE FUNCTION {schema}.fail();
 """
 

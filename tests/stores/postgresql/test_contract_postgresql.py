@@ -64,7 +64,7 @@ class TestPostgresql(PostgresqlContract):
 def schema_of(repository: TaskRepository) -> str:
     """Returns the name of the schema that a repository serves."""
     assert isinstance(repository, PostgreSQLRepository)
-    return repository._settings.schema
+    return repository._store._settings.schema
 
 
 def test_no_capability_is_declared_absent() -> None:

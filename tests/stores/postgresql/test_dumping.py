@@ -13,10 +13,10 @@ from stores.postgresql.repositories import Open
 from tasksvc import (
     Change,
     CreateTask,
-    Entry,
     IdempotencyKey,
     OutcomeUnknown,
     PutRecord,
+    StoreEntry,
     StoreHeader,
     StoreNotEmpty,
     StoreUnavailable,
@@ -25,8 +25,11 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UpdateTask,
+    WorkspaceHeader,
 )
 from tasksvc.application.clock import now
+
+HEADER = StoreEntry("default", WorkspaceHeader("0", "", 1, 0, 0))
 
 
 async def fill(repository: TaskRepository, count: int) -> None:
@@ -38,7 +41,7 @@ async def fill(repository: TaskRepository, count: int) -> None:
     await repository.commit([PutRecord("s", "n", {"a": 1})], at=now())
 
 
-async def feed(*entries: Entry) -> AsyncIterator[Entry]:
+async def feed(*entries: StoreEntry) -> AsyncIterator[StoreEntry]:
     for entry in entries:
         yield entry
 
@@ -47,19 +50,19 @@ async def test_a_dump_is_of_one_moment_whatever_is_written_meanwhile(open_store:
     repository = await open_store(store_url)
     await fill(repository, 2_500)
 
-    entries: list[Entry] = []
+    entries: list[StoreEntry] = []
     async for entry in repository.dump():
         if len(entries) % 500 == 0:
             await repository.commit([CreateTask(TaskDraft("later")), UpdateTask(2_500, {"done": True})], at=now())
         entries.append(entry)
 
-    header = entries[0]
-    assert isinstance(header, StoreHeader)
+    found = [entry for _, entry in entries]
+    (header,) = (entry for entry in found if isinstance(entry, WorkspaceHeader))
     assert (header.last_id, header.last_seq) == (2_500, 2_500)
-    tasks = [entry for entry in entries if isinstance(entry, Task)]
+    tasks = [entry for entry in found if isinstance(entry, Task)]
     assert [task.id for task in tasks] == list(range(1, 2_501))
     assert not tasks[-1].done
-    assert len([entry for entry in entries if isinstance(entry, Change)]) == 2_500
+    assert len([entry for entry in found if isinstance(entry, Change)]) == 2_500
 
 
 async def test_a_restored_store_is_the_same_and_serves(open_store: Open, server_url: str, schema: str) -> None:
@@ -71,9 +74,10 @@ async def test_a_restored_store_is_the_same_and_serves(open_store: Open, server_
 
     first, *rest = [entry async for entry in source.dump()]
     restored, *others = [entry async for entry in target.dump()]
-    assert isinstance(first, StoreHeader)
-    assert isinstance(restored, StoreHeader)
-    assert restored == first._replace(generation=await generation_of(target))
+    assert isinstance(first.entry, StoreHeader)
+    assert isinstance(restored.entry, StoreHeader)
+    assert restored.entry.epoch != first.entry.epoch
+    assert await generation_of(target) != await generation_of(source)
     assert others == rest
     assert len((await target.find(TaskQuery(labels=("l1",)), limit=1_000)).tasks) == 833
     assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 2_501
@@ -116,7 +120,7 @@ async def test_a_restore_whose_source_fails_says_why_and_leaves_nothing(
     target = await open_store(server_url, schema=f"{schema}_target")
     await fill(source, 1_500)
 
-    async def broken() -> AsyncIterator[Entry]:
+    async def broken() -> AsyncIterator[StoreEntry]:
         count = 0
         async for entry in source.dump():
             yield entry
@@ -127,7 +131,7 @@ async def test_a_restore_whose_source_fails_says_why_and_leaves_nothing(
     with pytest.raises(OSError, match="the tape is torn"):
         await target.restore(broken())
 
-    assert [type(entry) for entry in [entry async for entry in target.dump()]] == [StoreHeader]
+    assert [type(entry) async for _, entry in target.dump()] == [StoreHeader, WorkspaceHeader]
     assert (await target.commit([CreateTask(TaskDraft("x"))], at=now())).position.seq == 1
 
 
@@ -138,7 +142,7 @@ async def test_a_restore_that_the_server_refuses_says_so_and_leaves_nothing(
     task = Task(1, "x", False, None, None, 0, (), {}, now(), now(), 1)
 
     with pytest.raises(StoreUnavailable) as failure:
-        await repository.restore(feed(StoreHeader("0", 1, 0, 0), task, task))
+        await repository.restore(feed(HEADER, StoreEntry("default", task), StoreEntry("default", task)))
 
     assert not isinstance(failure.value, OutcomeUnknown)
     assert (await repository.find(TaskQuery(), limit=1)).tasks == []
@@ -149,7 +153,7 @@ async def test_only_an_empty_store_is_restored(open_store: Open, store_url: str)
     await repository.commit([PutRecord("s", "n", {})], at=now())
 
     with pytest.raises(StoreNotEmpty):
-        await repository.restore(feed(StoreHeader("0", 1, 0, 0)))
+        await repository.restore(feed(HEADER))
 
 
 async def test_of_two_restores_at_once_one_is_refused(open_store: Open, server_url: str, schema: str) -> None:
@@ -172,7 +176,7 @@ async def test_a_check_names_what_filters_and_searches_do_not_find(
     await database.execute(
         f"""
         DELETE FROM {schema}.task_terms WHERE task_id = 3;
-        INSERT INTO {schema}.task_terms VALUES ('stray', 5);
+        INSERT INTO {schema}.task_terms (workspace, term, task_id) VALUES (0, 'stray', 5);
         UPDATE {schema}.tasks SET folded = 'other' WHERE id = 7;
         """
     )

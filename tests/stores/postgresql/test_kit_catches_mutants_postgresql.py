@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tasksvc_postgresql import repository, settings
-from tasksvc_postgresql.commit import LOCK
+from tasksvc_postgresql import commit, repository, settings
 from tasksvc_postgresql.errors import translate_error
+from tasksvc_postgresql.listener import NotifyListener
 from tasksvc_postgresql.repository import PostgreSQLRepository
 from tasksvc_postgresql.session import Session
 
 from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
-from tasksvc import Page, Position, TasksvcError
-from tasksvc.network import Executor, Failure
-from tasksvc.sql import FindArgs
+from tasksvc import Page, Position, TaskQuery, TasksvcError
+from tasksvc.network import Executor, Failure, LogHeads, log_head
 
 Patch = pytest.MonkeyPatch
 
 
 def locks_nothing(patch: Patch) -> None:
-    """Several processes number the log from the same end."""
-    begin = Session.begin
-
-    async def begin_unlocked(self: Session, statements: str = "", **options: str) -> None:
-        await begin(self, "" if statements == LOCK else statements, **options)
-
-    patch.setattr(Session, "begin", begin_unlocked)
+    """Several processes number the log of a workspace from the same end."""
+    patch.setattr(commit, "lock", lambda names, **_: f"SELECT FROM workspaces LIMIT {len(names)}")
 
 
 def takes_the_position_from_memory(patch: Patch) -> None:
     """The position of a page is the last one that this process heard of."""
-    find = PostgreSQLRepository._list
+    find, heads = PostgreSQLRepository.find, {}
+    note = NotifyListener.note
 
-    async def list_it(self: PostgreSQLRepository, listing: FindArgs, session: Session) -> Page:
-        page = await find(self, listing, session)
-        return page._replace(position=self._listener.position or page.position)
+    def remember(self: NotifyListener, workspace: str, position: Position) -> None:
+        heads[workspace] = position
+        note(self, workspace, position)
 
-    patch.setattr(PostgreSQLRepository, "_list", list_it)
+    async def find_it(self: PostgreSQLRepository, query: TaskQuery, **options: Any) -> Page:
+        page = await find(self, query, **options)
+        return page._replace(position=heads.get(self.workspace_name, page.position))
+
+    patch.setattr(NotifyListener, "note", remember)
+    patch.setattr(PostgreSQLRepository, "find", find_it)
 
 
 def says_that_nothing_was_written(patch: Patch) -> None:
@@ -49,11 +49,10 @@ def says_that_nothing_was_written(patch: Patch) -> None:
 
 def is_deaf(patch: Patch) -> None:
     """Readers hear of the commits of their own repository alone."""
+    patch.setattr(log_head, "SETTLING_SECONDS", 0.0)
 
     async def wait(self: PostgreSQLRepository, since: Position, *, timeout: float) -> None:
-        end = asyncio.get_running_loop().time() + timeout
-        while self._listener.position == since and asyncio.get_running_loop().time() < end:
-            await asyncio.sleep(0.01)
+        await LogHeads.wait(self._store.listener, self.workspace_name, since, timeout=timeout)
 
     patch.setattr(PostgreSQLRepository, "wait_for_change", wait)
 

@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from tasksvc_postgresql.find_sql import DIALECT
+from tasksvc_postgresql.rows import TASK_COLUMNS
 
 from stores.postgresql.repositories import Open
 from tasksvc import Cursor, SortField, TaskQuery, TaskRepository, term
@@ -58,16 +59,19 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
     start = int(START.timestamp() * 1_000_000)
     await database.execute(
         f"""
-        INSERT INTO {schema}.tasks
+        INSERT INTO {schema}.tasks ({TASK_COLUMNS}, folded, workspace)
         SELECT n, 'Task number ' || n, n % 3 = 0, CASE WHEN n % 3 = 0 THEN {start} + n * 1000 END,
             CASE WHEN n % 4 < 3 THEN {start} + n * 7919 % {count} * 1000 END, n % 10,
             CASE WHEN n % 2 = 0 THEN '["common"]' ELSE '[]' END::json, '{{}}'::json,
-            {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1, 'task number ' || n
+            {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1, 'task number ' || n, 0
         FROM generate_series(1, {count}::bigint) n;
-        INSERT INTO {schema}.task_terms SELECT '{term("label", "common")}', n FROM generate_series(2, {count}, 2) n;
-        INSERT INTO {schema}.task_terms SELECT '{term("label", "other")}', n FROM generate_series(3, {count}, 3) n;
-        INSERT INTO {schema}.task_terms SELECT '{term("label", "rare")}', n FROM generate_series(1000, {count}, 1000) n;
-        UPDATE {schema}.store SET last_id = {count};
+        INSERT INTO {schema}.task_terms (workspace, term, task_id)
+        SELECT 0, '{term("label", "common")}', n FROM generate_series(2, {count}, 2) n;
+        INSERT INTO {schema}.task_terms (workspace, term, task_id)
+        SELECT 0, '{term("label", "other")}', n FROM generate_series(3, {count}, 3) n;
+        INSERT INTO {schema}.task_terms (workspace, term, task_id)
+        SELECT 0, '{term("label", "rare")}', n FROM generate_series(1000, {count}, 1000) n;
+        UPDATE {schema}.workspaces SET last_id = {count};
         """,
         timeout=300,
     )
@@ -76,7 +80,7 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
 
 async def rows_read(database: asyncpg.Connection, schema: str, listing: FindArgs) -> int:
     """Returns how many rows of tables and indexes the server reads for a page."""
-    return await rows_read_by(database, schema, find_statement(listing, DIALECT))
+    return await rows_read_by(database, schema, find_statement("default", listing, DIALECT))
 
 
 async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[str, list[Any]]) -> int:
@@ -141,7 +145,7 @@ async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
     await fill(database, schema, 20_000)
 
     counted = await repository.count(query)
-    read = await rows_read_by(database, schema, count_statement(query, DIALECT))
+    read = await rows_read_by(database, schema, count_statement("default", query, DIALECT))
 
     assert 0 < counted < 5_000
     assert read <= 2 * counted, "each is read once in the index, and once in the table"

@@ -16,9 +16,9 @@ from tasksvc import (
     CreateTask,
     DeleteRecord,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     PutRecord,
+    StoreEntry,
     StoreReader,
     StoreRefused,
     Task,
@@ -72,13 +72,16 @@ async def use(repository: TaskRepository) -> None:
     await repository.commit([PutRecord("s", "a", {})], at=now())
     await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), idempotency_key=idempotency_key)
     await repository.commit([DeleteRecord("s", "a")], at=now())
+    await repository.workspace("another").commit([CreateTask(TaskDraft("a"))], at=now())
+    await repository.changed_workspaces("", limit=10)
+    await repository.renew()
     await prune_step(
         repository, Retention(max_age=timedelta(), max_changes=0, idempotency_key_ttl=timedelta()), at=now()
     )
     await repository.ping()
 
 
-async def content(reader: StoreReader) -> list[Entry]:
+async def content(reader: StoreReader) -> list[StoreEntry]:
     return [entry async for entry in reader.dump()]
 
 

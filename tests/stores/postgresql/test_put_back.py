@@ -98,7 +98,8 @@ def restore_all(server: Server, database: str, dump: str) -> None:
 
 
 def restore_rows(server: Server, database: str, dump: str) -> None:
-    execute(database, "TRUNCATE tasksvc.store, tasksvc.migrations, tasksvc.tasks, tasksvc.task_terms, tasksvc.changes")
+    tables = ("store", "migrations", "workspaces", "tasks", "task_terms", "changes")
+    execute(database, f"TRUNCATE {', '.join(f'tasksvc.{table}' for table in tables)}")
     run(server, "pg_restore", database, "--data-only", dump)
 
 

@@ -8,7 +8,7 @@ from tasksvc_postgresql.reader import open_to_read
 from tasksvc_postgresql.settings import settings_of
 
 from stores.postgresql.repositories import Open
-from tasksvc import CreateTask, Entry, StoreReader, StoreRefused, StoreURL, TaskDraft
+from tasksvc import CreateTask, StoreEntry, StoreReader, StoreRefused, StoreURL, TaskDraft
 from tasksvc.application.clock import now
 from tasksvc.plugins import open_reader
 
@@ -20,7 +20,7 @@ async def refusal(url: str) -> str:
     return str(refused.value)
 
 
-async def content(reader: StoreReader) -> list[Entry]:
+async def content(reader: StoreReader) -> list[StoreEntry]:
     return [entry async for entry in reader.dump()]
 
 
@@ -59,7 +59,7 @@ async def test_the_sessions_of_a_reader_cannot_write(open_store: Open, store_url
 
     async with reader._connected() as connection:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await connection.execute("UPDATE store SET last_seq = 7")
+            await connection.execute("UPDATE store SET epoch = '7'")
 
 
 async def test_a_reader_leaves_no_connection(open_store: Open, store_url: str, database: asyncpg.Connection) -> None:

@@ -54,7 +54,7 @@ async def refusing(database: asyncpg.Connection, schema: str, code: str, *, time
             IF nextval('{schema}.refusals') <= {times} THEN RAISE EXCEPTION 'refused' USING ERRCODE = '{code}'; END IF;
             RETURN NEW;
         END $$;
-        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.store FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
+        CREATE TRIGGER refuse BEFORE UPDATE ON {schema}.workspaces FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
         """
     )
     yield
@@ -114,7 +114,7 @@ async def test_a_real_deadlock_is_resolved(
         repository.commit([UpdateTask(1, {"done": True})], at=now(), idempotency_key=idempotency_key)
     )
     await until_waiting(third, 1)  # the repository's transaction, which has the header and has yet to write the task
-    locking = asyncio.create_task(database.execute(f"SELECT FROM {schema}.store FOR UPDATE"))
+    locking = asyncio.create_task(database.execute(f"SELECT FROM {schema}.workspaces FOR UPDATE"))
     await until_waiting(third, 2)
 
     # Now the repository's transaction is the one that closes the circle, so it notices, and is the one that fails.
@@ -167,7 +167,7 @@ async def test_a_lock_timeout_says_that_nothing_was_written(
     await add(repository)
     theirs = database.transaction()
     await theirs.start()
-    await database.execute(f"SELECT FROM {schema}.store FOR UPDATE")
+    await database.execute(f"SELECT FROM {schema}.workspaces FOR UPDATE")
 
     for write in (add, patch):
         with pytest.raises(StoreUnavailable) as failure:
@@ -185,7 +185,7 @@ async def test_a_process_that_stands_still_in_its_transaction_loses_it(
 ) -> None:
     """It holds the lock that all others wait for, and may never continue."""
     repository = await open_store(store_url, timeout=5)
-    session = repository._settings.session  # type: ignore[attr-defined]
+    session = repository._store._settings.session  # type: ignore[attr-defined]
     frozen = await asyncpg.connect(store_url.partition("&schema=")[0], server_settings=session)
     await frozen.execute("BEGIN; SELECT FROM store FOR UPDATE")
 
@@ -210,7 +210,7 @@ async def test_a_search_that_takes_too_long_is_given_up_and_the_connection_kept(
         await repository.find(TaskQuery(q="x"), limit=1)
 
     await lock.rollback()
-    assert len(repository._executor._pool._idle) == 1  # type: ignore[attr-defined]
+    assert len(repository._store.executor._pool._idle) == 1  # type: ignore[attr-defined]
     assert len((await repository.find(TaskQuery(q="x"), limit=1)).tasks) == 1
 
 
@@ -220,7 +220,7 @@ async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connectio
     repository = await open_store(store_url, pool_size=2, timeout=3, statement_timeout="1800ms")
     await add(repository)
     await asyncio.gather(*(repository.records(space, limit=1) for space in "ab"))
-    pool = repository._executor._pool  # type: ignore[attr-defined]
+    pool = repository._store.executor._pool  # type: ignore[attr-defined]
     assert len(pool._idle) == 2
     lock = database.transaction()
     await lock.start()
@@ -237,7 +237,7 @@ async def test_a_search_that_begins_late_and_fails_costs_nobody_else_a_connectio
 async def test_when_all_connections_are_in_use_callers_wait_and_get_an_error(open_store: Open, store_url: str) -> None:
     repository = await open_store(store_url, pool_size=2, timeout=1.5)
     over = asyncio.Event()
-    connections = repository._executor  # type: ignore[attr-defined]
+    connections = repository._store.executor  # type: ignore[attr-defined]
     deadline = asyncio.get_running_loop().time() + 60
     busy = [asyncio.create_task(connections.run(lambda _: over.wait(), deadline=deadline)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -291,7 +291,7 @@ async def test_a_search_that_waits_too_long_for_others_gets_an_error(
     await asyncio.sleep(0.1)
 
     soon = asyncio.get_running_loop().time() + 0.5
-    monkeypatch.setattr(repository._executor, "deadline", lambda since: soon)  # type: ignore[attr-defined]
+    monkeypatch.setattr(repository._store.executor, "deadline", lambda since: soon)  # type: ignore[attr-defined]
     with pytest.raises(StoreUnavailable, match="Too many searches"):
         await repository.find(TaskQuery(q="2"), limit=1)
 
@@ -304,7 +304,7 @@ async def test_a_call_has_the_time_from_when_it_came_in_however_long_it_queued(
 ) -> None:
     repository = await open_store(store_url, timeout=2)
     await add(repository)
-    connections = repository._executor  # type: ignore[attr-defined]
+    connections = repository._store.executor  # type: ignore[attr-defined]
     run, free, deadlines = connections.run, asyncio.Event(), []
 
     async def noted(work: object, *, deadline: float) -> object:
@@ -343,7 +343,7 @@ async def test_the_connection_of_a_read_that_is_cancelled_is_not_used_again(
     reading.cancel()
     await asyncio.wait([reading])
 
-    assert repository._executor._pool._idle == []  # type: ignore[attr-defined]
+    assert repository._store.executor._pool._idle == []  # type: ignore[attr-defined]
     await lock.rollback()
     assert await repository.record("s", "n") is None
 
@@ -352,13 +352,13 @@ async def test_large_commits_do_not_share_a_transaction(open_store: Open, store_
     """Each has to end in time, and none has to wait for the size of others."""
     repository = await open_store(store_url)
     sizes: list[int] = []
-    work = repository._commits._work  # type: ignore[attr-defined]
+    work = repository._store.commits._work  # type: ignore[attr-defined]
 
     async def noted(session: object, commits: list[object]) -> object:
         sizes.append(len(commits))
         return await work(session, commits)
 
-    repository._commits._work = noted  # type: ignore[attr-defined]
+    repository._store.commits._work = noted  # type: ignore[attr-defined]
     large = [CreateTask(TaskDraft("x"))] * 600
 
     committed = await asyncio.gather(*(repository.commit(large, at=now()) for _ in range(3)), add(repository))
@@ -476,7 +476,7 @@ async def test_a_server_that_does_not_sync_by_default_does_so_for_what_is_acknow
 ) -> None:
     repository = await open_store(own_server.tcp_url(), schema="synced", synchronous_commit="off")
 
-    settings = await repository._executor.run(  # type: ignore[attr-defined]
+    settings = await repository._store.executor.run(  # type: ignore[attr-defined]
         lambda session: session.fetch("SHOW synchronous_commit")
     )
 

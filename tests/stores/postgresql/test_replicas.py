@@ -141,7 +141,7 @@ async def test_a_sequence_would_let_a_reader_miss_a_change_and_a_counter_row_doe
 async def test_a_change_wakes_waiting_readers_on_every_replica(open_store: Open, store_url: str) -> None:
     repositories = await replicas(open_store, store_url)
     for each in repositories:
-        each._listener.poll = 60.0  # type: ignore[attr-defined]
+        each._store.listener.poll = 60.0  # type: ignore[attr-defined]
     head = (await add(repositories[0])).position
     waiting = [asyncio.create_task(each.changes(head, limit=10, wait=60)) for each in repositories]
     await asyncio.gather(*(until_listening(each) for each in repositories))
@@ -162,7 +162,7 @@ async def test_a_change_wakes_waiting_readers_on_every_replica(open_store: Open,
 
 async def until_listening(repository: TaskRepository) -> None:
     """Waits until the repository listens to notifications."""
-    while not repository._listener.is_listening:  # type: ignore[attr-defined]
+    while not repository._store.listener.is_listening:  # type: ignore[attr-defined]
         await asyncio.sleep(0.01)
 
 
@@ -195,7 +195,7 @@ async def test_changes_are_seen_while_there_is_no_connection_to_listen_on(open_s
     async def fail() -> None:
         raise OSError("no connection to listen on")
 
-    reader._listener._connect = fail  # type: ignore[attr-defined]
+    reader._store.listener._connect = fail  # type: ignore[attr-defined]
     waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
     await asyncio.sleep(0.05)
     head = (await add(writer)).position
@@ -207,15 +207,15 @@ async def test_what_was_missed_is_looked_for_when_the_connection_to_listen_on_is
     open_store: Open, store_url: str
 ) -> None:
     writer, reader = await replicas(open_store, store_url, 2)
-    reader._listener.poll = reader._listener.poll_deaf = 60.0  # type: ignore[attr-defined]
+    reader._store.listener.poll = reader._store.listener.poll_deaf = 60.0  # type: ignore[attr-defined]
     head = (await add(writer)).position
-    connect, may_connect = reader._listener._connect, asyncio.Event()  # type: ignore[attr-defined]
+    connect, may_connect = reader._store.listener._connect, asyncio.Event()  # type: ignore[attr-defined]
 
     async def connect_later() -> asyncpg.Connection:
         await may_connect.wait()
         return await connect()
 
-    reader._listener._connect = connect_later  # type: ignore[attr-defined]
+    reader._store.listener._connect = connect_later  # type: ignore[attr-defined]
     waiting = asyncio.create_task(reader.changes(head, limit=10, wait=60))
     await asyncio.sleep(0.05)
     head = (await add(writer)).position
