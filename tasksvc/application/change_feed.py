@@ -145,7 +145,10 @@ class ChangeFeed:
         self._bytes = 0
         self._head: Position | None = None
         """The position of the last event in the window; None while nobody reads the log."""
-        self._changed = asyncio.Event()
+        self._wakes = 0
+        """How often the streams were woken up."""
+        self._waiting: set[asyncio.Future[bool]] = set()
+        """What streams wait for that have nothing to send."""
         self._reader: asyncio.Task[None] | None = None
         self._ended = False
         self.streams = 0
@@ -162,15 +165,12 @@ class ChangeFeed:
         next_tick = now() + tick * random.random()
         await self._start_reader()
         while not self._ended:
-            changed = self._changed  # before anything is looked at, so that nothing that comes later is missed
+            wakes = self._wakes  # before anything is looked at, so that nothing that comes later is missed
             chunk, since = self._from_window(since) or await self._from_store(since)
             if chunk:
                 yield chunk
                 continue
-            try:
-                async with asyncio.timeout_at(next_tick):
-                    await changed.wait()
-            except TimeoutError:
+            if not await self._woken(wakes, next_tick):
                 next_tick += tick
                 if next_tick < now():  # it had no time to wait for long
                     next_tick = now() + tick
@@ -256,5 +256,29 @@ class ChangeFeed:
             self._bytes -= len(self._window.popleft())
 
     def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+        self._wakes += 1
+        for waiting in self._waiting:
+            _end(waiting, True)
+
+    async def _woken(self, wakes: int, until: float) -> bool:
+        """Returns True once the streams were woken up more than `wakes` times; False if they weren't `until` then.
+
+        It does what a timeout does, without cancelling the task, which thousands of silent streams would do all the
+        time.
+        """
+        if self._wakes != wakes:
+            return True
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        timer = loop.call_at(until, _end, waiting, False)
+        self._waiting.add(waiting)
+        try:
+            return await waiting
+        finally:
+            self._waiting.discard(waiting)
+            timer.cancel()
+
+
+def _end(waiting: asyncio.Future[bool], woken: bool) -> None:
+    if not waiting.done():
+        waiting.set_result(woken)

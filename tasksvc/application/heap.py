@@ -23,12 +23,17 @@ MAPPED_BYTES = 128 * 1024
 
 That is glibc's default, but without this it rises with the blocks that were freed, up to 32 MiB.
 """
+GROWING_SHARE, SHARE = 0.05, 0.005
+"""Largest part of the time in which the event loop may be held up by this, while the process grows and otherwise.
+
+With thousands of connections it takes a second to look through all objects.
+"""
 ARENAS = 2
 """Heaps for all threads.  glibc would give each thread its own, and each keeps what a burst used."""
 GROWTH_BYTES = 16 * 2**20
 """Growth of the process since its start below which a trim isn't worth its milliseconds."""
 REGROWTH_BYTES = 8 * 2**20
-"""Growth since the last trim that makes the next one due at once."""
+"""Growth since the last trim that makes the next one due."""
 
 _STATM = Path("/proc/self/statm")
 
@@ -51,14 +56,18 @@ async def trim_heap() -> None:
     if libc is None:
         return
     limit = grown = _resident_bytes() + GROWTH_BYTES
-    trim_at = 0.0
+    took = trimmed_at = 0.0
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        resident = _resident_bytes()
-        if resident > grown or (resident > limit and monotonic() >= trim_at):
+        resident, since = _resident_bytes(), monotonic() - trimmed_at
+        if (resident > grown and since >= took / GROWING_SHARE) or (
+            resident > limit and since >= max(TRIM_SECONDS, took / SHARE)
+        ):
+            began = monotonic()
             gc.collect()  # connections that ended with an error are in cycles with its traceback
+            took = monotonic() - began
             await asyncio.to_thread(libc.malloc_trim, 0)
-            grown, trim_at = _resident_bytes() + REGROWTH_BYTES, monotonic() + TRIM_SECONDS
+            grown, trimmed_at = _resident_bytes() + REGROWTH_BYTES, monotonic()
 
 
 def _glibc() -> ctypes.CDLL | None:

@@ -76,7 +76,7 @@ class Timeouts(NamedTuple):
     """A list or a stream whose next chunk takes the store longer than this is cut off."""
     heartbeat: float = 15.0
     """Between two comments on a silent stream of changes, which keep proxies from closing it."""
-    feed_wait: float = 30.0
+    feed_wait: float = 120.0
     """For how long one call of the store waits for the next change."""
     feed_retry: float = 1.0
     """Between a failed read of the change log and the next one."""
