@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import fcntl
+import importlib
 import json
 import os
 import unicodedata
@@ -1581,7 +1582,8 @@ def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
     """Splits broken://NameOfTheClass/folder, or broken:////file for a backup."""
     path = url.path if url.netloc else url.path.removeprefix("/")
     name = url.netloc or Path(path).read_bytes().removeprefix(MAGIC).decode()
-    return globals()[name], path
+    others = importlib.import_module("workspace_mutants")  # which imports this module
+    return globals().get(name) or getattr(others, name), path
 
 
 PORT = 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import mutants
 import pytest
 from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
+from workspace_mutants import WORKSPACE_MUTANTS
 
 from tasksvc import TaskRepository, TasksvcError
 from tasksvc.testing import TaskRepositoryContract
@@ -76,7 +77,7 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
     assert CountedStore.most <= OPEN_AT_ONCE
 
 
-@pytest.mark.parametrize("store", MUTANTS, ids=lambda store: store.__name__)
+@pytest.mark.parametrize("store", [*MUTANTS, *WORKSPACE_MUTANTS], ids=lambda store: store.__name__)
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
     getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
 
