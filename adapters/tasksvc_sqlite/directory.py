@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from tasksvc import DEFAULT_WORKSPACE, ChangedWorkspaces, WorkspaceSummary
 from tasksvc.sql import INT64_MAX, Row, from_microseconds
+from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import ReadConnection
 
 _AFTER_NAMES: Final = "\x7f"
@@ -21,16 +22,10 @@ _DEFAULT_SUMMARY: Final = (
     "SELECT 'default', (SELECT count(*) FROM tasks), (SELECT at FROM changes ORDER BY seq DESC LIMIT 1)"
 )
 
-_ENDS: Final = """
-SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
-  max(
-    ifnull((SELECT max(position) FROM versions), 0), ifnull((SELECT max(pruned_position) FROM workspaces), 0)
-  )
-FROM store"""
 _MADE: Final = "SELECT key, name FROM workspaces WHERE key > ? ORDER BY key LIMIT ?"
 _CHANGED: Final = """
 SELECT position, name FROM (
-  SELECT position, workspace FROM versions WHERE position > ?
+  SELECT position, workspace FROM versions WHERE position > ? AND position <= ?
   UNION ALL SELECT pruned_position, key FROM workspaces WHERE pruned_position > ?
   ORDER BY 1 LIMIT ?
 ) JOIN workspaces ON key = workspace ORDER BY position"""
@@ -67,8 +62,8 @@ def _parse(text: str) -> _Token | None:
 class Directory:
     """Answers the questions about all workspaces, with few statements each."""
 
-    def __init__(self, reader: ReadConnection) -> None:
-        self._reader = reader
+    def __init__(self, reader: ReadConnection, cache: StoreCache) -> None:
+        self._reader, self._cache = reader, cache
 
     async def summaries(self, prefix: str, after: str, limit: int) -> Sequence[WorkspaceSummary]:
         """Does what TaskRepository.workspaces() promises."""
@@ -85,7 +80,8 @@ class Directory:
 
     async def changed(self, since: str, limit: int) -> ChangedWorkspaces:
         """Does what TaskRepository.changed_workspaces() promises."""
-        ((generation, last_seq, position),) = await self._reader.rows(_ENDS)
+        # The file may hold a commit already that reads from the cache don't show yet.  It's for the next call.
+        (generation, last_seq), position = self._cache.default.position, self._cache.position
         token = _parse(since)
         if token is None or token.generation != generation or token.position > position or token.last_seq > last_seq:
             return await self._made(_Token(generation, last_seq, position, 0), limit, [DEFAULT_WORKSPACE])
@@ -95,7 +91,7 @@ class Directory:
         if last_seq > token.last_seq:
             names[DEFAULT_WORKSPACE] = None
         rows_max = limit * _ROWS_FOR_NAME
-        rows: list[Row] = await self._reader.rows(_CHANGED, (token.position, token.position, rows_max))
+        rows: list[Row] = await self._reader.rows(_CHANGED, (token.position, position, token.position, rows_max))
         end = token.position
         for place, name in rows:
             if name not in names and len(names) == limit:

@@ -72,7 +72,7 @@ class SQLiteRepository(TaskRepository):
         self._root = self
         """The repository of the default workspace."""
         self._commits = Committer(writer, cache)
-        self._directory = Directory(reads.quick)
+        self._directory = Directory(reads.quick, cache)
         self._dumping: set[aiosqlite.Connection] = set()
         self._closing: asyncio.Task[None] | None = None
 

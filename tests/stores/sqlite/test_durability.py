@@ -12,7 +12,7 @@ import pytest
 from heads import generation_of
 
 from stores.sqlite.stores import opened, process, raw, url_of
-from tasksvc import LOG_START, Task
+from tasksvc import LOG_START, Task, WorkspaceHeader
 
 WRITE = """
 import asyncio, itertools, sys
@@ -42,26 +42,29 @@ async def write(repository, name):
 async def main():
     repository = await open_repository(sys.argv[1])
     print("open", flush=True)
-    await asyncio.gather(*(write(repository, f"{sys.argv[2]}-{writer}") for writer in range(8)))
+    places = [repository, *(repository.workspace(name) for name in ("a", "b", "a"))] * 2
+    await asyncio.gather(*(write(place, f"{sys.argv[2]}-{writer}") for writer, place in enumerate(places)))
 
 asyncio.run(main())
 """
 
 
 async def all_tasks(file: Path) -> list[Task]:
-    """Returns all tasks of a dump, after checking that the log leads to the same."""
+    """Returns all tasks of a dump, after checking that the logs lead to the same."""
     async with opened(file) as repository:
-        tasks = [entry async for _, entry in repository.dump() if isinstance(entry, Task)]
-        told: dict[int, Task] = {}
-        since, more = LOG_START, True
-        while more:
-            changes, since, more = await repository.read_changes(since, limit=1_000)
-            for change in changes:
-                told.pop(change.task_id, None)
-                if change.task is not None:
-                    told[change.task_id] = change.task
-        assert told == {task.id: task for task in tasks}
-        return tasks
+        entries = [entry async for entry in repository.dump()]
+        tasks = [(name, entry) for name, entry in entries if isinstance(entry, Task)]
+        told: dict[tuple[str, int], Task] = {}
+        for name in [name for name, entry in entries if isinstance(entry, WorkspaceHeader)]:
+            since, more = LOG_START, True
+            while more:
+                changes, since, more = await repository.workspace(name).read_changes(since, limit=1_000)
+                for change in changes:
+                    told.pop((name, change.task_id), None)
+                    if change.task is not None:
+                        told[name, change.task_id] = change.task
+        assert told == {(name, task.id): task for name, task in tasks}
+        return [task for _, task in tasks]
 
 
 @pytest.mark.parametrize("rounds", [pytest.param(5, marks=pytest.mark.slow), pytest.param(100, marks=pytest.mark.soak)])
@@ -92,10 +95,10 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path: Pat
         assert "many" not in kept
         with raw(file) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            assert database.execute("SELECT count(*) FROM tasks WHERE description = 'gone'").fetchone()[0] <= 8 * rounds
-            many = database.execute("SELECT count(*) FROM task_terms WHERE term = 'label=\"many\"'").fetchone()[0]
-            filler = database.execute("SELECT count(*) FROM tasks WHERE description LIKE 'yyy%'").fetchone()[0]
-            assert filler == 70 * many, "a commit is there as a whole, or not at all"
+        assert kept.count("gone") <= 8 * rounds
+        many = sum("many" in task.labels for task in tasks)
+        filler = sum(task.description.startswith("yyy") for task in tasks)
+        assert filler == 70 * many, "a commit is there as a whole, or not at all"
 
     assert len(acknowledged) > 10 * rounds
     assert len(generations) == 1, "a kill makes no other store of it"
