@@ -83,6 +83,7 @@ def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None
 
     broken = Contract(store)
     broken.patience = PATIENCE
+    broken.shortening = 1
     with pytest.raises((AssertionError, TasksvcError)) as caught:
         getattr(broken, store.caught_by)(tmp_path / "broken")
 

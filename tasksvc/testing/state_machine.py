@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tasksvc import (
     ANY_VERSION,
@@ -43,9 +50,11 @@ from tasksvc import (
     select,
 )
 from tasksvc.testing.model import Model, Refusal
-from tasksvc.testing.samples import FEW_VALUES, later, maybe, queries, small_objects, steady
+from tasksvc.testing.samples import FEW_VALUES, NOW, later, maybe, queries, small_objects, steady
 from tasksvc.testing.store import Store, StoreUnderTest, each_of
 
+FILLED = (DEFAULT_WORKSPACE, "a")
+"""The workspaces that have tasks from the beginning. Others aren't made then."""
 MOVES = 2
 """Times that one run may copy the store to another one, since each copy opens a store."""
 
@@ -102,8 +111,10 @@ class Step(NamedTuple):
         return f"{self.method.__name__}({values})"
 
 
-def step(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a method a rule, whose calls the machine notes."""
+def step(
+    kind: Callable[..., Any] = rule, **strategies: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a method a rule of hypothesis, whose calls the machine notes; with `initialize` it begins each run."""
 
     def decorate(method: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(method)
@@ -112,7 +123,7 @@ def step(**strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]]
             method(self, **values)
 
         return cast(
-            Callable[..., None], cast(Any, rule)(**strategies)(noted)
+            Callable[..., None], cast(Any, kind)(**strategies)(noted)
         )  # whose overloads are of named strategies
 
     return decorate
@@ -268,6 +279,13 @@ class StoreMachine(RuleBasedStateMachine):
             assert generation not in others, "a workspace that is made has a generation of its own"
             self.model.generation = generation
         _agree(generation, self.model.generation, "a commit tells the generation of its workspace")
+
+    @step(initialize)
+    def fill(self) -> None:
+        """Creates a few tasks in two workspaces, so that other calls find some from the beginning."""
+        for workspace in FILLED:
+            self.enter(workspace)
+            self._commit([CreateTask(TaskDraft(f"{n}", done=n % 2 == 0)) for n in range(4)], NOW)
 
     @in_workspace(draft=drafts, at=times)
     def add(self, draft: TaskDraft, at: datetime) -> None:
@@ -470,7 +488,7 @@ class StateMachineContract(StoreUnderTest):
                 machines[:] = [machine]
 
         try:
-            run_state_machine_as_test(Machine, settings=steady(40, steps=25))
+            run_state_machine_as_test(Machine, settings=steady(36, steps=30))
         except Exception as error:
             failure = _shortened(Machine, error, machines[0].steps, seconds=self.shortening)
         else:
