@@ -269,7 +269,7 @@ class ChangeFeed:
         if self._wakes != wakes:
             return True
         loop = asyncio.get_running_loop()
-        waiting = loop.create_future()
+        waiting: asyncio.Future[bool] = loop.create_future()
         timer = loop.call_at(until, _end, waiting, False)
         self._waiting.add(waiting)
         try:

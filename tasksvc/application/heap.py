@@ -28,6 +28,8 @@ GROWING_SHARE, SHARE = 0.05, 0.005
 
 With thousands of connections it takes a second to look through all objects.
 """
+FULL_COLLECTIONS_OFF = 2**31 - 1
+"""A threshold of the garbage collector that is never reached."""
 ARENAS = 2
 """Heaps for all threads.  glibc would give each thread its own, and each keeps what a burst used."""
 GROWTH_BYTES = 16 * 2**20
@@ -51,10 +53,22 @@ def keep_little() -> None:
 
 
 async def trim_heap() -> None:
-    """Trims the heap now and then while the process is larger than now, until it is cancelled."""
+    """Trims the heap now and then while the process is larger than now, until it is cancelled.
+
+    Meanwhile all objects are looked through for garbage here alone, and not whenever there are some more of them.
+    """
     libc = _glibc()
     if libc is None:
         return
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*thresholds[:2], FULL_COLLECTIONS_OFF)
+    try:
+        await _trim_as_needed(libc)
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+async def _trim_as_needed(libc: ctypes.CDLL) -> None:
     limit = grown = _resident_bytes() + GROWTH_BYTES
     took = trimmed_at = 0.0
     while True:
