@@ -216,7 +216,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
         async with Proxy(server.port) as proxy:
             repository = await open_store(server.tcp_url(proxy.port))
             await add(repository)
-            assert not repository._connector._is_pooled  # type: ignore[attr-defined]
+            assert not repository._store._connector._is_pooled  # type: ignore[attr-defined]
 
             proxy.lead_to(bouncer.port)
             proxy.cut()
@@ -225,7 +225,7 @@ async def test_a_pooler_that_is_put_between_later_is_noticed(server: Server, ope
                 *(repository.commit([UpdateTask(1, {"metadata": {str(n): n}})], at=now()) for n in range(9))
             )
             await asyncio.gather(*(repository.find(TaskQuery(), limit=n + 1) for n in range(40)))
-            assert repository._connector._is_pooled  # type: ignore[attr-defined]
+            assert repository._store._connector._is_pooled  # type: ignore[attr-defined]
             await repository.close()
 
 

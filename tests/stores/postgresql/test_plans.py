@@ -148,7 +148,7 @@ async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
     read = await rows_read_by(database, schema, count_statement("default", query, DIALECT))
 
     assert 0 < counted < 5_000
-    assert read <= 2 * counted, "each is read once in the index, and once in the table"
+    assert read <= 2 * counted + 1, "each is read once in the index, and once in the table, beside the workspace"
 
 
 @pytest.mark.soak

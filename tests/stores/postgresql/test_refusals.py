@@ -187,7 +187,7 @@ async def test_a_process_that_stands_still_in_its_transaction_loses_it(
     repository = await open_store(store_url, timeout=5)
     session = repository._store._settings.session  # type: ignore[attr-defined]
     frozen = await asyncpg.connect(store_url.partition("&schema=")[0], server_settings=session)
-    await frozen.execute("BEGIN; SELECT FROM store FOR UPDATE")
+    await frozen.execute("BEGIN; SELECT FROM workspaces FOR UPDATE")
 
     added = await add(repository)
 
@@ -334,6 +334,7 @@ async def test_the_connection_of_a_read_that_is_cancelled_is_not_used_again(
 ) -> None:
     repository = await open_store(store_url)
     await add(repository)
+    await repository._store.notifier.close()  # type: ignore[attr-defined]  # which uses the connection too
     lock = database.transaction()
     await lock.start()
     await database.execute(f"LOCK {schema}.records IN ACCESS EXCLUSIVE MODE")
