@@ -112,7 +112,7 @@ class Step(NamedTuple):
 
 
 def step(
-    kind: Callable[..., Any] = rule, **strategies: st.SearchStrategy[Any]
+    kind: Callable[..., Any] = rule, /, **strategies: st.SearchStrategy[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes a method a rule of hypothesis, whose calls the machine notes; with `initialize` it begins each run."""
 

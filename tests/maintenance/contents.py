@@ -12,11 +12,13 @@ from tasksvc import (
     Entry,
     IdempotencyKey,
     PutRecord,
+    StoreEntry,
     StoreHeader,
     StoreReader,
     TaskDraft,
     TaskRepository,
     UpdateTask,
+    WorkspaceHeader,
 )
 from tasksvc.testing.samples import FULL, NOW, later, varied
 
@@ -47,6 +49,24 @@ async def fill_with_many(repository: TaskRepository, tasks: int) -> None:
         await repository.commit([CreateTask(TaskDraft(f"Task {start + n} {'x' * 400}")) for n in range(1_000)], at=NOW)
 
 
-async def contents(reader: StoreReader) -> list[Entry]:
-    """Returns all that a store holds, without its generation."""
-    return [entry._replace(generation="") if isinstance(entry, StoreHeader) else entry async for entry in reader.dump()]
+async def fill_workspaces(repository: TaskRepository) -> None:
+    """Fills a store as fill() does, and two more workspaces."""
+    await fill(repository)
+    other = repository.workspace("u_42")
+    await other.commit([*map(CreateTask, varied(5))], at=NOW, idempotency_key=KEY._replace(fingerprint="other"))
+    await other.commit([UpdateTask(2, {"done": True}), DeleteTask(5)], at=later(1))
+    await repository.workspace("a.b~c").commit([], at=NOW, idempotency_key=KEY)
+
+
+async def contents(reader: StoreReader) -> list[StoreEntry]:
+    """Returns all that a store holds, without its epoch and the generations of its workspaces."""
+    return [StoreEntry(name, _without_generation(entry)) async for name, entry in reader.dump()]
+
+
+def _without_generation(entry: Entry) -> Entry:
+    match entry:
+        case StoreHeader():
+            return StoreHeader("")
+        case WorkspaceHeader():
+            return entry._replace(generation="", epoch="")
+    return entry

@@ -16,19 +16,23 @@ import pytest
 from service_process import RunningService, run_here, run_tasksvc
 
 from maintenance.conftest import KINDS, NewURL, Open
-from maintenance.contents import contents, fill
+from maintenance.contents import contents, fill, fill_workspaces
 from tasksvc import (
+    DEFAULT_WORKSPACE,
+    STORE,
     Change,
     ChangeKind,
     CreateTask,
     Entry,
     IdempotencyRecord,
     Record,
+    StoreEntry,
     StoreHeader,
     StoreRefused,
     Task,
     TaskDraft,
     UpdateTask,
+    WorkspaceHeader,
 )
 from tasksvc.application.consistency import inconsistencies
 from tasksvc.application.transfer import check
@@ -60,19 +64,20 @@ async def test_an_intact_store_has_no_problems(kind: str, new_url: NewURL, open_
 
 GHOST = create_task(32, TaskDraft("gone"), NOW)
 
-Tampering = Callable[[list[Entry]], object]
+Tampering = Callable[[list[StoreEntry]], object]
 
 
-def first(entries: Sequence[Entry], kind: type[Entry], n: int = 0) -> int:
+def first(entries: Sequence[StoreEntry], kind: type[Entry], n: int = 0) -> int:
     """Returns the index of the entry number `n` of that kind."""
-    return [index for index, entry in enumerate(entries) if isinstance(entry, kind)][n]
+    return [index for index, (_, entry) in enumerate(entries) if isinstance(entry, kind)][n]
 
 
 def replace(kind: type[Entry], n: int = 0, /, **fields: Any) -> Tampering:
-    def tamper(entries: list[Entry]) -> None:
+    def tamper(entries: list[StoreEntry]) -> None:
         at = first(entries, kind, n)
-        entry = entries[at]
-        entries[at] = dataclasses.replace(entry, **fields) if isinstance(entry, Task) else entry._replace(**fields)
+        name, entry = entries[at]
+        other = dataclasses.replace(entry, **fields) if isinstance(entry, Task) else entry._replace(**fields)
+        entries[at] = StoreEntry(name, other)
 
     return tamper
 
@@ -86,7 +91,7 @@ def double(kind: type[Entry], n: int = 0) -> Tampering:
 
 
 def swap(kind: type[Entry], other: type[Entry]) -> Tampering:
-    def tamper(entries: list[Entry]) -> None:
+    def tamper(entries: list[StoreEntry]) -> None:
         one, two = first(entries, kind), first(entries, other, 1)
         entries[one], entries[two] = entries[two], entries[one]
 
@@ -96,27 +101,39 @@ def swap(kind: type[Entry], other: type[Entry]) -> Tampering:
 def revise(n: int, **fields: Any) -> Tampering:
     """Changes the task of a change."""
 
-    def tamper(entries: list[Entry]) -> None:
+    def tamper(entries: list[StoreEntry]) -> None:
         at = first(entries, Change, n)
-        change = entries[at]
+        name, change = entries[at]
         assert isinstance(change, Change)
         assert change.task is not None
-        entries[at] = change._replace(task=dataclasses.replace(change.task, **fields))
+        entries[at] = StoreEntry(name, change._replace(task=dataclasses.replace(change.task, **fields)))
 
     return tamper
+
+
+def swap_workspaces(entries: list[StoreEntry]) -> None:
+    entries.sort(key=lambda unit: (unit.workspace != STORE, unit.workspace == DEFAULT_WORKSPACE))
+
+
+def double_workspace(entries: list[StoreEntry]) -> None:
+    entries += [unit for unit in entries if unit.workspace == "a.b~c"]
 
 
 @pytest.mark.parametrize(
     ("tamper", "problem"),
     [
         (list.clear, "There is nothing, not even a header."),
-        (remove(StoreHeader), "The header is missing."),
-        (double(StoreHeader), "A StoreHeader comes after a StoreHeader."),
-        (swap(Record, Task), "A Task comes after a Record."),
-        (replace(StoreHeader, last_id=31), "Change 35 is of task 32, which was never there: the highest id is 31."),
-        (replace(StoreHeader, last_id=20), "Task 21 has an id that was never given: the highest is 20."),
-        (replace(StoreHeader, last_seq=37), "The log ends with 36, and its header says 37."),
-        (replace(StoreHeader, pruned_seq=9), "The log has 11 after 9."),
+        (remove(StoreHeader), "The header of the store is missing."),
+        (double(StoreHeader), "A StoreHeader comes after the header of the store."),
+        (swap(Record, Task), "A Task of the workspace 'default' comes before the header of the workspace."),
+        (swap(Record, Task), "A Record comes after the header of a workspace."),
+        (remove(WorkspaceHeader), "A Task of the workspace 'default' comes before the header of the workspace."),
+        (double(WorkspaceHeader), "A WorkspaceHeader comes after a WorkspaceHeader."),
+        (swap(Task, Change), "A Task comes after a Change."),
+        (replace(WorkspaceHeader, last_id=31), "Change 35 is of task 32, which was never there: the highest id is 31."),
+        (replace(WorkspaceHeader, last_id=20), "Task 21 has an id that was never given: the highest is 20."),
+        (replace(WorkspaceHeader, last_seq=37), "The log ends with 36, and its header says 37."),
+        (replace(WorkspaceHeader, pruned_seq=9), "The log has 11 after 9."),
         (double(Task, 4), "Task 6 is there twice, or out of order."),
         (swap(Task, Task), "Task 1 is there twice, or out of order."),
         (replace(Task, version=0), "Task 1 is at version 0."),
@@ -138,13 +155,41 @@ def revise(n: int, **fields: Any) -> Tampering:
         (replace(Change, -1, kind=ChangeKind.UPDATED), "Change 36 does not fit its task: it is updated, of task 32."),
         (replace(Change, 3, task_id=15), "Change 14 does not fit its task: it is created, of task 15."),
         (revise(3, version=2), "Change 14 brings task 14 from version 0 to 2."),
-        (lambda entries: entries.insert(31, GHOST), "Task 32 is there, and the log says that it was deleted."),
+        (
+            lambda entries: entries.insert(first(entries, IdempotencyRecord), StoreEntry(DEFAULT_WORKSPACE, GHOST)),
+            "Task 32 is there, and the log says that it was deleted.",
+        ),
     ],
 )
 async def test_what_contradicts_itself_is_found(tamper: Tampering, problem: str, open_store: Open) -> None:
     store = await open_store("memory://")
     await fill(store)
     entries = await contents(store)
+    tamper(entries)
+
+    found = [problem async for problem in inconsistencies(stream(entries))]
+
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("tamper", "problem"),
+    [
+        (remove(Task, -1), "Workspace 'u_42': Task 4 is not there, and the log does not say that it was deleted."),
+        (remove(Change, -2), "Workspace 'u_42': The log has 7 after 5."),
+        (replace(WorkspaceHeader, 2, last_seq=9), "Workspace 'u_42': The log ends with 7, and its header says 9."),
+        (remove(WorkspaceHeader, 2), "A Task of the workspace 'u_42' comes before the header of the workspace."),
+        (swap_workspaces, "The workspace 'default' is there twice, or out of order."),
+        (double_workspace, "The workspace 'a.b~c' is there twice, or out of order."),
+    ],
+)
+async def test_what_contradicts_itself_in_a_workspace_is_found_and_the_workspace_named(
+    tamper: Tampering, problem: str, open_store: Open
+) -> None:
+    store = await open_store("memory://")
+    await fill_workspaces(store)
+    entries = await contents(store)
+    assert [problem async for problem in inconsistencies(stream(entries))] == []
     tamper(entries)
 
     found = [problem async for problem in inconsistencies(stream(entries))]
@@ -167,15 +212,16 @@ async def test_a_jump_of_versions_is_found(open_store: Open) -> None:
 async def test_a_task_that_a_whole_log_does_not_know_is_found(open_store: Open) -> None:
     store = await open_store("memory://")
     await store.commit([CreateTask(TaskDraft("x"))], at=NOW)
-    header, task, _ = await contents(store)
-    assert isinstance(header, StoreHeader)
+    entries = await contents(store)
+    replace(WorkspaceHeader, last_seq=0)(entries)
+    remove(Change)(entries)
 
-    found = [problem async for problem in inconsistencies(stream([header._replace(last_seq=0), task]))]
+    found = [problem async for problem in inconsistencies(stream(entries))]
 
     assert found == ["Task 1 is there, and the log, which is whole, has no change of it."]
 
 
-async def stream(entries: Sequence[Entry]) -> AsyncIterator[Entry]:
+async def stream(entries: Sequence[StoreEntry]) -> AsyncIterator[StoreEntry]:
     for entry in entries:
         yield entry
 
@@ -201,7 +247,7 @@ async def file(new_url: NewURL) -> Path:
             "UPDATE tasks SET description = 'else' WHERE id = 22",
             "Task 22 is not what its newest change in the log made of it.",
         ),
-        ("DELETE FROM store", "The header is missing."),
+        ("DELETE FROM store", "The header of the store is missing."),
         ("DELETE FROM task_terms WHERE task_id = 31", 'Task 31 is not found by label="home", as it should be.'),
         ("INSERT INTO task_terms VALUES ('x', 1)", "Task 1 is found by x, which it doesn't have."),
         ("DROP TRIGGER change_updated", "The trigger change_updated is missing, or not as it was made."),

@@ -11,8 +11,17 @@ from heads import generation_of
 from service_process import RunningService, run_here, run_tasksvc
 
 from maintenance.conftest import KINDS, NewURL, Open
-from maintenance.contents import KEY, contents, fill
-from tasksvc import CreateTask, Entry, InMemoryRepository, PositionGone, StoreNotEmpty, Task, TaskDraft, TaskQuery
+from maintenance.contents import KEY, contents, fill, fill_workspaces
+from tasksvc import (
+    CreateTask,
+    InMemoryRepository,
+    PositionGone,
+    StoreEntry,
+    StoreNotEmpty,
+    Task,
+    TaskDraft,
+    TaskQuery,
+)
 from tasksvc.application.transfer import CopyVerificationFailed, SameStore, copy, summarize
 from tasksvc.plugins import open_repository
 from tasksvc.testing.samples import FULL, NOW
@@ -30,6 +39,20 @@ async def test_a_copy_holds_what_its_source_holds(
     assert await contents(target) == await contents(source)
     assert summary == await summarize(source) == await summarize(target)
     assert summary[:4] == (30, 2, 2, 26), "tasks, records, idempotency keys, and the changes that were not pruned"
+
+
+@pytest.mark.parametrize(("source_kind", "target_kind"), list(itertools.product(KINDS, KINDS)))
+async def test_a_copy_holds_all_workspaces(
+    source_kind: str, target_kind: str, new_url: NewURL, open_store: Open
+) -> None:
+    source, target = await open_store(new_url(source_kind)), await open_store(new_url(target_kind))
+    await fill_workspaces(source)
+
+    summary = await copy(source, target)
+
+    assert await contents(target) == await contents(source)
+    assert summary == await summarize(source) == await summarize(target)
+    assert summary[:4] == (34, 2, 4, 33), "tasks, records, idempotency keys and changes of all workspaces"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -78,8 +101,10 @@ async def test_a_store_is_not_copied_to_itself(new_url: NewURL, open_store: Open
 class ForgetfulRepository(InMemoryRepository):
     """Loses a task while it is restored, without an error."""
 
-    async def restore(self, entries: AsyncIterable[Entry]) -> None:
-        await super().restore(entry async for entry in entries if not (isinstance(entry, Task) and entry.id == 7))
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
+        await super().restore(
+            unit async for unit in entries if not (isinstance(unit.entry, Task) and unit.entry.id == 7)
+        )
 
 
 async def test_a_copy_that_lacks_something_is_noticed(open_store: Open) -> None:

@@ -19,10 +19,12 @@ from heads import generation_of
 from service_process import environment_with, run_here, run_tasksvc
 
 from maintenance.conftest import KINDS, NewURL, Open
-from maintenance.contents import contents, fill
+from maintenance.contents import contents, fill, fill_workspaces
 from tasksvc import CreateTask, StoreReader, TaskDraft, codec
 from tasksvc.application.transfer import InvalidExport, export_to, import_from, verify
 from tasksvc.plugins import open_repository
+
+FIRST_LINE = b'{"tasksvc":"export","format":%d}\n' % codec.FORMAT
 
 
 async def exported(reader: StoreReader) -> bytes:
@@ -44,7 +46,7 @@ async def test_an_export_of_an_import_is_the_same_to_the_byte(
     first: str, second: str, new_url: NewURL, open_store: Open
 ) -> None:
     source, target = await open_store(new_url(first)), await open_store(new_url(second))
-    await fill(source)
+    await fill_workspaces(source)
     export = await exported(source)
 
     summary = await import_from(io.BytesIO(export), target)
@@ -52,19 +54,33 @@ async def test_an_export_of_an_import_is_the_same_to_the_byte(
     assert await exported(target) == export
     assert await contents(target) == await contents(source)
     assert await generation_of(target) != await generation_of(source)
-    assert summary.tasks == 30
+    assert summary.tasks == 34
 
 
 async def test_an_export_is_lines_that_say_what_they_are(export: bytes, open_store: Open) -> None:
-    first, header, *entries, last = [json.loads(line) for line in export.splitlines()]
+    first, store, record, _, header, *entries, last = [json.loads(line) for line in export.splitlines()]
 
-    assert first == {"tasksvc": "export", "format": 3}
+    assert first == {"tasksvc": "export", "format": 4}
+    assert store == {"store": {}}
+    assert record == {"record": {"namespace": "b", "key": "x", "value": {"n": 2.5}, "version": 2}}
     assert header == {"header": {"last_id": 32, "last_seq": 36, "pruned_seq": 10}}
     kinds = [next(iter(entry)) for entry in entries]
-    assert kinds == ["task"] * 30 + ["record"] * 2 + ["idempotency_record"] * 2 + ["change"] * 26
+    assert kinds == ["task"] * 30 + ["idempotency_record"] * 2 + ["change"] * 26
     assert entries[0]["task"]["description"] == "alpha"
     lines = export.splitlines(keepends=True)[1:-1]
     assert last == {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
+
+
+async def test_each_line_of_another_workspace_names_it(open_store: Open) -> None:
+    store = await open_store("memory://")
+    await fill_workspaces(store)
+
+    lines = [json.loads(line) for line in (await exported(store)).splitlines()[1:-1]]
+
+    named = [line["workspace"] for line in lines if "workspace" in line]
+    assert named == ["a.b~c"] * 2 + ["u_42"] * (1 + 4 + 1 + 7)
+    assert lines.index({"workspace": "a.b~c", "header": {"last_id": 0, "last_seq": 0, "pruned_seq": 0}}) == 3
+    assert lines[-1]["change"]["kind"] == "deleted"
 
 
 async def test_an_empty_store_is_exported_and_imported(open_store: Open) -> None:
@@ -73,7 +89,7 @@ async def test_an_empty_store_is_exported_and_imported(open_store: Open) -> None
 
     await import_from(io.BytesIO(export), target)
 
-    assert export.count(b"\n") == 3
+    assert export.count(b"\n") == 4
     assert await exported(target) == export
 
 
@@ -154,9 +170,8 @@ async def test_another_file_is_distinguished_from_a_damaged_export(file: bytes, 
 async def test_a_line_that_this_version_does_not_know_is_refused_though_the_checksum_fits(
     line: bytes, open_store: Open
 ) -> None:
-    lines = b'{"header":{"last_id":0,"last_seq":0,"pruned_seq":0}}\n' + line + b"\n"
-    end = codec.dumps({"end": {"entries": 2, "sha256": hashlib.sha256(lines).hexdigest()}})
-    export = b'{"tasksvc":"export","format":3}\n' + lines + end + b"\n"
+    header = b'{"header":{"last_id":0,"last_seq":0,"pruned_seq":0}}\n'
+    export = with_checksum([b'{"store":{}}\n', header, line + b"\n"])
     target = await open_store("memory://")
     empty = await contents(target)
 
@@ -172,7 +187,7 @@ async def test_a_line_that_this_version_does_not_know_is_refused_though_the_chec
 def with_checksum(lines: Sequence[bytes]) -> bytes:
     """Returns an export of `lines`, valid or not."""
     end = {"end": {"entries": len(lines), "sha256": hashlib.sha256(b"".join(lines)).hexdigest()}}
-    return b"".join([b'{"tasksvc":"export","format":3}\n', *lines, codec.dumps(end), b"\n"])
+    return b"".join([FIRST_LINE, *lines, codec.dumps(end), b"\n"])
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
