@@ -23,7 +23,7 @@ from pathlib import Path
 
 from run import ROWS, Server, Target, machine, wrk
 
-from tasksvc import Entry, StoreHeader, Task
+from tasksvc import DEFAULT_WORKSPACE, STORE, StoreEntry, StoreHeader, Task, WorkspaceHeader
 from tasksvc.plugins import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,10 +32,11 @@ DIFFERENT = 100_000
 PAGE = "/tasks/?limit=100&done=false&label=home"
 
 
-async def tasks(count: int) -> AsyncIterator[Entry]:
+async def tasks(count: int) -> AsyncIterator[StoreEntry]:
     """Yields a dump of `count` tasks of all kinds, whose log has been pruned."""
     choose = random.Random(7)
-    yield StoreHeader("0", count, count, count)
+    yield StoreEntry(STORE, StoreHeader("0"))
+    yield StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader("0", "0", count, count, count))
     for number in range(1, count + 1):
         at = START + timedelta(milliseconds=number)
         done = choose.random() < 0.5
@@ -43,7 +44,8 @@ async def tasks(count: int) -> AsyncIterator[Entry]:
         due_at = None if choose.random() < 0.5 else at + timedelta(hours=choose.randrange(1_000))
         description = f"task number {number:09d}"
         completed_at = at if done else None
-        yield Task(number, description, done, completed_at, due_at, choose.randrange(10), labels, {}, at, at, 1)
+        task = Task(number, description, done, completed_at, due_at, choose.randrange(10), labels, {}, at, at, 1)
+        yield StoreEntry(DEFAULT_WORKSPACE, task)
 
 
 async def fill(file: Path, count: int) -> None:

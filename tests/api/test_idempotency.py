@@ -382,7 +382,7 @@ async def test_what_a_deletion_by_filter_took_is_not_kept_with_its_key(any_api: 
 
     await write(api, "delete by filter")
 
-    kept = [entry async for entry in store_of(api).dump() if isinstance(entry, IdempotencyRecord)]
+    kept = [entry async for _, entry in store_of(api).dump() if isinstance(entry, IdempotencyRecord)]
     assert len(kept) == 1
     assert "confidential" not in repr(kept)
 
