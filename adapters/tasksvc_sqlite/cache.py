@@ -19,7 +19,9 @@ _TASK_BYTES: Final = 64 * 2**10
 _PAGES_MAX: Final = 8
 _PAGES_BYTES: Final = 2**20
 """The most bytes of all pages."""
-_WORKSPACES_MAX: Final = 4_096
+_OTHER_KEY_BYTES: Final = 400
+"""The bytes that the key of a task beside those of the default workspace takes more, with its name and generation."""
+_WORKSPACES_MAX: Final = 2_048
 """The most workspaces in each of the two generations; one takes about 500 bytes."""
 
 TaskKey = int | tuple[str, int]
@@ -194,7 +196,7 @@ class TaskCache:
         for key in self._changing:
             self._older.pop(key, None)
             if (found := self._recent.pop(key, None)) is not None:
-                self._bytes -= size_of(found.task)
+                self._bytes -= _size(key, found)
 
     def end_commit(self, written: Iterable[tuple[TaskKey, Found]]) -> None:
         self._changing = frozenset()
@@ -207,13 +209,17 @@ class TaskCache:
         self._reading = set()
 
     def _put(self, key: TaskKey, found: Found) -> None:
-        size = size_of(found.task)
+        size = _size(key, found)
         if size > _TASK_BYTES:
             return
         if self._bytes + size > _TASKS_BYTES:
             self._older, self._recent, self._bytes = self._recent, {}, 0
         self._recent[key] = found
         self._bytes += size
+
+
+def _size(key: TaskKey, found: Found) -> int:
+    return size_of(found.task) + (0 if type(key) is int else _OTHER_KEY_BYTES)
 
 
 class PageCache:

@@ -150,7 +150,10 @@ def point_lookups(
 
     `also` is a further condition.
     """
-    return chunked(partial(_point_lookup, columns, table, names, also), keys)
+    # Each number of keys is another statement, which is kept, so there are few such numbers.
+    missing = (1 << (len(keys) - 1).bit_length()) - len(keys) if keys else 0
+    nothing = [(None,) * len(names)] * missing
+    return chunked(partial(_point_lookup, columns, table, names, also), [*keys, *nothing])
 
 
 @cache

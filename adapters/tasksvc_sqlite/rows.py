@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -160,7 +161,7 @@ def workspace_insert(*values: Any) -> Statement:
 
 def _version_inserts(written: Sequence[Written], position: int) -> Iterator[Statement]:
     rows: list[Row] = []
-    if all(all(map(_has_only_description, workspace.settled.changes)) for workspace in written):
+    if all(map(_has_only_description, chain.from_iterable([workspace.settled.changes for workspace in written]))):
         for workspace in written:
             key, current = workspace.header.key, _current(workspace)
             for seq, _, at, task_id, task in workspace.settled.changes:

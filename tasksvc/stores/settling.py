@@ -43,8 +43,9 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
     `before` has the tasks that the commits name, as the store holds them.
     """
     entries = tuple(entries)
-    if len(entries) == 1 and isinstance(entry := entries[0], Change) and entry.kind is ChangeKind.CREATED:
-        return _new_task(entry)  # most of all
+    if len(entries) == 1 and type(only := entries[0]) is Change and only.kind is ChangeKind.CREATED and only.task:
+        task = only.task  # most of all, so without the rest
+        return Settled([only], [task], [], [(term, task.id) for term in dict.fromkeys(terms_of(task))], [], [], [], [])
     changes: list[Change] = []
     tasks: dict[int, Task | None] = {}
     records: dict[RecordName, Record] = {}
@@ -81,10 +82,3 @@ def settle(entries: Iterable[Entry], before: Mapping[int, Task]) -> Settled:
         idempotency_records,
         header,
     )
-
-
-def _new_task(change: Change) -> Settled:
-    """Returns what a change that creates a task writes."""
-    tasks = [] if change.task is None else [change.task]
-    terms = dict.fromkeys((term, task.id) for task in tasks for term in terms_of(task))
-    return Settled([change], tasks, [], list(terms), [], [], [], [])

@@ -15,10 +15,11 @@ from tasksvc_memory import MemoryRepository
 from api.api_client import JSON, Answer, Api, read
 from api.conftest import connect
 from api.form import check_form
-from tasksvc import StoreFull
+from tasksvc import Page, Position, StoreFull
 from tasksvc.api import Options, TokenPolicy
 from tasksvc.api.app import HEALTH_APP, create_app
 from tasksvc.api.pipeline.rate_limit import RateLimits
+from tasksvc.api.responses.cache import PAGES, PageResponseCache
 from tasksvc.application.tokens import new_secret
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
@@ -156,3 +157,15 @@ async def test_what_is_wrong_with_a_caller_or_the_store_is_not_stored(
 
     check_form(made.status, made.headers, await made.read())
     assert [made.status, *(answer.status for answer in answers)] == [201, 403, 500, 507, 429]
+
+
+def test_few_pages_are_kept_with_their_tasks() -> None:
+    cache = PageResponseCache()
+    pages = [Page((), None, Position("a", number)) for number in range(10 * PAGES)]
+
+    for page in pages:
+        cache.answer(page, lines=False)
+    again = cache.answer(pages[-1], lines=False)
+
+    assert len(cache._known) == PAGES
+    assert again.body is cache.answer(pages[-1], lines=False).body

@@ -26,6 +26,12 @@ SAMPLE = 5
 FIRST = int(os.environ.get("TASKSVC_TEST_FAULTS", "200"))
 """The number of calls that are tested one by one, in the long form."""
 
+CREATED = {
+    "": "SELECT description, count(*) FROM changes WHERE kind = 'created' GROUP BY description",
+    "/workspaces/a": "SELECT description, count(*) FROM versions WHERE kind = 'created' GROUP BY description",
+}
+"""The statement for all creations in a workspace, by the prefix of its paths."""
+
 KEPT = ("--store", "sqlite:///kept.db", "--log-format", "none")
 
 
@@ -36,13 +42,19 @@ class Fault:
         self.name, self.number, self.file = name, number, file
 
 
+@pytest.fixture(scope="session", params=CREATED)
+def prefix(request: pytest.FixtureRequest) -> str:
+    """The prefix of the paths of the workspace in which the script runs."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def faults(tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
+def faults(prefix: str, tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
     """Returns all calls of a run of the script, from the start to the end of the service."""
     folder = tmp_path_factory.mktemp("all")
     trace = Trace(folder / "trace", *STORE_CALLS)
     with RunningService(*KEPT, folder=folder, before=trace.command) as service:
-        outcome = run_script(service.url)
+        outcome = run_script(service.url + prefix)
     assert outcome.wrong == []
     assert set(outcome.statuses) == {200, 201, 204}
     counts, found = Counter[str](), list[Fault]()
@@ -53,16 +65,20 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> list[Fault]:
 
 
 @pytest.mark.parametrize("part", range(SAMPLE))
-def test_a_failing_call_never_leads_to_a_false_acknowledgement(part: int, faults: list[Fault], tmp_path: Path) -> None:
+def test_a_failing_call_never_leads_to_a_false_acknowledgement(
+    part: int, prefix: str, faults: list[Fault], tmp_path: Path
+) -> None:
     """Tests some of the calls, from the first to the last."""
-    fail_once(faults[part * (len(faults) - 1) // (SAMPLE - 1)], ERRORS[part % len(ERRORS)], tmp_path)
+    fail_once(faults[part * (len(faults) - 1) // (SAMPLE - 1)], ERRORS[part % len(ERRORS)], prefix, tmp_path)
 
 
 @pytest.mark.parametrize("error", ERRORS)
-def test_a_sync_that_fails_ends_writing_and_readiness_says_why(error: str, faults: list[Fault], tmp_path: Path) -> None:
+def test_a_sync_that_fails_ends_writing_and_readiness_says_why(
+    error: str, prefix: str, faults: list[Fault], tmp_path: Path
+) -> None:
     syncs = [fault for fault in faults if (fault.name, fault.file) == ("fdatasync", "kept.db-wal")]
 
-    statuses, ready = fail_once(syncs[len(syncs) // 2], error, tmp_path)
+    statuses, ready = fail_once(syncs[len(syncs) // 2], error, prefix, tmp_path)
 
     first = next(n for n, status in enumerate(statuses) if status == 503)
     assert statuses[first:] == [503] * len(statuses[first:])
@@ -74,26 +90,26 @@ def test_a_sync_that_fails_ends_writing_and_readiness_says_why(error: str, fault
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("number", range(FIRST))
 def test_a_failure_of_each_of_the_first_calls_never_leads_to_a_false_acknowledgement(
-    number: int, error: str, faults: list[Fault], tmp_path: Path
+    number: int, error: str, prefix: str, faults: list[Fault], tmp_path: Path
 ) -> None:
     if number >= len(faults):
         pytest.skip(f"the script makes {len(faults)} calls")
     fault = faults[number]
 
-    statuses, _ = fail_once(fault, error, tmp_path)
+    statuses, _ = fail_once(fault, error, prefix, tmp_path)
 
     answers = ", ".join(f"{count} x {status}" for status, count in sorted(Counter(statuses).items()))
     print(f"{fault.name} {fault.number}, {fault.file}, {error}: {answers or 'refused to start'}")  # noqa: T201
 
 
-def fail_once(fault: Fault, error: str, folder: Path) -> tuple[list[int], tuple[int, str] | None]:
+def fail_once(fault: Fault, error: str, prefix: str, folder: Path) -> tuple[list[int], tuple[int, str] | None]:
     """Returns the statuses of the script's writes, and readiness after them; none if the start failed."""
     trace = Trace(folder / "trace", *STORE_CALLS, failing=f"{fault.name}:error={error}:when={fault.number}")
     service = RunningService(*KEPT, folder=folder, before=trace.command)
     possible, statuses, ready = {State()}, list[int](), None
     service.begin()
     if service.gets_ready():
-        outcome = run_script(service.url)
+        outcome = run_script(service.url + prefix)
         answer = ask(service.url, "GET", "/health/ready")
         ready = answer.status, answer.document.get("detail", "")
         possible, statuses = outcome.possible, outcome.statuses
@@ -106,16 +122,16 @@ def fail_once(fault: Fault, error: str, folder: Path) -> tuple[list[int], tuple[
     assert trace.text().count("(INJECTED)") == 1, "The script does not always do the same."
 
     with RunningService(*KEPT, folder=folder) as service:
-        held = State(task["description"] for task in ask(service.url, "GET", "/tasks/").document)
+        held = State(task["description"] for task in ask(service.url + prefix, "GET", "/tasks/").document)
         assert held in possible, f"The store holds {shown(held)}; it may hold {[shown(state) for state in possible]}."
-        repeated = repeat_creations(service.url)
-        tasks = [task["description"] for task in ask(service.url, "GET", "/tasks/").document]
+        repeated = repeat_creations(service.url + prefix)
+        tasks = [task["description"] for task in ask(service.url + prefix, "GET", "/tasks/").document]
     assert {answer.status for answer in repeated} <= {200, 201}
     assert len(tasks) == len(set(tasks))
     assert asyncio.run(problems(folder / "kept.db")) == []
     with closing(sqlite3.connect(folder / "kept.db")) as store:
         assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        made = store.execute("SELECT description, count(*) FROM changes WHERE kind = 'created' GROUP BY description")
+        made = store.execute(CREATED[prefix])
         assert dict(made) == dict.fromkeys(
             frozenset().union(*(step.new for step in SCRIPT if step.method == "POST")), 1
         )

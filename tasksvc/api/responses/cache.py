@@ -14,6 +14,8 @@ from tasksvc.ports.store import Found, Page
 
 TASKS = 4_096
 TASK_BYTES = 2_048
+PAGES = 32
+"""The most pages, since stores give few of them again, and each one keeps its tasks in memory."""
 PAGES_BYTES = 2 * 2**20
 """Bytes of all pages together; a larger one is encoded each time."""
 
@@ -59,7 +61,7 @@ class PageResponseCache:
         if len(answer.body) <= PAGES_BYTES:
             self._forget(key)
             self._size += len(answer.body)
-            while self._size > PAGES_BYTES:
+            while self._size > PAGES_BYTES or len(self._known) >= PAGES:
                 self._forget(next(iter(self._known)))
             self._known[key] = page, answer.headers, answer.body
         return answer
