@@ -45,35 +45,37 @@ from tasksvc_postgresql.rows import (
     COLUMN_TYPES,
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
+    TASK_BY_ID,
     TASK_COLUMNS,
     idempotency_row,
-    of_table,
+    lookup,
     searchable_row,
     transpose,
 )
-from tasksvc_postgresql.session import Session
+from tasksvc_postgresql.session import UNSYNCED, Session
 
 _HEADS = f"""
     SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, {TASK_COLUMNS}
     FROM unnest($1::text[], $2::bigint[]) AS wanted (name, task_id)
-    JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store
-    LEFT JOIN tasks ON tasks.workspace = key AND id = task_id
+    JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store LEFT JOIN {TASK_BY_ID} ON true
 """
 _NO_TASK = 0
 """The id of a task that never exists, which stands for the workspace itself."""
 _IDEMPOTENCY_RECORDS = f"""
-    SELECT workspaces.name, {of_table("idempotency_keys", IDEMPOTENCY_RECORD_COLUMNS)}
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, scope, value)
+    SELECT workspaces.name, found.*
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, wanted_scope, wanted_value)
     JOIN workspaces ON workspaces.name = wanted.name
-    JOIN idempotency_keys ON workspace = key
-    AND idempotency_keys.scope = wanted.scope AND idempotency_keys.value = wanted.value
+    CROSS JOIN {lookup(IDEMPOTENCY_RECORD_COLUMNS, "idempotency_keys", "scope = wanted_scope", "value = wanted_value")}
 """
 _RECORDS = f"""
     SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 _ROWS = "SELECT name FROM workspaces WHERE name = ANY($1::text[])"
 _EPOCH = "SELECT epoch FROM store"
-_INSERT_ROWS = "INSERT INTO workspaces (name) SELECT * FROM unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
+_INSERT_ROWS = f"""
+    INSERT INTO workspaces (name) SELECT name FROM {UNSYNCED} CROSS JOIN unnest($1::text[]) AS name
+    ON CONFLICT (name) DO NOTHING
+"""
 
 
 class _Arrays:
@@ -437,6 +439,4 @@ async def _insert_rows(session: Session, names: Sequence[str]) -> None:
     In the order of names, since each row waits for others that insert it.  The disk isn't waited for: if the rows are
     lost, so is every later commit, and an acknowledged one can't be.
     """
-    await session.begin("SET LOCAL synchronous_commit = off")
     await session.fetch(_INSERT_ROWS, sorted(names))
-    await session.execute("COMMIT")

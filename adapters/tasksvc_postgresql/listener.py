@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from tasksvc import Position, codec
 from tasksvc.network import Listener, Look
 from tasksvc_postgresql.greeting import Connection
-from tasksvc_postgresql.session import Session
+from tasksvc_postgresql.session import UNSYNCED, Session
 
 CHANNEL = "tasksvc"
 """The channel of notifications: JSON arrays of the schema, and of name, generation and last_seq of each workspace."""
@@ -25,14 +25,12 @@ HEARTBEAT = 5.0
 
 NOTIFY_RENEWED = f"SELECT pg_notify('{CHANNEL}', json_build_array(current_schema())::text)"
 """Tells that the store was renewed, as part of the transaction that does so, which is rare."""
-_NOTIFY = f"SELECT pg_notify('{CHANNEL}', payload) FROM unnest($1::text[]) AS payload"
+_NOTIFY = f"SELECT pg_notify('{CHANNEL}', payload) FROM unnest($1::text[]) AS payload CROSS JOIN {UNSYNCED}"
 
 
 async def notify(session: Session, schema: str, heads: Mapping[str, Position]) -> None:
     """Notifies those who listen of the ends of logs."""
-    await session.begin("SET LOCAL synchronous_commit = off")
     await session.fetch(_NOTIFY, list(_payloads(schema, heads)))
-    await session.execute("COMMIT")
 
 
 def _payloads(schema: str, heads: Mapping[str, Position]) -> Iterator[str]:

@@ -61,6 +61,7 @@ from tasksvc_postgresql.prune import prune
 from tasksvc_postgresql.reader import PostgreSQLReader
 from tasksvc_postgresql.rows import (
     RECORD_COLUMNS,
+    TASK_BY_ID,
     TASK_COLUMNS,
     transpose,
 )
@@ -76,8 +77,7 @@ COMMITTING_SHARE = 3
 _TASKS = f"""
     SELECT workspaces.name, generation, workspaces.epoch, store.epoch, {TASK_COLUMNS}
     FROM unnest($1::text[], $2::bigint[]) AS wanted (name, task_id)
-    JOIN workspaces ON workspaces.name = wanted.name JOIN tasks ON tasks.workspace = key AND id = task_id
-    CROSS JOIN store
+    JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN {TASK_BY_ID} CROSS JOIN store
 """
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"

@@ -14,9 +14,18 @@ RECORD_COLUMNS = ", ".join(sql.RECORD_COLUMNS)
 IDEMPOTENCY_RECORD_COLUMNS = ", ".join(sql.IDEMPOTENCY_RECORD_COLUMNS)
 
 
-def of_table(table: str, columns: str) -> str:
-    """Returns `columns`, each with the name of its table."""
-    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
+def lookup(columns: str, table: str, *conditions: str) -> str:
+    """Returns what is joined for the row of a workspace in `table` that meets `conditions`, which are its whole key.
+
+    The planner takes the key of the workspace and all of `conditions` into the index, since it plans this alone.  In a
+    plain join it may take the key of the workspace alone and read all of its rows, where it expects few.
+    """
+    wanted = " AND ".join((f"{table}.workspace = workspaces.key", *conditions))
+    return f"LATERAL (SELECT {columns} FROM {table} WHERE {wanted} LIMIT 1) AS found"
+
+
+TASK_BY_ID = lookup(TASK_COLUMNS, "tasks", "id = wanted.task_id")
+"""The task of which `wanted` has the id."""
 
 
 COLUMN_TYPES = {

@@ -9,6 +9,9 @@ from tasksvc.network import Session as NetworkSession
 from tasksvc.sql import Row
 from tasksvc_postgresql.greeting import READ_COMMITTED, Connection
 
+UNSYNCED = "set_config('synchronous_commit', 'off', true)"
+"""What is joined to a statement whose transaction, of this statement alone, waits for no disk and no standby."""
+
 
 class Session(NetworkSession[Connection]):
     """The statements of one attempt at some work."""

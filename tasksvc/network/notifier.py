@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from tasksvc.domain.change import Position
 
-PAUSE_SECONDS = 0.005
+PAUSE_SECONDS = 0.01
 """Seconds between two notifications, so that those of many commits are sent together."""
 
 

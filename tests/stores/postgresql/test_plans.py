@@ -11,11 +11,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tasksvc_postgresql.commit import _HEADS
 from tasksvc_postgresql.find_sql import DIALECT
+from tasksvc_postgresql.repository import _TASKS
 from tasksvc_postgresql.rows import TASK_COLUMNS
+from tasksvc_postgresql.settings import settings_of
 
 from stores.postgresql.repositories import Open
-from tasksvc import Cursor, SortField, TaskQuery, TaskRepository, term
+from tasksvc import Cursor, SortField, StoreURL, TaskQuery, TaskRepository, term
 from tasksvc.sql import FindArgs, count_statement, find_statement
 
 LIMIT = 50
@@ -52,6 +55,8 @@ QUERIES = {
     "most urgent": TaskQuery(sort=SortField.PRIORITY, descending=True),
 }
 """Each filter with its natural order."""
+LOOKUPS = {"get": _TASKS, "commit": _HEADS}
+"""The statements that find tasks by their ids."""
 
 
 async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
@@ -78,6 +83,22 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
     await database.execute(f"VACUUM (ANALYZE) {schema}.tasks, {schema}.task_terms", timeout=300)
 
 
+async def fill_many(database: asyncpg.Connection, schema: str, count: int) -> None:
+    """Inserts as many workspaces, of one task each, beside the default one."""
+    await database.execute(
+        f"""
+        INSERT INTO {schema}.workspaces (name, generation, last_id)
+        SELECT 'w' || n, 'g', 1 FROM generate_series(1, {count}) n;
+        INSERT INTO {schema}.tasks ({TASK_COLUMNS}, folded, workspace)
+        SELECT {TASK_COLUMNS}, folded, key
+        FROM {schema}.workspaces CROSS JOIN (SELECT * FROM {schema}.tasks WHERE workspace = 0 AND id = 1) task
+        WHERE workspaces.key > 0;
+        """,
+        timeout=300,
+    )
+    await database.execute(f"VACUUM (ANALYZE) {schema}.workspaces, {schema}.tasks, {schema}.task_terms", timeout=300)
+
+
 async def rows_read(database: asyncpg.Connection, schema: str, listing: FindArgs) -> int:
     """Returns how many rows of tables and indexes the server reads for a page."""
     return await rows_read_by(database, schema, find_statement("default", listing, DIALECT))
@@ -88,6 +109,10 @@ async def rows_read_by(database: asyncpg.Connection, schema: str, listed: tuple[
     statement, values = listed
     async with database.transaction():
         await database.execute(f"SET LOCAL search_path = {schema}")
+        for name, value in settings_of(StoreURL("postgresql://")).session.items():
+            if name in ("random_page_cost", "jit"):
+                await database.execute(f"SET LOCAL {name} = {value}")
+        await database.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         plan = await database.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
 
     def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -113,11 +138,13 @@ async def deep(repository: TaskRepository, query: TaskQuery, pages: int) -> Curs
     return after
 
 
+@pytest.mark.parametrize("beside", [0, 50_000], ids=["one workspace", "many small workspaces"])
 async def test_a_page_reads_little_more_than_it_shows(
-    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, beside: int
 ) -> None:
     repository = await open_store(store_url)
     await fill(database, schema, 50_000)
+    await fill_many(database, schema, beside)
 
     read = {
         (name, where): await rows_read(database, schema, FindArgs(query, after, LIMIT, max_bytes=2**20))
@@ -149,6 +176,19 @@ async def test_a_count_finds_each_task_in_an_index_and_reads_no_other(
 
     assert 0 < counted < 5_000
     assert read <= 2 * counted + 1, "each is read once in the index, and once in the table, beside the workspace"
+
+
+async def test_a_task_of_a_large_workspace_is_found_by_its_id_beside_many_small_ones(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    await open_store(store_url)
+    await fill(database, schema, 50_000)
+    await fill_many(database, schema, 50_000)
+    wanted = [["default", "w7"], [40_000, 1]]
+
+    read = {name: await rows_read_by(database, schema, (text, wanted)) for name, text in LOOKUPS.items()}
+
+    assert {name: count for name, count in read.items() if count > 12} == {}
 
 
 @pytest.mark.soak
