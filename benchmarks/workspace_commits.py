@@ -28,8 +28,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from run import machine
-
 from stores.postgresql.server import Server, execute, with_parameters
+
 from tasksvc import CreateTask, TaskDraft
 from tasksvc.plugins import open_repository
 
@@ -184,7 +184,7 @@ def main() -> None:
         for number in range(arguments.rounds):
             one = rate([url], 1, arguments.seconds)
             many = rate([url], WORKSPACES, arguments.seconds)
-            two = rate([f"{url}&application_name=replica{number}" for number in range(2)], WORKSPACES, arguments.seconds)
+            two = rate([f"{url}&application_name=replica{part}" for part in (1, 2)], WORKSPACES, arguments.seconds)
             rounds.append((one, many, two))
             print(f"round {number + 1}: {one:,.0f}, {many:,.0f}, {two:,.0f} creates/s", file=sys.stderr, flush=True)
     print("| | ratio (lowest to highest) | creates/s | to |\n|---|---|---|---|")
