@@ -146,10 +146,8 @@ class LimitsContract(StoreUnderTest):
         assert len(tasks) == len(creations) >= 100, "the largest creation has a result for each write"
         updates: list[Write] = [UpdateTask(task.id, {"done": True}) for task in tasks]
         updated = await store.commit(*updates, idempotency_key=key._replace(value="updates"))
-        for again, first in (
-            (await store.commit(*creations, idempotency_key=key), created),
-            (await store.commit(*updates, idempotency_key=key._replace(value="updates")), updated),
-        ):
+        for writes, value, first in store.share([(creations, "key", created), (updates, "updates", updated)]):
+            again = await store.commit(*writes, idempotency_key=key._replace(value=value))
             assert again.replayed, "the key of the largest commit is kept"
             assert _same(first, again), "a replay has all results of the largest commit"
         for task in (updated.results[0], updated.results[-1]):

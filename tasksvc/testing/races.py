@@ -260,7 +260,7 @@ class RacesContract(StoreUnderTest):
 
         async def write(n: int) -> None:
             chance = random.Random(n)
-            for _ in range(50):
+            for _ in range(25):
                 await store.commit(UpdateTask(n + 1, {"metadata": {"by": n, "n": chance.random()}}))
                 await asyncio.sleep(chance.choice((0, 0, 0.001, 0.002)))  # so that writers don't fall into step
 

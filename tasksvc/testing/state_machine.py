@@ -488,7 +488,7 @@ class StateMachineContract(StoreUnderTest):
                 machines[:] = [machine]
 
         try:
-            run_state_machine_as_test(Machine, settings=steady(36, steps=30))
+            run_state_machine_as_test(Machine, settings=steady(32, steps=30))
         except Exception as error:
             failure = _shortened(Machine, error, machines[0].steps, seconds=self.shortening)
         else:
