@@ -107,8 +107,6 @@ class Runtime:
 
         Raises StoreClosed like `repository`, InvalidWorkspaceName, NotSupported, and ContractViolation.
         """
-        if name == DEFAULT_WORKSPACE:
-            return self.repository
         workspace = self.repository.workspace(name)
         check_workspace(workspace, name)
         return workspace

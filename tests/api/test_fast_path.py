@@ -112,6 +112,25 @@ async def test_the_fast_path_answers_as_the_router_does(monkeypatch: pytest.Monk
     assert [task["id"] for task in json.loads(hot[-1].body)] == list(range(1, len(json.loads(hot[-1].body)) + 1))
 
 
+async def test_metrics_name_the_route_of_a_hot_request() -> None:
+    async with in_process() as server:
+        for request in (
+            send('{"description":"x"}', line="POST /workspaces/u_42/tasks/ HTTP/1.1"),
+            get("/workspaces/u_42/tasks/1"),
+            get("/workspaces/u_42/tasks/"),
+        ):
+            await server.ask(request)
+        metrics = await server.ask(get("/metrics"))
+
+    assert metrics is not None
+    counted = re.findall(r'tasksvc_requests_total\{method="(\w+)",route="([^"]+)"', metrics.body.decode())
+    assert set(counted) >= {
+        ("POST", "/workspaces/{workspace}/tasks/"),
+        ("GET", "/workspaces/{workspace}/tasks/{id}"),
+        ("GET", "/workspaces/{workspace}/tasks/"),
+    }
+
+
 async def test_hot_requests_do_not_meet_the_router(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(self: web.UrlDispatcher, request: web.Request) -> web.UrlMappingMatchInfo:
         raise AssertionError("The router was asked.")

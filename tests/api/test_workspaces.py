@@ -418,11 +418,11 @@ async def test_a_feed_is_there_as_long_as_somebody_follows_its_workspace(api: Ap
 
 async def test_a_shutdown_ends_the_streams_of_all_workspaces(api: Api) -> None:
     async with events(api, below=PREFIX) as one, events(api, below=OTHER) as other:
-        closing = asyncio.create_task(api.client.server.close())
+        await runtime_of(api).feeds.close()
+
         for stream in (one, other):
             with pytest.raises(EOFError):
                 await stream.next()
-        await closing
 
 
 async def test_streams_that_began_together_have_their_first_tick_at_random_moments(

@@ -106,6 +106,24 @@ async def test_requests_that_wait_for_the_same_page_have_one_turn_together(slow:
     await asyncio.gather(*other)
 
 
+async def test_the_same_page_of_two_workspaces_is_two_pages(slow: SlowRepository) -> None:
+    pages, another = PagesAtOnce(1), SlowRepository()
+    another.workspace_name = "another"
+    reading = ask(pages, slow, 1)
+    waiting = [asyncio.create_task(pages.find(place, TaskQuery(), limit=100)) for place in (slow, another)]
+    await settle()
+
+    slow.may_answer.release()
+    await settle()
+    asked = [slow.asked, list(another.asked)]
+
+    slow.may_answer.release()
+    another.may_answer.release()
+    await asyncio.gather(*reading, *waiting)
+    await another.close()
+    assert asked == [[1, 100], []]
+
+
 async def test_a_page_that_everybody_stopped_waiting_for_is_not_read(slow: SlowRepository) -> None:
     pages = PagesAtOnce(1)
     (reading,) = ask(pages, slow, 1)
