@@ -250,7 +250,7 @@ def wrk(
 ) -> dict[str, int]:
     """Runs the load once, with `different` requests in turn.
 
-    With `workspaces`, %d in paths is one of so many by chance.
+    With `workspaces`, %d in a path stands for a random number from 1 to that.
     """
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(HERE / "load.lua")]
     tasks, listed = str(max(ROWS[scenario], 1)), server.target.list_path

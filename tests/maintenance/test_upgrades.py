@@ -30,6 +30,10 @@ from tasksvc.application.transfer import check, import_from, verify
 from tasksvc.plugins import open_repository
 
 STORES = sorted(path.name for path in Path(upgrades.__file__).parent.glob("stores_*"))
+WORKSPACE = "workspace"
+"""The key under which make_stores.py noted what clients held of a workspace beside the default one."""
+WITH_WORKSPACES = [version for version in STORES if version not in ("stores_1", "stores_2", "stores_3")]
+"""The stores with such a workspace."""
 FOREVER = timedelta(days=36_500)
 """Longer than the age of the stores, so that nothing in them is pruned."""
 VARYING = {"Connection", "Content-Length", "Date", "Server", "X-Request-ID"}
@@ -77,6 +81,11 @@ class Client(NamedTuple):
 Serve = Callable[[str, str], Any]
 
 
+def generation_in(held: Any) -> str:
+    """Returns the generation of the workspace whose position a client held."""
+    return str(held["position"]).partition("-")[0]
+
+
 def file_of(version: str, name: str) -> Path:
     return Path(upgrades.__file__).parent / version / name
 
@@ -119,8 +128,13 @@ def serve(new_url: NewURL, aiohttp_client: AiohttpClient) -> Serve:
         retention = Retention(max_age=FOREVER, idempotency_key_ttl=FOREVER)
         http = await aiohttp_client(create_app(url, Options(tokens=TokenPolicy.ALWAYS, retention=retention)))
         held = held_by_clients(version, kind)
-        before, now = json.loads(held)["position"].partition("-")[0], await generation_of(http.app[RUNTIME].repository)
-        return Client(http, json.loads(held.replace(before, now) if kind == "export" else held))
+        if kind == "export":  # an export has no generations
+            repository, positions = http.app[RUNTIME].repository, json.loads(held)
+            held = held.replace(generation_in(positions), await generation_of(repository))
+            if WORKSPACE in positions:
+                there = repository.workspace(make_stores.WORKSPACE.rpartition("/")[2])
+                held = held.replace(generation_in(positions[WORKSPACE]), await generation_of(there))
+        return Client(http, json.loads(held))
 
     return serve_one
 
@@ -233,6 +247,42 @@ async def test_a_client_goes_on_following_from_its_position(version: str, kind: 
     ]
     assert created["id"] == 1 + max(task["id"] for task in client.held["tasks"])
     assert pruned is None or pruned.status == 410
+
+
+@pytest.mark.parametrize("version", WITH_WORKSPACES)
+@each_kind
+async def test_a_workspace_goes_on_as_if_nothing_had_happened(version: str, kind: str, serve: Serve) -> None:
+    client = await serve(version, kind)
+    held, path = client.held[WORKSPACE], make_stores.WORKSPACE
+
+    listed = await (await client.ask("GET", f"{path}/tasks/")).json()
+    before = await (await client.ask("GET", f"{path}/changes?since={held['position']}")).json()
+    elsewhere = await client.ask("GET", f"/changes?since={held['position']}")
+    patched = await client.ask("PATCH", f"{path}/tasks/4", {"priority": 3}, If_Match=held["etag"])
+    created = await (await client.ask("POST", f"{path}/tasks/", {"description": "the next one"})).json()
+    after = await (await client.ask("GET", f"{path}/changes?since={before['next']}")).json()
+
+    assert same(listed, held["tasks"])
+    assert same(before, held["changes"])
+    assert (elsewhere.status, patched.status) == (410, 200)
+    assert created["id"] == 1 + max(task["id"] for task in held["tasks"])
+    assert [change["task"]["id"] for change in after["changes"]] == [4, created["id"]]
+
+
+@pytest.mark.parametrize("version", ["stores_1", "stores_2", "stores_3"])
+@each_kind
+async def test_a_store_of_before_workspaces_has_the_default_one_alone(version: str, kind: str, serve: Serve) -> None:
+    client = await serve(version, kind)
+    repository = client.http.app[RUNTIME].repository
+
+    before = await repository.workspaces(limit=9)
+    made = await client.ask("POST", f"{make_stores.WORKSPACE}/tasks/", {"description": "the first one"})
+    after = await repository.workspaces(limit=9)
+
+    assert [summary.name for summary in before] == ["default"]
+    assert before[0].tasks == len(client.held["tasks"])
+    assert (await made.json())["id"] == 1
+    assert [(summary.name, summary.tasks) for summary in after[1:]] == [("u_42", 1)]
 
 
 @each_version

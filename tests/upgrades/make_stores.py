@@ -3,6 +3,7 @@
     python make_stores.py stores_1 postgresql://postgres@/postgres?host=/run/postgresql  # e99b68d
     python make_stores.py stores_2 postgresql://postgres@/postgres?host=/run/postgresql  # c70ba78
     python make_stores.py stores_3 postgresql://postgres@/postgres?host=/run/postgresql  # 9e54cc8
+    python make_stores.py stores_4 postgresql://postgres@/postgres?host=/run/postgresql  # 56794ea
 
 The first argument is a new folder, and the second one a PostgreSQL server that pg_dump can read. The environment is
 that of the version, with examples/tasksvc_jsonl. Only the command line and the API are used, so that this works with
@@ -30,6 +31,8 @@ PORT = 8923
 SCHEMA = "tasksvc_upgrades"
 """The schema of the dump; tests put another name in its place."""
 TASKSVC = [sys.executable, "-m", "tasksvc"]
+WORKSPACE = "/workspaces/u_42"
+"""The prefix of the paths of a workspace beside the default one."""
 KEEP_CHANGES = 12
 """How many changes the log keeps, the oldest of more than these being pruned."""
 PATIENCE = 50
@@ -104,6 +107,11 @@ class Clients:
         self.ask("PATCH", "/tasks/5", UPDATE)
         self.ask("POST", "/tasks/", TASK)
         self.ask("DELETE", "/tasks/10")
+        for number in range(1, 4):
+            self.ask("POST", f"{WORKSPACE}/tasks/", {"description": f"task {number} of a workspace", "labels": ["ü"]})
+        self.ask("POST", f"{WORKSPACE}/tasks/", TASK, key="create-in-workspace")
+        self.ask("PATCH", f"{WORKSPACE}/tasks/4", UPDATE)
+        self.ask("DELETE", f"{WORKSPACE}/tasks/2")
 
     def held(self) -> dict[str, Any]:
         """Returns what clients know, while the log is being pruned."""
@@ -120,6 +128,9 @@ class Clients:
         tasks = json.loads(listed)
         page = self.ask("GET", "/tasks/?sort=-priority&limit=2")[1]["Link"].partition("<")[2].partition(">")[0]
         path = "/tasks/" + page[page.index("?") :]
+        _, headers, listed_there = self.ask("GET", f"{WORKSPACE}/tasks/")
+        generation, _, last = headers["X-Change-Seq"].partition("-")
+        good_there = f"{generation}-{int(last) - 2}"
         return {
             "about": "What clients of a store held. The tokens are for tests alone: nothing else ever accepts them.",
             "tokens": self.tokens,
@@ -130,6 +141,12 @@ class Clients:
             "position": good,
             "changes": json.loads(self.ask("GET", f"/changes?since={good}")[2]),
             "retries": self.retries,
+            "workspace": {
+                "tasks": json.loads(listed_there),
+                "etag": self.ask("GET", f"{WORKSPACE}/tasks/4")[1]["ETag"],
+                "position": good_there,
+                "changes": json.loads(self.ask("GET", f"{WORKSPACE}/changes?since={good_there}")[2]),
+            },
         }
 
 
