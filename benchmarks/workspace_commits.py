@@ -102,7 +102,7 @@ def primary(delay: float) -> Iterator[Server]:
 
 
 async def replica(url: str, workspaces: int, seconds: float) -> None:
-    """Serves the store to callers, when it is told to, and prints how many tasks they created."""
+    """Serves the store to callers, after a line on the standard input, and prints how many tasks they created."""
     repository = await open_repository(url)
     repository._store.commits.max_batch = BATCH  # type: ignore[attr-defined]
     names = [f"w{number}" for number in range(workspaces)]

@@ -82,7 +82,7 @@ class _Found(NamedTuple):
 
 
 async def changed_workspaces(session: Session, since: str, limit: int) -> ChangedWorkspaces:
-    """Does TaskRepository.changed_workspaces()."""
+    """Does what TaskRepository.changed_workspaces() promises."""
     life, start, now, rows = await _read(session, since, limit + 1)
     names = [row[0] for row in rows[:limit]]
     begun = start.begun or now
@@ -96,7 +96,7 @@ async def changed_workspaces(session: Session, since: str, limit: int) -> Change
 async def look(session: Session, since: str) -> Look:
     """Returns the ends of the logs that have changed since the last look, which returned the token `since`.
 
-    Without a token, or in a new life of the store, all logs have to be read again, and it lists none.
+    Without a token, or where the store has a new epoch, all logs must be read again, and it lists none.
     """
     life, start, now, rows = await _read(session, since, 1)
     token = _Place(now).token(life)

@@ -58,7 +58,7 @@ class NotifyListener(Listener):
         schema: str,
         timeout: float,
     ) -> None:
-        """Takes `saw`, which is told of all that is noticed, and the timeout of a statement in seconds."""
+        """Takes `saw`, which gets all that is noticed, and the timeout of a statement in seconds."""
         super().__init__(look, self._listen_on_connection)
         self._connect, self._saw, self._schema, self._timeout = connect, saw, schema, timeout
 

@@ -72,7 +72,10 @@ from tasksvc_postgresql.standbys import warn_of_asynchronous_standbys
 _logger = logging.getLogger(__name__)
 
 COMMITTING_SHARE = 3
-"""One of so many connections may be committing.  Searches have half of them, and what is left is for quick reads."""
+"""The divisor of the number of connections that gives how many of them may be committing: a third.
+
+Searches have half of them, and what is left is for quick reads.
+"""
 
 _TASKS = f"""
     SELECT workspaces.name, generation, workspaces.epoch, store.epoch, {TASK_COLUMNS}
@@ -190,13 +193,13 @@ class Store(PostgreSQLReader):
         return await self.executor.run_scan(work, deadline=self.executor.deadline(since))
 
     async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
-        """Does TaskRepository.restore()."""
+        """Does what TaskRepository.restore() promises."""
         async with self._connected() as connection:
             await restore(connection, self._settings.name, entries)
         self.listener.wake()
 
     async def close(self) -> None:
-        """Does TaskRepository.close()."""
+        """Does what TaskRepository.close() promises."""
         if self._closed:
             return
         self._closed = True

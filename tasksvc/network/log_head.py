@@ -42,9 +42,15 @@ class LogHeads:
     short time, and reads the log again: a change after his read may have come before it was kept.
     """
 
-    def __init__(self, *, poll: float = NOTIFIED_POLL_SECONDS) -> None:
-        """Takes `poll`, the seconds after which who waits for a workspace that is new here reads its log again."""
-        self.poll = poll
+    def __init__(
+        self,
+        *,
+        poll: float = NOTIFIED_POLL_SECONDS,
+        settling: float = SETTLING_SECONDS,
+        max_heads: int = MAX_HEADS,
+    ) -> None:
+        """Takes `poll`, the seconds after which a log is read again that hasn't been kept for `settling` seconds."""
+        self.poll, self.settling, self.max_heads = poll, settling, max_heads
         self._heads: OrderedDict[str, _Head] = OrderedDict()
         self._broadcasts = Broadcasts()
         self._loop = asyncio.get_running_loop()
@@ -71,7 +77,7 @@ class LogHeads:
         is_behind = known is not None and known.generation == since.generation and known.seq > since.seq
         if self.closed or is_behind:
             return
-        if self._loop.time() < head.since + SETTLING_SECONDS:
+        if self._loop.time() < head.since + self.settling:
             timeout = min(timeout, self.poll)
         head.waiting += 1
         self.waiting += 1
@@ -92,7 +98,7 @@ class LogHeads:
         if (head := heads.get(workspace)) is not None:
             heads.move_to_end(workspace)
             return head
-        while len(heads) >= MAX_HEADS + self.waiting:
+        while len(heads) >= self.max_heads + self.waiting:
             oldest, before = heads.popitem(last=False)
             if before.waiting:
                 heads[oldest] = before
@@ -127,15 +133,17 @@ class Listener(LogHeads):
         *,
         poll: float = NOTIFIED_POLL_SECONDS,
         poll_deaf: float = POLL_SECONDS,
+        retry: float = RETRY_SECONDS,
     ) -> None:
         """Takes `look`, which gets the token of the look before, or "".
 
         It takes `listen` too, which connects, calls its argument when it hears, and calls note() of what it hears.  It
         raises when the connection is lost, and is called again then; it returns if it can't listen at all.  `poll` and
-        `poll_deaf` are the seconds between two looks, with and without a connection that listens.
+        `poll_deaf` are the seconds between two looks, with and without a connection that listens, and `retry` those
+        after a look that failed.
         """
         super().__init__(poll=poll)
-        self._look, self._listen, self.poll_deaf = look, listen, poll_deaf
+        self._look, self._listen, self.poll_deaf, self._retry = look, listen, poll_deaf, retry
         self.is_listening = False
         """Whether a connection listens now."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -168,7 +176,7 @@ class Listener(LogHeads):
                 found = await self._look(token)
             except Exception:  # those who wait learn of it by their next read
                 self.wake()
-                pause = RETRY_SECONDS
+                pause = self._retry
             else:
                 token = found.token
                 for workspace, position in found.heads:

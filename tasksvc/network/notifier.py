@@ -29,7 +29,7 @@ class Notifier:
         self._task: asyncio.Task[None] | None = None
 
     def tell(self, heads: Mapping[str, Position]) -> None:
-        """Sends `heads` soon."""
+        """Sends `heads` with the next message."""
         self._heads.update(heads)
         if self._heads and self._task is None:
             self._task = asyncio.create_task(self._send_all())

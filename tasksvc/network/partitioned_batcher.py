@@ -51,15 +51,19 @@ class PartitionedBatcher(Generic[Item, Outcome]):
         partition: Callable[[Item], str],
         weight: Callable[[Item], int],
         parallel: int,
+        parallel_after: float = PARALLEL_AFTER,
         max_batch: int = MAX_BATCH,
+        max_queue: int = MAX_QUEUE,
     ) -> None:
         """Takes `work`, which returns an outcome for each item and may be called again if it fails.
 
         At most `parallel` batches are done at the same time, each of at most `max_batch` items, which together have at
-        most the weight of a Batcher's.
+        most the weight of a Batcher's.  One that isn't full begins beside others after `parallel_after` seconds.  At
+        most `max_queue` items wait.
         """
         self._executor, self._work, self._partition, self._weight = executor, work, partition, weight
-        self._parallel, self.max_batch = parallel, max_batch
+        self._parallel, self._parallel_after = parallel, parallel_after
+        self.max_batch, self._max_queue = max_batch, max_queue
         self._loop = asyncio.get_running_loop()
         self._queues: dict[str, deque[_Waiting[Item, Outcome]]] = {}
         """The items that wait, by partition; the partition whose first item has waited longest comes first."""
@@ -82,9 +86,9 @@ class PartitionedBatcher(Generic[Item, Outcome]):
         """
         if self._closed:
             raise StoreClosed("The store is closed.")
-        if self._waiting >= MAX_QUEUE:
+        if self._waiting >= self._max_queue:
             self._forget_cancelled()
-        if self._waiting >= MAX_QUEUE:
+        if self._waiting >= self._max_queue:
             raise Overloaded(f"{self._waiting:,} calls wait for the store already. Try again soon.")
         future: asyncio.Future[Outcome] = self._loop.create_future()
         partition = self._partition(item)
@@ -115,7 +119,7 @@ class PartitionedBatcher(Generic[Item, Outcome]):
         if not self._workers or self._ready >= self.max_batch * (1 + self._lingering):
             self._start()
         elif self._ready and not self._lingering and self._timer is None and len(self._workers) < self._parallel:
-            self._timer = self._loop.call_later(PARALLEL_AFTER, self._start_late, self._oldest_deadline())
+            self._timer = self._loop.call_later(self._parallel_after, self._start_late, self._oldest_deadline())
 
     def _start_late(self, deadline: float) -> None:
         """Starts another batch if the item that was the oldest one, which has this deadline, still waits."""

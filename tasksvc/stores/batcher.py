@@ -150,7 +150,7 @@ class Batcher(Generic[Item, Outcome]):
 
 
 def answer(future: asyncio.Future[Outcome], outcome: Outcome | Exception) -> None:
-    """Gives the caller who waits for `future` its outcome: an exception is raised there."""
+    """Gives `future` its outcome: an exception is raised where it is awaited."""
     if future.done():  # its caller was cancelled
         return
     if isinstance(outcome, Exception):

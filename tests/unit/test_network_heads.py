@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 
 from tasksvc import Position, StoreUnavailable
-from tasksvc.network import Listener, LogHeads, Look, Notifier, log_head
+from tasksvc.network import Listener, LogHeads, Look, Notifier
 
 PATIENCE = 60.0
 """Seconds after which a test that waits for something has failed."""
@@ -45,7 +45,7 @@ def logs() -> Logs:
 @pytest.fixture
 async def listener(logs: Logs) -> AsyncIterator[Listener]:
     """A listener that can't listen, and looks all the time."""
-    made = Listener(logs.look, poll=PATIENCE, poll_deaf=0.001)
+    made = Listener(logs.look, poll=PATIENCE, poll_deaf=0.001, retry=0.001)
     yield made
     await asyncio.wait_for(made.stop(), PATIENCE)
 
@@ -119,10 +119,8 @@ async def test_whoever_waits_for_a_workspace_that_was_not_kept_before_soon_reads
     await ends(waits(heads, "new", Position("g", 5)))
 
 
-async def test_workspaces_beyond_a_limit_are_forgotten_but_not_those_that_somebody_waits_for(
-    heads: LogHeads, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(log_head, "MAX_HEADS", 10)
+async def test_workspaces_beyond_a_limit_are_forgotten_but_not_those_that_somebody_waits_for() -> None:
+    heads = LogHeads(poll=PATIENCE, max_heads=10)
     waiting = waits(heads, "waited for", Position("g", 5))
     await asyncio.sleep(0)
 
@@ -155,9 +153,8 @@ async def test_one_look_is_for_all_who_wait_and_there_is_none_while_nobody_does(
 
 
 async def test_after_a_look_that_failed_all_who_wait_learn_of_it_and_the_next_one_goes_on(
-    listener: Listener, logs: Logs, monkeypatch: pytest.MonkeyPatch
+    listener: Listener, logs: Logs
 ) -> None:
-    monkeypatch.setattr(log_head, "RETRY_SECONDS", 0.001)
     await ends(waits(listener, "a", Position("g", 1)))  # by the first look, before which nothing was known
     again = waits(listener, "a", Position("g", 1))
     await asyncio.sleep(0)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import pytest
 
 from tasksvc import OutcomeUnknown, Overloaded, StoreClosed, StoreUnavailable
-from tasksvc.network import Executor, PartitionedBatcher, Session, partitioned_batcher
+from tasksvc.network import Executor, PartitionedBatcher, Session
 from tasksvc.stores.batcher import MAX_WEIGHT
 
 PATIENCE = 60.0
@@ -17,7 +17,7 @@ PATIENCE = 60.0
 
 
 class Item(NamedTuple):
-    """A call."""
+    """A call of a store."""
 
     partition: str
     number: int
@@ -43,7 +43,7 @@ class FakeExecutor:
 class Transactions:
     """Does batches, each of which ends when the test says so."""
 
-    def __init__(self, *, parallel: int, max_batch: int = 4) -> None:
+    def __init__(self, *, parallel: int, max_batch: int = 4, **settings: Any) -> None:
         self.executor = FakeExecutor()
         self.running: list[Sequence[Item]] = []
         self.begun: list[Sequence[Item]] = []
@@ -55,6 +55,7 @@ class Transactions:
             weight=lambda item: item.weight,
             parallel=parallel,
             max_batch=max_batch,
+            **settings,
         )
 
     async def _work(self, session: Any, items: Sequence[Item]) -> Sequence[int | Exception]:
@@ -79,7 +80,7 @@ class Transactions:
         future.set_exception(error) if error else future.set_result(None)
 
     async def run(self, count: int) -> None:
-        """Returns when so many batches run."""
+        """Returns when `count` batches run."""
         async with asyncio.timeout(PATIENCE):
             while len(self.running) != count:
                 await asyncio.sleep(0.001)
@@ -98,9 +99,8 @@ def partitions(batch: Sequence[Item]) -> list[str]:
     return [item.partition for item in batch]
 
 
-async def test_items_of_other_partitions_are_done_beside_those_that_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitioned_batcher, "PARALLEL_AFTER", 0.0)
-    transactions = Transactions(parallel=3)
+async def test_items_of_other_partitions_are_done_beside_those_that_run() -> None:
+    transactions = Transactions(parallel=3, parallel_after=0.0)
     first, *_ = transactions.give("a", "a")
     await transactions.run(1)
 
@@ -149,9 +149,8 @@ async def test_as_many_batches_run_as_are_full_up_to_the_limit() -> None:
     await transactions.end_all()
 
 
-async def test_a_batch_that_would_not_be_full_waits_for_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitioned_batcher, "PARALLEL_AFTER", PATIENCE)
-    transactions = Transactions(parallel=2)
+async def test_a_batch_that_would_not_be_full_waits_for_the_one_before() -> None:
+    transactions = Transactions(parallel=2, parallel_after=PATIENCE)
     transactions.give("a")
     await transactions.run(1)
 
@@ -196,9 +195,8 @@ async def test_cancelled_items_are_not_run_and_hold_nothing_up() -> None:
     assert transactions.batcher.queued == 0
 
 
-async def test_too_many_items_are_refused_until_some_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partitioned_batcher, "MAX_QUEUE", 3)
-    transactions = Transactions(parallel=1)
+async def test_too_many_items_are_refused_until_some_are_cancelled() -> None:
+    transactions = Transactions(parallel=1, max_queue=3)
     transactions.give("a")
     await transactions.run(1)
     waiting = transactions.give("a", "b", "c")

@@ -15,7 +15,7 @@ from tasksvc_postgresql.session import Session
 
 from stores.postgresql.test_contract_postgresql import TestPostgresql as Kit
 from tasksvc import Page, Position, TaskQuery, TasksvcError
-from tasksvc.network import Executor, Failure, LogHeads, log_head
+from tasksvc.network import Executor, Failure, LogHeads
 
 Patch = pytest.MonkeyPatch
 
@@ -49,9 +49,9 @@ def says_that_nothing_was_written(patch: Patch) -> None:
 
 def is_deaf(patch: Patch) -> None:
     """Readers hear of the commits of their own repository alone."""
-    patch.setattr(log_head, "SETTLING_SECONDS", 0.0)
 
     async def wait(self: PostgreSQLRepository, since: Position, *, timeout: float) -> None:
+        self._store.listener.settling = 0.0
         await LogHeads.wait(self._store.listener, self.workspace_name, since, timeout=timeout)
 
     patch.setattr(PostgreSQLRepository, "wait_for_change", wait)
