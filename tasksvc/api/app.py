@@ -10,6 +10,7 @@ import tasksvc
 from tasksvc.api.handlers.batch import BatchHandlers
 from tasksvc.api.handlers.changes import ChangeHandlers
 from tasksvc.api.handlers.health import HealthHandlers
+from tasksvc.api.handlers.me import MeHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.handlers.tokens import TokenHandlers
 from tasksvc.api.observability.observer import Observer
@@ -73,7 +74,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         encode_change=sse_event,
     )
     observer = Observer(options.request_log, options.proxies)
-    authenticator = Authenticator(runtime, peers, options.tokens, options.allowance)
+    authenticator = Authenticator(runtime, peers, options.tokens, options.allowance, options.identify)
     cors = Cors(options.cors_origins) if options.cors_origins else None
 
     def pipeline_with(origin_check: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
@@ -97,6 +98,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     groups = [
         *of_workspaces,
         *map(in_workspaces, of_workspaces),
+        MeHandlers(authenticator).routes(),
         tokens.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),

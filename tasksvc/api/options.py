@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tasksvc.api.observability.access_log import RequestLog
+from tasksvc.api.pipeline.application_login import Identify
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.rate_limit import RateLimits
@@ -29,6 +30,12 @@ class Options:
     health_origin_check: OriginCheck | None = None
     """Checks Host and Origin of requests for health and metrics on a port of their own."""
     tokens: TokenPolicy = TokenPolicy.NEVER
+    identify: Identify | None = None
+    """Returns who sends a request, for an application that knows its users.
+
+    It's asked about each request that needs a caller.  If it returns None, the request needs a token: of the store,
+    unless `tokens` says never.
+    """
     admin_token: str | None = None
     """The secret of a token that may administer, which is put into the store if it is not there."""
     allowance: RateLimits = field(default_factory=RateLimits)

@@ -15,7 +15,7 @@ from tasksvc.api.requests.workspaces import PARAMETER, PATH
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
 from tasksvc.api.responses.raw import JSON
 from tasksvc.api.responses.static_content import StaticContent
-from tasksvc.application.tokens import Scope
+from tasksvc.application.callers import Scope
 from tasksvc.domain.json_text import dump_line
 
 

@@ -71,6 +71,11 @@ class Tasks:
         """Takes the turns that reads of all workspaces of the store share; without any, this one has its own."""
         self._repository, self._turns = repository, turns or Turns()
 
+    @property
+    def workspace(self) -> str:
+        """The name of the workspace whose tasks these are."""
+        return self._repository.workspace_name
+
     # ------------------------------------------------------------ one task
 
     async def create(

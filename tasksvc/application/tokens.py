@@ -11,14 +11,15 @@ import hashlib
 import re
 import secrets
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from enum import IntEnum
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
-from tasksvc.domain.errors import RecordConflict, TasksvcError
+from tasksvc.application.callers import Caller, Scope
+from tasksvc.domain.errors import InvalidWorkspaceName, RecordConflict, TasksvcError
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import RECORD_KEY_MAX, parse_timestamp
+from tasksvc.domain.workspace import check_workspace_name
 from tasksvc.domain.writes import CommitResult, DeleteRecord, IdempotencyKey, PutRecord, Write
 from tasksvc.ports.store import TaskRepository
 
@@ -27,6 +28,8 @@ SPACE = "tokens"
 """Namespace of the records by hash."""
 NAMES = "token-names"
 """Namespace of the records by name, which make a name unique."""
+WORKSPACES_MAX = 100
+"""Workspaces that a token may name."""
 NAME_RULE = f"1 to {RECORD_KEY_MAX} letters, digits, dots, dashes and underscores"
 
 _BROUGHT = "brought-tokens"
@@ -36,6 +39,7 @@ _TRIES = 100
 _MALFORMED = "This isn't a token of tasksvc, or it was cut or mistyped. Make a new one."
 _NO_VERSION = -1
 """No record is at this version, so that a write which expects it is always refused."""
+_BUSY = "Other processes change the tokens all the time. Try again."
 _NO_SUCH_TOKEN = "There is no token of that name."  # noqa: S105
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -43,22 +47,6 @@ _SECRET_DIGITS, _SUM_DIGITS = 43, 6
 """Enough base-62 digits for 256 and for 32 bits."""
 _SHAPE = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_SECRET_DIGITS + _SUM_DIGITS}}}", re.ASCII).fullmatch
 _NAME = re.compile(rf"[0-9A-Za-z._-]{{1,{RECORD_KEY_MAX}}}", re.ASCII).fullmatch
-
-
-class Scope(IntEnum):
-    """What a token allows; each includes those before it."""
-
-    READ = 1
-    WRITE = 2
-    ADMIN = 3
-
-    @classmethod
-    def named(cls, name: str) -> Scope:
-        """Returns the scope of that name.  Raises KeyError."""
-        return cls[name.upper()]
-
-    def __str__(self) -> str:
-        return self.name.lower()
 
 
 class Token(NamedTuple):
@@ -71,10 +59,18 @@ class Token(NamedTuple):
     expires_at: datetime | None
     from_file: bool = False
     """Whether a file brought it, so that it ends when the file brings another one."""
+    workspaces: tuple[str, ...] | None = None
+    """The workspaces in which it is valid, the home of its owner first; None for all."""
+    version: int = 1
+    """The version of its record."""
 
     def is_valid(self, at: datetime) -> bool:
         """Returns whether it has not expired."""
         return self.expires_at is None or at < self.expires_at
+
+    def caller(self) -> Caller:
+        """Returns the owner of the token."""
+        return Caller(self.name, self.scope, self.workspaces, expires_at=self.expires_at, key=self.hash)
 
 
 class TokenAlreadyMade(TasksvcError):
@@ -123,11 +119,13 @@ async def create_token(
     *,
     at: datetime,
     expires_at: datetime | None = None,
+    workspaces: Sequence[str] | None = None,
     secret: str | None = None,
     idempotency_key: IdempotencyKey | None = None,
 ) -> tuple[str, Token]:
     """Makes a token and gives its secret, which nobody can ask for again.
 
+    `workspaces`: those in which it is valid, the first of which is the home of its owner; None for all.
     `secret`: one that was made beforehand, by new_secret().  Raises TokenRefused, and
     TokenAlreadyMade where `idempotency_key` made it before, since there is no secret to give then.
     """
@@ -136,11 +134,12 @@ async def create_token(
     if expires_at is not None and expires_at <= at:
         if (before := await _done_before(repository, idempotency_key, at=at)) is not None:
             raise _already_made(before)
-        raise TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
+        raise _expired()
+    valid_in = _checked_workspaces(scope, workspaces)
     secret = secret or new_secret()
     if not is_well_formed(secret):
         raise TokenRefused(_MALFORMED)
-    token = Token(hash_secret(secret), name, scope, at, expires_at)
+    token = Token(hash_secret(secret), name, scope, at, expires_at, workspaces=valid_in)
     try:
         committed = await repository.commit(_making(token), at=at, idempotency_key=idempotency_key)
     except RecordConflict:
@@ -148,6 +147,27 @@ async def create_token(
     if committed.replayed:
         raise _already_made(committed)
     return secret, token
+
+
+def _expired() -> TokenRefused:
+    return TokenRefused("This token would have expired already. Name a later time.", field="expires_at")
+
+
+def _checked_workspaces(scope: Scope, workspaces: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Returns the workspaces of a token, each once.  Raises TokenRefused."""
+    if workspaces is None:
+        return None
+    if scope is Scope.ADMIN:
+        raise TokenRefused("A token with the scope admin is valid in all workspaces.", field="workspaces")
+    different = tuple(dict.fromkeys(workspaces))
+    if not 1 <= len(different) <= WORKSPACES_MAX:
+        raise TokenRefused(f"A token is valid in 1 to {WORKSPACES_MAX} workspaces, or in all.", field="workspaces")
+    for workspace in different:
+        try:
+            check_workspace_name(workspace)
+        except InvalidWorkspaceName as error:
+            raise TokenRefused(str(error), field="workspaces") from None
+    return different
 
 
 def _already_made(committed: CommitResult) -> TokenAlreadyMade:
@@ -170,7 +190,7 @@ async def ensure_token(repository: TaskRepository, secret: str | None, scope: Sc
         turn = await repository.record(_BROUGHT, str(scope))
         found = [token async for token in list_tokens(repository)]
         ended = [token for token in found if token.from_file and token.hash != wanted]
-        writes: list[Write] = [write for token in ended for write in _ending(token.hash, token.name)]
+        writes: list[Write] = [write for token in ended for write in _ending(token)]
         if wanted is not None and wanted not in {token.hash for token in found}:
             writes += _making(Token(wanted, _name_of_brought(scope, wanted), scope, at, None, from_file=True))
         if not writes:
@@ -181,7 +201,7 @@ async def ensure_token(repository: TaskRepository, secret: str | None, scope: Sc
         except RecordConflict:
             continue
         return ended
-    raise TokenRefused("Other processes change the tokens all the time. Try again.")
+    raise TokenRefused(_BUSY)
 
 
 def _name_of_brought(scope: Scope, secret_hash: str) -> str:
@@ -189,19 +209,24 @@ def _name_of_brought(scope: Scope, secret_hash: str) -> str:
 
 
 def _making(token: Token) -> list[Write]:
+    return [PutRecord(NAMES, token.name, {"hash": token.hash}, 0), _put(token, expected=0)]
+
+
+def _put(token: Token, *, expected: int) -> PutRecord:
     value = {
         "name": token.name,
         "scope": str(token.scope),
         "created_at": token.created_at.isoformat(),
         "expires_at": None if token.expires_at is None else token.expires_at.isoformat(),
         "from_file": token.from_file,
+        "workspaces": None if token.workspaces is None else list(token.workspaces),
     }
-    return [PutRecord(NAMES, token.name, {"hash": token.hash}, 0), PutRecord(SPACE, token.hash, value, 0)]
+    return PutRecord(SPACE, token.hash, value, expected)
 
 
-def _ending(secret_hash: str, name: str) -> list[Write]:
-    # Expects the token at its only version, since another one may have got its name in the meantime.
-    return [DeleteRecord(SPACE, secret_hash, 1), DeleteRecord(NAMES, name)]
+def _ending(token: Token) -> list[Write]:
+    # Expects the token as it was read, since another one may have got its name in the meantime.
+    return [DeleteRecord(SPACE, token.hash, token.version), DeleteRecord(NAMES, token.name)]
 
 
 async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
@@ -223,16 +248,55 @@ async def revoke_token(
     repository: TaskRepository, name: str, *, at: datetime, idempotency_key: IdempotencyKey | None = None
 ) -> bool:
     """Ends a token; whether `idempotency_key` did so before.  Raises TokenRefused where there is none of that name."""
+    for _ in range(_TRIES):
+        token = await _find_named(repository, name)
+        if token is None:
+            if await _done_before(repository, idempotency_key, at=at) is not None:
+                return True
+            raise TokenRefused(_NO_SUCH_TOKEN)
+        try:
+            committed = await repository.commit(_ending(token), at=at, idempotency_key=idempotency_key)
+        except RecordConflict:
+            continue
+        return committed.replayed
+    raise TokenRefused(_BUSY)
+
+
+async def update_token(
+    repository: TaskRepository,
+    name: str,
+    changes: Mapping[str, Any],
+    *,
+    at: datetime,
+    idempotency_key: IdempotencyKey | None = None,
+) -> tuple[Token, bool]:
+    """Changes the scope, the workspaces and the end of a token, as far as `changes` has fields of Token for them.
+
+    Returns the token, and whether `idempotency_key` did so before.  Raises TokenRefused.
+    """
+    for _ in range(_TRIES):
+        token = await _find_named(repository, name)
+        if token is None:
+            if (before := await _done_before(repository, idempotency_key, at=at)) is not None:
+                return _token(cast(Record, before.results[0])), True
+            raise TokenRefused(_NO_SUCH_TOKEN)
+        changed = token._replace(**changes)
+        if "expires_at" in changes and not changed.is_valid(at):
+            raise _expired()
+        changed = changed._replace(workspaces=_checked_workspaces(changed.scope, changed.workspaces))
+        try:
+            committed = await repository.commit(
+                [_put(changed, expected=token.version)], at=at, idempotency_key=idempotency_key
+            )
+        except RecordConflict:
+            continue
+        return _token(cast(Record, committed.results[0])), committed.replayed
+    raise TokenRefused(_BUSY)
+
+
+async def _find_named(repository: TaskRepository, name: str) -> Token | None:
     record = await repository.record(NAMES, name) if _NAME(name) else None
-    if record is None:
-        if await _done_before(repository, idempotency_key, at=at) is not None:
-            return True
-        raise TokenRefused(_NO_SUCH_TOKEN)
-    try:
-        committed = await repository.commit(_ending(record.value["hash"], name), at=at, idempotency_key=idempotency_key)
-    except RecordConflict:
-        raise TokenRefused(_NO_SUCH_TOKEN) from None
-    return committed.replayed
+    return None if record is None else await find_token(repository, record.value["hash"])
 
 
 async def _done_before(
@@ -258,7 +322,9 @@ def _token(record: Record) -> Token:
     name, scope = value["name"], Scope.named(value["scope"])
     # Tokens that were made before this was noted have a name that nobody else gives: it has their own hash in it.
     from_file = value.get("from_file", name == _name_of_brought(scope, record.key))
-    return Token(record.key, name, scope, created_at, expires_at, from_file)
+    workspaces = value.get("workspaces")
+    valid_in = None if workspaces is None else tuple(workspaces)
+    return Token(record.key, name, scope, created_at, expires_at, from_file, valid_in, record.version)
 
 
 def _base62(number: int, digits: int) -> str:

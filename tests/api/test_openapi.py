@@ -69,8 +69,10 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
         ("GET", "/changes/stream"),
     }
     of_the_service = {
+        ("GET", "/me"),
         ("GET", "/admin/tokens"),
         ("POST", "/admin/tokens"),
+        ("PATCH", "/admin/tokens/{name}"),
         ("DELETE", "/admin/tokens/{name}"),
         ("GET", "/health/live"),
         ("GET", "/health/ready"),

@@ -13,8 +13,9 @@ from pytest_aiohttp import AiohttpClient
 from tasksvc.api.app import RUNTIME, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
-from tasksvc.application.tokens import Scope, create_token, new_secret
+from tasksvc.application.tokens import create_token, new_secret
 
 Client = TestClient[web.Request, web.Application]
 

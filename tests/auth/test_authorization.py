@@ -9,9 +9,10 @@ from aiohttp import ClientTimeout
 
 from auth.conftest import AuthClients
 from tasksvc.api.app import RUNTIME
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
 from tasksvc.application.limits import Timeouts
-from tasksvc.application.tokens import Scope, create_token, new_secret, revoke_token
+from tasksvc.application.tokens import create_token, new_secret, revoke_token
 
 PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
 """The operations that need no token. All others must state their scope in the description."""
@@ -37,7 +38,7 @@ async def test_every_route_allows_only_the_scopes_in_its_description(clients: Au
         for caller in CALLERS:
             has = Scope.named(caller) if caller in ("read", "write", "admin") else 0
             allowed = needed is None or has >= needed
-            url = path.replace("{id}", "999999").replace("{name}", "nobody-has-this")
+            url = path.replace("{id}", "999999").replace("{name}", "nobody-has-this").replace("{workspace}", "u_1")
             response = await clients.client.request(
                 method, url, headers=clients.headers(caller), timeout=ClientTimeout(5)
             )

@@ -11,9 +11,10 @@ from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
 from tasksvc.application.limits import Limits
-from tasksvc.application.tokens import Scope, create_token, new_secret
+from tasksvc.application.tokens import create_token, new_secret
 
 
 async def client_with(aiohttp_client: AiohttpClient, options: Options) -> Client:

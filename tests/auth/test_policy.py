@@ -16,9 +16,10 @@ from tasksvc import Capability, InMemoryRepository, Record, StoreUnavailable, Ta
 from tasksvc.api.app import IN_FLIGHT, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
 from tasksvc.application.limits import Timeouts
-from tasksvc.application.tokens import Scope, create_token
+from tasksvc.application.tokens import create_token
 from tasksvc.domain.errors import NoTokens
 
 

@@ -12,7 +12,7 @@ from aiohttp import ClientResponse
 from auth.conftest import AuthClients
 from tasksvc.api.app import RUNTIME
 from tasksvc.application import clock, tokens
-from tasksvc.application.tokens import Scope
+from tasksvc.application.callers import Scope
 
 REPLAYED = "Idempotency-Replayed"
 BODY = {"name": "reporting", "scope": "read"}

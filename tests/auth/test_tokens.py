@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import InMemoryRepository, PutRecord, Record, TaskRepository
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import (
-    Scope,
     TokenRefused,
     create_token,
     ensure_token,

@@ -55,6 +55,16 @@ def test_a_token_is_valid_from_its_creation_until_it_is_revoked(tasksvc: Command
     assert lines(tasksvc("token", "list", *STORE)) == []
 
 
+def test_a_token_is_made_for_workspaces_and_the_list_names_them(tasksvc: CommandLine) -> None:
+    made = tasksvc(*("token", "create", "ann", "--workspace", "u_ann", "--workspace", "family"), *STORE)
+    listed = tasksvc("token", "list", *STORE)
+    refused = tasksvc("token", "create", "bob", "--workspace", "a/b", *STORE)
+
+    assert made.status == 0
+    assert listed.printed.endswith("  for ever  in u_ann,family\n")
+    assert "'a/b' cannot be the name of a workspace" in refused.said
+
+
 def test_a_token_writes_and_lasts_where_nothing_else_is_said(tasksvc: CommandLine) -> None:
     for name in ("b", "a"):
         assert tasksvc("token", "create", name, *STORE).status == 0

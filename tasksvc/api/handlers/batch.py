@@ -17,8 +17,8 @@ from tasksvc.api.responses.raw import REPLAYED, RawResponse, encoded_response
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.tasks import Batch, BatchOut
 from tasksvc.application import clock
+from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import WriteRefused
 from tasksvc.domain.json_text import dumps
 from tasksvc.domain.task import Task, Version

@@ -10,7 +10,8 @@ from functools import partial
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import POSITION_GONE, header, operation, responses
-from tasksvc.api.pipeline.auth import Authenticator, Caller
+from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.pipeline.clients import Client
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.requests.workspaces import workspace_of
@@ -20,8 +21,8 @@ from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
+from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope
 from tasksvc.domain.change import Position
 from tasksvc.domain.json_text import dumps
 
@@ -96,17 +97,17 @@ class ChangeHandlers:
         workspace = workspace_of(request)
         # While it can still be answered that the position is gone, or the store broken.
         start = await self._runtime.feeds.start(workspace, since)
-        caller = self._authenticator.caller_of(request)
-        self._authenticator.open_stream(caller)
+        client = self._authenticator.client_of(request)
+        self._authenticator.open_stream(client)
         return StreamingResponse(
             "text/event-stream",
-            self._events(workspace, start, caller),
+            self._events(workspace, start, client),
             [("X-Accel-Buffering", "no")],
             long_lived=True,
-            closed=partial(self._authenticator.close_stream, caller),
+            closed=partial(self._authenticator.close_stream, client),
         )
 
-    async def _events(self, workspace: str, start: Position, caller: Caller) -> AsyncGenerator[bytes, None]:
+    async def _events(self, workspace: str, start: Position, client: Client) -> AsyncGenerator[bytes, None]:
         """Yields the stream's body: an id, then events, and comments in between, until the caller may see no more.
 
         A client that is cut off before its first event comes back with the id that came first (HTML
@@ -115,12 +116,12 @@ class ChangeHandlers:
         """
         # A token may be revoked meanwhile, so it's checked as often as for single requests.
         heartbeat = self._timeouts.heartbeat
-        tick = heartbeat if caller.token is None else self._timeouts.token_cache
+        tick = heartbeat if client.login is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
         async with self._runtime.feeds.follow(workspace) as feed:
             async for chunk in feed.events(start, tick):
-                if not await self._authenticator.is_still_authorized(caller):
+                if not await self._authenticator.may_still_read(client, workspace):
                     return
                 if chunk:
                     yield chunk

@@ -15,8 +15,8 @@ from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.problems import HealthOut
+from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable
 
 NOT_READY = Refusal(503, "not-ready", "The service isn't ready: `detail` says why, and Retry-After when to try again.")

@@ -16,7 +16,7 @@ from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_k
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.positions import format_position
 from tasksvc.api.requests.validation import BODY, QUERY, RAW
-from tasksvc.api.requests.workspaces import workspace_of
+from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
@@ -35,8 +35,9 @@ from tasksvc.api.schemas.queries import ListQuery
 from tasksvc.api.schemas.task_fields import TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
 from tasksvc.api.schemas.tasks import CONDITION, CountOut, DeletedOut
 from tasksvc.application import clock
+from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope
+from tasksvc.application.tasks import Tasks
 from tasksvc.domain.errors import VersionConflict
 from tasksvc.domain.json_text import dumps
 from tasksvc.domain.query import Cursor, TaskQuery
@@ -89,14 +90,14 @@ class TaskHandlers:
         return await self.create(request, workspace_of(request), request[BODY], request[RAW], below=below)
 
     async def create(
-        self, request: web.Request, workspace: str, draft: TaskDraft, raw: bytes, *, below: str = ""
+        self, request: web.Request, workspace: str | None, draft: TaskDraft, raw: bytes, *, below: str = ""
     ) -> RawResponse:
         """Creates the task of `draft`, which came as the body `raw`.
 
         `below` leads from the request's URL to those of tasks, so that Location needs no path: a
         proxy may have put the service below one that it doesn't know (RFC 9110, section 10.2.2).
         """
-        tasks = self._runtime.tasks_of(workspace)
+        tasks = self._tasks_in(request, workspace)
         check_untagged(*conditions_of(request))
         idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/", raw)
         made, replayed = await tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
@@ -119,9 +120,9 @@ class TaskHandlers:
     async def get_task(self, request: web.Request) -> RawResponse | web.Response:
         return await self.get(request, workspace_of(request), _task_id(request))
 
-    async def get(self, request: web.Request, workspace: str, task_id: int) -> RawResponse | web.Response:
-        """Responds with one task."""
-        found = await self._runtime.tasks_of(workspace).get(task_id)
+    async def get(self, request: web.Request, workspace: str | None, task_id: int) -> RawResponse | web.Response:
+        """Responds with one task of a workspace; None stands for the caller's home."""
+        found = await self._tasks_in(request, workspace).get(task_id)
         if_match, if_none_match = conditions_of(request)
         if if_match is not None and not precondition_from(if_match, None).allows(found.version):
             raise VersionConflict(*found)
@@ -193,14 +194,14 @@ class TaskHandlers:
     async def list_matching(
         self,
         request: web.Request,
-        workspace: str,
+        workspace: str | None,
         query: TaskQuery,
         after: Cursor | None = None,
         limit: int | None = None,
     ) -> RawResponse | StreamingResponse:
         """Shows a list, or a page of it."""
         lines = _prefers_ndjson(joined(request, hdrs.ACCEPT))
-        tasks, caller = self._runtime.tasks_of(workspace), partial(self._authenticator.caller_of, request)
+        tasks, caller = self._tasks_in(request, workspace), partial(self._authenticator.client_of, request)
         limits = (self._stream_page, self._stream_bytes) if limit is None else (limit, self._page_bytes)
         page = await tasks.find(query, caller=caller, after=after, limit=limits[0], max_bytes=limits[1])
         answer = self._pages.answer(page, lines=lines)
@@ -216,7 +217,7 @@ class TaskHandlers:
                 NDJSON if lines else JSON, chunks, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
-            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query, workspace)))
+            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query, tasks.workspace)))
         return answer
 
     @operation(
@@ -227,7 +228,7 @@ class TaskHandlers:
         query=FilterQuery(),
     )
     async def count_tasks(self, request: web.Request) -> RawResponse:
-        tasks, caller = self._runtime.tasks_of(workspace_of(request)), partial(self._authenticator.caller_of, request)
+        tasks, caller = self._runtime.tasks_of(workspace_of(request)), partial(self._authenticator.client_of, request)
         count = await tasks.count(request[QUERY], caller=caller)
         return json_response({"count": count})
 
@@ -252,7 +253,7 @@ class TaskHandlers:
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
         filters = request.raw_path.partition("?")[2]
         idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/?{filters}", conditions=conditions)
-        caller = partial(self._authenticator.caller_of, request)
+        caller = partial(self._authenticator.client_of, request)
         deleted, replayed = await tasks.delete_matching(
             query, at=clock.now(), caller=caller, idempotency_key=idempotency_key
         )
@@ -260,6 +261,9 @@ class TaskHandlers:
         if replayed:
             answer.add_header(REPLAYED, "true")
         return answer
+
+    def _tasks_in(self, request: web.BaseRequest, workspace: str | None) -> Tasks:
+        return self._runtime.tasks_of(home_of(request) if workspace is None else workspace)
 
     # ------------------------------------------------------------ routes
 

@@ -42,6 +42,7 @@ USUAL: Sequence[tuple[int, str, str]] = (
     (400, "token-in-query", "A token is in the query string: send it as Authorization: Bearer TOKEN."),
     (401, "unauthorized", "A valid token is needed."),
     (403, "forbidden", "The scope of the token doesn't include this."),
+    (403, "workspace-forbidden", "The token isn't valid in this workspace."),
     (403, "foreign-origin", "Writes by pages of other origins aren't allowed."),
     (408, "body-too-slow", "The body didn't arrive in time."),
     (

@@ -18,7 +18,7 @@ from marshmallow.fields import Field
 from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
 from tasksvc.api.requests.workspaces import PARAMETER
 from tasksvc.api.schemas import fields, task_fields, tasks, tokens, workspaces
-from tasksvc.application.tokens import Scope
+from tasksvc.application.callers import Scope
 from tasksvc.domain.rules import ID_MAX
 
 TAGS = [
@@ -28,9 +28,11 @@ TAGS = [
         "name": "workspaces",
         "description": (
             "The same in a workspace, which has tasks, ids, a change log and idempotency keys of its own. It is created"
-            " by its first write. Without a workspace in the path, an operation is done in the workspace `default`."
+            " by its first write. Without a workspace in the path, an operation is done in the home of the caller:"
+            " the first workspace of the token, or `default`."
         ),
     },
+    {"name": "callers", "description": "Who sends a request, and what they may do."},
     {"name": "admin", "description": "API tokens; needs the scope admin."},
     {"name": "health", "description": "Health and metrics, for operators."},
 ]
@@ -96,6 +98,7 @@ _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
     fields.UTCDateTime: ("string", "date-time"),
     task_fields.Labels: ("array", None),
     task_fields.Metadata: ("object", None),
+    tokens.Workspaces: ("array", None),
     fields.QueryBoolean: ("boolean", None),
     fields.QueryInteger: ("integer", "int64"),
     fields.ResponseInteger: ("integer", "int64"),
@@ -110,6 +113,8 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
     if isinstance(field, task_fields.Labels | fields.QueryStringList):
         # No maxItems: at most 50 may be different, and a label that is repeated counts once.
         return {"items": {"type": "string", **task_fields.LABEL}}
+    if isinstance(field, tokens.Workspaces):
+        return {"items": {"type": "string", **workspaces.WORKSPACE_NAME}}
     if isinstance(field, task_fields.Metadata):
         # Anything: a schema for all JSON values would have to refer to itself, which most generators fail at.
         return {"additionalProperties": True}
@@ -120,6 +125,7 @@ _EXAMPLES: dict[type[Schema], dict[str, Any]] = {
     task_fields.TaskIn: task_fields.EXAMPLE_TASK,
     task_fields.TaskPatch: {"done": True},
     tokens.TokenIn: {"name": "reporting", "scope": "read"},
+    tokens.TokenPatch: {"scope": "read"},
 }
 
 

@@ -1,4 +1,4 @@
-"""Authentication with bearer tokens and what a token may do (RFC 6750)."""
+"""Who sends a request, and whether they may do what they ask for (RFC 6750)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from enum import Enum
 from aiohttp import hdrs, web
 
 from tasksvc.api.observability.redaction import names_token
+from tasksvc.api.pipeline.application_login import ApplicationLogin, Identify
+from tasksvc.api.pipeline.clients import CLIENT, Client, Login
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.rate_limit import RateLimits
-from tasksvc.api.responses.problems import Forbidden, TokenInQuery, TooManyRequests, Unauthorized
+from tasksvc.api.pipeline.token_login import TokenLogin
+from tasksvc.api.responses.problems import Forbidden, TokenInQuery, Unauthorized
+from tasksvc.application.callers import EVERYBODY, Caller, Scope
 from tasksvc.application.clock import now
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope, Token, ensure_token, find_token, hash_secret, is_well_formed, list_tokens
+from tasksvc.application.tokens import ensure_token, list_tokens
 from tasksvc.domain.errors import NoTokens, Overloaded
 
 log = logging.getLogger("tasksvc")
 
-CALLERS_MAX = 10_000
-"""Callers whose state is kept.  The oldest ones are forgotten first."""
+CLIENTS_MAX = 10_000
+"""Clients of each kind whose state is kept.  The oldest ones are forgotten first."""
 BEARER = "bearer "
 
 
@@ -35,90 +39,26 @@ class TokenPolicy(Enum):
     ALWAYS = "always"
 
 
-class Caller:
-    """The owner of a token; or everybody at one address, where requests need no token."""
-
-    def __init__(self, token: Token | None, allowance: RateLimits) -> None:
-        self.token = token
-        self.checked = time.monotonic()
-        """When the token was last seen in the store."""
-        self._rate_limits = allowance
-        self._left = float(allowance.burst)
-        self._counted = self.checked
-        self._streams = 0
-
-    @property
-    def scope(self) -> Scope:
-        """Returns what the caller may do.  Nobody administers a service that is open to everybody."""
-        return Scope.WRITE if self.token is None else self.token.scope
-
-    @property
-    def name(self) -> str:
-        """The name of the caller in the log."""
-        return "-" if self.token is None else self.token.name
-
-    @property
-    def idempotency_scope(self) -> str:
-        """The scope of the caller's idempotency keys."""
-        return "" if self.token is None else self.token.hash
-
-    def check_rate(self) -> None:
-        """Counts a request against the rate limit.  Raises TooManyRequests."""
-        rate, burst = self._rate_limits.rate, self._rate_limits.burst
-        if rate is None:
-            return
-        moment = time.monotonic()
-        self._left = min(float(burst), self._left + (moment - self._counted) * rate)
-        self._counted = moment
-        if self._left < 1:
-            wait = math.ceil((1 - self._left) / rate)
-            raise TooManyRequests(
-                f"At most {rate:g} requests a second are allowed, {burst} at once. Try again in {wait} s.",
-                headers={"Retry-After": str(wait), **dict(self.limit_headers())},
-            )
-        self._left -= 1
-
-    def limit_headers(self) -> tuple[tuple[str, str], ...]:
-        """Returns the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers), or none without a limit."""
-        rate, burst = self._rate_limits.rate, self._rate_limits.burst
-        if rate is None:
-            return ()
-        return (
-            ("RateLimit-Policy", f'"requests";q={burst};w={math.ceil(burst / rate)}'),
-            ("RateLimit", f'"requests";r={int(self._left)};t={math.ceil((burst - self._left) / rate)}'),
-        )
-
-    def open_stream(self) -> None:
-        """Counts a streamed response until close_stream().  Raises TooManyRequests."""
-        if self._streams >= self._rate_limits.streams:
-            raise TooManyRequests(
-                f"At most {self._rate_limits.streams} streams and lists at once are allowed."
-                " Read one to its end, or close one.",
-                headers={"Retry-After": "1"},
-            )
-        self._streams += 1
-
-    def close_stream(self) -> None:
-        """Stops counting a response that open_stream() counted."""
-        self._streams -= 1
-
-
-CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
-"""Holds who sent a request."""
-
-
 class Authenticator:
-    """Authenticates the callers of requests, and authorizes what they ask for."""
+    """Authenticates who sends requests, and authorizes what they ask for."""
 
-    def __init__(self, runtime: Runtime, peers: Peers, policy: TokenPolicy, rate_limits: RateLimits) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        peers: Peers,
+        policy: TokenPolicy,
+        rate_limits: RateLimits,
+        identify: Identify | None = None,
+    ) -> None:
         self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
-        self._token_cache = runtime.timeouts.token_cache
-        """Seconds for which a token that was found, or that there are none, isn't looked up again."""
-        self._callers: dict[str, Caller] = {}
+        self._tokens = TokenLogin(runtime)
+        self._application = None if identify is None else ApplicationLogin(identify)
+        self._clients: dict[str, Client] = {}
+        """Clients that showed who they are, by the keys of the callers."""
         self._streams = 0
-        """Streams that all callers have open together."""
-        self._strangers: dict[str, Caller] = {}
-        """Callers without a token, by peer."""
+        """Streams that all clients have open together."""
+        self._strangers: dict[str, Client] = {}
+        """Clients that needn't show who they are, by peer."""
         self.tokens_required = policy is TokenPolicy.ALWAYS
         """Whether requests need a token."""
         self._next_refresh = math.inf
@@ -127,7 +67,8 @@ class Authenticator:
 
     async def start(self, admin_token: str | None = None) -> None:
         """Decides whether requests need a token, once the store is open, and stores `admin_token`.  Raises NoTokens."""
-        self._callers = {}
+        self._clients = {}
+        self._tokens.clear()
         repository = self._runtime.repository
         keeps_tokens = self._runtime.keeps_records
         if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
@@ -152,43 +93,50 @@ class Authenticator:
         if self._policy is not TokenPolicy.NEVER:
             self.tokens_required, self._next_refresh = True, math.inf
 
-    def token_revoked(self) -> None:
-        """Reads each token again before its next request, since this service has just revoked one."""
-        for caller in self._callers.values():
-            caller.checked = -math.inf
+    def token_changed(self) -> None:
+        """Reads each token again before its next request, since this service has just changed or revoked one."""
+        self._tokens.look_again()
 
     @property
     def is_needed(self) -> bool:
         """Returns whether authorize() has anything to do for scopes other than that of administrators."""
-        return self.tokens_required or self._rate_limits.rate is not None or time.monotonic() >= self._next_refresh
+        return (
+            self.tokens_required
+            or self._application is not None
+            or self._rate_limits.rate is not None
+            or time.monotonic() >= self._next_refresh
+        )
 
-    async def authorize(self, request: web.BaseRequest, needed: Scope) -> Caller:
-        """Returns the caller of `request`, who may do what needs this scope.
+    async def authorize(self, request: web.BaseRequest, needed: Scope) -> Client:
+        """Returns the client that sent `request`, who may do what needs this scope.
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
-        caller = await self._authenticate(request) if await self._asks_for_token() else self._stranger(request)
-        if caller.scope < needed:
+        if self._application is not None or await self._asks_for_token():
+            client = await self._authenticate(request)
+        else:
+            client = self._stranger(request)
+        if client.caller.scope < needed:
             raise Forbidden(f"This needs a token with the scope {needed}.")
-        caller.check_rate()
-        return caller
+        client.check_rate()
+        return client
 
-    def caller_of(self, request: web.BaseRequest) -> Caller:
-        """Returns the caller of a request that was authorized."""
-        return request.get(CALLER) or self._stranger(request)
+    def client_of(self, request: web.BaseRequest) -> Client:
+        """Returns the client that sent a request which was authorized."""
+        return request.get(CLIENT) or self._stranger(request)
 
-    def open_stream(self, caller: Caller) -> None:
+    def open_stream(self, client: Client) -> None:
         """Counts a streamed response until close_stream().  Raises TooManyRequests, Overloaded."""
         if self._streams >= self._runtime.limits.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
             )
-        caller.open_stream()
+        client.open_stream()
         self._streams += 1
 
-    def close_stream(self, caller: Caller) -> None:
+    def close_stream(self, client: Client) -> None:
         """Stops counting a response that open_stream() counted."""
-        caller.close_stream()
+        client.close_stream()
         self._streams -= 1
 
     @property
@@ -196,17 +144,21 @@ class Authenticator:
         """Returns whether count_stranger() has anything to do."""
         return self._rate_limits.rate is not None
 
-    def count_stranger(self, request: web.BaseRequest) -> Caller:
+    def count_stranger(self, request: web.BaseRequest) -> Client:
         """Counts a request that needs no token for the address that it comes from.  Raises TooManyRequests."""
         stranger = self._stranger(request)
         stranger.check_rate()
         return stranger
 
-    async def is_still_authorized(self, caller: Caller) -> bool:
-        """Returns whether the caller of a long-lived request may go on."""
-        if caller.token is None:
-            return not await self._asks_for_token()
-        return await self._is_valid(caller, caller.token)
+    async def may_still_read(self, client: Client, workspace: str) -> bool:
+        """Returns whether the client of a long-lived request may still read what is in the workspace."""
+        if client.login is None:
+            return self._application is None and not await self._asks_for_token()
+        caller = await client.login.renewed(client.caller)
+        if caller is None:
+            return False
+        client.caller = caller
+        return caller.may_enter(workspace)
 
     async def _asks_for_token(self) -> bool:
         """Returns whether requests need a token now.
@@ -224,44 +176,34 @@ class Authenticator:
         async for _ in list_tokens(self._runtime.repository):
             self.tokens_required = True
             break
-        self._next_refresh = math.inf if self.tokens_required else time.monotonic() + self._token_cache
+        self._next_refresh = math.inf if self.tokens_required else time.monotonic() + self._runtime.timeouts.token_cache
 
-    def _stranger(self, request: web.BaseRequest) -> Caller:
+    def _stranger(self, request: web.BaseRequest) -> Client:
         peer = self._peers.of(request.remote, request.headers)
-        stranger = self._strangers.get(peer)
-        if stranger is None:
-            if len(self._strangers) >= CALLERS_MAX:
-                del self._strangers[next(iter(self._strangers))]
-            stranger = self._strangers[peer] = Caller(None, self._rate_limits)
-        return stranger
+        return self._strangers.get(peer) or self._remember(self._strangers, peer, EVERYBODY, None)
 
-    async def _authenticate(self, request: web.BaseRequest) -> Caller:
-        callers = self._callers
+    async def _authenticate(self, request: web.BaseRequest) -> Client:
+        if self._application is not None and (caller := await self._application.authenticate(request)) is not None:
+            return self._client_of(caller, self._application)
         given = request.headers.getall(hdrs.AUTHORIZATION, ())
         if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
             if any(map(names_token, request.query)):
                 raise TokenInQuery
             raise Unauthorized
-        secret = given[0][len(BEARER) :].strip()
-        if not is_well_formed(secret):
+        if self._policy is TokenPolicy.NEVER:
             raise Unauthorized
-        secret_hash = hash_secret(secret)
-        caller = callers.get(secret_hash)
-        if caller is None or caller.token is None:
-            token = await find_token(self._runtime.repository, secret_hash)
-            if token is None or not token.is_valid(now()):
-                raise Unauthorized
-            while len(callers) >= CALLERS_MAX:
-                del callers[next(iter(callers))]
-            caller = callers[secret_hash] = callers.get(secret_hash) or Caller(token, self._rate_limits)
-        elif not await self._is_valid(caller, caller.token):
-            callers.pop(secret_hash, None)
+        caller = await self._tokens.authenticate(given[0][len(BEARER) :].strip())
+        if caller is None:
             raise Unauthorized
-        return caller
+        return self._client_of(caller, self._tokens)
 
-    async def _is_valid(self, caller: Caller, token: Token) -> bool:
-        if time.monotonic() - caller.checked > self._token_cache:
-            if await find_token(self._runtime.repository, token.hash) != token:
-                return False
-            caller.checked = time.monotonic()
-        return token.is_valid(now())
+    def _client_of(self, caller: Caller, login: Login) -> Client:
+        client = self._clients.get(caller.key) or self._remember(self._clients, caller.key, caller, login)
+        client.caller = caller
+        return client
+
+    def _remember(self, clients: dict[str, Client], key: str, caller: Caller, login: Login | None) -> Client:
+        if len(clients) >= CLIENTS_MAX:
+            del clients[next(iter(clients))]
+        client = clients[key] = Client(caller, login, self._rate_limits)
+        return client

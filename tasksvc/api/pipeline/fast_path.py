@@ -21,10 +21,10 @@ from tasksvc.api.requests.workspaces import PATH, PREFIX
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import JSON, RawResponse
 from tasksvc.api.schemas.task_fields import TaskIn
+from tasksvc.application.callers import Scope
 from tasksvc.application.tasks import ALL_TASKS
-from tasksvc.application.tokens import Scope
 from tasksvc.domain.task import TaskDraft
-from tasksvc.domain.workspace import DEFAULT_WORKSPACE, is_workspace_name
+from tasksvc.domain.workspace import is_workspace_name
 
 # The common body, which needs neither a JSON parser nor a schema: one member, no escapes.
 _COMMON = re.compile(
@@ -39,7 +39,7 @@ Dispatch = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | RawRespons
 
 
 class _Operations(NamedTuple):
-    """The operations on tasks of the default workspace, or of named ones."""
+    """The operations on tasks of the caller's home, or of named workspaces."""
 
     get: WrappedHandler
     list: WrappedHandler
@@ -52,7 +52,7 @@ class FastPath:
     def __init__(self, handlers: TaskHandlers, pipeline: RequestPipeline, bodies: Uploads, *, body_max: int) -> None:
         """Takes bodies of at most `body_max` bytes."""
         self._handlers, self._bodies, self._body_max = handlers, bodies, body_max
-        self._default, self._named = (
+        self._home, self._named = (
             _Operations(
                 pipeline.wrap(handlers.get, Scope.READ, f"{below}/tasks/{{id}}"),
                 pipeline.wrap(handlers.list_matching, Scope.READ, f"{below}/tasks/"),
@@ -63,19 +63,20 @@ class FastPath:
 
     def wrap(self, application: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Dispatch:
         """Returns a handler of all requests; `application` gets those that aren't dispatched here."""
-        default, named = self._default, self._named
+        home, named = self._home, self._named
 
         async def dispatch(request: web.BaseRequest) -> web.StreamResponse | RawResponse:
             if request._version not in VERSIONS:  # request.version would stay what it was when it is read first
                 return _refuse_version(request)
             path, method = request.raw_path, request.method
+            workspace: str | None
             if path.startswith("/tasks/"):
-                operations, workspace, rest = default, DEFAULT_WORKSPACE, path[7:]
+                operations, workspace, rest = home, None, path[7:]
             elif path.startswith(PREFIX):
-                workspace, tasks, rest = path[len(PREFIX) :].partition("/tasks/")
-                if not tasks or not is_workspace_name(workspace):
+                name, tasks, rest = path[len(PREFIX) :].partition("/tasks/")
+                if not tasks or not is_workspace_name(name):
                     return await application(request)
-                operations = named
+                operations, workspace = named, name
             else:
                 return await application(request)
             if method == "GET":
@@ -89,7 +90,7 @@ class FastPath:
 
         return dispatch
 
-    async def _read_and_create(self, request: web.Request, workspace: str) -> RawResponse:
+    async def _read_and_create(self, request: web.Request, workspace: str | None) -> RawResponse:
         raw = await read_body(request, self._bodies, types=(JSON,), limit=self._body_max)
         draft = _draft(raw) if len(raw) < LARGE_BYTES else await load_large_body(_TASK_IN, raw)
         return await self._handlers.create(request, workspace, draft, raw)

@@ -12,20 +12,22 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
-from tasksvc.api.pipeline.auth import CALLER, Authenticator
+from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.pipeline.clients import CLIENT
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.in_flight import InFlight, timeout_error
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.requests.etags import etag
 from tasksvc.api.requests.validation import BODY, RAW, RequestValidator
-from tasksvc.api.responses.cache_control import NO_STORE
-from tasksvc.api.responses.problems import to_problem
+from tasksvc.api.requests.workspaces import workspace_in
+from tasksvc.api.responses.cache_control import NO_STORE, make_private
+from tasksvc.api.responses.problems import NotYourWorkspace, to_problem
 from tasksvc.api.responses.raw import SERVER, RawResponse
 from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.application.callers import Caller, Scope
 from tasksvc.application.contract_checks import ContractViolation
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import Scope
 from tasksvc.domain.errors import StoreUnavailable, VersionConflict
 from tasksvc.domain.task import Version
 
@@ -81,6 +83,7 @@ class RequestPipeline:
             name = id_for(request)
             request_id.set(name)
             caller = "-"
+            restricted = False
             more: Headers = ()
             in_flight.enter(request, began)
             try:
@@ -89,13 +92,18 @@ class RequestPipeline:
                 if origin_check is not None:
                     origin_check.check(request)
                 if scope is not None and (authenticator.is_needed or administers):
-                    who = request[CALLER] = await authenticator.authorize(request, scope)
-                    caller = who.name
-                    more += who.limit_headers()
+                    client = request[CLIENT] = await authenticator.authorize(request, scope)
+                    caller = client.name
+                    more += client.limit_headers()
+                    if client.caller.workspaces is not None:
+                        restricted = True
+                        _check_enters(client.caller, known[0] if known else workspace_in(request))
                 elif counted:
                     more += authenticator.count_stranger(request).limit_headers()
                 response = await handler(request, *known)
                 if isinstance(response, StreamingResponse):
+                    if restricted:
+                        make_private(response.response.headers)
                     response = await self._send(request, response, (("X-Request-ID", name), *more))
             except Exception as error:
                 response = self._refuse(error)
@@ -114,6 +122,8 @@ class RequestPipeline:
                 room.leave(request)
             if isinstance(response, RawResponse):
                 response.headers += b"X-Request-ID: %b\r\n" % name.encode()
+                if restricted:
+                    response.make_private()
                 for header in more:
                     response.add_header(*header)
                 if runtime.draining:
@@ -124,6 +134,8 @@ class RequestPipeline:
                 response.headers[hdrs.SERVER] = SERVER
                 response.headers["X-Content-Type-Options"] = "nosniff"
                 response.headers.setdefault(hdrs.CACHE_CONTROL, NO_STORE)
+                if restricted:
+                    make_private(response.headers)
                 if runtime.draining:
                     response.force_close()
             record(request, route, response.status, perf_counter() - began, name, caller)
@@ -176,6 +188,12 @@ class RequestPipeline:
             return response.to_web_response() if isinstance(response, RawResponse) else response
 
         return answer
+
+
+def _check_enters(caller: Caller, workspace: str | None) -> None:
+    """Raises NotYourWorkspace where `caller` may not enter the workspace in a path; None stands for their home."""
+    if workspace is not None and not caller.may_enter(workspace):
+        raise NotYourWorkspace("The token isn't valid in this workspace.")
 
 
 def _is_cancelled() -> bool:

@@ -47,4 +47,4 @@ def idempotency_key_of(
         asked += f" if {conditions!r}"
     fingerprint = hashlib.sha256(asked.encode("utf-8", "backslashreplace") + b"\n")
     fingerprint.update(raw)
-    return IdempotencyKey(access.caller_of(request).idempotency_scope, given[0], fingerprint.hexdigest())
+    return IdempotencyKey(access.client_of(request).caller.key, given[0], fingerprint.hexdigest())

@@ -93,6 +93,10 @@ class Forbidden(RequestError):
     status, name = 403, "forbidden"
 
 
+class NotYourWorkspace(RequestError):
+    status, name = 403, "workspace-forbidden"
+
+
 class CrossOriginWrite(RequestError):
     status, name = 403, "foreign-origin"
 

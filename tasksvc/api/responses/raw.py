@@ -16,7 +16,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.requests.etags import etag
 from tasksvc.api.requests.positions import format_position
-from tasksvc.api.responses.cache_control import NO_CACHE, NO_STORE
+from tasksvc.api.responses.cache_control import NO_CACHE, NO_STORE, PRIVATE
 from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.domain.change import Position
 from tasksvc.domain.json_text import dump_line
@@ -108,6 +108,11 @@ class RawResponse:
     def add_header(self, name: str, value: str) -> None:
         """Adds a header line."""
         self.headers += f"{name}: {value}\r\n".encode("latin-1")
+
+    def make_private(self) -> None:
+        """Does what make_private() of cache_control does."""
+        name = f"{hdrs.CACHE_CONTROL}: ".encode()
+        self.headers = self.headers.replace(name, name + PRIVATE.encode(), 1)
 
     def head(self) -> bytes:
         """Returns what goes before the body, as HTTP/1.1 sends it."""

@@ -24,8 +24,8 @@ import click
 
 from tasksvc.api.server import unix_socket
 from tasksvc.application import tokens
+from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
-from tasksvc.application.tokens import Scope
 from tasksvc.cli.arguments import option, store_option
 from tasksvc.cli.command import Command, Group
 from tasksvc.cli.local_service import connection_to
@@ -118,25 +118,38 @@ def _output_option(function: F) -> F:
     show_default=True,
     help="What the token allows.",
 )
+@click.option(
+    *("--workspace", "workspaces"),
+    multiple=True,
+    metavar="NAME",
+    help="A workspace in which it is valid; repeatable, and the first is its home. Without it, all.",
+)
 @click.option("--expires", type=duration, metavar="SPAN", help="When it ends, such as 30m, 12h, 90d or 4w; else never.")
 @_output_option
 @_place_options
 def create(
-    name: str | None, scope: str, expires: timedelta | None, output: Path | None, store: str | None, url: str | None
+    name: str | None,
+    scope: str,
+    workspaces: tuple[str, ...],
+    expires: timedelta | None,
+    output: Path | None,
+    store: str | None,
+    url: str | None,
 ) -> None:
     """Creates a token, and prints its secret or writes it to `output`."""
     place = _place_of(store, url)
     name = _required(name)
+    valid_in = list(workspaces) or None
     expires_at = None if expires is None else now() + expires
     with _secret_output(output) as show_secret:
         if isinstance(place, _Service):
-            body = {"name": name, "scope": scope, "expires_at": _format(expires_at)}
+            body = {"name": name, "scope": scope, "workspaces": valid_in, "expires_at": _format(expires_at)}
             secret = _request(place, "POST", "/admin/tokens", body)["token"]
         else:
 
             async def make(repository: TaskRepository) -> str:
                 secret, _ = await tokens.create_token(
-                    repository, name, Scope.named(scope), at=now(), expires_at=expires_at
+                    repository, name, Scope.named(scope), at=now(), expires_at=expires_at, workspaces=valid_in
                 )
                 return secret
 
@@ -162,6 +175,7 @@ def list_(store: str | None, url: str | None) -> None:
                 {
                     "name": token.name,
                     "scope": str(token.scope),
+                    "workspaces": token.workspaces,
                     "created_at": _format(token.created_at),
                     "expires_at": _format(token.expires_at),
                 }
@@ -171,7 +185,8 @@ def list_(store: str | None, url: str | None) -> None:
         found = sorted(_with_store(place, collect), key=lambda token: str(token["name"]))
     for token in found:
         until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
-        say(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}\n")
+        places = "" if token["workspaces"] is None else f"  in {','.join(token['workspaces'])}"
+        say(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}{places}\n")
 
 
 @command.command(

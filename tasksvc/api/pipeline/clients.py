@@ -1,0 +1,81 @@
+"""What is kept of those who send requests: their rate, and the streams that they have open."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Protocol
+
+from aiohttp import web
+
+from tasksvc.api.pipeline.rate_limit import RateLimits
+from tasksvc.api.responses.problems import TooManyRequests
+from tasksvc.application.callers import Caller
+
+
+class Login(Protocol):
+    """A way in which clients show who they are."""
+
+    async def renewed(self, caller: Caller) -> Caller | None:
+        """Returns the caller as they are now; None if they may do nothing any more."""
+
+
+class Client:
+    """A caller, or everybody at one address where requests need no token, with what is counted for them."""
+
+    def __init__(self, caller: Caller, login: Login | None, rate_limits: RateLimits) -> None:
+        """Takes the way in which the caller came; None for everybody."""
+        self.caller, self.login = caller, login
+        self._rate_limits = rate_limits
+        self._left = float(rate_limits.burst)
+        self._counted = time.monotonic()
+        self._streams = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the caller in the log."""
+        return self.caller.name or "-"
+
+    def check_rate(self) -> None:
+        """Counts a request against the rate limit.  Raises TooManyRequests."""
+        rate, burst = self._rate_limits.rate, self._rate_limits.burst
+        if rate is None:
+            return
+        moment = time.monotonic()
+        self._left = min(float(burst), self._left + (moment - self._counted) * rate)
+        self._counted = moment
+        if self._left < 1:
+            wait = math.ceil((1 - self._left) / rate)
+            raise TooManyRequests(
+                f"At most {rate:g} requests a second are allowed, {burst} at once. Try again in {wait} s.",
+                headers={"Retry-After": str(wait), **dict(self.limit_headers())},
+            )
+        self._left -= 1
+
+    def limit_headers(self) -> tuple[tuple[str, str], ...]:
+        """Returns the headers of the rate limit (draft-ietf-httpapi-ratelimit-headers), or none without a limit."""
+        rate, burst = self._rate_limits.rate, self._rate_limits.burst
+        if rate is None:
+            return ()
+        return (
+            ("RateLimit-Policy", f'"requests";q={burst};w={math.ceil(burst / rate)}'),
+            ("RateLimit", f'"requests";r={int(self._left)};t={math.ceil((burst - self._left) / rate)}'),
+        )
+
+    def open_stream(self) -> None:
+        """Counts a streamed response until close_stream().  Raises TooManyRequests."""
+        if self._streams >= self._rate_limits.streams:
+            raise TooManyRequests(
+                f"At most {self._rate_limits.streams} streams and lists at once are allowed."
+                " Read one to its end, or close one.",
+                headers={"Retry-After": "1"},
+            )
+        self._streams += 1
+
+    def close_stream(self) -> None:
+        """Stops counting a response that open_stream() counted."""
+        self._streams -= 1
+
+
+CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)
+"""Holds who sent a request."""
