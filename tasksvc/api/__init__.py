@@ -8,15 +8,18 @@ if TYPE_CHECKING:
     from tasksvc.api.options import SCRATCH_STORE, Options
     from tasksvc.api.pipeline.auth import TokenPolicy
     from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, OriginCheck
+    from tasksvc.application.callers import Caller, Scope
     from tasksvc.application.limits import Limits, Timeouts
 
 __all__ = [
     "LOOPBACK_HOSTS",
     "RUNTIME",
     "SCRATCH_STORE",
+    "Caller",
     "Limits",
     "Options",
     "OriginCheck",
+    "Scope",
     "Timeouts",
     "TokenPolicy",
     "create_app",
@@ -27,6 +30,7 @@ _WHEN_USED = {
     "tasksvc.api.options": {"SCRATCH_STORE", "Options"},
     "tasksvc.api.pipeline.auth": {"TokenPolicy"},
     "tasksvc.api.pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},
+    "tasksvc.application.callers": {"Caller", "Scope"},
     "tasksvc.application.limits": {"Limits", "Timeouts"},
 }
 """Modules that import aiohttp, which takes half a second that commands with a part of this package don't need."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -30,6 +31,9 @@ from tasksvc.application.memory_shares import fit_to_memory
 from tasksvc.application.runtime import Runtime
 from tasksvc.plugins import open_repository
 from tasksvc.ports.store import TaskRepository
+
+if TYPE_CHECKING:
+    from tasksvc.api.jwt_login.login import JWTLogin
 
 RUNTIME: web.AppKey[Runtime] = web.AppKey("tasksvc", Runtime)
 """Holds the running service."""
@@ -74,7 +78,9 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         encode_change=sse_event,
     )
     observer = Observer(options.request_log, options.proxies)
-    authenticator = Authenticator(runtime, peers, options.tokens, options.allowance, options.identify)
+    authenticator = Authenticator(
+        runtime, peers, options.tokens, options.allowance, options.identify, _jwt_login(options)
+    )
     cors = Cors(options.cors_origins) if options.cors_origins else None
 
     def pipeline_with(origin_check: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
@@ -122,9 +128,19 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
 
     async def shutdown(app: web.Application) -> None:
         await runtime.drain()
+        await authenticator.close()
         observer.close()  # before what is said of the store
         await runtime.stop()
 
     app.on_shutdown.append(shutdown)
     app.cleanup_ctx.append(run)  # on_shutdown is not called where another part of the startup fails
     return app
+
+
+def _jwt_login(options: Options) -> JWTLogin | None:
+    """Returns what verifies the tokens of an identity provider, whose modules nobody else needs."""
+    if options.jwt is None:
+        return None
+    from tasksvc.api.jwt_login.login import JWTLogin
+
+    return JWTLogin(options.jwt)

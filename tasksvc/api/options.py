@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tasksvc.api.observability.access_log import RequestLog
 from tasksvc.api.pipeline.application_login import Identify
@@ -12,6 +13,9 @@ from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.trusted_proxies import TrustedProxies
 from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.retention import Retention
+
+if TYPE_CHECKING:
+    from tasksvc.api.jwt_login.login import JWTSettings
 
 SCRATCH_STORE = "sqlite:///tasks.db"
 """The store of those who name none: emptied on shutdown."""
@@ -36,6 +40,8 @@ class Options:
     It's asked about each request that needs a caller.  If it returns None, the request needs a token: of the store,
     unless `tokens` says never.
     """
+    jwt: JWTSettings | None = None
+    """Takes the tokens of an identity provider too; needs the extra `jwt`."""
     admin_token: str | None = None
     """The secret of a token that may administer, which is put into the store if it is not there."""
     allowance: RateLimits = field(default_factory=RateLimits)

@@ -14,6 +14,7 @@ OF_OPTIONS = frozenset(
     PREFIX + name
     for name in (
         *("ADMIN_HOST", "ADMIN_PORT", "ALLOWED_HOST", "BATCH_MAX", "BODY_MAX", "BURST", "CORS_ORIGIN", "HOST"),
+        *("JWT_AUDIENCE", "JWT_ISSUER", "JWT_KEY", "JWT_WORKSPACE"),
         *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "PORT", "RATE", "STOP_DELAY", "STORE", "STREAMS"),
         *("TRUSTED_PROXY", "URL"),
     )

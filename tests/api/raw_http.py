@@ -152,7 +152,7 @@ def route_everything(self: FastPath, application: Any) -> Any:
     async def route(request: web.Request, *known: Any) -> Any:
         return await application(request)
 
-    self._default = self._named = _Operations(route, route, route)
+    self._home = self._named = _Operations(route, route, route)
     return _wrap(self, application)
 
 

@@ -119,10 +119,13 @@ class ChangeHandlers:
         tick = heartbeat if client.login is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
+        caller = client.caller
         async with self._runtime.feeds.follow(workspace) as feed:
             async for chunk in feed.events(start, tick):
-                if not await self._authenticator.may_still_read(client, workspace):
+                renewed = await self._authenticator.renewed(client, caller)
+                if renewed is None or not renewed.may_enter(workspace):
                     return
+                caller = renewed
                 if chunk:
                     yield chunk
                 elif time.monotonic() - silent_since > heartbeat - tick:  # the next tick would be too late

@@ -62,6 +62,7 @@ USUAL: Sequence[tuple[int, str, str]] = (
     (501, "not-supported", "The store has no workspaces but the default one."),
     (501, "unknown-transfer-coding", "Only `Transfer-Encoding: chunked` is supported."),
     (503, "store-unavailable", "Nothing was done; Retry-After says when to try again."),
+    (503, "issuer-unavailable", "The identity provider can't be reached, so no token can be verified."),
     (503, "outcome-unknown", "The write may have been done: read it, or repeat the request with its Idempotency-Key."),
     (507, "store-full", "Nothing was done: the store is full."),
 )

@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
@@ -20,8 +21,11 @@ from tasksvc.api.responses.problems import Forbidden, TokenInQuery, Unauthorized
 from tasksvc.application.callers import EVERYBODY, Caller, Scope
 from tasksvc.application.clock import now
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import ensure_token, list_tokens
+from tasksvc.application.tokens import PREFIX, ensure_token, list_tokens
 from tasksvc.domain.errors import NoTokens, Overloaded
+
+if TYPE_CHECKING:
+    from tasksvc.api.jwt_login.login import JWTLogin
 
 log = logging.getLogger("tasksvc")
 
@@ -49,10 +53,12 @@ class Authenticator:
         policy: TokenPolicy,
         rate_limits: RateLimits,
         identify: Identify | None = None,
+        jwt: JWTLogin | None = None,
     ) -> None:
         self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
         self._tokens = TokenLogin(runtime)
         self._application = None if identify is None else ApplicationLogin(identify)
+        self._jwt = jwt
         self._clients: dict[str, Client] = {}
         """Clients that showed who they are, by the keys of the callers."""
         self._streams = 0
@@ -71,7 +77,8 @@ class Authenticator:
         self._tokens.clear()
         repository = self._runtime.repository
         keeps_tokens = self._runtime.keeps_records
-        if not keeps_tokens and (self._policy is TokenPolicy.ALWAYS or admin_token is not None):
+        needs_tokens = self._policy is TokenPolicy.ALWAYS and self._jwt is None
+        if not keeps_tokens and (needs_tokens or admin_token is not None):
             raise NoTokens(
                 f"The service requires tokens, and {self._runtime.scheme}: stores can't keep any. Use another store.",
                 keeps_tokens=False,
@@ -85,8 +92,13 @@ class Authenticator:
             return
         self.tokens_required = False
         await self._refresh()
-        if self._policy is TokenPolicy.ALWAYS and not self.tokens_required:
+        if self._policy is TokenPolicy.ALWAYS and not self.tokens_required and self._jwt is None:
             raise NoTokens("The service requires tokens, and the store has none.", keeps_tokens=True)
+
+    async def close(self) -> None:
+        """Releases what looks at the keys of an issuer."""
+        if self._jwt is not None:
+            await self._jwt.close()
 
     def token_made(self) -> None:
         """Requires tokens from now on, since this service has just created one."""
@@ -103,6 +115,7 @@ class Authenticator:
         return (
             self.tokens_required
             or self._application is not None
+            or self._jwt is not None
             or self._rate_limits.rate is not None
             or time.monotonic() >= self._next_refresh
         )
@@ -112,7 +125,7 @@ class Authenticator:
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
-        if self._application is not None or await self._asks_for_token():
+        if await self._asks_for_caller():
             client = await self._authenticate(request)
         else:
             client = self._stranger(request)
@@ -150,15 +163,15 @@ class Authenticator:
         stranger.check_rate()
         return stranger
 
-    async def may_still_read(self, client: Client, workspace: str) -> bool:
-        """Returns whether the client of a long-lived request may still read what is in the workspace."""
+    async def renewed(self, client: Client, caller: Caller) -> Caller | None:
+        """Returns the caller of a long-lived request of `client` as they are now; None if they may do nothing more."""
         if client.login is None:
-            return self._application is None and not await self._asks_for_token()
-        caller = await client.login.renewed(client.caller)
-        if caller is None:
-            return False
-        client.caller = caller
-        return caller.may_enter(workspace)
+            return None if await self._asks_for_caller() else caller
+        return await client.login.renewed(caller)
+
+    async def _asks_for_caller(self) -> bool:
+        """Returns whether requests must show now who sends them."""
+        return self._application is not None or self._jwt is not None or await self._asks_for_token()
 
     async def _asks_for_token(self) -> bool:
         """Returns whether requests need a token now.
@@ -190,12 +203,17 @@ class Authenticator:
             if any(map(names_token, request.query)):
                 raise TokenInQuery
             raise Unauthorized
-        if self._policy is TokenPolicy.NEVER:
+        secret = given[0][len(BEARER) :].strip()
+        if self._jwt is not None and not secret.startswith(PREFIX):
+            login: JWTLogin | TokenLogin = self._jwt
+        elif self._policy is not TokenPolicy.NEVER:
+            login = self._tokens
+        else:
             raise Unauthorized
-        caller = await self._tokens.authenticate(given[0][len(BEARER) :].strip())
+        caller = await login.authenticate(secret)
         if caller is None:
             raise Unauthorized
-        return self._client_of(caller, self._tokens)
+        return self._client_of(caller, login)
 
     def _client_of(self, caller: Caller, login: Login) -> Client:
         client = self._clients.get(caller.key) or self._remember(self._clients, caller.key, caller, login)

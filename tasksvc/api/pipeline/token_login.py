@@ -11,14 +11,14 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.application.tokens import find_token, hash_secret, is_well_formed
 
 TOKENS_MAX = 10_000
-"""Tokens that are remembered.  The oldest ones are forgotten first."""
+"""Tokens that are cached.  The oldest ones are forgotten first."""
 
 
-class _Remembered:
-    """A caller whose token was found, and when."""
+class _Cached:
+    """A caller whose token was found, and when it was looked up."""
 
-    def __init__(self, caller: Caller) -> None:
-        self.caller, self.looked = caller, time.monotonic()
+    def __init__(self, caller: Caller, looked: float) -> None:
+        self.caller, self.looked = caller, looked
 
 
 class TokenLogin:
@@ -26,7 +26,9 @@ class TokenLogin:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._seconds = runtime, runtime.timeouts.token_cache
-        self._remembered: dict[str, _Remembered] = {}
+        self._cache: dict[str, _Cached] = {}
+        self._changes = 0
+        """How often this service has changed a token."""
 
     async def authenticate(self, secret: str) -> Caller | None:
         """Returns the caller who shows the token `secret`; None if there is no such token, or if it has expired."""
@@ -38,21 +40,25 @@ class TokenLogin:
 
     def look_again(self) -> None:
         """Reads each token again before its next request, since this service has just changed one."""
-        for remembered in self._remembered.values():
-            remembered.looked = -math.inf
+        self._changes += 1
+        for cached in self._cache.values():
+            cached.looked = -math.inf
 
     def clear(self) -> None:
         """Forgets all tokens, as another store is opened."""
-        self._remembered.clear()
+        self._cache.clear()
 
     async def _caller(self, secret_hash: str) -> Caller | None:
-        remembered = self._remembered.get(secret_hash)
-        if remembered is None or time.monotonic() - remembered.looked > self._seconds:
+        cached = self._cache.get(secret_hash)
+        if cached is None or time.monotonic() - cached.looked > self._seconds:
+            looked, changes = time.monotonic(), self._changes
             token = await find_token(self._runtime.repository, secret_hash)
             if token is None:
-                self._remembered.pop(secret_hash, None)
+                self._cache.pop(secret_hash, None)
                 return None
-            while remembered is None and len(self._remembered) >= TOKENS_MAX:
-                del self._remembered[next(iter(self._remembered))]
-            remembered = self._remembered[secret_hash] = _Remembered(token.caller())
-        return remembered.caller if remembered.caller.is_valid(now()) else None
+            cached = _Cached(token.caller(), looked)
+            if changes == self._changes:  # otherwise it may have been read before its change
+                if secret_hash not in self._cache and len(self._cache) >= TOKENS_MAX:
+                    del self._cache[next(iter(self._cache))]
+                self._cache[secret_hash] = cached
+        return cached.caller if cached.caller.is_valid(now()) else None

@@ -97,6 +97,10 @@ class NotYourWorkspace(RequestError):
     status, name = 403, "workspace-forbidden"
 
 
+class IssuerUnavailable(RequestError):
+    status, name = 503, "issuer-unavailable"
+
+
 class CrossOriginWrite(RequestError):
     status, name = 403, "foreign-origin"
 

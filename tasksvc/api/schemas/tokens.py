@@ -86,7 +86,7 @@ class TokenPatch(StrictSchema):
 
 
 class TokenQuery(Query):
-    """Selects tokens."""
+    """Selects some of the tokens."""
 
     workspace = StrictString(
         validate=checked_by(workspace_error),

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -38,6 +39,7 @@ from tasksvc.plugins import admin_socket
 from tasksvc.ports.store_url import StoreURL
 
 if TYPE_CHECKING:
+    from tasksvc.api.jwt_login.login import JWTSettings
     from tasksvc.api.options import Options
 
 ADVICE = (
@@ -76,6 +78,10 @@ class Settings:
     keep_days: float
     keep_changes: int
     open: bool
+    jwt_issuer: str | None
+    jwt_key: Path | None
+    jwt_audience: str | None
+    jwt_workspace: str
     rate: float | None
     burst: int
     streams: int
@@ -165,6 +171,25 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
     section=_NETWORK,
 )
 @_switch("--open", _CLIENTS, "Require no tokens: anyone who can reach the address may read and write.")
+@option(
+    *("--jwt-issuer", str, "URL", "Take tokens of this identity provider, whose keys it publishes."),
+    section=_CLIENTS,
+)
+@option(
+    *(
+        "--jwt-key",
+        click.Path(path_type=Path),
+        "FILE",
+        "The key of these tokens: public, as PEM or JWKS, or a secret.",
+    ),
+    section=_CLIENTS,
+)
+@option("--jwt-audience", str, "AUDIENCE", "What these tokens must be for; required with them.", section=_CLIENTS)
+@option(
+    *("--jwt-workspace", str, "TEMPLATE", "The home of their owners, made of their claims."),
+    default="u_{sub}",
+    section=_CLIENTS,
+)
 @option("--rate", rate, "RATE", "Requests a second for each token, or address without one.", section=_CLIENTS)
 @option("--burst", count, "COUNT", "Requests at once, where there is a rate.", default="100", section=_CLIENTS)
 @option("--streams", count, "COUNT", "Streams and whole lists at once.", default="1000", section=_CLIENTS)
@@ -265,6 +290,7 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
     proxies = TrustedProxies(settings.trusted_proxy) if settings.trusted_proxy else None
     advice = Advice(*ADVICE)
     token_file = os.environ.get(ADMIN_TOKEN_FILE) or None
+    jwt = _jwt_settings(settings) if settings.jwt_issuer or settings.jwt_key or settings.jwt_audience else None
     return Options(
         origin_check=OriginCheck(
             LOOPBACK_HOSTS | hosts if local or hosts else None,
@@ -277,6 +303,7 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
         if is_loopback(settings.admin_host)
         else None,
         tokens=TokenPolicy.NEVER if settings.open else tokens,
+        jwt=jwt,
         admin_token=None if token_file is None else read_token_file(token_file),
         allowance=RateLimits(settings.rate, settings.burst, settings.streams),
         cors_origins=frozenset(settings.cors_origin),
@@ -287,6 +314,32 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
         limits=Limits(body_bytes=settings.body_max, batch_bytes=settings.batch_max),
         timeouts=timeouts,
         retention=Retention(max_age=timedelta(days=settings.keep_days), max_changes=settings.keep_changes),
+    )
+
+
+def _jwt_settings(settings: Settings) -> JWTSettings:
+    """Returns what the tokens of an identity provider must say.  Raises InvalidSettings, and what is wrong in it."""
+    if not settings.jwt_issuer and settings.jwt_key is None:
+        raise InvalidSettings("--jwt-audience needs --jwt-issuer, or --jwt-key.")
+    if not settings.jwt_audience:
+        raise InvalidSettings("--jwt-issuer and --jwt-key need --jwt-audience: what the tokens must be for.")
+    try:
+        from tasksvc.api.jwt_login.claims import WorkspaceTemplate
+        from tasksvc.api.jwt_login.issuer import IssuerKeys
+        from tasksvc.api.jwt_login.keys import KeySource, keys_of_file
+        from tasksvc.api.jwt_login.login import JWTSettings
+    except ImportError:
+        raise InvalidSettings(
+            "--jwt-issuer and --jwt-key need PyJWT. Install it with: pip install 'tasksvc[jwt]'"
+        ) from None
+    keys: KeySource
+    if settings.jwt_key is not None:
+        keys = keys_of_file(settings.jwt_key)
+    else:
+        assert settings.jwt_issuer is not None
+        keys = IssuerKeys(settings.jwt_issuer)
+    return JWTSettings(
+        keys, settings.jwt_audience, settings.jwt_issuer or None, WorkspaceTemplate.parse(settings.jwt_workspace)
     )
 
 
