@@ -11,6 +11,8 @@ for each store that a test needs: the same folder means the same store. It is ab
 and its path without the first one is absolute too. Tests of capabilities that the adapter declares absent are skipped.
 Install it with the extra `tasksvc[testing]`.
 
+Each test runs in two workspaces of a store, beside others that hold data; those about whole stores run once.
+
 More methods of the class cause faults, and the tests that need one are skipped without it: fail_driver(), cut_commit(),
 break_connections() and hang_driver(). `patience` and `shortening` are limits of time. StoreUnderTest has them all.
 """

@@ -41,6 +41,7 @@ from tasksvc import (
     RepositoryError,
     Task,
     TaskDraft,
+    TaskNotFound,
     TaskQuery,
     UpdateTask,
     Version,
@@ -348,6 +349,39 @@ class StoreMachine(RuleBasedStateMachine):
         tasks, following = select(self.model.tasks.values(), query, after, limit)
         _agree((_told(page.tasks), page.next), (_told(tasks), following), "find() must equal select()")
         _agree(page.position, self._head, "a page carries the head of the log")
+
+    @in_workspace(place=places)
+    def get(self, place: int) -> None:
+        task_id = self._id(place)
+        try:
+            found = self._await(self.store.repository.get(task_id))
+        except TaskNotFound:
+            assert task_id not in self.model.tasks, "get() finds a task that is there"
+        else:
+            _agree(_told([found.task]), _told([self.model.tasks.get(task_id)]), "get() gives the task of the model")
+            _agree(found.generation, self.model.generation, "get() gives the generation of its workspace")
+
+    @precondition(lambda self: self._has_workspaces)
+    @in_workspace(draft=drafts)
+    def wait(self, draft: TaskDraft) -> None:
+        """Waits for a change while another workspace is written to, and then this one."""
+        workspace, read = self.store.workspace, self.store.repository.changes
+        waiting = self._await(self._begun(read(self._head, limit=10, wait=self._root.patience)))
+        try:
+            self.enter(self._next(workspace))
+            self._commit([CreateTask(draft)], NOW)
+            self._await(asyncio.sleep(0.002))
+            assert not waiting.done(), "a reader isn't woken by a change of another workspace"
+            self.enter(workspace)
+            self._commit([CreateTask(draft)], NOW)
+            page = self._await(asyncio.wait_for(waiting, self._root.patience / 2))
+            _agree(list(page.changes), self.model.log[-1:], "a reader is woken by a change of its workspace")
+        finally:
+            waiting.cancel()
+
+    async def _begun(self, call: Coroutine[Any, Any, Answer]) -> asyncio.Task[Answer]:
+        """Returns a call that goes on while others are made."""
+        return asyncio.ensure_future(call)
 
     @in_workspace(query=queries)
     def count(self, query: TaskQuery) -> None:
