@@ -115,6 +115,11 @@ def run(*command: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def save(url: str, folder: Path) -> None:
+    """Backs up a store that is served, to the file "saved"; PostgreSQL has backups of its own, so it is exported."""
+    run("export" if url.startswith("postgresql") else "backup", "saved", "--store", url, folder=folder)
+
+
 def restart(service: RunningService, url: str, folder: Path, new_url: NewURL) -> tuple[str, ...]:
     service.stop()
     return ("--store", url)
@@ -126,7 +131,7 @@ def kill(service: RunningService, url: str, folder: Path, new_url: NewURL) -> tu
 
 
 def back_up(service: RunningService, url: str, folder: Path, new_url: NewURL) -> tuple[str, ...]:
-    run("backup", "backup", "--store", url, folder=folder)
+    save(url, folder)
     service.stop()
     return ("--store", url)
 
@@ -137,10 +142,10 @@ def prune(service: RunningService, url: str, folder: Path, new_url: NewURL) -> t
 
 
 def restore(service: RunningService, url: str, folder: Path, new_url: NewURL) -> tuple[str, ...]:
-    run("backup", "backup", "--store", url, folder=folder)
+    save(url, folder)
     service.stop()
     target = new_url(url.partition(":")[0])
-    run("restore", "backup", "--store", target, folder=folder)
+    run("restore", "saved", "--store", target, folder=folder)
     return ("--store", target)
 
 
