@@ -22,6 +22,8 @@ HEIGHT_MAX = 2_000
 OTHER_STATUSES = {
     "delete_tasks": (422, 422),  # no filter is filled in
     "delete_task": (204, 404),
+    "delete_workspace_tasks": (422, 422),
+    "delete_workspace_task": (204, 404),
     "create_token": (201, 422),  # the name is taken
     "revoke_token": (204, 404),
 }
