@@ -134,6 +134,24 @@ async def test_a_workspace_that_grows_large_while_it_is_known_is_scanned_in_turn
     assert place.needs_scan(by_priority)
 
 
+async def test_a_new_task_is_one_statement_in_a_large_workspace_too(
+    repository: SQLiteRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = repository.workspace("a")
+    await add_all(place, various(LARGE_FROM + 1))
+    written: list[int] = []
+    write = WriteConnection.write
+
+    async def counted(writer: WriteConnection, statements: Sequence[Statement], **options: Any) -> None:
+        written.append(len(statements))
+        await write(writer, statements, **options)
+
+    monkeypatch.setattr(WriteConnection, "write", counted)
+    await add(place)
+
+    assert written == [1], "the workspace is known to be large"
+
+
 # ---------------------------------------------------------------- the log of all
 
 
@@ -328,6 +346,16 @@ async def test_pruning_where_nothing_is_due_looks_at_no_workspace_twice(
     assert fetched < 10
 
 
+async def test_a_log_that_was_emptied_grows_old_again(repository: SQLiteRepository) -> None:
+    place = repository.workspace("a")
+    for at in (NOW, LATER):
+        await place.commit([CreateTask(TaskDraft("x"))], at=at)
+        await repository.prune(log_before=at + timedelta(1), max_changes=1_000, keys_before=NOW, limit=9)
+
+        end = (await place.find(TaskQuery(), limit=1)).position
+        assert await start_of(place, end) == end.seq, "all changes are older than that"
+
+
 async def test_a_task_outlives_its_change_in_the_log(repository: SQLiteRepository) -> None:
     place = repository.workspace("a")
     await add_all(place, various(5))
@@ -373,6 +401,19 @@ async def test_a_store_that_is_served_again_keeps_all_generations(tmp_path: Path
             seen.add(tuple([await generation_of(repository.workspace(name)) for name in ("default", "a", "b")]))
 
     assert len(seen) == 1
+
+
+async def test_a_task_in_memory_is_of_the_new_generation_after_a_renewal(repository: SQLiteRepository) -> None:
+    places = [repository, repository.workspace("a")]
+    for place in places:
+        await add(place)
+    before = {(await place.get(1)).generation for place in places}
+
+    await repository.renew()
+
+    found = [await place.get(1) for place in places]
+    assert [each.generation for each in found] == [await generation_of(place) for place in places]
+    assert before.isdisjoint(each.generation for each in found)
 
 
 async def test_a_backup_has_other_generations_and_no_other_difference(tmp_path: Path) -> None:
