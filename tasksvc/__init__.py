@@ -64,11 +64,13 @@ Errors
                              CommitTooLarge, MixedCommit, UnknownWrite
     IdempotencyKeyReused     the key came with another request
     PositionGone             a position that the log doesn't have any more
+    InvalidWorkspaceName     a text that can't be the name of a workspace
     StoreNotEmpty            restore() into a store that holds something
     StoreUnavailable         nothing was written: StoreFull, StoreClosed, Overloaded; or it's unknown: OutcomeUnknown
 
 Ready-made parts
     InMemoryRepository       a whole store in memory; override persist() and persist_pruned() to keep it on disk
+    PrunedWorkspace          what persist_pruned() deletes of one workspace
     Batcher, commit_weight   calls that wait share one transaction, up to a weight
     run_individually         repeats a batch that failed because of one of its items
     SingleFlight             equal reads that wait share one call
