@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 from run import Server, Target, _on_load_core, machine
 
-SETTLE_SECONDS = 0.3
+SETTLE_SECONDS = 1.0
 """Seconds in which a server that was stopped does what was due meanwhile."""
 CONNECTIONS = 32
 """Connections on which tasks are created at once."""

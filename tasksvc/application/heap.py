@@ -23,7 +23,7 @@ MAPPED_BYTES = 128 * 1024
 
 That is glibc's default, but without this it rises with the blocks that were freed, up to 32 MiB.
 """
-GROWING_SHARE, SHARE = 0.05, 0.005
+GROWING_SHARE, SHARE = 0.02, 0.005
 """Largest part of the time in which the event loop may be held up by this, while the process grows and otherwise.
 
 With thousands of connections it takes a second to look through all objects.
@@ -35,7 +35,9 @@ ARENAS = 2
 GROWTH_BYTES = 16 * 2**20
 """Growth of the process since its start below which a trim isn't worth its milliseconds."""
 REGROWTH_BYTES = 8 * 2**20
-"""Growth since the last trim that makes the next one due."""
+"""Growth since the last trim that makes the next one due; in a large process, a part of its size."""
+REGROWTH_PARTS = 10
+"""The number of such parts of a process."""
 
 _STATM = Path("/proc/self/statm")
 
@@ -81,7 +83,8 @@ async def _trim_as_needed(libc: ctypes.CDLL) -> None:
             gc.collect()  # connections that ended with an error are in cycles with its traceback
             took = monotonic() - began
             await asyncio.to_thread(libc.malloc_trim, 0)
-            grown, trimmed_at = _resident_bytes() + REGROWTH_BYTES, monotonic()
+            resident = _resident_bytes()
+            grown, trimmed_at = resident + max(REGROWTH_BYTES, resident // REGROWTH_PARTS), monotonic()
 
 
 def _glibc() -> ctypes.CDLL | None:
