@@ -3,11 +3,14 @@
     python benchmarks/workspace_commits.py                  # about five minutes
     python benchmarks/workspace_commits.py --delay 0        # without a standby
 
-The server and its synchronous standby are started here, on this machine, and a proxy between them holds each answer of
-the standby back. A replica is a process that serves the store, with 64 callers each of whom creates one task after the
-other. A transaction has at most 8 commits, so that 64 callers have to wait for each other as thousands would in larger
-ones. In each round one replica creates tasks in one workspace, then in 1,000 at random, and then two replicas do that
-together. Ratios are taken within a round.
+The server and its synchronous standby are started here, on this machine and in memory, and a proxy between them holds
+each answer of the standby back. A replica is a process that serves the store, with 64 callers each of whom creates one
+task after the other. A transaction has at most 8 commits, so that 64 callers have to wait for each other as thousands
+would in larger ones. In each round one replica creates tasks in one workspace, then in 1,000 at random, and then two
+replicas do that together. Ratios are taken within a round.
+
+Two replicas need as many cores as one of them, its part of the server and of the standby use twice. On two cores the
+second ratio tells of the cores as much as of the locks, unless nothing else runs there.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from run import machine
-from stores.postgresql.server import Server, execute, with_parameters
+from stores.postgresql.server import Server, execute, memory, with_parameters
 
 from tasksvc import CreateTask, TaskDraft
 from tasksvc.plugins import open_repository
@@ -78,18 +81,17 @@ class DelayingProxy:
 @contextlib.contextmanager
 def primary(delay: float) -> Iterator[Server]:
     """Starts a server whose commits wait for a standby, whose answers come `delay` seconds later; without one if 0."""
-    with Server({"wal_level": "replica", "autovacuum_naptime": "10s"}) as server:
+    with Server({"wal_level": "replica", "autovacuum_naptime": "10s"}, parent=memory()) as server:
         if not delay:
             yield server
             return
         proxy = DelayingProxy(server.port, delay)
-        standby = Server({"hot_standby": "off"})
+        standby = Server({"hot_standby": "off", "wal_receiver_status_interval": "1s"}, parent=memory())
         try:
             standby.copy_of(server)
             with (standby.data / "postgresql.auto.conf").open("a") as file:
                 source = f"host=127.0.0.1 port={proxy.port} user=postgres password={server.password}"
                 file.write(f"primary_conninfo = '{source} application_name={STANDBY}'\n")
-            standby.settings["wal_receiver_status_interval"] = "1s"
             standby.start()
             server.reload(synchronous_standby_names=STANDBY)
             time.sleep(2)

@@ -24,7 +24,6 @@ from tasksvc import (
     decide_all,
     effective_generation,
     in_turns,
-    new_generation,
     read_set,
     settle,
     sql,
@@ -102,6 +101,9 @@ _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in [*sql.TASK_COLUMNS,
 _OLDEST_AT = "CASE workspaces.last_seq WHEN workspaces.pruned_seq THEN {} ELSE oldest_at END"
 """The new value of the column, where the first of the new changes has the time {}."""
 
+_NEW_GENERATION = "right(replace(gen_random_uuid()::text, '-', ''), 16)"
+"""A new generation, which the server makes for the few commits that are the first ones in their workspaces."""
+
 
 def _create_tasks_statement(*, several: bool) -> str:
     """Returns the statement that creates tasks, in one workspace or in `several`.
@@ -112,14 +114,13 @@ def _create_tasks_statement(*, several: bool) -> str:
     arrays = _Arrays()
     return f"""
         WITH given AS (
-            SELECT * FROM {arrays.unnest("bigint", "text", "bigint", "text", "bigint")}
-            AS given (place, name, count, new_generation, at)
+            SELECT * FROM {arrays.unnest("bigint", "text", "bigint", "bigint")} AS given (place, name, count, at)
         ), locked AS (
-            SELECT place, key, count, new_generation, at FROM given JOIN workspaces USING (name)
+            SELECT place, key, count, at FROM given JOIN workspaces USING (name)
             {"ORDER BY name FOR UPDATE OF workspaces" if several else ""}
         ), updated AS (
             UPDATE workspaces SET
-                generation = CASE generation WHEN '' THEN new_generation ELSE generation END,
+                generation = CASE generation WHEN '' THEN {_NEW_GENERATION} ELSE generation END,
                 epoch = CASE generation WHEN '' THEN store.epoch ELSE workspaces.epoch END,
                 last_id = last_id + count, last_seq = last_seq + count,
                 oldest_at = {_OLDEST_AT.format("locked.at")},
@@ -285,7 +286,6 @@ async def _create_tasks(
         [*range(len(groups))],
         list(groups),
         [len(one.tasks) for one in settled],
-        [new_generation() for _ in groups],
         [microseconds(one.changes[0].at) for one in settled],
         *_arrays((place, map(searchable_row, one.tasks)) for place, one in enumerate(settled)),
         *_arrays(((place, one.new_terms) for place, one in enumerate(settled)), 1 + len(_TERM_TYPES)),

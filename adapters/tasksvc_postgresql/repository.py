@@ -89,8 +89,9 @@ _WORKSPACES = """
         (SELECT count(*) FROM tasks WHERE workspace = key),
         (SELECT at FROM changes WHERE workspace = key ORDER BY seq DESC LIMIT 1)
     FROM workspaces
-    WHERE generation <> '' AND name > $1 AND name >= $2 AND starts_with(name, $2) ORDER BY name LIMIT $3
+    WHERE generation <> '' AND name > $1 AND name >= $2 AND name < $2 || chr(127) ORDER BY name LIMIT $3
 """
+"""All characters of names come before number 127."""
 
 
 class _TaskName(NamedTuple):

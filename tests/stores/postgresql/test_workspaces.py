@@ -334,3 +334,38 @@ def test_notifications_of_many_workspaces_are_of_a_size_that_the_server_takes() 
     told = [part[1:][at : at + 3] for part in parts for at in range(0, len(part) - 1, 3)]
     assert told == [[name, *position] for name, position in heads.items()]
     assert PAYLOAD_BYTES < 8_000
+
+
+# ---------------------------------------------------------------- what was put back
+
+
+async def test_a_process_notices_that_a_commit_is_missing_in_any_of_the_workspaces_that_were_written_to_last(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of several commits at once, the last one that was answered may not be the last one on disk."""
+    repository = await open_store(store_url)
+    before = [await add(repository, name) for name in ("a", "b", "c")]
+    await repository.ping()
+    assert not caplog.records
+
+    await database.execute(f"UPDATE {schema}.workspaces SET last_seq = 0 WHERE name = 'b'")
+    await repository.ping()
+
+    assert ", in the workspace b, with change 0, and was served up to change 1. It has a new" in caplog.text
+    page = await repository.workspace("a").find(TaskQuery(), limit=1)
+    assert page.position.generation != before[0].position.generation
+
+
+async def test_a_renewal_by_another_process_is_no_missing_commit(
+    open_store: Open, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = await open_store(store_url), await open_store(store_url)
+    for name in ("a", "b"):
+        await add(first, name)
+
+    await second.renew()
+    renewed = await second.workspace("a").find(TaskQuery(), limit=1)
+    await first.ping()
+
+    assert (await first.workspace("a").find(TaskQuery(), limit=1)).position == renewed.position
+    assert not caplog.records
