@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 from workspace_copies import WorkspaceCopies
 
 from tasksvc import (
+    DEFAULT_WORKSPACE,
     STORE,
     Capability,
+    ChangePage,
     Found,
     IdempotencyRecord,
     InMemoryRepository,
@@ -209,6 +211,69 @@ class PrunesForItself(SharedViolation):
 
     async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
         """Leaves the file as it is."""
+
+
+# ---------------------------------------------------------------- workspaces
+
+
+class ForgetsWorkspacesOfOthers(SharedViolation):
+    caught_by = "test_each_process_reads_what_another_wrote_to_any_workspace"
+
+    def replay_others(self, entries: Any) -> None:
+        self.replay(each for each in entries if each.workspace in (STORE, DEFAULT_WORKSPACE))
+
+
+class MakesAWorkspaceTwice(LocksNothing):
+    caught_by = "test_first_writes_of_several_processes_make_one_workspace"
+
+
+class LosesWritesToWorkspaces(LocksNothing):
+    caught_by = "test_writers_of_several_processes_write_to_many_workspaces"
+
+
+class WakesEverybody(SharedViolation):
+    """Ends a wait at a change of any workspace."""
+
+    caught_by = "test_a_change_wakes_the_readers_of_its_workspace_in_all_processes"
+
+    async def changes(
+        self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
+    ) -> ChangePage:
+        page, size = await self.read_changes(since, limit=limit, max_bytes=max_bytes), self._file.size
+        while not page.changes and self._file.size == size:
+            await asyncio.sleep(RETRY_SECONDS)
+        return await self.read_changes(since, limit=limit, max_bytes=max_bytes)
+
+
+class FollowsItself(SharedViolation):
+    """Names the workspaces that it has written to itself."""
+
+    caught_by = "test_followers_in_all_processes_miss_no_change"
+
+    def replay_others(self, entries: Any) -> None:
+        memory = self._memory
+        before, last_change = dict(memory.changed), memory.last_change
+        self.replay(entries)
+        memory.changed, memory.last_change = before, last_change
+
+
+class CountsForItself(SharedViolation):
+    """Has tokens that mean something else in each process."""
+
+    caught_by = "test_a_token_of_one_process_is_good_in_another"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self._memory.life = "shared"
+        self._memory.last_change = os.getpid() * 1_000 + id(self) % 1_000
+
+
+class FollowsNoOtherProcess(FollowsItself):
+    caught_by = "test_a_follower_misses_no_change_of_a_process_that_is_killed"
+
+
+class RenewsWorkspacesForItself(RenewsForItself):
+    caught_by = "test_a_renewal_by_one_process_is_one_of_all_workspaces_in_all"
 
 
 SHARED_MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]

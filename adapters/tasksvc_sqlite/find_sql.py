@@ -70,8 +70,9 @@ _SMALL: Final = _Tables(
     (),
     "EXISTS (SELECT 1 FROM workspace_terms AS others WHERE others.workspace = workspace_terms.workspace"
     " AND others.term = ? AND others.task_id = workspace_terms.task_id)",
+    # The pluses keep a bound on task_id from becoming one on id, by which SQLite would search for each term.
     "workspace_terms CROSS JOIN versions INDEXED BY versions_by_id"
-    " ON versions.workspace = workspace_terms.workspace AND id = task_id AND current IS NOT NULL",
+    " ON versions.workspace = +workspace_terms.workspace AND id = +task_id AND current IS NOT NULL",
     is_indexed=False,
 )
 _LARGE: Final = _SMALL._replace(conditions=("versions.workspace = ?", "current = 2"), is_indexed=True)
@@ -247,12 +248,13 @@ def _by_value(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterat
     elif after.value is not None:
         value = _bind(after.value)
         # The place is to bound the search in the index.  A plus keeps a bound of the filter from that.
+        kept = [bound._replace(column=f"+{column}") if bound.column == column else bound for bound in filtered]
         others = [
-            bound._replace(column=f"+{column}") if bound.column == column and bound.operator[0] == beyond else bound
-            for bound in filtered
+            keep if bound.column == column and bound.operator[0] == beyond else bound
+            for bound, keep in zip(filtered, kept, strict=True)
         ]
         alike = [_Condition(column, "=", value), _Condition("id", beyond, clamp_int64(after.id))]
-        yield _select(query, tables, [*alike, *others], indexed, order, index)
+        yield _select(query, tables, [*alike, *kept], indexed, order, index)
         exact = [bound.value for bound in filtered if bound.column == column and bound.operator == "="]
         if all(_COMPARISONS[beyond](bound, value) for bound in exact):
             yield _select(query, tables, [_Condition(column, beyond, value), *others], indexed, order, index)

@@ -195,14 +195,14 @@ class Queries:
         self.check_open()
         find = FindArgs(query, after, limit, max_bytes)
         asked: _Asked = find
-        lane = self._lists if is_indexed(query) else self._lane_of(query)
+        place = None
         if workspace != DEFAULT_WORKSPACE:
             if (place := await self._place(workspace)) is None:
                 return Page((), None, LOG_START)
             asked = _At(place, find)
-            lane = lane if place.is_large or query.q is not None else self._lists
         if (remembered := self._cache.pages.get(asked)) is not None:
             return remembered
+        lane = self._lists if is_indexed(query) else self._lane_of(query, place)
         return cast(Page, await self._shared(lane, asked))
 
     async def count(self, workspace: str, query: TaskQuery) -> int:
@@ -210,13 +210,12 @@ class Queries:
         self.check_open()
         counted = _Counted(query)
         asked: _Asked = counted
-        lane = self._lane_of(query)
+        place = None
         if workspace != DEFAULT_WORKSPACE:
             if (place := await self._place(workspace)) is None:
                 return 0
             asked = _At(place, counted)
-            lane = lane if place.is_large or query.q is not None else self._lists
-        return cast(int, await self._shared(lane, asked))
+        return cast(int, await self._shared(self._lane_of(query, place), asked))
 
     def needs_scan(self, workspace: str, query: TaskQuery) -> bool:
         """Does what TaskRepository.needs_scan() promises."""
@@ -227,9 +226,11 @@ class Queries:
         place = self._cache.places.get(workspace)
         return place is None or place.is_large
 
-    def _lane_of(self, query: TaskQuery) -> _Lane:
-        """Returns the lane for a read that examines many tasks."""
-        return self._scans if query.q is None else self._searches
+    def _lane_of(self, query: TaskQuery, place: Place | None) -> _Lane:
+        """Returns the lane for a read that examines all tasks of the workspace at `place`."""
+        if query.q is not None:
+            return self._searches
+        return self._scans if place is None or place.is_large else self._lists
 
     async def _place(self, workspace: str) -> Place | None:
         """Returns the place of a workspace beside the default one, or None if it isn't made."""

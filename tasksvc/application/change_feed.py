@@ -157,12 +157,12 @@ class ChangeFeed:
     async def events(self, since: Position, tick: float) -> AsyncIterator[bytes]:
         """Yields events after `since`, several in a chunk, as they come; b"" every `tick` seconds while there are none.
 
-        The first tick comes at a random moment, so that the ticks of thousands of streams that began together are
-        spread.  Ends when the feed does.  Raises PositionGone, at the first step or where
+        The first tick comes up to a half earlier, at random, so that the ticks of thousands of streams that began
+        together are spread.  Ends when the feed does.  Raises PositionGone, at the first step or where
         the stream fell so far behind that the log was pruned.
         """
         now = asyncio.get_running_loop().time
-        next_tick = now() + tick * random.random()
+        next_tick = now() + random.uniform(tick / 2, tick)
         await self._start_reader()
         while not self._ended:
             wakes = self._wakes  # before anything is looked at, so that nothing that comes later is missed
@@ -232,7 +232,7 @@ class ChangeFeed:
         try:
             while True:
                 # A random part of it, so that the readers of thousands of workspaces don't come back together.
-                wait = self._timeouts.feed_wait * random.uniform(0.5, 1)
+                wait = random.uniform(self._timeouts.feed_wait / 2, self._timeouts.feed_wait)
                 page = await self._repository.changes(
                     self._head, limit=limits.changes_read, max_bytes=limits.feed_chunk_bytes, wait=wait
                 )

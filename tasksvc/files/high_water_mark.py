@@ -38,6 +38,9 @@ else:
 class HighWaterMark:
     """The position of the last commit at a path, in an open file that stays beside the store.
 
+    Its number grows with each change in any workspace, and its generation is one that each restore of the store
+    renews.
+
     It's written after each commit and never before, so it isn't ahead of the store, whenever the process is
     killed.  It isn't brought to the disk each time: after a power failure it may be behind the store, which
     does no harm.  A mark that can't be written is skipped for the same reason.

@@ -192,7 +192,7 @@ class SharingWorkspacesContract(StoreUnderTest):
                 head = await head_of(first.workspace(name))
                 assert head.seq >= position.seq, "what was acknowledged is there"
                 assert head.seq % 2 == 0, "a commit of a process that was killed is whole or absent"
-                assert seen[name].seq == head.seq, "a follower meets every change that is there"
+                assert seen.get(name, LOG_START).seq == head.seq, "a follower meets every change that is there"
         for name in acknowledged:
             places = [repository.workspace(name) for repository in (first, second)]
             for place in places:

@@ -429,7 +429,7 @@ async def test_streams_that_began_together_have_their_first_tick_at_random_momen
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feeds = runtime_of(api).feeds
-    monkeypatch.setattr("random.random", lambda: 0.0)
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0 if most == FOREVER_SECONDS else most)
 
     async with feeds.follow("u_42") as feed:
         first_tick = await anext(aiter(feed.events(LOG_START, FOREVER_SECONDS)))

@@ -13,10 +13,12 @@ import pytest
 from tasksvc_jsonl import FORMAT, JSONLRepository, tasksvc_open_store
 
 from tasksvc import (
+    LOG_START,
     CreateTask,
     InMemoryRepository,
     InvalidStoreURL,
     OutcomeUnknown,
+    Position,
     SchemaTooOld,
     StoreRefused,
     StoreUnavailable,
@@ -26,6 +28,10 @@ from tasksvc import (
 )
 from tasksvc.testing import failing_files
 
+TASK = (
+    b'{"id":1,"description":"old","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":[],'
+    b'"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+)
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
 
@@ -123,6 +129,33 @@ def test_a_foreign_file_is_refused_and_left_unchanged(path: Path, foreign: bytes
         JSONLRepository(path)
 
     assert path.read_bytes() == foreign
+
+
+def test_a_file_of_before_workspaces_goes_on_as_their_default(path: Path) -> None:
+    change = b'{"change":{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,"task":%b}}'
+    path.write_bytes(
+        FORMAT
+        + b'{"format":3,"entries":[{"header":{"generation":"abc","last_id":0,"last_seq":0,"pruned_seq":0}}]}\n'
+        + b'{"format":3,"entries":[%b]}\n' % (change % TASK)
+        + b'{"format":3,"entries":[{"header":{"generation":"renewed","last_id":1,"last_seq":1,"pruned_seq":0}}]}\n'
+    )
+    found = []
+
+    async def read(store: JSONLRepository) -> None:
+        found.append((await store.find(TaskQuery(), limit=9)).position)
+        found.append((await store.workspace("a").find(TaskQuery(), limit=9)).position)
+
+    async def write(store: JSONLRepository) -> None:
+        await read(store)
+        await add(store, "new")
+        await store.workspace("a").commit([CreateTask(TaskDraft("other"))], at=NOW)
+
+    with_store(path, write)
+    with_store(path, read)
+
+    assert found[:3] == [Position("renewed", 1), LOG_START, Position("renewed", 2)]
+    assert found[3].seq == 1, "the new line is of the other workspace"
+    assert listed(path) == ["old", "new"]
 
 
 def test_a_file_of_before_the_first_release_is_refused_and_left_alone(path: Path) -> None:
