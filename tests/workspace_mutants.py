@@ -129,6 +129,17 @@ class MakesNoWorkspaceOfAKey(ContractViolation):
         return committed
 
 
+class WaitsForNothingWhereNothingIs(ContractViolation):
+    caught_by = "test_a_reader_at_the_start_is_woken_by_the_first_write"
+
+    async def changes(
+        self, since: Position, *, limit: int, max_bytes: int | None = None, wait: float = 0
+    ) -> ChangePage:
+        if not self._ledger.generation:
+            wait = 0
+        return await super().changes(since, limit=limit, max_bytes=max_bytes, wait=wait)
+
+
 class ForgetsWorkspacesOnReopening(ContractViolation):
     caught_by = "test_workspaces_are_kept_over_a_reopening"
 

@@ -8,7 +8,24 @@ from typing import Any
 
 import pytest
 
-from tasksvc import Ledger, Record, Task, TaskDraft, TaskNotFound, UpdateTask, codec, decide_all, load_results
+from tasksvc import (
+    Change,
+    CommitResult,
+    Entry,
+    Ledger,
+    Position,
+    PutRecord,
+    Record,
+    RecordConflict,
+    Task,
+    TaskDraft,
+    TaskNotFound,
+    UpdateTask,
+    codec,
+    decide_all,
+    decide_each,
+    load_results,
+)
 from tasksvc.domain.task import create_task
 from tasksvc.domain.writes import Commit, CreateTask, DeleteResult, DeleteTask, IdempotencyKey, Result
 from tasksvc.stores.turns import Turns
@@ -47,6 +64,26 @@ async def test_commits_are_decided_as_one_by_one() -> None:
     assert told == outcomes
     assert together.position == alone.position
     assert len(decided.entries) == 1 + 101 + 2
+
+
+async def test_commits_in_several_workspaces_see_the_records_of_those_before() -> None:
+    records: dict[tuple[str, str], Record] = {}
+    one, other = (Ledger(name, records=records) for name in ("one", "other"))
+    ones: list[Entry] = []
+    others: list[Entry] = []
+
+    outcomes = await decide_each(
+        [
+            (one, ones, Commit([CreateTask(TaskDraft("a"))], NOW)),
+            (other, others, Commit([PutRecord("s", "k", {}, expected=0)], NOW)),
+            (one, ones, Commit([PutRecord("s", "k", {}, expected=0)], NOW)),
+            (other, others, Commit([CreateTask(TaskDraft("b"))], NOW)),
+        ]
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [CommitResult, CommitResult, RecordConflict, CommitResult]
+    assert [[type(entry) for entry in entries] for entries in (ones, others)] == [[Change], [Record, Change]]
+    assert (one.position, other.position) == (Position("one", 1), Position("other", 1))
 
 
 async def test_others_have_their_turn_meanwhile() -> None:
