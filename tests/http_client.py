@@ -42,17 +42,14 @@ class NoAnswer(Exception):
 
 
 def ask(url: str, method: str, path: str, document: object = None, headers: dict[str, str] | None = None) -> Answer:
-    """Sends one request on its own connection and returns the response. Raises NoAnswer.
-
-    `path` follows the path of `url`.
-    """
+    """Sends one request on its own connection and returns the response. Raises NoAnswer."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_SECONDS)
     try:
         body, more = None, {}
         if document is not None:
             body, more = json.dumps(document), {"Content-Type": "application/json"}
-        connection.request(method, parts.path + path, body, {**more, **(headers or {})})
+        connection.request(method, path, body, {**more, **(headers or {})})
         response = connection.getresponse()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     except (ConnectionError, http.client.HTTPException) as error:

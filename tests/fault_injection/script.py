@@ -72,8 +72,8 @@ class Outcome(NamedTuple):
     """Responses that no client could make sense of."""
 
 
-def run_script(url: str) -> Outcome:
-    """Sends the script once, and reads everything after each step."""
+def run_script(url: str, prefix: str = "") -> Outcome:
+    """Sends the script once, to paths with `prefix`, and reads everything after each step."""
     possible, statuses, wrong = {State()}, list[int](), list[str]()
     ids: dict[str, int] = {}
     for step in SCRIPT:
@@ -83,7 +83,7 @@ def run_script(url: str) -> Outcome:
             if name not in ids:
                 continue
             path = f"/tasks/{ids[name]}"
-        answer = ask(url, step.method, path, step.document, step.headers)
+        answer = ask(url, step.method, prefix + path, step.document, step.headers)
         statuses.append(answer.status)
         refused = {state for state in possible if step.gone <= state}
         done = {step.after(state) for state in refused}
@@ -93,7 +93,7 @@ def run_script(url: str) -> Outcome:
             possible |= done
         elif answer.status not in (503, 507) or answer.document.get("outcome") != "not-done":
             wrong.append(f"{step.method} {path}: {answer.status} {answer.body[:200]!r}")
-        tasks = ask(url, "GET", "/tasks/")
+        tasks = ask(url, "GET", f"{prefix}/tasks/")
         if tasks.status != 200:
             wrong.append(f"GET /tasks/: {tasks.status} {tasks.body[:200]!r}")
             continue
@@ -108,6 +108,7 @@ def shown(state: Any) -> str:
     return ", ".join(sorted(description.rstrip(".") for description in state))
 
 
-def repeat_creations(url: str) -> list[Answer]:
-    """Sends all requests that create tasks again, under the same idempotency keys."""
-    return [ask(url, step.method, step.path, step.document, step.headers) for step in SCRIPT if step.method == "POST"]
+def repeat_creations(url: str, prefix: str = "") -> list[Answer]:
+    """Sends all requests that create tasks again, to paths with `prefix`, under the same idempotency keys."""
+    creations = [step for step in SCRIPT if step.method == "POST"]
+    return [ask(url, step.method, prefix + step.path, step.document, step.headers) for step in creations]

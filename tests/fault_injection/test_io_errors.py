@@ -54,7 +54,7 @@ def faults(prefix: str, tmp_path_factory: pytest.TempPathFactory) -> list[Fault]
     folder = tmp_path_factory.mktemp("all")
     trace = Trace(folder / "trace", *STORE_CALLS)
     with RunningService(*KEPT, folder=folder, before=trace.command) as service:
-        outcome = run_script(service.url + prefix)
+        outcome = run_script(service.url, prefix)
     assert outcome.wrong == []
     assert set(outcome.statuses) == {200, 201, 204}
     counts, found = Counter[str](), list[Fault]()
@@ -109,7 +109,7 @@ def fail_once(fault: Fault, error: str, prefix: str, folder: Path) -> tuple[list
     possible, statuses, ready = {State()}, list[int](), None
     service.begin()
     if service.gets_ready():
-        outcome = run_script(service.url + prefix)
+        outcome = run_script(service.url, prefix)
         answer = ask(service.url, "GET", "/health/ready")
         ready = answer.status, answer.document.get("detail", "")
         possible, statuses = outcome.possible, outcome.statuses
@@ -122,10 +122,10 @@ def fail_once(fault: Fault, error: str, prefix: str, folder: Path) -> tuple[list
     assert trace.text().count("(INJECTED)") == 1, "The script does not always do the same."
 
     with RunningService(*KEPT, folder=folder) as service:
-        held = State(task["description"] for task in ask(service.url + prefix, "GET", "/tasks/").document)
+        held = State(task["description"] for task in ask(service.url, "GET", f"{prefix}/tasks/").document)
         assert held in possible, f"The store holds {shown(held)}; it may hold {[shown(state) for state in possible]}."
-        repeated = repeat_creations(service.url + prefix)
-        tasks = [task["description"] for task in ask(service.url + prefix, "GET", "/tasks/").document]
+        repeated = repeat_creations(service.url, prefix)
+        tasks = [task["description"] for task in ask(service.url, "GET", f"{prefix}/tasks/").document]
     assert {answer.status for answer in repeated} <= {200, 201}
     assert len(tasks) == len(set(tasks))
     assert asyncio.run(problems(folder / "kept.db")) == []

@@ -24,7 +24,7 @@ def test_the_adapters_own_parameters_never_reach_the_driver() -> None:
 def test_without_parameters_there_are_defaults() -> None:
     found = settings("postgresql:///db")
 
-    assert (found.schema, found.pool_size, found.hosts) == ("tasksvc", 8, ({},))
+    assert (found.schema, found.pool_size, found.hosts) == ("tasksvc", 12, ({},))
 
 
 def test_the_server_that_takes_writes_is_asked_for_unless_the_url_says_otherwise() -> None:
