@@ -12,7 +12,7 @@ import gc
 import os
 import sys
 from pathlib import Path
-from time import monotonic
+from time import monotonic, thread_time
 
 LOOK_SECONDS = 1.0
 """Between two looks at the size of the process."""
@@ -23,12 +23,14 @@ MAPPED_BYTES = 128 * 1024
 
 That is glibc's default, but without this it rises with the blocks that were freed, up to 32 MiB.
 """
-GROWING_SHARE, SHARE = 0.02, 0.005
-"""Largest part of the time in which the event loop may be held up by this, while the process grows and otherwise.
+GROWING_SHARE, SHARE = 0.05, 0.005
+"""Largest part of the time in which slow collections may hold up the event loop, while the process grows and otherwise.
 
 With thousands of connections it takes a second to look through all objects.
 """
-FULL_COLLECTIONS_OFF = 2**31 - 1
+SLOW_SECONDS = 0.1
+"""Seconds of a full collection of garbage from which on the collector makes none by itself."""
+NEVER = 2**31 - 1
 """A threshold of the garbage collector that is never reached."""
 ARENAS = 2
 """Heaps for all threads.  glibc would give each thread its own, and each keeps what a burst used."""
@@ -57,20 +59,19 @@ def keep_little() -> None:
 async def trim_heap() -> None:
     """Trims the heap now and then while the process is larger than now, until it is cancelled.
 
-    Meanwhile all objects are looked through for garbage here alone, and not whenever there are some more of them.
+    In a large process all objects are looked through for garbage here alone, and not whenever there are more of them.
     """
     libc = _glibc()
     if libc is None:
         return
     thresholds = gc.get_threshold()
-    gc.set_threshold(*thresholds[:2], FULL_COLLECTIONS_OFF)
     try:
-        await _trim_as_needed(libc)
+        await _trim_as_needed(libc, thresholds)
     finally:
         gc.set_threshold(*thresholds)
 
 
-async def _trim_as_needed(libc: ctypes.CDLL) -> None:
+async def _trim_as_needed(libc: ctypes.CDLL, thresholds: tuple[int, int, int]) -> None:
     limit = grown = _resident_bytes() + GROWTH_BYTES
     took = trimmed_at = 0.0
     while True:
@@ -79,9 +80,12 @@ async def _trim_as_needed(libc: ctypes.CDLL) -> None:
         if (resident > grown and since >= took / GROWING_SHARE) or (
             resident > limit and since >= max(TRIM_SECONDS, took / SHARE)
         ):
-            began = monotonic()
+            began = thread_time()
             gc.collect()  # connections that ended with an error are in cycles with its traceback
-            took = monotonic() - began
+            took = thread_time() - began
+            is_slow = took > SLOW_SECONDS
+            gc.set_threshold(*thresholds[:2], NEVER if is_slow else thresholds[2])
+            took = took if is_slow else 0.0
             await asyncio.to_thread(libc.malloc_trim, 0)
             resident = _resident_bytes()
             grown, trimmed_at = resident + max(REGROWTH_BYTES, resident // REGROWTH_PARTS), monotonic()
