@@ -29,7 +29,7 @@ from tasksvc.api.responses.raw import (
     json_response,
     task_response,
 )
-from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.responses.streaming import Chunk, StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.queries import ListQuery
 from tasksvc.api.schemas.task_fields import TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
@@ -321,16 +321,15 @@ def _as_members(page: Page) -> bytes:
     return b"," + dumps(page.tasks)[1:-1] if page.tasks else b""
 
 
-async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
     yield first
     del first  # slow clients are many, and each chunk takes memory
     async for chunk in others:
         yield chunk
 
 
-async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    first = first.removesuffix(b"]\n")
-    yield first
+async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
+    yield memoryview(first)[: -len(b"]\n")]  # which is no copy: many clients may get the same first page
     del first
     async for chunk in others:
         yield chunk

@@ -18,6 +18,9 @@ from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.application.limits import Timeouts
 from tasksvc.domain.errors import StoreUnavailable
 
+Chunk = bytes | memoryview
+"""A part of the body."""
+
 
 class StreamingResponse:
     """A response of unknown length, sent in chunks."""
@@ -25,7 +28,7 @@ class StreamingResponse:
     def __init__(
         self,
         content_type: str,
-        chunks: AsyncGenerator[bytes, None],
+        chunks: AsyncGenerator[Chunk, None],
         headers: Iterable[tuple[str, str]] = (),
         *,
         long_lived: bool = False,
