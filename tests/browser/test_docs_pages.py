@@ -112,7 +112,7 @@ async def test_redoc_answers_a_click_and_a_search(watched: Any, base: str) -> No
     await heading(page, "Follow the change log").wait_for()
     await page.keyboard.press("Control+K")
     await page.keyboard.type("batch")
-    await page.get_by_text("Apply a batch of operations").click()
+    await page.get_by_text("Apply a batch of operations", exact=True).click()
     await heading(page, "Apply a batch of operations").wait_for()
 
     assert watched.complaints == []

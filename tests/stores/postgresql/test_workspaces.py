@@ -158,11 +158,14 @@ async def test_a_row_that_comes_after_the_locks_is_locked_before_it_is_used(
     begin = Session.begin
     insert = f"INSERT INTO {schema}.workspaces (name, generation, last_id, last_seq) VALUES ('new', 'g', 7, 7)"
 
+    inserted = asyncio.Event()
+
     async def begin_and_insert(self: Session, statements: str = "", **options: str) -> str:
         tag = await begin(self, statements, **options)
         monkeypatch.undo()
         await database.execute(insert)
         await database.execute(f"BEGIN; UPDATE {schema}.workspaces SET last_id = 8, last_seq = 8 WHERE name = 'new'")
+        inserted.set()
         return tag
 
     monkeypatch.setattr(Session, "begin", begin_and_insert)
@@ -170,6 +173,7 @@ async def test_a_row_that_comes_after_the_locks_is_locked_before_it_is_used(
     writing = asyncio.create_task(
         repository.workspace("new").commit([CreateTask(TaskDraft("x"))], at=now(), idempotency_key=key)
     )
+    await inserted.wait()
     await waiting_for_locks(database, 1)
     await database.execute("COMMIT")
 
