@@ -98,13 +98,13 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
     of_workspaces = [
         *tasks.routes(body_max=limits.body_bytes),
-        BatchHandlers(runtime, authenticator).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
+        BatchHandlers(runtime).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
         ChangeHandlers(runtime, authenticator).routes(),
     ]
     groups = [
         *of_workspaces,
         *map(in_workspaces, of_workspaces),
-        MeHandlers(authenticator).routes(),
+        MeHandlers().routes(),
         tokens.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),

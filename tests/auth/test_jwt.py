@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -115,6 +116,36 @@ async def test_retry_keys_of_two_users_never_meet_and_outlive_the_token(client: 
         answers.append((await response.json())["id"])
 
     assert answers == [1, 2, 1]
+
+
+async def test_a_request_keeps_its_home_while_another_token_of_its_user_is_used(
+    aiohttp_client: AiohttpClient, options: Options, issuer: Issuer
+) -> None:
+    client = await started(aiohttp_client, options, IssuerKeys(issuer.url), issuer.url, "{org}")
+    first, second = (bearer(issuer.token(org=org)) for org in ("a", "b"))
+    more, sent = asyncio.Event(), asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"description": '
+        sent.set()
+        await more.wait()
+        yield b'"of a"}'
+
+    making = asyncio.create_task(
+        client.post("/tasks/", data=body(), headers={**first, "Content-Type": "application/json"})
+    )
+    await sent.wait()
+    await client.post("/tasks/", json={"description": "of b"}, headers=second)
+    more.set()
+    await making
+
+    assert await descriptions(client, first) == ["of a"]
+    assert await descriptions(client, second) == ["of b"]
+
+
+async def descriptions(client: Client, headers: dict[str, str]) -> list[str]:
+    response = await client.get("/tasks/", headers=headers)
+    return [task["description"] for task in await response.json()]
 
 
 # ---------------------------------------------------------------- tokens that aren't good

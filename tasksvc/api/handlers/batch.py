@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, operation, responses
-from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
@@ -29,8 +28,8 @@ from tasksvc.stores.turns import Turns
 class BatchHandlers:
     """Handles the route /tasks/batch."""
 
-    def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
-        self._runtime, self._authenticator = runtime, authenticator
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     @operation(
         "Apply a batch of operations",
@@ -44,7 +43,7 @@ class BatchHandlers:
         tasks = self._runtime.tasks_of(workspace_of(request))
         check_untagged(*conditions_of(request))
         operations = request[BODY]
-        idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/batch", request[RAW])
+        idempotency_key = idempotency_key_of(request, "/tasks/batch", request[RAW])
         request[RAW] = b""  # nobody needs it any more, and it may be large
         turns = Turns()
         writes = []

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tasksvc.api.openapi.decorators import POSITION_GONE, header, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
-from tasksvc.api.pipeline.clients import Client
+from tasksvc.api.pipeline.clients import Client, caller_of
 from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.requests.workspaces import workspace_of
@@ -21,7 +21,7 @@ from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
-from tasksvc.application.callers import Scope
+from tasksvc.application.callers import Caller, Scope
 from tasksvc.application.runtime import Runtime
 from tasksvc.domain.change import Position
 from tasksvc.domain.json_text import dumps
@@ -101,13 +101,15 @@ class ChangeHandlers:
         self._authenticator.open_stream(client)
         return StreamingResponse(
             "text/event-stream",
-            self._events(workspace, start, client),
+            self._events(workspace, start, client, caller_of(request)),
             [("X-Accel-Buffering", "no")],
             long_lived=True,
             closed=partial(self._authenticator.close_stream, client),
         )
 
-    async def _events(self, workspace: str, start: Position, client: Client) -> AsyncGenerator[bytes, None]:
+    async def _events(
+        self, workspace: str, start: Position, client: Client, caller: Caller
+    ) -> AsyncGenerator[bytes, None]:
         """Yields the stream's body: an id, then events, and comments in between, until the caller may see no more.
 
         A client that is cut off before its first event comes back with the id that came first (HTML
@@ -119,7 +121,6 @@ class ChangeHandlers:
         tick = heartbeat if client.login is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
         silent_since = time.monotonic()
-        caller = client.caller
         async with self._runtime.feeds.follow(workspace) as feed:
             async for chunk in feed.events(start, tick):
                 renewed = await self._authenticator.renewed(client, caller)

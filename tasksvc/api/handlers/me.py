@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import operation, responses
-from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.pipeline.clients import caller_of
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.callers import CallerOut
@@ -15,9 +15,6 @@ from tasksvc.application.callers import Scope
 class MeHandlers:
     """Handles the route /me."""
 
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
-
     @operation(
         "Show who you are",
         tag="callers",
@@ -25,7 +22,7 @@ class MeHandlers:
         responses=responses({200: ("The caller.", CallerOut, [])}),
     )
     async def show_caller(self, request: web.Request) -> RawResponse:
-        caller = self._authenticator.client_of(request).caller
+        caller = caller_of(request)
         return json_response(
             {
                 "name": caller.name,

@@ -99,7 +99,7 @@ class TaskHandlers:
         """
         tasks = self._tasks_in(request, workspace)
         check_untagged(*conditions_of(request))
-        idempotency_key = idempotency_key_of(request, self._authenticator, "/tasks/", raw)
+        idempotency_key = idempotency_key_of(request, "/tasks/", raw)
         made, replayed = await tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
         answer = task_response(made, status=201)
         answer.add_header(hdrs.LOCATION, f"{below}{made.task.id}")
@@ -143,9 +143,7 @@ class TaskHandlers:
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
         task_id = _task_id(request)
-        idempotency_key = idempotency_key_of(
-            request, self._authenticator, f"/tasks/{task_id}", request[RAW], conditions
-        )
+        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", request[RAW], conditions)
         updated, replayed = await tasks.update(
             task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
         )
@@ -165,7 +163,7 @@ class TaskHandlers:
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
         task_id = _task_id(request)
-        idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/{task_id}", conditions=conditions)
+        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", conditions=conditions)
         replayed = await tasks.delete(
             task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
         )
@@ -252,7 +250,7 @@ class TaskHandlers:
         if query == TaskQuery():
             raise InvalidRequest([FieldError("query", "", FILTER_NEEDED)])
         filters = request.raw_path.partition("?")[2]
-        idempotency_key = idempotency_key_of(request, self._authenticator, f"/tasks/?{filters}", conditions=conditions)
+        idempotency_key = idempotency_key_of(request, f"/tasks/?{filters}", conditions=conditions)
         caller = partial(self._authenticator.client_of, request)
         deleted, replayed = await tasks.delete_matching(
             query, at=clock.now(), caller=caller, idempotency_key=idempotency_key

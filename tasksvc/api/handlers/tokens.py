@@ -71,7 +71,7 @@ class TokenHandlers:
                 at=clock.now(),
                 expires_at=asked["expires_at"],
                 workspaces=asked["workspaces"],
-                idempotency_key=idempotency_key_of(request, self._authenticator, "/admin/tokens", request[RAW]),
+                idempotency_key=idempotency_key_of(request, "/admin/tokens", request[RAW]),
             )
         except TokenRefused as error:
             raise InvalidRequest([FieldError("body", error.field, str(error))]) from None
@@ -110,7 +110,7 @@ class TokenHandlers:
         name, changes = request.match_info["name"], dict(request[BODY])
         if "scope" in changes:
             changes["scope"] = Scope.named(changes["scope"])
-        idempotency_key = idempotency_key_of(request, self._authenticator, f"/admin/tokens/{name}", request[RAW])
+        idempotency_key = idempotency_key_of(request, f"/admin/tokens/{name}", request[RAW])
         try:
             token, replayed = await tokens.update_token(
                 self._runtime.repository, name, changes, at=clock.now(), idempotency_key=idempotency_key
@@ -134,7 +134,7 @@ class TokenHandlers:
     )
     async def revoke_token(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        idempotency_key = idempotency_key_of(request, self._authenticator, f"/admin/tokens/{name}")
+        idempotency_key = idempotency_key_of(request, f"/admin/tokens/{name}")
         try:
             replayed = await tokens.revoke_token(
                 self._runtime.repository, name, at=clock.now(), idempotency_key=idempotency_key

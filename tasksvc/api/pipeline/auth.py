@@ -120,19 +120,19 @@ class Authenticator:
             or time.monotonic() >= self._next_refresh
         )
 
-    async def authorize(self, request: web.BaseRequest, needed: Scope) -> Client:
-        """Returns the client that sent `request`, who may do what needs this scope.
+    async def authorize(self, request: web.BaseRequest, needed: Scope) -> tuple[Client, Caller]:
+        """Returns who sent `request`, and may do what needs this scope.
 
         Raises Unauthorized, Forbidden, TooManyRequests.
         """
         if await self._asks_for_caller():
-            client = await self._authenticate(request)
+            client, caller = await self._authenticate(request)
         else:
-            client = self._stranger(request)
-        if client.caller.scope < needed:
+            client, caller = self._stranger(request), EVERYBODY
+        if caller.scope < needed:
             raise Forbidden(f"This needs a token with the scope {needed}.")
         client.check_rate()
-        return client
+        return client, caller
 
     def client_of(self, request: web.BaseRequest) -> Client:
         """Returns the client that sent a request which was authorized."""
@@ -193,11 +193,11 @@ class Authenticator:
 
     def _stranger(self, request: web.BaseRequest) -> Client:
         peer = self._peers.of(request.remote, request.headers)
-        return self._strangers.get(peer) or self._remember(self._strangers, peer, EVERYBODY, None)
+        return self._strangers.get(peer) or self._remember(self._strangers, peer, None)
 
-    async def _authenticate(self, request: web.BaseRequest) -> Client:
+    async def _authenticate(self, request: web.BaseRequest) -> tuple[Client, Caller]:
         if self._application is not None and (caller := await self._application.authenticate(request)) is not None:
-            return self._client_of(caller, self._application)
+            return self._client_of(caller, self._application), caller
         given = request.headers.getall(hdrs.AUTHORIZATION, ())
         if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
             if any(map(names_token, request.query)):
@@ -213,15 +213,13 @@ class Authenticator:
         caller = await login.authenticate(secret)
         if caller is None:
             raise Unauthorized
-        return self._client_of(caller, login)
+        return self._client_of(caller, login), caller
 
     def _client_of(self, caller: Caller, login: Login) -> Client:
-        client = self._clients.get(caller.key) or self._remember(self._clients, caller.key, caller, login)
-        client.caller = caller
-        return client
+        return self._clients.get(caller.key) or self._remember(self._clients, caller.key, login)
 
-    def _remember(self, clients: dict[str, Client], key: str, caller: Caller, login: Login | None) -> Client:
+    def _remember(self, clients: dict[str, Client], key: str, login: Login | None) -> Client:
         if len(clients) >= CLIENTS_MAX:
             del clients[next(iter(clients))]
-        client = clients[key] = Client(caller, login, self._rate_limits)
+        client = clients[key] = Client(login, self._rate_limits)
         return client

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.responses.problems import TooManyRequests
-from tasksvc.application.callers import Caller
+from tasksvc.application.callers import EVERYBODY, Caller
 
 
 class Login(Protocol):
@@ -21,20 +21,15 @@ class Login(Protocol):
 
 
 class Client:
-    """A caller, or everybody at one address where requests need no token, with what is counted for them."""
+    """What is counted for the callers with one key, or for everybody at one address where requests need no token."""
 
-    def __init__(self, caller: Caller, login: Login | None, rate_limits: RateLimits) -> None:
-        """Takes the way in which the caller came; None for everybody."""
-        self.caller, self.login = caller, login
+    def __init__(self, login: Login | None, rate_limits: RateLimits) -> None:
+        """Takes the way in which the callers come; None for everybody."""
+        self.login = login
         self._rate_limits = rate_limits
         self._left = float(rate_limits.burst)
         self._counted = time.monotonic()
         self._streams = 0
-
-    @property
-    def name(self) -> str:
-        """The name of the caller in the log."""
-        return self.caller.name or "-"
 
     def check_rate(self) -> None:
         """Counts a request against the rate limit.  Raises TooManyRequests."""
@@ -78,4 +73,11 @@ class Client:
 
 
 CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)
-"""Holds who sent a request."""
+"""Holds what is counted for the caller of a request."""
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+"""Holds who sent a request, as they were when it was authorized."""
+
+
+def caller_of(request: web.BaseRequest) -> Caller:
+    """Returns who sent a request that was authorized."""
+    return request.get(CALLER) or EVERYBODY

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
 from tasksvc.api.pipeline.auth import Authenticator
-from tasksvc.api.pipeline.clients import CLIENT
+from tasksvc.api.pipeline.clients import CALLER, CLIENT
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.in_flight import InFlight, timeout_error
 from tasksvc.api.pipeline.origin_check import OriginCheck
@@ -92,12 +92,13 @@ class RequestPipeline:
                 if origin_check is not None:
                     origin_check.check(request)
                 if scope is not None and (authenticator.is_needed or administers):
-                    client = request[CLIENT] = await authenticator.authorize(request, scope)
-                    caller = client.name
+                    client, who = await authenticator.authorize(request, scope)
+                    request[CLIENT], request[CALLER] = client, who
+                    caller = who.name or "-"
                     more += client.limit_headers()
-                    if client.caller.workspaces is not None:
+                    if who.workspaces is not None:
                         restricted = True
-                        _check_enters(client.caller, known[0] if known else workspace_in(request))
+                        _check_enters(who, known[0] if known else workspace_in(request))
                 elif counted:
                     more += authenticator.count_stranger(request).limit_headers()
                 response = await handler(request, *known)

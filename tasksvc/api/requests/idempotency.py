@@ -11,7 +11,7 @@ import re
 from aiohttp import web
 
 from tasksvc.api.openapi.decorators import header
-from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.pipeline.clients import caller_of
 from tasksvc.api.responses.problems import FieldError, InvalidRequest
 from tasksvc.application.retention import KEY_HOURS
 from tasksvc.domain.rules import IDEMPOTENCY_VALUE_MAX
@@ -29,7 +29,7 @@ _KEY = re.compile(rf"[\x20-\x7e]{{1,{IDEMPOTENCY_VALUE_MAX}}}").fullmatch
 
 
 def idempotency_key_of(
-    request: web.Request, access: Authenticator, target: str, raw: bytes = b"", conditions: tuple[str | None, ...] = ()
+    request: web.Request, target: str, raw: bytes = b"", conditions: tuple[str | None, ...] = ()
 ) -> IdempotencyKey | None:
     """Returns the key of a write, with a fingerprint of all that the request asks for; None where it has no key.
 
@@ -47,4 +47,4 @@ def idempotency_key_of(
         asked += f" if {conditions!r}"
     fingerprint = hashlib.sha256(asked.encode("utf-8", "backslashreplace") + b"\n")
     fingerprint.update(raw)
-    return IdempotencyKey(access.client_of(request).caller.key, given[0], fingerprint.hexdigest())
+    return IdempotencyKey(caller_of(request).key, given[0], fingerprint.hexdigest())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from tasksvc.api.pipeline.clients import CLIENT
-from tasksvc.domain.workspace import DEFAULT_WORKSPACE
+from tasksvc.api.pipeline.clients import caller_of
 
 PARAMETER = "workspace"
 PREFIX = "/workspaces/"
@@ -27,5 +26,4 @@ def workspace_of(request: web.Request) -> str:
 
 def home_of(request: web.BaseRequest) -> str:
     """Returns the workspace of paths without one."""
-    client = request.get(CLIENT)
-    return DEFAULT_WORKSPACE if client is None else client.caller.home
+    return caller_of(request).home
