@@ -80,4 +80,5 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 
 def caller_of(request: web.BaseRequest) -> Caller:
     """Returns who sent a request that was authorized."""
-    return request.get(CALLER) or EVERYBODY
+    caller: Caller = request.get(CALLER, EVERYBODY)
+    return caller
