@@ -45,7 +45,7 @@ from tasksvc.ports.store import (
 )
 from tasksvc.stores.batcher import Batcher
 from tasksvc.stores.broadcast import Broadcasts
-from tasksvc.stores.deciding import decide
+from tasksvc.stores.deciding import decide_each
 from tasksvc.stores.pruning import prunable
 from tasksvc.stores.turns import Turns
 from tasksvc.stores.weight import commit_weight
@@ -317,25 +317,22 @@ class InMemoryRepository(TaskRepository):
                 return await self._commit_group(cast("Sequence[_WorkspaceCommit]", calls))
 
     async def _commit_group(self, commits: Sequence[_WorkspaceCommit]) -> Sequence[CommitResult | Exception]:
-        outcomes: list[CommitResult | Exception] = []
-        made: list[list[StoreEntry]] = []
         forks: dict[str, Ledger] = {}
-        turns = Turns()
-        for name, commit in commits:
+        for name, _ in commits:
             if name not in forks:
                 records = next(iter(forks.values())).records if forks else None
                 forks[name] = self._memory.workspace(name).ledger.fork(records)
-            try:
-                decision = await decide(forks[name], commit, turns)
-            except Exception as error:  # whatever it is, it is this commit's alone
-                outcomes.append(error)
-            else:
-                entries = decision.entries()
-                forks[name].apply(entries)
-                outcomes.append(decision.committed)
-                if entries:
-                    made.append([StoreEntry(STORE if isinstance(entry, Record) else name, entry) for entry in entries])
-        await self._keep(made)
+        made: list[list[Entry]] = [[] for _ in commits]
+        outcomes = await decide_each(
+            [(forks[name], entries, commit) for (name, commit), entries in zip(commits, made, strict=True)]
+        )
+        await self._keep(
+            [
+                [StoreEntry(STORE if isinstance(entry, Record) else name, entry) for entry in entries]
+                for (name, _), entries in zip(commits, made, strict=True)
+                if entries
+            ]
+        )
         return outcomes
 
     async def _keep(self, commits: Sequence[Sequence[StoreEntry]]) -> None:

@@ -16,7 +16,6 @@ from tasksvc import (
     CreateTask,
     DeleteRecord,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     IdempotencyRecord,
     Position,
@@ -90,19 +89,20 @@ async def _feed(entries: Iterable[StoreEntry], *, torn_after: int | None = None)
         raise _Torn
 
 
+def without_generation(item: StoreEntry) -> StoreEntry:
+    """Returns an item of a dump without the epoch, and without the generation of a workspace."""
+    match item.entry:
+        case StoreHeader():
+            return item._replace(entry=StoreHeader(""))
+        case WorkspaceHeader():
+            return item._replace(entry=item.entry._replace(generation="", epoch=""))
+    return item
+
+
 def without_generations(entries: Sequence[StoreEntry]) -> list[bytes]:
     """Returns everything but epoch and generations, sorted where the order within a kind doesn't matter."""
-
-    def without(entry: Entry) -> Entry:
-        match entry:
-            case StoreHeader():
-                return StoreHeader("")
-            case WorkspaceHeader():
-                return entry._replace(generation="", epoch="")
-        return entry
-
     epoch_of(entries)
-    return sorted(codec.dumps([name, codec.entry_to_json(StoreEntry(name, without(entry)))]) for name, entry in entries)
+    return sorted(codec.dumps([item.workspace, codec.entry_to_json(without_generation(item))]) for item in entries)
 
 
 def is_of_one_moment(entries: Sequence[StoreEntry], workspace: str = DEFAULT_WORKSPACE) -> None:

@@ -9,17 +9,15 @@ from tasksvc import (
     CreateTask,
     DeleteRecord,
     DeleteTask,
-    Entry,
     IdempotencyKey,
     PutRecord,
     StoreEntry,
-    StoreHeader,
     StoreReader,
     TaskDraft,
     TaskRepository,
     UpdateTask,
-    WorkspaceHeader,
 )
+from tasksvc.testing.dumping import without_generation
 from tasksvc.testing.samples import FULL, NOW, later, varied
 
 KEY = IdempotencyKey("client", "key", "fingerprint")
@@ -60,13 +58,4 @@ async def fill_workspaces(repository: TaskRepository) -> None:
 
 async def contents(reader: StoreReader) -> list[StoreEntry]:
     """Returns all that a store holds, without its epoch and the generations of its workspaces."""
-    return [StoreEntry(name, _without_generation(entry)) async for name, entry in reader.dump()]
-
-
-def _without_generation(entry: Entry) -> Entry:
-    match entry:
-        case StoreHeader():
-            return StoreHeader("")
-        case WorkspaceHeader():
-            return entry._replace(generation="", epoch="")
-    return entry
+    return [without_generation(item) async for item in reader.dump()]
