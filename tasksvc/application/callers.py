@@ -1,4 +1,4 @@
-"""Who sends a request, and what they may do."""
+"""The sender of a request, and what they may do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scope(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, and what they may do, whichever way they showed it.
+    """The sender of a request, and what they may do, whichever way they showed it.
 
     Raises InvalidWorkspaceName for a name that no workspace can have, and ValueError if an administrator may not enter
     all workspaces, or if `workspaces` is empty or lacks `home`.

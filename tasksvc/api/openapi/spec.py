@@ -32,7 +32,7 @@ TAGS = [
             " the first workspace of the token, or `default`."
         ),
     },
-    {"name": "callers", "description": "Who sends a request, and what they may do."},
+    {"name": "callers", "description": "The sender of a request, and what they may do."},
     {"name": "admin", "description": "API tokens; needs the scope admin."},
     {"name": "health", "description": "Health and metrics, for operators."},
 ]

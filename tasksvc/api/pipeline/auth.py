@@ -1,4 +1,4 @@
-"""Who sends a request, and whether they may do what they ask for (RFC 6750)."""
+"""The senders of requests, and whether they may do what they ask for (RFC 6750)."""
 
 from __future__ import annotations
 

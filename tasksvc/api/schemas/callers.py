@@ -10,7 +10,7 @@ from tasksvc.application.callers import Scope
 
 
 class CallerOut(ResponseSchema):
-    """Who sends a request, and what they may do."""
+    """The sender of a request, and what they may do."""
 
     name = fields.String(
         allow_none=True, metadata=described("The name of the token; null if the service requires none.", "reporting")
