@@ -26,6 +26,7 @@ from tasksvc import (
     StoreClosed,
     StoreEntry,
     StoreHeader,
+    StoreUnavailable,
     StoreURL,
     TaskRepository,
     codec,
@@ -107,7 +108,10 @@ class SharedStore(WorkspaceCopies):
                 for workspace in self._memory.workspaces.values():
                     for held in (workspace.tasks, workspace.idempotency_records, workspace.log):
                         held.clear()
-            self.replay_others(map(codec.entry_from_json, entries))
+            try:
+                self.replay_others(map(codec.entry_from_json, entries))
+            except ValueError as error:  # the line of a header was passed over
+                raise StoreUnavailable(f"The file is damaged: {error}") from error
 
     def replay_others(self, entries: Any) -> None:
         """Applies what another repository has appended."""
