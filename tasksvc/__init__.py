@@ -61,7 +61,7 @@ Errors
     TasksvcError             the base of all
     RepositoryError          the base of those of an open store
     WriteRefused             a write breaks a rule: TaskNotFound, VersionConflict, RecordConflict, InvalidTask,
-                             CommitTooLarge, MixedCommit, UnknownWrite
+                             CommitTooLarge, WorkspaceFull, MixedCommit, UnknownWrite
     IdempotencyKeyReused     the key came with another request
     PositionGone             a position that the log doesn't have any more
     InvalidWorkspaceName     a text that can't be the name of a workspace
@@ -120,6 +120,7 @@ if TYPE_CHECKING:
         TasksvcError,
         UnknownWrite,
         VersionConflict,
+        WorkspaceFull,
         WriteRefused,
     )
     from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
@@ -299,6 +300,7 @@ __all__ = [
     "UpdateTask",
     "Version",
     "VersionConflict",
+    "WorkspaceFull",
     "WorkspaceHeader",
     "WorkspaceSummary",
     "Write",
@@ -334,7 +336,7 @@ _MODULES = {
         "CommitTooLarge FormatTooNew IdempotencyKeyReused InvalidStoreURL InvalidTask InvalidWorkspaceName "
         "MixedCommit NotSupported OutcomeUnknown Overloaded PositionGone RecordConflict RepositoryError "
         "SchemaOutdated SchemaTooOld StoreClosed StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused "
-        "StoreUnavailable TaskNotFound TasksvcError UnknownWrite VersionConflict WriteRefused"
+        "StoreUnavailable TaskNotFound TasksvcError UnknownWrite VersionConflict WorkspaceFull WriteRefused"
     ),
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
     "domain.ledger": "Decision Ledger read_set",

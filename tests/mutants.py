@@ -301,10 +301,15 @@ class SwallowsAnError(ContractViolation):
     caught_by = "test_writes_to_a_task_that_is_not_there_are_refused"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         except TaskNotFound:
             return CommitResult([None] * len(writes), self._ledger.position)
 
@@ -313,14 +318,19 @@ class TakesAnythingForAWrite(ContractViolation):
     caught_by = "test_a_write_of_no_known_kind_is_refused"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         known = [
             write
             for write in writes
             if isinstance(write, CreateTask | UpdateTask | DeleteTask | PutRecord | DeleteRecord)
         ]
-        return await super().commit(known, at=at, idempotency_key=idempotency_key)
+        return await super().commit(known, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class FailsAGroupForOneWrite(ContractViolation):
@@ -336,10 +346,15 @@ class NamesNoIndex(ContractViolation):
     caught_by = "test_a_refused_write_undoes_its_whole_commit"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         except WriteRefused as error:
             error.index = 0
             raise
@@ -349,7 +364,12 @@ class CommitsOneByOne(ContractViolation):
     """The base of mutants whose batches aren't atomic."""
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         results: list[Any] = []
         for index, write in enumerate(writes):
@@ -375,7 +395,12 @@ class LogsAfterwards(ContractViolation):
     caught_by = "test_a_cancelled_add_is_whole_or_absent"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         decision = self._ledger.decide(writes, at=at, idempotency_key=idempotency_key)
         self._ledger.apply(decision.entries())
@@ -394,12 +419,17 @@ class PassesItsTransactionOn(ContractViolation):
         self.pending: list[Write] = []
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         self.pending += writes
         await asyncio.sleep(0)
         taken, self.pending = self.pending, []
-        committed = await super().commit(taken, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(taken, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         return committed._replace(results=committed.results[-len(writes) :])
 
 
@@ -409,10 +439,15 @@ class RemembersAfterwards(ContractViolation):
     caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._idempotency_records:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         committed = await super().commit(writes, at=at)
         self.apply(*[IdempotencyRecord(idempotency_key, at, committed.results)])
         return committed
@@ -440,19 +475,29 @@ class MakesAVersionOfNothing(ContractViolation):
     caught_by = "test_a_patch_that_changes_nothing_creates_no_version_and_no_change"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         extra = [UpdateTask(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, UpdateTask)]
-        return await super().commit([*extra, *writes], at=at, idempotency_key=idempotency_key)
+        return await super().commit([*extra, *writes], at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class LetsTimeGoBack(ContractViolation):
     caught_by = "test_updated_at_never_goes_back"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         late = [dataclasses.replace(r, updated_at=at) if isinstance(r, Task) else r for r in committed.results]
         return committed._replace(results=late)
 
@@ -461,22 +506,32 @@ class IgnoresExpectedVersions(ContractViolation):
     caught_by = "test_of_many_with_one_expected_version_one_wins"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         loose = [w._replace(expected=Precondition()) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class TakesVersionsOfAnyGeneration(ContractViolation):
     caught_by = "test_a_version_of_another_generation_never_matches"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         loose = [
             w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
         ]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
     def _own(self, expected: Precondition) -> Precondition:
         own = {version._replace(generation=self._ledger.generation) for version in expected.any_of or ()}
@@ -487,10 +542,15 @@ class NamesNoGenerationInAConflict(ContractViolation):
     caught_by = "test_an_unexpected_version_refuses_the_write"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         except VersionConflict as error:
             error.generation = ""
             raise
@@ -502,7 +562,12 @@ class LosesFieldsInARace(ContractViolation):
     caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         whole: list[Write] = []
         for write in writes:
@@ -513,7 +578,7 @@ class LosesFieldsInARace(ContractViolation):
                 whole.append(write._replace(fields=fields))
             else:
                 whole.append(write)
-        return await super().commit(whole, at=at, idempotency_key=idempotency_key)
+        return await super().commit(whole, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 # ---------------------------------------------------------------- values
@@ -526,7 +591,12 @@ class ChangesDrafts(ContractViolation):
         raise NotImplementedError
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         changed: list[Write] = []
         for write in writes:
@@ -534,7 +604,7 @@ class ChangesDrafts(ContractViolation):
                 changed.append(CreateTask(write.draft._replace(**self.change(write.draft._asdict()))))
             else:
                 changed.append(write)
-        return await super().commit(changed, at=at, idempotency_key=idempotency_key)
+        return await super().commit(changed, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class LosesALabel(ChangesDrafts):
@@ -879,10 +949,15 @@ class LeavesGapsInTheLog(ContractViolation):
     caught_by = "test_what_changes_nothing_is_not_in_the_log"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         except RepositoryError:
             self._ledger.last_seq += 1
             raise
@@ -957,7 +1032,12 @@ class IgnoresRetryKeys(ContractViolation):
     caught_by = "test_identical_requests_with_one_key_at_once_create_one_task"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         return await super().commit(writes, at=at)
 
@@ -966,7 +1046,12 @@ class MixesScopes(ContractViolation):
     caught_by = "test_the_keys_of_different_scopes_never_meet"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         return await super().commit(
             writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(scope="")
@@ -977,7 +1062,12 @@ class IgnoresFingerprints(ContractViolation):
     caught_by = "test_another_request_under_a_used_key_is_refused"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         return await super().commit(
             writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(fingerprint="")
@@ -988,10 +1078,15 @@ class RemembersRefusedCommits(ContractViolation):
     caught_by = "test_a_refused_commit_does_not_use_up_its_key"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         except RepositoryError:
             if idempotency_key is not None:
                 self.apply(*[IdempotencyRecord(idempotency_key, at, ())])
@@ -1002,9 +1097,14 @@ class ReplaysThePresent(ContractViolation):
     caught_by = "test_a_replay_after_the_task_was_changed_has_the_first_results"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         if not committed.replayed:
             return committed
         now = [
@@ -1033,10 +1133,15 @@ class IgnoresRecordVersions(ContractViolation):
     caught_by = "test_of_many_that_expect_no_record_one_wins"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class ListsRecordsByUTF16(ContractViolation):
@@ -1279,10 +1384,15 @@ class TakesWhatDoesNotMatch(ContractViolation):
     caught_by = "test_a_store_behaves_as_its_model"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         loose = [w._replace(query=TaskQuery()) if isinstance(w, DeleteMatching) else w for w in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 # ---------------------------------------------------------------- limits
@@ -1295,7 +1405,12 @@ class CutsNames(ContractViolation):
         return key
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         return await super().commit(writes, at=at, idempotency_key=idempotency_key and self.cut(idempotency_key))
 
@@ -1325,10 +1440,15 @@ class CutsNamesOfRecords(ContractViolation):
     caught_by = "test_the_longest_names_of_records_are_kept_apart"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         cut = [write._replace(key=write.key[:40]) if isinstance(write, PutRecord) else write for write in writes]
-        return await super().commit(cut, at=at, idempotency_key=idempotency_key)
+        return await super().commit(cut, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class HasSmallColumns(ContractViolation):
@@ -1361,11 +1481,16 @@ class TakesSomeWrites(ContractViolation):
     caught_by = "test_a_commit_of_the_most_writes_is_kept"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         if len(writes) > 999:
             raise StoreUnavailable("too many SQL variables")
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 # ---------------------------------------------------------------- snapshots

@@ -98,9 +98,14 @@ class MakesAWorkspaceOfNothing(ContractViolation):
     caught_by = "test_a_commit_that_leaves_nothing_makes_no_workspace"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         if not self._ledger.generation:
             self.apply(WorkspaceHeader(new_generation(), self._memory.epoch))
         return committed
@@ -121,9 +126,14 @@ class MakesNoWorkspaceOfAKey(ContractViolation):
     caught_by = "test_a_key_alone_makes_a_workspace"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         if not self._ledger.last_seq and self.workspace_name != DEFAULT_WORKSPACE:
             self._memory.workspaces.pop(self.workspace_name, None)
         return committed
@@ -174,9 +184,14 @@ class DeletesInAllWorkspaces(ContractViolation):
     caught_by = "test_writes_reach_tasks_of_their_own_workspace_alone"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         for write in writes:
             if isinstance(write, DeleteTask):
                 for each in self._memory.workspaces.values():
@@ -190,10 +205,15 @@ class DeletesTwins(ContractViolation):
     caught_by = "test_a_store_behaves_as_its_model"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         before = dict(self._tasks)
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         for task_id in before.keys() - self._tasks.keys():
             for each in self._memory.workspaces.values():
                 if task_id in each.tasks and each.tasks[task_id].done == before[task_id].done:
@@ -233,12 +253,17 @@ class TakesVersionsOfOtherWorkspaces(ContractViolation):
     caught_by = "test_a_version_of_one_workspace_never_matches_in_another"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         loose = [
             w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
         ]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key)
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
     def _own(self, expected: Precondition) -> Precondition:
         known = {each.ledger.generation for each in self._memory.workspaces.values()}
@@ -307,10 +332,15 @@ class MakesAWorkspaceTwice(ContractViolation):
     caught_by = "test_of_many_first_writes_at_once_one_makes_the_workspace"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         is_made = bool(self._ledger.generation)
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         if is_made:
             return committed
         return committed._replace(position=committed.position._replace(generation=new_generation()))
@@ -331,14 +361,19 @@ class MakesAWorkspaceFirst(ContractViolation):
     caught_by = "test_a_failed_first_write_makes_no_workspace"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         if writes and not self._ledger.generation:
             header = WorkspaceHeader(new_generation(), self._memory.epoch)
             self.driver.disk.append([StoreEntry(self.workspace_name, header)])
             self.apply(header)
             await asyncio.sleep(0)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class LeavesAWorkspaceEmpty(MakesAWorkspaceFirst):
@@ -365,7 +400,12 @@ class KeepsRecordsByWorkspace(ContractViolation):
     caught_by = "test_records_are_the_same_in_all_workspaces"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         own = [
             write._replace(namespace=f"{self.workspace_name} {write.namespace}")
@@ -373,7 +413,7 @@ class KeepsRecordsByWorkspace(ContractViolation):
             else write
             for write in writes
         ]
-        committed = await super().commit(own, at=at, idempotency_key=idempotency_key)
+        committed = await super().commit(own, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
         return committed._replace(results=list(map(self._told, committed.results)))
 
     def _told(self, result: Result) -> Result:
@@ -390,11 +430,18 @@ class KeepsKeysOfRecordsForAll(ContractViolation):
     caught_by = "test_the_key_of_a_commit_of_records_is_its_workspaces"
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         if self.workspace_name != DEFAULT_WORKSPACE and any(isinstance(write, PutRecord) for write in writes):
-            return await self.workspace(DEFAULT_WORKSPACE).commit(writes, at=at, idempotency_key=idempotency_key)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+            return await self.workspace(DEFAULT_WORKSPACE).commit(
+                writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max
+            )
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
 
 class DecidesForEachWorkspace(ContractViolation):
@@ -472,7 +519,7 @@ class TellsTheLatestTime(ContractViolation):
         found = await super().workspaces(prefix=prefix, after=after, limit=limit)
         logs = {each.name: self._memory.workspaces[each.name].log for each in found}
         return [
-            each._replace(last_change=max((change.at for change in logs[each.name]), default=None)) for each in found
+            each._replace(updated_at=max((change.at for change in logs[each.name]), default=None)) for each in found
         ]
 
 

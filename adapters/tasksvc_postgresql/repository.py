@@ -255,9 +255,14 @@ class PostgreSQLRepository(TaskRepository):
     # ------------------------------------------------------------ writing
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        commit = Commit(writes, at, idempotency_key)
+        commit = Commit(writes, at, idempotency_key, tasks_max)
         return await self._store.commits(WorkspaceCommit(self.workspace_name, commit))
 
     # ------------------------------------------------------------ reading

@@ -13,13 +13,11 @@ from tasksvc import (
     CommitResult,
     Entry,
     Found,
-    IdempotencyKey,
     IdempotencyRecord,
     Ledger,
     Position,
     Record,
     Task,
-    Write,
     commit_weight,
     decide_each,
     effective_generation,
@@ -84,11 +82,9 @@ class Committer:
         )
         self._count = self._groups = 0
 
-    async def commit(
-        self, workspace: str, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None
-    ) -> CommitResult:
+    async def commit(self, workspace: str, commit: Commit) -> CommitResult:
         """Does what TaskRepository.commit() promises of the workspace."""
-        return await self._group(_WorkspaceCommit(workspace, Commit(writes, at, idempotency_key)))
+        return await self._group(_WorkspaceCommit(workspace, commit))
 
     async def close(self) -> None:
         """Returns when all commits that wait are done."""

@@ -18,6 +18,7 @@ from tasksvc import (
     DEFAULT_WORKSPACE,
     ChangedWorkspaces,
     ChangePage,
+    Commit,
     CommitResult,
     Cursor,
     Found,
@@ -93,9 +94,15 @@ class SQLiteRepository(TaskRepository):
         return await self._root._directory.changed(since, limit)
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        return await self._commits.commit(self.workspace_name, writes, at=at, idempotency_key=idempotency_key)
+        commit = Commit(writes, at, idempotency_key, tasks_max)
+        return await self._commits.commit(self.workspace_name, commit)
 
     async def get(self, task_id: int) -> Found:
         return await self._reads.get(self.workspace_name, task_id)

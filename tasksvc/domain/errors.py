@@ -150,6 +150,15 @@ class CommitTooLarge(InvalidTask):
         )
 
 
+class WorkspaceFull(WriteRefused):
+    """The workspace has as many tasks as it may have, so no further one is created."""
+
+    def __init__(self, limit: int) -> None:
+        """Takes `limit`: the most tasks that the workspace may have."""
+        super().__init__(f"The workspace may have {limit:,} tasks, and has no room for another one. Delete some first.")
+        self.limit = limit
+
+
 class IdempotencyKeyReused(RepositoryError):
     """The idempotency key was used before, for a request with another fingerprint."""
 

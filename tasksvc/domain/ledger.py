@@ -19,6 +19,7 @@ from tasksvc.domain.errors import (
     TaskNotFound,
     UnknownWrite,
     VersionConflict,
+    WorkspaceFull,
     WriteRefused,
 )
 from tasksvc.domain.json_text import dumps, packed
@@ -67,7 +68,7 @@ class ReadSet(NamedTuple):
 def read_set(commits: Iterable[Commit]) -> ReadSet:
     """Returns the tasks, idempotency keys and records that `commits` name."""
     names = ReadSet(set(), set(), set())
-    for writes, _, idempotency_key in commits:
+    for writes, _, idempotency_key, _ in commits:
         if idempotency_key is not None:
             names.idempotency_keys.add((idempotency_key.scope, idempotency_key.value))
         for write in writes:
@@ -141,7 +142,8 @@ class Ledger:
 
     `generation` is the effective one, in the epoch `epoch` of the store.  Without one the workspace isn't made, and the
     first commit with something to persist makes it.  `last_id` (the highest id that was ever given) and `last_seq` (the
-    number of the last change) are those of the workspace's header.  apply() brings all three up to date.
+    number of the last change) are those of the workspace's header.  `task_count` is the number of its tasks, which
+    matters only where a commit has a `tasks_max`.  apply() brings all of them up to date.
     """
 
     def __init__(
@@ -151,12 +153,13 @@ class Ledger:
         *,
         last_id: int = 0,
         last_seq: int = 0,
+        task_count: int = 0,
         tasks: Table[int, Task] | None = None,
         idempotency_records: Table[KeyName, IdempotencyRecord] | None = None,
         records: Table[RecordName, Record] | None = None,
     ) -> None:
         self.generation, self.epoch = generation, epoch
-        self.last_id, self.last_seq = last_id, last_seq
+        self.last_id, self.last_seq, self.task_count = last_id, last_seq, task_count
         self.tasks: Table[int, Task] = {} if tasks is None else tasks
         self.idempotency_records: Table[KeyName, IdempotencyRecord] = (
             {} if idempotency_records is None else idempotency_records
@@ -179,13 +182,19 @@ class Ledger:
             self.epoch,
             last_id=self.last_id,
             last_seq=self.last_seq,
+            task_count=self.task_count,
             tasks=_Overlay(self.tasks),
             idempotency_records=_Overlay(self.idempotency_records),
             records=_Overlay(self.records) if records is None else records,
         )
 
     def decide(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> Decision:
         """Returns what `writes`, all together and in their order, answer and change.  It changes nothing itself.
 
@@ -195,19 +204,19 @@ class Ledger:
         if idempotency_key is not None and (replayed := self.replayed(idempotency_key)) is not None:
             return replayed
         if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
+            if tasks_max is not None and self.task_count >= tasks_max:
+                raise WorkspaceFull(tasks_max)
             task = create_task(self.last_id + 1, write.draft, at)
             changes = (Change(self.last_seq + 1, ChangeKind.CREATED, at, task.id, task),)
             return self.decision((task,), changes, (), at, idempotency_key)
-        transaction = self.transaction(writes, at=at, idempotency_key=idempotency_key)
+        transaction = self.transaction(Commit(writes, at, idempotency_key, tasks_max))
         for _ in transaction:
             pass
         return transaction.decision
 
-    def transaction(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
-    ) -> Transaction:
-        """Returns what decides `writes` as decide() does, one by one: a commit of many may take a second."""
-        return Transaction(self, Commit(writes, at, idempotency_key))
+    def transaction(self, commit: Commit) -> Transaction:
+        """Returns what decides a commit as decide() does, one write at a time: one of many may take a second."""
+        return Transaction(self, commit)
 
     def replayed(self, idempotency_key: IdempotencyKey) -> Decision | None:
         """Returns the results of the first commit under the key, or None.  Raises IdempotencyKeyReused."""
@@ -244,10 +253,13 @@ class Ledger:
         for entry in entries:
             match entry:
                 case Change():
-                    self.last_seq, _, _, task_id, task = entry
+                    self.last_seq, kind, _, task_id, task = entry
                     if task is None:
                         self.tasks.pop(task_id, None)
+                        self.task_count -= 1
                     else:
+                        if kind is ChangeKind.CREATED:
+                            self.task_count += 1
                         self.tasks[task_id] = task
                         self.last_id = max(self.last_id, task_id)
                 case Record(namespace, key, _, 0):
@@ -281,13 +293,14 @@ class Transaction:
         self._checks_size = len(commit.writes) > SIZE_CHECK_FROM
         """Whether the JSON of updated tasks is summed, and their metadata packed, since it could be too large."""
         self._generation, self._last_id, self._last_seq = ledger.generation, ledger.last_id, ledger.last_seq
+        self._task_count = ledger.task_count
         self._tasks: _Overlay[int, Task] = _Overlay(ledger.tasks)
         self._records: _Overlay[RecordName, Record] = _Overlay(ledger.records)
         self._updated_bytes = 0
         self._changes: list[Change] = []
 
     def __iter__(self) -> Iterator[None]:
-        writes, at, idempotency_key = self._commit
+        writes, at, idempotency_key, _ = self._commit
         if idempotency_key is not None and (replayed := self._ledger.replayed(idempotency_key)) is not None:
             self.decision = replayed
             return
@@ -308,6 +321,10 @@ class Transaction:
     def _apply(self, write: Write) -> Result:
         match write:
             case CreateTask(draft):
+                tasks_max = self._commit.tasks_max
+                if tasks_max is not None and self._task_count >= tasks_max:
+                    raise WorkspaceFull(tasks_max)
+                self._task_count += 1
                 self._last_id += 1
                 new = create_task(self._last_id, draft, self._at)
                 self._log(ChangeKind.CREATED, self._at, new.id, new)
@@ -365,6 +382,7 @@ class Transaction:
         return current
 
     def _delete(self, task: Task) -> None:
+        self._task_count -= 1
         self._log(ChangeKind.DELETED, max(self._at, task.updated_at), task.id, None)
 
     def _log(self, kind: ChangeKind, at: datetime, task_id: int, task: Task | None) -> None:

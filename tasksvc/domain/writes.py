@@ -115,6 +115,8 @@ class Commit(NamedTuple):
     writes: Sequence[Write]
     at: datetime
     idempotency_key: IdempotencyKey | None = None
+    tasks_max: int | None = None
+    """The most tasks that the workspace may have after a write that creates one; None for any number."""
 
 
 class CommitResult(NamedTuple):

@@ -64,7 +64,9 @@ class WorkspaceSummary(NamedTuple):
     name: str
     tasks: int
     """The number of its tasks."""
-    last_change: datetime | None
+    open: int
+    """The number of its tasks that aren't done."""
+    updated_at: datetime | None
     """The time of the newest change in its log; None if no change is left there."""
 
 
@@ -163,6 +165,18 @@ class TaskRepository(StoreReader):
             return self
         raise NotSupported(f"{type(self).__name__} has no workspaces beside the default one.")
 
+    async def erase(self) -> None:
+        """Erases this workspace: its tasks, log and idempotency keys, and its name.
+
+        For every reader it is gone at once, and all of it: it isn't made any more, positions in it are gone, and what
+        is written to it later makes a new one, of another generation.  The default workspace is as in a new store.  One
+        that isn't made stays so.  A commit at the same time comes before that, or after it.  Those who wait for a
+        change in it are woken.
+
+        What it held may still take room in the store: prune() deletes that, and compact() overwrites it.
+        """
+        raise NotSupported(f"{type(self).__name__} has no workspaces beside the default one.")
+
     async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
         """Returns at most `limit` workspaces of the store, by name in the order of code points.
 
@@ -186,7 +200,12 @@ class TaskRepository(StoreReader):
 
     @abstractmethod
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         """Does all of `writes`, in their order, in one transaction; or none of them.
 
@@ -194,7 +213,8 @@ class TaskRepository(StoreReader):
         `at` is the time of the commit, for what it makes.  Ids count up from 1 and are never given
         twice, whatever is deleted, closed or pruned in between.  With an `idempotency_key` the results
         are stored in the same transaction, and a second commit under the key answers them and does
-        nothing; where twins race, one waits for the other.  `Ledger.decide()` has all the rules.
+        nothing; where twins race, one waits for the other.  With `tasks_max` no task is created in a workspace that has
+        as many already, as it is in that transaction.  `Ledger.decide()` has all the rules.
 
         An `expected` is decided in that transaction, against the generation that the store has there.
 
@@ -284,9 +304,15 @@ class TaskRepository(StoreReader):
 
         In each workspace these are changes older than `log_before` or not among the newest `max_changes`, from the
         start of the log, and idempotency keys of commits before `keys_before`.  The number of the last change and the
-        highest id that was given stay known.
+        highest id that was given stay known.  What erased workspaces have left is due at any time.
         """
         raise NotSupported(f"{type(self).__name__} does not prune.")
+
+    async def compact(self) -> None:
+        """Rewrites what the store has on disk without what was deleted, such as what erased workspaces have left.
+
+        It may take long and hold up other calls.  By default it does nothing, for a store that keeps nothing deleted.
+        """
 
     async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         """Fills an empty store with a dump, all or nothing, and gives it a new epoch.

@@ -56,11 +56,11 @@ async def decide_each(
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
     """Decides as Ledger.decide() does, and lets other work on the event loop have its turn."""
-    writes, at, idempotency_key = commit
+    writes, at, idempotency_key, tasks_max = commit
     await turns.next()
     if len(writes) == 1:
-        return ledger.decide(writes, at=at, idempotency_key=idempotency_key)
-    transaction = ledger.transaction(writes, at=at, idempotency_key=idempotency_key)
+        return ledger.decide(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    transaction = ledger.transaction(commit)
     for _ in transaction:
         await turns.next()
     return transaction.decision

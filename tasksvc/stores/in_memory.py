@@ -117,6 +117,8 @@ class _Workspace:
         self.ledger.apply((entry,))
         if isinstance(entry, Change):
             self.log.append(entry)
+        elif isinstance(entry, Task):
+            self.ledger.task_count += 1
         elif isinstance(entry, WorkspaceHeader):
             self.made_as = entry
 
@@ -267,7 +269,12 @@ class InMemoryRepository(TaskRepository):
         made = self._memory.workspaces
         names = sorted(name for name in made if name.startswith(prefix) and name > after)[:limit]
         return [
-            WorkspaceSummary(name, len(made[name].tasks), made[name].log[-1].at if made[name].log else None)
+            WorkspaceSummary(
+                name,
+                len(made[name].tasks),
+                sum(not task.done for task in made[name].tasks.values()),
+                made[name].log[-1].at if made[name].log else None,
+            )
             for name in names
         ]
 
@@ -284,9 +291,14 @@ class InMemoryRepository(TaskRepository):
     # ------------------------------------------------------------ writing
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        call = _WorkspaceCommit(self.workspace_name, Commit(writes, at, idempotency_key))
+        call = _WorkspaceCommit(self.workspace_name, Commit(writes, at, idempotency_key, tasks_max))
         return cast(CommitResult, await self._group(call))
 
     async def _run(self, calls: Sequence[_Call]) -> Sequence[Any]:

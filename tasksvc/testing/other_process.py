@@ -128,6 +128,9 @@ class OtherProcess(TaskRepository):
         other.workspace_name = name
         return other
 
+    async def erase(self) -> None:
+        await self._call("erase")
+
     async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
         found: Sequence[WorkspaceSummary] = await self._call("workspaces", prefix=prefix, after=after, limit=limit)
         return found
@@ -137,9 +140,16 @@ class OtherProcess(TaskRepository):
         return changed
 
     async def commit(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
-        committed: CommitResult = await self._call("commit", writes, at=at, idempotency_key=idempotency_key)
+        committed: CommitResult = await self._call(
+            "commit", writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max
+        )
         return committed
 
     async def get(self, task_id: int) -> Found:

@@ -409,7 +409,12 @@ class StoreMachine(RuleBasedStateMachine):
     def list_workspaces(self, prefix: str, limit: int) -> None:
         summaries = self._await(self.store.repository.workspaces(prefix=prefix, limit=limit))
         wanted = [
-            WorkspaceSummary(name, len(model.tasks), model.log[-1].at if len(model.log) > model.pruned_seq else None)
+            WorkspaceSummary(
+                name,
+                len(model.tasks),
+                sum(not task.done for task in model.tasks.values()),
+                model.log[-1].at if len(model.log) > model.pruned_seq else None,
+            )
             for name, model in sorted(self.models.items())
             if model.generation and name.startswith(prefix)
         ]

@@ -281,11 +281,15 @@ class Store:
     # ------------------------------------------------------------ writing
 
     async def commit(
-        self, *writes: Write, at: datetime = NOW, idempotency_key: IdempotencyKey | None = None
+        self,
+        *writes: Write,
+        at: datetime = NOW,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
     ) -> CommitResult:
         if self.beside is not None and self.writes_beside:
             self.beside.test_commits()
-        return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key)
+        return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
 
     async def add(self, description: str = "a task", *, at: datetime = NOW, **fields: Any) -> Task:
         return await self.add_draft(TaskDraft(description, **fields), at=at)

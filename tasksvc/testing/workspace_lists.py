@@ -123,7 +123,7 @@ class WorkspaceListsContract(StoreUnderTest):
 
         async def summary() -> tuple[int, object]:
             (found,) = [each for each in await store.opened.workspaces(limit=9) if each.name == "a"]
-            return found.tasks, found.last_change
+            return found.tasks, found.updated_at
 
         for number in range(1, 4):
             await place.add(at=later(number))
