@@ -26,7 +26,7 @@ from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.responses.sse import sse_event
-from tasksvc.api.routes import Routes, in_workspaces
+from tasksvc.api.routes import Routes, in_home, in_workspaces
 from tasksvc.application.memory_shares import fit_to_memory
 from tasksvc.application.runtime import Runtime
 from tasksvc.plugins import open_repository
@@ -102,7 +102,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         ChangeHandlers(runtime, authenticator).routes(),
     ]
     groups = [
-        *of_workspaces,
+        *map(in_home, of_workspaces),
         *map(in_workspaces, of_workspaces),
         MeHandlers().routes(),
         tokens.routes(),

@@ -48,6 +48,13 @@ class RouteGroup(NamedTuple):
     """Whether requests count for the rate limit of their address; those that need a scope count anyway."""
     in_workspaces: bool = False
     """Whether its paths name a workspace."""
+    in_home: bool = False
+    """Whether its paths mean the home of the caller."""
+
+
+def in_home(group: RouteGroup) -> RouteGroup:
+    """Returns the routes of a group in the home of the caller, whose handlers ask workspace_of()."""
+    return group._replace(in_home=True)
 
 
 def in_workspaces(group: RouteGroup) -> RouteGroup:
@@ -128,7 +135,13 @@ class Routes:
         group: RouteGroup,
     ) -> None:
         wrapped = self._pipeline.wrap_for_router(
-            handler, validator, scope, resource.canonical, origin_checked=group.origin_checked, counted=group.counted
+            handler,
+            validator,
+            scope,
+            resource.canonical,
+            origin_checked=group.origin_checked,
+            counted=group.counted,
+            in_home=group.in_home,
         )
         resource.add_route(method, wrapped, expect_handler=_expect)
 

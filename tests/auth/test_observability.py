@@ -26,7 +26,11 @@ from tasksvc.api.observability.access_log import FLUSH_LINES, LogFormatter, Requ
 from tasksvc.api.observability.background_stream import BackgroundStream
 from tasksvc.api.observability.request_id import request_id
 from tasksvc.api.options import Options
+from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.api.pipeline.trusted_proxies import InvalidProxy, TrustedProxies
+from tasksvc.application.callers import Scope
+from tasksvc.application.clock import now
+from tasksvc.application.tokens import create_token, new_secret
 
 
 def lines_of(log: RequestLog, stream: io.StringIO) -> list[str]:
@@ -43,7 +47,7 @@ async def test_every_request_is_a_line_with_its_id(aiohttp_client: AiohttpClient
 
     first, second = lines_of(log, stream)
     assert given.headers["X-Request-ID"] == "my-own-id"
-    assert re.fullmatch(r"\S+Z INFO GET /tasks/7\?x=\*\*\* 422 [\d.]+ms 127.0.0.1 - \[my-own-id\]", first)
+    assert re.fullmatch(r"\S+Z INFO GET /tasks/7\?x=\*\*\* 422 [\d.]+ms 127.0.0.1 - default \[my-own-id\]", first)
     assert re.fullmatch(rf"\S+Z INFO POST /tasks/ 201 .* \[{made.headers['X-Request-ID']}\]", second)
 
 
@@ -68,6 +72,34 @@ async def test_the_json_form_is_a_document_a_line(aiohttp_client: AiohttpClient)
     (line,) = map(json.loads, lines_of(log, stream))
     assert (line["method"], line["path"], line["status"], line["caller"]) == ("GET", "/tasks/1", 404, "-")
     assert line["ms"] >= 0
+
+
+async def test_a_line_names_the_workspace_that_a_request_was_for(aiohttp_client: AiohttpClient) -> None:
+    log, root = RequestLog("json", stream := io.StringIO()), new_secret()
+    app = create_app("memory://", Options(request_log=log, tokens=TokenPolicy.ALWAYS, admin_token=root))
+    client = await aiohttp_client(app)
+    ann, _ = await create_token(app[RUNTIME].repository, "ann", Scope.READ, at=now(), workspaces=["u_1", "u_2"])
+    expected = [
+        (ann, "/tasks/", "u_1"),
+        (ann, "/tasks/count", "u_1"),
+        (ann, "/changes", "u_1"),
+        (ann, "/workspaces/u_2/tasks/", "u_2"),
+        (ann, "/workspaces/u_2/tasks/count", "u_2"),
+        (ann, "/workspaces/u_3/tasks/", "u_3"),
+        (ann, "/me", "-"),
+        (root, "/tasks/1", "default"),
+        (root, "/workspaces/a%20b/tasks/", "-"),
+        (root, "/admin/tokens", "-"),
+        ("", "/tasks/", "-"),
+        ("", "/workspaces/u_2/tasks/", "u_2"),
+        ("", "/health/live", "-"),
+    ]
+
+    for secret, path, _ in expected:
+        await client.get(path, headers={"Authorization": f"Bearer {secret}"})
+
+    lines = [json.loads(line) for line in lines_of(log, stream)]
+    assert [(line["path"], line["workspace"]) for line in lines] == [(path, shown) for _, path, shown in expected]
 
 
 async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None:
@@ -293,7 +325,7 @@ async def test_a_scope_forges_no_field_of_the_log(aiohttp_client: AiohttpClient)
     await http.get("/tasks/7", headers={"X-Forwarded-For": "fe80::1%x root [forged]", "X-Request-ID": "own"})
 
     (line,) = lines_of(log, stream)
-    assert re.fullmatch(r"\S+Z INFO GET /tasks/7 404 [\d.]+ms fe80::1 - \[own\]", line)
+    assert re.fullmatch(r"\S+Z INFO GET /tasks/7 404 [\d.]+ms fe80::1 - default \[own\]", line)
 
 
 async def test_nobody_else_is_believed(aiohttp_client: AiohttpClient) -> None:

@@ -23,8 +23,9 @@ MAPPED = "::ffff:"
 """The prefix of an IPv4 address on a socket that takes IPv6 as well."""
 
 
-RequestRecord = tuple[float, str, str | None, str, str, str, int, float]
-"""A request that was answered: when, its id, from where, the caller, method, path, status, and seconds that it took."""
+RequestRecord = tuple[float, str, str | None, str, str, str, str, int, float]
+"""A request that was answered: when, its id, from where, the caller, the workspace, method, path, status, and seconds
+that it took."""
 
 
 class RequestLog:
@@ -66,16 +67,33 @@ def _time(at: float) -> str:
 
 
 def _as_text(
-    at: float, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+    at: float,
+    name: str,
+    remote: str | None,
+    caller: str,
+    workspace: str,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
 ) -> str:
     path = redacted(path)
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
-    return f"{_time(at)} INFO {method} {path} {status} {seconds * 1000:.1f}ms {remote} {caller} [{name}]\n"
+    took = f"{seconds * 1000:.1f}ms"
+    return f"{_time(at)} INFO {method} {path} {status} {took} {remote} {caller} {workspace} [{name}]\n"
 
 
 def _as_json(
-    at: float, name: str, remote: str | None, caller: str, method: str, path: str, status: int, seconds: float
+    at: float,
+    name: str,
+    remote: str | None,
+    caller: str,
+    workspace: str,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
 ) -> str:
     line = {
         "level": "INFO",
@@ -83,6 +101,7 @@ def _as_json(
         "request_id": name,
         "remote": remote,
         "caller": caller,
+        "workspace": workspace,
         "method": method,
         "path": redacted(path),
         "status": status,

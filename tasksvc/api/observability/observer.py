@@ -18,8 +18,17 @@ class Observer:
         self.metrics = Metrics()
         self._log, self._proxies = log, proxies
 
-    def record(self, request: web.BaseRequest, route: str, status: int, seconds: float, name: str, caller: str) -> None:
-        """Takes in one request that was answered."""
+    def record(
+        self,
+        request: web.BaseRequest,
+        route: str,
+        status: int,
+        seconds: float,
+        name: str,
+        caller: str,
+        workspace: str,
+    ) -> None:
+        """Takes in one request that was answered.  The workspace is for the log alone: there may be millions."""
         method = request.method
         self.metrics.count(route, method if method in hdrs.METH_ALL else "OTHER", status, seconds)
         if self._log is not None:
@@ -30,7 +39,7 @@ class Observer:
             )
             if remote is not None and remote.startswith(MAPPED):
                 remote = remote[len(MAPPED) :]
-            self._log.add((time.time(), name, remote, caller, method, request.raw_path, status, seconds))
+            self._log.add((time.time(), name, remote, caller, workspace, method, request.raw_path, status, seconds))
 
     def close(self) -> None:
         """Writes what is left."""

@@ -30,9 +30,12 @@ from tasksvc.application.contract_checks import ContractViolation
 from tasksvc.application.runtime import Runtime
 from tasksvc.domain.errors import StoreUnavailable, VersionConflict
 from tasksvc.domain.task import Version
+from tasksvc.domain.workspace import is_workspace_name
 
 CLIENT_LEFT = 499
 """The status in the log and in metrics of a request whose client left before the response, as nginx has it."""
+NONE = "-"
+"""Stands in the log for the caller or the workspace of a request that has none."""
 
 Handler = Callable[..., Awaitable[web.StreamResponse | RawResponse | StreamingResponse]]
 """Takes a request, and for some routes what is known of it already."""
@@ -64,12 +67,20 @@ class RequestPipeline:
         self._origin_check, self._cors = origin_check, cors
 
     def wrap(
-        self, handler: Handler, scope: Scope | None, route: str, *, origin_checked: bool = True, counted: bool = False
+        self,
+        handler: Handler,
+        scope: Scope | None,
+        route: str,
+        *,
+        origin_checked: bool = True,
+        counted: bool = False,
+        in_home: bool = True,
     ) -> WrappedHandler:
         """Returns `handler` behind all checks; it never raises.
 
         `scope`: what it needs, None for nothing; `route`: its name in metrics; `origin_checked`: whether the
-        origin check comes first; `counted`: whether a request counts for its address, if there's no scope.
+        origin check comes first; `counted`: whether a request counts for its address, if there's no scope;
+        `in_home`: whether a path without a workspace means the caller's home.
         """
         runtime, authenticator, cors, record = self._runtime, self._authenticator, self._cors, self._observer.record
         origin_check = self._origin_check if origin_checked else None
@@ -82,7 +93,7 @@ class RequestPipeline:
             began = perf_counter()
             name = id_for(request)
             request_id.set(name)
-            caller = "-"
+            who: Caller | None = None
             restricted = False
             more: Headers = ()
             in_flight.enter(request, began)
@@ -94,13 +105,12 @@ class RequestPipeline:
                 if scope is not None and (authenticator.is_needed or administers):
                     client, who = await authenticator.authorize(request, scope)
                     request[CLIENT], request[CALLER] = client, who
-                    caller = who.name or "-"
                     more += client.limit_headers()
                     if who.workspaces is not None:
                         restricted = True
                         _check_enters(who, known[0] if known else workspace_in(request))
                 elif scope is not None:
-                    request[CALLER] = EVERYBODY  # looking up what isn't there takes longer
+                    request[CALLER] = who = EVERYBODY  # looking up what isn't there takes longer
                 elif counted:
                     more += authenticator.count_stranger(request).limit_headers()
                 response = await handler(request, *known)
@@ -141,7 +151,14 @@ class RequestPipeline:
                     make_private(response.headers)
                 if runtime.draining:
                     response.force_close()
-            record(request, route, response.status, perf_counter() - began, name, caller)
+            seconds = perf_counter() - began
+            caller = NONE if who is None or who.name is None else who.name
+            workspace = known[0] if known else workspace_in(request)
+            if workspace is None:
+                workspace = who.home if in_home and who is not None else NONE
+            elif not known and not is_workspace_name(workspace):  # a path may have any text there
+                workspace = NONE
+            record(request, route, response.status, seconds, name, caller, workspace)
             return response
 
         return answer
@@ -173,6 +190,7 @@ class RequestPipeline:
         *,
         origin_checked: bool,
         counted: bool = False,
+        in_home: bool = False,
     ) -> RouterHandler:
         """Returns `handler` behind all checks and the validation of its input, for a router."""
         bodies = self._bodies
@@ -181,7 +199,7 @@ class RequestPipeline:
             await validator.check(request, bodies)
             return await handler(request)
 
-        enclosed = self.wrap(validated, scope, route, origin_checked=origin_checked, counted=counted)
+        enclosed = self.wrap(validated, scope, route, origin_checked=origin_checked, counted=counted, in_home=in_home)
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
