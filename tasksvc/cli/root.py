@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "Service": {
         "serve": "Run the service; tasksvc does so without a command, too.",
-        "token": "Create, list and revoke API tokens.",
+        "token": "Create, list, change and revoke API tokens.",
     },
     "Stores": {
         "stores": "List the installed adapters.",

@@ -24,7 +24,7 @@ STORE = ("--store", "sqlite:///tasks.db")
 
 
 @pytest.mark.parametrize("arguments", [(), STORE, (*STORE, "--admin-port", "0")], ids=["scratch", "kept", "two ports"])
-def test_a_first_token_is_created_listed_and_revoked_while_the_store_is_served(
+def test_a_first_token_is_created_listed_changed_and_revoked_while_the_store_is_served(
     arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     long_after = with_timeouts(Timeouts(token_cache=1_000))
@@ -35,6 +35,7 @@ def test_a_first_token_is_created_listed_and_revoked_while_the_store_is_served(
         )
         listed = run_here("token", "list", *STORE, folder=tmp_path)
         again = run_here("token", "create", "root", *STORE, folder=tmp_path)
+        changed = run_here("token", "update", "root", "--scope", "read", *STORE, folder=tmp_path)
         revoked = run_here("token", "revoke", "root", *STORE, folder=tmp_path)
         left = run_here("token", "list", *STORE, folder=tmp_path)
         anonymous = ask(service.url, "GET", "/tasks/")
@@ -43,6 +44,7 @@ def test_a_first_token_is_created_listed_and_revoked_while_the_store_is_served(
     assert [token["name"] for token in administered.document] == ["root"]
     assert listed.stdout.startswith("root  admin  made 20")
     assert (again.returncode, "There is a token root already." in again.stderr) == (1, True)
+    assert changed.stdout.startswith("root  read  made 20")
     assert (revoked.stdout, left.stdout) == ("The token root is revoked.\n", "")
     assert anonymous.status == 401
 

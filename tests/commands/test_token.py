@@ -32,6 +32,11 @@ def refusal(done: Done) -> str:
     return done.said.removeprefix("tasksvc: ").rstrip("\n")
 
 
+def bearer(made: Done) -> dict[str, str]:
+    """Returns the headers with the token that a command has made."""
+    return {"Authorization": f"Bearer {made.printed.rstrip()}"}
+
+
 # ---------------------------------------------------------------- a store that isn't served
 
 
@@ -63,6 +68,34 @@ def test_a_token_is_made_for_workspaces_and_the_list_names_them(tasksvc: Command
     assert made.status == 0
     assert listed.printed.endswith("  for ever  in u_ann,family\n")
     assert "'a/b' cannot be the name of a workspace" in refused.said
+
+
+def test_a_token_is_changed_where_that_is_said_and_stays_the_same_otherwise(tasksvc: CommandLine) -> None:
+    made = tasksvc("token", "create", "ann", "--expires", "90d", "--workspace", "u_ann", *STORE)
+    (before,) = lines(tasksvc("token", "list", *STORE))
+    places = ("--workspace", "u_ann", "--workspace", "family")
+
+    (wider,) = lines(tasksvc("token", "update", "ann", *places, *STORE))
+    (reader,) = lines(tasksvc("token", "update", "ann", "--scope", "read", "--no-expiry", *STORE))
+    (everywhere,) = lines(tasksvc("token", "update", "ann", "--all-workspaces", "--expires", "1d", *STORE))
+
+    assert wider == f"{before},family"
+    assert reader == before.replace("write", "read").partition("  until")[0] + "  for ever  in u_ann,family"
+    assert "  until 20" in everywhere
+    assert "  in " not in everywhere
+    assert lines(tasksvc("token", "list", *STORE)) == [everywhere]
+    with RunningService(*STORE, folder=tasksvc.folder) as service:
+        held = ask(service.url, "POST", "/tasks/", {"description": "x"}, headers=bearer(made))
+    assert held.status == 403
+
+
+def test_a_change_that_no_token_can_have_is_refused(tasksvc: CommandLine) -> None:
+    tasksvc("token", "create", "ann", "--workspace", "u_ann", *STORE)
+
+    assert "no token" in refusal(tasksvc("token", "update", "bob", "--scope", "read", *STORE))
+    assert "admin is valid in all" in refusal(tasksvc("token", "update", "ann", "--scope", "admin", *STORE))
+    assert "'a/b' cannot be the name" in refusal(tasksvc("token", "update", "ann", "--workspace", "a/b", *STORE))
+    assert refusal(tasksvc("token", "update", "--scope", "read", *STORE)) == "Name the token."
 
 
 def test_a_token_writes_and_lasts_where_nothing_else_is_said(tasksvc: CommandLine) -> None:
@@ -163,7 +196,7 @@ def test_the_token_of_a_file_ends_when_the_service_starts_with_another_file_or_n
 
 
 @pytest.mark.parametrize("variable", ["TASKSVC_ADMIN_TOKEN_FILE", "TASKSVC_ADMIN_TOKEN"])
-def test_a_service_creates_lists_and_revokes_tokens_for_an_administrator(
+def test_a_service_creates_lists_changes_and_revokes_tokens_for_an_administrator(
     variable: str, service: RunningService, root_file: Path, tasksvc: CommandLine
 ) -> None:
     value = str(root_file) if variable.endswith("FILE") else root_file.read_text()
@@ -173,6 +206,8 @@ def test_a_service_creates_lists_and_revokes_tokens_for_an_administrator(
     authorization = {"Authorization": f"Bearer {made.printed.rstrip()}"}
     before = ask(service.url, "GET", "/tasks/", headers=authorization)
     listed = lines(tasksvc("token", "list", environment=environment))
+    change = ("--workspace", "u_1", "--scope", "write", "--no-expiry")
+    changed = lines(tasksvc("token", "update", "r.1", *change, environment=environment))
     revoked = lines(tasksvc("token", "revoke", "r.1", environment=environment))
     end = time.monotonic() + 10
     while (after := ask(service.url, "GET", "/tasks/", headers=authorization)).status == 200 and time.monotonic() < end:
@@ -181,6 +216,7 @@ def test_a_service_creates_lists_and_revokes_tokens_for_an_administrator(
     assert made.said == "The token r.1, scope read. It is not kept and cannot be shown again:\n"
     (line,) = [line for line in listed if line.startswith("r.1  read  made 20")]
     assert "until 20" in line
+    assert changed == [line.replace("  read  ", "  write  ").partition("  until")[0] + "  for ever  in u_1"]
     assert revoked == ["The token r.1 is revoked."]
     assert (before.status, after.status) == (200, 401)
     assert list(tasksvc.folder.iterdir()) == []

@@ -26,8 +26,21 @@ TAKING_OPTIONS = sorted(set(COMMANDS) - {"token"})
         (("backup",), "Missing argument 'FILE'. See 'tasksvc backup --help'."),
         (("copy", "a:"), "Missing argument 'TO'. See 'tasksvc copy --help'."),
         (("check", "a:"), "Got unexpected extra argument (a:). See 'tasksvc check --help'."),
-        (("token",), "tasksvc token needs a command: create, list, revoke, new. See 'tasksvc token --help'."),
+        (("token",), "tasksvc token needs a command: create, list, update, revoke, new. See 'tasksvc token --help'."),
         (("token", "make"), "There is no command 'make'. See 'tasksvc token --help'."),
+        (
+            ("token", "update", "x"),
+            "Name what to change: --scope, --workspace, --all-workspaces, --expires or --no-expiry."
+            " See 'tasksvc token update --help'.",
+        ),
+        (
+            ("token", "update", "x", "--workspace", "a", "--all-workspaces"),
+            "--workspace and --all-workspaces contradict each other. See 'tasksvc token update --help'.",
+        ),
+        (
+            ("token", "update", "x", "--expires", "1d", "--no-expiry"),
+            "--expires and --no-expiry contradict each other. See 'tasksvc token update --help'.",
+        ),
         (("completion", "csh"), "SHELL: 'csh' is not one of 'bash', 'zsh', 'fish'. See 'tasksvc completion --help'."),
         (
             ("token", "create", "x", "--scope", "all"),

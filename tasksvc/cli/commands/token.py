@@ -1,4 +1,4 @@
-"""tasksvc token: creates, lists and revokes API tokens.
+"""tasksvc token: creates, lists, changes and revokes API tokens.
 
 With --store it opens the store, or asks the process of this user that serves it, over its own socket.
 With --url it asks a service with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
@@ -78,7 +78,7 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-@click.group("token", cls=Token, help="Create, list and revoke API tokens.")
+@click.group("token", cls=Token, help="Create, list, change and revoke API tokens.")
 def command() -> None:
     """Does nothing itself; its commands do."""
 
@@ -171,22 +171,69 @@ def list_(store: str | None, url: str | None) -> None:
     else:
 
         async def collect(repository: TaskRepository) -> list[dict[str, Any]]:
-            return [
-                {
-                    "name": token.name,
-                    "scope": str(token.scope),
-                    "workspaces": token.workspaces,
-                    "created_at": _format(token.created_at),
-                    "expires_at": _format(token.expires_at),
-                }
-                async for token in tokens.list_tokens(repository)
-            ]
+            return [_shown(token) async for token in tokens.list_tokens(repository)]
 
         found = sorted(_with_store(place, collect), key=lambda token: str(token["name"]))
     for token in found:
-        until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
-        places = "" if token["workspaces"] is None else f"  in {','.join(token['workspaces'])}"
-        say(f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}{places}\n")
+        say(_line(token))
+
+
+@command.command(
+    "update",
+    cls=Command,
+    help="Change a token, within a second where the store is served. What isn't named stays as it is.",
+    arguments={"NAME": "the name of the token"},
+    variables=_VARIABLES,
+)
+@_name_argument
+@click.option("--scope", type=click.Choice([str(scope) for scope in Scope]), help="What the token allows.")
+@click.option(
+    *("--workspace", "workspaces"),
+    multiple=True,
+    metavar="NAME",
+    help="A workspace in which it is valid, in place of all that it had; repeatable, and the first is its home.",
+)
+@click.option("--all-workspaces", is_flag=True, help="Make it valid in all workspaces.")
+@click.option("--expires", type=duration, metavar="SPAN", help="When it ends, such as 30m, 12h, 90d or 4w from now.")
+@click.option("--no-expiry", is_flag=True, help="Let it be valid until it is revoked.")
+@_place_options
+def update(
+    name: str | None,
+    scope: str | None,
+    workspaces: tuple[str, ...],
+    all_workspaces: bool,
+    expires: timedelta | None,
+    no_expiry: bool,
+    store: str | None,
+    url: str | None,
+) -> None:
+    """Changes the token with this name, and prints it as the list does."""
+    if workspaces and all_workspaces:
+        raise click.UsageError("--workspace and --all-workspaces contradict each other.")
+    if expires is not None and no_expiry:
+        raise click.UsageError("--expires and --no-expiry contradict each other.")
+    changes: dict[str, Any] = {}
+    if scope is not None:
+        changes["scope"] = Scope.named(scope)
+    if workspaces or all_workspaces:
+        changes["workspaces"] = workspaces or None
+    if expires is not None or no_expiry:
+        changes["expires_at"] = None if expires is None else now() + expires
+    if not changes:
+        raise click.UsageError("Name what to change: --scope, --workspace, --all-workspaces, --expires or --no-expiry.")
+    place = _place_of(store, url)
+    name = _required(name)
+    if isinstance(place, _Service):
+        body = {field: _as_json(value) for field, value in changes.items()}
+        token = _request(place, "PATCH", f"/admin/tokens/{quote(name, safe='')}", body)
+    else:
+
+        async def change(repository: TaskRepository) -> dict[str, Any]:
+            changed, _ = await tokens.update_token(repository, name, changes, at=now())
+            return _shown(changed)
+
+        token = _with_store(place, change)
+    say(_line(token))
 
 
 @command.command(
@@ -252,6 +299,30 @@ def _required(name: str | None) -> str:
     if name is None:
         raise TokenCommandFailed("Name the token.")
     return name
+
+
+def _shown(token: tokens.Token) -> dict[str, Any]:
+    """Returns a token as a service answers it."""
+    fields = ("name", "scope", "workspaces", "created_at", "expires_at")
+    return {field: _as_json(getattr(token, field)) for field in fields}
+
+
+def _as_json(value: Any) -> Any:
+    """Returns the value of a token's field as JSON has it."""
+    match value:
+        case Scope():
+            return str(value)
+        case datetime():
+            return _format(value)
+        case _:
+            return value
+
+
+def _line(token: Mapping[str, Any]) -> str:
+    """Returns the line of a token in a list."""
+    until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
+    places = "" if token["workspaces"] is None else f"  in {','.join(token['workspaces'])}"
+    return f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}{places}\n"
 
 
 def _format(at: datetime | None) -> str | None:
