@@ -44,6 +44,8 @@ class Limits(NamedTuple):
     """Bytes of these changes.  The oldest ones are dropped first."""
     feed_chunk_bytes: int = 64 * 1024
     """Bytes after which a chunk of a stream of changes ends, and about what is read from the store at once."""
+    workspace_tasks: int | None = None
+    """Tasks that a workspace may have; None for any number.  One more is refused with 409."""
 
 
 class Timeouts(NamedTuple):

@@ -115,7 +115,7 @@ class Runtime:
         """Returns what can be done with the tasks of a workspace.  Raises what workspace() raises."""
         if workspace == DEFAULT_WORKSPACE and self._tasks is not None:  # most requests
             return self._tasks
-        return Tasks(self.workspace(workspace), self._turns)
+        return Tasks(self.workspace(workspace), self._turns, tasks_max=self.limits.workspace_tasks)
 
     @property
     def feeds(self) -> ChangeFeeds:
@@ -144,7 +144,7 @@ class Runtime:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._tasks = Tasks(self._repository, self._turns)
+        self._tasks = Tasks(self._repository, self._turns, tasks_max=self.limits.workspace_tasks)
         self._feeds = ChangeFeeds(
             self.workspace,
             scheme=self.scheme,

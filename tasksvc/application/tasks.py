@@ -67,9 +67,12 @@ class Tasks:
     raise what the methods of TaskRepository raise, and ContractViolation where the store breaks the contract.
     """
 
-    def __init__(self, repository: TaskRepository, turns: Turns | None = None) -> None:
-        """Takes the turns that reads of all workspaces of the store share; without any, this one has its own."""
-        self._repository, self._turns = repository, turns or Turns()
+    def __init__(self, repository: TaskRepository, turns: Turns | None = None, *, tasks_max: int | None = None) -> None:
+        """Takes the turns that reads of all workspaces of the store share; without any, this one has its own.
+
+        `tasks_max`: tasks that the workspace may have, whoever creates them; None for any number.
+        """
+        self._repository, self._turns, self._tasks_max = repository, turns or Turns(), tasks_max
 
     @property
     def workspace(self) -> str:
@@ -81,8 +84,10 @@ class Tasks:
     async def create(
         self, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> tuple[Found, bool]:
-        """Creates a task.  Returns it, and whether the idempotency key had created it before."""
-        committed = await self._repository.commit((CreateTask(draft),), at=at, idempotency_key=idempotency_key)
+        """Creates a task.  Returns it, and whether the idempotency key had created it before.  Raises WorkspaceFull."""
+        committed = await self._repository.commit(
+            (CreateTask(draft),), at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max
+        )
         return _only_task(committed), committed.replayed
 
     async def get(self, task_id: int) -> Found:
@@ -209,7 +214,7 @@ class Tasks:
         self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
     ) -> CommitResult:
         """Commits all of `writes` or none.  Raises the error of the first that is refused, with its index."""
-        return await self._repository.commit(writes, at=at, idempotency_key=idempotency_key)
+        return await self._repository.commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max)
 
 
 def _only_task(committed: CommitResult) -> Found:

@@ -16,7 +16,7 @@ OF_OPTIONS = frozenset(
         *("ADMIN_HOST", "ADMIN_PORT", "ALLOWED_HOST", "BATCH_MAX", "BODY_MAX", "BURST", "CORS_ORIGIN", "HOST"),
         *("JWT_AUDIENCE", "JWT_ISSUER", "JWT_KEY", "JWT_WORKSPACE"),
         *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "PORT", "RATE", "STOP_DELAY", "STORE", "STREAMS"),
-        *("TRUSTED_PROXY", "URL"),
+        *("TRUSTED_PROXY", "URL", "WORKSPACE_TASKS"),
     )
 )
 """Listed here as well as at the options, so that no other command has to be imported to know them."""

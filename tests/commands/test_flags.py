@@ -107,6 +107,7 @@ def test_a_variable_is_checked_as_its_flag_is_and_named(variable: str, parsed: P
         ("--keep-changes", "0", "isn't a count from 1"),
         ("--keep-changes", "1e6", "isn't a count from 1"),
         ("--body-max", "1000000000001", "isn't a count from 1"),
+        ("--workspace-tasks", "0", "isn't a count from 1"),
         ("--rate", "0", "isn't a rate"),
         ("--rate", "nan", "isn't a rate"),
         ("--rate", "often", "isn't a rate"),

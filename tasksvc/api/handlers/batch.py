@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, operation, responses
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, WORKSPACE_FULL, operation, responses
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
@@ -36,7 +36,9 @@ class BatchHandlers:
         tag="tasks",
         description="Applies all operations in one transaction, or none. Each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
-        responses=responses({200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses(
+            {200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, WORKSPACE_FULL, VERSION_CONFLICT
+        ),
         body=Batch(),
     )
     async def batch(self, request: web.Request) -> RawResponse:

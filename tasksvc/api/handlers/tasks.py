@@ -8,7 +8,15 @@ from functools import partial
 
 from aiohttp import hdrs, web
 
-from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, Refusal, header, operation, responses
+from tasksvc.api.openapi.decorators import (
+    NO_SUCH_TASK,
+    VERSION_CONFLICT,
+    WORKSPACE_FULL,
+    Refusal,
+    header,
+    operation,
+    responses,
+)
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.cursors import decode_cursor, encode_cursor
@@ -82,6 +90,7 @@ class TaskHandlers:
         headers=[IDEMPOTENCY_KEY],
         responses=responses(
             {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
+            WORKSPACE_FULL,
         ),
         body=TaskIn(),
     )

@@ -33,6 +33,9 @@ POSITION_GONE = Refusal(
     "The position is older than the log, or of another generation of the store: read the list again.",
     {"resync": RESYNC},
 )
+WORKSPACE_FULL = Refusal(
+    409, "workspace-full", "The workspace has as many tasks as it may have, which is `limit`.", {"limit": 10_000}
+)
 VERSION_CONFLICT = Refusal(
     412, "version-conflict", "The task is at another version; `current` is the task as it is.", {"current": TASK}
 )

@@ -189,6 +189,7 @@ def _workspace_name(error: errors.InvalidWorkspaceName) -> Mapping[str, Any]:
 
 ERROR_RESPONSES: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
+    errors.WorkspaceFull: _Answer(409, "workspace-full", lambda error: {"limit": error.limit}),
     errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
     errors.CommitTooLarge: _Answer(413, "commit-too-large"),

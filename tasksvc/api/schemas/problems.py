@@ -8,6 +8,7 @@ from tasksvc.api.schemas.fields import ResponseInteger, ResponseSchema, describe
 from tasksvc.api.schemas.task_fields import TaskOut
 from tasksvc.api.schemas.tasks import BATCH_MAX
 from tasksvc.api.schemas.tokens import TokenOut
+from tasksvc.domain.rules import ID_MAX
 
 
 class HealthOut(ResponseSchema):
@@ -45,4 +46,5 @@ class Problem(Schema):
         }
     )
     token = fields.Nested(TokenOut, metadata=described("For 409: the token that was created before."))
+    limit = ResponseInteger(1, ID_MAX, metadata=described("For 409: the tasks that a workspace may have."))
     resync = fields.String(metadata=described("For 410: how to continue."))

@@ -87,6 +87,7 @@ class Settings:
     streams: int
     body_max: int
     batch_max: int
+    workspace_tasks: int | None
     log_format: Literal["text", "json", "none"]
     reload: bool
 
@@ -195,6 +196,7 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 @option("--streams", count, "COUNT", "Streams and whole lists at once.", default="1000", section=_CLIENTS)
 @option("--body-max", count, "BYTES", "The largest body.", default="262144", section=_CLIENTS)
 @option("--batch-max", count, "BYTES", "The largest batch.", default="8388608", section=_CLIENTS)
+@option("--workspace-tasks", count, "COUNT", "Tasks that a workspace may have.", section=_CLIENTS)
 @option(
     *("--log-format", click.Choice(["text", "json", "none"]), "FORMAT"),
     "text, json, or none for text without a line for each request.",
@@ -311,7 +313,9 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
         proxies=proxies,
         operations=settings.admin_port is None,
         memory_limit=memory_limit(),
-        limits=Limits(body_bytes=settings.body_max, batch_bytes=settings.batch_max),
+        limits=Limits(
+            body_bytes=settings.body_max, batch_bytes=settings.batch_max, workspace_tasks=settings.workspace_tasks
+        ),
         timeouts=timeouts,
         retention=Retention(max_age=timedelta(days=settings.keep_days), max_changes=settings.keep_changes),
     )
