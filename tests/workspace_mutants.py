@@ -16,6 +16,7 @@ from tasksvc import (
     STORE,
     Capability,
     ChangedWorkspaces,
+    ChangeKind,
     ChangePage,
     CommitResult,
     Cursor,
@@ -521,6 +522,41 @@ class TellsTheLatestTime(ContractViolation):
         return [
             each._replace(updated_at=max((change.at for change in logs[each.name]), default=None)) for each in found
         ]
+
+
+class CountsTasksThatWereOpen(ContractViolation):
+    """Counts as open what was open when it was created."""
+
+    caught_by = "test_a_summary_tells_how_many_tasks_are_open"
+
+    async def workspaces(self, *, prefix: str = "", after: str = "", limit: int) -> Sequence[WorkspaceSummary]:
+        found = await super().workspaces(prefix=prefix, after=after, limit=limit)
+        return [each._replace(open=self._open_at_first(each.name)) for each in found]
+
+    def _open_at_first(self, name: str) -> int:
+        workspace = self._memory.workspaces[name]
+        created = [change.task for change in workspace.log if change.kind is ChangeKind.CREATED]
+        return sum(task is not None and not task.done and task.id in workspace.tasks for task in created)
+
+
+class CountsOpenTasksFromZeroAfterReopening(ContractViolation):
+    caught_by = "test_summaries_are_kept_over_a_reopening"
+
+    def __init__(self, disk: list[list[StoreEntry]]) -> None:
+        super().__init__(disk)
+        for each in self._memory.workspaces.values():
+            each.open = 0
+
+
+class CountsRestoredTasksTwice(ContractViolation):
+    """Counts tasks of a dump, and once more the changes that created them."""
+
+    caught_by = "test_summaries_of_a_restored_store_are_those_of_the_dump"
+
+    async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
+        await super().restore(entries)
+        for each in self._memory.workspaces.values():
+            each.open += sum(change.kind is ChangeKind.CREATED for change in each.log)
 
 
 class GoesOnBehindThePage(ContractViolation):

@@ -1,7 +1,7 @@
 """A repository that holds everything in memory: the model of every other store.
 
 By itself it persists nothing.  A store whose tasks fit in memory overrides `persist()` to append to a
-log of its own and `persist_pruned()` to shorten it, and replays that log when it is opened.
+log of its own and `persist_pruned()` to delete from it, and replays that log when it is opened.
 """
 
 from __future__ import annotations
@@ -80,17 +80,32 @@ class _Pruning(NamedTuple):
     limit: int
 
 
-_Call = _WorkspaceCommit | _Restoring | _Renewal | _Pruning
+class _Erasure(NamedTuple):
+    """A call of erase()."""
+
+    workspace: str
+
+
+class _Compaction(NamedTuple):
+    """A call of compact()."""
+
+
+_Call = _WorkspaceCommit | _Restoring | _Renewal | _Pruning | _Erasure | _Compaction
 
 
 class PrunedWorkspace(NamedTuple):
-    """What is pruned of a workspace."""
+    """What is deleted of a workspace: by prune() a part of it, or all of it by erase()."""
 
     workspace: str
-    header: WorkspaceHeader
-    """The header that replaces the present one.  Changes up to its `pruned_seq` are pruned."""
-    keys: Sequence[IdempotencyKey]
+    header: WorkspaceHeader | None
+    """The header that replaces the present one.  Changes up to its `pruned_seq` are pruned.
+
+    It's None if the workspace isn't made any more.
+    """
+    keys: Sequence[IdempotencyKey] = ()
     """The idempotency keys that are pruned."""
+    erased: bool = False
+    """Whether everything that the workspace holds is deleted: its tasks, keys and changes."""
 
 
 class _Workspace:
@@ -100,6 +115,8 @@ class _Workspace:
         self.tasks: dict[int, Task] = {}
         self.idempotency_records: dict[tuple[str, str], IdempotencyRecord] = {}
         self.log: list[Change] = []
+        self.open = 0
+        """The number of tasks that aren't done."""
         self.ledger = Ledger("", epoch, tasks=self.tasks, idempotency_records=self.idempotency_records, records=records)
         self.made_as = WorkspaceHeader("", epoch)
         """The last header that was applied, of which the generation and its epoch still hold."""
@@ -114,13 +131,19 @@ class _Workspace:
 
     def apply(self, entry: Entry) -> None:
         """Applies one entry of this workspace."""
-        self.ledger.apply((entry,))
         if isinstance(entry, Change):
+            self._count_open(entry.task_id, entry.task)
             self.log.append(entry)
         elif isinstance(entry, Task):
-            self.ledger.task_count += 1
+            self._count_open(entry.id, entry)
         elif isinstance(entry, WorkspaceHeader):
             self.made_as = entry
+        self.ledger.apply((entry,))
+
+    def _count_open(self, task_id: int, task: Task | None) -> None:
+        """Counts a task that is written, or deleted, before it is."""
+        before = self.tasks.get(task_id)
+        self.open += (task is not None and not task.done) - (before is not None and not before.done)
 
     def begin_epoch(self, epoch: str) -> None:
         """Brings the generation up to date with a new epoch of the store."""
@@ -134,11 +157,14 @@ class _Workspace:
             del self.idempotency_records[key.scope, key.value]
 
     def entries(self, pruned: PrunedWorkspace | None) -> Iterator[Entry]:
-        """Yields the entries of a dump, without what is pruned."""
+        """Yields the entries of a dump, without what is deleted."""
         before = self.header
-        header, keys = (before, ()) if pruned is None else (pruned.header, pruned.keys)
+        _, header, keys, erased = pruned or PrunedWorkspace("", before)
+        if header is not None:
+            yield header
+        if header is None or erased:
+            return
         names = {(key.scope, key.value) for key in keys}
-        yield header
         yield from (self.tasks[task_id] for task_id in sorted(self.tasks))
         yield from (self.idempotency_records[name] for name in sorted(self.idempotency_records) if name not in names)
         yield from self.log[header.pruned_seq - before.pruned_seq :]
@@ -186,6 +212,17 @@ class _Memory:
                 self.changed.pop(name, None)
                 self.changed[name] = self.last_change
 
+    def delete(self, pruned: PrunedWorkspace) -> None:
+        """Forgets what is deleted of a workspace."""
+        name, header, keys, erased = pruned
+        if erased:
+            del self.workspaces[name]
+            self.changed.pop(name, None)
+            if header is not None:
+                self.apply(name, header)
+        elif header is not None:
+            self.workspaces[name].prune(header, keys)
+
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing but a default workspace in which nothing has ever been."""
@@ -216,16 +253,18 @@ class InMemoryRepository(TaskRepository):
         """
 
     async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
-        """Deletes what is pruned: changes up to `header.pruned_seq` of each workspace, and its `keys`.
+        """Deletes changes up to `header.pruned_seq` of each workspace, and its `keys`; all of it where it's `erased`.
 
         Returns when they are deleted on disk, all of them or nothing.  A store with a row or a file for each entry
         writes each `header` in place of the last one of its workspace and deletes the others.  A store with a log
         writes left_by_pruning() to a new file, and puts that in place of the log.  There is one call of this and
         persist() at a time.  Raises a StoreUnavailable.
+
+        compact() calls it with nothing to delete, so that a store with a log writes all of it to a new file.
         """
 
     def left_by_pruning(self, pruned: Sequence[PrunedWorkspace]) -> list[StoreEntry]:
-        """Returns the entries of a dump without what is pruned, which replay() takes in place of the whole log."""
+        """Returns the entries of a dump without what is deleted, which replay() takes in place of the whole log."""
         memory, by_name = self._memory, {unit.workspace: unit for unit in pruned}
         entries = [StoreEntry(STORE, StoreHeader(memory.epoch))]
         entries += [StoreEntry(STORE, memory.records[name]) for name in sorted(memory.records)]
@@ -269,14 +308,13 @@ class InMemoryRepository(TaskRepository):
         made = self._memory.workspaces
         names = sorted(name for name in made if name.startswith(prefix) and name > after)[:limit]
         return [
-            WorkspaceSummary(
-                name,
-                len(made[name].tasks),
-                sum(not task.done for task in made[name].tasks.values()),
-                made[name].log[-1].at if made[name].log else None,
-            )
-            for name in names
+            WorkspaceSummary(name, len(found.tasks), found.open, found.log[-1].at if found.log else None)
+            for name, found in ((name, made[name]) for name in names)
         ]
+
+    async def erase(self) -> None:
+        self._check_has(Capability.WORKSPACES)
+        await self._group(_Erasure(self.workspace_name))
 
     async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
         self._check_has(Capability.WORKSPACES)
@@ -317,6 +355,12 @@ class InMemoryRepository(TaskRepository):
         match calls[0]:
             case _Pruning(log_before, max_changes, keys_before, limit):
                 return [await self._prune(log_before, max_changes, keys_before, limit)]
+            case _Erasure(workspace):
+                await self._erase(workspace)
+                return [None]
+            case _Compaction():
+                await self.persist_pruned(())
+                return [None]
             case _Restoring(entries):
                 if not self._memory.is_empty:
                     raise StoreNotEmpty("This store holds something already. Restore into a new one.")
@@ -333,7 +377,9 @@ class InMemoryRepository(TaskRepository):
         for name, _ in commits:
             if name not in forks:
                 records = next(iter(forks.values())).records if forks else None
-                forks[name] = self._memory.workspace(name).ledger.fork(records)
+                workspace = self._memory.workspace(name)
+                workspace.ledger.task_count = len(workspace.tasks)
+                forks[name] = workspace.ledger.fork(records)
         made: list[list[Entry]] = [[] for _ in commits]
         outcomes = await decide_each(
             [(forks[name], entries, commit) for (name, commit), entries in zip(commits, made, strict=True)]
@@ -346,6 +392,15 @@ class InMemoryRepository(TaskRepository):
             ]
         )
         return outcomes
+
+    async def _erase(self, name: str) -> None:
+        """Deletes a workspace, and wakes those who wait in it."""
+        memory = self._memory
+        if name not in memory.workspaces:
+            return
+        header = WorkspaceHeader(new_generation(), memory.epoch) if name == DEFAULT_WORKSPACE else None
+        await self._delete([PrunedWorkspace(name, header, erased=True)])
+        memory.waiting.notify({name})
 
     async def _keep(self, commits: Sequence[Sequence[StoreEntry]]) -> None:
         """Persists the entries of commits, and makes them visible."""
@@ -446,10 +501,18 @@ class InMemoryRepository(TaskRepository):
                 keys_left -= len(keys)
             more = more or more_changes or len(expired) > len(keys)
         if pruned:
-            await self.persist_pruned(pruned)
-            for unit in pruned:
-                self._memory.workspaces[unit.workspace].prune(unit.header, unit.keys)
+            await self._delete(pruned)
         return more
+
+    async def _delete(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        """Deletes a part of workspaces, or all of them, on disk and then in memory."""
+        await self.persist_pruned(pruned)
+        for unit in pruned:
+            self._memory.delete(unit)
+
+    async def compact(self) -> None:
+        self._check_open()
+        await self._group(_Compaction())
 
     async def dump(self) -> AsyncIterator[StoreEntry]:
         self._check_has(Capability.DUMP)

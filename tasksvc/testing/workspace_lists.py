@@ -17,13 +17,14 @@ from tasksvc import (
     Position,
     PutRecord,
     TaskDraft,
+    TaskNotFound,
     TaskQuery,
     TaskRepository,
     UpdateTask,
 )
 from tasksvc.testing.dumping import dumped
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later
-from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised
 
 KEY = IdempotencyKey("s", "key", "f")
 TOKEN_MAX = 500
@@ -57,6 +58,14 @@ async def _names(store: Store, *, prefix: str = "", after: str = "", limit: int 
     return [each.name for each in await store.opened.workspaces(prefix=prefix, after=after, limit=limit)]
 
 
+async def _summary(store: Store) -> tuple[int, int, object]:
+    """Returns what the list of workspaces tells of the workspace of `store`."""
+    ((name, *told),) = await store.opened.workspaces(prefix=store.workspace, limit=1)
+    assert name == store.workspace, "a workspace that is made is listed"
+    tasks, is_open, updated_at = told
+    return tasks, is_open, updated_at
+
+
 class WorkspaceListsContract(StoreUnderTest):
     """Tests of workspaces() and changed_workspaces()."""
 
@@ -64,7 +73,7 @@ class WorkspaceListsContract(StoreUnderTest):
 
     @on_store(Capability.WORKSPACES, alone=True)
     async def test_a_new_store_has_the_default_workspace_alone(self, store: Store) -> None:
-        assert [tuple(each) for each in await store.opened.workspaces(limit=10)] == [("default", 0, None)], (
+        assert [tuple(each) for each in await store.opened.workspaces(limit=10)] == [("default", 0, 0, None)], (
             "the default workspace is made with the store, and empty"
         )
         assert (await store.head()).generation, "it has a generation"
@@ -121,26 +130,77 @@ class WorkspaceListsContract(StoreUnderTest):
     async def test_a_summary_tells_tasks_and_the_last_change(self, store: Store) -> None:
         place = store.within("a")
 
-        async def summary() -> tuple[int, object]:
-            (found,) = [each for each in await store.opened.workspaces(limit=9) if each.name == "a"]
-            return found.tasks, found.updated_at
-
         for number in range(1, 4):
             await place.add(at=later(number))
-            assert await summary() == (number, later(number)), "a summary counts tasks, and has the newest change"
+            assert await _summary(place) == (number, number, later(number)), "it counts tasks, and has the last change"
         await place.commit(UpdateTask(1, {"priority": 1}), at=later(10))
-        assert await summary() == (3, later(10)), "an update is a change"
+        assert await _summary(place) == (3, 3, later(10)), "an update is a change"
         await place.commit(DeleteTask(1), at=later(11))
-        assert await summary() == (2, later(11)), "a deletion is a change"
+        assert await _summary(place) == (2, 2, later(11)), "a deletion is a change"
         await place.commit(UpdateTask(2, {"description": "a task"}), at=later(12), idempotency_key=KEY)
-        assert await summary() == (2, later(11)), "what changes nothing is none"
+        assert await _summary(place) == (2, 2, later(11)), "what changes nothing is none"
         await place.add(at=later(5))
-        assert await summary() == (3, later(5)), "the newest change is the last one of the log"
-        assert (await place.opened.workspaces(limit=9))[-1].tasks == 0, "the default workspace has its own"
+        assert await _summary(place) == (3, 3, later(5)), "the newest change is the last one of the log"
+        assert await _summary(store) == (0, 0, None), "the default workspace has its own"
 
         if Capability.PRUNE in store.opened.capabilities:
             await store.opened.prune(log_before=LAST_MOMENT, max_changes=0, keys_before=FIRST_MOMENT, limit=1_000)
-            assert await summary() == (3, None), "a log that was pruned has no last change, and the tasks stay"
+            assert await _summary(place) == (3, 3, None), "a log that was pruned has no last change, and the tasks stay"
+
+    @on_store(Capability.WORKSPACES, alone=True)
+    async def test_a_summary_tells_how_many_tasks_are_open(self, store: Store) -> None:
+        for place in (store, store.within("a")):
+            await place.add_all([TaskDraft("x", done=n % 3 == 0) for n in range(10)])
+            assert (await _summary(place))[:2] == (10, 6), "a task that is created as done isn't open"
+            await place.commit(
+                UpdateTask(2, {"done": True}), UpdateTask(3, {"done": True}), UpdateTask(1, {"done": False})
+            )
+            assert (await _summary(place))[:2] == (10, 5), "a task may be done, and open again"
+            await place.commit(UpdateTask(2, {"done": True}), UpdateTask(5, {"priority": 1}))
+            assert (await _summary(place))[:2] == (10, 5), "what doesn't change `done` changes no number"
+            await place.commit(DeleteTask(2), DeleteTask(1))
+            assert (await _summary(place))[:2] == (8, 4), "a deleted task counts as neither"
+            await place.commit(DeleteMatching([3, 4, 5], TaskQuery(done=False)))
+            assert (await _summary(place))[:2] == (7, 3), "also where a filter deletes it"
+            both = [CreateTask(TaskDraft("y")), UpdateTask(11, {"done": True}), UpdateTask(11, {"done": False})]
+            await place.commit(*both, CreateTask(TaskDraft("z")), UpdateTask(12, {"done": True}), DeleteTask(11))
+            assert (await _summary(place))[:2] == (8, 3), "a commit counts with all of its writes"
+            await raised(TaskNotFound, place.commit(CreateTask(TaskDraft("x")), DeleteTask(99)), "there is no task 99")
+            assert (await _summary(place))[:2] == (8, 3), "a refused commit counts for nothing"
+
+    @on_store(Capability.WORKSPACES, Capability.DURABLE, alone=True)
+    async def test_summaries_are_kept_over_a_reopening(self, store: Store) -> None:
+        for number, name in enumerate(("default", "a", "b"), 1):
+            place = store.within(name)
+            await place.add_all([TaskDraft("x", done=n % 2 == 0) for n in range(2 * number)])
+            await place.commit(UpdateTask(1, {"done": False}), DeleteTask(2), at=later(number))
+        before = await store.opened.workspaces(limit=9)
+
+        await store.reopen()
+
+        assert list(await store.opened.workspaces(limit=9)) == list(before), "a reopening changes no summary"
+        for name in ("default", "a", "b"):
+            summary = await _summary(store.within(name))
+            await store.within(name).add(at=later(9))
+            assert await _summary(store.within(name)) == (summary[0] + 1, summary[1] + 1, later(9)), "they go on"
+
+    @on_store(Capability.WORKSPACES, Capability.DUMP, alone=True)
+    async def test_summaries_of_a_restored_store_are_those_of_the_dump(self, store: Store) -> None:
+        for number, name in enumerate(("default", "a", "b"), 1):
+            place = store.within(name)
+            await place.add_all([TaskDraft("x", done=n % 2 == 0) for n in range(2 * number)])
+            await place.commit(UpdateTask(1, {"done": False}), DeleteTask(2), at=later(number))
+        other = await store.another()
+
+        await other.opened.restore(each_of(await dumped(store)))
+
+        assert list(await other.opened.workspaces(limit=9)) == list(await store.opened.workspaces(limit=9)), (
+            "a restored store has the summaries of the dump"
+        )
+        for name in ("default", "a", "b"):
+            summary = await _summary(other.within(name))
+            await other.within(name).commit(DeleteTask(1), at=later(9))
+            assert await _summary(other.within(name)) == (summary[0] - 1, summary[1] - 1, later(9)), "they go on"
 
     # ------------------------------------------------------------ those that changed
 

@@ -35,6 +35,7 @@ from tasksvc import (
 )
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+KEY = IdempotencyKey("", "key", "f")
 MILK = TaskDraft("buy milk")
 
 
@@ -75,9 +76,15 @@ class Journal(InMemoryRepository):
 
     async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
         left = self.left_by_pruning(pruned)
-        told = [f"{name} {header.pruned_seq} {[key.value for key in keys]}" for name, header, keys in pruned]
-        await self._call(", ".join(told).replace("default ", ""))
+        await self._call(", ".join(map(self._told, pruned)).replace("default ", ""))
         self.kept = left
+
+    @staticmethod
+    def _told(unit: PrunedWorkspace) -> str:
+        if unit.erased:
+            return f"{unit.workspace} {'erased' if unit.header is None else 'emptied'}"
+        assert unit.header is not None
+        return f"{unit.workspace} {unit.header.pruned_seq} {[key.value for key in unit.keys]}"
 
     async def _call(self, name: str) -> None:
         assert self.calls[-1:] != ["..."], "one call at a time"
@@ -121,7 +128,11 @@ class Rows(InMemoryRepository):
         self._put(unit for entries in commits for unit in entries)
 
     async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
-        for name, header, keys in pruned:
+        for name, header, keys, erased in pruned:
+            if erased:
+                self.rows = {key: unit for key, unit in self.rows.items() if unit.workspace != name}
+            if header is None:
+                continue
             for key in [key for key in self.rows if key[:2] == (name, Change) and key[2] <= header.pruned_seq]:  # type: ignore[operator]
                 del self.rows[key]
             for key_ in keys:
@@ -305,3 +316,45 @@ async def test_a_step_takes_from_each_workspace_what_the_ones_before_it_left_of_
     assert store.calls == ["a 2 ['k0', 'k1'], b 1 ['k0']", "b 2 ['k1'], 2 ['k0', 'k1']"]
     assert more == [True, False]
     assert await entries_of(Journal(store.kept)) == await entries_of(store) == store.kept
+
+
+async def test_what_is_erased_is_named_and_what_is_left_can_be_replayed() -> None:
+    store, rows = Journal(), Rows({})
+    for each in (store, rows):
+        for name in ("a", "b", "default"):
+            await each.workspace(name).commit([CreateTask(MILK)], at=NOW, idempotency_key=KEY)
+    store.calls.clear()
+
+    for name in ("a", "never-made", "default", "a"):
+        await asyncio.gather(store.workspace(name).erase(), rows.workspace(name).erase())
+
+    assert store.calls == ["a erased", "emptied"]
+    left = await entries_of(store)
+    assert left == store.kept == await entries_of(Journal(store.kept))
+    assert {(unit.workspace, type(unit.entry)) for unit in left} == {
+        *[(STORE, StoreHeader), ("default", WorkspaceHeader)],
+        *[("b", kind) for kind in (WorkspaceHeader, Task, IdempotencyRecord, Change)],
+    }
+    assert numbers(store) == (0, 0, 0)
+    assert await entries_of(Rows(rows.rows)) == await entries_of(rows)
+    assert len(rows.rows) == len(left)
+
+
+async def test_an_erasure_that_fails_changes_nothing() -> None:
+    store = await some_store()
+    before = await entries_of(store)
+    store.fails = True
+
+    with pytest.raises(StoreUnavailable):
+        await store.erase()
+
+    assert await entries_of(store) == before == await entries_of(Journal(store.kept))
+
+
+async def test_compacting_replaces_a_log_by_what_is_left() -> None:
+    store = await some_store()
+
+    await store.workspace("a").compact()
+
+    assert store.calls == [""]
+    assert store.kept == await entries_of(store)
