@@ -18,7 +18,7 @@ from itertools import islice
 from tasksvc.application.contract_checks import check_changes
 from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.domain.change import Change, Position
-from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed
+from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed, StoreUnavailable
 from tasksvc.domain.query import TaskQuery
 from tasksvc.ports.store import ChangePage, TaskRepository
 
@@ -63,7 +63,7 @@ class ChangeFeeds:
     @property
     def streams(self) -> int:
         """The number of streams that are open now."""
-        return sum(feed.streams for feed in self._feeds.values())
+        return sum(len(feed.followers) for feed in self._feeds.values())
 
     async def start(self, workspace: str, since: Position | None) -> Position:
         """Returns the position at which a stream after `since` starts; without `since`, where the log ends now.
@@ -85,10 +85,12 @@ class ChangeFeeds:
         return await _read(self._workspace(workspace), since, limit=limit, max_bytes=max_bytes)
 
     @asynccontextmanager
-    async def follow(self, workspace: str) -> AsyncIterator[ChangeFeed]:
+    async def follow(self, workspace: str, woken: asyncio.Event) -> AsyncIterator[ChangeFeed]:
         """Gives the feed of a workspace to one stream, which is open until the end of the block.
 
-        The first stream of a workspace makes its feed, and the last one ends it.
+        The feed sets `woken` whenever it has something new for the stream, and when it ends.  A stream that follows
+        several workspaces takes one event for all.  The first stream of a workspace makes its feed, and the last one
+        ends it.
         """
         feed = self._feeds.get(workspace)
         if feed is None:
@@ -101,12 +103,12 @@ class ChangeFeeds:
             )
             if self._closed:
                 feed.end()
-        feed.streams += 1
+        feed.followers.add(woken)
         try:
             yield feed
         finally:
-            feed.streams -= 1
-            if not feed.streams:
+            feed.followers.discard(woken)
+            if not feed.followers:
                 del self._feeds[workspace]
                 await _wait_for_end([feed])
 
@@ -145,42 +147,33 @@ class ChangeFeed:
         self._bytes = 0
         self._head: Position | None = None
         """The position of the last event in the window; None while nobody reads the log."""
-        self._wakes = 0
-        """How often the streams were woken up."""
-        self._waiting: set[asyncio.Future[bool]] = set()
-        """What streams wait for that have nothing to send."""
         self._reader: asyncio.Task[None] | None = None
-        self._ended = False
-        self.streams = 0
-        """Streams that are open now."""
+        self.has_ended = False
+        """Whether it gives nothing more, so that its streams end."""
+        self.followers: set[asyncio.Event] = set()
+        """What wakes each of the streams that are open now."""
 
-    async def events(self, since: Position, tick: float) -> AsyncIterator[bytes]:
-        """Yields events after `since`, several in a chunk, as they come; b"" every `tick` seconds while there are none.
+    async def next(self, since: Position) -> tuple[bytes, Position]:
+        """Returns events after `since`, as many as make a chunk, and where they end; b"" if there are none now.
 
-        The first tick comes up to a half earlier, at random, so that the ticks of thousands of streams that began
-        together are spread.  Ends when the feed does.  Raises PositionGone, at the first step or where
-        the stream fell so far behind that the log was pruned.
+        A stream clears its event before it asks, and waits for it where there are none, so that it misses nothing.
+        Raises PositionGone, at first or where the stream fell so far behind that the log was pruned, and
+        StoreUnavailable.
         """
-        now = asyncio.get_running_loop().time
-        next_tick = now() + random.uniform(tick / 2, tick)
-        await self._start_reader()
-        while not self._ended:
-            wakes = self._wakes  # before anything is looked at, so that nothing that comes later is missed
-            chunk, since = self._from_window(since) or await self._from_store(since)
-            if chunk:
-                yield chunk
-                continue
-            if not await self._woken(wakes, next_tick):
-                next_tick += tick
-                if next_tick < now():  # it had no time to wait for long
-                    next_tick = now() + tick
-                yield b""
+        if (found := self._from_window(since)) is not None:
+            return found
+        try:
+            async with asyncio.timeout(self._timeouts.store_chunk):
+                await self._start_reader()
+                return self._from_window(since) or await self._from_store(since)
+        except TimeoutError:
+            raise StoreUnavailable("The store did not answer in time.") from None
 
     async def _start_reader(self) -> None:
         """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
         if self._reader is None:
             head = await _end_of_log(self._repository)
-            if self._reader is None and not self._ended:  # nobody else was faster
+            if self._reader is None and not self.has_ended:  # nobody else was faster
                 self._head = head
                 self._reader = asyncio.create_task(self._read_for_ever())
 
@@ -207,7 +200,7 @@ class ChangeFeed:
 
     def end(self) -> asyncio.Task[None] | None:
         """Ends all streams and the reader.  Returns the reader, which may take a moment to end."""
-        self._ended = True
+        self.has_ended = True
         self._wake()
         reader, self._reader = self._reader, None
         if reader is not None:
@@ -256,29 +249,5 @@ class ChangeFeed:
             self._bytes -= len(self._window.popleft())
 
     def _wake(self) -> None:
-        self._wakes += 1
-        for waiting in self._waiting:
-            _end(waiting, True)
-
-    async def _woken(self, wakes: int, until: float) -> bool:
-        """Returns True once the streams were woken up more than `wakes` times; False if they weren't `until` then.
-
-        It does what a timeout does, without cancelling the task, which thousands of silent streams would do all the
-        time.
-        """
-        if self._wakes != wakes:
-            return True
-        loop = asyncio.get_running_loop()
-        waiting: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_at(until, _end, waiting, False)
-        self._waiting.add(waiting)
-        try:
-            return await waiting
-        finally:
-            self._waiting.discard(waiting)
-            timer.cancel()
-
-
-def _end(waiting: asyncio.Future[bool], woken: bool) -> None:
-    if not waiting.done():
-        waiting.set_result(woken)
+        for woken in self.followers:
+            woken.set()

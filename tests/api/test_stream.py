@@ -177,9 +177,11 @@ async def test_a_client_that_is_behind_costs_one_chunk_of_memory(api: Api) -> No
     assert api.client.app is not None
     service = api.client.app[RUNTIME]
     start = Position(await generation_of(service.repository), 0)
-    async with service.feeds.follow(DEFAULT_WORKSPACE) as feed:
-        chunks = aiter(feed.events(start, FOREVER_SECONDS))
-        taken = [await anext(chunks) for _ in range(30)]
+    taken = []
+    async with service.feeds.follow(DEFAULT_WORKSPACE, asyncio.Event()) as feed:
+        for _ in range(30):
+            chunk, start = await feed.next(start)
+            taken.append(chunk)
 
     assert [re.findall(rb'"seq":(\d+)', chunk) for chunk in taken] == [[b"%d" % seq] for seq in range(1, 31)]
 

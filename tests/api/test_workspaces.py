@@ -8,14 +8,14 @@ import re
 from typing import Any, NamedTuple
 
 import pytest
-from patience import FOREVER_SECONDS, until
+from patience import until
 from pytest_aiohttp.plugin import AiohttpClient
 from tasksvc_memory import MemoryRepository
 
 from api.api_client import JSON, Answer, Api, next_page
 from api.conftest import connect
 from api.sse_client import events
-from tasksvc import LOG_START, TaskRepository
+from tasksvc import TaskRepository
 from tasksvc.api import RUNTIME
 from tasksvc.application.runtime import Runtime
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE
@@ -423,18 +423,6 @@ async def test_a_shutdown_ends_the_streams_of_all_workspaces(api: Api) -> None:
         for stream in (one, other):
             with pytest.raises(EOFError):
                 await stream.next()
-
-
-async def test_streams_that_began_together_have_their_first_tick_at_random_moments(
-    api: Api, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    feeds = runtime_of(api).feeds
-    monkeypatch.setattr("random.uniform", lambda least, most: 0.0 if most == FOREVER_SECONDS else most)
-
-    async with feeds.follow("u_42") as feed:
-        first_tick = await anext(aiter(feed.events(LOG_START, FOREVER_SECONDS)))
-
-    assert first_tick == b""
 
 
 # ---------------------------------------------------------------- stores

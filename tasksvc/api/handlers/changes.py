@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from functools import partial
 
@@ -103,37 +102,32 @@ class ChangeHandlers:
             "text/event-stream",
             self._events(workspace, start, client, caller_of(request)),
             [("X-Accel-Buffering", "no")],
-            long_lived=True,
+            heartbeat=b":\n",  # no empty line after it, since some clients make an event of a block without data
             closed=partial(self._authenticator.close_stream, client),
         )
 
     async def _events(
         self, workspace: str, start: Position, client: Client, caller: Caller
     ) -> AsyncGenerator[bytes, None]:
-        """Yields the stream's body: an id, then events, and comments in between, until the caller may see no more.
+        """Yields the stream's body: an id, then events, until the caller may see no more.
 
         A client that is cut off before its first event comes back with the id that came first (HTML
-        standard, section 9.2.6).  Comments end no block, since some clients make an event of a block
-        without data.
+        standard, section 9.2.6).
         """
-        # A token may be revoked meanwhile, so it's checked as often as for single requests.
-        heartbeat = self._timeouts.heartbeat
-        tick = heartbeat if client.login is None else self._timeouts.token_cache
         yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
-        silent_since = time.monotonic()
-        async with self._runtime.feeds.follow(workspace) as feed:
-            async for chunk in feed.events(start, tick):
-                renewed = await self._authenticator.renewed(client, caller)
-                if renewed is None or not renewed.may_enter(workspace):
-                    return
-                caller = renewed
-                if chunk:
-                    yield chunk
-                elif time.monotonic() - silent_since > heartbeat - tick:  # the next tick would be too late
-                    yield b":\n"
-                else:
-                    continue
-                silent_since = time.monotonic()
+        since, woken = start, asyncio.Event()
+        with self._authenticator.watch(client, caller, woken) as watched:
+            async with self._runtime.feeds.follow(workspace, woken) as feed:
+                while not feed.has_ended:
+                    woken.clear()  # before anything is looked at, so that nothing that comes later is missed
+                    chunk, since = await feed.next(since)
+                    now = await watched.now()
+                    if now is None or not now.may_enter(workspace):
+                        return
+                    if chunk:
+                        yield chunk
+                    else:
+                        await woken.wait()
 
     def routes(self) -> RouteGroup:
         """Returns the routes of the change log."""

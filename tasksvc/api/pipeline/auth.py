@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.observability.redaction import names_token
 from tasksvc.api.pipeline.application_login import ApplicationLogin, Identify
+from tasksvc.api.pipeline.caller_watch import CallerWatch, WatchedCaller
 from tasksvc.api.pipeline.clients import CLIENT, Client, Login
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.rate_limit import RateLimits
@@ -65,6 +67,7 @@ class Authenticator:
         """Streams that all clients have open together."""
         self._strangers: dict[str, Client] = {}
         """Clients that needn't show who they are, by peer."""
+        self._watch = CallerWatch(runtime.timeouts)
         self.tokens_required = policy is TokenPolicy.ALWAYS
         """Whether requests need a token."""
         self._next_refresh = math.inf
@@ -104,10 +107,12 @@ class Authenticator:
         """Requires tokens from now on, since this service has just created one."""
         if self._policy is not TokenPolicy.NEVER:
             self.tokens_required, self._next_refresh = True, math.inf
+            self._watch.look_again()
 
     def token_changed(self) -> None:
         """Reads each token again before its next request, since this service has just changed or revoked one."""
         self._tokens.look_again()
+        self._watch.look_again()
 
     @property
     def is_needed(self) -> bool:
@@ -163,11 +168,13 @@ class Authenticator:
         stranger.check_rate()
         return stranger
 
-    async def renewed(self, client: Client, caller: Caller) -> Caller | None:
-        """Returns the caller of a long-lived request of `client` as they are now; None if they may do nothing more."""
-        if client.login is None:
-            return None if await self._asks_for_caller() else caller
-        return await client.login.renewed(caller)
+    def watch(self, client: Client, caller: Caller, woken: asyncio.Event) -> AbstractContextManager[WatchedCaller]:
+        """Watches the caller of a stream of `client` within the block, and sets `woken` whenever they change or end."""
+        renew = self._renewed_stranger if client.login is None else client.login.renewed
+        return self._watch.watch(renew, caller, woken)
+
+    async def _renewed_stranger(self, caller: Caller) -> Caller | None:
+        return None if await self._asks_for_caller() else caller
 
     async def _asks_for_caller(self) -> bool:
         """Returns whether requests must show now who sends them."""

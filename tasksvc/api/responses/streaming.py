@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import struct
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -31,11 +32,15 @@ class StreamingResponse:
         chunks: AsyncGenerator[Chunk, None],
         headers: Iterable[tuple[str, str]] = (),
         *,
-        long_lived: bool = False,
+        heartbeat: bytes | None = None,
         closed: Callable[[], None] | None = None,
     ) -> None:
-        """Takes `long_lived`, for which a shutdown doesn't wait, and `closed`, which is called at its end."""
-        self.long_lived, self._closed = long_lived, closed
+        """Takes `closed`, which is called at its end.
+
+        A response with a `heartbeat` goes on until the client or the service ends it: its chunks may come whenever they
+        do, and the heartbeat is sent when none came for a while.
+        """
+        self._heartbeat, self._closed = heartbeat, closed
         self._chunks = chunks
         self.response = web.StreamResponse(
             headers={
@@ -45,6 +50,11 @@ class StreamingResponse:
             }
         )
         self.response.headers.extend(headers)
+
+    @property
+    def long_lived(self) -> bool:
+        """Returns whether a shutdown doesn't wait for its end."""
+        return self._heartbeat is not None
 
     async def send(
         self, request: web.Request, headers: Iterable[tuple[str, str]], timeouts: Timeouts
@@ -86,8 +96,9 @@ class StreamingResponse:
         """
         now = asyncio.get_running_loop().time
         asked_store = True
+        heart: _Heart | None = None
         try:
-            async with asyncio.timeout(timeouts.store_chunk) as timeout:
+            async with asyncio.timeout(None if self.long_lived else timeouts.store_chunk) as timeout:
 
                 def wait_for_client() -> None:
                     timeout.reschedule(now() + timeouts.stalled)
@@ -100,11 +111,49 @@ class StreamingResponse:
                     finally:
                         del chunk  # while the next one is made, or as long as a traceback keeps this frame
                     asked_store = True
-                    timeout.reschedule(now() + timeouts.store_chunk)
+                    timeout.reschedule(None if self.long_lived else now() + timeouts.store_chunk)
+                    if heart is not None:
+                        heart.sent_at = now()
+                    elif self._heartbeat is not None:  # not before the head, which goes out with the first chunk
+                        heart = _Heart(request, self.response, self._heartbeat, timeouts.heartbeat)
         except TimeoutError:
             if asked_store:
                 raise StoreUnavailable("The store did not answer in time.") from None
             raise ConnectionError("The client took nothing for too long.") from None
+        finally:
+            if heart is not None:
+                heart.stop()
+
+
+class _Heart:
+    """Sends a heartbeat whenever the client of a streamed response got nothing for a while.
+
+    It writes to the transport, without a turn of the response's task, since thousands of streams are silent at once.
+    """
+
+    def __init__(self, request: web.Request, response: web.StreamResponse, heartbeat: bytes, seconds: float) -> None:
+        """Sends the first heartbeat up to a half earlier, at random, so that streams that began together are spread."""
+        self._request, self._seconds = request, seconds
+        is_chunked = response.headers.get(hdrs.TRANSFER_ENCODING) == "chunked"
+        self._heartbeat = b"%x\r\n%b\r\n" % (len(heartbeat), heartbeat) if is_chunked else heartbeat
+        self._loop = asyncio.get_running_loop()
+        self.sent_at = self._loop.time() - random.uniform(0, seconds / 2)
+        """When something was sent last."""
+        self._timer = self._loop.call_at(self.sent_at + seconds, self._beat)
+
+    def stop(self) -> None:
+        """Sends no more heartbeats."""
+        self._timer.cancel()
+
+    def _beat(self) -> None:
+        transport = self._request.transport
+        if transport is None:  # the client has left
+            return
+        if self.sent_at + self._seconds <= self._loop.time():
+            if not transport.get_write_buffer_size():  # otherwise there is something to take already
+                transport.write(self._heartbeat)
+            self.sent_at = self._loop.time()
+        self._timer = self._loop.call_at(self.sent_at + self._seconds, self._beat)
 
 
 def _reset_connection(transport: asyncio.Transport) -> None:
