@@ -148,13 +148,13 @@ class ChangeFeed:
         self._head: Position | None = None
         """The position of the last event in the window; None while nobody reads the log."""
         self._reader: asyncio.Task[None] | None = None
-        self.has_ended = False
+        self.ended = False
         """Whether it gives nothing more, so that its streams end."""
         self.followers: set[asyncio.Event] = set()
         """What wakes each of the streams that are open now."""
 
-    async def next(self, since: Position) -> tuple[bytes, Position]:
-        """Returns events after `since`, as many as make a chunk, and where they end; b"" if there are none now.
+    async def next(self, since: Position) -> tuple[Sequence[bytes], Position]:
+        """Returns events after `since`, as many as make a chunk, and where they end; none if there are none now.
 
         A stream clears its event before it asks, and waits for it where there are none, so that it misses nothing.
         Raises PositionGone, at first or where the stream fell so far behind that the log was pruned, and
@@ -173,11 +173,11 @@ class ChangeFeed:
         """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
         if self._reader is None:
             head = await _end_of_log(self._repository)
-            if self._reader is None and not self.has_ended:  # nobody else was faster
+            if self._reader is None and not self.ended:  # nobody else was faster
                 self._head = head
                 self._reader = asyncio.create_task(self._read_for_ever())
 
-    def _from_window(self, since: Position) -> tuple[bytes, Position] | None:
+    def _from_window(self, since: Position) -> tuple[Sequence[bytes], Position] | None:
         """Returns the next events after `since`, and where they end; None where the store has to be asked."""
         head = self._head
         if head is None or since.generation != head.generation:
@@ -188,19 +188,19 @@ class ChangeFeed:
         events = _take_chunk(
             islice(self._window, start, start + self._limits.changes_read), self._limits.feed_chunk_bytes
         )
-        return b"".join(events), Position(since.generation, since.seq + len(events))
+        return events, Position(since.generation, since.seq + len(events))
 
-    async def _from_store(self, since: Position) -> tuple[bytes, Position]:
+    async def _from_store(self, since: Position) -> tuple[Sequence[bytes], Position]:
         limits = self._limits
         page = await _read(self._repository, since, limit=limits.changes_read, max_bytes=limits.feed_chunk_bytes)
-        return b"".join(self._events_of(page)), page.next
+        return self._events_of(page), page.next
 
     def _events_of(self, page: ChangePage) -> list[bytes]:
         return [self._encode(change, page.next.generation) for change in page.changes]
 
     def end(self) -> asyncio.Task[None] | None:
         """Ends all streams and the reader.  Returns the reader, which may take a moment to end."""
-        self.has_ended = True
+        self.ended = True
         self._wake()
         reader, self._reader = self._reader, None
         if reader is not None:

@@ -181,7 +181,7 @@ async def test_a_client_that_is_behind_costs_one_chunk_of_memory(api: Api) -> No
     async with service.feeds.follow(DEFAULT_WORKSPACE, asyncio.Event()) as feed:
         for _ in range(30):
             chunk, start = await feed.next(start)
-            taken.append(chunk)
+            taken.append(b"".join(chunk))
 
     assert [re.findall(rb'"seq":(\d+)', chunk) for chunk in taken] == [[b"%d" % seq] for seq in range(1, 31)]
 

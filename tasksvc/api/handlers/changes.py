@@ -118,14 +118,14 @@ class ChangeHandlers:
         since, woken = start, asyncio.Event()
         with self._authenticator.watch(client, caller, woken) as watched:
             async with self._runtime.feeds.follow(workspace, woken) as feed:
-                while not feed.has_ended:
+                while not feed.ended:
                     woken.clear()  # before anything is looked at, so that nothing that comes later is missed
-                    chunk, since = await feed.next(since)
+                    changes, since = await feed.next(since)
                     now = await watched.now()
                     if now is None or not now.may_enter(workspace):
                         return
-                    if chunk:
-                        yield chunk
+                    if changes:
+                        yield b"".join(changes)
                     else:
                         await woken.wait()
 
