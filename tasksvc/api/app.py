@@ -14,6 +14,7 @@ from tasksvc.api.handlers.health import HealthHandlers
 from tasksvc.api.handlers.me import MeHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.handlers.tokens import TokenHandlers
+from tasksvc.api.handlers.workspaces import WorkspaceHandlers
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.docs_pages import DocsPages
 from tasksvc.api.options import SCRATCH_STORE, Options
@@ -47,8 +48,8 @@ FAST_PATH: web.AppKey[FastPath] = web.AppKey("tasksvc-fast-path", FastPath)
 """Dispatches the most frequent requests, if a server puts it before the application."""
 HEALTH_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-health", web.Application)
 """Health and metrics as an application of their own, for another port."""
-TOKENS_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-tokens", web.Application)
-"""The administration of tokens, which asks for none: for a socket that nobody else can open."""
+ADMIN_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-admin", web.Application)
+"""The administration of tokens and workspaces without a token: for a socket that nobody else can open."""
 
 
 def create_app(store: str | None = None, options: Options | None = None) -> web.Application:
@@ -90,6 +91,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
 
     pipeline = pipeline_with(options.origin_check, cors)
     tasks, tokens = TaskHandlers(runtime, authenticator), TokenHandlers(runtime, authenticator)
+    workspaces = WorkspaceHandlers(runtime, authenticator)
     health = HealthHandlers(runtime, in_flight, observer)
     routes = Routes(pipeline, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
@@ -106,6 +108,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         *map(in_workspaces, of_workspaces),
         MeHandlers().routes(),
         tokens.routes(),
+        workspaces.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),
         routes.document(),
@@ -115,8 +118,8 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     Routes(pipeline_with(options.health_origin_check), None, tasksvc.__version__).add_to(
         app[HEALTH_APP].router, health.routes_for_operators()
     )
-    app[TOKENS_APP] = web.Application(client_max_size=2**62)
-    routes.add_to(app[TOKENS_APP].router, [tokens.local_routes()])
+    app[ADMIN_APP] = web.Application(client_max_size=2**62)
+    routes.add_to(app[ADMIN_APP].router, [tokens.local_routes(), workspaces.local_routes()])
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         try:

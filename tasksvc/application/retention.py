@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,14 +42,41 @@ async def prune_step(repository: TaskRepository, retention: Retention, *, at: da
     )
 
 
-async def prune_for_ever(repository: TaskRepository, retention: Retention, timeouts: Timeouts, *, scheme: str) -> None:
-    """Prunes the store now and every `timeouts.prune_interval`, until it's cancelled.  Errors go to the log."""
-    while True:
-        more = False
+class Pruner:
+    """Prunes a store in short steps, as long as it is served."""
+
+    def __init__(self, repository: TaskRepository, retention: Retention, timeouts: Timeouts, *, scheme: str) -> None:
+        """Takes the scheme of the store's URL, which names it in the log."""
+        self._repository, self._retention, self._timeouts, self._scheme = repository, retention, timeouts, scheme
+        self._due = asyncio.Event()
+
+    def start_soon(self) -> None:
+        """Prunes next without waiting for the interval, since something has been left that is due."""
+        self._due.set()
+
+    async def run(self) -> None:
+        """Prunes now and every `timeouts.prune_interval`, until it's cancelled.  Errors go to the log.
+
+        While more is due, it pauses after each step for as long as the step took at least, so that other calls of the
+        store come first.
+        """
+        now_on_loop = asyncio.get_running_loop().time
+        while True:
+            self._due.clear()
+            began = now_on_loop()
+            if await self._step():
+                await asyncio.sleep(max(self._timeouts.prune_pause, now_on_loop() - began))
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._timeouts.prune_interval):
+                    await self._due.wait()
+
+    async def _step(self) -> bool:
+        """Returns whether more is due."""
         try:
-            more = await prune_step(repository, retention, at=now())
+            return await prune_step(self._repository, self._retention, at=now())
         except RepositoryError as error:
             log.warning("What is old could not be dropped: %s", error)
         except Exception as error:
-            log.error("The %s: store failed to drop what is old.", scheme, exc_info=error)
-        await asyncio.sleep(timeouts.prune_pause if more else timeouts.prune_interval)
+            log.error("The %s: store failed to drop what is old.", self._scheme, exc_info=error)
+        return False

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from tasksvc.application.change_feed import ChangeFeeds, EncodeChange
 from tasksvc.application.contract_checks import check_workspace
 from tasksvc.application.limits import Limits, Timeouts
-from tasksvc.application.retention import Retention, prune_for_ever
+from tasksvc.application.retention import Pruner, Retention
 from tasksvc.application.tasks import Tasks, Turns
 from tasksvc.application.watchdog import Watchdog
 from tasksvc.domain.errors import StoreClosed
@@ -76,6 +76,7 @@ class Runtime:
         self._tasks: Tasks | None = None
         self._turns = Turns(limits, timeouts)
         self._feeds: ChangeFeeds | None = None
+        self._pruner: Pruner | None = None
         self._background_tasks: list[asyncio.Task[None]] = []
         self._watchdog = Watchdog(scheme, timeouts)
         self._drained_by = math.inf
@@ -124,6 +125,16 @@ class Runtime:
             raise StoreClosed("The service is not running.")
         return self._feeds
 
+    async def erase(self, workspace: str) -> None:
+        """Erases a workspace.  What it leaves in the store is pruned in the background, from now on.
+
+        Raises what workspace() and TaskRepository.erase() raise.
+        """
+        await self.workspace(workspace).erase()
+        log.info("The workspace %s was erased.", workspace, extra={"fields": {"workspace": workspace}})
+        if self._pruner is not None:
+            self._pruner.start_soon()
+
     async def ping(self) -> None:
         """Returns if the store can be reached.  Raises StoreUnavailable."""
         await self.repository.ping()
@@ -154,8 +165,8 @@ class Runtime:
         )
         self._background_tasks = [asyncio.create_task(self._reap_loop())]
         if Capability.PRUNE in self._repository.capabilities:
-            pruning = prune_for_ever(self._repository, self._retention, self.timeouts, scheme=self.scheme)
-            self._background_tasks.append(asyncio.create_task(pruning))
+            self._pruner = Pruner(self._repository, self._retention, self.timeouts, scheme=self.scheme)
+            self._background_tasks.append(asyncio.create_task(self._pruner.run()))
 
     async def drain(self) -> None:
         """Ends the streams, and waits for the requests in flight, up to `timeouts.drain` after the first call."""
@@ -186,7 +197,7 @@ class Runtime:
         if background:
             await asyncio.wait(background, timeout=CANCELLATION_SECONDS)
         repository = self._repository
-        self._repository = self._tasks = self._feeds = None
+        self._repository = self._tasks = self._feeds = self._pruner = None
         if repository is not None:
             tasks = None if self.ended is None else await self._count(repository)
             if await self._close(repository) and self.ended is not None:

@@ -70,6 +70,8 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
     }
     of_the_service = {
         ("GET", "/me"),
+        ("GET", "/workspaces/"),
+        ("DELETE", "/workspaces/{workspace}"),
         ("GET", "/admin/tokens"),
         ("POST", "/admin/tokens"),
         ("PATCH", "/admin/tokens/{name}"),
@@ -89,7 +91,7 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
 async def test_an_operation_in_a_workspace_is_described_like_the_one_in_the_default_workspace(
     document: dict[str, Any],
 ) -> None:
-    in_workspaces = [item for item in operations(document) if "{workspace}" in item[0]]
+    in_workspaces = [item for item in operations(document) if "{workspace}/" in item[0]]
 
     for path, method, operation in in_workspaces:
         default = document["paths"][path.removeprefix("/workspaces/{workspace}")][method]

@@ -23,6 +23,7 @@ from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
 from tasksvc.application.callers import Caller, Scope
 from tasksvc.application.runtime import Runtime
 from tasksvc.domain.change import Position
+from tasksvc.domain.errors import PositionGone
 from tasksvc.domain.json_text import dumps
 
 LAST_EVENT_ID = header(
@@ -111,6 +112,9 @@ class ChangeHandlers:
     ) -> AsyncGenerator[bytes, None]:
         """Yields the stream's body: an id, then events, until the caller may see no more.
 
+        It ends too where the log has lost the position, since the workspace was erased or the store restored: the
+        client that comes back with it learns so.
+
         A client that is cut off before its first event comes back with the id that came first (HTML
         standard, section 9.2.6).
         """
@@ -120,7 +124,10 @@ class ChangeHandlers:
             async with self._runtime.feeds.follow(workspace, woken) as feed:
                 while not feed.ended:
                     woken.clear()  # before anything is looked at, so that nothing that comes later is missed
-                    changes, since = await feed.next(since)
+                    try:
+                        changes, since = await feed.next(since)
+                    except PositionGone:
+                        return
                     now = await watched.now()
                     if now is None or not now.may_enter(workspace):
                         return

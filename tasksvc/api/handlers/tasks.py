@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
 from aiohttp import hdrs, web
@@ -27,6 +26,7 @@ from tasksvc.api.requests.validation import BODY, QUERY, RAW
 from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
+from tasksvc.api.responses.pages import json_array, json_lines, next_link
 from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
@@ -37,7 +37,7 @@ from tasksvc.api.responses.raw import (
     json_response,
     task_response,
 )
-from tasksvc.api.responses.streaming import Chunk, StreamingResponse
+from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.queries import ListQuery
 from tasksvc.api.schemas.task_fields import TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
@@ -217,14 +217,14 @@ class TaskHandlers:
             rest = tasks.iter_pages(
                 query, show_rest, caller=caller, after=page.next, page_size=limits[0], max_bytes=limits[1]
             )
-            chunks = _lines(answer.body, rest) if lines else _array(answer.body, rest)
+            chunks = json_lines(answer.body, rest) if lines else json_array(answer.body, rest)
             headers = [(CHANGE_SEQ, format_position(page.position)), (hdrs.VARY, hdrs.ACCEPT)]
             self._authenticator.open_stream(whose := caller())
             return StreamingResponse(
                 NDJSON if lines else JSON, chunks, headers, closed=partial(self._authenticator.close_stream, whose)
             )
         if page.next is not None:
-            answer.add_header(hdrs.LINK, _next_link(request, encode_cursor(page.next, query, tasks.workspace)))
+            answer.add_header(hdrs.LINK, next_link(request, encode_cursor(page.next, query, tasks.workspace)))
         return answer
 
     @operation(
@@ -318,26 +318,6 @@ def _prefers_ndjson(accept: str | None) -> bool:
     return 0.0 < weights[NDJSON] >= weights[JSON]
 
 
-def _next_link(request: web.Request, cursor: str) -> str:
-    """Returns a link of a query alone, relative to the request's URL, whatever path a proxy put it below (RFC 8288)."""
-    return f'<?{request.rel_url.update_query(after=cursor).raw_query_string}>; rel="next"'
-
-
 def _as_members(page: Page) -> bytes:
     """Returns what continues a JSON array that isn't empty."""
     return b"," + dumps(page.tasks)[1:-1] if page.tasks else b""
-
-
-async def _lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
-    yield first
-    del first  # slow clients are many, and each chunk takes memory
-    async for chunk in others:
-        yield chunk
-
-
-async def _array(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
-    yield memoryview(first)[: -len(b"]\n")]  # which is no copy: many clients may get the same first page
-    del first
-    async for chunk in others:
-        yield chunk
-    yield b"]\n"

@@ -29,7 +29,7 @@ TAGS = [
         "description": (
             "The same in a workspace, which has tasks, ids, a change log and idempotency keys of its own. It is created"
             " by its first write. Without a workspace in the path, an operation is done in the home of the caller:"
-            " the first workspace of the token, or `default`."
+            " the first workspace of the token, or `default`. Administrators list workspaces and erase them."
         ),
     },
     {"name": "callers", "description": "The sender of a request, and what they may do."},

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from tasksvc.api.app import FAST_PATH, PEERS, RUNTIME, TOKENS_APP
+from tasksvc.api.app import ADMIN_APP, FAST_PATH, PEERS, RUNTIME
 from tasksvc.api.server import unix_socket
 from tasksvc.api.server.held_bytes import HeldBytes
 from tasksvc.api.server.http_protocol import (
@@ -106,7 +106,7 @@ async def serve(
             stack.callback(server.close)
             ports.append(server.sockets[0].getsockname()[1])
         if admin_socket is not None:
-            runner = web.AppRunner(app[TOKENS_APP], access_log=None, shutdown_timeout=CLOSE_SECONDS)
+            runner = web.AppRunner(app[ADMIN_APP], access_log=None, shutdown_timeout=CLOSE_SECONDS)
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             runners.append(runner)
