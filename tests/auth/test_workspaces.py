@@ -91,6 +91,52 @@ async def test_whether_a_foreign_workspace_exists_cannot_be_told_from_the_answer
     }
 
 
+async def test_workspaces_are_listed_and_erased_by_administrators_alone(tokens: AuthClients) -> None:
+    before = await workspaces_of(tokens)
+    for caller in ("reader", "writer", "everywhere", "read", "write", "nobody"):
+        answers = set()
+        for method, urls in (
+            ("GET", ("/workspaces/", "/workspaces/?prefix=u_", "/workspaces/?limit=wrong")),
+            ("DELETE", tuple(f"/workspaces/{name}" for name in (*WORKSPACES.values(), "default", "not%20a%20name"))),
+        ):
+            for url in urls:
+                response = await tokens.client.request(method, url, headers=tokens.headers(caller))
+                answers.add((response.status, await response.text()))
+
+        ((status, text),) = answers
+        assert status == (401 if caller == "nobody" else 403), caller
+        assert '"name":"u_2"' not in text
+    assert await workspaces_of(tokens) == before
+
+
+async def test_an_open_service_lists_and_erases_no_workspace(aiohttp_client: AiohttpClient) -> None:
+    client = await aiohttp_client(create_app("memory://"))
+    await client.post("/workspaces/u_1/tasks/", json={"description": "x"})
+
+    statuses = [(await client.get("/workspaces/")).status, (await client.delete("/workspaces/u_1")).status]
+
+    assert statuses == [403, 403]
+    assert await (await client.get("/workspaces/u_1/tasks/count")).json() == {"count": 1}
+
+
+async def test_a_token_of_an_erased_workspace_stays_and_begins_it_again(tokens: AuthClients) -> None:
+    headers = tokens.headers("writer")
+
+    erased = await tokens.client.delete("/workspaces/u_1", headers=tokens.headers("admin"))
+    listed = await (await tokens.client.get("/admin/tokens?workspace=u_1", headers=tokens.headers("admin"))).json()
+    created = await tokens.client.post("/tasks/", json={"description": "x"}, headers=headers)
+
+    assert erased.status == 204
+    assert {"reader", "writer"} <= {token["name"] for token in listed}
+    assert (created.status, (await created.json())["id"]) == (201, 1)
+
+
+async def workspaces_of(clients: AuthClients) -> list[dict[str, Any]]:
+    response = await clients.client.get("/workspaces/", headers=clients.headers("admin"))
+    found: list[dict[str, Any]] = await response.json()
+    return found
+
+
 # ---------------------------------------------------------------- what a hostile caller tries
 
 
@@ -127,6 +173,15 @@ async def test_nothing_of_another_workspace_is_shown_or_changed_by_anything_that
         ("POST", "/tasks/", key, {"description": "x", "workspace": "u_2"}),
         ("POST", "/tasks/batch", key, batch),
         ("POST", "/workspaces/u_2/tasks/batch", {}, batch),
+        ("DELETE", "/workspaces/u_2", {}, None),
+        ("DELETE", "/workspaces/u%5F2", {}, None),
+        ("DELETE", "/workspaces/u_1/../u_2", {}, None),
+        ("DELETE", "/workspaces/u_2?workspace=u_1", {}, None),
+        ("POST", "/workspaces/u_2", {"X-HTTP-Method-Override": "DELETE"}, None),
+        ("GET", "/workspaces/", {}, None),
+        ("GET", "/workspaces/?prefix=u_2", {}, None),
+        ("GET", "/workspaces/?after=u_1&limit=1", {}, None),
+        ("HEAD", "/workspaces/", {}, None),
         ("GET", "/admin/tokens?workspace=u_2", {}, None),
         ("PATCH", "/admin/tokens/writer", {}, {"workspaces": None}),
         ("POST", "/admin/tokens", {}, {"name": "x", "scope": "write"}),
@@ -144,6 +199,7 @@ async def test_nothing_of_another_workspace_is_shown_or_changed_by_anything_that
         response.close()
 
         assert "secret of u_2" not in shown, f"{method} {url}"
+        assert '"name":"u_2"' not in shown, f"{method} {url}"
         assert found.generation not in shown, f"{method} {url}"
     assert await whole(repository, "u_2") == before
 
