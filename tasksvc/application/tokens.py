@@ -32,6 +32,8 @@ WORKSPACES_MAX = 100
 """Workspaces that a token may name."""
 NAME_RULE = f"1 to {RECORD_KEY_MAX} letters, digits, dots, dashes and underscores"
 
+_CHANGES = "token-changes"
+"""Namespace of one record, which names the tokens that were changed or revoked last: see last_change_of_tokens()."""
 _BROUGHT = "brought-tokens"
 """Namespace of the records by scope, which each process writes that changes the tokens brought by a file."""
 _TRIES = 100
@@ -196,6 +198,8 @@ async def ensure_token(repository: TaskRepository, secret: str | None, scope: Sc
         if not writes:
             return []
         writes.append(PutRecord(_BROUGHT, str(scope), {"hash": wanted}, 0 if turn is None else turn.version))
+        if ended:
+            writes.append(_noting(*ended))
         try:
             await repository.commit(writes, at=at)
         except RecordConflict:
@@ -229,6 +233,31 @@ def _ending(token: Token) -> list[Write]:
     return [DeleteRecord(SPACE, token.hash, token.version), DeleteRecord(NAMES, token.name)]
 
 
+def _noting(*changed: Token) -> PutRecord:
+    return PutRecord(_CHANGES, "last", {"hashes": [token.hash for token in changed]})
+
+
+class TokenChange(NamedTuple):
+    """A change of tokens that exist, by one commit."""
+
+    number: int
+    """Counts the commits that changed tokens."""
+    hashes: frozenset[str]
+    """The tokens that were changed or revoked."""
+
+
+NEVER_CHANGED = TokenChange(0, frozenset())
+
+
+async def last_change_of_tokens(repository: TaskRepository) -> TokenChange:
+    """Returns how often tokens were changed or revoked, and which ones the last time.
+
+    So one look tells that the tokens which were read before it are still the same.
+    """
+    record = await repository.record(_CHANGES, "last")
+    return NEVER_CHANGED if record is None else TokenChange(record.version, frozenset(record.value["hashes"]))
+
+
 async def find_token(repository: TaskRepository, secret_hash: str) -> Token | None:
     """Returns the token with this hash; also where it has expired."""
     record = await repository.record(SPACE, secret_hash)
@@ -255,7 +284,9 @@ async def revoke_token(
                 return True
             raise TokenRefused(_NO_SUCH_TOKEN)
         try:
-            committed = await repository.commit(_ending(token), at=at, idempotency_key=idempotency_key)
+            committed = await repository.commit(
+                [*_ending(token), _noting(token)], at=at, idempotency_key=idempotency_key
+            )
         except RecordConflict:
             continue
         return committed.replayed
@@ -286,7 +317,7 @@ async def update_token(
         changed = changed._replace(workspaces=_checked_workspaces(changed.scope, changed.workspaces))
         try:
             committed = await repository.commit(
-                [_put(changed, expected=token.version)], at=at, idempotency_key=idempotency_key
+                [_put(changed, expected=token.version), _noting(token)], at=at, idempotency_key=idempotency_key
             )
         except RecordConflict:
             continue

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 
 from tasksvc.application.callers import Caller
 from tasksvc.application.clock import now
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import find_token, hash_secret, is_well_formed
+from tasksvc.application.tokens import (
+    NEVER_CHANGED,
+    find_token,
+    hash_secret,
+    is_well_formed,
+    last_change_of_tokens,
+)
 
 TOKENS_MAX = 10_000
 """Tokens that are cached.  The oldest ones are forgotten first."""
 
 
-class _Cached:
-    """A caller whose token was found, and when it was looked up."""
-
-    def __init__(self, caller: Caller, looked: float) -> None:
-        self.caller, self.looked = caller, looked
-
-
 class TokenLogin:
-    """Looks up tokens in the store, and each of them again after a while, since other processes change them."""
+    """Looks up tokens in the store, and caches them until one has changed, which other processes may do too."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime, self._seconds = runtime, runtime.timeouts.token_cache
-        self._cache: dict[str, _Cached] = {}
-        self._changes = 0
-        """How often this service has changed a token."""
+        self._cache: dict[str, Caller] = {}
+        self._removals = 0
+        """How often tokens were removed from the cache since they had changed."""
+        self._last_change = NEVER_CHANGED
+        """The last change of a token, as of the last look."""
+        self._looked = -math.inf
+        """When the last look at it began, by time.monotonic()."""
+        self._looking: asyncio.Future[None] | None = None
 
     async def authenticate(self, secret: str) -> Caller | None:
         """Returns the caller who shows the token `secret`; None if there is no such token, or if it has expired."""
@@ -39,26 +44,45 @@ class TokenLogin:
         return await self._caller(caller.key)
 
     def look_again(self) -> None:
-        """Reads each token again before its next request, since this service has just changed one."""
-        self._changes += 1
-        for cached in self._cache.values():
-            cached.looked = -math.inf
+        """Looks for changes before the next request, since this service has just changed a token."""
+        self._looked, self._looking = -math.inf, None  # a look under way may have begun before
 
     def clear(self) -> None:
         """Forgets all tokens, as another store is opened."""
+        self._removals += 1
         self._cache.clear()
+        self.look_again()
 
     async def _caller(self, secret_hash: str) -> Caller | None:
-        cached = self._cache.get(secret_hash)
-        if cached is None or time.monotonic() - cached.looked > self._seconds:
-            looked, changes = time.monotonic(), self._changes
+        if time.monotonic() - self._looked > self._seconds:
+            await self._look_for_change()
+        caller = self._cache.get(secret_hash)
+        if caller is None:
+            removals = self._removals
             token = await find_token(self._runtime.repository, secret_hash)
             if token is None:
-                self._cache.pop(secret_hash, None)
                 return None
-            cached = _Cached(token.caller(), looked)
-            if changes == self._changes:  # otherwise it may have been read before its change
-                if secret_hash not in self._cache and len(self._cache) >= TOKENS_MAX:
+            caller = token.caller()
+            if removals == self._removals:  # otherwise it may have been read before its change
+                if len(self._cache) >= TOKENS_MAX:
                     del self._cache[next(iter(self._cache))]
-                self._cache[secret_hash] = cached
-        return cached.caller if cached.caller.is_valid(now()) else None
+                self._cache[secret_hash] = caller
+        return caller if caller.is_valid(now()) else None
+
+    async def _look_for_change(self) -> None:
+        """Removes the tokens that have changed from the cache.  Those who ask meanwhile share the look."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._look())
+        await asyncio.shield(self._looking)
+
+    async def _look(self) -> None:
+        began, looking = time.monotonic(), asyncio.current_task()
+        change = await last_change_of_tokens(self._runtime.repository)
+        if change != self._last_change:
+            missed_none = change.number == self._last_change.number + 1
+            for secret_hash in change.hashes if missed_none else list(self._cache):
+                self._cache.pop(secret_hash, None)
+            self._last_change = change
+            self._removals += 1
+        if looking is self._looking:
+            self._looked = began
