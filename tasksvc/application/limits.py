@@ -73,7 +73,8 @@ class Timeouts(NamedTuple):
     check_interval: float = 1.0
     """Between two looks for requests that time out or whose client has left.  A timer for each would cost too much."""
     token_cache: float = 0.5
-    """How long a token that was found valid is trusted.  A revoked token works at most this long."""
+    """How long a token that was found valid is trusted, and between two looks at the callers of open streams.  A
+    revoked token works at most this long."""
     store_chunk: float = 30.0
     """A list or a stream whose next chunk takes the store longer than this is cut off."""
     heartbeat: float = 15.0

@@ -203,6 +203,48 @@ async def test_silence_is_broken_by_a_comment(api: Api) -> None:
     assert event.data["seq"] == 1
 
 
+@pytest.mark.options(timeouts=Timeouts(heartbeat=0.05))
+async def test_comments_are_not_framed_for_clients_of_http_1_0(api: Api) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.client.port)
+    writer.write(b"GET /changes/stream HTTP/1.0\r\nHost: localhost\r\n\r\n")
+
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await reader.readuntil(b"id: ")
+        await reader.readuntil(b"\n\n")
+        comments = await reader.readexactly(8)
+
+    assert comments == b":\n" * 4
+    writer.close()
+
+
+@pytest.mark.options(timeouts=Timeouts(heartbeat=FOREVER_SECONDS))
+async def test_streams_that_began_together_have_their_first_comment_at_random_moments(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: 2 * most)  # earlier than it ever is
+
+    async with events(api) as stream:
+        comment = await stream.line()
+
+    assert comment == ":"
+
+
+@pytest.mark.options(timeouts=Timeouts(store_chunk=0.1))
+async def test_a_stream_whose_store_hangs_is_broken_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    await api.new()
+    read = MemoryRepository.read_changes
+
+    async def hanging(self: MemoryRepository, since: Position, **page: Any) -> ChangePage:
+        if page["limit"] > 1:  # not when it is only asked whether the position is still there
+            await asyncio.sleep(FOREVER_SECONDS)
+        return await read(self, since, **page)
+
+    monkeypatch.setattr(MemoryRepository, "read_changes", hanging)
+    async with events(api, since="0") as stream:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await stream.next()
+
+
 @pytest.mark.options(limits=Limits(feed_events=20, changes_read=7))
 async def test_a_stream_that_is_behind_catches_up_and_goes_on_live(any_api: Api) -> None:
     api = any_api
