@@ -7,9 +7,11 @@ from tasksvc.testing.cancellation import CancellationContract
 from tasksvc.testing.change_log import ChangeLogContract
 from tasksvc.testing.connections import ConnectionsContract
 from tasksvc.testing.dumping import DumpingContract
+from tasksvc.testing.erasing import ErasingContract
 from tasksvc.testing.lifecycle import LifecycleContract
 from tasksvc.testing.limits import LimitsContract
 from tasksvc.testing.pruning import PruningContract
+from tasksvc.testing.quotas import QuotasContract
 from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
@@ -32,6 +34,7 @@ class TaskRepositoryContract(
     ChangeLogContract,
     RetriesContract,
     RecordsContract,
+    QuotasContract,
     PruningContract,
     DumpingContract,
     ReadersContract,
@@ -43,6 +46,7 @@ class TaskRepositoryContract(
     WorkspacesContract,
     WorkspaceListsContract,
     WholeStoresContract,
+    ErasingContract,
     SharingWorkspacesContract,
     CancellationContract,
     StateMachineContract,

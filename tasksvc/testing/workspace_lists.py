@@ -21,6 +21,7 @@ from tasksvc import (
     TaskQuery,
     TaskRepository,
     UpdateTask,
+    Write,
 )
 from tasksvc.testing.dumping import dumped
 from tasksvc.testing.samples import FIRST_MOMENT, LAST_MOMENT, NOW, later
@@ -60,10 +61,9 @@ async def _names(store: Store, *, prefix: str = "", after: str = "", limit: int 
 
 async def _summary(store: Store) -> tuple[int, int, object]:
     """Returns what the list of workspaces tells of the workspace of `store`."""
-    ((name, *told),) = await store.opened.workspaces(prefix=store.workspace, limit=1)
-    assert name == store.workspace, "a workspace that is made is listed"
-    tasks, is_open, updated_at = told
-    return tasks, is_open, updated_at
+    (found,) = await store.opened.workspaces(prefix=store.workspace, limit=1)
+    assert found.name == store.workspace, "a workspace that is made is listed"
+    return found.tasks, found.open, found.updated_at
 
 
 class WorkspaceListsContract(StoreUnderTest):
@@ -162,7 +162,11 @@ class WorkspaceListsContract(StoreUnderTest):
             assert (await _summary(place))[:2] == (8, 4), "a deleted task counts as neither"
             await place.commit(DeleteMatching([3, 4, 5], TaskQuery(done=False)))
             assert (await _summary(place))[:2] == (7, 3), "also where a filter deletes it"
-            both = [CreateTask(TaskDraft("y")), UpdateTask(11, {"done": True}), UpdateTask(11, {"done": False})]
+            both: list[Write] = [
+                CreateTask(TaskDraft("y")),
+                UpdateTask(11, {"done": True}),
+                UpdateTask(11, {"done": False}),
+            ]
             await place.commit(*both, CreateTask(TaskDraft("z")), UpdateTask(12, {"done": True}), DeleteTask(11))
             assert (await _summary(place))[:2] == (8, 3), "a commit counts with all of its writes"
             await raised(TaskNotFound, place.commit(CreateTask(TaskDraft("x")), DeleteTask(99)), "there is no task 99")
