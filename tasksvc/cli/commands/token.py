@@ -1,60 +1,42 @@
-"""tasksvc token: creates, lists, changes and revokes API tokens.
-
-With --store it opens the store, or asks the process of this user that serves it, over its own socket.
-With --url it asks a service with an admin token from TASKSVC_ADMIN_TOKEN_FILE or TASKSVC_ADMIN_TOKEN.
-"""
+"""tasksvc token: creates, lists, changes and revokes API tokens."""
 
 from __future__ import annotations
 
-import asyncio
-import http.client
-import json
 import os
 import re
 import stat
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import click
 
-from tasksvc.api.server import unix_socket
 from tasksvc.application import tokens
 from tasksvc.application.callers import Scope
 from tasksvc.application.clock import now
-from tasksvc.cli.arguments import option, store_option
+from tasksvc.cli.administration import (
+    VARIABLES,
+    AdministrationFailed,
+    Service,
+    place_of,
+    place_options,
+    request,
+    with_store,
+)
 from tasksvc.cli.command import Command, Group
-from tasksvc.cli.local_service import connection_to
 from tasksvc.cli.output import say, tell
-from tasksvc.cli.token_file import read_token_file
-from tasksvc.cli.variables import ADMIN_TOKEN, ADMIN_TOKEN_FILE
-from tasksvc.domain.errors import StoreInUse, TasksvcError
-from tasksvc.plugins import admin_socket, open_repository
+from tasksvc.cli.variables import ADMIN_TOKEN_FILE
 from tasksvc.ports.store import TaskRepository
-from tasksvc.ports.store_url import StoreURL
 from tasksvc.stores.atomic_file import atomic_write
-
-HTTP_SECONDS = 10.0
-"""Seconds that a service has for an answer."""
 
 _DURATION = re.compile(r"([1-9]\d{0,4})([mhdw])").fullmatch
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_CONNECTIONS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-_VARIABLES = {
-    ADMIN_TOKEN_FILE: "With --url, a file with the token of an administrator.",
-    ADMIN_TOKEN: "The token itself, if there is no such file.",
-}
 
 F = TypeVar("F", bound=Callable[..., Any])
-T = TypeVar("T")
-
-
-class TokenCommandFailed(TasksvcError):
-    """The command lacks something, or the service that was asked refused."""
 
 
 class Token(Group):
@@ -83,12 +65,6 @@ def command() -> None:
     """Does nothing itself; its commands do."""
 
 
-def _place_options(function: F) -> F:
-    """Adds --store and --url, of which the one that is given wins over the variable of the other."""
-    url = option("--url", str, "URL", "The URL of a service, such as http://127.0.0.1:8000.", unless="store")
-    return store_option("The URL of a store on this machine, which may be served.", unless="url")(url(function))
-
-
 def _name_argument(function: F) -> F:
     return click.argument("name", required=False, metavar="NAME")(function)
 
@@ -108,7 +84,7 @@ def _output_option(function: F) -> F:
     cls=Command,
     help="Create a token and print it, or write it to a file. It is shown this once.",
     arguments={"NAME": tokens.NAME_RULE},
-    variables=_VARIABLES,
+    variables=VARIABLES,
 )
 @_name_argument
 @click.option(
@@ -126,7 +102,7 @@ def _output_option(function: F) -> F:
 )
 @click.option("--expires", type=duration, metavar="SPAN", help="When it ends, such as 30m, 12h, 90d or 4w; else never.")
 @_output_option
-@_place_options
+@place_options
 def create(
     name: str | None,
     scope: str,
@@ -137,14 +113,14 @@ def create(
     url: str | None,
 ) -> None:
     """Creates a token, and prints its secret or writes it to `output`."""
-    place = _place_of(store, url)
+    place = place_of(store, url)
     name = _required(name)
     valid_in = list(workspaces) or None
     expires_at = None if expires is None else now() + expires
     with _secret_output(output) as show_secret:
-        if isinstance(place, _Service):
+        if isinstance(place, Service):
             body = {"name": name, "scope": scope, "workspaces": valid_in, "expires_at": _format(expires_at)}
-            secret = _request(place, "POST", "/admin/tokens", body)["token"]
+            secret = request(place, "POST", "/admin/tokens", body)["token"]
         else:
 
             async def make(repository: TaskRepository) -> str:
@@ -153,7 +129,7 @@ def create(
                 )
                 return secret
 
-            secret = _with_store(place, make)
+            secret = with_store(place, make)
         if output is None:
             tell(f"The token {name}, scope {scope}. It is not kept and cannot be shown again:\n")
         show_secret(secret)
@@ -161,19 +137,19 @@ def create(
         tell(f"The token {name}, scope {scope}, is in {output}. It is not kept anywhere else.\n")
 
 
-@command.command("list", cls=Command, help="List the tokens, without their secrets.", variables=_VARIABLES)
-@_place_options
+@command.command("list", cls=Command, help="List the tokens, without their secrets.", variables=VARIABLES)
+@place_options
 def list_(store: str | None, url: str | None) -> None:
     """Prints a line for each token, by name."""
-    place = _place_of(store, url)
-    if isinstance(place, _Service):
-        found = _request(place, "GET", "/admin/tokens")
+    place = place_of(store, url)
+    if isinstance(place, Service):
+        found = request(place, "GET", "/admin/tokens")
     else:
 
         async def collect(repository: TaskRepository) -> list[dict[str, Any]]:
             return [_shown(token) async for token in tokens.list_tokens(repository)]
 
-        found = sorted(_with_store(place, collect), key=lambda token: str(token["name"]))
+        found = sorted(with_store(place, collect), key=lambda token: str(token["name"]))
     for token in found:
         say(_line(token))
 
@@ -183,7 +159,7 @@ def list_(store: str | None, url: str | None) -> None:
     cls=Command,
     help="Change a token, within a second where the store is served. What isn't named stays as it is.",
     arguments={"NAME": "the name of the token"},
-    variables=_VARIABLES,
+    variables=VARIABLES,
 )
 @_name_argument
 @click.option("--scope", type=click.Choice([str(scope) for scope in Scope]), help="What the token allows.")
@@ -196,7 +172,7 @@ def list_(store: str | None, url: str | None) -> None:
 @click.option("--all-workspaces", is_flag=True, help="Make it valid in all workspaces.")
 @click.option("--expires", type=duration, metavar="SPAN", help="When it ends, such as 30m, 12h, 90d or 4w from now.")
 @click.option("--no-expiry", is_flag=True, help="Let it be valid until it is revoked.")
-@_place_options
+@place_options
 def update(
     name: str | None,
     scope: str | None,
@@ -221,18 +197,18 @@ def update(
         changes["expires_at"] = None if expires is None else now() + expires
     if not changes:
         raise click.UsageError("Name what to change: --scope, --workspace, --all-workspaces, --expires or --no-expiry.")
-    place = _place_of(store, url)
+    place = place_of(store, url)
     name = _required(name)
-    if isinstance(place, _Service):
+    if isinstance(place, Service):
         body = {field: _as_json(value) for field, value in changes.items()}
-        token = _request(place, "PATCH", f"/admin/tokens/{quote(name, safe='')}", body)
+        token = request(place, "PATCH", f"/admin/tokens/{quote(name, safe='')}", body)
     else:
 
         async def change(repository: TaskRepository) -> dict[str, Any]:
             changed, _ = await tokens.update_token(repository, name, changes, at=now())
             return _shown(changed)
 
-        token = _with_store(place, change)
+        token = with_store(place, change)
     say(_line(token))
 
 
@@ -241,18 +217,18 @@ def update(
     cls=Command,
     help="End a token, within a second where the store is served.",
     arguments={"NAME": "the name of the token"},
-    variables=_VARIABLES,
+    variables=VARIABLES,
 )
 @_name_argument
-@_place_options
+@place_options
 def revoke(name: str | None, store: str | None, url: str | None) -> None:
     """Revokes the token with this name."""
-    place = _place_of(store, url)
+    place = place_of(store, url)
     name = _required(name)
-    if isinstance(place, _Service):
-        _request(place, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
+    if isinstance(place, Service):
+        request(place, "DELETE", f"/admin/tokens/{quote(name, safe='')}")
     else:
-        _with_store(place, lambda repository: tokens.revoke_token(repository, name, at=now()))
+        with_store(place, lambda repository: tokens.revoke_token(repository, name, at=now()))
     say(f"The token {name} is revoked.\n")
 
 
@@ -297,7 +273,7 @@ def _print_secret(secret: str) -> None:
 
 def _required(name: str | None) -> str:
     if name is None:
-        raise TokenCommandFailed("Name the token.")
+        raise AdministrationFailed("Name the token.")
     return name
 
 
@@ -327,106 +303,3 @@ def _line(token: Mapping[str, Any]) -> str:
 
 def _format(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat().replace("+00:00", "Z")
-
-
-# ---------------------------------------------------------------- where they happen
-
-
-class _Service(NamedTuple):
-    """A service that can be asked."""
-
-    connection: http.client.HTTPConnection
-    prefix: str
-    """The beginning of its paths."""
-    headers: Mapping[str, str]
-    """The proof that it may be asked."""
-
-
-def _place_of(store: str | None, url: str | None) -> _Service | str:
-    """Returns the service at `url`, the one that serves `store` now, or `store` if nobody serves it.
-
-    Raises TokenCommandFailed, LocalServiceRefused, and what the store's URL is refused with.
-    """
-    if url and not store:
-        authorization = {"Authorization": f"Bearer {_admin_token(os.environ)}"}
-        return _Service(*_connection_to(url), authorization)
-    if url or not store:
-        raise TokenCommandFailed("Name the store with --store, or the service that serves it with --url.")
-    path = admin_socket(StoreURL(store)) if unix_socket.AVAILABLE else None
-    connection = None if path is None else connection_to(path, seconds=HTTP_SECONDS)
-    return store if connection is None else _Service(connection, "", {})
-
-
-def _with_store(url: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
-    async def main() -> T:
-        try:
-            repository = await open_repository(url)
-        except StoreInUse as error:
-            raise TokenCommandFailed(
-                f"{error} Or ask that process: with --url, and an admin token in {ADMIN_TOKEN_FILE}."
-            ) from error
-        try:
-            return await work(repository)
-        finally:
-            await repository.close()
-
-    return asyncio.run(main())
-
-
-def _request(service: _Service, method: str, path: str, body: object = None) -> Any:
-    """Sends a request, and returns the JSON document in the answer.  Raises TokenCommandFailed."""
-    connection = service.connection
-    try:
-        headers = {**service.headers, "Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body)
-        connection.request(method, service.prefix + path, data, headers)
-        response = connection.getresponse()
-        raw = response.read()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TokenCommandFailed(f"The service at {connection.host} did not answer: {error}.") from error
-    finally:
-        connection.close()
-    try:
-        document = json.loads(raw) if raw else None
-    except ValueError:
-        document = None
-    if response.status >= 300:
-        raise TokenCommandFailed(f"The service refused: {_reason(document) or f'status {response.status}'}")
-    if raw and document is None:
-        raise TokenCommandFailed(f"What answers at {connection.host} is no service of tasksvc.")
-    return document
-
-
-def _connection_to(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """Returns a connection to the service at `url`, and the beginning of its paths.  Raises TokenCommandFailed."""
-    try:
-        parts = urlsplit(url)
-        if parts.hostname:
-            return _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=HTTP_SECONDS), parts.path.rstrip("/")
-    except (KeyError, ValueError, http.client.InvalidURL):
-        pass
-    raise TokenCommandFailed("The URL of a service looks like http://127.0.0.1:8000 or https://tasks.example.")
-
-
-def _admin_token(environment: Mapping[str, str]) -> str:
-    if file := environment.get(ADMIN_TOKEN_FILE):
-        return read_token_file(file)
-    secret = environment.get(ADMIN_TOKEN, "").strip()
-    if not secret:
-        raise TokenCommandFailed(
-            f"Put an admin token into {ADMIN_TOKEN_FILE} or {ADMIN_TOKEN}."
-            " On the machine of the service its own user needs none: name the store with --store."
-        )
-    if not tokens.is_well_formed(secret):
-        raise TokenCommandFailed(f"What {ADMIN_TOKEN} holds is no token of tasksvc.")
-    return secret
-
-
-def _reason(document: Any) -> str | None:
-    """Returns the detail of a problem, or None if the document isn't one."""
-    if not isinstance(document, dict):
-        return None
-    match document.get("errors"):
-        case [{"message": str(message)}, *_]:
-            return message
-    return document.get("detail")
