@@ -46,6 +46,10 @@ class InvalidExport(TasksvcError):
     """The file isn't an export, or it was changed since it was written."""
 
 
+class NoSuchWorkspace(TasksvcError):
+    """The store or the export has no workspace of that name."""
+
+
 class SameStore(TasksvcError):
     """A store cannot be copied to itself."""
 
@@ -98,15 +102,25 @@ async def copy(source: StoreReader, target: TaskRepository, *, progress: Progres
     return await _fill(target, entries(), "copying", progress)
 
 
-async def export_to(file: BinaryIO, source: StoreReader, *, progress: Progress = silent) -> Summary:
-    """Writes an export of all that `source` holds at one moment.  Raises what the file raises."""
+async def export_to(
+    file: BinaryIO, source: StoreReader, *, workspace: str | None = None, progress: Progress = silent
+) -> Summary:
+    """Writes an export of all that `source` holds at one moment, or of one `workspace` of it.
+
+    Raises what the file raises, and NoSuchWorkspace.
+    """
     tally = _Tally("exporting", progress)
     file.write(b"%b%d}\n" % (OPENING, codec.FORMAT))
     async with _closing(source.dump()) as dump:
         async for entry in dump:
-            file.write(tally.line(entry))
-            await tally.report(entry)
+            if workspace in (None, entry.workspace) or isinstance(entry.entry, StoreHeader):
+                file.write(tally.line(entry))
+                await tally.report(entry)
+            elif entry.workspace > workspace:  # they come by name
+                break
     file.write(tally.last_line())
+    if workspace is not None and not tally.summary().workspaces:
+        raise NoSuchWorkspace(f"There is no workspace {workspace}, so there is nothing to export.")
     return tally.summary()
 
 
@@ -133,6 +147,13 @@ async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:
     async with _closing(_entries_of(file, lambda: lines(0.5))) as passing:
         async for problem in inconsistencies(passing):
             raise InvalidExport(f"The export contradicts itself: {problem} Export the store again, or check it first.")
+
+
+async def entries_of(file: BinaryIO) -> AsyncGenerator[StoreEntry, None]:
+    """Yields the entries of an export that verify() found good.  Raises InvalidExport if it has changed since."""
+    async with _closing(_entries_of(file, lambda: _entry_lines(file))) as entries:
+        async for entry in entries:
+            yield entry
 
 
 async def import_from(file: BinaryIO, target: TaskRepository, *, progress: Progress = silent) -> Summary:

@@ -14,9 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+import click
+
 from tasksvc.api.server import unix_socket
 from tasksvc.application import tokens
 from tasksvc.cli.arguments import option, store_option
+from tasksvc.cli.command import Group
 from tasksvc.cli.local_service import connection_to
 from tasksvc.cli.token_file import read_token_file
 from tasksvc.cli.variables import ADMIN_TOKEN, ADMIN_TOKEN_FILE
@@ -41,6 +44,20 @@ T = TypeVar("T")
 
 class AdministrationFailed(TasksvcError):
     """The command lacks something, or the service that was asked refused."""
+
+
+class AdministrationGroup(Group):
+    """A command that has commands, whose options may also stand before these."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = 0
+        while at < len(args) and args[at].startswith("--") and args[at] != "--help":
+            at += 1 if "=" in args[at] else 2  # each of them has a value
+        if 0 < at < len(args):
+            args = [args[at], *args[:at], *args[at + 1 :]]
+        if not args and not ctx.resilient_parsing:
+            raise click.UsageError(f"tasksvc {self.name} needs a command: {', '.join(self.commands)}.", ctx)
+        return super().parse_args(ctx, args)
 
 
 def place_options(function: F) -> F:

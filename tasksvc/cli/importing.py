@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import BinaryIO
@@ -54,3 +57,24 @@ def open_file(path: str) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise OutputRefused(f"{path} cannot be read: {error.strerror}.") from error
+
+
+@contextmanager
+def open_export(path: str) -> Iterator[BinaryIO]:
+    """Opens the export at `path` for reading, or a copy of standard input if it's -.  Raises OutputRefused."""
+    with _standard_input() if path == "-" else open_file(path) as file:
+        yield file
+
+
+@contextmanager
+def _standard_input() -> Iterator[BinaryIO]:
+    """Gives a copy of standard input on disk, since an export is read twice.  Raises OutputRefused."""
+    with tempfile.TemporaryFile() as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        except OSError as error:
+            raise OutputRefused(
+                f"Standard input could not be kept in {tempfile.gettempdir()}: {error.strerror}."
+                " Name a folder with more room in TMPDIR."
+            ) from error
+        yield file

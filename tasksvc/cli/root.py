@@ -23,6 +23,7 @@ GROUPS = {
     "Service": {
         "serve": "Run the service; tasksvc does so without a command, too.",
         "token": "Create, list, change and revoke API tokens.",
+        "workspace": "List, erase, export and import workspaces.",
     },
     "Stores": {
         "stores": "List the installed adapters.",
@@ -31,6 +32,7 @@ GROUPS = {
         "backup": "Copy a store to a file, while it is served.",
         "restore": "Fill an empty store from a backup or an export.",
         "renew": "Give a restored store a new generation.",
+        "compact": "Rewrite a store without what was deleted.",
     },
     "Moving tasks": {
         "copy": "Copy a store to an empty one of any kind.",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -13,11 +11,11 @@ from tasksvc.application import transfer
 from tasksvc.application.transfer import Summary
 from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
+from tasksvc.cli.exporting import open_output
 from tasksvc.cli.output import say, tell
 from tasksvc.cli.progress import progress_bar
 from tasksvc.cli.stores import describe, open_to_read, url_of
 from tasksvc.ports.store_url import StoreURL
-from tasksvc.stores.atomic_file import OutputRefused, atomic_write
 
 
 @click.command(
@@ -31,15 +29,8 @@ from tasksvc.stores.atomic_file import OutputRefused, atomic_write
 def command(file: str, store: str | None) -> None:
     """Writes the file, or to standard output, and prints what it holds."""
     url = url_of(store)
-    if file == "-":
-        try:
-            with open(sys.stdout.fileno(), "wb", closefd=False) as output:
-                summary = asyncio.run(_export(url, output))
-        except OSError as error:
-            raise OutputRefused(f"The export could not be written to standard output: {error.strerror}.") from error
-    else:
-        with atomic_write(Path(file)) as partial, partial.open("wb") as output:
-            summary = asyncio.run(_export(url, output))
+    with open_output(file) as output:
+        summary = asyncio.run(_export(url, output))
     report = tell if file == "-" else say
     report(f"Exported {url}: {describe(summary)}.\n")
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
 
 import click
 
 from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
-from tasksvc.cli.importing import import_from_export, open_file
+from tasksvc.cli.importing import import_from_export, open_export
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import describe, url_of
-from tasksvc.stores.atomic_file import OutputRefused
 
 
 @click.command(
@@ -31,20 +24,6 @@ from tasksvc.stores.atomic_file import OutputRefused
 def command(file: str, store: str | None) -> None:
     """Reads the file, or standard input, fills the store, and prints what it holds."""
     url = url_of(store)
-    with _standard_input() if file == "-" else open_file(file) as export:
+    with open_export(file) as export:
         summary = asyncio.run(import_from_export(export, url))
     say(f"Imported into {url}: {describe(summary)}.\n")
-
-
-@contextmanager
-def _standard_input() -> Iterator[BinaryIO]:
-    """Gives a copy of standard input on disk, since an export is read twice.  Raises OutputRefused."""
-    with tempfile.TemporaryFile() as file:
-        try:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        except OSError as error:
-            raise OutputRefused(
-                f"Standard input could not be kept in {tempfile.gettempdir()}: {error.strerror}."
-                " Name a folder with more room in TMPDIR."
-            ) from error
-        yield file

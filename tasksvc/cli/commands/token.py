@@ -21,13 +21,14 @@ from tasksvc.application.clock import now
 from tasksvc.cli.administration import (
     VARIABLES,
     AdministrationFailed,
+    AdministrationGroup,
     Service,
     place_of,
     place_options,
     request,
     with_store,
 )
-from tasksvc.cli.command import Command, Group
+from tasksvc.cli.command import Command
 from tasksvc.cli.output import say, tell
 from tasksvc.cli.variables import ADMIN_TOKEN_FILE
 from tasksvc.ports.store import TaskRepository
@@ -39,20 +40,6 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Token(Group):
-    """tasksvc token, whose options may also stand before its command."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        at = 0
-        while at < len(args) and args[at].startswith("--") and args[at] != "--help":
-            at += 1 if "=" in args[at] else 2  # each of them has a value
-        if 0 < at < len(args):
-            args = [args[at], *args[:at], *args[at + 1 :]]
-        if not args and not ctx.resilient_parsing:
-            raise click.UsageError(f"tasksvc token needs a command: {', '.join(self.commands)}.", ctx)
-        return super().parse_args(ctx, args)
-
-
 def duration(text: str) -> timedelta:
     """Returns a time span, such as 90d.  Raises click.BadParameter."""
     if (match := _DURATION(text)) is None:
@@ -60,7 +47,7 @@ def duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-@click.group("token", cls=Token, help="Create, list, change and revoke API tokens.")
+@click.group("token", cls=AdministrationGroup, help="Create, list, change and revoke API tokens.")
 def command() -> None:
     """Does nothing itself; its commands do."""
 
