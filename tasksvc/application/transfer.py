@@ -107,21 +107,33 @@ async def export_to(
 ) -> Summary:
     """Writes an export of all that `source` holds at one moment, or of one `workspace` of it.
 
-    Raises what the file raises, and NoSuchWorkspace.
+    The export of a workspace is that of a store which holds nothing else.  Raises what the file raises, and
+    NoSuchWorkspace.
     """
     tally = _Tally("exporting", progress)
     file.write(b"%b%d}\n" % (OPENING, codec.FORMAT))
-    async with _closing(source.dump()) as dump:
+    async with _closing(source.dump() if workspace is None else _alone(workspace, source.dump())) as dump:
         async for entry in dump:
-            if workspace in (None, entry.workspace) or isinstance(entry.entry, StoreHeader):
-                file.write(tally.line(entry))
-                await tally.report(entry)
-            elif entry.workspace > workspace:  # they come by name
-                break
+            file.write(tally.line(entry))
+            await tally.report(entry)
     file.write(tally.last_line())
-    if workspace is not None and not tally.summary().workspaces:
-        raise NoSuchWorkspace(f"There is no workspace {workspace}, so there is nothing to export.")
     return tally.summary()
+
+
+async def _alone(workspace: str, dump: AsyncIterator[StoreEntry]) -> AsyncIterator[StoreEntry]:
+    """Yields the dump of a store that holds one workspace of `dump`, and an empty default one."""
+    found = False
+    async with _closing(dump) as entries:
+        async for entry in entries:
+            if entry.workspace > max(workspace, DEFAULT_WORKSPACE):  # workspaces come by name
+                break
+            if isinstance(entry.entry, StoreHeader) or entry.workspace == workspace:
+                found = found or entry.workspace == workspace
+                yield entry
+            elif entry.workspace == DEFAULT_WORKSPACE and isinstance(entry.entry, WorkspaceHeader):
+                yield StoreEntry(DEFAULT_WORKSPACE, WorkspaceHeader("", ""))
+    if not found:
+        raise NoSuchWorkspace(f"There is no workspace {workspace}, so there is nothing to export.")
 
 
 async def verify(file: BinaryIO, *, progress: Progress = silent) -> None:

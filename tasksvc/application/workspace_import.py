@@ -54,7 +54,11 @@ async def import_workspace(file: BinaryIO, target: TaskRepository, *, progress: 
 async def _choose(file: BinaryIO, wanted: str) -> tuple[str, WorkspaceHeader]:
     """Returns the name and the header of the workspace to take from an export."""
     async with aclosing(entries_of(file)) as entries:
-        headers = {name: entry async for name, entry in entries if isinstance(entry, WorkspaceHeader)}
+        headers = {
+            name: entry
+            async for name, entry in entries
+            if isinstance(entry, WorkspaceHeader) and (name != DEFAULT_WORKSPACE or entry.last_seq)
+        }
     if wanted not in headers and len(headers) != 1:
         raise NoSuchWorkspace(f"The export has {len(headers):,} workspaces, and none of them is {wanted}.")
     chosen = wanted if wanted in headers else next(iter(headers))

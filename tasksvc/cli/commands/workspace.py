@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -38,6 +38,7 @@ PAGE = 1_000
 """Workspaces that a service is asked for at once."""
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 @click.group("workspace", cls=AdministrationGroup, help="List, erase, export and import the workspaces of a store.")
@@ -73,7 +74,7 @@ def list_(prefix: str, store: str | None, url: str | None) -> None:
             for workspace in page:
                 say(_line(_shown(workspace)))
 
-    with_store(place, print_all)
+    _with_existing(place, print_all)
 
 
 def _list_of_service(service: Service, prefix: str) -> Iterator[dict[str, Any]]:
@@ -85,6 +86,17 @@ def _list_of_service(service: Service, prefix: str) -> Iterator[dict[str, Any]]:
         if len(page) < PAGE:
             return
         after = page[-1]["name"]
+
+
+def _with_existing(store: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
+    """Does what with_store() does with a store that is there; one that isn't is refused, and not made."""
+
+    async def look() -> None:
+        async with open_to_read(StoreURL(store)):
+            pass
+
+    asyncio.run(look())
+    return with_store(store, work)
 
 
 def _shown(workspace: WorkspaceSummary) -> dict[str, Any]:
@@ -142,11 +154,11 @@ def erase(name: str, yes: bool, store: str | None, url: str | None) -> None:
                 return []
             return [token.name async for token in tokens.list_tokens(repository) if name in (token.workspaces or ())]
 
-        _confirm(name, with_store(place, find), yes=yes)
+        _confirm(name, _with_existing(place, find), yes=yes)
         naming = with_store(place, erase_and_prune)
     say(f"The workspace {name} is erased.\n")
     if naming:
-        tell(f"Tokens that name it stay valid: {', '.join(sorted(naming))}. Whoever has one can begin it again.\n")
+        tell(f"These tokens name it, and stay valid: {', '.join(sorted(naming))}.\n")
 
 
 def _page_of_service(service: Service, name: str) -> list[dict[str, Any]]:
@@ -190,7 +202,7 @@ def export(name: str, file: str, store: str | None) -> None:
     with open_output(file) as output:
         summary = asyncio.run(_export(url, name, output))
     report = tell if file == "-" else say
-    report(f"Exported {name} of {url}: {describe(summary)}.\n")
+    report(f"Exported {name} of {url}: {describe(summary._replace(workspaces=1))}.\n")  # the default one is empty
 
 
 async def _export(url: StoreURL, name: str, output: BinaryIO) -> Summary:
