@@ -17,16 +17,24 @@ _STRAY = """
         SELECT 'tasks' AS kind, workspace FROM tasks UNION ALL SELECT 'changes', workspace FROM changes
         UNION ALL SELECT 'idempotency keys', workspace FROM idempotency_keys
     ) AS entries
-    WHERE NOT EXISTS (SELECT FROM workspaces WHERE key = workspace AND generation <> '') ORDER BY kind, workspace
+    WHERE NOT EXISTS (SELECT FROM workspaces WHERE key = workspace AND (generation <> '' OR erased_at IS NOT NULL))
+    ORDER BY kind, workspace
+"""
+_MISCOUNTED = """
+    SELECT name FROM workspaces LEFT JOIN (
+        SELECT workspace, count(*) AS tasks, count(*) FILTER (WHERE NOT done) AS open FROM tasks GROUP BY workspace
+    ) AS counted ON workspace = key
+    WHERE generation <> '' AND (task_count, open_count) <> (coalesce(tasks, 0), coalesce(open, 0)) ORDER BY name
 """
 _TASKS = f"""
     SELECT name, {TASK_COLUMNS}, folded,
         ARRAY(SELECT term FROM task_terms WHERE task_terms.workspace = key AND task_id = id)
-    FROM tasks JOIN workspaces ON key = workspace ORDER BY workspace, id
+    FROM tasks JOIN workspaces ON key = workspace AND generation <> '' ORDER BY workspace, id
 """
 _TERMS_OF_NO_TASK = """
     SELECT DISTINCT coalesce(name, ''), task_id FROM task_terms LEFT JOIN workspaces ON key = workspace
-    WHERE NOT EXISTS (SELECT FROM tasks WHERE tasks.workspace = task_terms.workspace AND id = task_id) ORDER BY 1, 2
+    WHERE erased_at IS NULL
+    AND NOT EXISTS (SELECT FROM tasks WHERE tasks.workspace = task_terms.workspace AND id = task_id) ORDER BY 1, 2
 """
 _ADVICE = "Copy the store to a new schema, where it is right again."
 
@@ -37,9 +45,12 @@ async def check(connection: Connection, name: str) -> AsyncIterator[str]:
     with translating_errors(name):
         await session.begin(PATIENCE, mode=SNAPSHOT)
         stray = await session.fetch(_STRAY)
+        miscounted = await session.fetch(_MISCOUNTED)
         stray_terms = await session.fetch(_TERMS_OF_NO_TASK)
     for kind, key in stray:
         yield f"There are {kind} of a workspace that doesn't exist, with the key {key}. {_ADVICE}"
+    for (workspace,) in miscounted:
+        yield f"The workspace {workspace!r} has another number of tasks than is noted. {_ADVICE}"
     for workspace, task_id in stray_terms:
         yield f"{_task(workspace, task_id)} is found by terms, and doesn't exist. {_ADVICE}"
     async for workspace, *row, folded, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):

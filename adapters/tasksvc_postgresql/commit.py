@@ -29,6 +29,7 @@ from tasksvc import (
     sql,
 )
 from tasksvc.sql import (
+    INT64_MAX,
     Row,
     change_to_row,
     clamp_int64,
@@ -54,7 +55,8 @@ from tasksvc_postgresql.rows import (
 from tasksvc_postgresql.session import UNSYNCED, Session
 
 _HEADS = f"""
-    SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, {TASK_COLUMNS}
+    SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, task_count,
+        {TASK_COLUMNS}
     FROM unnest($1::text[], $2::bigint[]) AS wanted (name, task_id)
     JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store LEFT JOIN {TASK_BY_ID} ON true
 """
@@ -108,27 +110,38 @@ _NEW_GENERATION = "right(replace(gen_random_uuid()::text, '-', ''), 16)"
 def _create_tasks_statement(*, several: bool) -> str:
     """Returns the statement that creates tasks, in one workspace or in `several`.
 
-    It does nothing, and returns no row, if one of the workspaces has none.  Its rows are locked by their names before
-    the first one is updated; of a single one, the update itself does that.
+    It returns a row for each workspace that has one.  It does nothing, and the rows are empty but for the place, if a
+    workspace has no row, or would have more than `tasks_max` tasks.  Its rows are locked by their names before the
+    first one is updated.  Of a single one, the update itself does that: where it has to wait for another transaction,
+    it compares the row as that left it, which may have erased the workspace.
     """
     arrays = _Arrays()
+    if several:
+        lock_rows = "ORDER BY name FOR UPDATE OF workspaces"
+        unless_full = "NOT EXISTS (SELECT FROM locked WHERE task_count + count > tasks_max)"
+    else:
+        lock_rows = ""
+        unless_full = "workspaces.name = locked.name AND workspaces.task_count + count <= tasks_max"
     return f"""
         WITH given AS (
-            SELECT * FROM {arrays.unnest("bigint", "text", "bigint", "bigint")} AS given (place, name, count, at)
+            SELECT * FROM {arrays.unnest("bigint", "text", "bigint", "bigint", "bigint", "bigint")}
+            AS given (place, name, count, open, tasks_max, at)
         ), locked AS (
-            SELECT place, key, count, at FROM given JOIN workspaces USING (name)
-            {"ORDER BY name FOR UPDATE OF workspaces" if several else ""}
+            SELECT place, key, name, count, open, tasks_max, at, task_count FROM given JOIN workspaces USING (name)
+            {lock_rows}
         ), updated AS (
             UPDATE workspaces SET
                 generation = CASE generation WHEN '' THEN {_NEW_GENERATION} ELSE generation END,
                 epoch = CASE generation WHEN '' THEN store.epoch ELSE workspaces.epoch END,
                 last_id = last_id + count, last_seq = last_seq + count,
+                task_count = workspaces.task_count + count, open_count = open_count + open,
                 oldest_at = {_OLDEST_AT.format("locked.at")},
-                changed = pg_current_xact_id()
+                changed_by = pg_current_xact_id()
             FROM locked CROSS JOIN store
             WHERE workspaces.key = locked.key AND (SELECT count(*) FROM locked) = (SELECT count(*) FROM given)
+            AND {unless_full}
             RETURNING place, workspaces.key, generation, workspaces.epoch, store.epoch AS store_epoch,
-                last_id - count AS last_id, last_seq - count AS last_seq
+                last_id - count AS last_id, last_seq - count AS last_seq, workspaces.task_count - count AS task_count
         ), added AS (
             INSERT INTO tasks (workspace, {TASK_COLUMNS}, folded)
             SELECT key, last_id + {TASK_COLUMNS}, folded
@@ -145,7 +158,8 @@ def _create_tasks_statement(*, several: bool) -> str:
             SELECT workspace, last_seq + id - last_id, 'created', created_at, {TASK_COLUMNS}
             FROM added JOIN updated ON key = workspace
         )
-        SELECT place, generation, epoch, store_epoch, last_id, last_seq FROM updated
+        SELECT place, generation, epoch, store_epoch, last_id, last_seq, updated.task_count
+        FROM locked LEFT JOIN updated USING (place)
     """
 
 
@@ -173,10 +187,11 @@ def _apply_changes_statement() -> str:
         )
         UPDATE workspaces SET
             generation = head.generation, epoch = head.epoch, last_id = head.last_id, last_seq = head.last_seq,
+            task_count = head.task_count, open_count = open_count + opened,
             oldest_at = {_OLDEST_AT.format("head.at")},
-            changed = pg_current_xact_id()
-        FROM {arrays.unnest("bigint", "text", "text", "bigint", "bigint", "bigint")}
-        AS head (key, generation, epoch, last_id, last_seq, at)
+            changed_by = pg_current_xact_id()
+        FROM {arrays.unnest("bigint", "text", "text", "bigint", "bigint", "bigint", "bigint", "bigint")}
+        AS head (key, generation, epoch, last_id, last_seq, task_count, opened, at)
         WHERE workspaces.key = head.key
     """
 
@@ -222,11 +237,19 @@ class _Head(NamedTuple):
     store_epoch: str
     last_id: int
     last_seq: int
+    task_count: int
 
     def ledger(self, records: dict[_Name, Record]) -> Ledger:
         """Returns a ledger of the workspace, which knows `records` and nothing else."""
         generation = effective_generation(self.generation, self.epoch, self.store_epoch)
-        return Ledger(generation, self.store_epoch, last_id=self.last_id, last_seq=self.last_seq, records=records)
+        return Ledger(
+            generation,
+            self.store_epoch,
+            last_id=self.last_id,
+            last_seq=self.last_seq,
+            task_count=self.task_count,
+            records=records,
+        )
 
 
 class _Decided(NamedTuple):
@@ -236,6 +259,8 @@ class _Decided(NamedTuple):
     settled: Settled
     ledger: Ledger
     """The state after them."""
+    opened: int
+    """How many tasks more than before aren't done."""
 
 
 class _RowsMissing(Exception):
@@ -269,16 +294,19 @@ async def _write_groups(session: Session, groups: Mapping[str, Sequence[Commit]]
     if not any(map(any, (read_set(commits) for commits in groups.values()))):
         from_zero = {name: await _decide(Ledger("?"), commits, {}) for name, commits in groups.items()}
         if all(group.settled.changes for group in from_zero.values()):
-            return await _create_tasks(session, groups, from_zero)
+            created = await _create_tasks(session, groups, from_zero)
+            if created is not None:
+                return created
     return await _read_and_write(session, groups)
 
 
 async def _create_tasks(
     session: Session, groups: Mapping[str, Sequence[Commit]], from_zero: Mapping[str, _Decided]
-) -> Mapping[str, _Decided]:
+) -> Mapping[str, _Decided] | None:
     """Does commits that only create tasks in one round trip: the server counts on from the ends of the logs.
 
-    `from_zero` has what they come to in empty workspaces.
+    `from_zero` has what they come to in empty workspaces.  Returns None, and does nothing, where the result may be
+    another one: where a workspace would have more tasks than the smallest `tasks_max` of its commits.
     """
     settled = [group.settled for group in from_zero.values()]
     rows = await session.write_alone(
@@ -286,17 +314,26 @@ async def _create_tasks(
         [*range(len(groups))],
         list(groups),
         [len(one.tasks) for one in settled],
+        [group.opened for group in from_zero.values()],
+        [_tasks_max(commits) for commits in groups.values()],
         [microseconds(one.changes[0].at) for one in settled],
         *_arrays((place, map(searchable_row, one.tasks)) for place, one in enumerate(settled)),
         *_arrays(((place, one.new_terms) for place, one in enumerate(settled)), 1 + len(_TERM_TYPES)),
     )
-    if not rows:
+    if len(rows) < len(groups):
         raise _RowsMissing(list(groups))
+    if rows[0][1] is None:
+        return None
     heads = {place: _Head(None, *numbers) for place, *numbers in rows}
     return {
         name: await _decide(heads[place].ledger({}), commits, {})
         for place, (name, commits) in enumerate(groups.items())
     }
+
+
+def _tasks_max(commits: Sequence[Commit]) -> int:
+    """Returns the smallest `tasks_max` of some commits."""
+    return min((commit.tasks_max for commit in commits if commit.tasks_max is not None), default=INT64_MAX)
 
 
 def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int = 1 + len(_TASK_TYPES)) -> list[Sequence[Any]]:
@@ -307,7 +344,14 @@ def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int = 1 + len(_T
 async def _decide(ledger: Ledger, commits: Sequence[Commit], found: Mapping[int, Task]) -> _Decided:
     """Decides the commits in one workspace, and brings its ledger up to date."""
     outcomes, entries = await decide_all(ledger, commits)
-    return _Decided(outcomes, settle(entries, found), ledger)
+    settled = settle(entries, found)
+    written = (*(task.id for task in settled.tasks), *settled.deleted_tasks)
+    before = [found[task_id] for task_id in written if task_id in found]
+    return _Decided(outcomes, settled, ledger, _open(settled.tasks) - _open(before))
+
+
+def _open(tasks: Iterable[Task]) -> int:
+    return sum(not task.done for task in tasks)
 
 
 async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit]]) -> Mapping[str, _Decided]:
@@ -325,7 +369,7 @@ async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit
     heads, tasks = await _read_heads(session, {name: named[name].task_ids for name in locked})
     if len(locked) < len(groups):
         ((store_epoch,),) = await session.fetch(_EPOCH)
-        empty = _Head(None, "", "", store_epoch, 0, 0)
+        empty = _Head(None, "", "", store_epoch, 0, 0, 0)
         heads = dict.fromkeys(groups, empty) | heads
     keys = [(name, *key) for name in locked for key in named[name].idempotency_keys]
     known = await _read_idempotency_records(session, keys) if keys else {}
@@ -368,11 +412,11 @@ async def _read_heads(
     heads: dict[str, _Head] = {}
     tasks: dict[str, dict[int, Task]] = {name: {} for name in task_ids}
     rows = await session.fetch(_HEADS, *transpose(wanted, 2))
-    found = [row for row in rows if row[7] is not None]
-    for row, task in zip(found, await in_turns(task_from_row, [row[7:] for row in found]), strict=True):
+    found = [row for row in rows if row[8] is not None]
+    for row, task in zip(found, await in_turns(task_from_row, [row[8:] for row in found]), strict=True):
         tasks[row[0]][task.id] = task
     for row in rows:
-        heads[row[0]] = _Head(*row[1:7])
+        heads[row[0]] = _Head(*row[1:8])
     return heads, tasks
 
 
@@ -401,7 +445,7 @@ async def _persist(session: Session, heads: Mapping[str, _Head], decided: Mappin
             *_arrays(((key, settled.new_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
             *_arrays(((key, settled.deleted_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
             *_arrays(((key, map(change_to_row, settled.changes)) for key, settled in parts), 1 + len(_CHANGE_TYPES)),
-            *transpose((_head_row(*each) for each in groups if each[1].settled.changes or each[1].settled.header), 6),
+            *transpose((_head_row(*each) for each in groups if each[1].settled.changes or each[1].settled.header), 8),
         )
     rows = [
         (head.key, *idempotency_row(record)) for head, group in groups for record in group.settled.idempotency_records
@@ -416,7 +460,7 @@ def _head_row(head: _Head, group: _Decided) -> Row:
     made = group.settled.header or WorkspaceHeader(head.generation, head.epoch)
     changes, ledger = group.settled.changes, group.ledger
     at = microseconds(changes[0].at) if changes else None
-    return (head.key, made.generation, made.epoch, ledger.last_id, ledger.last_seq, at)
+    return (head.key, made.generation, made.epoch, ledger.last_id, ledger.last_seq, ledger.task_count, group.opened, at)
 
 
 async def _persist_records(session: Session, settled: Iterable[Settled]) -> None:

@@ -55,24 +55,31 @@ _WORKSPACES = """
     WHERE generation <> '' AND name > $1 ORDER BY name LIMIT $2
 """
 _EMPTY = """
-    SELECT NOT EXISTS (SELECT FROM tasks) AND NOT EXISTS (SELECT FROM records)
-        AND NOT EXISTS (SELECT FROM idempotency_keys)
-        AND NOT EXISTS (
-            SELECT FROM workspaces WHERE generation <> '' AND (key <> 0 OR last_id > 0 OR last_seq > 0)
+    SELECT NOT EXISTS (SELECT FROM records) AND NOT EXISTS (
+        SELECT FROM workspaces WHERE generation <> '' AND (
+            name <> 'default' OR last_id > 0 OR last_seq > 0
+            OR EXISTS (SELECT FROM tasks WHERE workspace = key)
+            OR EXISTS (SELECT FROM idempotency_keys WHERE workspace = key)
         )
+    )
 """
 _PUT_WORKSPACES = """
     INSERT INTO workspaces (name, generation, epoch, last_id, last_seq, pruned_seq)
     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
     ON CONFLICT (name) DO UPDATE SET
         generation = excluded.generation, epoch = excluded.epoch, last_id = excluded.last_id,
-        last_seq = excluded.last_seq, pruned_seq = excluded.pruned_seq, changed = excluded.changed
+        last_seq = excluded.last_seq, pruned_seq = excluded.pruned_seq, changed_by = excluded.changed_by
     RETURNING name, key
 """
 _FINISH = """
-    UPDATE workspaces SET oldest_at = (
-        SELECT at FROM changes WHERE workspace = key ORDER BY seq LIMIT 1
-    ) WHERE last_seq > pruned_seq
+    UPDATE workspaces SET
+        task_count = coalesce(counted.task_count, 0), open_count = coalesce(counted.open_count, 0),
+        oldest_at = (SELECT at FROM changes WHERE workspace = named.key ORDER BY seq LIMIT 1)
+    FROM workspaces AS named LEFT JOIN (
+        SELECT workspace, count(*) AS task_count, count(*) FILTER (WHERE NOT done) AS open_count
+        FROM tasks GROUP BY workspace
+    ) AS counted ON counted.workspace = named.key
+    WHERE workspaces.key = named.key AND workspaces.generation <> ''
 """
 _SET_EPOCH = "UPDATE store SET epoch = $1"
 

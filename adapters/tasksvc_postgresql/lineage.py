@@ -9,10 +9,14 @@ A copy of the server's files keeps the lineage.  A process notices it by what it
 some moment is there, so if anything is missing, so are the last commits that this process heard of.  It remembers the
 workspaces of the last ones, rather than of the very last, since commits that were under way at the same time may have
 been answered in another order.
+
+A workspace may be missing because it was erased.  The store counts erasures, so a process knows whether that may be so,
+and a copy from before an erasure is noticed by its lower count.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -27,6 +31,9 @@ from tasksvc_postgresql.settings import Settings
 
 REMEMBERED = 32
 """Workspaces that were written to last, whose logs must not have become shorter."""
+
+LATE_SECONDS = 600.0
+"""Seconds for which a process may still hear of commits in a workspace that was erased before."""
 
 _FUNCTIONS = ("pg_control_system()", "pg_walfile_name(pg_lsn)", "pg_current_wal_insert_lsn()")
 """By default every role may call these."""
@@ -45,16 +52,17 @@ _LINEAGE = """
 _IS_READ_ONLY = "pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean"
 _SEEN = "store LEFT JOIN workspaces ON name = ANY($1::text[])"
 _STATE = f"""
-    SELECT is_read_only, store.epoch, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END,
+    SELECT is_read_only, store.epoch, lineage, CASE WHEN is_read_only THEN '' ELSE {_LINEAGE} END, erasures,
         name, generation, workspaces.epoch, last_seq
     FROM (SELECT {_IS_READ_ONLY} AS is_read_only) AS server CROSS JOIN {_SEEN}
 """
 _STATE_ALONE = f"""
-    SELECT {_IS_READ_ONLY}, store.epoch, lineage, lineage, name, generation, workspaces.epoch, last_seq FROM {_SEEN}
+    SELECT {_IS_READ_ONLY}, store.epoch, lineage, lineage, erasures, name, generation, workspaces.epoch, last_seq
+    FROM {_SEEN}
 """
 _NOTE = "UPDATE store SET lineage = $1 WHERE lineage = ''"
 _RENEW = "UPDATE store SET epoch = $1, lineage = $2 WHERE epoch = $3 AND lineage = $4 RETURNING epoch"
-_FORGET_FOREIGN_TRANSACTIONS = "UPDATE workspaces SET changed = DEFAULT WHERE changed > pg_current_xact_id()"
+_FORGET_FOREIGN_TRANSACTIONS = "UPDATE workspaces SET changed_by = DEFAULT WHERE changed_by > pg_current_xact_id()"
 """Transactions of another cluster, whose ids this one hasn't reached, would count as later than all for long."""
 _RENEW_ANYWAY = "UPDATE store SET epoch = $1"
 
@@ -69,11 +77,17 @@ class Lineage:
         """The epoch of the store at the last check."""
         self._seen: OrderedDict[str, Position] = OrderedDict()
         """Where the logs of the workspaces that were written to last went to at least."""
+        self._erasures: int | None = None
+        """The number of erasures at the last check."""
+        self._missing_until = 0.0
+        """Until when a workspace that is missing may be one that was erased, on the clock of the loop."""
 
     def saw(self, heads: Mapping[str, Position]) -> None:
         """Takes note of the ends of logs, which were committed."""
         for name, position in heads.items():
             before = self._seen.pop(name, position)
+            if not position.generation:  # it was erased
+                continue
             is_older = before.generation == position.generation and before.seq > position.seq
             self._seen[name] = before if is_older else position
             if len(self._seen) > REMEMBERED:
@@ -86,15 +100,23 @@ class Lineage:
         """
         state = self._state = self._state or await self._allowed(session)
         while True:
-            seen = dict(self._seen)  # as it was before the server was asked
+            seen, erasures_before = dict(self._seen), self._erasures  # as they were before the server was asked
             rows = await session.fetch(state, list(seen))
-            is_read_only, epoch, before, now = rows[0][:4]
+            is_read_only, epoch, before, now, erasures = rows[0][:5]
             if is_read_only:
                 raise asyncpg.ReadOnlySQLTransactionError("the server takes no writes")
             if self._epoch not in (None, epoch):  # what was seen in another one tells nothing
                 self._seen.clear()
+                self._erasures = erasures_before = None
                 seen = {}
-            lost = _lost(seen, epoch, {row[4]: tuple(row[5:]) for row in rows})
+            heads = {row[5]: tuple(row[6:]) for row in rows}
+            if self._may_miss_erased(erasures_before, erasures):
+                for name in [name for name in seen if not heads.get(name, ("",))[0]]:
+                    del seen[name]
+                    self._seen.pop(name, None)
+            lost = _lost(seen, epoch, heads)
+            if lost is None and erasures < (erasures_before or 0):
+                lost = _UNERASED
             if before == now and lost is None:
                 is_renewed, self._epoch = self._epoch not in (None, epoch), epoch
                 return is_renewed
@@ -102,6 +124,14 @@ class Lineage:
                 await session.write_alone(_NOTE, now)
             elif await _renew_if(session, epoch, before, now):
                 _logger.warning(_RENEWED, self._name, lost or _MOVED)
+
+    def _may_miss_erased(self, before: int | None, erasures: int) -> bool:
+        """Returns whether a workspace that is missing may have been erased, and takes note of the count."""
+        now = asyncio.get_running_loop().time()
+        if before is None or erasures > before:
+            self._erasures = max(erasures, self._erasures or 0)
+            self._missing_until = now + LATE_SECONDS
+        return erasures > 0 and now < self._missing_until
 
     async def _allowed(self, session: Session) -> str:
         """The statement for what the role may ask."""
@@ -143,6 +173,7 @@ async def renew(session: Session) -> None:
 
 _MOVED = "was restored, moved to another server, or is served by a standby that was promoted"
 _BEHIND = "ends{} with change {}, and was served up to change {}"
+_UNERASED = "holds workspaces again that were erased"
 _RENEWED = (
     "%s %s. It has a new generation now: clients that follow its changes start over, and older ETags don't match."
 )

@@ -15,7 +15,7 @@ Privileges = Mapping[str, tuple[str, ...]]
 SERVING: Final[Privileges] = {
     "migrations": ("SELECT",),
     "store": ("SELECT", "UPDATE"),
-    "workspaces": ("SELECT", "INSERT", "UPDATE"),
+    "workspaces": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "tasks": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "task_terms": ("SELECT", "INSERT", "DELETE"),
     "changes": ("SELECT", "INSERT", "DELETE"),

@@ -1,4 +1,4 @@
-"""Deletes old changes and idempotency keys."""
+"""Deletes old changes and idempotency keys, and what erased workspaces have left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from tasksvc import prunable
 from tasksvc.sql import microseconds
+from tasksvc_postgresql.erasing import delete_left
 from tasksvc_postgresql.locking import lock
 from tasksvc_postgresql.rows import transpose
 from tasksvc_postgresql.session import Session
@@ -16,7 +17,8 @@ WORKSPACES_AT_ONCE = 100
 _OLDEST_CHANGES = """
     WITH due AS (
         SELECT key, name, generation, last_seq FROM workspaces
-        WHERE oldest_at < $1 OR last_seq - pruned_seq > $2 ORDER BY oldest_at, key LIMIT $3 + 1
+        WHERE (oldest_at < $1 OR last_seq - pruned_seq > $2) AND generation <> ''
+        ORDER BY oldest_at, key LIMIT $3 + 1
     )
     SELECT store.epoch, due.*, seq, at
     FROM due CROSS JOIN store CROSS JOIN LATERAL (
@@ -56,10 +58,11 @@ _DELETE_IDEMPOTENCY_KEYS = """
 
 
 async def prune(session: Session, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
-    """Does TaskRepository.prune(), the logs and the keys in a transaction each."""
+    """Does TaskRepository.prune(): the logs, the keys, and what erased workspaces have left, in a transaction each."""
     more = await _prune_logs(session, microseconds(log_before), max_changes, limit)
     ((expired,),) = await session.write_alone(_DELETE_IDEMPOTENCY_KEYS, microseconds(keys_before), limit)
-    return more or int(expired) > limit
+    is_left = await delete_left(session, limit=limit)
+    return more or int(expired) > limit or is_left
 
 
 async def _prune_logs(session: Session, log_before: int, max_changes: int, limit: int) -> bool:

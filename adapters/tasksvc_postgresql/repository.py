@@ -48,7 +48,9 @@ from tasksvc.sql import (
 )
 from tasksvc_postgresql.changed import changed_workspaces, look
 from tasksvc_postgresql.commit import WorkspaceCommit, write
+from tasksvc_postgresql.compacting import compact
 from tasksvc_postgresql.dump import restore
+from tasksvc_postgresql.erasing import erase
 from tasksvc_postgresql.errors import translate_error, translating_errors
 from tasksvc_postgresql.find_sql import DIALECT, is_indexed
 from tasksvc_postgresql.greeting import Connection
@@ -85,8 +87,7 @@ _TASKS = f"""
 _RECORD = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key = $2"
 _RECORDS = f"SELECT {RECORD_COLUMNS} FROM records WHERE namespace = $1 AND key > $2 ORDER BY key LIMIT $3"
 _WORKSPACES = """
-    SELECT name,
-        (SELECT count(*) FROM tasks WHERE workspace = key),
+    SELECT name, task_count, open_count,
         (SELECT at FROM changes WHERE workspace = key ORDER BY seq DESC LIMIT 1)
     FROM workspaces
     WHERE generation <> '' AND name > $1 AND name >= $2 AND name < $2 || chr(127) ORDER BY name LIMIT $3
@@ -199,6 +200,19 @@ class Store(PostgreSQLReader):
             await restore(connection, self._settings.name, entries)
         self.listener.wake()
 
+    async def erase(self, workspace: str) -> None:
+        """Erases a workspace, and tells those who wait for a change in it, in other processes too."""
+        self._check_open()
+        position = await self.executor.run(lambda session: erase(session, workspace))
+        if position is not None:
+            self.listener.note(workspace, position)
+            self.notifier.tell({workspace: position})
+
+    async def compact(self) -> None:
+        """Does what TaskRepository.compact() promises."""
+        async with self._connected() as connection:
+            await compact(connection, self._settings)
+
     async def close(self) -> None:
         """Does what TaskRepository.close() promises."""
         if self._closed:
@@ -245,8 +259,12 @@ class PostgreSQLRepository(TaskRepository):
         self._store.check_open()
         rows = await self._store.executor.run_scan(lambda session: session.fetch(_WORKSPACES, after, prefix, limit))
         return [
-            WorkspaceSummary(name, tasks, None if at is None else from_microseconds(at)) for name, tasks, at in rows
+            WorkspaceSummary(name, tasks, open_tasks, None if at is None else from_microseconds(at))
+            for name, tasks, open_tasks, at in rows
         ]
+
+    async def erase(self) -> None:
+        await self._store.erase(self.workspace_name)
 
     async def changed_workspaces(self, since: str, *, limit: int) -> ChangedWorkspaces:
         self._store.check_open()
@@ -315,6 +333,9 @@ class PostgreSQLRepository(TaskRepository):
                 session, log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
             )
         )
+
+    async def compact(self) -> None:
+        await self._store.compact()
 
     def dump(self) -> AsyncIterator[StoreEntry]:
         return self._store.dump()

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple
 
-from tasksvc.domain.change import Position
+from tasksvc.domain.change import LOG_START, Position
 from tasksvc.stores.broadcast import Broadcasts
 
 POLL_SECONDS = 0.1
@@ -31,7 +31,10 @@ class _Head:
         self.position = position
         """The highest position that was noticed; None if there was none."""
         self.since = since
-        """When it was begun to be kept, on the clock of the loop: changes before that may have gone unnoticed."""
+        """When it was begun to be kept, or the log to be another one, on the clock of the loop.
+
+        A reader may have read the log before that.
+        """
         self.waiting = 0
 
 
@@ -39,7 +42,8 @@ class LogHeads:
     """Knows the highest positions of logs that this process noticed, and wakes those who wait for a higher one.
 
     It keeps a bounded number of them.  Whoever waits for a workspace that hasn't been kept for long returns after a
-    short time, and reads the log again: a change after his read may have come before it was kept.
+    short time, and reads the log again: a change after his read may have come before it was kept.  So does a reader who
+    may have read a log before the workspace was erased.
     """
 
     def __init__(
@@ -59,10 +63,16 @@ class LogHeads:
         self.closed = False
 
     def note(self, workspace: str, position: Position) -> None:
-        """Takes note of a position, and wakes those who wait for a change in the workspace if it is a new one."""
+        """Takes note of a position, and wakes those who wait for a change in the workspace if it is a new one.
+
+        LOG_START says that the workspace was erased.
+        """
         head = self._keep(workspace)
         known = head.position
-        if known is None or position.generation != known.generation or position.seq > known.seq:
+        is_another_log = known is not None and position.generation != known.generation
+        if is_another_log or not position.seq:
+            head.since = self._loop.time()
+        if known is None or is_another_log or position.seq > known.seq or position == LOG_START:
             head.position = position
             self._broadcasts.notify((workspace,))
 

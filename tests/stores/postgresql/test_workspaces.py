@@ -208,7 +208,7 @@ async def test_a_change_whose_transaction_began_before_a_token_and_ended_after_i
     for name in ("slow", "quick"):
         await add(repository, name)
     await database.execute(
-        f"BEGIN; UPDATE {schema}.workspaces SET last_seq = 2, changed = pg_current_xact_id() WHERE name = 'slow'"
+        f"BEGIN; UPDATE {schema}.workspaces SET last_seq = 2, changed_by = pg_current_xact_id() WHERE name = 'slow'"
     )
     await add(repository, "quick")
 
@@ -267,7 +267,8 @@ async def test_rows_that_a_copy_brings_from_a_cluster_with_more_transactions_are
     repository = await open_store(url, schema=schema)
     await add(repository, "a")
     execute(
-        url, f"UPDATE {schema}.workspaces SET changed = '9000000000'; UPDATE {schema}.store SET lineage = 'elsewhere'"
+        url,
+        f"UPDATE {schema}.workspaces SET changed_by = '9000000000'; UPDATE {schema}.store SET lineage = 'elsewhere'",
     )
 
     await repository.ping()

@@ -1,0 +1,88 @@
+"""Rewrites the tables of a store without what was deleted.
+
+VACUUM FULL keeps deleted rows that a transaction may still see which began before they were deleted, whatever it reads.
+So those transactions are waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from tasksvc import StoreRefused, StoreUnavailable
+from tasksvc_postgresql.erasing import delete_left
+from tasksvc_postgresql.errors import translating_errors
+from tasksvc_postgresql.greeting import Connection
+from tasksvc_postgresql.privileges import SERVING
+from tasksvc_postgresql.session import Session
+from tasksvc_postgresql.settings import Settings, quoted
+
+STEP_ENTRIES: Final = 5_000
+"""The most entries of each kind that are deleted in one transaction."""
+PATIENCE: Final = 60.0
+"""Seconds to wait for transactions that began before."""
+STEP_TIMEOUT: Final = 24 * 3_600.0
+"""The seconds that one statement may take: rewriting a large table takes long."""
+PAUSE: Final = 0.05
+"""Seconds between two looks at the transactions that are open."""
+
+_MAY: Final = """
+    SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = $1 AND relname = ANY($2::text[]) AND NOT pg_has_role(relowner, 'USAGE') ORDER BY relname
+"""
+_THIS_TRANSACTION: Final = "SELECT pg_current_xact_id()::xid::text"
+# Transactions of other databases don't see the tables, but those of standbys and copies count for all of them.
+_OLDER: Final = """
+    SELECT pid FROM pg_stat_activity
+    WHERE (backend_type = 'walsender' OR backend_type = 'client backend' AND datname = current_database())
+    AND pid <> pg_backend_pid() AND age(backend_xmin) >= age($1::text::xid) ORDER BY pid
+"""
+_CLEAR_STATISTICS: Final = """
+    SELECT pg_clear_attribute_stats(schemaname::text, tablename::text, attname::text, inherited)
+    FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND NOT EXISTS (SELECT FROM {table})
+"""
+"""Statistics have samples of what a table held when it was analyzed last, which an empty table never is."""
+_CLEARS_STATISTICS: Final = 18
+"""The first version of the server that can."""
+
+
+async def compact(connection: Connection, settings: Settings) -> None:
+    """Deletes what erased workspaces have left, and rewrites the tables.  Raises StoreRefused, StoreUnavailable."""
+    name = settings.name
+    session = Session(connection, timeout=STEP_TIMEOUT)
+    with translating_errors(name, lambda: session.committing):
+        await _check_may(session, settings)
+        if not connection.is_pooled:  # a pooler would leave it to others
+            await session.execute("SET statement_timeout = 0")
+        while await delete_left(session, limit=STEP_ENTRIES, kept_seconds=0):
+            pass
+        await _wait_for_older(session, name)
+        for name_in_schema in SERVING:
+            table = f"{quoted(settings.schema)}.{name_in_schema}"
+            await session.execute(f"VACUUM (FULL, ANALYZE) {table}")
+            if connection.get_server_version().major >= _CLEARS_STATISTICS:
+                await session.write_alone(_CLEAR_STATISTICS.format(table=table), settings.schema, name_in_schema)
+        # Where the role may not do this, since it doesn't own the database, the server leaves it at a warning.
+        await session.execute("VACUUM (FULL) pg_catalog.pg_statistic")
+
+
+async def _check_may(session: Session, settings: Settings) -> None:
+    for (table,) in await session.fetch(_MAY, settings.schema, list(SERVING)):
+        raise StoreRefused(
+            f"The table {settings.schema}.{table} of {settings.name} can be rewritten by its owner alone."
+            " Use the role that owns the tables."
+        )
+
+
+async def _wait_for_older(session: Session, name: str) -> None:
+    """Returns when no transaction is open that may see what has been deleted."""
+    ((number,),) = await session.write_alone(_THIS_TRANSACTION)
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while older := await session.fetch(_OLDER, number):
+        if asyncio.get_running_loop().time() > end:
+            pids = ", ".join(str(pid) for (pid,) in older)
+            raise StoreUnavailable(
+                f"{name} has transactions that began before and may still see what was deleted, in the sessions {pids}."
+                " End them, and compact the store again."
+            )
+        await asyncio.sleep(PAUSE)
