@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tasksvc.api.observability.background_stream import in_background
 
 if TYPE_CHECKING:
-    from tasksvc.api.observability.access_log import LogFormat
+    from tasksvc.api.observability.log_format import LogFormat
 
 LOG_FORMAT = "--log-format"
 
@@ -36,7 +36,7 @@ def set_up(form: LogFormat) -> None:
     With "json", all else that the process would write there is JSON too: Python's warnings, and errors that
     nothing caught, in any thread.  From then on writing to standard output and standard error never blocks.
     """
-    from tasksvc.api.observability.access_log import LogFormatter
+    from tasksvc.api.observability.log_format import LogFormatter
 
     formatter = LogFormatter(form)
     sys.stdout = in_background(sys.stdout, formatter.note)

@@ -22,8 +22,9 @@ from service_process import RunningService
 
 from auth.conftest import AuthClients
 from tasksvc.api.app import HEALTH_APP, RUNTIME, create_app
-from tasksvc.api.observability.access_log import FLUSH_LINES, LogFormatter, RequestLog
+from tasksvc.api.observability.access_log import FLUSH_LINES, RequestLog
 from tasksvc.api.observability.background_stream import BackgroundStream
+from tasksvc.api.observability.log_format import LogFormatter
 from tasksvc.api.observability.request_id import request_id
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy

@@ -11,7 +11,8 @@ from yarl import URL
 
 from auth.conftest import Client
 from tasksvc.api.app import create_app
-from tasksvc.api.observability.access_log import LogFormat, RequestLog
+from tasksvc.api.observability.access_log import RequestLog
+from tasksvc.api.observability.log_format import LogFormat
 from tasksvc.api.observability.redaction import redacted
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy

@@ -6,8 +6,10 @@ import contextvars
 import itertools
 import os
 import re
+from typing import TYPE_CHECKING
 
-from aiohttp import web
+if TYPE_CHECKING:
+    from aiohttp import web
 
 request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="-")
 """The id of the request that is being answered; every log line of the request bears it."""
