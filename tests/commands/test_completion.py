@@ -32,7 +32,7 @@ def completions(tasksvc: CommandLine, *words: str) -> list[str]:
 def test_commands_are_completed(tasksvc: CommandLine) -> None:
     assert completions(tasksvc, "") == list(COMMANDS)
     assert completions(tasksvc, "re") == ["restore", "renew"]
-    assert completions(tasksvc, "token", "") == ["create", "list", "new", "revoke"]
+    assert completions(tasksvc, "token", "") == ["create", "list", "new", "revoke", "update"]
 
 
 def test_options_are_completed_also_those_of_the_service_without_its_name(tasksvc: CommandLine) -> None:

@@ -27,6 +27,10 @@ TAKING_OPTIONS = sorted(set(COMMANDS) - {"token"})
         (("copy", "a:"), "Missing argument 'TO'. See 'tasksvc copy --help'."),
         (("check", "a:"), "Got unexpected extra argument (a:). See 'tasksvc check --help'."),
         (("token",), "tasksvc token needs a command: create, list, update, revoke, new. See 'tasksvc token --help'."),
+        (
+            ("workspace",),
+            "tasksvc workspace needs a command: list, erase, export, import. See 'tasksvc workspace --help'.",
+        ),
         (("token", "make"), "There is no command 'make'. See 'tasksvc token --help'."),
         (
             ("token", "update", "x"),

@@ -12,6 +12,10 @@ COMMANDS = [
     ("restore", "old.db", "--store", "sqlite:///new.db"),
     ("migrate", "--store", "sqlite:///old.db"),
     ("renew", "--store", "sqlite:///old.db"),
+    ("compact", "--store", "sqlite:///old.db"),
     ("token", "list", "--store", "sqlite:///old.db"),
+    ("workspace", "list", "--store", "sqlite:///old.db"),
+    ("workspace", "erase", "u_1", "--yes", "--store", "sqlite:///old.db"),
+    ("workspace", "export", "u_1", "new.jsonl", "--store", "sqlite:///old.db"),
 ]
 """Each one opens old.db, which is there, and creates new.db or new.jsonl."""
