@@ -35,7 +35,8 @@ def test_the_page_about_proxies_is_true(tmp_path: Path) -> None:
 def kept(tmp_path: Path) -> Path:
     """A folder with a store that has a task in it, and that nobody serves."""
     with RunningService("--store", "sqlite:///tasks.db", folder=tmp_path) as service:
-        ask(service.url, "POST", "/tasks/", {"description": "kept"})
+        for workspace in ("default", "u_42"):
+            ask(service.url, "POST", f"/workspaces/{workspace}/tasks/", {"description": "kept"})
     return tmp_path
 
 
@@ -70,7 +71,7 @@ def test_the_page_about_operations_is_true(kept: Path) -> None:
             reader.follow(page.section(heading)) for heading in ("Backup and restore", "Moving to another store")
         )
     with Reader(kept, places | {"postgresql://tasksvc@db1/tasks": "sqlite:///imported.db"}) as reader:
-        headings = ("Exports", "Checking", "Tokens and a store that is served")
+        headings = ("Exports", "Workspaces", "Checking", "Tokens and a store that is served")
         count += sum(reader.follow(page.section(heading)) for heading in headings)
 
     assert count >= 8
