@@ -37,26 +37,28 @@ class StoreState(NamedTuple):
     """What the rows of a store say of it, for the writer that continues it."""
 
     epoch: str
+    life: str
+    """A generation that is another one after each restore and each renewal of the store."""
     generation: str
     """The effective generation of the default workspace."""
     last_id: int
     last_seq: int
     """The highest id and the last change of the default workspace."""
     position: int
-    """The position of the last change of all other workspaces."""
+    """The position of the last change of all other workspaces.  Each erasure takes one too."""
     last_key: int
     """The last key of a workspace."""
 
     @property
     def mark(self) -> Position:
         """What the mark beside the file says of it: `seq` grows with each change in any workspace."""
-        return Position(self.generation, self.last_seq + self.position)
+        return Position(self.life, self.last_seq + self.position)
 
 
 class Header:
     """The numbers of a workspace, as the last commit left them; only the writer changes them."""
 
-    __slots__ = ("generation", "is_large", "key", "last_id", "last_seq", "pruned_seq")
+    __slots__ = ("generation", "is_large", "key", "last_id", "last_seq", "pruned_seq", "task_count")
 
     def __init__(
         self, key: int, generation: str, last_id: int, last_seq: int, pruned_seq: int, *, is_large: bool
@@ -65,6 +67,8 @@ class Header:
         self.key, self.generation = key, generation
         self.last_id, self.last_seq, self.pruned_seq = last_id, last_seq, pruned_seq
         self.is_large = is_large
+        self.task_count: int | None = None
+        """The number of tasks, which is counted when a commit bounds it for the first time."""
 
     @property
     def position(self) -> Position:
@@ -104,6 +108,10 @@ class Recent(Generic[Key, Value]):
             self._older, self._recent = self._recent, {}
         self._recent[key] = value
 
+    def drop(self, key: Key) -> None:
+        self._recent.pop(key, None)
+        self._older.pop(key, None)
+
     def clear(self) -> None:
         self._recent, self._older = {}, {}
 
@@ -120,10 +128,12 @@ class StoreCache:
         """The headers of workspaces beside the default one that were written to lately."""
         self.places: Recent[str, Place] = Recent()
         """The places of workspaces that were read lately."""
+        self.erasures = 0
+        """A number that changes when an erasure begins, and when it ends."""
         self._take(state)
 
     def _take(self, state: StoreState) -> None:
-        self.epoch, self.position, self.last_key = state.epoch, state.position, state.last_key
+        self.epoch, self.life, self.position, self.last_key = state.epoch, state.life, state.position, state.last_key
         self.default = Header(0, state.generation, state.last_id, state.last_seq, 0, is_large=False)
         self.headers.clear()
         self.places.clear()
@@ -147,6 +157,21 @@ class StoreCache:
         """Takes note that the commit wasn't written, as far as is known."""
         self.tasks.end_commit(())
         self.pages.end_commit()
+
+    def begin_erasure(self, workspace: str) -> None:
+        """Prepares for the erasure of a workspace, before it is written."""
+        self.erasures += 1
+        self.headers.drop(workspace)
+        self.places.drop(workspace)
+        self.tasks.begin_erasure(workspace)
+        self.pages.begin_commit()
+
+    def end_erasure(self, workspace: str) -> None:
+        """Forgets what was read of the workspace meanwhile, after it was erased or the erasure failed."""
+        self.erasures += 1
+        self.places.drop(workspace)
+        self.abort_commit()
+        self.changed.notify((workspace,))
 
     def begin_restore(self) -> None:
         """Prepares for the restore of an empty store."""
@@ -173,6 +198,8 @@ class TaskCache:
         self._bytes = 0
         self._changing: frozenset[TaskKey] = frozenset()
         self._reading: set[TaskKey] = set()
+        self._erasing: str | None = None
+        """The workspace that is being erased."""
 
     def get(self, key: TaskKey) -> Found | None:
         found = self._recent.get(key)
@@ -183,6 +210,8 @@ class TaskCache:
     def begin_read(self, keys: Iterable[TaskKey]) -> None:
         """Prepares for a read of these tasks.  There is one read at a time."""
         self._reading = set(keys) - self._changing
+        if self._erasing is not None:
+            self._reading -= _of_workspace(self._reading, self._erasing)
 
     def end_read(self, read: Iterable[tuple[TaskKey, Found]]) -> None:
         """Takes in the tasks that were read, except those that a commit touched in between."""
@@ -198,8 +227,15 @@ class TaskCache:
             if (found := self._recent.pop(key, None)) is not None:
                 self._bytes -= _size(key, found)
 
+    def begin_erasure(self, workspace: str) -> None:
+        self._erasing = workspace
+        self.begin_commit(
+            key for keys in (self._recent, self._older, self._reading) for key in _of_workspace(keys, workspace)
+        )
+
     def end_commit(self, written: Iterable[tuple[TaskKey, Found]]) -> None:
-        self._changing = frozenset()
+        """Takes in the tasks that a commit left.  An erasure ends with it too."""
+        self._changing, self._erasing = frozenset(), None
         for key, found in written:
             self._put(key, found)
 
@@ -216,6 +252,11 @@ class TaskCache:
             self._older, self._recent, self._bytes = self._recent, {}, 0
         self._recent[key] = found
         self._bytes += size
+
+
+def _of_workspace(keys: Iterable[TaskKey], workspace: str) -> set[TaskKey]:
+    """Returns those of `keys` that are of tasks of the workspace."""
+    return {key for key in keys if (DEFAULT_WORKSPACE if isinstance(key, int) else key[0]) == workspace}
 
 
 def _size(key: TaskKey, found: Found) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -17,6 +18,7 @@ from tasksvc import (
     Ledger,
     Position,
     Record,
+    StoreClosed,
     Task,
     commit_weight,
     decide_each,
@@ -28,6 +30,8 @@ from tasksvc import (
 )
 from tasksvc.sql import INT64_MAX
 from tasksvc_sqlite.cache import Header, StoreCache, TaskKey, task_key
+from tasksvc_sqlite.connection import run_to_completion
+from tasksvc_sqlite.erase import erase
 from tasksvc_sqlite.errors import BIND_ERRORS, CorruptData, unstorable
 from tasksvc_sqlite.find_sql import point_lookups
 from tasksvc_sqlite.prune import Pruner
@@ -50,6 +54,14 @@ _HEADER_COLUMNS: Final = """name, key, generation, epoch,
   max(last_id, ifnull((SELECT max(id) FROM versions WHERE workspace = key AND current IS NOT NULL), 0)),
   max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)),
   pruned_seq, is_large"""
+
+
+_COUNT_TASKS: Final = Statement("SELECT count(*) FROM tasks")
+_COUNT_OF_WORKSPACE: Final = "SELECT count(*) FROM versions WHERE workspace = ? AND current IS NOT NULL"
+_ERASED_AT_ONCE: Final = 500
+"""The entries of each kind that compact() deletes in one transaction, between which commits have their turn."""
+_COMPACT_AGAIN_SECONDS: Final = 0.2
+"""Seconds between two attempts to empty SQLite's log, which readers prevent."""
 
 
 class _WorkspaceCommit(NamedTuple):
@@ -81,13 +93,16 @@ class Committer:
             self._commit_group, weight=lambda item: commit_weight(item.commit)
         )
         self._count = self._groups = 0
+        self._compacting: set[asyncio.Task[None]] = set()
 
     async def commit(self, workspace: str, commit: Commit) -> CommitResult:
         """Does what TaskRepository.commit() promises of the workspace."""
         return await self._group(_WorkspaceCommit(workspace, commit))
 
     async def close(self) -> None:
-        """Returns when all commits that wait are done."""
+        """Returns when all commits that wait are done; what compacts the file breaks off."""
+        for compacting in self._compacting:
+            compacting.cancel()
         await self._group.close()
 
     def statistics(self) -> dict[str, float]:
@@ -151,11 +166,14 @@ class Committer:
         record_names: set[tuple[str, str]] = set()
         for part in parts:
             header, names = part.header, read_set(part.commits)
+            if header.task_count is None and any(commit.tasks_max is not None for commit in part.commits):
+                header.task_count = await self._count_tasks(part)
             part.ledger = Ledger(
                 header.generation,
                 self._cache.epoch,
                 last_id=header.last_id,
                 last_seq=header.last_seq,
+                task_count=header.task_count or 0,
                 records=records,
             )
             if names.task_ids:
@@ -168,6 +186,12 @@ class Committer:
         for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
             for record in map(record_from_row, await self._writer.rows(*statement)):
                 records[record.namespace, record.key] = record
+
+    async def _count_tasks(self, part: _Part) -> int:
+        """Returns the number of tasks in a workspace, which an index has."""
+        of_workspace = Statement(_COUNT_OF_WORKSPACE, (part.header.key,))
+        ((tasks,),) = await self._writer.rows(*(_COUNT_TASKS if part.workspace == DEFAULT_WORKSPACE else of_workspace))
+        return int(tasks)
 
     async def _tasks(self, part: _Part, task_ids: Iterable[int]) -> list[Task]:
         workspace = part.workspace
@@ -227,15 +251,16 @@ class Committer:
             to_do += workspace_statements(others, cache.position)
         cache.begin_commit(changed)
         try:
-            await self._writer.write(
-                to_do, head=Position(cache.default.generation, last_seq + position) if changed else None
-            )
+            await self._writer.write(to_do, head=Position(cache.life, last_seq + position) if changed else None)
         except BaseException:
             cache.abort_commit()
             raise
         cache.last_key, cache.position = last_key, position
         for part in parts:
-            part.header.last_id, part.header.last_seq = part.ledger.last_id, part.ledger.last_seq
+            header, ledger = part.header, part.ledger
+            header.last_id, header.last_seq = ledger.last_id, ledger.last_seq
+            if header.task_count is not None:
+                header.task_count = ledger.task_count
         for written in others:
             self._note(written)
         cache.end_commit(
@@ -252,6 +277,40 @@ class Committer:
             header.is_large = True
             if (place := self._cache.places.get(workspace)) is not None:
                 self._cache.places.put(workspace, place._replace(is_large=True))
+
+    # ------------------------------------------------------------ maintenance
+
+    async def erase(self, workspace: str) -> None:
+        """Does what TaskRepository.erase() promises of the workspace."""
+        async with self._writer:
+            header = (await self._headers({workspace}))[workspace]
+            if header.generation:
+                await run_to_completion(erase(self._writer, self._cache, workspace, header))
+
+    async def compact(self) -> None:
+        """Does what TaskRepository.compact() promises."""
+        self._compacting.add(compacting := asyncio.ensure_future(self._compact()))
+        try:
+            await compacting
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is None or not task.cancelling():  # close() did it
+                raise StoreClosed("The store is closed.") from None
+            raise
+        finally:
+            self._compacting.discard(compacting)
+
+    async def _compact(self) -> None:
+        more = True
+        while more:
+            async with self._writer:
+                more = await self._pruner.prune_erased(limit=_ERASED_AT_ONCE)
+        async with self._writer:
+            await self._writer.vacuum()
+        while True:
+            async with self._writer:
+                if await run_to_completion(self._writer.empty_log()):
+                    return
+            await asyncio.sleep(_COMPACT_AGAIN_SECONDS)
 
     async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
         """Does what TaskRepository.prune() promises."""

@@ -123,6 +123,18 @@ async def interrupt(connection: aiosqlite.Connection, work: asyncio.Future[Any])
         await asyncio.wait([work], timeout=INTERRUPT_SECONDS)
 
 
+async def interruptible(connection: aiosqlite.Connection, statement: str, values: Sequence[Any] = ()) -> None:
+    """Runs a statement that may take long, and interrupts it if the caller is cancelled.  Raises sqlite3.Error."""
+    work = asyncio.ensure_future(connection.execute_fetchall(statement, values))
+    try:
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        await run_to_completion(interrupt(connection, work))
+        work.exception()  # retrieved, so that asyncio does not complain of it
+        raise
+    work.result()
+
+
 async def run_to_completion(work: Coroutine[Any, Any, Result] | asyncio.Task[Result]) -> Result:
     """Waits for `work` to complete even if the caller is cancelled, and then cancels the caller."""
     task = asyncio.ensure_future(work)

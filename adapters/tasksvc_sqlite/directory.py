@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple
 
-from tasksvc import DEFAULT_WORKSPACE, ChangedWorkspaces, WorkspaceSummary
+from tasksvc import DEFAULT_WORKSPACE, ChangedWorkspaces, Position, WorkspaceSummary
 from tasksvc.sql import INT64_MAX, Row, from_microseconds
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import ReadConnection
@@ -16,11 +16,12 @@ _AFTER_NAMES: Final = "\x7f"
 
 _SUMMARIES: Final = """
 SELECT name, (SELECT count(*) FROM versions WHERE workspace = key AND current IS NOT NULL),
+  (SELECT count(*) FROM versions INDEXED BY versions_by_id WHERE workspace = key AND current IS NOT NULL AND done = 0),
   (SELECT at FROM versions WHERE workspace = key AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1)
 FROM workspaces WHERE name > ? AND name >= ? AND name < ? ORDER BY name LIMIT ?"""
-_DEFAULT_SUMMARY: Final = (
-    "SELECT 'default', (SELECT count(*) FROM tasks), (SELECT at FROM changes ORDER BY seq DESC LIMIT 1)"
-)
+_DEFAULT_SUMMARY: Final = """
+SELECT 'default', (SELECT count(*) FROM tasks), (SELECT count(*) FROM tasks WHERE done = 0),
+  (SELECT at FROM changes ORDER BY seq DESC LIMIT 1)"""
 
 _MADE: Final = "SELECT key, name FROM workspaces WHERE key > ? ORDER BY key LIMIT ?"
 _CHANGED: Final = """
@@ -28,7 +29,8 @@ SELECT position, name FROM (
   SELECT position, workspace FROM versions WHERE position > ? AND position <= ?
   UNION ALL SELECT pruned_position, key FROM workspaces WHERE pruned_position > ?
   ORDER BY 1 LIMIT ?
-) JOIN workspaces ON key = workspace ORDER BY position"""
+) LEFT JOIN workspaces ON key = workspace ORDER BY position"""
+"""The statement for changes, without a name if their workspace has been erased."""
 _ROWS_FOR_NAME: Final = 16
 """The most changes that are read for each workspace that is asked for; one may have made many."""
 
@@ -36,8 +38,10 @@ _ROWS_FOR_NAME: Final = 16
 class _Token(NamedTuple):
     """How far a reader of changed_workspaces() has come."""
 
+    life: str
+    """The life of the store."""
     generation: str
-    """The effective generation of the default workspace, which distinguishes stores and their lives."""
+    """The effective generation of the default workspace."""
     last_seq: int
     """The last change of the default workspace that was reported."""
     position: int
@@ -45,18 +49,24 @@ class _Token(NamedTuple):
     key: int | None
     """The last of all workspaces that was reported, while these are still being reported."""
 
+    def is_of(self, life: str, default: Position, position: int) -> bool:
+        """Returns whether a store in that life can have given it; `default` is where the log of that workspace ends."""
+        if self.life != life or self.position > position:
+            return False
+        return self.generation != default.generation or self.last_seq <= default.seq
+
     def __str__(self) -> str:
         return "-".join(str(value) for value in self if value is not None)
 
 
 def _parse(text: str) -> _Token | None:
-    generation, *numbers = text.split("-")
+    life, generation, *numbers = text.split("-") if "-" in text else ("", "")
     if len(numbers) not in (2, 3) or not all(number.isdecimal() and number.isascii() for number in numbers):
         return None
     values = list(map(int, numbers))
     if max(values) > INT64_MAX:
         return None
-    return _Token(generation, values[0], values[1], values[2] if len(values) == 3 else None)
+    return _Token(life, generation, values[0], values[1], values[2] if len(values) == 3 else None)
 
 
 class Directory:
@@ -74,32 +84,33 @@ class Directory:
         if DEFAULT_WORKSPACE.startswith(prefix) and after < DEFAULT_WORKSPACE:
             rows = sorted([*rows, *await self._reader.rows(_DEFAULT_SUMMARY)], key=itemgetter(0))
         return [
-            WorkspaceSummary(name, tasks, None if at is None else from_microseconds(at))
-            for name, tasks, at in rows[:limit]
+            WorkspaceSummary(name, tasks, still_open, None if at is None else from_microseconds(at))
+            for name, tasks, still_open, at in rows[:limit]
         ]
 
     async def changed(self, since: str, limit: int) -> ChangedWorkspaces:
         """Does what TaskRepository.changed_workspaces() promises."""
         # The file may hold a commit already that reads from the cache don't show yet.  It's for the next call.
-        (generation, last_seq), position = self._cache.default.position, self._cache.position
+        life, default, position = self._cache.life, self._cache.default.position, self._cache.position
         token = _parse(since)
-        if token is None or token.generation != generation or token.position > position or token.last_seq > last_seq:
-            return await self._made(_Token(generation, last_seq, position, 0), limit, [DEFAULT_WORKSPACE])
+        if token is None or not token.is_of(life, default, position):
+            return await self._made(_Token(life, *default, position, 0), limit, [DEFAULT_WORKSPACE])
         if token.key is not None:
             return await self._made(token, limit, [])
         names: dict[str, None] = {}
-        if last_seq > token.last_seq:
+        if default != (token.generation, token.last_seq):
             names[DEFAULT_WORKSPACE] = None
         rows_max = limit * _ROWS_FOR_NAME
         rows: list[Row] = await self._reader.rows(_CHANGED, (token.position, position, token.position, rows_max))
         end = token.position
         for place, name in rows:
-            if name not in names and len(names) == limit:
-                return ChangedWorkspaces(list(names), str(_Token(generation, last_seq, end, None)), more=True)
-            names[name] = None
+            if name is not None and name not in names:
+                if len(names) == limit:
+                    return ChangedWorkspaces(list(names), str(_Token(life, *default, end, None)), more=True)
+                names[name] = None
             end = place
         more = len(rows) == rows_max
-        return ChangedWorkspaces(list(names), str(_Token(generation, last_seq, end, None)), more)
+        return ChangedWorkspaces(list(names), str(_Token(life, *default, end, None)), more)
 
     async def _made(self, token: _Token, limit: int, names: list[str]) -> ChangedWorkspaces:
         """Returns workspaces that are made, after the key of the token, and `names` before them."""

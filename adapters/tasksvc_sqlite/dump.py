@@ -108,9 +108,8 @@ class _Rows:
         return self._fetched.popleft()
 
 
-async def restore(writer: WriteConnection, entries: AsyncIterable[StoreEntry]) -> None:
+async def restore(writer: WriteConnection, restoring: Restoring, entries: AsyncIterable[StoreEntry]) -> None:
     """Fills an empty store, all or nothing.  Raises as WriteConnection.write() does, StoreNotEmpty and ValueError."""
-    restoring = Restoring()
     try:
         await run_to_completion(writer.begin())
         ((something,),) = await writer.rows(HOLDS_SOMETHING)

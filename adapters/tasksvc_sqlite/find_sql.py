@@ -20,8 +20,8 @@ from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, is_storable, p
 
 _HEAD: Final = "SELECT generation, max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)), pruned_seq"
 _WORKSPACE_HEAD: Final = (
-    "SELECT (SELECT epoch FROM store), max(pruned_seq,"
-    " ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)), pruned_seq"
+    "SELECT store.epoch, max(workspaces.pruned_seq,"
+    " ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)), workspaces.pruned_seq"
 )
 _WIDTH: Final = len(sql.TASK_COLUMNS)
 _NO_PRIORITY: Final = 0
@@ -96,9 +96,12 @@ def with_store_row(columns: int, parts: Sequence[Statement], limit: int) -> Stat
 
 
 def with_workspace_row(key: int, columns: int, parts: Sequence[Statement], limit: int) -> Statement:
-    """Does what with_store_row() does for another workspace, but with the epoch of the store first."""
+    """Does what with_store_row() does for another workspace, but with the epoch of the store first.
+
+    The numbers are null if the workspace has been erased.  Then the other rows are what it has left.
+    """
     return _after_head(
-        f"{_WORKSPACE_HEAD}{', NULL' * (columns - 3)} FROM workspaces WHERE key = ?", (key,), parts, limit
+        f"{_WORKSPACE_HEAD}{', NULL' * (columns - 3)} FROM store LEFT JOIN workspaces ON key = ?", (key,), parts, limit
     )
 
 
@@ -120,9 +123,19 @@ def page(query: TaskQuery, after: Cursor | None, limit: int, place: Place | None
 
 
 def count(query: TaskQuery, place: Place | None = None) -> Statement | None:
-    """Returns the statement that counts tasks, or None if there can be none, since SQLite can't hold such a text."""
+    """Returns the statement that counts tasks, or None if there can be none, since SQLite can't hold such a text.
+
+    It finds no row if the workspace at `place` has been erased.
+    """
     if not _is_possible(query):
         return None
+    statement = _count(query, place)
+    if place is None:
+        return statement
+    return Statement(f"SELECT ({statement.sql}) FROM workspaces WHERE key = ?", [*statement.values, place.key])
+
+
+def _count(query: TaskQuery, place: Place | None) -> Statement:
     tables, conditions, terms = _tables_of(place), _conditions(query), _terms(query)
     if len(terms) == len(query.conditions()) > 0:  # their index has it all
         wanted, values = _with_terms(terms, tables)

@@ -10,6 +10,7 @@ from tasksvc import prunable
 from tasksvc.sql import Row, microseconds
 from tasksvc_sqlite.cache import StoreCache
 from tasksvc_sqlite.connection import run_to_completion
+from tasksvc_sqlite.erase import HAS_ERASED, deletions
 from tasksvc_sqlite.find_sql import point_lookups
 from tasksvc_sqlite.rows import Statement
 from tasksvc_sqlite.writer import WriteConnection
@@ -75,13 +76,30 @@ class Pruner:
         at = microseconds(keys_before)
         expired = await self._writer.rows(_KEYS, (at, limit + 1, at, limit + 1, limit + 1))
         step.to_do += [Statement(f"DELETE FROM {table} WHERE rowid = ?", (row,)) for table, row, _ in expired[:limit]]
+        has_erased = await self._has_erased()
+        if has_erased:
+            step.to_do += deletions(versions=step.left, keys=max(0, limit - len(expired)), others=limit)
         if step.to_do:
             await run_to_completion(self._writer.write(step.to_do))
         self._too_long = [key for key in self._too_long if key not in done]
         for name, seq in pruned.items():
             if (header := self._cache.headers.get(name)) is not None:
                 header.pruned_seq = seq
-        return step.more or self._is_to_go_on or len(expired) > limit
+        return step.more or self._is_to_go_on or len(expired) > limit or (has_erased and await self._has_erased())
+
+    async def prune_erased(self, *, limit: int) -> bool:
+        """Deletes at most `limit` entries of each kind that erased workspaces left, and returns whether more are left.
+
+        It takes the turn of the writer.
+        """
+        if not await self._has_erased():
+            return False
+        await run_to_completion(self._writer.write(deletions(versions=limit, keys=limit, others=limit)))
+        return await self._has_erased()
+
+    async def _has_erased(self) -> bool:
+        ((has_erased,),) = await self._writer.rows(HAS_ERASED)
+        return bool(has_erased)
 
     # ------------------------------------------------------------ which workspaces
 
@@ -97,8 +115,10 @@ class Pruner:
             f"SELECT {_LENGTH} FROM workspaces WHERE oldest_at < ? ORDER BY oldest_at LIMIT ?",
             (step.log_before, step.left + 1),
         )
+        too_long = await self._lengths(self._too_long)
+        self._too_long = [row[0] for row in too_long]  # without those that were erased since
         known = {row[0] for row in old}
-        return old + await self._lengths(key for key in self._too_long if key not in known)
+        return old + [row for row in too_long if row[0] not in known]
 
     async def _find_too_long(self, max_changes: int) -> None:
         """Looks for logs with more than `max_changes`, unless some that were found are still to be pruned."""

@@ -54,8 +54,9 @@ _ELSEWHERE: Final = "workspaces CROSS JOIN versions"
 _OF_WORKSPACE: Final = "workspace = key AND current IS NOT NULL"
 _ELSEWHERE_COLUMNS: Final = f"(SELECT epoch FROM store), name, generation, epoch, {TASK_COLUMNS}"
 _PLACE: Final = "SELECT key, generation, epoch, is_large FROM workspaces WHERE name = ?"
-_LAST_SEQ: Final = """
-SELECT max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0))
+_HEAD: Final = """
+SELECT generation, epoch, (SELECT epoch FROM store),
+  max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0))
 FROM workspaces WHERE name = ?"""
 _VERSIONS_AFTER: Final = (
     f"SELECT {VERSION_CHANGE_COLUMNS} FROM versions WHERE workspace = ? AND seq IS NOT NULL AND seq > ? ORDER BY seq"
@@ -234,13 +235,16 @@ class Queries:
 
     async def _place(self, workspace: str) -> Place | None:
         """Returns the place of a workspace beside the default one, or None if it isn't made."""
-        place = self._cache.places.get(workspace)
+        cache = self._cache
+        place = cache.places.get(workspace)
         if place is None:
+            erasures = cache.erasures
             rows = await self.quick.rows(_PLACE, (workspace,))
             for key, generation, epoch, is_large in rows:
                 place = Place(key, generation, epoch, bool(is_large))
-                if self._cache.places.get(workspace) is None:  # another read, or a commit, may know more by now
-                    self._cache.places.put(workspace, place)
+                # Another read, or a commit, may know more by now; and it may have been erased.
+                if cache.places.get(workspace) is None and cache.erasures == erasures:
+                    cache.places.put(workspace, place)
         return place
 
     async def _shared(self, lane: _Lane, asked: _Asked) -> Page | int:
@@ -288,6 +292,8 @@ class Queries:
         query, after, limit, max_bytes = find
         statement = page(query, after, limit + 1, place)
         (life, last_seq, *_), rows, more = await reader.page(statement, size=size_of_task, max_bytes=max_bytes)
+        if last_seq is None:  # it was erased since its place was read
+            return Page((), None, LOG_START)
         tasks = await in_turns(task_from_row, rows[:limit])
         following = query.cursor(tasks[-1]) if more or len(rows) > limit else None
         found = Page(tasks, following, Position(_generation(place, life), last_seq))
@@ -298,8 +304,8 @@ class Queries:
         statement = count(query, place)
         if statement is None:
             return 0
-        ((found,),) = await reader.rows(*statement)
-        return int(found)
+        rows = await reader.rows(*statement)
+        return int(rows[0][0]) if rows else 0
 
     # ------------------------------------------------------------ the log and the records
 
@@ -315,14 +321,15 @@ class Queries:
             log = Statement(f"SELECT {CHANGE_VALUES} FROM changes WHERE seq > ? ORDER BY seq", (seq,))
             statement = with_store_row(width, [log], limit)
         elif (place := await self._place(workspace)) is None:
-            start = resolve_position(since, generation="", last_seq=0, pruned_seq=0)
-            return ChangePage((), Position("", start), more=False)
+            return _unmade(since)
         else:
             log = Statement(_VERSIONS_AFTER, (place.key, seq))
             statement = with_workspace_row(place.key, width, [log], limit)
         (life, last_seq, pruned_seq, *_), rows, _ = await self.quick.page(
             statement, size=size_of_change, max_bytes=max_bytes
         )
+        if last_seq is None:  # it was erased since its place was read
+            return _unmade(since)
         generation = _generation(place, life)
         end = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq) + len(rows)
         return ChangePage(await in_turns(change_from_row, rows), Position(generation, end), more=end < last_seq)
@@ -332,14 +339,16 @@ class Queries:
         self.check_open()
         header = self._cache.header(workspace)
         if header is not None:
-            if since.seq >= header.last_seq:
+            if _is_end(since, header.position):
                 await self._cache.changed.wait(workspace, timeout)
             return
         # It waits from before the file is read, so that no commit is missed.
         waiting = asyncio.ensure_future(self._cache.changed.wait(workspace, timeout))
         try:
-            rows = await self.quick.rows(_LAST_SEQ, (workspace,))
-            if since.seq >= (rows[0][0] if rows else 0):
+            end = LOG_START
+            for generation, epoch, store_epoch, last_seq in await self.quick.rows(_HEAD, (workspace,)):
+                end = Position(effective_generation(generation, epoch, store_epoch), last_seq)
+            if _is_end(since, end):
                 await waiting
         finally:
             waiting.cancel()
@@ -365,6 +374,17 @@ class Queries:
         """Raises StoreUnavailable if the file can't be read."""
         self.check_open()
         await self.quick.rows(_TRIAL)
+
+
+def _unmade(since: Position) -> ChangePage:
+    """Returns the page of the log after `since` in a workspace that isn't made.  Raises PositionGone."""
+    start = resolve_position(since, generation="", last_seq=0, pruned_seq=0)
+    return ChangePage((), Position("", start), more=False)
+
+
+def _is_end(since: Position, end: Position) -> bool:
+    """Returns whether a log that ends at `end` has no change after `since`; one of another generation is gone."""
+    return since.seq >= end.seq and (since.generation == end.generation or since == LOG_START)
 
 
 def _generation(place: Place | None, life: str) -> str:

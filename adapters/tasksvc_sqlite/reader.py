@@ -6,7 +6,6 @@ cannot write.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sqlite3
@@ -31,7 +30,8 @@ from tasksvc import (
     terms_of,
 )
 from tasksvc_sqlite import dump
-from tasksvc_sqlite.connection import connect, interrupt
+from tasksvc_sqlite.connection import connect, interruptible
+from tasksvc_sqlite.erase import HAS_ERASED, LEFT_IN
 from tasksvc_sqlite.errors import CorruptData, open_failure, read_failure
 from tasksvc_sqlite.rows import task_from_row
 from tasksvc_sqlite.schema import APPLICATION_ID, DEFAULT_GENERATION, MIGRATIONS, renewal, too_new
@@ -48,6 +48,10 @@ FROM workspaces JOIN versions AS tasks ON workspace = workspaces.key, json_each(
 WHERE current IS NOT NULL"""
 _SHOWN: Final = 100
 """The most problems of one kind that are reported."""
+_ROWS: Final = " UNION ".join(f"SELECT '{table}', workspace FROM {table}" for table in LEFT_IN)
+_ROWS_OF_NOBODY: Final = f"""
+SELECT * FROM ({_ROWS}) WHERE workspace NOT IN (SELECT key FROM workspaces UNION ALL SELECT key FROM erased_workspaces)
+ORDER BY 2, 1 LIMIT {_SHOWN}"""
 
 
 class SQLiteReader(StoreReader):
@@ -70,7 +74,7 @@ class SQLiteReader(StoreReader):
         self._check_open()
         async with _connected(self._path) as connection:
             try:
-                return [*await _damage(connection), *await _schema(connection), *await _terms(connection)]
+                return [problem for find in _CHECKS for problem in await find(connection)]
             except sqlite3.Error as error:
                 return [f"The check breaks off: {error}."]
 
@@ -120,16 +124,28 @@ async def backup(path: str, copy: str) -> None:
     await open_to_read(path)
     try:
         async with _connected(path) as connection:
-            await _interruptible(connection, "VACUUM INTO ?", (Path(copy).as_uri(),))  # a name may be no text
+            await interruptible(connection, "VACUUM INTO ?", (Path(copy).as_uri(),))  # a name may be no text
         async with _connected(copy, mode="rw") as connection:
             await connection.execute_fetchall("PRAGMA journal_mode = MEMORY")  # so that no journal lies beside it
             (row,) = await connection.execute_fetchall(DEFAULT_GENERATION)
             await connection.execute_fetchall(*renewal(*row))
             await connection.execute_fetchall("UPDATE store SET scratch = 0")
+            ((has_erased,),) = await connection.execute_fetchall(HAS_ERASED)
+            if has_erased:
+                await _delete_erased(connection)
     except sqlite3.Error as error:
         raise StoreUnavailable(f"{path} could not be copied: {error}.") from error
     finally:
         _remove_journal(copy)
+
+
+async def _delete_erased(connection: aiosqlite.Connection) -> None:
+    """Deletes what erased workspaces have left from a copy that nobody serves, with all their bytes."""
+    for table in LEFT_IN:
+        erased = "workspace IN (SELECT key FROM erased_workspaces)"
+        await interruptible(connection, f"DELETE FROM {table} WHERE {erased}")
+    await connection.execute_fetchall("DELETE FROM erased_workspaces")
+    await interruptible(connection, "VACUUM")
 
 
 def _remove_journal(path: str) -> None:
@@ -144,18 +160,6 @@ async def _connected(path: str, *, mode: str = "ro") -> AsyncIterator[aiosqlite.
         yield connection
     finally:
         await connection.close()
-
-
-async def _interruptible(connection: aiosqlite.Connection, statement: str, values: Sequence[Any]) -> None:
-    """Runs `work`, which may take long.  If the caller is cancelled, SQLite is interrupted."""
-    work = asyncio.ensure_future(connection.execute_fetchall(statement, values))
-    try:
-        await asyncio.wait([work])
-    except asyncio.CancelledError:
-        await interrupt(connection, work)
-        work.exception()  # retrieved, so that asyncio does not complain of it
-        raise
-    work.result()
 
 
 # ---------------------------------------------------------------- checks
@@ -190,6 +194,15 @@ async def _terms(connection: aiosqlite.Connection) -> list[str]:
         *(f"Task {task_id}{_in(name)} is not found by {term}, as it should be." for term, task_id, name in missing),
         *(f"Task {task_id}{_in(name)} is found by {term}, which it doesn't have." for term, task_id, name in wrong),
     ]
+
+
+async def _rows_of_nobody(connection: aiosqlite.Connection) -> list[str]:
+    """Returns the tables with rows of workspaces that neither are there nor were erased, a sentence each."""
+    found = await connection.execute_fetchall(_ROWS_OF_NOBODY)
+    return [f"The table {table} has rows of a workspace that isn't there (its key is {key})." for table, key in found]
+
+
+_CHECKS: Final = (_damage, _schema, _terms, _rows_of_nobody)
 
 
 def _difference(these: str, those: str) -> str:

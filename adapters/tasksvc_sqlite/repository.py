@@ -47,6 +47,7 @@ from tasksvc_sqlite.find_sql import contains
 from tasksvc_sqlite.marking import MarkingConnection
 from tasksvc_sqlite.queries import Queries
 from tasksvc_sqlite.reader import SQLiteReader
+from tasksvc_sqlite.rows import Restoring
 from tasksvc_sqlite.schema import check_path, empty, inspect_file, prepare
 from tasksvc_sqlite.settings import DEFAULTS, Settings
 from tasksvc_sqlite.writer import WriteConnection
@@ -93,6 +94,10 @@ class SQLiteRepository(TaskRepository):
         self._reads.check_open()
         return await self._root._directory.changed(since, limit)
 
+    async def erase(self) -> None:
+        self._reads.check_open()
+        await self._commits.erase(self.workspace_name)
+
     async def commit(
         self,
         writes: Sequence[Write],
@@ -136,6 +141,10 @@ class SQLiteRepository(TaskRepository):
             log_before=log_before, max_changes=max_changes, keys_before=keys_before, limit=limit
         )
 
+    async def compact(self) -> None:
+        self._reads.check_open()
+        await self._commits.compact()
+
     async def dump(self) -> AsyncIterator[StoreEntry]:
         self._reads.check_open()
         try:
@@ -157,7 +166,7 @@ class SQLiteRepository(TaskRepository):
 
     async def restore(self, entries: AsyncIterable[StoreEntry]) -> None:
         async with self._replacing():
-            await dump.restore(self._writer, entries)
+            await dump.restore(self._writer, Restoring(self._cache.position, self._cache.last_key), entries)
 
     async def renew(self) -> None:
         async with self._replacing():

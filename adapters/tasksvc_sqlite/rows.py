@@ -186,8 +186,9 @@ def _current(written: Written) -> int:
 class Restoring:
     """Makes the statements that restore a dump into an empty store without triggers on changes, part by part."""
 
-    def __init__(self) -> None:
-        self._position = 0
+    def __init__(self, position: int, last_key: int) -> None:
+        """Takes the last position and the last key that were ever given."""
+        self._position, self._last_key = position, last_key
         self._workspaces: dict[str, tuple[int, int]] = {}
         """The key of each workspace but the default one, and what the column `current` has for its tasks."""
 
@@ -235,9 +236,10 @@ class Restoring:
                 "UPDATE store SET default_generation = ?, default_epoch = ?, last_id = ?, pruned_seq = ?",
                 (generation, epoch, last_id, pruned_seq),
             )
-        key, is_large = len(self._workspaces) + 1, last_id > LARGE_FROM
-        self._workspaces[name] = (key, 2 if is_large else 1)
-        return workspace_insert(key, name, generation, epoch, last_id, pruned_seq, None, is_large)
+        self._last_key += 1
+        is_large = last_id > LARGE_FROM
+        self._workspaces[name] = (self._last_key, 2 if is_large else 1)
+        return workspace_insert(self._last_key, name, generation, epoch, last_id, pruned_seq, None, is_large)
 
 
 AFTER_RESTORE: Final = Statement(

@@ -37,13 +37,14 @@ _APPLICATION_ID_AT: Final = 68
 """The offset of the application id in the file, in bytes."""
 
 STATE: Final = """
-SELECT epoch, generation,
+SELECT epoch, life, generation,
   max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
   max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
   max(
-    ifnull((SELECT max(position) FROM versions), 0), ifnull((SELECT max(pruned_position) FROM workspaces), 0)
+    last_position, ifnull((SELECT max(position) FROM versions), 0),
+    ifnull((SELECT max(pruned_position) FROM workspaces), 0)
   ),
-  ifnull((SELECT max(key) FROM workspaces), 0)
+  max(last_key, ifnull((SELECT max(key) FROM workspaces), 0))
 FROM store"""
 """The statement for a StoreState, in one row."""
 
@@ -190,7 +191,7 @@ def renewal(generation: str, epoch: str) -> Statement:
     """
     new = new_generation()
     effective = effective_generation(generation, epoch, new)
-    return Statement("UPDATE store SET epoch = ?, generation = ?", (new, effective))
+    return Statement("UPDATE store SET epoch = ?, generation = ?, life = ?", (new, effective, effective))
 
 
 async def empty(writer: aiosqlite.Connection) -> None:
@@ -208,10 +209,10 @@ async def empty(writer: aiosqlite.Connection) -> None:
 
 async def _insert_store_row(writer: aiosqlite.Connection, *, scratch: bool) -> None:
     epoch, generation = new_generation(), new_generation()
-    columns = "singleton, last_id, pruned_seq, scratch, epoch, generation, default_generation, default_epoch"
+    columns = "singleton, last_id, pruned_seq, scratch, epoch, life, generation, default_generation, default_epoch"
     await writer.execute_fetchall(
-        f"INSERT INTO store ({columns}) VALUES (1, 0, 0, ?, ?, ?, ?, ?)",
-        (scratch, epoch, generation, generation, epoch),
+        f"INSERT INTO store ({columns}) VALUES (1, 0, 0, ?, ?, ?, ?, ?, ?)",
+        (scratch, epoch, generation, generation, generation, epoch),
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import aiosqlite
@@ -19,6 +19,7 @@ from tasksvc import OutcomeUnknown, Position, StoreClosed, StoreUnavailable
 from tasksvc.files import HighWaterMark
 from tasksvc.sql import Row
 from tasksvc_sqlite.cache import StoreState
+from tasksvc_sqlite.connection import interruptible
 from tasksvc_sqlite.errors import BIND_ERRORS, is_locked, read_failure, write_failure
 from tasksvc_sqlite.marking import KEEP_MARK
 from tasksvc_sqlite.rows import Statement
@@ -31,6 +32,8 @@ _LOG_SECONDS: Final = 0.1
 """Seconds that a writer waits for readers, so that a log that is too long can start from its beginning."""
 _BUSY_AGAIN_SECONDS: Final = 0.05
 """Replaces the busy timeout after a write timed out on a locked file, until one succeeds: queued writes fail fast."""
+_SECURE_DELETE: Final = ("OFF", "ON", "FAST")
+"""The settings of PRAGMA secure_delete, by the numbers that it answers."""
 
 
 class WriteConnection:
@@ -139,6 +142,36 @@ class WriteConnection:
         with contextlib.suppress(sqlite3.Error):  # SQLite ends it by itself after some failures
             await self._execute("ROLLBACK")
 
+    @contextlib.asynccontextmanager
+    async def without_zeros(self) -> AsyncIterator[None]:
+        """Keeps SQLite from overwriting pages with zeros that it deletes in the block, as some builds do."""
+        ((setting,),) = await self.rows("PRAGMA secure_delete")
+        await self.rows("PRAGMA secure_delete = OFF")
+        try:
+            yield
+        finally:
+            await self.rows(f"PRAGMA secure_delete = {_SECURE_DELETE[setting]}")
+
+    async def vacuum(self) -> None:
+        """Rewrites the file without what was deleted, to SQLite's log at first; it ends when the caller is cancelled.
+
+        Raises as write() does.
+        """
+        try:
+            await interruptible(self._connection, "VACUUM")
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+
+    async def empty_log(self) -> bool:
+        """Brings SQLite's log to the file, and returns whether it's empty then; readers may need what is in it."""
+        try:
+            await self._wait_for_others(_LOG_SECONDS)
+            ((busy, _, _),) = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            await self._wait_for_others(self._settings.busy_timeout)
+        except sqlite3.Error:
+            return False
+        return not busy
+
     async def close(self) -> None:
         """Waits for the turn that is taken, and refuses all later ones."""
         async with self._lock:
@@ -155,16 +188,20 @@ class WriteConnection:
             raise
         except sqlite3.Error as error:
             await self.roll_back()
-            failure = write_failure(error, self._path)
-            if isinstance(failure, OutcomeUnknown):
-                self._stopped = str(failure)
-            elif is_locked(error):
+            if is_locked(error):
                 await self._wait_for_others(_BUSY_AGAIN_SECONDS)
-            raise failure from error
+            raise self._failure(error) from error
         except asyncio.CancelledError:
             # Only where the event loop itself is stopped.  The thread still executes the statement.
             self._stopped = f"Writing to {self._path} was stopped half-way. Restart."
             raise
+
+    def _failure(self, error: sqlite3.Error) -> StoreUnavailable:
+        """Returns the error of the port for a write that failed; no more is written if its outcome is unknown."""
+        failure = write_failure(error, self._path)
+        if isinstance(failure, OutcomeUnknown):
+            self._stopped = str(failure)
+        return failure
 
     async def _checkpoint_if_long(self) -> None:
         self._until_look = self._settings.log_check_interval
@@ -174,13 +211,7 @@ class WriteConnection:
             return
         if size < self._log_limit:
             return
-        try:
-            await self._wait_for_others(_LOG_SECONDS)
-            ((busy, _, _),) = await self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            await self._wait_for_others(self._settings.busy_timeout)
-        except sqlite3.Error:
-            busy = True
-        self._log_limit = self._settings.log_bytes + (size if busy else 0)
+        self._log_limit = self._settings.log_bytes + (0 if await self.empty_log() else size)
 
     async def _wait_for_others(self, seconds: float) -> None:
         """How long statements wait while another program holds the file locked."""
