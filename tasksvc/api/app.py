@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 import tasksvc
+from tasksvc.api.handlers.across import AcrossHandlers
 from tasksvc.api.handlers.batch import BatchHandlers
 from tasksvc.api.handlers.changes import ChangeHandlers
 from tasksvc.api.handlers.health import HealthHandlers
@@ -98,13 +99,14 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
     app[IN_FLIGHT], app[PEERS] = in_flight, peers
     app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
+    changes = ChangeHandlers(runtime, authenticator)
     of_workspaces = [
         *tasks.routes(body_max=limits.body_bytes),
         BatchHandlers(runtime).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
-        ChangeHandlers(runtime, authenticator).routes(),
+        changes.routes(),
     ]
     groups = [
-        *map(in_home, of_workspaces),
+        *map(in_home, AcrossHandlers(runtime, authenticator, tasks, changes).routes(of_workspaces)),
         *map(in_workspaces, of_workspaces),
         MeHandlers().routes(),
         tokens.routes(),

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from tasksvc.application.change_feed import ChangeFeeds, EncodeChange
 from tasksvc.application.contract_checks import check_workspace
 from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.merged_tasks import MergedTasks
 from tasksvc.application.retention import Pruner, Retention
 from tasksvc.application.tasks import Tasks, Turns
 from tasksvc.application.watchdog import Watchdog
@@ -117,6 +118,10 @@ class Runtime:
         if workspace == DEFAULT_WORKSPACE and self._tasks is not None:  # most requests
             return self._tasks
         return Tasks(self.workspace(workspace), self._turns, tasks_max=self.limits.workspace_tasks)
+
+    def tasks_across(self, workspaces: Iterable[str]) -> MergedTasks:
+        """Returns what can be read of the tasks of several workspaces together.  Raises what workspace() raises."""
+        return MergedTasks([self.workspace(name) for name in workspaces], self._turns, at_once=self.limits.pages)
 
     @property
     def feeds(self) -> ChangeFeeds:

@@ -6,6 +6,7 @@ caller waits for all that another one asks.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from datetime import datetime
 from functools import partial
@@ -41,6 +42,8 @@ DELETE_MATCHING_MAX = 1_000
 """Tasks that one call of delete_matching() deletes at most.  The API promises it."""
 DELETE_MATCHING_BYTES = 8 * 1024 * 1024
 """JSON bytes of all tasks that one call deletes, since they are read first; only very large tasks reach this."""
+MERGED_MAX = 2
+"""Pages of several workspaces that are read at once, since each may take some megabytes."""
 
 
 def _anybody() -> None:
@@ -52,6 +55,8 @@ class Turns:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> None:
         self.pages = PagesAtOnce(limits.pages)
+        self.merged = asyncio.Semaphore(MERGED_MAX)
+        """Held while the pages of several workspaces are read that make one page together."""
         # Searches in descriptions take the longest, so they wait for each other only.
         self._scans, self._searches = Searches(limits, timeouts), Searches(limits, timeouts)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 
 from aiohttp import web
@@ -15,8 +15,8 @@ from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.requests.workspaces import workspace_of
 from tasksvc.api.responses.raw import RawResponse, encoded_response
-from tasksvc.api.responses.sse import change_to_json
-from tasksvc.api.responses.streaming import StreamingResponse
+from tasksvc.api.responses.sse import change_to_json, stream_start
+from tasksvc.api.responses.streaming import Chunk, StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.changes import ChangesOut
 from tasksvc.api.schemas.queries import POSITION, ChangesQuery, StreamQuery
@@ -30,8 +30,24 @@ LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client received; takes precedence over `since`.", **POSITION
 )
 
+STREAM_DESCRIPTION = (
+    "Server-Sent Events, one for each change, whose id is its position. The id at which the stream starts comes first,"
+    " without data. A client that comes back with Last-Event-ID gets what it missed, and goes on live. The answer"
+    " doesn't end, so Swagger UI shows what comes within two seconds of the first bytes."
+)
 PAGES_MAX = 2
 """Pages of the log that are put together at once, since each may take some megabytes."""
+
+
+def event_stream(events: AsyncGenerator[Chunk, None], *, closed: Callable[[], None]) -> StreamingResponse:
+    """Returns a response of Server-Sent Events, which goes on until its client leaves; `closed` is called then."""
+    return StreamingResponse(
+        "text/event-stream",
+        events,
+        [("X-Accel-Buffering", "no")],
+        heartbeat=b":\n",  # no empty line after it, since some clients make an event of a block without data
+        closed=closed,
+    )
 
 
 class ChangeHandlers:
@@ -78,11 +94,7 @@ class ChangeHandlers:
     @operation(
         "Follow the change log",
         tag="changes",
-        description=(
-            "Server-Sent Events, one for each change, whose id is its position. The id at which the stream starts comes"
-            " first, without data. A client that comes back with Last-Event-ID gets what it missed, and goes on live."
-            " The answer doesn't end, so Swagger UI shows what comes within two seconds of the first bytes."
-        ),
+        description=STREAM_DESCRIPTION,
         headers=[LAST_EVENT_ID],
         produces="text/event-stream",
         responses=responses({200: ("Events.", None, [])}, POSITION_GONE),
@@ -99,17 +111,12 @@ class ChangeHandlers:
         start = await self._runtime.feeds.start(workspace, since)
         client = self._authenticator.client_of(request)
         self._authenticator.open_stream(client)
-        return StreamingResponse(
-            "text/event-stream",
-            self._events(workspace, start, client, caller_of(request)),
-            [("X-Accel-Buffering", "no")],
-            heartbeat=b":\n",  # no empty line after it, since some clients make an event of a block without data
-            closed=partial(self._authenticator.close_stream, client),
-        )
+        events = self._events(workspace, start, client, caller_of(request))
+        return event_stream(events, closed=partial(self._authenticator.close_stream, client))
 
     async def _events(
         self, workspace: str, start: Position, client: Client, caller: Caller
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Chunk, None]:
         """Yields the stream's body: an id, then events, until the caller may see no more.
 
         It ends too where the log has lost the position, since the workspace was erased or the store restored: the
@@ -118,7 +125,7 @@ class ChangeHandlers:
         A client that is cut off before its first event comes back with the id that came first (HTML
         standard, section 9.2.6).
         """
-        yield b"retry: 1000\nid: %b\n\n" % format_position(start).encode()
+        yield stream_start(format_position(start))
         since, woken = start, asyncio.Event()
         with self._authenticator.watch(client, caller, woken) as watched:
             async with self._runtime.feeds.follow(workspace, woken) as feed:

@@ -63,6 +63,11 @@ IF_NONE_MATCH = header(
     **CONDITION,
 )
 EXAMPLE_LINES = "".join(dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
+LIST_DESCRIPTION = (
+    "All that match, or with `limit` a page of them, which a Link header leads on from. A page of large tasks ends"
+    " earlier, after about a mebibyte. With `Accept: application/x-ndjson` one task a line."
+)
+COUNT_DESCRIPTION = "Counts the tasks that match, without listing them. Takes the filters of the list."
 FILTER_NEEDED = "Give at least one filter. Without one, all tasks would be deleted."
 NO_FILTER = Refusal(
     422,
@@ -183,11 +188,7 @@ class TaskHandlers:
     @operation(
         "List tasks",
         tag="tasks",
-        description=(
-            "All that match, or with `limit` a page of them, which a Link header leads on from. A page of large tasks"
-            " ends earlier, after about a mebibyte."
-            " With `Accept: application/x-ndjson` one task a line."
-        ),
+        description=LIST_DESCRIPTION,
         responses=responses(
             {200: ("The tasks.", [TaskOut], ["Link", CHANGE_SEQ])}, also={200: {NDJSON: EXAMPLE_LINES}}
         ),
@@ -207,7 +208,7 @@ class TaskHandlers:
         limit: int | None = None,
     ) -> RawResponse | StreamingResponse:
         """Shows a list, or a page of it."""
-        lines = _prefers_ndjson(joined(request, hdrs.ACCEPT))
+        lines = prefers_ndjson(joined(request, hdrs.ACCEPT))
         tasks, caller = self._tasks_in(request, workspace), partial(self._authenticator.client_of, request)
         limits = (self._stream_page, self._stream_bytes) if limit is None else (limit, self._page_bytes)
         page = await tasks.find(query, caller=caller, after=after, limit=limits[0], max_bytes=limits[1])
@@ -230,7 +231,7 @@ class TaskHandlers:
     @operation(
         "Count tasks",
         tag="tasks",
-        description="Counts the tasks that match, without listing them. Takes the filters of the list.",
+        description=COUNT_DESCRIPTION,
         responses=responses({200: ("The number of tasks.", CountOut, [])}),
         query=FilterQuery(),
     )
@@ -305,7 +306,7 @@ def _task_id(request: web.Request) -> int:
     return task_id
 
 
-def _prefers_ndjson(accept: str | None) -> bool:
+def prefers_ndjson(accept: str | None) -> bool:
     """Returns whether an Accept header names JSON Lines, and not JSON with more weight (RFC 9110, section 12.5.1)."""
     if accept is None or accept == "*/*":
         return False

@@ -17,7 +17,7 @@ from marshmallow.fields import Field
 
 from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
 from tasksvc.api.requests.workspaces import PARAMETER
-from tasksvc.api.schemas import fields, task_fields, tasks, tokens, workspaces
+from tasksvc.api.schemas import fields, queries, task_fields, tasks, tokens, workspaces
 from tasksvc.application.callers import Scope
 from tasksvc.domain.rules import ID_MAX
 
@@ -110,6 +110,8 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
     """Returns what the fields of `schemas` say of their values."""
     if isinstance(field, fields.StrictInteger | fields.ResponseInteger):
         return {"minimum": field.least, "maximum": field.most}
+    if isinstance(field, queries.WorkspacesParameter):
+        return {"items": {"type": "string", **workspaces.WORKSPACE_NAME}, **tokens.WORKSPACES, "uniqueItems": True}
     if isinstance(field, task_fields.Labels | fields.QueryStringList):
         # No maxItems: at most 50 may be different, and a label that is repeated counts once.
         return {"items": {"type": "string", **task_fields.LABEL}}

@@ -143,19 +143,19 @@ class Authenticator:
         """Returns the client that sent a request which was authorized."""
         return request.get(CLIENT) or self._stranger(request)
 
-    def open_stream(self, client: Client) -> None:
-        """Counts a streamed response until close_stream().  Raises TooManyRequests, Overloaded."""
-        if self._streams >= self._runtime.limits.streams:
+    def open_stream(self, client: Client, count: int = 1) -> None:
+        """Counts a streamed response, as `count`, until close_stream().  Raises TooManyRequests, Overloaded."""
+        if self._streams + count > self._runtime.limits.streams:
             raise Overloaded(
                 f"The service sends {self._streams} streams and lists at once, which is all it can. Try again soon."
             )
-        client.open_stream()
-        self._streams += 1
+        client.open_stream(count)
+        self._streams += count
 
-    def close_stream(self, client: Client) -> None:
+    def close_stream(self, client: Client, count: int = 1) -> None:
         """Stops counting a response that open_stream() counted."""
-        client.close_stream()
-        self._streams -= 1
+        client.close_stream(count)
+        self._streams -= count
 
     @property
     def counts_strangers(self) -> bool:

@@ -57,19 +57,19 @@ class Client:
             ("RateLimit", f'"requests";r={int(self._left)};t={math.ceil((burst - self._left) / rate)}'),
         )
 
-    def open_stream(self) -> None:
-        """Counts a streamed response until close_stream().  Raises TooManyRequests."""
-        if self._streams >= self._rate_limits.streams:
+    def open_stream(self, count: int) -> None:
+        """Counts a streamed response, as `count`, until close_stream().  Raises TooManyRequests."""
+        if self._streams + count > self._rate_limits.streams:
             raise TooManyRequests(
                 f"At most {self._rate_limits.streams} streams and lists at once are allowed."
                 " Read one to its end, or close one.",
                 headers={"Retry-After": "1"},
             )
-        self._streams += 1
+        self._streams += count
 
-    def close_stream(self) -> None:
+    def close_stream(self, count: int) -> None:
         """Stops counting a response that open_stream() counted."""
-        self._streams -= 1
+        self._streams -= count
 
 
 CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)

@@ -13,14 +13,14 @@ from aiohttp import hdrs, web
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.observability.request_id import id_for, request_id
 from tasksvc.api.pipeline.auth import Authenticator
-from tasksvc.api.pipeline.clients import CALLER, CLIENT
+from tasksvc.api.pipeline.clients import CALLER, CLIENT, caller_of
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.in_flight import InFlight, timeout_error
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.requests.etags import etag
 from tasksvc.api.requests.validation import BODY, RAW, RequestValidator
-from tasksvc.api.requests.workspaces import workspace_in
+from tasksvc.api.requests.workspaces import PARAMETER, workspace_in
 from tasksvc.api.responses.cache_control import NO_STORE, make_private
 from tasksvc.api.responses.problems import NotYourWorkspace, to_problem
 from tasksvc.api.responses.raw import SERVER, RawResponse
@@ -36,6 +36,8 @@ CLIENT_LEFT = 499
 """The status in the log and in metrics of a request whose client left before the response, as nginx has it."""
 NONE = "-"
 """Stands in the log for the caller or the workspace of a request that has none."""
+NAMED: web.RequestKey[str] = web.RequestKey("named", str)
+"""Holds the workspaces that the query string names, for the log."""
 
 Handler = Callable[..., Awaitable[web.StreamResponse | RawResponse | StreamingResponse]]
 """Takes a request, and for some routes what is known of it already."""
@@ -75,12 +77,14 @@ class RequestPipeline:
         origin_checked: bool = True,
         counted: bool = False,
         in_home: bool = True,
+        across: bool = False,
     ) -> WrappedHandler:
         """Returns `handler` behind all checks; it never raises.
 
         `scope`: what it needs, None for nothing; `route`: its name in metrics; `origin_checked`: whether the
         origin check comes first; `counted`: whether a request counts for its address, if there's no scope;
-        `in_home`: whether a path without a workspace means the caller's home.
+        `in_home`: whether a path without a workspace means the caller's home; `across`: whether the query string may
+        name workspaces instead.
         """
         runtime, authenticator, cors, record = self._runtime, self._authenticator, self._cors, self._observer.record
         origin_check = self._origin_check if origin_checked else None
@@ -154,7 +158,9 @@ class RequestPipeline:
             seconds = perf_counter() - began
             caller = NONE if who is None or who.name is None else who.name
             workspace = known[0] if known else workspace_in(request)
-            if workspace is None:
+            if across and NAMED in request:
+                workspace = request[NAMED]
+            elif workspace is None:
                 workspace = who.home if in_home and who is not None else NONE
             elif not known and not is_workspace_name(workspace):  # a path may have any text there
                 workspace = NONE
@@ -199,7 +205,24 @@ class RequestPipeline:
             await validator.check(request, bodies)
             return await handler(request)
 
-        enclosed = self.wrap(validated, scope, route, origin_checked=origin_checked, counted=counted, in_home=in_home)
+        async def validated_across(request: web.Request) -> web.StreamResponse | RawResponse | StreamingResponse:
+            named = request.query.getall(PARAMETER, ())
+            for workspace in set(named):
+                _check_enters(caller_of(request), workspace)
+            await validator.check(request, bodies)
+            if named:
+                request[NAMED] = ",".join(sorted(named))
+            return await handler(request)
+
+        enclosed = self.wrap(
+            validated_across if validator.takes_workspaces else validated,
+            scope,
+            route,
+            origin_checked=origin_checked,
+            counted=counted,
+            in_home=in_home,
+            across=validator.takes_workspaces,
+        )
 
         @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -212,9 +235,9 @@ class RequestPipeline:
 
 
 def _check_enters(caller: Caller, workspace: str | None) -> None:
-    """Raises NotYourWorkspace where `caller` may not enter the workspace in a path; None stands for their home."""
+    """Raises NotYourWorkspace where `caller` may not enter the workspace that is named; None stands for their home."""
     if workspace is not None and not caller.may_enter(workspace):
-        raise NotYourWorkspace("The token isn't valid in this workspace.")
+        raise NotYourWorkspace
 
 
 def _is_cancelled() -> bool:

@@ -21,6 +21,7 @@ from tasksvc.api.requests.body import Uploads, read_body
 from tasksvc.api.requests.json_items import Items, ItemTooLong, first_character
 from tasksvc.api.requests.strict_json import DEPTH_MAX, LARGE_BYTES, check_depth, decode_json, parse_json
 from tasksvc.api.requests.suggestions import Unknown
+from tasksvc.api.requests.workspaces import PARAMETER
 from tasksvc.api.responses.problems import (
     ERRORS_MAX,
     BodyTooLarge,
@@ -77,6 +78,8 @@ class RequestValidator:
         self._query = schemas.get("querystring", _NO_QUERY)
         self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryStringList)}
         self._any_query = any_query
+        self.takes_workspaces = PARAMETER in self._repeatable
+        """Whether the query string may name workspaces, all of which the caller must be allowed to enter."""
         self.types, self.body_max, self.operation_max = types, body_max, operation_max
 
     async def check(self, request: web.Request, uploads: Uploads) -> None:

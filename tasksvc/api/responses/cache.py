@@ -7,6 +7,7 @@ what it holds.
 
 from __future__ import annotations
 
+from tasksvc.api.requests.positions import format_position
 from tasksvc.api.responses.raw import RawResponse, page_response, task_response
 from tasksvc.domain.json_text import dump_line
 from tasksvc.domain.task import Task
@@ -57,7 +58,7 @@ class PageResponseCache:
         if known is not None and known[0] is page:
             return RawResponse(200, known[1], known[2])
         body = as_lines(page) if lines else dump_line(page.tasks)
-        answer = page_response(body, page.position, lines=lines)
+        answer = page_response(body, format_position(page.position), lines=lines)
         if len(answer.body) <= PAGES_BYTES:
             self._forget(key)
             self._size += len(answer.body)

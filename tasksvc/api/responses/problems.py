@@ -96,6 +96,9 @@ class Forbidden(RequestError):
 class NotYourWorkspace(RequestError):
     status, name = 403, "workspace-forbidden"
 
+    def __init__(self) -> None:
+        super().__init__("The token isn't valid in this workspace.")
+
 
 class IssuerUnavailable(RequestError):
     status, name = 503, "issuer-unavailable"

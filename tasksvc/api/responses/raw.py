@@ -15,10 +15,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from tasksvc.api.requests.etags import etag
-from tasksvc.api.requests.positions import format_position
 from tasksvc.api.responses.cache_control import NO_CACHE, NO_STORE, PRIVATE
 from tasksvc.api.server.held_bytes import kept_for
-from tasksvc.domain.change import Position
 from tasksvc.domain.json_text import dump_line
 from tasksvc.ports.store import Found
 
@@ -142,10 +140,10 @@ def encoded_response(body: bytes) -> RawResponse:
     return RawResponse(200, _JSON_HEAD, body)
 
 
-def page_response(body: bytes, position: Position, *, lines: bool = False) -> RawResponse:
-    """Returns a page of the list that is encoded already, as JSON or as JSON Lines."""
+def page_response(body: bytes, position: str, *, lines: bool = False) -> RawResponse:
+    """Returns a page of a list that is encoded already, as JSON or as JSON Lines, at `position` as clients see it."""
     head = _LINES_HEAD if lines else _JSON_HEAD
-    seq = format_position(position).encode()
+    seq = position.encode()
     return RawResponse(200, b"%b%b: %b\r\nVary: Accept\r\n" % (head, CHANGE_SEQ.encode(), seq), body)
 
 

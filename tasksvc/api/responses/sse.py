@@ -23,3 +23,20 @@ def sse_event(change: Change, generation: str) -> bytes:
     """Encodes a change as a Server-Sent Event, whose id is the position after it."""
     position = format_position(Position(generation, change.seq))
     return b"id: %b\ndata: %b\n\n" % (position.encode(), dumps(change_to_json(change, position)))
+
+
+def stream_start(position: str) -> bytes:
+    """Encodes what comes before all events: the id at which the stream starts, and when to come back after its end."""
+    return b"retry: 1000\nid: %b\n\n" % position.encode()
+
+
+def in_workspace(event: bytes, workspace: str, position: str) -> bytes:
+    """Returns what sse_event() made as an event of a stream of several workspaces, whose id is `position`."""
+    data = event.partition(b"\ndata: {")[2]
+    return b'id: %b\ndata: {"workspace":"%b",%b' % (position.encode(), workspace.encode(), data)
+
+
+def sse_farewell(workspace: str, reason: str, detail: str) -> bytes:
+    """Encodes an event that says why a workspace has left a stream; `reason` is the name of a problem."""
+    data = dumps({"workspace": workspace, "type": reason, "detail": detail})
+    return b"event: %b\ndata: %b\n\n" % (reason.encode(), data)

@@ -33,14 +33,15 @@ class StreamingResponse:
         headers: Iterable[tuple[str, str]] = (),
         *,
         heartbeat: bytes | None = None,
+        kept: int = 0,
         closed: Callable[[], None] | None = None,
     ) -> None:
-        """Takes `closed`, which is called at its end.
+        """Takes `closed`, which is called at its end, and the bytes that are `kept` for later chunks meanwhile.
 
         A response with a `heartbeat` goes on until the client or the service ends it: its chunks may come whenever they
         do, and the heartbeat is sent when none came for a while.
         """
-        self._heartbeat, self._closed = heartbeat, closed
+        self._heartbeat, self._kept, self._closed = heartbeat, kept, closed
         self._chunks = chunks
         self.response = web.StreamResponse(
             headers={
@@ -106,7 +107,7 @@ class StreamingResponse:
                 async for chunk in self._chunks:
                     asked_store = False
                     try:
-                        with kept_for(request.protocol, len(chunk)):
+                        with kept_for(request.protocol, len(chunk) + self._kept):
                             await write_in_chunks(request, self.response, chunk, wait_for_client)
                     finally:
                         del chunk  # while the next one is made, or as long as a traceback keeps this frame

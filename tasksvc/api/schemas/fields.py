@@ -175,11 +175,13 @@ class ResponseInteger(fields.Integer):
 
 
 class ResponseSchema(Schema):
-    """Something that goes out.  All of its fields are always there."""
+    """Something that goes out.  All of its fields are always there, but for those in `sometimes`."""
+
+    sometimes: ClassVar[Collection[str]] = ()
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Makes each field required as marshmallow binds it."""
-        field_obj.required = True
+        """Makes the fields required that are always there, as marshmallow binds them."""
+        field_obj.required = field_name not in self.sometimes
 
 
 def described(text: str, example: Any = None, **bounds: Any) -> dict[str, Any]:

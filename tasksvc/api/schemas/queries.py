@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import post_load
+from marshmallow import ValidationError, post_load
 
+from tasksvc.api.requests.positions import TAG_CHARACTERS
 from tasksvc.api.schemas.fields import (
     Choice,
     Query,
     QueryInteger,
+    QueryStringList,
     StrictString,
     described,
 )
 from tasksvc.api.schemas.task_fields import FilterQuery
+from tasksvc.api.schemas.tokens import workspace_error
+from tasksvc.application.tokens import WORKSPACES_MAX
 from tasksvc.domain.query import SortField, TaskQuery
 
 LIMIT_MAX = 1_000
 CHANGES_LIMIT = 100
 """Changes on a page, where none is named."""
 POSITION = {"pattern": "^(0|[0-9a-z]{1,32}-[0-9]{1,18})$"}
+_ENTRY = f"[0-9a-f]{{{TAG_CHARACTERS}}}-(0|[0-9a-z]{{1,32}}-[0-9]{{1,18}})"
+ANY_POSITION = {"pattern": f"^(0|[0-9a-z]{{1,32}}-[0-9]{{1,18}}|{_ENTRY}([.]{_ENTRY})*)$"}
+"""A position of one workspace, or of several."""
 EXAMPLE_POSITION = "5d2f0c9a7b1e4c3d-1"
 
 
@@ -61,6 +68,51 @@ class ListQuery(FilterQuery):
         return query, after, limit
 
 
+class WorkspacesParameter(QueryStringList):
+    """A parameter that is repeated for each of several workspaces; their names come out sorted."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[str, ...]:
+        if len(value) > WORKSPACES_MAX:
+            raise ValidationError(f"At most {WORKSPACES_MAX} workspaces can be named.")
+        for name in value:
+            if (problem := workspace_error(name)) is not None:
+                raise ValidationError(problem)
+        if len(set(value)) < len(value):
+            raise ValidationError("Each workspace must be named once.")
+        return tuple(sorted(value))
+
+
+def _workspaces() -> WorkspacesParameter:
+    return WorkspacesParameter(
+        metadata=described(
+            f"A workspace, instead of the home of the caller. Repeat it for up to {WORKSPACES_MAX} different ones,"
+            " which are shown together."
+        )
+    )
+
+
+class FilterAcrossQuery(FilterQuery):
+    """Filters that select tasks of the home of the caller, or of the workspaces that are named."""
+
+    workspace = _workspaces()
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[tuple[str, ...] | None, TaskQuery]:
+        names = data.pop("workspace", None)
+        return names, super().query(data)
+
+
+class ListAcrossQuery(ListQuery):
+    """Selects tasks of the home of the caller, or of the workspaces that are named, and orders and pages them."""
+
+    workspace = _workspaces()
+
+    @post_load
+    def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[tuple[str, ...] | None, tuple[Any, ...]]:
+        names = data.pop("workspace", None)
+        return names, super().query(data)
+
+
 class ChangesQuery(Query):
     """Selects a part of the change log."""
 
@@ -93,3 +145,17 @@ class StreamQuery(Query):
             **POSITION,
         )
     )
+
+
+class StreamAcrossQuery(StreamQuery):
+    """Says where a stream of changes begins, and of which workspaces it is."""
+
+    since = StrictString(
+        metadata=described(
+            f"A position to go on from, such as {EXAMPLE_POSITION}, or 0 for the beginning; without it and"
+            " Last-Event-ID, the stream begins now. With `workspace`, a position of several workspaces: those that it"
+            " lacks begin now.",
+            **ANY_POSITION,
+        )
+    )
+    workspace = _workspaces()

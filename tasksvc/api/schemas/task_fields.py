@@ -22,6 +22,7 @@ from tasksvc.api.schemas.fields import (
     checked_by,
     described,
 )
+from tasksvc.api.schemas.workspaces import WORKSPACE_NAME
 from tasksvc.domain import rules
 from tasksvc.domain.fields import TASK_FIELDS
 from tasksvc.domain.query import TaskQuery
@@ -143,6 +144,8 @@ def _shown(name: str, text: str = "") -> dict[str, Any]:
 class TaskOut(ResponseSchema):
     """A task as clients see it."""
 
+    sometimes = ("workspace",)
+
     id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "A positive integer that is never reused."))
     description = fields.String(metadata=_shown("description", "As it was sent."))
     done = fields.Boolean(metadata=_shown("done"))
@@ -154,6 +157,9 @@ class TaskOut(ResponseSchema):
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
     version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
+    workspace = fields.String(
+        metadata=described("Only in lists of several workspaces: the one that the task is in.", **WORKSPACE_NAME)
+    )
 
 
 # ---------------------------------------------------------------- filters
