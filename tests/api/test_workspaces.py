@@ -107,6 +107,7 @@ def comparable(answer: Answer) -> tuple[int, dict[str, str], str]:
     def plain(text: str) -> str:
         text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text)
         text = re.sub(r"after=[\w-]+", "after=CURSOR", text)
+        text = text.replace(", after, workspace.", ", after.")  # a parameter of paths without a workspace
         return re.sub(r"\b[0-9a-f]{16}\b", "GENERATION", text)
 
     ignored = ("Date", "Content-Length", "X-Request-ID")

@@ -30,7 +30,7 @@ def test_the_table_has_the_fields_of_a_task_and_of_a_draft() -> None:
 def test_clients_send_the_writable_fields_and_see_all() -> None:
     assert list(TaskIn._declared_fields) == WRITABLE
     assert list(TaskPatch._declared_fields) == WRITABLE
-    assert list(TaskOut._declared_fields) == NAMES
+    assert list(TaskOut._declared_fields) == [*NAMES, "workspace"]
     assert list(TASK) == NAMES
     assert set(SET_BY_SERVICE) == set(NAMES) - set(WRITABLE)
 
