@@ -28,7 +28,7 @@ from tasksvc.api.requests.cursors import decode_place, encode_place
 from tasksvc.api.requests.etags import joined
 from tasksvc.api.requests.positions import format_positions, parse_positions, position_entry
 from tasksvc.api.requests.validation import QUERY
-from tasksvc.api.responses.pages import next_link
+from tasksvc.api.responses.pages import json_array, json_lines, next_link
 from tasksvc.api.responses.problems import NotYourWorkspace
 from tasksvc.api.responses.raw import CHANGE_SEQ, JSON, NDJSON, RawResponse, json_response, page_response
 from tasksvc.api.responses.sse import in_workspace, sse_farewell, stream_start
@@ -92,12 +92,14 @@ class AcrossHandlers:
         rest = tasks.whole(query, caller=caller, after=after)
         next_page = partial(rest.next_page, limit=self._limits.stream_page, max_bytes=self._limits.stream_bytes)
         first = await next_page()
+        answer = _page_response(first, lines=lines)
         if first.next is None:
-            return _page_response(first, lines=lines)
+            return answer
+        show = json_lines if lines else json_array
         self._authenticator.open_stream(whose := caller())
         return StreamingResponse(
             NDJSON if lines else JSON,
-            _body(first, next_page, lines=lines),
+            show(answer.body, _rest(next_page, lines=lines)),
             [(CHANGE_SEQ, format_positions(first.positions)), (hdrs.VARY, hdrs.ACCEPT)],
             kept=self._limits.stream_bytes,
             closed=partial(self._authenticator.close_stream, whose),
@@ -174,7 +176,8 @@ class AcrossHandlers:
                                 await feed.leave(workspace)
                                 yield _farewell(workspace, NotYourWorkspace())
                     if step is None:
-                        await woken.wait()
+                        if feed.followed:
+                            await woken.wait()
                     elif step.gone is not None:
                         yield _farewell(step.workspace, step.gone)
                     elif now.may_enter(step.workspace):
@@ -222,22 +225,16 @@ def _page_response(page: MergedPage, *, lines: bool) -> RawResponse:
     return page_response(body, format_positions(page.positions), lines=lines)
 
 
-async def _body(
-    first: MergedPage, next_page: Callable[[], Awaitable[MergedPage]], *, lines: bool
-) -> AsyncGenerator[Chunk, None]:
-    """Yields the body of a list, from its first page on."""
-    reached = first.next
-    yield _as_lines(first) if lines else b"[" + b",".join(_members(first))
-    del first  # slow clients are many, and each chunk takes memory
-    while reached is not None:
+async def _rest(next_page: Callable[[], Awaitable[MergedPage]], *, lines: bool) -> AsyncGenerator[bytes, None]:
+    """Yields what follows the first page of a list, page by page."""
+    more = True
+    while more:
         page = await next_page()
-        reached = page.next
+        more = page.next is not None
         chunk = _as_lines(page) if lines else b"".join(b"," + member for member in _members(page))
-        del page
+        del page  # slow clients are many
         yield chunk
         del chunk
-    if not lines:
-        yield b"]\n"
 
 
 def _as_lines(page: MergedPage) -> bytes:
