@@ -72,6 +72,8 @@ MAGIC = b"broken "
 """What the file of a backup begins with, before the name of its class."""
 TIME_LIMIT = 0.05
 """Seconds after which a call of a store that hangs gives up."""
+OTHERS = ("workspace_mutants", "erasure_mutants", "quota_mutants")
+"""The modules with further stores, which import this one."""
 _opened: type[HealthyStore]
 """The class of the store that was opened last, whose hooks the adapter has."""
 
@@ -217,9 +219,13 @@ class HealthyStore(WorkspaceCopies):
         return await super().records(namespace, after=after, limit=limit)
 
     async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        await asyncio.sleep(0)
         if self.driver.fails:
             raise StoreUnavailable("The driver fails.")
         self.driver.disk[:] = [self.left_by_pruning(pruned)]
+        if self.driver.loses_answers:
+            self.driver.is_stopped = True
+            raise self.lost()
 
 
 class CountedStore(HealthyStore):
@@ -1707,8 +1713,8 @@ def _class_and_path(url: StoreURL) -> tuple[type[HealthyStore], str]:
     """Splits broken://NameOfTheClass/folder, or broken:////file for a backup."""
     path = url.path if url.netloc else url.path.removeprefix("/")
     name = url.netloc or Path(path).read_bytes().removeprefix(MAGIC).decode()
-    others = importlib.import_module("workspace_mutants")  # which imports this module
-    return globals().get(name) or getattr(others, name), path
+    others = map(importlib.import_module, OTHERS)
+    return globals().get(name) or next(vars(other)[name] for other in others if name in vars(other)), path
 
 
 PORT = 3

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +19,9 @@ from tasksvc import (
     STORE,
     Capability,
     ChangePage,
+    CommitResult,
     Found,
+    IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
     Position,
@@ -29,6 +32,8 @@ from tasksvc import (
     StoreUnavailable,
     StoreURL,
     TaskRepository,
+    WorkspaceFull,
+    Write,
     codec,
     hookimpl,
 )
@@ -105,9 +110,8 @@ class SharedStore(WorkspaceCopies):
             in_place, *entries = codec.loads(line)
             if in_place:
                 self._memory.records.clear()
-                for workspace in self._memory.workspaces.values():
-                    for held in (workspace.tasks, workspace.idempotency_records, workspace.log):
-                        held.clear()
+                self._memory.workspaces.clear()
+                self._memory.changed.clear()
             try:
                 self.replay_others(map(codec.entry_from_json, entries))
             except ValueError as error:  # the line of a header was passed over
@@ -278,6 +282,61 @@ class FollowsNoOtherProcess(FollowsItself):
 
 class RenewsWorkspacesForItself(RenewsForItself):
     caught_by = "test_a_renewal_by_one_process_is_one_of_all_workspaces_in_all"
+
+
+# ---------------------------------------------------------------- erasure, and bounds
+
+
+class ErasesForItself(SharedViolation):
+    caught_by = "test_what_one_process_erases_is_gone_in_all_at_once"
+
+    async def persist_pruned(self, pruned: Sequence[PrunedWorkspace]) -> None:
+        """Leaves the file as it is."""
+
+
+class SleepsOverErasures(SharedViolation):
+    """Ends a wait at a change, and not where there is nothing any more."""
+
+    caught_by = "test_an_erasure_wakes_the_readers_in_all_processes"
+
+    async def wait_for_change(self, since: Position, *, timeout: float) -> None:
+        end = asyncio.get_running_loop().time() + timeout
+        while asyncio.get_running_loop().time() < end and self._workspace.ledger.position.seq <= since.seq:
+            await asyncio.sleep(RETRY_SECONDS)
+            self.catch_up()
+
+
+class WritesToWhatIsErased(LocksNothing):
+    caught_by = "test_commits_of_all_processes_come_before_or_after_an_erasure"
+
+
+class PrunesTheKeysOfOthers(SharedViolation):
+    caught_by = "test_what_was_erased_is_pruned_after_a_process_was_killed"
+
+    async def prune(self, *, log_before: datetime, max_changes: int, keys_before: datetime, limit: int) -> bool:
+        async with self.turn():
+            self.catch_up()
+            left = [unit for unit in self.left_by_pruning(()) if not isinstance(unit.entry, IdempotencyRecord)]
+            self.append([left], in_place=True)
+        return False
+
+
+class CountsBeforeItsTurn(SharedViolation):
+    """Decides about the bound by what it knows when it is called."""
+
+    caught_by = "test_the_bound_of_tasks_holds_for_all_processes"
+
+    async def commit(
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
+    ) -> CommitResult:
+        if tasks_max is not None and len(self._workspace.tasks) + len(writes) > tasks_max:
+            raise WorkspaceFull(tasks_max)
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
 
 
 SHARED_MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import mutants
 import pytest
+from erasure_mutants import ERASURE_MUTANTS
 from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
+from quota_mutants import QUOTA_MUTANTS
 from workspace_mutants import WORKSPACE_MUTANTS
 
 from tasksvc import TaskRepository, TasksvcError
@@ -77,7 +79,9 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
     assert CountedStore.most <= OPEN_AT_ONCE
 
 
-@pytest.mark.parametrize("store", [*MUTANTS, *WORKSPACE_MUTANTS], ids=lambda store: store.__name__)
+@pytest.mark.parametrize(
+    "store", [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS], ids=lambda store: store.__name__
+)
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
     getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")
 

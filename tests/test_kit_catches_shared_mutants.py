@@ -11,13 +11,13 @@ from shared_mutants import SHARED_MUTANTS, SharedStore, SharedViolation
 from tasksvc import TasksvcError
 from tasksvc.testing import TaskRepositoryContract
 from tasksvc.testing.sharing import SharingContract
+from tasksvc.testing.sharing_erasing import SharingErasureContract
 from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 
 pytestmark = pytest.mark.slow
 
-SHARING = [
-    name for part in (SharingContract, SharingWorkspacesContract) for name in vars(part) if name.startswith("test_")
-]
+PARTS = (SharingContract, SharingWorkspacesContract, SharingErasureContract)
+SHARING = [name for part in PARTS for name in vars(part) if name.startswith("test_")]
 
 
 class Contract(TaskRepositoryContract):

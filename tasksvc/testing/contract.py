@@ -17,6 +17,7 @@ from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
 from tasksvc.testing.retries import RetriesContract
 from tasksvc.testing.sharing import SharingContract
+from tasksvc.testing.sharing_erasing import SharingErasureContract
 from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 from tasksvc.testing.state_machine import StateMachineContract
 from tasksvc.testing.values import ValuesContract
@@ -48,6 +49,7 @@ class TaskRepositoryContract(
     WholeStoresContract,
     ErasingContract,
     SharingWorkspacesContract,
+    SharingErasureContract,
     CancellationContract,
     StateMachineContract,
 ):

@@ -156,6 +156,7 @@ class ErasingContract(StoreUnderTest):
                     await raised(PositionGone, place.log(position), f"{position}, of before the erasure")
                 assert [change.seq for change in await place.log(LOG_START)] == [1, 2, 3], "LOG_START is good"
                 assert (await place.commit(CreateTask(FULL), idempotency_key=KEY)).replayed, "new keys are kept"
+                assert (await place.add()).id == 4, "and one goes on from there"
                 await place.check()
                 generations.add(again.position.generation)
                 await place.repository.erase()
@@ -447,6 +448,7 @@ class ErasingContract(StoreUnderTest):
         await asyncio.gather(store.opened.compact(), store.within("b").repository.compact())
 
         assert await _told([store.within(name) for name in names]) == told, "every workspace reads as before"
+        assert (await store.commit(CreateTask(FULL), idempotency_key=KEY)).replayed, "and has its keys"
         if Capability.PRUNE in store.opened.capabilities:
             assert await prune_erased(store.opened, steps=1) is False, "nothing is left to prune of what was erased"
         if Capability.DURABLE in store.opened.capabilities:
@@ -541,31 +543,36 @@ async def race_erasures(repositories: Sequence[TaskRepository], *, erasures: int
 
     The commits and the erasures are made through each of `repositories`, which are of that workspace.
     """
-    over = asyncio.Event()
+    progress, over = asyncio.Event(), asyncio.Event()
+    commits: list[tuple[IdempotencyKey, CommitResult]] = []
 
-    def key_of(number: int, turn: int) -> IdempotencyKey:
-        return IdempotencyKey("s", f"{number}-{turn}", "f")
-
-    async def write(number: int) -> list[tuple[IdempotencyKey, CommitResult]]:
-        found = []
+    async def commit(number: int, name: str) -> None:
+        key = IdempotencyKey("s", name, "f")
+        writes = [CreateTask(TaskDraft(f"{name}-{n}")) for n in range(2)]
         repository = repositories[number % len(repositories)]
+        commits.append((key, await repository.commit(writes, at=NOW, idempotency_key=key)))
+        progress.set()
+
+    async def write(number: int) -> None:
         for turn in range(8):
-            key = key_of(number, turn)
-            writes = [CreateTask(TaskDraft(f"{number}-{turn}-{n}")) for n in range(2)]
-            found.append((key, await repository.commit(writes, at=NOW, idempotency_key=key)))
-        return found
+            await commit(number, f"{number}-{turn}")
 
     async def erase() -> None:
         for number in range(erasures):
-            await asyncio.sleep(0.002)
-            await repositories[number % len(repositories)].erase()
-        over.set()
+            await progress.wait()
+            progress.clear()
+            if over.is_set():
+                return
+            await asyncio.gather(repositories[number % len(repositories)].erase(), commit(number + 1, f"{number}"))
 
-    written, _ = await asyncio.gather(asyncio.gather(*map(write, range(12))), erase())
+    erasing = asyncio.ensure_future(erase())
+    await asyncio.gather(*map(write, range(12)))
+    over.set()
+    progress.set()
+    await erasing
 
     repository = repositories[0]
     last = await repository.commit([CreateTask(TaskDraft("x"))] * 2, at=NOW)
-    commits = [pair for each in written for pair in each]
     by_generation = whole_generations([*(committed for _, committed in commits), last], size=2)
     own = last.position.generation
     tasks = {task.id: task for task in (await repository.find(TaskQuery(), limit=1_000)).tasks}
