@@ -59,7 +59,7 @@ class User:
         self.session = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {sign_in(name)}"})
 
     async def write(self, path: str, description: str) -> None:
-        """Creates a task."""
+        """Creates a task at a path."""
         async with self.session.post(path, json={"description": description}) as response:
             response.raise_for_status()
 

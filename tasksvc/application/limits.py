@@ -18,7 +18,7 @@ class Limits(NamedTuple):
     page_bytes: int = 1024 * 1024
     """About how many bytes a page of tasks or changes has.  A page of large tasks ends earlier than it was asked to."""
     stream_page: int = 250
-    """Tasks that are read at once for a whole list, so that other requests get their turn in between."""
+    """Tasks or workspaces that are read at once for a whole list, so that other requests get their turn in between."""
     stream_bytes: int = 256 * 1024
     """About how many bytes are read at once for a whole list, which is what the service keeps for a slow client."""
     changes_read: int = 100

@@ -22,7 +22,7 @@ from tasksvc.domain.writes import CreateTask, DeleteTask, UpdateTask, WorkspaceH
 from tasksvc.ports.store import TaskRepository
 
 WRITES_MAX: Final = 64
-"""Writes of one commit: no tasks of so many are too large together."""
+"""Writes of one commit: the tasks of this number are never too large together."""
 _PAGE: Final = 500
 """Tasks that are read again at once."""
 _PLACEHOLDER: Final = TaskDraft("(deleted before the import)")

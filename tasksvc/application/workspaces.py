@@ -8,8 +8,6 @@ from typing import NamedTuple
 
 from tasksvc.ports.store import TaskRepository, WorkspaceSummary
 
-PAGE_SIZE = 1_000
-"""Workspaces that are read at once for a whole list."""
 _NO_CHANGES_PRUNED = 2**63 - 1
 """More changes than any log has."""
 
@@ -32,11 +30,11 @@ async def find_workspaces(
 
 
 async def iter_workspaces(
-    repository: TaskRepository, *, prefix: str = "", after: str | None = ""
+    repository: TaskRepository, *, prefix: str = "", after: str | None = "", page_size: int
 ) -> AsyncGenerator[Sequence[WorkspaceSummary], None]:
     """Yields the list of workspaces after `after` page by page; nothing where `after` is the end of a list."""
     while after is not None:
-        page = await find_workspaces(repository, prefix=prefix, after=after, limit=PAGE_SIZE)
+        page = await find_workspaces(repository, prefix=prefix, after=after, limit=page_size)
         yield page.workspaces
         after = page.next
 

@@ -20,6 +20,7 @@ from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application import workspaces
 from tasksvc.application.clock import now
+from tasksvc.application.limits import Limits
 from tasksvc.application.tokens import new_secret
 from tasksvc.domain.query import TaskQuery
 
@@ -97,9 +98,8 @@ async def test_a_last_page_that_is_full_leads_nowhere(api: Administrator) -> Non
     assert names(await api.get("/workspaces/?prefix=nobody")) == []
 
 
-async def test_a_whole_list_is_sent_page_by_page(api: Administrator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.api.handlers.workspaces.PAGE_SIZE", 2)
-    monkeypatch.setattr(workspaces, "PAGE_SIZE", 2)
+@pytest.mark.options(limits=Limits(stream_page=2))
+async def test_a_whole_list_is_sent_page_by_page(api: Administrator) -> None:
     await api.create(*(f"u_{number}" for number in range(5)))
 
     whole, rest = await api.get("/workspaces/"), await api.get("/workspaces/?prefix=u_&after=u_0")

@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,7 @@ from tasksvc import CreateTask, DeleteTask, TaskDraft, TaskRepository, UpdateTas
 from tasksvc.application import workspace_import
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import new_secret
+from tasksvc.cli.commands.workspace import PAGE
 from tasksvc.plugins import open_repository
 
 STORES = ["sqlite:///tasks.db", "jsonl:///tasks.jsonl"]
@@ -176,12 +178,19 @@ def test_a_service_lists_and_erases_workspaces_for_an_administrator(through: str
     assert read.document == []
 
 
-def test_the_list_of_a_service_goes_on_after_a_page(tasksvc: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tasksvc.cli.commands.workspace.PAGE", 2)
-    names = [f"u_{number}" for number in range(5)]
-    fill(("--store", STORES[0]), *names)
+@pytest.mark.parametrize("served", [True, False])
+def test_the_list_goes_on_after_a_page(served: bool, tasksvc: CommandLine) -> None:
+    names = sorted(f"u_{number}" for number in range(PAGE + 2))
 
-    with RunningService("--store", STORES[0], folder=tasksvc.folder):
+    async def fill_all() -> None:
+        repository = await open_repository(STORES[0])
+        writes = [CreateTask(TaskDraft("x"))]
+        await asyncio.gather(*(repository.workspace(name).commit(writes, at=now()) for name in names))
+        await repository.close()
+
+    asyncio.run(fill_all())
+
+    with RunningService("--store", STORES[0], folder=tasksvc.folder) if served else nullcontext():
         listed = lines(tasksvc("workspace", "list", "--prefix", "u_", "--store", STORES[0]))
 
     assert [line.partition(" ")[0] for line in listed] == names

@@ -46,6 +46,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "Restoring a file by other means": "tests/docs/test_commands.py",
         "Moving to another store": "tests/docs/test_commands.py",
         "Exports": "tests/docs/test_commands.py",
+        "Workspaces": "tests/docs/test_commands.py",
         "Tokens and a store that is served": "tests/docs/test_commands.py",
         "Checking": "tests/docs/test_commands.py",
     },
@@ -279,7 +280,7 @@ def used_commands(line: str, known: Container[str]) -> Iterator[tuple[tuple[str,
             command = (rest[0],)
         else:
             continue
-        if command == ("token",):
+        if command in (("token",), ("workspace",)):
             command = tuple(rest[:2])
         yield command, {other.partition("=")[0] for other in rest if other.startswith("--")}
 

@@ -20,7 +20,7 @@ from tasksvc.api.routes import Route, RouteGroup
 from tasksvc.api.schemas.workspaces import WorkspaceOut, WorkspacesQuery
 from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.workspaces import PAGE_SIZE, find_workspaces, iter_workspaces
+from tasksvc.application.workspaces import find_workspaces, iter_workspaces
 from tasksvc.domain.json_text import dumps
 from tasksvc.ports.store import WorkspaceSummary
 
@@ -30,6 +30,7 @@ class WorkspaceHandlers:
 
     def __init__(self, runtime: Runtime, authenticator: Authenticator) -> None:
         self._runtime, self._authenticator = runtime, authenticator
+        self._page_size = runtime.limits.stream_page
 
     @operation(
         "List workspaces",
@@ -44,14 +45,14 @@ class WorkspaceHandlers:
     async def list_workspaces(self, request: web.Request) -> RawResponse | StreamingResponse:
         repository, asked = self._runtime.repository, request[QUERY]
         prefix, limit = asked["prefix"], asked["limit"]
-        page = await find_workspaces(repository, prefix=prefix, after=asked["after"], limit=limit or PAGE_SIZE)
+        page = await find_workspaces(repository, prefix=prefix, after=asked["after"], limit=limit or self._page_size)
         answer = json_response(_shown(page.workspaces))
         if page.next is None:
             return answer
         if limit is not None:
             answer.add_header(hdrs.LINK, next_link(request, page.next))
             return answer
-        rest = _members(iter_workspaces(repository, prefix=prefix, after=page.next))
+        rest = _members(iter_workspaces(repository, prefix=prefix, after=page.next, page_size=self._page_size))
         client = self._authenticator.client_of(request)
         self._authenticator.open_stream(client)
         closed = partial(self._authenticator.close_stream, client)

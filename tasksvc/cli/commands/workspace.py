@@ -35,7 +35,7 @@ from tasksvc.ports.store import Capability, TaskRepository, WorkspaceSummary
 from tasksvc.ports.store_url import StoreURL
 
 PAGE = 1_000
-"""Workspaces that a service is asked for at once."""
+"""Workspaces that are read at once, the most that a service gives."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def list_(prefix: str, store: str | None, url: str | None) -> None:
         return
 
     async def print_all(repository: TaskRepository) -> None:
-        async for page in iter_workspaces(repository, prefix=prefix):
+        async for page in iter_workspaces(repository, prefix=prefix, page_size=PAGE):
             for workspace in page:
                 say(_line(_shown(workspace)))
 
