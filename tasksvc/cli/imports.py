@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
+import re
 import signal
 import sys
 import threading
 import types
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
-if TYPE_CHECKING:
-    import ssl
+LAST_CHARACTER = "\uffff"
+"""Ends the range in a pattern that takes long to compile."""
 
 
 @contextlib.contextmanager
@@ -47,41 +49,36 @@ def ended_by_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-class DeferredCertificates:
-    """Creates TLS contexts within a `with` block without the system's certificates, which load() loads later.
+@contextlib.contextmanager
+def certificates_loaded_when_used() -> Iterator[None]:
+    """Lets TLS contexts that are created within the block load the system's certificates for their first connection.
 
     aiohttp's HTTP client creates two when it's imported, whose certificates take 50 ms each to load.  The
     service doesn't use that client to start.
     """
+    import ssl
 
-    def __init__(self) -> None:
-        self._without: list[ssl.SSLContext] = []
+    class ContextWithout(ssl.SSLContext):
+        def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+            load(self)
+            return self.wrap_bio(*args, **kwargs)
 
-    def __enter__(self) -> DeferredCertificates:
-        import ssl
+        def wrap_socket(self, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
+            load(self)
+            return self.wrap_socket(*args, **kwargs)
 
-        def set_default_verify_paths(context: ssl.SSLContext) -> None:
-            self._without.append(context)
+    def load(context: ssl.SSLContext) -> None:
+        context.__class__ = ssl.SSLContext
+        context.set_default_verify_paths()
 
-        ssl.SSLContext.set_default_verify_paths = set_default_verify_paths  # type: ignore[method-assign,assignment]
-        return self
+    def load_later(context: ssl.SSLContext) -> None:
+        context.__class__ = ContextWithout
 
-    def __exit__(self, *_: object) -> None:
-        import ssl
-
+    ssl.SSLContext.set_default_verify_paths = load_later  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
         del ssl.SSLContext.set_default_verify_paths  # which leaves that of its base class
-
-    def load(self) -> threading.Thread:
-        """Loads the certificates in a thread, which it returns.  Later calls load nothing."""
-        without, self._without = self._without, []
-
-        def load_all() -> None:
-            for context in without:
-                context.set_default_verify_paths()
-
-        thread = threading.Thread(target=load_all, name="tasksvc-certificates", daemon=True)
-        thread.start()
-        return thread
 
 
 @contextlib.contextmanager
@@ -100,6 +97,40 @@ def jinja2_imported_when_used() -> Iterator[None]:
         yield
     finally:
         del sys.modules["jinja2"]
+
+
+@contextlib.contextmanager
+def large_patterns_compiled_when_used() -> Iterator[None]:
+    """Lets modules compile patterns with a range of nearly all characters within the block only when they're used.
+
+    marshmallow compiles one for the domains of e-mail addresses when it's imported, which takes 25 ms, since Python
+    looks at each of the 65,000 characters of the range.
+    """
+    compile_now = re.compile
+
+    def compile_later(pattern: Any, flags: Any = 0) -> Any:
+        is_large = isinstance(pattern, str) and LAST_CHARACTER in pattern
+        return _LargePattern(lambda: compile_now(pattern, flags)) if is_large else compile_now(pattern, flags)
+
+    re.compile = compile_later
+    try:
+        yield
+    finally:
+        re.compile = compile_now
+
+
+class _LargePattern:
+    """A pattern that is compiled for the first use of one of its methods."""
+
+    def __init__(self, compile_now: Callable[[], re.Pattern[str]]) -> None:
+        self._compile_now = compile_now
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled, name)
+
+    @functools.cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return self._compile_now()
 
 
 def _template(*args: Any, **kwargs: Any) -> Any:

@@ -25,9 +25,10 @@ from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
 from tasksvc.cli.command import Command, describe
 from tasksvc.cli.imports import (
-    DeferredCertificates,
+    certificates_loaded_when_used,
     ended_by_interrupts,
     jinja2_imported_when_used,
+    large_patterns_compiled_when_used,
     without_garbage_collection,
 )
 from tasksvc.cli.logs import set_up, wants_json
@@ -231,8 +232,12 @@ def _run(settings: Settings, timeouts: Timeouts, arguments: Sequence[str]) -> No
 
 
 async def _serve(settings: Settings, timeouts: Timeouts) -> None:
-    certificates = DeferredCertificates()
-    with without_garbage_collection(), certificates, jinja2_imported_when_used():
+    with (
+        without_garbage_collection(),
+        certificates_loaded_when_used(),
+        jinja2_imported_when_used(),
+        large_patterns_compiled_when_used(),
+    ):
         from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
         from tasksvc.api.server.listener import Listener, serve
@@ -261,7 +266,6 @@ async def _serve(settings: Settings, timeouts: Timeouts) -> None:
             admin_url=_url(settings.admin_host, ports[1]) if len(ports) > 1 else None,
         )
         notify("READY=1")
-        certificates.load()
 
     def stopping() -> None:
         notify("STOPPING=1")
