@@ -207,7 +207,7 @@ def _load(scheme: str, registrations: Sequence[_Registration]) -> pluggy.PluginM
     manager = pluggy.PluginManager("tasksvc")
     manager.add_hookspecs(hookspecs)
     try:
-        manager.load_setuptools_entrypoints(hookspecs.GROUP, name=scheme)
+        manager.register(entry_point.load(), scheme)  # pluggy would look for it in all distributions again
         _check_port(manager, adapter, distribution.version)
         manager.check_pending()
     except PluginError:
