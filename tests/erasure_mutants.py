@@ -108,6 +108,21 @@ class GoesOnWithTheIdsOfTheErased(RemembersTheErased):
         workspace.ledger.last_id = before.ledger.last_id
 
 
+class ForgetsErasedGenerations(RemembersTheErased):
+    """Takes a position of an erased workspace where a new one of its name has as many changes."""
+
+    caught_by = "test_a_store_behaves_as_its_model"
+
+    async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        before = self.erased.get(self.workspace_name)
+        if before is not None and since.seq > 0 and since.generation == before.ledger.generation:
+            since = since._replace(generation=self._ledger.generation)
+        return await super().read_changes(since, limit=limit, max_bytes=max_bytes)
+
+    def give(self, workspace: Any, before: Any) -> None:
+        pass
+
+
 class ErasesByPrefix(ContractViolation):
     caught_by = "test_other_workspaces_stay_as_they_are"
 

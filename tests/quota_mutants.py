@@ -145,6 +145,13 @@ class CountsWhatIsBounded(BoundsByItself):
         self.created[self.workspace_name] = self.counted() + sum(isinstance(write, CreateTask) for write in writes)
 
 
+class CountsOpenTasks(BoundsByItself):
+    caught_by = "test_a_store_behaves_as_its_model"
+
+    def counted(self) -> int:
+        return sum(not task.done or task.priority > 0 for task in self._tasks.values())
+
+
 class CountsAttempts(CountsWhatIsBounded):
     caught_by = "test_a_failed_commit_takes_no_room"
 

@@ -59,7 +59,7 @@ class Model:
         return bool(self.log) or self.has_used_keys
 
     def commit(
-        self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None
+        self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None, tasks_max: int | None
     ) -> tuple[list[Any], bool]:
         """Returns the results, and whether they are replayed. Raises Refusal without any effect."""
         if idempotency_key is not None and (used := self.keys.get((idempotency_key.scope, idempotency_key.value))):
@@ -71,6 +71,8 @@ class Model:
         results = []
         for index, write in enumerate(writes):
             try:
+                if isinstance(write, CreateTask) and tasks_max is not None and len(self.tasks) >= tasks_max:
+                    raise KeyError("WorkspaceFull")
                 results.append(self._write(write, at))
             except KeyError as error:
                 self.tasks, records, self.log, self.last_id = before

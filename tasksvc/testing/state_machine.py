@@ -52,13 +52,15 @@ from tasksvc import (
 )
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import FEW_VALUES, NOW, later, maybe, queries, small_objects, steady
-from tasksvc.testing.store import Store, StoreUnderTest, each_of
+from tasksvc.testing.store import Store, StoreUnderTest, each_of, raised
 
 FILLED = (DEFAULT_WORKSPACE, "a")
 """The workspaces that have tasks from the beginning. Others aren't made then."""
 MOVES = 2
 """Times that one run may copy the store to another one, since each copy opens a store."""
 
+ERASURES = 3
+"""Times that one run may erase a workspace, so that the others grow."""
 SHOWN = 1_000
 """Characters of a value that a report shows."""
 
@@ -66,6 +68,8 @@ OWN = ""
 """Stands for the generation of the workspace, whatever it is."""
 OTHER = "other"
 """Stands for the generation of another workspace."""
+FORMER = "former"
+"""Stands for the generation that the workspace had before it was erased last."""
 WORKSPACES = (DEFAULT_WORKSPACE, "Default", "a", "defaults")
 """The workspaces that calls are made to, all in one store. The default one gets half of them."""
 
@@ -79,7 +83,8 @@ drafts = st.builds(TaskDraft, **FEW_VALUES)
 patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
 )
-versions = st.frozensets(st.builds(Version, st.sampled_from([OWN, OWN, OTHER]), st.integers(1, 3)), max_size=2)
+generations = st.sampled_from([OWN, OWN, OTHER, FORMER])
+versions = st.frozensets(st.builds(Version, generations, st.integers(1, 3)), max_size=2)
 expectations = st.one_of(
     st.just(ANY_VERSION), st.builds(Precondition, any_of=versions), st.builds(Precondition, none_of=versions)
 )
@@ -88,6 +93,7 @@ record_writes = st.one_of(
     st.builds(DeleteRecord, names, names, maybe([0, 1, 2])),
 )
 idempotency_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
+bounds = st.sampled_from([None, None, None, 4, 6, 8])
 workspaces = st.sampled_from([DEFAULT_WORKSPACE, DEFAULT_WORKSPACE, *WORKSPACES])
 
 
@@ -194,7 +200,11 @@ class StoreMachine(RuleBasedStateMachine):
         records: dict[tuple[str, str], Record] = {}
         self.models = {name: Model(records) for name in WORKSPACES[: len(WORKSPACES) if self._has_workspaces else 1]}
         self.model.generation = self._await(self.store.generation())
-        self.moves = 0
+        self.moves = self.erasures = 0
+        self.former: dict[str, str] = {}
+        """The last generation of each workspace that was erased."""
+        self.gone: set[str] = set()
+        """All generations of workspaces that were erased."""
         self.token = ""
         """Where changed_workspaces() goes on."""
         self.changed: set[str] = set()
@@ -238,13 +248,15 @@ class StoreMachine(RuleBasedStateMachine):
         return there[place % len(there)] if there and place else self.model.last_id + 1
 
     def _generation(self, drawn: str) -> str:
-        """Returns the generation that OWN or OTHER stands for."""
+        """Returns the generation that OWN, OTHER or FORMER stands for."""
         if drawn == OWN:
             return self.model.generation
+        if drawn == FORMER:
+            return self.former.get(self.store.workspace, FORMER)
         return self.models[self._next(self.store.workspace)].generation if self._has_workspaces else OTHER
 
     def _expected(self, drawn: Precondition) -> Precondition:
-        """Returns `drawn` with generations in place of OWN and OTHER."""
+        """Returns `drawn` with generations in place of what stands for them."""
 
         def own(versions: Iterable[Version]) -> frozenset[Version]:
             return frozenset(Version(self._generation(generation), number) for generation, number in versions)
@@ -253,17 +265,25 @@ class StoreMachine(RuleBasedStateMachine):
 
     # ------------------------------------------------------------ work
 
-    def _commit(self, writes: Sequence[Write], at: datetime, idempotency_key: IdempotencyKey | None = None) -> None:
+    def _commit(
+        self,
+        writes: Sequence[Write],
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
+    ) -> None:
         wanted: tuple[object, ...]
         told: tuple[object, ...]
         before = len(self.model.log)
         try:
-            results, replayed = self.model.commit(writes, at, idempotency_key)
+            results, replayed = self.model.commit(writes, at, idempotency_key, tasks_max)
             wanted = (_told(results), replayed, len(self.model.log))
         except Refusal as refusal:
             wanted = (refusal.error, refusal.index)
         try:
-            committed = self._await(self.store.commit(*writes, at=at, idempotency_key=idempotency_key))
+            committed = self._await(
+                self.store.commit(*writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            )
             told = (_told(committed.results), committed.replayed, committed.position.seq)
         except RepositoryError as error:
             told = (type(error).__name__, getattr(error, "index", None))
@@ -277,7 +297,7 @@ class StoreMachine(RuleBasedStateMachine):
         """Checks the generation that a commit tells, and notes that of a workspace that was just made."""
         if self.model.is_made and not self.model.generation:
             others = [model.generation for model in self.models.values()]
-            assert generation not in others, "a workspace that is made has a generation of its own"
+            assert generation not in {*others, *self.gone}, "a workspace that is made has a generation of its own"
             self.model.generation = generation
         _agree(generation, self.model.generation, "a commit tells the generation of its workspace")
 
@@ -288,13 +308,15 @@ class StoreMachine(RuleBasedStateMachine):
             self.enter(workspace)
             self._commit([CreateTask(TaskDraft(f"{n}", done=n % 2 == 0)) for n in range(4)], NOW)
 
-    @in_workspace(draft=drafts, at=times)
-    def add(self, draft: TaskDraft, at: datetime) -> None:
-        self._commit([CreateTask(draft)], at)
+    @in_workspace(draft=drafts, at=times, tasks_max=bounds)
+    def add(self, draft: TaskDraft, at: datetime, tasks_max: int | None) -> None:
+        self._commit([CreateTask(draft)], at, tasks_max=tasks_max)
 
-    @in_workspace(draft=drafts, at=times, idempotency_key=idempotency_keys)
-    def add_with_a_key(self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey) -> None:
-        self._commit([CreateTask(draft)], at, idempotency_key)
+    @in_workspace(draft=drafts, at=times, idempotency_key=idempotency_keys, tasks_max=bounds)
+    def add_with_a_key(
+        self, draft: TaskDraft, at: datetime, idempotency_key: IdempotencyKey, tasks_max: int | None
+    ) -> None:
+        self._commit([CreateTask(draft)], at, idempotency_key, tasks_max)
 
     @in_workspace(place=places, fields=patches, expected=expectations, at=times)
     def patch(self, place: int, fields: dict[str, Any], expected: Precondition, at: datetime) -> None:
@@ -322,6 +344,7 @@ class StoreMachine(RuleBasedStateMachine):
         fields=patches,
         at=times,
         idempotency_key=st.none() | idempotency_keys,
+        tasks_max=bounds,
     )
     def batch(
         self,
@@ -330,10 +353,14 @@ class StoreMachine(RuleBasedStateMachine):
         fields: dict[str, Any],
         at: datetime,
         idempotency_key: IdempotencyKey | None,
+        tasks_max: int | None,
     ) -> None:
         own = [UpdateTask(self.model.last_id + 1, fields)] if new else []
         others = [UpdateTask(self._id(place), fields) if place % 2 else DeleteTask(self._id(place)) for place in chosen]
-        self._commit([*map(CreateTask, new), *own, *others], at, idempotency_key)
+        deletions = [write for write in others if isinstance(write, DeleteTask)]
+        first = deletions if len(chosen) % 2 else []  # which make room
+        rest = [write for write in others if write not in first]
+        self._commit([*first, *map(CreateTask, new), *own, *rest], at, idempotency_key, tasks_max)
 
     @precondition(lambda self: Capability.RECORDS in self.capabilities)
     @in_workspace(records=st.lists(record_writes, min_size=1, max_size=3), at=times)
@@ -388,7 +415,7 @@ class StoreMachine(RuleBasedStateMachine):
         counted = self._await(self.store.repository.count(query))
         _agree(counted, sum(map(query.matches, self.model.tasks.values())), "count() counts what find() lists")
 
-    @in_workspace(generation=st.sampled_from([OWN, OWN, OTHER]), seq=st.integers(0, 30), limit=st.integers(1, 5))
+    @in_workspace(generation=generations, seq=st.integers(0, 30), limit=st.integers(1, 5))
     def read_changes(self, generation: str, seq: int, limit: int) -> None:
         position = Position(self._generation(generation), seq)
         gone = not self.model.pruned_seq <= seq <= len(self.model.log) or (
@@ -438,6 +465,21 @@ class StoreMachine(RuleBasedStateMachine):
         made = {name for name, model in self.models.items() if model.generation}
         assert named <= made, f"changed_workspaces() names workspaces that are made: {named - made}"
         self.changed.clear()
+
+    @precondition(lambda self: self._has_workspaces and self.erasures < ERASURES)
+    @in_workspace()
+    def erase(self) -> None:
+        self.erasures += 1
+        workspace, generation = self.store.workspace, self.model.generation
+        self._await(self.store.repository.erase())
+        self.models[workspace] = Model(self.model.records)
+        self.changed.discard(workspace)
+        if generation:
+            self.former[workspace] = generation
+            self.gone.add(generation)
+        if workspace == DEFAULT_WORKSPACE:
+            self.model.generation = self._await(self.store.generation())
+            assert self.model.generation not in {"", *self.gone}, "an erased default workspace has a new generation"
 
     @precondition(lambda self: Capability.DURABLE in self.capabilities)
     @step()
@@ -507,6 +549,11 @@ class StoreMachine(RuleBasedStateMachine):
         _agree(await self.store.head(), self._head, "the position is the model's")
         log = await self.store.log(Position(self.model.generation, self.model.pruned_seq))
         _agree(log, self.model.log[self.model.pruned_seq :], "the log is the model's")
+        if self.store.workspace in self.former:
+            former = Position(self._generation(FORMER), len(self.model.log))
+            await raised(
+                PositionGone, self.store.log(former), "a position of before an erasure is gone, whatever its number is"
+            )
         if Capability.RECORDS in self.capabilities:
             for namespace in ("a", "b"):
                 records = await self.store.repository.records(namespace, limit=100)
