@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from tasksvc.ports.store import TaskRepository, WorkspaceSummary
+from tasksvc.ports.store import Capability, TaskRepository, WorkspaceSummary
 
 _NO_CHANGES_PRUNED = 2**63 - 1
 """More changes than any log has."""
@@ -37,6 +39,20 @@ async def iter_workspaces(
         page = await find_workspaces(repository, prefix=prefix, after=after, limit=page_size)
         yield page.workspaces
         after = page.next
+
+
+async def finish_erasures(repository: TaskRepository) -> None:
+    """Deletes all that erased workspaces have left.
+
+    Where other processes may use the store meanwhile, this pauses after each step for as long as the step took.
+    """
+    shared = Capability.SHARED in repository.capabilities
+    more = Capability.PRUNE in repository.capabilities
+    while more:
+        began = time.monotonic()
+        more = await prune_erased(repository)
+        if shared:
+            await asyncio.sleep(time.monotonic() - began)
 
 
 async def prune_erased(repository: TaskRepository, *, limit: int = 500) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tasksvc.application.workspaces import prune_erased
+from tasksvc.application.workspaces import finish_erasures
 from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
@@ -35,8 +35,7 @@ async def _compact(url: StoreURL) -> tuple[int | None, int | None]:
         pass
     before = _size(url)
     async with open_to_write(url) as repository:
-        while await prune_erased(repository):
-            pass
+        await finish_erasures(repository)
         await repository.compact()
     return before, _size(url)
 

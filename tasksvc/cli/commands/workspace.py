@@ -12,7 +12,7 @@ import click
 
 from tasksvc.application import tokens, transfer, workspace_import
 from tasksvc.application.transfer import Summary
-from tasksvc.application.workspaces import find_workspaces, iter_workspaces, prune_erased
+from tasksvc.application.workspaces import find_workspaces, finish_erasures, iter_workspaces
 from tasksvc.cli.administration import (
     VARIABLES,
     AdministrationFailed,
@@ -147,9 +147,7 @@ def erase(name: str, yes: bool, store: str | None, url: str | None) -> None:
 
         async def erase_and_prune(repository: TaskRepository) -> list[str]:
             await repository.workspace(name).erase()
-            if Capability.PRUNE in repository.capabilities:
-                while await prune_erased(repository):
-                    pass
+            await finish_erasures(repository)
             if Capability.RECORDS not in repository.capabilities:
                 return []
             return [token.name async for token in tokens.list_tokens(repository) if name in (token.workspaces or ())]
