@@ -305,6 +305,7 @@ class Committer:
             async with self._writer:
                 more = await self._pruner.prune_erased(limit=_ERASED_AT_ONCE)
         async with self._writer:
+            await run_to_completion(self._writer.empty_log())  # which makes room for the file that is written
             await self._writer.vacuum()
         while True:
             async with self._writer:
