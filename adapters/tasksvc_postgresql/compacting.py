@@ -2,12 +2,17 @@
 
 VACUUM FULL keeps deleted rows that a transaction may still see which began before they were deleted, whatever it reads.
 So those transactions are waited for.
+
+It locks the table against all others.  While it waited for one that reads the table for long, such as an export, all
+others would wait behind it.  So it gives up soon, and is tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
 from typing import Final
+
+import asyncpg
 
 from tasksvc import StoreRefused, StoreUnavailable
 from tasksvc_postgresql.erasing import delete_left
@@ -25,6 +30,10 @@ STEP_TIMEOUT: Final = 24 * 3_600.0
 """The seconds that one statement may take: rewriting a large table takes long."""
 PAUSE: Final = 0.05
 """Seconds between two looks at the transactions that are open."""
+LOCK_SECONDS: Final = 0.5
+"""Seconds for which all others wait at most before a table is rewritten."""
+LOCK_PAUSE: Final = 1.0
+"""Seconds between two attempts."""
 
 _MAY: Final = """
     SELECT relname::text FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -35,7 +44,7 @@ _THIS_TRANSACTION: Final = "SELECT pg_current_xact_id()::xid::text"
 _OLDER: Final = """
     SELECT pid FROM pg_stat_activity
     WHERE (backend_type = 'walsender' OR backend_type = 'client backend' AND datname = current_database())
-    AND pid <> pg_backend_pid() AND age(backend_xmin) >= age($1::text::xid) ORDER BY pid
+    AND pid <> pg_backend_pid() AND greatest(age(backend_xmin), age(backend_xid)) > age($1::text::xid) ORDER BY pid
 """
 _CLEAR_STATISTICS: Final = """
     SELECT pg_clear_attribute_stats(schemaname::text, tablename::text, attname::text, inherited)
@@ -52,18 +61,32 @@ async def compact(connection: Connection, settings: Settings) -> None:
     session = Session(connection, timeout=STEP_TIMEOUT)
     with translating_errors(name, lambda: session.committing):
         await _check_may(session, settings)
-        if not connection.is_pooled:  # a pooler would leave it to others
-            await session.execute("SET statement_timeout = 0")
+        if not connection.is_pooled:  # a pooler would leave them to others
+            await session.execute(f"SET statement_timeout = 0; SET lock_timeout = '{LOCK_SECONDS}s'")
         while await delete_left(session, limit=STEP_ENTRIES, kept_seconds=0):
             pass
         await _wait_for_older(session, name)
         for name_in_schema in SERVING:
             table = f"{quoted(settings.schema)}.{name_in_schema}"
-            await session.execute(f"VACUUM (FULL, ANALYZE) {table}")
+            await _vacuum(session, "FULL, ANALYZE", table)
             if connection.get_server_version().major >= _CLEARS_STATISTICS:
                 await session.write_alone(_CLEAR_STATISTICS.format(table=table), settings.schema, name_in_schema)
         # Where the role may not do this, since it doesn't own the database, the server leaves it at a warning.
-        await session.execute("VACUUM (FULL) pg_catalog.pg_statistic")
+        await _vacuum(session, "FULL", "pg_catalog.pg_statistic")
+
+
+async def _vacuum(session: Session, options: str, table: str) -> None:
+    """Rewrites a table, as soon as no transaction holds it for long."""
+    end = asyncio.get_running_loop().time() + PATIENCE
+    while True:
+        try:
+            await session.execute(f"VACUUM ({options}) {table}")
+        except asyncpg.LockNotAvailableError:
+            if asyncio.get_running_loop().time() > end:
+                raise
+        else:
+            return
+        await asyncio.sleep(LOCK_PAUSE)
 
 
 async def _check_may(session: Session, settings: Settings) -> None:

@@ -86,8 +86,6 @@ class Lineage:
         """Takes note of the ends of logs, which were committed."""
         for name, position in heads.items():
             before = self._seen.pop(name, position)
-            if not position.generation:  # it was erased
-                continue
             is_older = before.generation == position.generation and before.seq > position.seq
             self._seen[name] = before if is_older else position
             if len(self._seen) > REMEMBERED:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 
-from tasksvc import Position, StoreUnavailable
+from tasksvc import LOG_START, Position, StoreUnavailable
 from tasksvc.network import Listener, LogHeads, Look, Notifier
 
 PATIENCE = 60.0
@@ -80,6 +80,34 @@ async def test_a_higher_position_wakes_those_who_wait_and_a_lower_one_does_not(h
     heads.note("a", Position("g", 6))
 
     await ends(*waiting)
+
+
+async def test_each_erasure_wakes_those_who_wait(heads: LogHeads) -> None:
+    """Of what was written in between, a process may not have heard yet."""
+    for generation in ("g", "h"):
+        waiting = waits(heads, "a", Position(generation, 5))
+        await asyncio.sleep(0)
+
+        heads.note("a", LOG_START)
+
+        await ends(waiting)
+
+
+@pytest.mark.parametrize("end", [LOG_START, Position("h", 0)], ids=["erased", "the default workspace erased"])
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_who_has_read_a_log_before_an_erasure_and_waits_after_it_reads_again_soon(
+    end: Position, is_known: bool
+) -> None:
+    heads = LogHeads(poll=0.001, settling=0.2)
+    if is_known:
+        heads.note("a", Position("g", 5))
+    else:
+        await heads.wait("a", Position("g", 5), timeout=0)
+    await asyncio.sleep(0.3)  # it has been kept for long
+
+    heads.note("a", end)
+
+    await ends(waits(heads, "a", Position("g", 5)))
 
 
 async def test_a_change_wakes_nobody_who_waits_for_another_workspace(heads: LogHeads) -> None:

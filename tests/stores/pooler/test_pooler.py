@@ -19,6 +19,7 @@ from tasksvc import (
     CommitResult,
     CreateTask,
     IdempotencyKey,
+    PositionGone,
     PutRecord,
     StoreEntry,
     StoreHeader,
@@ -168,6 +169,20 @@ async def test_a_reader_through_the_pooler_sees_what_others_write(
         await asyncio.sleep(0.2)
         head = (await add(writer)).position
         assert (await waiting).next == head
+
+
+async def test_a_reader_through_the_pooler_is_woken_by_an_erasure(
+    bouncer: Bouncer, server: Server, open_store: Open
+) -> None:
+    reader = await open_store(bouncer.url())
+
+    for writer in (reader, await open_store(bouncer.url()), await open_store(server.url)):
+        head = (await add(writer.workspace("a"))).position
+        waiting = asyncio.create_task(reader.workspace("a").changes(head, limit=10, wait=60))
+        await asyncio.sleep(0.2)
+        await writer.workspace("a").erase()
+        with pytest.raises(PositionGone):
+            await waiting
 
 
 async def test_a_listener_at_the_server_is_notified_of_writes_through_the_pooler(

@@ -182,6 +182,18 @@ async def test_a_row_that_is_inserted_while_the_workspace_is_erased_is_a_new_one
     assert (await add(repository, "a")).position.generation != before.position.generation
 
 
+async def test_a_workspace_that_is_about_to_be_made_is_not_erased_before_that(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+    await store_of(repository)._store.executor.run(lambda session: commit._insert_rows(session, ["a"]))
+
+    await repository.workspace("a").erase()
+
+    assert await database.fetchval(f"SELECT erasures FROM {schema}.store") == 0
+    assert await database.fetchval(f"SELECT count(*) FROM {schema}.workspaces WHERE name = 'a'") == 1
+
+
 @pytest.mark.parametrize("name", ["a", "default"])
 async def test_two_erasures_at_once_erase_it_once_or_twice(name: str, open_store: Open, store_url: str) -> None:
     repositories = [await open_store(store_url) for _ in range(3)]
@@ -292,6 +304,24 @@ async def test_several_processes_prune_at_once(
 
     assert sum((await rows(database, schema)).values()) == 0
     assert await repositories[0].check() == []
+
+
+async def test_processes_that_prune_take_turns_at_a_workspace(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    """They could wait for each other otherwise, since each one locks the rows that it deletes."""
+    repository = await open_store(store_url)
+    await fill(repository.workspace("a"))
+    await repository.workspace("a").erase()
+    await database.execute(f"BEGIN; SELECT FROM {schema}.workspaces WHERE erased_at IS NOT NULL FOR UPDATE")
+
+    pruning = asyncio.create_task(prune(repository))
+    await waiting_for_locks(database, 1)
+    free = await database.fetch(f"SELECT FROM {schema}.tasks FOR UPDATE SKIP LOCKED")
+    await database.execute("COMMIT")
+
+    assert await pruning is False
+    assert len(free) == 3
 
 
 async def test_the_row_of_an_erased_workspace_is_deleted_after_the_looks_of_others(
@@ -435,6 +465,19 @@ async def test_commits_of_one_transaction_are_each_held_to_their_own_quota(open_
 
     assert [isinstance(result, WorkspaceFull) for result in results] == [False, True, False, True, False]
     assert await repository.count(TaskQuery()) == 6
+
+
+async def test_the_smallest_quota_of_a_transaction_holds_for_its_own_commit(open_store: Open, store_url: str) -> None:
+    repository = await open_store(store_url)
+    await repository.commit([create(), create()], at=now())
+
+    results = await asyncio.gather(
+        *(repository.commit([create()], at=now(), tasks_max=most) for most in (9, 3)), return_exceptions=True
+    )
+
+    assert [isinstance(result, WorkspaceFull) for result in results] == [False, True]
+    assert await repository.count(TaskQuery()) == 3
+    assert await repository.check() == []
 
 
 async def test_a_create_with_a_quota_is_one_statement(
@@ -685,13 +728,18 @@ async def test_a_compacted_store_holds_nothing_of_an_erased_workspace(
     await admin.close()
 
 
+@pytest.mark.parametrize(
+    "open_transaction",
+    ["BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class", "BEGIN; SELECT pg_current_xact_id()"],
+    ids=["reads", "writes"],
+)
 async def test_compacting_waits_for_transactions_that_may_still_see_what_was_deleted(
-    open_store: Open, own_server: Server, schema: str
+    open_transaction: str, open_store: Open, own_server: Server, schema: str
 ) -> None:
     admin = await asyncpg.connect(own_server.url)
     repository = await open_store(own_server.url, schema=schema)
     await add(repository, "a", f"{schema}-secret")
-    await admin.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class")
+    await admin.execute(open_transaction)
     await repository.workspace("a").erase()
 
     compacting = asyncio.create_task(repository.compact())
@@ -705,13 +753,34 @@ async def test_compacting_waits_for_transactions_that_may_still_see_what_was_del
     await admin.close()
 
 
+async def test_calls_are_answered_while_compacting_waits_for_a_table(
+    open_store: Open, own_server: Server, schema: str
+) -> None:
+    admin = await asyncpg.connect(own_server.url)
+    repository = await open_store(own_server.url, schema=schema)
+    await add(repository)
+    await admin.execute(f"BEGIN; SELECT count(*) FROM {schema}.tasks")
+
+    compacting = asyncio.create_task(repository.compact())
+    await waiting_for_locks(admin, 1)
+    answered = (await page_of(repository))[0]
+
+    assert answered == ["x"]
+    assert not compacting.done()
+    await admin.execute("COMMIT")
+    await compacting
+    await admin.close()
+
+
 async def test_compacting_says_which_sessions_hold_it_up(
     open_store: Open, own_server: Server, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tasksvc_postgresql.compacting.PATIENCE", 0.1)
     admin = await asyncpg.connect(own_server.url)
     repository = await open_store(own_server.url, schema=schema)
+    await add(repository, "a")
     await admin.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class")
+    await repository.workspace("a").erase()
 
     with pytest.raises(StoreUnavailable, match=rf"in the sessions {admin.get_server_pid()}\. End them"):
         await repository.compact()

@@ -73,7 +73,10 @@ async def use(repository: TaskRepository) -> None:
     await repository.commit([PutRecord("s", "a", {"n": 1})], at=now(), idempotency_key=idempotency_key)
     await repository.commit([DeleteRecord("s", "a")], at=now())
     await repository.workspace("another").commit([CreateTask(TaskDraft("a"))], at=now())
+    await repository.workspaces(limit=10)
     await repository.changed_workspaces("", limit=10)
+    for name in ("another", "default"):
+        await repository.workspace(name).erase()
     await repository.renew()
     await prune_step(
         repository, Retention(max_age=timedelta(), max_changes=0, idempotency_key_ttl=timedelta()), at=now()
