@@ -103,6 +103,16 @@ async def test_a_line_names_the_workspace_that_a_request_was_for(aiohttp_client:
     assert [(line["path"], line["workspace"]) for line in lines] == [(path, shown) for _, path, shown in expected]
 
 
+async def test_a_line_names_all_workspaces_that_a_request_was_for(aiohttp_client: AiohttpClient) -> None:
+    log = RequestLog("json", stream := io.StringIO())
+    client = await aiohttp_client(create_app("memory://", Options(request_log=log)))
+
+    for query in ("workspace=u_2&workspace=u_1", "workspace=u_2&workspace=a%20b", "limit=1"):
+        await client.get(f"/tasks/?{query}")
+
+    assert [json.loads(line)["workspace"] for line in lines_of(log, stream)] == ["u_1,u_2", "-", "default"]
+
+
 async def test_a_path_cannot_forge_a_line(aiohttp_client: AiohttpClient) -> None:
     log = RequestLog("text", stream := io.StringIO())
     client = await aiohttp_client(create_app("memory://", Options(request_log=log)))

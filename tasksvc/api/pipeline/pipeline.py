@@ -207,10 +207,13 @@ class RequestPipeline:
 
         async def validated_across(request: web.Request) -> web.StreamResponse | RawResponse | StreamingResponse:
             named = request.query.getall(PARAMETER, ())
-            for workspace in set(named):
-                _check_enters(caller_of(request), workspace)
-            await validator.check(request, bodies)
-            if named:
+            if not named:
+                await validator.check(request, bodies)
+            else:
+                request[NAMED] = NONE  # until each is known to be a name
+                for workspace in set(named):
+                    _check_enters(caller_of(request), workspace)
+                await validator.check(request, bodies)
                 request[NAMED] = ",".join(sorted(named))
             return await handler(request)
 
