@@ -17,6 +17,7 @@ import contextlib
 import http.client
 import math
 import os
+import random
 import re
 import shutil
 import statistics
@@ -152,6 +153,27 @@ def lookups(arguments: argparse.Namespace) -> None:
                 compare(f"{scenario} in 10,000 workspaces, to one", pair, arguments.pairs, arguments.seconds)
 
 
+def across(arguments: argparse.Namespace) -> None:
+    """Compares a page of 100 tasks of one workspace with one over ten."""
+    with tempfile.TemporaryDirectory(prefix="tasksvc-workspaces-") as folder:
+        file, copied, pages = (Path(folder, name) for name in ("single.db", "several.db", "pages"))
+        asyncio.run(fill(file, 1_000, 200))
+        shutil.copy(file, copied)
+        for query in ("limit=100", "limit=100&sort=-priority&done=false"):
+            pages.write_text("\n".join(f"/tasks/?{some_workspaces(10)}&{query}" for _ in range(2_000)), "utf-8")
+            with (
+                served(file, list_path=f"/workspaces/w%d/tasks/?{query}") as single,
+                served(copied, list_path=f"@{pages}") as several,
+            ):
+                pair = Pair((single, Load("list", tasks=200, workspaces=1_000)), (several, Load("list", tasks=200)))
+                compare(f"{query}, of one workspace to over ten", pair, arguments.pairs, arguments.seconds)
+
+
+def some_workspaces(count: int) -> str:
+    """Returns a query string that names `count` of a thousand workspaces."""
+    return "&".join(f"workspace=w{number}" for number in random.sample(range(1, 1_001), count))
+
+
 def places(server: Server, base: str, count: int) -> list[str]:
     """Returns the paths of pages of 20 tasks all over a workspace."""
     found = [f"{base}?limit=20"]
@@ -228,6 +250,7 @@ ALL: dict[str, Callable[[argparse.Namespace], None]] = {
     "before": before,
     "spread": spread,
     "lookups": lookups,
+    "across": across,
     "memory": memory,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import pytest
@@ -51,8 +52,9 @@ async def test_the_first_error_cancels_the_other_calls_and_is_raised_when_they_h
         await asyncio.sleep(0)
         raise ValueError("the first")
 
+    work: list[Callable[[], Awaitable[int]]] = [partial(calls.call, 1), fail, partial(calls.call, 3), fail]
     with pytest.raises(ValueError, match="the first"):
-        await in_parallel([partial(calls.call, 1), fail, partial(calls.call, 3), fail], at_once=3)
+        await in_parallel(work, at_once=3)
 
     assert (calls.running, calls.most) == (0, 2)
 

@@ -21,6 +21,7 @@ from tasksvc import (
     Task,
     TaskDraft,
     TaskQuery,
+    TaskRepository,
     UpdateTask,
     Write,
     select,
@@ -66,7 +67,7 @@ class Listed(InMemoryRepository):
         return Page(tasks, following, LOG_START)
 
 
-def merged(repositories: Sequence[InMemoryRepository], turns: Turns | None = None) -> MergedTasks:
+def merged(repositories: Sequence[TaskRepository], turns: Turns | None = None) -> MergedTasks:
     return MergedTasks(repositories, turns or Turns(), at_once=4)
 
 
