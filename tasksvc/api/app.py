@@ -110,7 +110,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         *map(in_workspaces, of_workspaces),
         MeHandlers().routes(),
         tokens.routes(),
-        workspaces.routes(),
+        *workspaces.routes(),
         *(health.routes() if options.operations else ()),
         DocsPages().routes(),
         routes.document(),

@@ -75,6 +75,7 @@ async def test_the_list_says_how_much_is_in_each_workspace_by_name(api: Administ
     assert listed.json[0]["updated_at"] is None
     assert listed.json[2]["updated_at"] == done.json["updated_at"]
     assert "Link" not in listed.headers
+    assert (await api.get("/workspaces")).body == listed.body
 
 
 async def test_pages_lead_through_the_workspaces_with_a_prefix(api: Administrator) -> None:

@@ -96,7 +96,7 @@ async def test_workspaces_are_listed_and_erased_by_administrators_alone(tokens: 
     for caller in ("reader", "writer", "everywhere", "read", "write", "nobody"):
         answers = set()
         for method, urls in (
-            ("GET", ("/workspaces/", "/workspaces/?prefix=u_", "/workspaces/?limit=wrong")),
+            ("GET", ("/workspaces/", "/workspaces", "/workspaces/?prefix=u_", "/workspaces/?limit=wrong")),
             ("DELETE", tuple(f"/workspaces/{name}" for name in (*WORKSPACES.values(), "default", "not%20a%20name"))),
         ):
             for url in urls:

@@ -73,9 +73,10 @@ class WorkspaceHandlers:
         await self._runtime.erase(request.match_info[PARAMETER])
         return web.Response(status=204)
 
-    def routes(self) -> RouteGroup:
+    def routes(self) -> list[RouteGroup]:
         """Returns the routes for administrators."""
-        return RouteGroup(self._routes(Scope.ADMIN))
+        without_slash = Route("GET", PREFIX.removesuffix("/"), self.list_workspaces, Scope.ADMIN)
+        return [RouteGroup(self._routes(Scope.ADMIN)), RouteGroup([without_slash], documented=False)]
 
     def local_routes(self) -> RouteGroup:
         """Returns the routes that need no token, for a socket that only administrators can open."""
