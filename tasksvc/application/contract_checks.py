@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tasksvc.domain.change import Position
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.task import Task
-from tasksvc.ports.store import ChangePage, Page, TaskRepository
+from tasksvc.ports.store import ChangePage, Page, TaskRepository, WorkspaceSummary
 
 
 class ContractViolation(Exception):
@@ -16,6 +18,19 @@ def check_workspace(workspace: TaskRepository, name: str) -> None:
     """Raises ContractViolation where `workspace` isn't the one that was asked for."""
     if workspace.workspace_name != name:
         raise ContractViolation(f"Asked for the workspace {name!r}, the store gave {workspace.workspace_name!r}.")
+
+
+def check_workspaces(found: Sequence[WorkspaceSummary], prefix: str, after: str, limit: int) -> None:
+    """Raises ContractViolation where `found` isn't a page of workspaces; a reader would go round in circles."""
+    if len(found) > limit:
+        raise ContractViolation(f"Asked for at most {limit} workspaces, the store gave {len(found)}.")
+    before = after
+    for name, *_ in found:
+        if name <= before or not name.startswith(prefix):
+            raise ContractViolation(
+                f"Asked for the workspaces {prefix!r}... after {after!r}, the store gave {name!r} after {before!r}."
+            )
+        before = name
 
 
 def check_task(task: Task, task_id: int) -> None:

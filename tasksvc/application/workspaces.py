@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tasksvc.application.contract_checks import check_workspaces
 from tasksvc.ports.store import Capability, TaskRepository, WorkspaceSummary
 
 _NO_CHANGES_PRUNED = 2**63 - 1
@@ -25,8 +26,12 @@ class WorkspacePage(NamedTuple):
 async def find_workspaces(
     repository: TaskRepository, *, prefix: str = "", after: str = "", limit: int
 ) -> WorkspacePage:
-    """Returns a page of the workspaces whose names begin with `prefix` and come after `after`.  Raises NotSupported."""
+    """Returns a page of the workspaces whose names begin with `prefix` and come after `after`.
+
+    Raises NotSupported, and ContractViolation where the store gives others.
+    """
     found = await repository.workspaces(prefix=prefix, after=after, limit=limit + 1)
+    check_workspaces(found, prefix, after, limit + 1)
     shown = found[:limit]
     return WorkspacePage(shown, shown[-1].name if len(found) > limit else None)
 
