@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -191,6 +191,18 @@ class ErasesStepByStep(ContractViolation):
             del self._tasks[task_id]
             await asyncio.sleep(0)
         await super().erase()
+
+
+class DumpsWhatIsLeft(ContractViolation):
+    """Leaves out of a dump what is erased while it is read."""
+
+    caught_by = "test_a_dump_beside_an_erasure_is_one_snapshot"
+
+    async def dump(self) -> AsyncIterator[StoreEntry]:
+        made = dict(self._memory.workspaces)
+        async for unit in super().dump():
+            if self._memory.workspaces.get(unit.workspace) is made.get(unit.workspace):
+                yield unit
 
 
 class ErasesHalfWhenCancelled(ErasesStepByStep):

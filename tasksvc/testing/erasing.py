@@ -30,7 +30,7 @@ from tasksvc import (
     VersionConflict,
 )
 from tasksvc.testing.cancellation import cancelled_everywhere
-from tasksvc.testing.dumping import dumped, without_generations
+from tasksvc.testing.dumping import dumped, header_of, is_of_one_moment, without_generations
 from tasksvc.testing.samples import FIRST_MOMENT, FULL, NOW, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised
 from tasksvc.testing.workspace_lists import changed
@@ -269,6 +269,30 @@ class ErasingContract(StoreUnderTest):
                 await asyncio.sleep(0.005)
                 over.set()
                 assert all(await asyncio.gather(*reading)), "a reader that reads after an erasure finds nothing"
+
+    @on_store(Capability.WORKSPACES, Capability.DUMP, alone=True)
+    async def test_a_dump_beside_an_erasure_is_one_snapshot(self, store: Store) -> None:
+        for name in ("a", DEFAULT_WORKSPACE):
+            for begun in (0, 1, 20):
+                places = [store.within(each) for each in ("a", "b", DEFAULT_WORKSPACE)]
+                await asyncio.gather(*(place.add_all(varied(50)) for place in places))
+                seqs = {place.workspace: (await place.head()).seq for place in places}
+                erasing: asyncio.Future[None] | None = None
+
+                entries = []
+                async for entry in store.opened.dump():
+                    entries.append(entry)
+                    if len(entries) > begun and erasing is None:
+                        erasing = asyncio.ensure_future(store.within(name).repository.erase())
+                    await asyncio.sleep(0)
+
+                assert erasing is not None, "a dump has entries"
+                await erasing
+                for place in places:
+                    is_of_one_moment(entries, place.workspace)
+                    seq = header_of(entries, place.workspace).last_seq
+                    assert seq == seqs[place.workspace], "a dump that has begun has all of each workspace"
+                await is_new(store.within(name))
 
     @on_store(Capability.WORKSPACES, alone=True)
     async def test_a_follower_meets_what_is_written_after_an_erasure(self, store: Store) -> None:
