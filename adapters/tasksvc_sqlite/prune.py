@@ -81,11 +81,13 @@ class Pruner:
             step.to_do += deletions(versions=step.left, keys=max(0, limit - len(expired)), others=limit)
         if step.to_do:
             await run_to_completion(self._writer.write(step.to_do))
+        if has_erased:
+            has_erased = await self._has_more_erased()
         self._too_long = [key for key in self._too_long if key not in done]
         for name, seq in pruned.items():
             if (header := self._cache.headers.get(name)) is not None:
                 header.pruned_seq = seq
-        return step.more or self._is_to_go_on or len(expired) > limit or (has_erased and await self._has_erased())
+        return step.more or self._is_to_go_on or len(expired) > limit or has_erased
 
     async def prune_erased(self, *, limit: int) -> bool:
         """Deletes at most `limit` entries of each kind that erased workspaces left, and returns whether more are left.
@@ -95,6 +97,11 @@ class Pruner:
         if not await self._has_erased():
             return False
         await run_to_completion(self._writer.write(deletions(versions=limit, keys=limit, others=limit)))
+        return await self._has_more_erased()
+
+    async def _has_more_erased(self) -> bool:
+        """Returns whether more of what erased workspaces left is there, after a step that deleted some of it."""
+        await run_to_completion(self._writer.checkpoint())  # by itself SQLite would do it for thousands of pages
         return await self._has_erased()
 
     async def _has_erased(self) -> bool:

@@ -162,6 +162,11 @@ class WriteConnection:
         except sqlite3.Error as error:
             raise self._failure(error) from error
 
+    async def checkpoint(self) -> None:
+        """Brings what it can of SQLite's log to the file, so that it's not all due at once in the turn of a commit."""
+        with contextlib.suppress(sqlite3.Error):
+            await self._execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     async def empty_log(self) -> bool:
         """Brings SQLite's log to the file, and returns whether it's empty then; readers may need what is in it."""
         try:
