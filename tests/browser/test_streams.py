@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from clients.cutting_proxy import CuttingProxy
-from service_process import RunningService
+from service_process import RunningService, run_tasksvc
 
 from tasksvc.application.tokens import new_secret
 
@@ -35,10 +35,11 @@ async def service(tmp_path: Path) -> AsyncIterator[RunningService]:
         yield service
 
 
-async def create(service: RunningService, description: str) -> None:
+async def create(service: RunningService, description: str, below: str = "") -> None:
+    """Creates a task; `below` is the path of a workspace."""
     async with (
         aiohttp.ClientSession() as session,
-        session.post(f"{service.url}/tasks/", json={"description": description}) as answer,
+        session.post(f"{service.url}{below}/tasks/", json={"description": description}) as answer,
     ):
         assert answer.status == 201
 
@@ -113,6 +114,31 @@ async def test_an_event_source_sees_no_empty_event(watched: Any, service: Runnin
     assert [change["task"]["description"] for _, change in events] == ["the first"]
 
 
+async def test_the_documented_source_follows_several_workspaces_until_one_leaves(watched: Any, tmp_path: Path) -> None:
+    (script,) = re.findall(r"^```js\n(const together.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    said: list[str] = []
+    page, store = watched.page, ("--store", "sqlite:///tasks.db")
+    page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
+    with RunningService(*store, folder=tmp_path) as service:
+        await page.goto(f"{service.url}/health/live")
+        size = await received(page)
+        await page.evaluate(script)
+        await until(size)
+
+        await create(service, "one", "/workspaces/family")
+        await until(lambda: len(said) == 1)
+        await create(service, "another", "/workspaces/u_42")
+        await until(lambda: len(said) == 2)
+        erased = await asyncio.to_thread(run_tasksvc, "workspace", "erase", "family", "--yes", *store, folder=tmp_path)
+        await until(lambda: len(said) == 3)
+        await create(service, "live", "/workspaces/u_42")
+        await until(lambda: len(said) == 4)
+
+    assert erased.returncode == 0
+    assert [line.partition(" ")[0] for line in said] == ["family", "u_42", "position-gone", "u_42"]
+    assert said[2] == "position-gone family"
+
+
 # ---------------------------------------------------------------- with a token, as docs/streaming.md shows it
 
 
@@ -183,7 +209,7 @@ async def test_the_documented_event_source_follows(watched: Any, service: Runnin
     page = watched.page
     (start,) = re.findall(r"^```js\n(const source.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
     await page.goto(f"{service.url}/health/live")
     size = await received(page)
     await page.evaluate(f"() => {{ {start} }}")
@@ -201,7 +227,7 @@ async def test_the_documented_page_follows_from_its_list(watched: Any, service: 
     (follow,) = [block for block in blocks if "async function follow" in block]
     (start,) = [block for block in blocks if "const list" in block]
     said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)
     await page.goto(f"{service.url}/health/live")
     await page.add_script_tag(content=follow)
     await create(service, "before")

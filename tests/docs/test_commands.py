@@ -240,7 +240,7 @@ def test_a_group_shares_a_store_as_the_page_says(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- clients
 
 
-@pytest.mark.parametrize(("name", "count"), [("docs/clients.md", 1), ("docs/streaming.md", 1)])
+@pytest.mark.parametrize(("name", "count"), [("docs/clients.md", 1), ("docs/streaming.md", 3)])
 def test_the_commands_for_clients_work(name: str, count: int, tmp_path: Path) -> None:
     places = {"curl -N": "curl -N -m 1", "https://tasks.example": "http://127.0.0.1:8000"}
 

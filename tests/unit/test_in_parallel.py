@@ -20,7 +20,7 @@ class Calls:
         self.may_end = asyncio.Semaphore(0)
 
     async def call(self, number: int) -> int:
-        """Returns `number`."""
+        """Returns `number` when the test lets it."""
         self.running += 1
         self.most = max(self.most, self.running)
         try:
