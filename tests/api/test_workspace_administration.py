@@ -14,13 +14,12 @@ from pytest_aiohttp import AiohttpClient
 
 from api.api_client import Api, next_page
 from api.conftest import connect
-from tasksvc import CreateTask, IdempotencyKey, TaskDraft, TaskRepository
+from tasksvc import TaskRepository
 from tasksvc.api.app import RUNTIME
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application import workspaces
-from tasksvc.application.clock import now
-from tasksvc.application.limits import Limits
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.tokens import new_secret
 from tasksvc.domain.query import TaskQuery
 
@@ -218,23 +217,27 @@ async def test_streams_of_an_erased_workspace_end_at_once_and_others_go_on(api: 
     assert comes_back.problem == "position-gone"
 
 
-async def test_what_an_erased_workspace_left_is_deleted_without_waiting_for_the_interval(api: Administrator) -> None:
-    repository = api.repository
-    for number in range(3):
-        writes = [CreateTask(TaskDraft("x"))] * 1_000
-        key = IdempotencyKey("", str(number), "f")
-        await repository.workspace("u_1").commit(writes, at=now(), idempotency_key=key)
+@pytest.mark.options(timeouts=Timeouts(prune_interval=1_000.0))
+async def test_what_an_erased_workspace_left_is_deleted_without_waiting_for_the_interval(
+    api: Administrator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.create("u_1")
+    repository, pruned = api.repository, asyncio.Event()
+    prune = repository.prune
+
+    async def seen(**bounds: Any) -> bool:
+        more = await prune(**bounds)
+        if not more:
+            pruned.set()
+        return more
+
+    monkeypatch.setattr(repository, "prune", seen)
 
     assert (await api.delete("/workspaces/u_1")).status == 204
 
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while await left_behind(repository):
-            await asyncio.sleep(0.05)
-
-
-async def left_behind(repository: TaskRepository) -> bool:
-    """Returns whether something is left of erased workspaces, by deleting a little of it."""
-    return await workspaces.prune_erased(repository, limit=1)
+        await pruned.wait()
+    assert not await workspaces.prune_erased(repository)
 
 
 async def test_writes_during_an_erasure_are_erased_or_begin_the_workspace_again(api: Administrator) -> None:

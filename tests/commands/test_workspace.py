@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from tasksvc import CreateTask, DeleteTask, TaskDraft, TaskRepository, UpdateTas
 from tasksvc.application import workspace_import
 from tasksvc.application.clock import now
 from tasksvc.application.tokens import new_secret
+from tasksvc.application.workspaces import prune_erased
 from tasksvc.cli.commands.workspace import PAGE
 from tasksvc.plugins import open_repository
 
@@ -59,12 +61,27 @@ def fill(store: Sequence[str], *names: str) -> None:
     asyncio.run(write())
 
 
+async def fill_with_many(store: Sequence[str], name: str) -> None:
+    repository = await open_repository(store[1])
+    await repository.workspace(name).commit([CreateTask(TaskDraft(f"many of {name}"))] * 2_000, at=now())
+    await repository.close()
+
+
 async def write_tasks(workspace: TaskRepository, name: str) -> None:
     for number in range(3):
         draft = TaskDraft(f"{number} of {name}", labels=("a",), metadata={"number": number})
         await workspace.commit([CreateTask(draft)], at=now())
     await workspace.commit([UpdateTask(2, {"done": True})], at=now())
     await workspace.commit([DeleteTask(1), DeleteTask(3)], at=now())
+
+
+async def is_left_behind(store: Sequence[str]) -> bool:
+    """Returns whether something is left of erased workspaces, by deleting a part of it."""
+    repository = await open_repository(store[1])
+    try:
+        return await prune_erased(repository, limit=1)
+    finally:
+        await repository.close()
 
 
 def export_of(tasksvc: CommandLine, name: str, store: Sequence[str]) -> str:
@@ -110,6 +127,7 @@ def test_an_erased_workspace_is_gone_and_the_tokens_that_name_it_are_listed(
     assert refusal(again) == "There is no workspace u_1, so nothing was erased."
     assert [line.partition(" ")[0] for line in lines(tasksvc("workspace", "list", *store))] == ["default", "u_2"]
     assert tasksvc("check", *store).status == 0
+    assert not asyncio.run(is_left_behind(store))
 
 
 def test_nothing_is_erased_that_nobody_confirms(tasksvc: CommandLine, store: Sequence[str]) -> None:
@@ -287,13 +305,15 @@ def test_what_is_not_there_is_not_exported(tasksvc: CommandLine, store: Sequence
 def test_after_an_erasure_and_a_compaction_no_file_holds_anything_of_it(
     tasksvc: CommandLine, store: Sequence[str]
 ) -> None:
-    fill(store, "erased-name", "u_2")
-    fill(store, "default")
+    fill(store, "erased-name", "u_2", "default")
+    asyncio.run(fill_with_many(store, "erased-name"))
     tasksvc("workspace", "erase", "erased-name", "--yes", *store)
 
     (said,) = lines(tasksvc("compact", *store))
 
+    before, after = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+)(?: bytes| now)", said))
     assert said.startswith(f"{store[1]} is compact. It had ")
+    assert before > after or store[1].startswith("jsonl")  # which pruning has rewritten already
     for file in tasksvc.folder.iterdir():
         assert b"erased-name" not in file.read_bytes(), file
     assert tasksvc("check", *store).status == 0
