@@ -259,8 +259,17 @@ class _Decided(NamedTuple):
     settled: Settled
     ledger: Ledger
     """The state after them."""
-    opened: int
-    """How many tasks more than before aren't done."""
+    found: Mapping[int, Task]
+    """The tasks that the commits name, as they were before."""
+
+    @property
+    def opened(self) -> int:
+        """How many tasks more than before aren't done."""
+        left = _open(self.settled.tasks)
+        if not self.found:
+            return left
+        written = {*(task.id for task in self.settled.tasks), *self.settled.deleted_tasks}
+        return left - _open(task for task_id, task in self.found.items() if task_id in written)
 
 
 class _RowsMissing(Exception):
@@ -344,10 +353,7 @@ def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int = 1 + len(_T
 async def _decide(ledger: Ledger, commits: Sequence[Commit], found: Mapping[int, Task]) -> _Decided:
     """Decides the commits in one workspace, and brings its ledger up to date."""
     outcomes, entries = await decide_all(ledger, commits)
-    settled = settle(entries, found)
-    written = (*(task.id for task in settled.tasks), *settled.deleted_tasks)
-    before = [found[task_id] for task_id in written if task_id in found]
-    return _Decided(outcomes, settled, ledger, _open(settled.tasks) - _open(before))
+    return _Decided(outcomes, settle(entries, found), ledger, found)
 
 
 def _open(tasks: Iterable[Task]) -> int:
