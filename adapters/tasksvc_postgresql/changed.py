@@ -81,7 +81,7 @@ class _Place(NamedTuple):
 
 
 class _Now(NamedTuple):
-    """A moment."""
+    """A moment in the life of a store."""
 
     life: _Life
     snapshot: str

@@ -50,13 +50,17 @@ _CLEAR_STATISTICS: Final = """
     SELECT pg_clear_attribute_stats(schemaname::text, tablename::text, attname::text, inherited)
     FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND NOT EXISTS (SELECT FROM {table})
 """
-"""Statistics have samples of what a table held when it was analyzed last, which an empty table never is."""
+"""The planner keeps samples of what a table held when it was analyzed last, which an empty table never is."""
 _CLEARS_STATISTICS: Final = 18
 """The first version of the server that can."""
 
 
-async def compact(connection: Connection, settings: Settings) -> None:
-    """Deletes what erased workspaces have left, and rewrites the tables.  Raises StoreRefused, StoreUnavailable."""
+async def compact(connection: Connection, settings: Settings, *, patience: float = PATIENCE) -> None:
+    """Deletes what erased workspaces have left, and rewrites the tables.
+
+    It waits up to `patience` seconds for transactions that began before, and for each table.  Raises StoreRefused,
+    StoreUnavailable.
+    """
     name = settings.name
     session = Session(connection, timeout=STEP_TIMEOUT)
     with translating_errors(name, lambda: session.committing):
@@ -65,19 +69,19 @@ async def compact(connection: Connection, settings: Settings) -> None:
             await session.execute(f"SET statement_timeout = 0; SET lock_timeout = '{LOCK_SECONDS}s'")
         while await delete_left(session, limit=STEP_ENTRIES, kept_seconds=0):
             pass
-        await _wait_for_older(session, name)
+        await _wait_for_older(session, name, patience)
         for name_in_schema in SERVING:
             table = f"{quoted(settings.schema)}.{name_in_schema}"
-            await _vacuum(session, "FULL, ANALYZE", table)
+            await _vacuum(session, "FULL, ANALYZE", table, patience)
             if connection.get_server_version().major >= _CLEARS_STATISTICS:
                 await session.write_alone(_CLEAR_STATISTICS.format(table=table), settings.schema, name_in_schema)
         # Where the role may not do this, since it doesn't own the database, the server leaves it at a warning.
-        await _vacuum(session, "FULL", "pg_catalog.pg_statistic")
+        await _vacuum(session, "FULL", "pg_catalog.pg_statistic", patience)
 
 
-async def _vacuum(session: Session, options: str, table: str) -> None:
+async def _vacuum(session: Session, options: str, table: str, patience: float) -> None:
     """Rewrites a table, as soon as no transaction holds it for long."""
-    end = asyncio.get_running_loop().time() + PATIENCE
+    end = asyncio.get_running_loop().time() + patience
     while True:
         try:
             await session.execute(f"VACUUM ({options}) {table}")
@@ -97,10 +101,10 @@ async def _check_may(session: Session, settings: Settings) -> None:
         )
 
 
-async def _wait_for_older(session: Session, name: str) -> None:
+async def _wait_for_older(session: Session, name: str, patience: float) -> None:
     """Returns when no transaction is open that may see what has been deleted."""
     ((number,),) = await session.write_alone(_THIS_TRANSACTION)
-    end = asyncio.get_running_loop().time() + PATIENCE
+    end = asyncio.get_running_loop().time() + patience
     while older := await session.fetch(_OLDER, number):
         if asyncio.get_running_loop().time() > end:
             pids = ", ".join(str(pid) for (pid,) in older)

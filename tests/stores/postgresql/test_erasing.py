@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 from tasksvc_postgresql import commit, erasing
+from tasksvc_postgresql.compacting import compact
 from tasksvc_postgresql.erasing import DELETIONS
 from tasksvc_postgresql.lineage import LATE_SECONDS
+from tasksvc_postgresql.session import Session
 
 from stores.postgresql.repositories import Open
 from stores.postgresql.server import Server, with_parameters
@@ -270,6 +272,12 @@ async def test_what_an_erased_workspace_has_left_is_deleted_in_bounded_steps(
     assert (await page_of(repository.workspace("c")))[0] == ["c"] * 5
 
 
+async def cut(self: Session) -> None:
+    """Loses the connection before the COMMIT."""
+    self.connection.terminate()
+    raise ConnectionError("the connection was lost")
+
+
 async def test_a_step_that_is_undone_leaves_what_the_next_one_deletes(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,7 +285,7 @@ async def test_a_step_that_is_undone_leaves_what_the_next_one_deletes(
     first, second = await open_store(store_url), await open_store(store_url)
     await fill(first.workspace("a"))
     await first.workspace("a").erase()
-    monkeypatch.setattr(erasing, "_MARK_AS_EMPTY", "SELECT pg_terminate_backend(pg_backend_pid()), $1::bigint[]")
+    monkeypatch.setattr(Session, "commit", cut)
     with pytest.raises(StoreUnavailable):
         await prune(first)
     undone = await rows(database, schema)
@@ -772,18 +780,17 @@ async def test_calls_are_answered_while_compacting_waits_for_a_table(
     await admin.close()
 
 
-async def test_compacting_says_which_sessions_hold_it_up(
-    open_store: Open, own_server: Server, schema: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasksvc_postgresql.compacting.PATIENCE", 0.1)
+async def test_compacting_says_which_sessions_hold_it_up(open_store: Open, own_server: Server, schema: str) -> None:
     admin = await asyncpg.connect(own_server.url)
     repository = await open_store(own_server.url, schema=schema)
     await add(repository, "a")
     await admin.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class")
     await repository.workspace("a").erase()
 
-    with pytest.raises(StoreUnavailable, match=rf"in the sessions {admin.get_server_pid()}\. End them"):
-        await repository.compact()
+    store = store_of(repository)._store
+    async with store._connected() as connection:
+        with pytest.raises(StoreUnavailable, match=rf"in the sessions {admin.get_server_pid()}\. End them"):
+            await compact(connection, store._settings, patience=0.1)
 
     await admin.close()
 
