@@ -20,11 +20,14 @@ import os
 import random
 import re
 import shutil
+import sqlite3
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -93,13 +96,15 @@ def compare(name: str, pair: Pair, pairs: int, seconds: int) -> None:
 
 
 @contextlib.contextmanager
-def served(file: Path | None = None, *, before: str = "", list_path: str = "/tasks/") -> Iterator[Server]:
+def served(
+    file: Path | None = None, *, before: str = "", list_path: str = "/tasks/", options: str = ""
+) -> Iterator[Server]:
     """Serves a file, or a new store, by this version or by the one whose checkout is the folder `before`."""
     environment = {"PYTHONPATH": os.pathsep.join([before, f"{before}/adapters"])} if before else {}
     command = TARGETS[TASKSVC].command
     if file is not None:
         command = command.replace("{file}", str(file))
-    with Server(TASKSVC, Target(command, environment, list_path), "", ready="/health/ready") as server:
+    with Server(TASKSVC, Target(command + options, environment, list_path), "", ready="/health/ready") as server:
         yield server
 
 
@@ -200,6 +205,73 @@ def next_page(server: Server, path: str) -> str | None:
         connection.close()
 
 
+def bound(arguments: argparse.Namespace) -> None:
+    """Compares creates without a bound on the number of tasks with those under one."""
+    for base in ("/tasks/", "/workspaces/one/tasks/"):
+        with served() as one, served(options=" --workspace-tasks 1000000000") as other:
+            load = Load("create", base)
+            compare(f"creates, {base}, to bounded ones", Pair((one, load), (other, load)), arguments.pairs, 1)
+
+
+def erase(arguments: argparse.Namespace) -> None:
+    """Measures creates in a workspace while another one of many tasks is erased, and then the default one."""
+    for name in ("w1", "default"):
+        with tempfile.TemporaryDirectory(prefix="tasksvc-workspaces-") as folder:
+            file = Path(folder, "tasks.db")
+            asyncio.run(fill(file, name, arguments.erased))
+            with served(file) as server, Creates(server) as creates:
+                time.sleep(10)
+                before = creates.percentiles()
+                began = time.perf_counter()
+                command = ["workspace", "erase", name, "--yes", "--store", f"sqlite:///{file}"]
+                subprocess.run([sys.executable, "-m", "tasksvc", *command], check=True, stdout=subprocess.DEVNULL)
+                while has_erased(file):
+                    time.sleep(0.5)
+                took = time.perf_counter() - began
+                during = creates.percentiles()
+        print(
+            f"| creates while {name} with {arguments.erased:,} tasks is erased, {took:.0f} s: median, p99, longest"
+            f" | {during} ms; before it {before} ms | | |",
+            flush=True,
+        )
+
+
+def has_erased(file: Path) -> bool:
+    """Returns whether erased workspaces have left anything in the file."""
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT 1 FROM erased_workspaces").fetchone() is not None
+
+
+class Creates:
+    """A client that creates one task after the other in a workspace, in a `with` block, and times each."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._times: list[float] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._create)
+
+    def __enter__(self) -> Creates:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _create(self) -> None:
+        while not self._is_over.wait(0.005):
+            began = time.perf_counter()
+            status, answer = self._server.call("POST", "/workspaces/other/tasks/", {"description": "a task"})
+            assert status == 201, answer
+            self._times.append(1_000 * (time.perf_counter() - began))
+
+    def percentiles(self) -> str:
+        """Returns the median, the 99th percentile and the longest time in ms since the last call."""
+        times, self._times = sorted(self._times), []
+        return ", ".join(f"{times[int(part * (len(times) - 1))]:.1f}" for part in (0.5, 0.99, 1))
+
+
 def memory(arguments: argparse.Namespace) -> None:
     """Measures the memory with 100,000 workspaces in the file, before and after 10,000 of them are used."""
     with tempfile.TemporaryDirectory(prefix="tasksvc-workspaces-") as folder:
@@ -225,19 +297,19 @@ def resident(server: Server) -> float:
 # ---------------------------------------------------------------- files
 
 
-async def fill(file: Path, workspaces: int, tasks: int) -> None:
-    """Fills a file with workspaces of `tasks` tasks each, whose rows aren't together."""
+async def fill(file: Path, workspaces: int | str, tasks: int) -> None:
+    """Fills a file with workspaces of `tasks` tasks each, whose rows aren't together, or with the one of a name."""
     repository = await open_repository(f"sqlite:///{file}")
+    names = [workspaces] if isinstance(workspaces, str) else [f"w{number}" for number in range(1, workspaces + 1)]
     try:
-        await repository.restore(entries(workspaces, tasks))
+        await repository.restore(entries(names, tasks))
     finally:
         await repository.close()
 
 
-async def entries(workspaces: int, tasks: int) -> AsyncIterator[StoreEntry]:
+async def entries(names: Sequence[str], tasks: int) -> AsyncIterator[StoreEntry]:
     """Yields the dump of such a store, task by task and not workspace by workspace, as they are made in time."""
     yield StoreEntry(STORE, StoreHeader("0"))
-    names = [f"w{number}" for number in range(1, workspaces + 1)]
     for name in names:
         yield StoreEntry(name, WorkspaceHeader("0", "0", tasks, tasks, tasks))
     for number in range(1, tasks + 1):
@@ -251,6 +323,8 @@ ALL: dict[str, Callable[[argparse.Namespace], None]] = {
     "spread": spread,
     "lookups": lookups,
     "across": across,
+    "bound": bound,
+    "erase": erase,
     "memory": memory,
 }
 
@@ -261,6 +335,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(ALL), help=f"of {', '.join(ALL)}")
     parser.add_argument("--pairs", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--erased", type=int, default=1_000_000, help="tasks of the workspace that `erase` erases")
     parser.add_argument("--before", default="", help="the folder with a checkout of an earlier version")
     arguments = parser.parse_args()
     if shutil.which("wrk") is None:
