@@ -381,6 +381,35 @@ async def test_what_is_read_during_an_erasure_is_not_remembered(
     assert await descriptions(place) == ["new"]
 
 
+@pytest.mark.parametrize("name", ["a", "default"])
+async def test_what_is_read_while_an_erasure_is_written_is_not_remembered(
+    name: str, repository: SQLiteRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = repository.workspace(name)
+    await add(place)
+    repository._cache.tasks.clear()
+    is_written, may_go_on = asyncio.Event(), asyncio.Event()
+    write = WriteConnection.write
+
+    async def write_later(writer: WriteConnection, *arguments: Any, **options: Any) -> None:
+        is_written.set()
+        await may_go_on.wait()
+        await write(writer, *arguments, **options)
+
+    monkeypatch.setattr(WriteConnection, "write", write_later)
+    erasing = asyncio.ensure_future(place.erase())
+    await is_written.wait()
+    found = await place.get(1), await place.count(TaskQuery()), await descriptions(place)
+    may_go_on.set()
+    await erasing
+
+    assert (found[0].task.id, *found[1:]) == (1, 1, ["a task"])
+    with pytest.raises(TaskNotFound):
+        await place.get(1)
+    assert repository._cache.places.get(name) is None
+    assert await descriptions(place) == []
+
+
 async def test_tasks_of_others_stay_in_memory(repository: SQLiteRepository) -> None:
     for name in ("default", "a", "b"):
         await add(repository.workspace(name))
