@@ -104,3 +104,22 @@ async def test_an_older_schema_is_not_read_until_it_is_migrated(
     )
     assert unchanged == before
     await make_ready(store_url, read)
+
+
+BEFORE_COUNTS = """
+    UPDATE {schema}.workspaces SET last_id = last_id + 1, last_seq = last_seq + 1, changed = pg_current_xact_id()
+    WHERE name = 'default'
+"""
+"""A part of each write of version 3 of the schema, which keeps no numbers of tasks."""
+
+
+async def test_a_process_that_keeps_no_numbers_of_tasks_can_write_nothing(
+    open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
+) -> None:
+    repository = await open_store(store_url)
+
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await database.execute(BEFORE_COUNTS.format(schema=schema))
+
+    await repository.commit([CreateTask(TaskDraft("x"))], at=NOW)
+    assert await repository.check() == []
