@@ -56,8 +56,6 @@ def write_failure(error: sqlite3.Error, path: str) -> StoreUnavailable:
             return StoreFull(_no_room(path))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return _locked(path)
-        case sqlite3.SQLITE_INTERRUPT:
-            return StoreClosed("The store is closed.")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_NOMEM:
             return StoreUnavailable(f"{path} cannot be written now: {error}.")
         case sqlite3.SQLITE_CONSTRAINT:

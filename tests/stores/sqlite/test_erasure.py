@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -644,6 +645,41 @@ async def test_a_compaction_ends_when_its_caller_is_cancelled_or_the_store_close
 
     async with opened(file) as repository:
         assert await descriptions(repository.workspace("b")) == ["a task"]
+        assert await repository.check() == []
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+async def test_a_file_that_is_being_rewritten_is_as_before_when_that_is_interrupted(end: str, file: Path) -> None:
+    async with opened(file) as repository:
+        assert isinstance(repository, SQLiteRepository)
+        await add_all(repository.workspace("a"), various(3_000))
+        before = await descriptions(repository.workspace("a"))
+        is_running = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def slow() -> int:
+            loop.call_soon_threadsafe(is_running.set)
+            time.sleep(0.02)
+            return 0
+
+        connection = repository._writer._connection
+        await connection.set_progress_handler(slow, 10)  # so it would take minutes
+        compacting = asyncio.ensure_future(repository.compact())
+        await is_running.wait()
+
+        if end == "cancel":
+            compacting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await compacting
+            await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]  # its stub lacks None
+            await add(repository.workspace("b"))
+        else:
+            await asyncio.wait_for(repository.close(), PATIENCE_SECONDS)
+            with pytest.raises(StoreClosed):
+                await compacting
+
+    async with opened(file) as repository:
+        assert await descriptions(repository.workspace("a")) == before
         assert await repository.check() == []
 
 
