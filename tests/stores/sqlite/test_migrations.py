@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -88,7 +89,7 @@ async def test_a_migration_is_done_once(file: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["present", "stores_1", "stores_3"])
+@pytest.mark.parametrize("version", ["present", "stores_1", "stores_3", "stores_4"])
 async def test_a_process_killed_while_it_migrates_leaves_the_old_or_the_new_schema(
     version: str, file: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +131,25 @@ def run_migration(file: Path, *, moment: int) -> subprocess.CompletedProcess[str
         text=True,
         check=False,
     )
+
+
+async def test_workspaces_of_an_earlier_version_are_known_again_and_erased(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = copy_of(UPGRADES / "stores_4" / "sqlite.db", tmp_path / "tasks.db")
+    copy_of(UPGRADES / "stores_4" / "sqlite.db.lock", tmp_path / "tasks.db.lock")
+
+    for name in ("u_42", "default"):
+        async with opened(file) as repository:
+            before = {each.name: each.tasks for each in await repository.workspaces(limit=9)}
+            assert before[name] > 2
+            await repository.workspace(name).erase()
+            await repository.compact()
+            assert await repository.check() == []
+
+    async with opened(file) as repository:
+        assert [(each.name, each.tasks) for each in await repository.workspaces(limit=9)] == [("default", 0)]
+    assert [record for record in caplog.records if record.levelno > logging.INFO] == []
 
 
 async def test_an_older_schema_is_not_read_until_it_is_migrated(tmp_path: Path) -> None:
