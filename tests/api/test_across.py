@@ -655,7 +655,8 @@ async def _until(stream: Streamed, description: str) -> AsyncIterator[Event]:
             return
 
 
-async def test_a_workspace_that_is_erased_leaves_the_stream_and_the_others_go_on(api: Api) -> None:
+async def test_a_workspace_that_is_erased_leaves_the_stream_and_the_others_go_on(any_api: Api) -> None:
+    api = any_api
     await fill(api, "u_42", 2)
     await fill(api, "family", 2)
     async with following(api, BOTH) as stream:
@@ -674,7 +675,8 @@ async def test_a_workspace_that_is_erased_leaves_the_stream_and_the_others_go_on
     assert brief(taken) == [("u_42", 4)]
 
 
-async def test_a_stream_ends_when_no_workspace_is_left(api: Api) -> None:
+async def test_a_stream_ends_when_no_workspace_is_left(any_api: Api) -> None:
+    api = any_api
     await fill(api, "u_42", 1)
     await fill(api, "family", 1)
     async with following(api, BOTH) as stream:

@@ -62,7 +62,10 @@ class HealthHandlers:
     async def metrics(self, request: web.Request) -> web.Response:
         gauges = {
             "requests_in_flight": ("Requests that are being answered.", float(len(self._in_flight))),
-            "feed_streams": ("Streams of changes that are open.", float(self._runtime.feeds.streams)),
+            "feed_streams": (
+                "Streams of changes that are open; one of several workspaces counts for each of them.",
+                float(self._runtime.feeds.streams),
+            ),
             "event_loop_tasks": ("Tasks of the event loop.", float(len(asyncio.all_tasks()))),
             **{
                 f"store_{name}": ("Of the store, by its own account.", float(value))
