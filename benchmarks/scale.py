@@ -23,7 +23,8 @@ from pathlib import Path
 
 from run import ROWS, Server, Target, machine, wrk
 
-from tasksvc import DEFAULT_WORKSPACE, STORE, StoreEntry, StoreHeader, Task, WorkspaceHeader
+from tasksvc import DEFAULT_WORKSPACE, STORE, StoreEntry, StoreHeader, TaskDraft, WorkspaceHeader
+from tasksvc.domain.task import create_task
 from tasksvc.plugins import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -43,8 +44,9 @@ async def tasks(count: int) -> AsyncIterator[StoreEntry]:
         labels = tuple(sorted(choose.sample(["home", "work", "garden", "later"], choose.randrange(3))))
         due_at = None if choose.random() < 0.5 else at + timedelta(hours=choose.randrange(1_000))
         description = f"task number {number:09d}"
-        completed_at = at if done else None
-        task = Task(number, description, done, completed_at, due_at, choose.randrange(10), labels, {}, at, at, 1)
+        task = create_task(
+            number, TaskDraft(description, done=done, due_at=due_at, priority=choose.randrange(10), labels=labels), at
+        )
         yield StoreEntry(DEFAULT_WORKSPACE, task)
 
 

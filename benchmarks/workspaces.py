@@ -34,7 +34,8 @@ from typing import NamedTuple
 
 from run import ROWS, TARGETS, TASKSVC, Server, Target, machine, wrk
 
-from tasksvc import STORE, StoreEntry, StoreHeader, Task, WorkspaceHeader
+from tasksvc import STORE, StoreEntry, StoreHeader, TaskDraft, WorkspaceHeader
+from tasksvc.domain.task import create_task
 from tasksvc.plugins import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -316,7 +317,7 @@ async def entries(names: Sequence[str], tasks: int) -> AsyncIterator[StoreEntry]
     for number in range(1, tasks + 1):
         for name in names:
             at = START + timedelta(milliseconds=number)
-            yield StoreEntry(name, Task(number, f"task number {number:09d}", False, None, None, 0, (), {}, at, at, 1))
+            yield StoreEntry(name, create_task(number, TaskDraft(f"task number {number:09d}"), at))
 
 
 ALL: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -21,7 +21,7 @@ The port
     NotSupported             a method of an absent capability was called
 
 What a store holds
-    Task, TaskDraft          a task, and what a caller says of a new one
+    Task, TaskDraft          a task, and what a caller says of a new one; DEFAULT_LIST is the list where it names none
     TASK_FIELDS              the fields of a task, as TaskField, each of a FieldKind; REQUIRED if one has no default
     Record                   a small value of the service's own
     IdempotencyRecord        an idempotency key that was used, with its results
@@ -49,11 +49,13 @@ Writing
 
 Reading
     TaskQuery, SortField     which tasks, in which order
-    Condition, Operator      what a task must meet, as TaskQuery.conditions() gives it; TERMS is the field of a term
+    Condition, Operator      what a task must meet, as TaskQuery.conditions() gives it; TERMS is the field of a term,
+                             TEXTS that of a search, which looks into the fields SEARCHED
     terms_of, term           the terms under which a task is found by equality
     Cursor                   where a page goes on
     select                   what find() must return
     fold_text                a text as searches compare it
+    Due, start_of_day        what due times and days are compared with, and the time that a day stands for
     resolve_position         whether a position is valid, and its number
     json_size, fitting       the size of a task, and how many fit into a page; TASK_BYTES is the least size
 
@@ -126,16 +128,20 @@ if TYPE_CHECKING:
     from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
     from tasksvc.domain.ledger import Decision, Ledger, read_set
     from tasksvc.domain.query import (
+        SEARCHED,
         TERM_BYTES_MAX,
         TERMS,
+        TEXTS,
         Condition,
         Cursor,
+        Due,
         Operator,
         SortField,
         TaskQuery,
         fitting,
         fold_text,
         select,
+        start_of_day,
         term,
         terms_of,
     )
@@ -149,7 +155,7 @@ if TYPE_CHECKING:
         RECORD_VALUE_MAX,
     )
     from tasksvc.domain.sizes import TASK_BYTES, json_size
-    from tasksvc.domain.task import Task, TaskDraft, Version
+    from tasksvc.domain.task import DEFAULT_LIST, Task, TaskDraft, Version
     from tasksvc.domain.workspace import (
         DEFAULT_WORKSPACE,
         WORKSPACE_NAME_MAX,
@@ -209,6 +215,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANY_VERSION",
+    "DEFAULT_LIST",
     "DEFAULT_WORKSPACE",
     "FINGERPRINT_MAX",
     "IDEMPOTENCY_SCOPE_MAX",
@@ -219,11 +226,13 @@ __all__ = [
     "RECORD_NAMESPACE_MAX",
     "RECORD_VALUE_MAX",
     "REQUIRED",
+    "SEARCHED",
     "STORE",
     "TASK_BYTES",
     "TASK_FIELDS",
     "TERMS",
     "TERM_BYTES_MAX",
+    "TEXTS",
     "WORKSPACE_NAME_MAX",
     "Batcher",
     "Broadcast",
@@ -244,6 +253,7 @@ __all__ = [
     "DeleteRecord",
     "DeleteResult",
     "DeleteTask",
+    "Due",
     "Entry",
     "FieldKind",
     "FormatTooNew",
@@ -326,6 +336,7 @@ __all__ = [
     "run_individually",
     "select",
     "settle",
+    "start_of_day",
     "term",
     "terms_of",
 ]
@@ -341,7 +352,8 @@ _MODULES = {
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
     "domain.ledger": "Decision Ledger read_set",
     "domain.query": (
-        "TERMS TERM_BYTES_MAX Condition Cursor Operator SortField TaskQuery fitting fold_text select term terms_of"
+        "SEARCHED TERMS TERM_BYTES_MAX TEXTS Condition Cursor Due Operator SortField TaskQuery fitting fold_text "
+        "select start_of_day term terms_of"
     ),
     "domain.record": "Record",
     "domain.rules": (
@@ -349,7 +361,7 @@ _MODULES = {
         "RECORD_VALUE_MAX"
     ),
     "domain.sizes": "TASK_BYTES json_size",
-    "domain.task": "Task TaskDraft Version",
+    "domain.task": "DEFAULT_LIST Task TaskDraft Version",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
         "IdempotencyKey IdempotencyRecord Precondition PutRecord Result STORE StoreEntry StoreHeader UpdateTask "

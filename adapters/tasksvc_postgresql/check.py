@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from tasksvc import DEFAULT_WORKSPACE, fold_text, terms_of
+from tasksvc import DEFAULT_WORKSPACE, TASK_FIELDS, terms_of
 from tasksvc.sql import task_from_row
 from tasksvc_postgresql.dump import PATIENCE, STEP_TIMEOUT, rows_of
 from tasksvc_postgresql.errors import translating_errors
 from tasksvc_postgresql.greeting import SNAPSHOT, Connection
-from tasksvc_postgresql.rows import TASK_COLUMNS
+from tasksvc_postgresql.rows import SEARCHABLE_COLUMNS, searchable_row
 from tasksvc_postgresql.session import Session
 
 _STRAY = """
@@ -27,7 +27,7 @@ _MISCOUNTED = """
     WHERE generation <> '' AND (task_count, open_count) <> (coalesce(tasks, 0), coalesce(open, 0)) ORDER BY name
 """
 _TASKS = f"""
-    SELECT name, {TASK_COLUMNS}, folded,
+    SELECT name, {SEARCHABLE_COLUMNS},
         ARRAY(SELECT term FROM task_terms WHERE task_terms.workspace = key AND task_id = id)
     FROM tasks JOIN workspaces ON key = workspace AND generation <> '' ORDER BY workspace, id
 """
@@ -53,12 +53,12 @@ async def check(connection: Connection, name: str) -> AsyncIterator[str]:
         yield f"The workspace {workspace!r} has another number of tasks than is noted. {_ADVICE}"
     for workspace, task_id in stray_terms:
         yield f"{_task(workspace, task_id)} is found by terms, and doesn't exist. {_ADVICE}"
-    async for workspace, *row, folded, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):
-        task = task_from_row(row)
+    async for workspace, *row, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):
+        task = task_from_row(row[: len(TASK_FIELDS)])
         if set(terms) != set(terms_of(task)):
             yield f"{_task(workspace, task.id)} is not found by its terms as it should be. {_ADVICE}"
-        if fold_text(task.description) != folded:
-            yield f"{_task(workspace, task.id)} is not found by its description as it should be. {_ADVICE}"
+        if searchable_row(task) != tuple(row):
+            yield f"{_task(workspace, task.id)} is not found by its texts as it should be. {_ADVICE}"
 
 
 def _task(workspace: str, task_id: int) -> str:

@@ -45,6 +45,7 @@ from tasksvc_postgresql.rows import (
     COLUMN_TYPES,
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
+    SEARCHABLE_COLUMNS,
     TASK_BY_ID,
     TASK_COLUMNS,
     idempotency_row,
@@ -92,13 +93,15 @@ class _Arrays:
         return f"unnest({', '.join(f'${first + at}::{name}[]' for at, name in enumerate(types))})"
 
 
-_TASK_TYPES = [*(COLUMN_TYPES[field.kind] for field in TASK_FIELDS), "text"]
+_FIELD_TYPES = [COLUMN_TYPES[field.kind] for field in TASK_FIELDS]
+_TASK_TYPES = [*_FIELD_TYPES, *("text" for _ in sql.FOLDED)]
 """The types of the columns of a searchable_row()."""
-_CHANGE_TYPES = ["bigint", "text", "bigint", *_TASK_TYPES[:-1]]
+_CHANGE_TYPES = ["bigint", "text", "bigint", *_FIELD_TYPES]
 _TERM_TYPES = ["text", "bigint"]
 _GIVEN_ONCE = ("id", "created_at")
 """The columns that an update leaves as they are."""
-_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in [*sql.TASK_COLUMNS, "folded"] if name not in _GIVEN_ONCE)
+_UPDATED = [name for name in [*sql.TASK_COLUMNS, *sql.FOLDED.values()] if name not in _GIVEN_ONCE]
+_UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)
 
 _OLDEST_AT = "CASE workspaces.last_seq WHEN workspaces.pruned_seq THEN {} ELSE oldest_at END"
 """The new value of the column, where the first of the new changes has the time {}."""
@@ -143,9 +146,9 @@ def _create_tasks_statement(*, several: bool) -> str:
             RETURNING place, workspaces.key, generation, workspaces.epoch, store.epoch AS store_epoch,
                 last_id - count AS last_id, last_seq - count AS last_seq, workspaces.task_count - count AS task_count
         ), added AS (
-            INSERT INTO tasks (workspace, {TASK_COLUMNS}, folded)
-            SELECT key, last_id + {TASK_COLUMNS}, folded
-            FROM {arrays.unnest("bigint", *_TASK_TYPES)} AS task (place, {TASK_COLUMNS}, folded)
+            INSERT INTO tasks (workspace, {SEARCHABLE_COLUMNS})
+            SELECT key, last_id + {SEARCHABLE_COLUMNS}
+            FROM {arrays.unnest("bigint", *_TASK_TYPES)} AS task (place, {SEARCHABLE_COLUMNS})
             JOIN updated USING (place)
             RETURNING *
         ), termed AS (
@@ -171,7 +174,7 @@ def _apply_changes_statement() -> str:
     arrays = _Arrays()
     return f"""
         WITH kept AS (
-            INSERT INTO tasks (workspace, {TASK_COLUMNS}, folded)
+            INSERT INTO tasks (workspace, {SEARCHABLE_COLUMNS})
             SELECT * FROM {arrays.unnest("bigint", *_TASK_TYPES)}
             ON CONFLICT (workspace, id) DO UPDATE SET {_UPDATES}
         ), removed AS (

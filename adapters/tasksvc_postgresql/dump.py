@@ -32,7 +32,7 @@ from tasksvc_postgresql.rows import (
     CHANGE_COLUMNS,
     IDEMPOTENCY_RECORD_COLUMNS,
     RECORD_COLUMNS,
-    TASK_COLUMNS,
+    SEARCHABLE_COLUMNS,
     idempotency_row,
     searchable_row,
     transpose,
@@ -40,7 +40,7 @@ from tasksvc_postgresql.rows import (
 from tasksvc_postgresql.session import Session
 
 FETCHED_AT_ONCE = 100
-"""The number of rows that a dump holds in memory, each of which may have 75 KB."""
+"""The number of rows that a dump holds in memory, each of which may have 155 KB."""
 WORKSPACES_AT_ONCE = 1_000
 """The number of rows of workspaces that it holds."""
 
@@ -183,7 +183,7 @@ async def _copy(session: Session, batch: Batch, keys: dict[str, int]) -> None:
     idempotency_records = [(keys[name], *idempotency_row(record)) for name, record in batch.idempotency_records]
     changes = [(keys[name], *change_to_row(change)) for name, change in batch.changes]
     parts: Sequence[tuple[str, str, Sequence[Row]]] = (
-        ("tasks", f"workspace, {TASK_COLUMNS}, folded", [(key, *searchable_row(task)) for key, task in tasks]),
+        ("tasks", f"workspace, {SEARCHABLE_COLUMNS}", [(key, *searchable_row(task)) for key, task in tasks]),
         ("task_terms", "workspace, term, task_id", terms),
         ("records", RECORD_COLUMNS, list(map(record_to_row, batch.records))),
         ("idempotency_keys", f"workspace, {IDEMPOTENCY_RECORD_COLUMNS}", idempotency_records),

@@ -33,15 +33,20 @@ COLUMN_TYPES = {
     FieldKind.BOOLEAN: "bool",
     FieldKind.TEXT: "text",
     FieldKind.TIME: "bigint",
+    FieldKind.DATE: "bigint",
     FieldKind.TEXTS: "json",
     FieldKind.OBJECT: "json",
 }
 """The type of the columns of each kind of field.  A column of type json keeps the text as it is."""
 
 
+SEARCHABLE_COLUMNS = f"{TASK_COLUMNS}, {', '.join(sql.FOLDED.values())}"
+"""The columns of a task, and those that a search looks into."""
+
+
 def searchable_row(task: Task) -> Row:
-    """Returns the row of a task, and after it the text that a search compares, for the column `folded`."""
-    return (*sql.task_to_row(task), fold_text(task.description))
+    """Returns the row of a task, and after it the texts that a search compares, for SEARCHABLE_COLUMNS."""
+    return (*sql.task_to_row(task), *(fold_text(getattr(task, name)) for name in sql.FOLDED))
 
 
 def idempotency_row(record: IdempotencyRecord) -> Row:

@@ -307,4 +307,11 @@ def size_of(task: Task) -> int:
         metadata = len(task.metadata.encoded)
     else:
         metadata = 32 * len(codec.dumps(task.metadata)) if task.metadata else 0
-    return 700 + getsizeof(task.description) + 160 * len(task.labels) + metadata
+    return (
+        750
+        + getsizeof(task.description)
+        + getsizeof(task.notes)
+        + getsizeof(task.list)
+        + 160 * len(task.labels)
+        + metadata
+    )

@@ -13,8 +13,8 @@ from functools import cache, partial
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
-from tasksvc import Cursor, Operator, SortField, TaskQuery, fold_text, sql
-from tasksvc.sql import clamp_int64, microseconds
+from tasksvc import SEARCHED, Cursor, Due, Operator, SortField, TaskQuery, fold_text, sql
+from tasksvc.sql import clamp_int64, due_shift, microseconds
 from tasksvc_sqlite.cache import Place
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, is_storable, placeholders
 
@@ -27,8 +27,14 @@ _WIDTH: Final = len(sql.TASK_COLUMNS)
 _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
 """The value of the tasks that an index leaves out, for the columns that have such an index."""
-_INDEXED: Final = {SortField.DUE_AT: "due_at IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
+_COLUMNS: Final = {SortField.DUE_AT: "due"}
+"""The columns of orders that don't have the name of theirs."""
+_INDEXED: Final = {SortField.DUE_AT: "due IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
 """The condition of such a partial index."""
+
+
+_CONTAINS: Final = f"({' OR '.join([f'contains({column}, ?)' for column in SEARCHED])})"
+"""The condition that a task has a text."""
 
 
 class _Tables(NamedTuple):
@@ -154,7 +160,7 @@ def is_indexed(query: TaskQuery) -> bool:
     conditions, terms = _conditions(query), _terms(query)
     if query.sort is SortField.ID:
         return len(terms) <= 1 if not conditions else not terms and _index_by_id(conditions) is not None
-    return {condition.column for condition in conditions} <= {query.sort.value} and not terms
+    return {field for field, _, _ in query.conditions()} <= {query.sort.value} and not terms
 
 
 def point_lookups(
@@ -183,7 +189,7 @@ def _point_lookup(columns: str, table: str, names: tuple[str, ...], also: str | 
 
 
 def contains(text: str, folded: str) -> bool:
-    """Returns whether a description matches `q`.  It is called from SQL, so that Python's case folding decides."""
+    """Returns whether a text matches `q`.  It is called from SQL, so that Python's case folding decides."""
     return folded in fold_text(text)
 
 
@@ -202,11 +208,22 @@ class _Condition(NamedTuple):
 
 def _conditions(query: TaskQuery) -> list[_Condition]:
     """Returns the conditions of the filter that compare columns.  All others are _terms() and _texts()."""
-    return [
-        _Condition(field, operator.value, _bind(value))
-        for field, operator, value in query.conditions()
-        if operator not in (Operator.HAS, Operator.CONTAINS)
-    ]
+    found: list[_Condition] = []
+    for field, operator, value in query.conditions():
+        if isinstance(value, Due):
+            found += _compared_to_due(operator, value)
+        elif operator not in (Operator.HAS, Operator.CONTAINS):
+            found.append(_Condition(field, operator.value, _bind(value)))
+    return found
+
+
+def _compared_to_due(operator: Operator, due: Due) -> Iterator[_Condition]:
+    """Yields the conditions that a due time, or a due day, is within `due`; the first one bounds the index on both."""
+    at, shift = due_shift(due)
+    outer = max(at, at - shift) if operator is Operator.LESS else min(at, at - shift)
+    yield _Condition("due", operator.value, outer)
+    if shift:
+        yield _Condition(f"ifnull(due_at, due_on + {shift:d})", operator.value, at)
 
 
 def _terms(query: TaskQuery) -> list[str]:
@@ -214,9 +231,9 @@ def _terms(query: TaskQuery) -> list[str]:
     return [str(value) for _, operator, value in query.conditions() if operator is Operator.HAS]
 
 
-def _texts(query: TaskQuery) -> list[tuple[str, str]]:
-    """Returns columns, and the texts that they must contain."""
-    return [(field, str(value)) for field, operator, value in query.conditions() if operator is Operator.CONTAINS]
+def _texts(query: TaskQuery) -> list[str]:
+    """Returns the texts, each of which one of the columns SEARCHED must contain."""
+    return [str(value) for _, operator, value in query.conditions() if operator is Operator.CONTAINS]
 
 
 def _is_possible(query: TaskQuery) -> bool:
@@ -224,10 +241,10 @@ def _is_possible(query: TaskQuery) -> bool:
     return is_storable(*[value for _, _, value in query.conditions() if isinstance(value, str)])
 
 
-def _bind(value: datetime | int | str) -> int:
+def _bind(value: datetime | int | str) -> int | str:
     """Returns `value` as a column holds it."""
     if isinstance(value, str):
-        raise TypeError("No column with an order holds texts.")
+        return value
     return microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
 
 
@@ -250,7 +267,7 @@ def _queries(query: TaskQuery, after: Cursor | None, tables: _Tables) -> Iterato
 
 def _by_value(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterator[Statement]:
     """Yields statements for what the index on the sort column has, from `after` on."""
-    column = query.sort.value
+    column = _column(query)
     beyond, way = _direction(query)
     order = f"{column} {way}, id {way}"
     index = column if is_indexed(query) else None
@@ -275,7 +292,7 @@ def _by_value(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterat
 
 def _rest(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterator[Statement]:
     """Yields a statement for what that index leaves out, from `after` on."""
-    column, value = query.sort.value, _REST[query.sort]
+    column, value = _column(query), _REST[query.sort]
     filtered = _conditions(query)
     if any(value is None or not bound.allows(value) for bound in filtered if bound.column == column):
         return
@@ -285,6 +302,11 @@ def _rest(query: TaskQuery, tables: _Tables, after: Cursor | None) -> Iterator[S
         after = None
     others = [bound for bound in filtered if bound.column != column]
     yield _by_id(query, tables, others, after, f"{column} IS {'NULL' if value is None else value}")
+
+
+def _column(query: TaskQuery) -> str:
+    """Returns the column by which the list is ordered."""
+    return _COLUMNS.get(query.sort, query.sort.value)
 
 
 def _precedes(after: Cursor, value: int, query: TaskQuery) -> bool:
@@ -356,9 +378,9 @@ def _filtered(
     values += [condition.value for condition in conditions]
     if also is not None:
         wanted.append(also)
-    for column, text in _texts(query):
-        wanted.append(f"contains({column}, ?)")
-        values.append(text)
+    for text in _texts(query):
+        wanted.append(_CONTAINS)
+        values += [text] * len(SEARCHED)
     return source, wanted, values
 
 

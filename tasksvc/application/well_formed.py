@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, assert_never
 
 from tasksvc.domain.change import Change, ChangeKind
+from tasksvc.domain.fields import TASK_FIELDS, FieldKind
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import ID_MAX, is_storable_text
 from tasksvc.domain.task import Task
@@ -19,6 +20,8 @@ from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreE
 
 COUNT_MAX: Final = 2**53 - 1
 """The largest counter in a header.  A store can count on from there, and JSON keeps it exact (RFC 8259, section 6)."""
+_POSITIVE: Final = frozenset(("id", "version"))
+"""The numbers of a task that aren't below 1."""
 DEPTH_MAX: Final = 64
 """Levels of a JSON object; twice what the API takes."""
 
@@ -75,24 +78,34 @@ def _result(result: Any) -> Iterator[str]:
 
 
 def _task(task: Task) -> Iterator[str]:
-    for name in ("id", "version"):
-        if not _is_integer(getattr(task, name), 1, ID_MAX):
-            yield f"{name} must be an integer from 1 to {ID_MAX}."
-    if not _is_integer(task.priority, -ID_MAX, ID_MAX):
-        yield f"priority must be an integer within ±{ID_MAX}."
-    if not _is_text(task.description):
-        yield "description must be text."
-    if not isinstance(task.done, bool):
-        yield "done must be true or false."
-    if not all(map(_is_text, task.labels)) or list(task.labels) != sorted(set(task.labels)):
-        yield "labels must be different texts, sorted by code point."
-    if not isinstance(task.metadata, Mapping) or not _is_json(task.metadata):
-        yield "metadata must be a JSON object."
-    for name in ("created_at", "updated_at"):
-        yield from _moment(name, getattr(task, name))
-    for name in ("completed_at", "due_at"):
-        if getattr(task, name) is not None:
-            yield from _moment(name, getattr(task, name))
+    for name, kind, nullable, *_ in TASK_FIELDS:
+        value = getattr(task, name)
+        if nullable and value is None:
+            continue
+        match kind:
+            case FieldKind.INTEGER:
+                least = 1 if name in _POSITIVE else -ID_MAX
+                if not _is_integer(value, least, ID_MAX):
+                    yield f"{name} must be an integer from {least} to {ID_MAX}."
+            case FieldKind.BOOLEAN:
+                if not isinstance(value, bool):
+                    yield f"{name} must be true or false."
+            case FieldKind.TEXT:
+                if not _is_text(value):
+                    yield f"{name} must be text."
+            case FieldKind.TIME:
+                yield from _moment(name, value)
+            case FieldKind.DATE:
+                if not isinstance(value, date) or isinstance(value, datetime):
+                    yield f"{name} must be a day."
+            case FieldKind.TEXTS:
+                if not all(map(_is_text, value)) or list(value) != sorted(set(value)):
+                    yield f"{name} must be different texts, sorted by code point."
+            case FieldKind.OBJECT:
+                if not isinstance(value, Mapping) or not _is_json(value):
+                    yield f"{name} must be a JSON object."
+            case _:
+                assert_never(kind)
 
 
 def _record(record: Record) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tasksvc.application.transfer import CopyVerificationFailed, NoSuchWorkspace
 from tasksvc.domain.change import LOG_START
 from tasksvc.domain.errors import StoreNotEmpty
 from tasksvc.domain.query import TaskQuery
-from tasksvc.domain.task import Task, TaskDraft
+from tasksvc.domain.task import Task, TaskDraft, draft_of
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 from tasksvc.domain.writes import CreateTask, DeleteTask, UpdateTask, WorkspaceHeader, Write
 from tasksvc.ports.store import TaskRepository
@@ -104,7 +104,7 @@ class _Writer:
     async def create(self, task: Task) -> None:
         """Creates a task, and completes it at the time of its completion."""
         done_at_once = task.completed_at == task.created_at
-        draft = TaskDraft(task.description, done_at_once, task.due_at, task.priority, task.labels, task.metadata)
+        draft = draft_of(task)._replace(done=done_at_once)
         self._last_id += 1
         await self._add(CreateTask(draft), at=task.created_at)
         if task.completed_at is not None and not done_at_once:

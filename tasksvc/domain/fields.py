@@ -16,6 +16,8 @@ class FieldKind(Enum):
     TEXT = auto()
     TIME = auto()
     """A datetime in UTC."""
+    DATE = auto()
+    """A date, without a time and a zone."""
     TEXTS = auto()
     """A tuple of different texts, sorted by code point."""
     OBJECT = auto()
@@ -43,6 +45,7 @@ _KINDS: Final = {
     "bool": FieldKind.BOOLEAN,
     "str": FieldKind.TEXT,
     "datetime": FieldKind.TIME,
+    "date": FieldKind.DATE,
     "tuple[str, ...]": FieldKind.TEXTS,
     "JSONObject": FieldKind.OBJECT,
 }

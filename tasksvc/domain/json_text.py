@@ -10,7 +10,7 @@ import dataclasses
 import json
 import uuid  # noqa: F401  # which orjson would import while it is loaded, and a Ctrl-C then crashes it
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from tasksvc.domain.json_object import JSONObject
@@ -34,6 +34,8 @@ except ImportError:  # a platform without wheels
     def _plain(value: object) -> object:
         if isinstance(value, datetime):
             return value.isoformat().replace("+00:00", "Z")
+        if isinstance(value, date):
+            return value.isoformat()
         if isinstance(value, EncodedObject):
             return dict(value)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

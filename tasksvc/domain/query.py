@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from json.encoder import encode_basestring
 from operator import eq, ge, gt, le, lt
@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
 from tasksvc.domain.sizes import json_size
-from tasksvc.domain.task import Task
+from tasksvc.domain.task import DEFAULT_LIST, Task
 
 
 def fold_text(text: str) -> str:
@@ -51,11 +51,44 @@ class Operator(StrEnum):
     HAS = "has"
     """The value is one of terms_of(task)."""
     CONTAINS = "contains"
-    """The value is a part of fold_text() of the field."""
+    """The value is a part of fold_text() of one of the fields SEARCHED."""
+
+
+class Due(NamedTuple):
+    """What due times and due days are compared with, each with its like."""
+
+    at: datetime
+    """The time that a `due_at` is compared with."""
+    on: date
+    """The day that a `due_on` is compared with: that of the time in the zone of the caller."""
+
+    @classmethod
+    def time(cls, at: datetime) -> Due:
+        """Returns what tasks are compared with at a time of any offset; its day is that of the offset."""
+        return cls(at.astimezone(UTC), at.date())
+
+    @classmethod
+    def day(cls, on: date, operator: Operator) -> Due:
+        """Returns what tasks are compared with by days: that of a `due_at` is its day in UTC."""
+        at = start_of_day(on)
+        return cls(at + (_DAY if operator is Operator.GREATER else timedelta()), on)
+
+
+_DAY: Final = timedelta(days=1, microseconds=-1)
+"""The time from the start of a day to its last microsecond."""
+
+
+def start_of_day(day: date) -> datetime:
+    """Returns the start of a day in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 TERMS: Final = "terms"
 """The field of a condition whose operator is HAS."""
+TEXTS: Final = "texts"
+"""The field of a condition whose operator is CONTAINS."""
+SEARCHED: Final = ("description", "notes")
+"""The fields in which a search looks."""
 
 _COMPARISONS: Final[dict[Operator, Callable[[Any, Any], bool]]] = {
     Operator.EQUAL: eq,
@@ -70,19 +103,24 @@ class Condition(NamedTuple):
     """A condition on one field.  A comparison with a field that is None is false."""
 
     field: str
-    """A field of Task, or TERMS."""
+    """A field of Task, TERMS or TEXTS."""
     operator: Operator
-    value: bool | int | datetime | str
-    """A bool, an integer or a datetime to compare with; a term; or a text as fold_text() gives it."""
+    value: bool | int | datetime | Due | str
+    """What to compare with, which is a text for EQUAL alone, and a Due for the field due_at, in place of which a task
+    may have due_on; a term; or a text as fold_text() gives it."""
 
     def allows(self, task: Task) -> bool:
         """Returns whether `task` meets the condition."""
         name, operator, value = self
         if operator is Operator.HAS:
             return value in terms_of(task)
-        actual = getattr(task, name)
         if operator is Operator.CONTAINS:
-            return str(value) in fold_text(actual)
+            return any(str(value) in fold_text(getattr(task, searched)) for searched in SEARCHED)
+        if isinstance(value, Due):
+            if task.due_on is not None:
+                return _COMPARISONS[operator](task.due_on, value.on)
+            return task.due_at is not None and _COMPARISONS[operator](task.due_at, value.at)
+        actual = getattr(task, name)
         return actual is not None and _COMPARISONS[operator](actual, value)
 
 
@@ -97,8 +135,10 @@ FILTERS: Final = (
     ("updated_after", "updated_at", Operator.GREATER),
 )
 """For each filter of TaskQuery that compares a column, the field, and how."""
-FILTERED_BY_TERM: Final = {"labels": "label"}
+FILTERED_BY_TERM: Final = {"labels": "label", "list": "list"}
 """For each field that is filtered by equality, the name in its terms.  TaskQuery has a filter of the field's name."""
+WITHOUT_TERM: Final = {"list": DEFAULT_LIST}
+"""For such a field, the value for which a task has no term, since most tasks have it.  It's found by the column."""
 
 TERM_BYTES_MAX: Final = 1_000
 """The most bytes of a term in UTF-8.  A label of 100 control characters makes one of 608."""
@@ -116,15 +156,17 @@ def term(name: str, value: str | int | float | bool) -> str:
 
 def terms_of(task: Task) -> tuple[str, ...]:
     """Returns the terms by which `task` is found, each once.  A store indexes them, and doesn't look into them."""
-    return tuple([term for field, name in FILTERED_BY_TERM.items() for term in _terms(name, getattr(task, field))])
+    return tuple(
+        [term for field, name in FILTERED_BY_TERM.items() for term in _terms(field, name, getattr(task, field))]
+    )
 
 
-def _terms(name: str, value: str | int | float | bool | tuple[str, ...] | None) -> Iterator[str]:
-    """Yields the terms for a value of a field, or of a filter; None has none."""
+def _terms(field: str, name: str, value: str | int | float | bool | tuple[str, ...] | None) -> Iterator[str]:
+    """Yields the terms for a value of a field, or of a filter; None and that of WITHOUT_TERM have none."""
     if isinstance(value, tuple):
         for item in value:
             yield term(name, item)
-    elif value is not None:
+    elif value is not None and value != WITHOUT_TERM.get(field):
         yield term(name, value)
 
 
@@ -139,22 +181,23 @@ class Cursor(NamedTuple):
 class TaskQuery:
     """A filter, all of whose conditions must hold, and an order.
 
-    `labels` must all be there.  `q` is a part of the description; fold_text() is applied to both before they are
-    compared.  `before` and `after` are strict, `min` and `max` are not.  Nulls come last in both directions;
+    `labels` must all be there.  `q` is a part of the description or of the notes; fold_text() is applied to both before
+    they are compared.  `before` and `after` are strict, `min` and `max` are not.  Nulls come last in both directions;
     ties are broken by id, in the direction of the sort.
     """
 
     done: bool | None = None
     labels: tuple[str, ...] = ()
+    list: str | None = None
     priority: int | None = None
     priority_min: int | None = None
     priority_max: int | None = None
-    due_before: datetime | None = None
-    due_after: datetime | None = None
+    due_before: Due | None = None
+    due_after: Due | None = None
     created_after: datetime | None = None
     updated_after: datetime | None = None
     q: str | None = None
-    """A substring of the description, both as fold_text() gives them."""
+    """A substring of the description or the notes, both as fold_text() gives them."""
     sort: SortField = SortField.ID
     descending: bool = False
 
@@ -176,17 +219,22 @@ class TaskQuery:
             if (value := getattr(self, name)) is not None:
                 yield Condition(column, operator, value)
         for filtered, name in FILTERED_BY_TERM.items():
-            for wanted in _terms(name, getattr(self, filtered)):
+            value = getattr(self, filtered)
+            if value is not None and value == WITHOUT_TERM.get(filtered):
+                yield Condition(filtered, Operator.EQUAL, value)
+            for wanted in _terms(filtered, name, value):
                 yield Condition(TERMS, Operator.HAS, wanted)
         if self.q is not None:
-            yield Condition("description", Operator.CONTAINS, fold_text(self.q))
+            yield Condition(TEXTS, Operator.CONTAINS, fold_text(self.q))
 
     def matches(self, task: Task) -> bool:
         """Returns whether `task` passes the filter."""
         return all(condition.allows(task) for condition in self.conditions())
 
     def value_of(self, task: Task) -> SortValue:
-        """Returns what `task` is sorted by."""
+        """Returns what `task` is sorted by.  A day stands for its start in UTC."""
+        if self.sort is SortField.DUE_AT and task.due_on is not None:
+            return start_of_day(task.due_on)
         value: SortValue = getattr(task, self.sort)
         return value
 

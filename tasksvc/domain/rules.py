@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from tasksvc.domain.json_object import JSONObject, compact_size
 
 DESCRIPTION_MAX: Final = 10_000
 """Characters that a description may have."""
+NOTES_MAX: Final = 20_000
+"""Characters that the notes of a task may have."""
+LIST_MAX: Final = 100
+"""Characters that the name of a list may have."""
 PRIORITY_MAX: Final = 9
 LABELS_MAX: Final = 50
 LABEL_MAX: Final = 100
@@ -44,6 +48,7 @@ _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d"
 _TIMESTAMP = re.compile(
     rf"(\d{{4}}-\d\d-\d\d)[Tt]({_CLOCK}:[0-5]\d)(?:\.(\d{{1,6}})\d*)?([Zz]|[+-]{_CLOCK})", re.ASCII
 ).fullmatch
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 
 
 def is_storable_text(text: str) -> bool:
@@ -69,6 +74,22 @@ def text_error(text: str) -> str | None:
 def description_error(text: str) -> str | None:
     """Returns what is wrong with a description, which isn't blank either; None if nothing is."""
     return text_error(text) or ("Must not be blank." if text.isspace() else None)
+
+
+def notes_error(text: str) -> str | None:
+    """Returns what is wrong with notes of up to NOTES_MAX storable characters; None if nothing is."""
+    if len(text) > NOTES_MAX:
+        return f"Must have at most {NOTES_MAX:,} characters; it has {len(text):,}."
+    return None if is_storable_text(text) else "Must not hold U+0000 or a lone surrogate."
+
+
+def list_error(name: str) -> str | None:
+    """Returns what is wrong with the name of a list, of 1 to LIST_MAX storable characters, not blank; or None."""
+    if not 1 <= len(name) <= LIST_MAX:
+        return f"Must have 1 to {LIST_MAX} characters; it has {len(name):,}."
+    if not is_storable_text(name):
+        return "Must not hold U+0000 or a lone surrogate."
+    return "Must not be blank." if name.isspace() else None
 
 
 def labels_error(labels: Sequence[str]) -> str | None:
@@ -137,6 +158,16 @@ def parse_timestamp(text: str) -> datetime | None:
         moment = datetime.fromisoformat(f"{day}T{clock}.{(fraction or '0').ljust(6, '0')}{offset.upper()}")
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def parse_date(text: str) -> date | None:
+    """Returns an RFC 3339 full-date, such as 2026-12-01; None where it is none."""
+    if _DATE(text) is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
         return None
 
 

@@ -6,22 +6,28 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
 
 from tasksvc.domain.errors import InvalidTask
 from tasksvc.domain.json_object import NO_METADATA, JSONObject
 from tasksvc.domain.rules import metadata_error
+
+DEFAULT_LIST: Final = "inbox"
+"""The list of a task that names none."""
 
 
 class TaskDraft(NamedTuple):
     """What a caller may say of a new task.  The values obey the rules below."""
 
     description: str
+    notes: str = ""
     done: bool = False
     due_at: datetime | None = None
+    due_on: date | None = None
     priority: int = 0
     labels: tuple[str, ...] = ()
+    list: str = DEFAULT_LIST
     metadata: JSONObject = NO_METADATA
 
 
@@ -36,11 +42,14 @@ class Task:
 
     id: int
     description: str
+    notes: str
     done: bool
     completed_at: datetime | None
     due_at: datetime | None
+    due_on: date | None
     priority: int
     labels: tuple[str, ...]
+    list: str
     metadata: JSONObject
     created_at: datetime
     updated_at: datetime
@@ -60,9 +69,23 @@ class Version(NamedTuple):
 
 
 def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
-    """Returns the first version of a task."""
-    description, done, due_at, priority, labels, metadata = draft
-    return Task(task_id, description, done, at if done else None, due_at, priority, labels, metadata, at, at, 1)
+    """Returns the first version of a task.  Raises InvalidTask."""
+    description, notes, done, due_at, due_on, priority, labels, name, metadata = draft
+    if due_on is not None and due_at is not None:
+        raise _due_twice()
+    completed_at = at if done else None
+    return Task(
+        task_id, description, notes, done, completed_at, due_at, due_on, priority, labels, name, metadata, at, at, 1
+    )
+
+
+def draft_of(task: Task) -> TaskDraft:
+    """Returns what a caller says of a new task that is to be as `task` is."""
+    return TaskDraft(*[getattr(task, name) for name in TaskDraft._fields])
+
+
+def _due_twice() -> InvalidTask:
+    return InvalidTask("due_on", "A task is due at a time or on a day, not both.")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -81,7 +104,8 @@ def merge_patch(target: Any, patch: Any) -> Any:
 def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     """Returns `task` with the merge patch `fields` of a draft's fields applied at `at`.
 
-    None resets a field; a field that is not named is not touched.  Where nothing would change it
+    None resets a field; a field that is not named is not touched, except that `due_at` clears `due_on`, and the other
+    way round.  Where nothing would change it
     is the same object, so the same version.  `updated_at` never goes back.  Raises InvalidTask.
     """
     values = {
@@ -94,6 +118,13 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     }
     if "metadata" in values and (problem := metadata_error(values["metadata"])) is not None:
         raise InvalidTask("metadata", f"After the patch: {problem}")
+    due_at, due_on = values.get("due_at"), values.get("due_on")
+    if due_at is not None and due_on is not None:
+        raise _due_twice()
+    if due_at is not None:
+        values["due_on"] = None
+    elif due_on is not None:
+        values["due_at"] = None
     if all(_json_equal(getattr(task, name), value) for name, value in values.items()):
         return task
     at = max(at, task.updated_at)

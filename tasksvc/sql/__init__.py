@@ -16,11 +16,13 @@ if TYPE_CHECKING:
         batches,
     )
     from tasksvc.sql.queries import (
+        FOLDED,
         Dialect,
         Statement,
         changes_of_rows,
         changes_statement,
         count_statement,
+        due_shift,
         find_statement,
         insert_statements,
         null_key,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     )
     from tasksvc.sql.rows import (
         CHANGE_COLUMNS,
+        DAY,
         IDEMPOTENCY_RECORD_COLUMNS,
         INT64_MAX,
         RECORD_COLUMNS,
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHANGE_COLUMNS",
+    "DAY",
+    "FOLDED",
     "IDEMPOTENCY_RECORD_COLUMNS",
     "INT64_MAX",
     "RECORD_COLUMNS",
@@ -71,6 +76,7 @@ __all__ = [
     "changes_statement",
     "clamp_int64",
     "count_statement",
+    "due_shift",
     "find_statement",
     "from_microseconds",
     "idempotency_record_from_row",
@@ -92,11 +98,11 @@ _MODULES = {
     "arguments": "FindArgs ReadArgs",
     "dumps": "STORE_DUMP WORKSPACE_DUMP Batch DumpPart batches",
     "queries": (
-        "Dialect Statement changes_of_rows changes_statement count_statement find_statement "
+        "FOLDED Dialect Statement changes_of_rows changes_statement count_statement due_shift find_statement "
         "insert_statements null_key page_of_rows position_of_row"
     ),
     "rows": (
-        "CHANGE_COLUMNS IDEMPOTENCY_RECORD_COLUMNS INT64_MAX RECORD_COLUMNS TASK_COLUMNS Row change_from_row "
+        "CHANGE_COLUMNS DAY IDEMPOTENCY_RECORD_COLUMNS INT64_MAX RECORD_COLUMNS TASK_COLUMNS Row change_from_row "
         "change_to_row clamp_int64 from_microseconds idempotency_record_from_row idempotency_record_to_row "
         "json_size_of_row load_idempotency_record microseconds record_from_row record_to_row task_from_row "
         "task_to_row"

@@ -32,7 +32,7 @@ from tasksvc.sql.rows import (
 BATCH_ENTRIES: Final = 1_000
 """The most entries of a batch."""
 BATCH_BYTES: Final = 2**20
-"""The bytes of JSON after which a batch ends; a single entry may have 75 KB, and an idempotency key 8 MB."""
+"""The bytes of JSON after which a batch ends; a single entry may have 155 KB, and an idempotency key 8 MB."""
 
 
 class DumpPart(NamedTuple):

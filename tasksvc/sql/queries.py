@@ -1,8 +1,8 @@
 """A TaskQuery in one workspace as one SQL statement, for a database whose dialect is given.
 
 It reads the tables `store` (epoch), `workspaces` (key, name, generation, epoch, last_seq, pruned_seq), `tasks`
-(workspace, TASK_COLUMNS, `folded`), `task_terms` (workspace, term, task_id) and `changes` (workspace, CHANGE_COLUMNS).
-The column `workspace` has the key of a workspace, and `folded` has fold_text() of the description.  All texts must be
+(workspace, TASK_COLUMNS, and those of FOLDED), `task_terms` (workspace, term, task_id) and `changes` (workspace,
+CHANGE_COLUMNS).  The column `workspace` has the key of a workspace.  All texts must be
 compared by code point.
 
 A statement finds the workspace by its name and never takes a key from outside: a process that keeps keys would read
@@ -23,6 +23,7 @@ from tasksvc import (
     ChangePage,
     Condition,
     Cursor,
+    Due,
     Operator,
     Page,
     Position,
@@ -31,6 +32,7 @@ from tasksvc import (
     TaskQuery,
     effective_generation,
     resolve_position,
+    start_of_day,
 )
 from tasksvc.sql.arguments import FindArgs, ReadArgs
 from tasksvc.sql.rows import (
@@ -49,8 +51,12 @@ Statement = tuple[str, list[Any]]
 """An SQL statement, and its values."""
 
 _NULLABLE: Final = frozenset(field.name for field in TASK_FIELDS if field.nullable)
-_FOLDED: Final = {"description": "folded"}
-"""For each field that can be searched, the column of its fold_text()."""
+FOLDED: Final = {"description": "folded", "notes": "folded_notes"}
+"""For each of SEARCHED, the column of its fold_text()."""
+
+
+_SORTED: Final[dict[str, str]] = {SortField.DUE_AT: "due_at, due_on"}
+"""The columns, for an order that looks at several, of which a task has one at most."""
 
 
 class Dialect(NamedTuple):
@@ -270,7 +276,7 @@ def _filtered(workspace: str, query: TaskQuery, values: _Values, dialect: Dialec
     tables = ["tasks"]
     conditions = [_of_workspace("tasks", workspace, values, dialect)]
     for condition in query.conditions():
-        field, operator, value = condition
+        _, operator, value = condition
         match operator:
             case Operator.HAS:
                 name = f"term{len(tables)}"
@@ -279,7 +285,8 @@ def _filtered(workspace: str, query: TaskQuery, values: _Values, dialect: Dialec
                 )
                 conditions.append(f"{name}.term = {values.put(value)}")
             case Operator.CONTAINS:
-                conditions.append(dialect.contains(_FOLDED[field], values.put(value)))
+                text = values.put(value)
+                conditions.append(f"({' OR '.join([dialect.contains(column, text) for column in FOLDED.values()])})")
             case _:
                 conditions.append(_comparison(condition, query.descending, values, dialect))
     return tables, conditions
@@ -288,16 +295,42 @@ def _filtered(workspace: str, query: TaskQuery, values: _Values, dialect: Dialec
 def _comparison(condition: Condition, descending: bool, values: _Values, dialect: Dialect) -> str:
     """Returns a condition that compares a column, such that an index on the column serves it."""
     field, operator, value = condition
-    if field not in TASK_COLUMNS or isinstance(value, str):
+    if field not in TASK_COLUMNS or (isinstance(value, str) and operator is not Operator.EQUAL):
         raise ValueError(f"{condition} is none that a column can be compared by.")
-    if isinstance(value, bool):
+    if isinstance(value, bool | str):
         return f"{field} {operator} {values.put(value)}"
+    if isinstance(value, Due):
+        return _compared_to_due(operator, value, descending, values, dialect)
     bound = microseconds(value) if isinstance(value, datetime) else clamp_int64(value)
     if field not in _NULLABLE:
         return f"{field} {operator} {values.put(bound)}"
-    # Within these bounds an index is entered and left without a look at the tasks that have no value.
+    return _within(field, operator, values.put(bound), descending, dialect)
+
+
+def _within(field: str, operator: Operator, bound: str, descending: bool, dialect: Dialect) -> str:
+    """Returns the condition that a nullable column has a value within a bound.
+
+    An index on its order is entered and left without a look at the tasks that have no value.
+    """
     key, null = _order_key(field, descending, dialect), null_key(descending)
-    return f"{key} {'>' if descending else '<'} {null} AND {key} {operator} {values.put(bound)}"
+    return f"{key} {'>' if descending else '<'} {null} AND {key} {operator} {bound}"
+
+
+def _compared_to_due(operator: Operator, due: Due, descending: bool, values: _Values, dialect: Dialect) -> str:
+    """Returns the condition that a due time, or a due day, is within `due`.
+
+    The index has both in one order, in which a day is its start.
+    """
+    at, shift = due_shift(due)
+    outer = max(at, at - shift) if operator in (Operator.LESS, Operator.LESS_OR_EQUAL) else min(at, at - shift)
+    within = _within(SortField.DUE_AT, operator, values.put(outer), descending, dialect)
+    return f"{within} AND coalesce(due_at, due_on + {values.put(shift)}) {operator} {values.put(at)}"
+
+
+def due_shift(due: Due) -> tuple[int, int]:
+    """Returns the time that due times are compared with, and what is added to due days for the same comparison."""
+    at = microseconds(due.at)
+    return at, at - microseconds(start_of_day(due.on))
 
 
 def _order_key(field: str, descending: bool, dialect: Dialect) -> str:
@@ -305,7 +338,7 @@ def _order_key(field: str, descending: bool, dialect: Dialect) -> str:
         return f"tasks.{field}"
     if dialect.order_key is not None:
         return dialect.order_key(field, descending)
-    return f"coalesce({field}, {null_key(descending)})"
+    return f"coalesce({_SORTED.get(field, field)}, {null_key(descending)})"
 
 
 def _beyond(query: TaskQuery, after: Cursor, keys: Sequence[str], values: _Values, dialect: Dialect) -> list[str]:

@@ -1,12 +1,12 @@
 """Tasks, changes, records and idempotency keys as rows, with a column for each field of a task.
 
-Times are microseconds since 1970, in UTC; labels and objects are JSON text.
+Times are microseconds since 1970, in UTC, and a day is its start; labels and objects are JSON text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from tasksvc import (
@@ -34,7 +34,10 @@ IDEMPOTENCY_RECORD_COLUMNS: Final = ("scope", "value", "fingerprint", "at", "res
 
 INT64_MAX: Final = 2**63 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = _EPOCH.toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
+DAY: Final = timedelta(days=1) // _MICROSECOND
+"""The microseconds of a day."""
 _NO_OBJECT: Final[dict[str, Any]] = {}
 _NO_TASK: Final[Row] = (None,) * (len(TASK_COLUMNS) - 1)
 
@@ -61,6 +64,7 @@ def clamp_int64(number: int) -> int:
 
 _TO_ROW: Final = {
     FieldKind.TIME: "({0} - _EPOCH) // _MICROSECOND",
+    FieldKind.DATE: "({0}.toordinal() - _EPOCH_DAY) * DAY",
     FieldKind.TEXTS: "codec.dumps({0}).decode() if {0} else '[]'",
     FieldKind.OBJECT: "codec.dumps({0}).decode() if {0} else '{{}}'",
 }
@@ -68,6 +72,7 @@ _TO_ROW: Final = {
 _FROM_ROW: Final = {
     FieldKind.BOOLEAN: "{0} == 1",
     FieldKind.TIME: "_EPOCH + timedelta(0, 0, {0})",
+    FieldKind.DATE: "date.fromordinal({0} // DAY + _EPOCH_DAY)",
     FieldKind.TEXTS: "() if {0} == '[]' else tuple(codec.loads({0}))",
     FieldKind.OBJECT: "_NO_OBJECT if {0} == '{{}}' else codec.load_object({0})",
 }
@@ -83,7 +88,10 @@ def _convert(templates: Mapping[FieldKind, str], field: TaskField, value: str) -
 _NAMES: Final[dict[str, Any]] = {
     "Task": Task,
     "codec": codec,
+    "date": date,
     "timedelta": timedelta,
+    "DAY": DAY,
+    "_EPOCH_DAY": _EPOCH_DAY,
     "_EPOCH": _EPOCH,
     "_MICROSECOND": _MICROSECOND,
     "_NO_OBJECT": _NO_OBJECT,

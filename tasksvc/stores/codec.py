@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, assert_never
 
 from tasksvc.domain.change import Change, ChangeKind
@@ -193,7 +193,7 @@ def _field_from_json(value: Mapping[str, Any], name: str, convert: Any, default:
 
 
 _time = datetime.fromisoformat
-_CONVERSIONS: Final = {FieldKind.TIME: _time, FieldKind.TEXTS: tuple}
+_CONVERSIONS: Final = {FieldKind.TIME: _time, FieldKind.DATE: date.fromisoformat, FieldKind.TEXTS: tuple}
 _FIELDS: Final = tuple((field.name, _CONVERSIONS.get(field.kind), field.default) for field in TASK_FIELDS)
 _FIELD_NAMES: Final = frozenset(field.name for field in TASK_FIELDS)
 

@@ -86,8 +86,9 @@ class Model:
 
     def _write(self, write: Write, at: datetime) -> Any:
         if isinstance(write, CreateTask):
-            self.last_id += 1
             values = write.draft._asdict()
+            _check_due(values)
+            self.last_id += 1
             completed = at if write.draft.done else None
             return self._keep(
                 Task(**values, id=self.last_id, completed_at=completed, created_at=at, updated_at=at, version=1)
@@ -125,6 +126,10 @@ class Model:
 
     def _patched(self, old: Task, fields: Mapping[str, Any], at: datetime) -> Task:
         values = {name: DEFAULTS[name] if value is None else value for name, value in fields.items()}
+        _check_due(values)
+        for given, cleared in (("due_at", "due_on"), ("due_on", "due_at")):
+            if values.get(given) is not None:
+                values[cleared] = None
         if fields.get("metadata") is not None:
             values["metadata"] = _merged(old.metadata, fields["metadata"])
         new = dataclasses.replace(old, **values)
@@ -161,6 +166,11 @@ def _canonical(task: Task) -> tuple[object, ...]:
         json.dumps(dict(values["metadata"]), sort_keys=True),
         *(values[name] for name in values if name != "metadata"),
     )
+
+
+def _check_due(values: Mapping[str, Any]) -> None:
+    if values.get("due_at") is not None and values.get("due_on") is not None:
+        raise KeyError("InvalidTask")
 
 
 def _merged(target: Any, patch: Any) -> Any:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 
 from hypothesis import strategies as st
 
 from tasksvc import (
+    DEFAULT_LIST,
     LOG_START,
     CreateTask,
     Cursor,
     DeleteTask,
+    Due,
+    Operator,
     SortField,
     Task,
     TaskDraft,
@@ -148,10 +152,95 @@ class ReadingContract(StoreUnderTest):
         due = (NOW, None, later(0.000001), FIRST_MOMENT, LAST_MOMENT)
         await store.add_all([TaskDraft("x", due_at=at) for at in due])
 
-        await _expect(store, TaskQuery(due_before=NOW), [4], "due_before is strict, and takes no null")
-        await _expect(store, TaskQuery(due_before=later(0.000001)), [1, 4], "due_before is exact to the microsecond")
-        await _expect(store, TaskQuery(due_after=NOW), [3, 5], "due_after is strict, and takes no null")
-        await _expect(store, TaskQuery(due_after=FIRST_MOMENT, due_before=LAST_MOMENT), [1, 3], "both must hold")
+        await _expect(store, TaskQuery(due_before=Due.time(NOW)), [4], "due_before is strict, and takes no null")
+        await _expect(
+            store, TaskQuery(due_before=Due.time(later(0.000001))), [1, 4], "due_before is exact to the microsecond"
+        )
+        await _expect(store, TaskQuery(due_after=Due.time(NOW)), [3, 5], "due_after is strict, and takes no null")
+        await _expect(
+            store,
+            TaskQuery(due_after=Due.time(FIRST_MOMENT), due_before=Due.time(LAST_MOMENT)),
+            [1, 3],
+            "both must hold",
+        )
+
+    @on_store()
+    async def test_a_due_day_is_compared_with_the_day_of_the_time_that_is_given(self, store: Store) -> None:
+        days = (date(2026, 11, 23), date(2026, 11, 24), date(2026, 11, 25), date.min, date.max)
+        await store.add_all([TaskDraft("x", due_on=day) for day in days])
+        await store.add_all([TaskDraft("x"), TaskDraft("x", due_at=NOW), TaskDraft("x", due_at=later(36_000))])
+
+        # 2026-11-24T15:00Z, which is the 25th in the east
+        for zone, wanted in ((0, [1, 4]), (14, [1, 2, 4]), (-12, [1, 4])):
+            at = NOW.astimezone(timezone(timedelta(hours=zone)))
+            await _expect(store, TaskQuery(due_before=Due.time(at)), wanted, f"due_before, {zone} hours east of UTC")
+        for zone, wanted in ((0, [3, 5, 8]), (14, [5, 8]), (-12, [3, 5, 8])):
+            at = NOW.astimezone(timezone(timedelta(hours=zone)))
+            await _expect(store, TaskQuery(due_after=Due.time(at)), wanted, f"due_after, {zone} hours east of UTC")
+
+    @on_store()
+    async def test_a_filter_by_a_day_compares_times_by_their_day_in_utc(self, store: Store) -> None:
+        midnight = datetime(2026, 11, 25, tzinfo=UTC)
+        times = (midnight - timedelta(microseconds=1), midnight, midnight + timedelta(days=1))
+        await store.add_all([TaskDraft("x", due_at=at) for at in times])
+        await store.add_all([TaskDraft("x", due_on=date(2026, 11, day)) for day in (24, 25, 26)])
+
+        before, after = (Due.day(date(2026, 11, 25), operator) for operator in (Operator.LESS, Operator.GREATER))
+
+        await _expect(store, TaskQuery(due_before=before), [1, 4], "due_before a day")
+        await _expect(store, TaskQuery(due_after=after), [3, 6], "due_after a day")
+
+    @on_store()
+    async def test_a_due_day_is_sorted_as_its_start_in_utc(self, store: Store) -> None:
+        midnight = datetime(2026, 11, 25, tzinfo=UTC)
+        second = timedelta(seconds=1)
+        await store.add_all(
+            [
+                TaskDraft("x", due_at=midnight),
+                TaskDraft("x"),
+                TaskDraft("x", due_on=midnight.date()),
+                TaskDraft("x", due_at=midnight - second),
+                TaskDraft("x", due_at=midnight + second),
+                TaskDraft("x", due_on=date(2026, 11, 24)),
+            ]
+        )
+
+        for descending, wanted in ((False, [6, 4, 1, 3, 5, 2]), (True, [5, 3, 1, 4, 6, 2])):
+            query = TaskQuery(sort=SortField.DUE_AT, descending=descending)
+            for page_size in (1, 4, 100):
+                found = await store.listed(query, page_size=page_size)
+                assert ids(found) == wanted, f"by due time, days among them, in pages of {page_size}"
+
+    @on_store()
+    async def test_filter_by_list(self, store: Store) -> None:
+        names = (DEFAULT_LIST, "garden", "Garden", "garden ", 'gar"den', DEFAULT_LIST)
+        tasks = await store.add_all([TaskDraft("x", list=name) for name in names])
+        await store.patch(tasks[5], list="garden")
+
+        for name, wanted in (
+            ("garden", [2, 6]),
+            (DEFAULT_LIST, [1]),
+            ("Garden", [3]),
+            ("garden ", [4]),
+            ('gar"den', [5]),
+            ("Inbox", []),
+        ):
+            await _expect(store, TaskQuery(list=name), wanted, f"the list {name!r}")
+            assert await store.repository.count(TaskQuery(list=name)) == len(wanted), f"count() of the list {name!r}"
+        await store.patch(tasks[1], list=None)
+        await _expect(store, TaskQuery(list=DEFAULT_LIST), [1, 2], "None moves a task to the default list")
+        await _expect(store, TaskQuery(list="garden", q="x"), [6], "beside other filters")
+
+    @on_store()
+    async def test_search_looks_into_notes_too(self, store: Store) -> None:
+        await store.add_draft(TaskDraft("alpha", notes="Die Straße"))
+        await store.add_draft(TaskDraft("STRASSE", notes="beta"))
+        await store.add_draft(TaskDraft("gamma", notes="", list="strasse", labels=("strasse",)))
+
+        await _expect(store, TaskQuery(q="strasse"), [1, 2], "a search finds descriptions and notes")
+        await _expect(store, TaskQuery(q="a\ndie"), [], "and no text that is partly in both")
+        await store.patch(await store.get(1), notes="moved")
+        await _expect(store, TaskQuery(q="strasse"), [2], "as they are now")
 
     @on_store()
     async def test_filter_by_created_at_and_updated_at(self, store: Store) -> None:

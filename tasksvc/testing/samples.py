@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tasksvc import REQUIRED, TASK_FIELDS, SortField, Task, TaskDraft, TaskQuery, codec
+from tasksvc import DEFAULT_LIST, REQUIRED, TASK_FIELDS, Due, Operator, SortField, Task, TaskDraft, TaskQuery, codec
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, UTC)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -63,15 +63,18 @@ def exact(task: Task) -> str:
 
 OTHER_VALUES: dict[str, Any] = {
     "description": "Buy milk",
+    "notes": "Two bottles.",
     "done": True,
     "due_at": later(86_400),
+    "due_on": date(2026, 12, 1),
     "priority": 7,
     "labels": ("home", "shop"),
+    "list": "errands",
     "metadata": {"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
 }
 """For each field that a client may write, a value that isn't its default."""
-FULL = TaskDraft(**OTHER_VALUES)
-"""A draft that has a value for every field."""
+FULL = TaskDraft(**{**OTHER_VALUES, "due_on": None})
+"""A draft that has a value for every field, but for the due day, which excludes a due time."""
 
 _UNWRITTEN = {
     field.name: field.default for field in TASK_FIELDS if not field.writable and field.default is not REQUIRED
@@ -86,7 +89,16 @@ def task_of(draft: TaskDraft, **others: Any) -> Task:
 
 LABELS = ("a", "b", "ä", "zoë", "😀")
 DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДАЧА", "100% of_it", "İstanbul", "ſee", "plain 😀")
+NOTES = ("", "", "More to say: Straße", "beta\ngamma")
+LISTS = (DEFAULT_LIST, "Inbox", DEFAULT_LIST, "a", "zoë", DEFAULT_LIST)
 DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), later(3_600), LAST_MOMENT)
+DAYS = (None, date.min, NOW.date(), date(2026, 11, 25), date.max)
+DUES = (
+    *(Due.time(at) for at in DUE[1:] if at is not None),
+    Due.time(NOW.astimezone(timezone(timedelta(hours=14)))),
+    Due.time(NOW.astimezone(timezone(timedelta(hours=-12)))),
+    *(Due.day(day, operator) for day in DAYS[1:] if day for operator in (Operator.LESS, Operator.GREATER)),
+)
 
 
 def varied(count: int) -> list[TaskDraft]:
@@ -94,10 +106,13 @@ def varied(count: int) -> list[TaskDraft]:
     return [
         TaskDraft(
             DESCRIPTIONS[n % len(DESCRIPTIONS)],
+            notes=NOTES[n % len(NOTES)],
             done=n % 3 == 0,
             due_at=DUE[n % len(DUE)],
+            due_on=DAYS[n % len(DAYS)] if DUE[n % len(DUE)] is None else None,
             priority=n % 4 * 3,
             labels=tuple(sorted({LABELS[n % 5], LABELS[n * n % 5]})) if n % 4 else (),
+            list=LISTS[n % len(LISTS)],
         )
         for n in range(count)
     ]
@@ -131,10 +146,13 @@ small_objects: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 FEW_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "description": st.sampled_from(DESCRIPTIONS),
+    "notes": st.sampled_from(NOTES),
     "done": st.booleans(),
     "due_at": st.sampled_from(DUE),
+    "due_on": st.sampled_from(DAYS),
     "priority": st.integers(0, 9),
     "labels": label_sets,
+    "list": st.sampled_from(LISTS),
     "metadata": small_objects,
 }
 """For each field that a client may write, a few values, so that commits meet each other."""
@@ -143,11 +161,12 @@ queries = st.builds(
     TaskQuery,
     done=maybe([True, False]),
     labels=st.one_of(st.just(()), label_sets),
+    list=st.one_of(st.none(), maybe([DEFAULT_LIST, "Inbox", "a", "nowhere"])),
     priority=st.one_of(st.none(), maybe([0, 3, 6])),
     priority_min=maybe([0, 1, 3, 9]),
     priority_max=maybe([0, 1, 3, 9]),
-    due_before=maybe(DUE[1:]),
-    due_after=maybe(DUE[1:]),
+    due_before=maybe(DUES),
+    due_after=maybe(DUES),
     created_after=maybe([FIRST_MOMENT, later(-1), NOW, later(3)]),
     updated_after=maybe([FIRST_MOMENT, later(-1), NOW, later(3)]),
     q=maybe(["", "A", "strasse", "Задача", "%", "_", "i̇", "S", "😀", "nowhere"]),

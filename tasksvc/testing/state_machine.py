@@ -79,7 +79,9 @@ Answer = TypeVar("Answer")
 times = st.integers(-5, 5).map(later)
 places = st.integers(0, 5)
 names = st.sampled_from(["a", "b"])
-drafts = st.builds(TaskDraft, **FEW_VALUES)
+drafts = st.builds(TaskDraft, **FEW_VALUES).map(
+    lambda draft: draft if draft.due_at is None else draft._replace(due_on=None)
+)
 patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any, cast
 
 from tasksvc import (
@@ -90,13 +91,35 @@ class WritingContract(StoreUnderTest):
     async def test_a_patch_changes_every_field(self, store: Store) -> None:
         task = await store.add()
 
-        values = {**OTHER_VALUES, "metadata": {"a": {"b": [1, None]}}}
+        values = {**OTHER_VALUES, "due_on": None, "metadata": {"a": {"b": [1, None]}}}
 
         patched = await store.patch(task, **values)
 
         wanted = task_of(TaskDraft(**values), version=2)
         assert exact(patched) == exact(wanted), "Patch answers the task with all the fields of the patch"
         assert exact(await store.get(1)) == exact(wanted), "get() answers what Patch answered"
+
+    @on_store()
+    async def test_a_due_time_clears_a_due_day_and_the_other_way_round(self, store: Store) -> None:
+        day = date(2026, 12, 1)
+        task = await store.add(due_at=NOW)
+
+        on_day = await store.patch(task, due_on=day)
+        at_time = await store.patch(on_day, due_at=NOW)
+
+        assert (on_day.due_at, on_day.due_on) == (None, day)
+        assert (at_time.due_at, at_time.due_on) == (NOW, None)
+        assert exact(await store.get(1)) == exact(at_time), "get() answers what Patch answered"
+
+    @on_store()
+    async def test_a_due_time_and_a_due_day_at_once_are_refused(self, store: Store) -> None:
+        both: dict[str, Any] = {"due_at": NOW, "due_on": date(2026, 12, 1)}
+        task = await store.add()
+
+        for write in (CreateTask(TaskDraft("x", **both)), UpdateTask(task.id, both)):
+            error = await raised(InvalidTask, store.commit(CreateTask(TaskDraft("y")), write), "two kinds of due")
+            assert error.index == 1, "the error names the write"
+        assert [exact(each) for each in await store.listed()] == [exact(task)], "a refused commit does nothing"
 
     @on_store()
     async def test_null_resets_a_field(self, store: Store) -> None:

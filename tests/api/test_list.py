@@ -433,8 +433,11 @@ async def test_a_query_that_is_not_utf_8_is_malformed(api: Api, query: str) -> N
 def parameters(query: TaskQuery) -> list[tuple[str, str]]:
     """Returns `query` as the parameters that a client sends."""
     shown = [("label", label) for label in query.labels]
-    times = ("due_before", "due_after", "created_after", "updated_after")
-    shown += [(name, moment.isoformat()) for name in times if (moment := getattr(query, name)) is not None]
+    times = {"created_after": query.created_after, "updated_after": query.updated_after}
+    times |= {name: due.at for name in ("due_before", "due_after") if (due := getattr(query, name)) is not None}
+    shown += [(name, moment.isoformat()) for name, moment in times.items() if moment is not None]
+    if query.list is not None:
+        shown.append(("list", query.list))
     if query.done is not None:
         shown.append(("done", "true" if query.done else "false"))
     numbers = ("priority", "priority_min", "priority_max")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from tasksvc import (
     Change,
     ChangeKind,
     DeleteResult,
+    Due,
     IdempotencyKey,
     IdempotencyRecord,
     Record,
@@ -40,53 +42,76 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalize_labels)
 descriptions = texts.filter(lambda text: text and not text.isspace())
 
+notes = st.just("") | texts
+days = st.dates()
+dues: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}), st.fixed_dictionaries({"due_at": moments}), st.fixed_dictionaries({"due_on": days})
+)
+"""A due time, a due day or neither."""
+
 drafts = st.builds(
-    TaskDraft,
+    lambda due, **fields: TaskDraft(**fields, **due),
+    dues,
     description=descriptions,
+    notes=notes,
     done=st.booleans(),
-    due_at=st.none() | moments,
     priority=st.integers(0, 9),
     labels=labels,
+    list=texts.filter(bool),
     metadata=json_objects,
 )
 tasks = st.builds(
-    Task,
+    lambda due, **fields: Task(**{"due_at": None, "due_on": None, **fields, **due}),
+    dues,
     id=ids,
     description=descriptions,
+    notes=notes,
     done=st.booleans(),
     completed_at=st.none() | moments,
-    due_at=st.none() | moments,
     priority=st.integers(0, 9),
     labels=labels,
+    list=texts.filter(bool),
     metadata=json_objects,
     created_at=moments,
     updated_at=moments,
     version=st.integers(1, 1000),
 )
-patches = st.fixed_dictionaries(
-    {},
-    optional={
-        "description": descriptions,
-        "done": st.none() | st.booleans(),
-        "due_at": st.none() | moments,
-        "priority": st.none() | st.integers(0, 9),
-        "labels": st.none() | labels,
-        "metadata": st.none() | json_objects,
-    },
+patches = st.builds(
+    lambda due, fields: {**fields, **due},
+    dues | st.sampled_from([{"due_at": None}, {"due_on": None}]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "description": descriptions,
+            "notes": st.none() | notes,
+            "done": st.none() | st.booleans(),
+            "priority": st.none() | st.integers(0, 9),
+            "labels": st.none() | labels,
+            "list": st.none() | texts,
+            "metadata": st.none() | json_objects,
+        },
+    ),
 )
 
 few_moments = st.integers(0, 3).map(lambda day: datetime(2026, 1, 1 + day, tzinfo=UTC))
 """Few distinct times, so that ties are common."""
+few_dues: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({"due_at": None, "due_on": None}),
+    few_moments.map(lambda at: {"due_at": at, "due_on": None}),
+    few_moments.map(lambda at: {"due_at": None, "due_on": at.date()}),
+)
 lists_of_tasks = st.lists(
     st.builds(
-        Task,
+        lambda due, **fields: Task(**fields, **due),
+        few_dues,
         id=st.integers(1, 100),
         description=st.sampled_from(["Straße", "STRASSE", "задача", "ЗАДАЧА", "milk"]),
+        notes=st.sampled_from(["", "", "Milk"]),
         done=st.booleans(),
         completed_at=st.none(),
-        due_at=st.none() | few_moments,
         priority=st.integers(0, 3),
         labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalize_labels),
+        list=st.sampled_from(["inbox", "garden"]),
         metadata=st.just({}),
         created_at=few_moments,
         updated_at=few_moments,
@@ -105,8 +130,9 @@ queries = st.builds(
     priority=st.none() | st.none() | st.integers(0, 3),
     priority_min=st.none() | st.integers(0, 3),
     priority_max=st.none() | st.integers(0, 3),
-    due_before=st.none() | few_moments,
-    due_after=st.none() | few_moments,
+    list=st.none() | st.sampled_from(["inbox", "garden"]),
+    due_before=st.none() | few_moments.map(Due.time),
+    due_after=st.none() | few_moments.map(Due.time),
     created_after=st.none() | few_moments,
     updated_after=st.none() | few_moments,
     q=st.none() | st.sampled_from(["strasse", "Задача", "MILK", ""]),

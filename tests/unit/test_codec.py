@@ -6,7 +6,7 @@ import dataclasses
 import importlib.util
 import json
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,16 +91,34 @@ def test_the_platform_of_these_tests_has_both_ways() -> None:
 
 @pytest.mark.parametrize("module", [json_text, standard], ids=["orjson", "standard library"])
 def test_a_task_has_this_form(module: Any) -> None:
-    draft = TaskDraft("задача \n\"'", True, NOW.replace(microsecond=0), 3, ("a", "b"), {"z": [1, 1.5, None], "a": {}})
+    draft = TaskDraft(
+        "задача \n\"'",
+        notes="more",
+        done=True,
+        due_at=NOW.replace(microsecond=0),
+        priority=3,
+        labels=("a", "b"),
+        list="work",
+        metadata={"z": [1, 1.5, None], "a": {}},
+    )
     task = create_task(1, draft, NOW)
 
     text = module.dumps(task).decode()
 
     assert text == (
-        '{"id":1,"description":"задача \\n\\"\'","done":true,"completed_at":"2026-11-24T15:00:00.123456Z",'
-        '"due_at":"2026-11-24T15:00:00Z","priority":3,"labels":["a","b"],"metadata":{"z":[1,1.5,null],"a":{}},'
+        '{"id":1,"description":"задача \\n\\"\'","notes":"more","done":true,'
+        '"completed_at":"2026-11-24T15:00:00.123456Z",'
+        '"due_at":"2026-11-24T15:00:00Z","due_on":null,"priority":3,"labels":["a","b"],"list":"work",'
+        '"metadata":{"z":[1,1.5,null],"a":{}},'
         '"created_at":"2026-11-24T15:00:00.123456Z","updated_at":"2026-11-24T15:00:00.123456Z","version":1}'
     )
+
+
+@pytest.mark.parametrize("module", [json_text, standard], ids=["orjson", "standard library"])
+def test_a_day_is_a_full_date(module: Any) -> None:
+    task = create_task(1, TaskDraft("x", due_on=date(2026, 3, 1)), NOW)
+
+    assert module.loads(module.dumps(task))["due_on"] == "2026-03-01"
 
 
 @given(some.tasks)
@@ -162,8 +180,8 @@ def test_an_object_that_is_not_a_result_is_not_kept_as_one(result: Any) -> None:
 # ---------------------------------------------------------------- formats
 
 TASK = (
-    '{"id":1,"description":"x","done":false,"completed_at":null,"due_at":null,"priority":0,"labels":["a"],'
-    '"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+    '{"id":1,"description":"x","notes":"","done":false,"completed_at":null,"due_at":null,"due_on":null,"priority":0,'
+    '"labels":["a"],"list":"inbox","metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
 )
 SECOND = NOW.replace(microsecond=0)
 KEPT_TASK = create_task(1, TaskDraft("x", labels=("a",)), SECOND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from unicodedata import is_normalized, normalize
 
@@ -12,11 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasksvc import Cursor, SortField, Task, TaskDraft, TaskQuery, fold_text, select
+from tasksvc import Cursor, Due, Operator, SortField, Task, TaskDraft, TaskQuery, fold_text, select
 from tasksvc.domain.task import create_task
 from unit import strategies as some
 
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 4)]
+MICROSECOND = timedelta(microseconds=1)
+LATE = Due.time(datetime(2026, 1, 2, 23, tzinfo=timezone(timedelta(hours=-5))))
+"""A time on the 2nd of January for the caller, and on the 3rd in UTC."""
+ON_2ND = Due.day(date(2026, 1, 2), Operator.LESS)
+AFTER_2ND = Due.day(date(2026, 1, 2), Operator.GREATER)
 
 
 def task(task_id: int = 1, **fields: Any) -> Task:
@@ -33,15 +38,24 @@ def task(task_id: int = 1, **fields: Any) -> Task:
         (TaskQuery(priority=3), {"priority": 3}, {"priority": 4}),
         (TaskQuery(priority=0), {"priority": 0}, {"priority": 1}),
         (TaskQuery(priority_max=3), {"priority": 3}, {"priority": 4}),
-        (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": DAYS[1]}),
-        (TaskQuery(due_before=DAYS[1]), {"due_at": DAYS[0]}, {"due_at": None}),
-        (TaskQuery(due_after=DAYS[1]), {"due_at": DAYS[2]}, {"due_at": DAYS[1]}),
-        (TaskQuery(due_after=DAYS[1]), {"due_at": DAYS[2]}, {"due_at": None}),
+        (TaskQuery(due_before=Due.time(DAYS[1])), {"due_at": DAYS[0]}, {"due_at": DAYS[1]}),
+        (TaskQuery(due_before=Due.time(DAYS[1])), {"due_at": DAYS[0]}, {"due_at": None}),
+        (TaskQuery(due_after=Due.time(DAYS[1])), {"due_at": DAYS[2]}, {"due_at": DAYS[1]}),
+        (TaskQuery(due_after=Due.time(DAYS[1])), {"due_at": DAYS[2]}, {"due_at": None}),
+        (TaskQuery(due_before=LATE), {"due_on": date(2026, 1, 1)}, {"due_on": date(2026, 1, 2)}),
+        (TaskQuery(due_after=LATE), {"due_on": date(2026, 1, 3)}, {"due_on": date(2026, 1, 2)}),
+        (TaskQuery(due_before=ON_2ND), {"due_on": date(2026, 1, 1)}, {"due_on": date(2026, 1, 2)}),
+        (TaskQuery(due_before=ON_2ND), {"due_at": DAYS[1] - MICROSECOND}, {"due_at": DAYS[1]}),
+        (TaskQuery(due_after=AFTER_2ND), {"due_on": date(2026, 1, 3)}, {"due_on": date(2026, 1, 2)}),
+        (TaskQuery(due_after=AFTER_2ND), {"due_at": DAYS[2]}, {"due_at": DAYS[2] - MICROSECOND}),
+        (TaskQuery(list="inbox"), {"list": "inbox"}, {"list": "Inbox"}),
+        (TaskQuery(list="garden"), {"list": "garden"}, {"list": "inbox"}),
         (TaskQuery(created_after=DAYS[1]), {"created_at": DAYS[2]}, {"created_at": DAYS[1]}),
         (TaskQuery(updated_after=DAYS[1]), {"updated_at": DAYS[2]}, {"updated_at": DAYS[1]}),
         (TaskQuery(q="strasse"), {"description": "Die Straße"}, {"description": "Der Weg"}),
         (TaskQuery(q="Straße"), {"description": "DIE STRASSE"}, {"description": "DIE STRASE"}),
         (TaskQuery(q="задача"), {"description": "ЗАДАЧА №1"}, {"description": "задание"}),
+        (TaskQuery(q="strasse"), {"notes": "Die Straße"}, {"list": "strasse"}),
         (TaskQuery(q="100%"), {"description": "be 100% sure"}, {"description": "be 1000 sure"}),
         (TaskQuery(q="a_b"), {"description": "a_b"}, {"description": "axb"}),
     ],

@@ -34,6 +34,7 @@ from tasksvc import (
 from tasksvc.domain.task import create_task
 from tasksvc.sql import (
     CHANGE_COLUMNS,
+    FOLDED,
     STORE_DUMP,
     TASK_COLUMNS,
     WORKSPACE_DUMP,
@@ -63,6 +64,7 @@ ROWS = Dialect(
 NO_ROWS = ROWS._replace(compares_rows=False, placeholder="?{}".format)
 each_dialect = pytest.mark.parametrize("dialect", [ROWS, NO_ROWS], ids=["compares rows", "compares no rows"])
 
+COLUMNS = (*TASK_COLUMNS, *FOLDED.values())
 CHANGES = ("workspace", *CHANGE_COLUMNS)
 TASKS = [create_task(number, draft, NOW + timedelta(seconds=number % 3)) for number, draft in enumerate(varied(60), 1)]
 LOG = [Change(task.id, ChangeKind.CREATED, task.created_at, task.id, task) for task in TASKS]
@@ -77,14 +79,14 @@ def database() -> Iterator[sqlite3.Connection]:
     connection.execute("INSERT INTO store VALUES ('now')")
     connection.execute("CREATE TABLE workspaces (key, name, generation, epoch, last_seq, pruned_seq)")
     connection.execute("INSERT INTO workspaces VALUES (5, 'team', 'life', 'now', 61, 2), (6, 'other', 'x', '', 9, 0)")
-    connection.execute(f"CREATE TABLE tasks (workspace, {', '.join(TASK_COLUMNS)}, folded)")
+    connection.execute(f"CREATE TABLE tasks (workspace, {', '.join(COLUMNS)})")
     connection.execute("CREATE TABLE task_terms (workspace, term, task_id)")
     connection.execute(f"CREATE TABLE changes (workspace, {', '.join(CHANGE_COLUMNS)})")
-    rows = [(5, *task_to_row(task), fold_text(task.description)) for task in TASKS]
+    rows = [(5, *task_to_row(task), *(fold_text(getattr(task, name)) for name in FOLDED)) for task in TASKS]
     rows += [(6, *row[1:]) for row in reversed(rows)]  # of the workspace beside it
     terms = [(key, term, task.id) for key in (5, 6) for task in TASKS for term in terms_of(task)]
     for statements in (
-        insert_statements("tasks", ["workspace", *TASK_COLUMNS, "folded"], rows, ROWS),
+        insert_statements("tasks", ["workspace", *COLUMNS], rows, ROWS),
         insert_statements("task_terms", ["workspace", "term", "task_id"], terms, ROWS),
         insert_statements("changes", CHANGES, [(6, *change_to_row(change)) for change in LOG[:9]], ROWS),
         insert_statements("changes", CHANGES, [(5, *change_to_row(change)) for change in LOG[2:]], ROWS),

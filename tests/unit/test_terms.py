@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tasksvc_sqlite.schema import MIGRATIONS
 
-from tasksvc import TERM_BYTES_MAX, TERMS, Condition, Operator, Task, TaskDraft, TaskQuery, term, terms_of
+from tasksvc import (
+    DEFAULT_LIST,
+    TERM_BYTES_MAX,
+    TERMS,
+    TEXTS,
+    Condition,
+    Due,
+    Operator,
+    Task,
+    TaskDraft,
+    TaskQuery,
+    term,
+    terms_of,
+)
 from tasksvc.domain.rules import LABEL_MAX
 from tasksvc.domain.task import create_task
 from unit import strategies as some
@@ -57,16 +70,28 @@ def test_the_migration_of_sqlite_makes_the_same_terms(label: str) -> None:
 
 
 def test_conditions_name_the_field_the_operator_and_the_value() -> None:
-    query = TaskQuery(done=False, priority_min=3, due_before=NOW, labels=("a",), q="Größe")
+    query = TaskQuery(done=False, priority_min=3, due_before=Due.time(NOW), labels=("a",), list="garden", q="Größe")
 
     assert query.conditions() == (
         Condition("done", Operator.EQUAL, False),
         Condition("priority", Operator.GREATER_OR_EQUAL, 3),
-        Condition("due_at", Operator.LESS, NOW),
+        Condition("due_at", Operator.LESS, Due.time(NOW)),
         Condition(TERMS, Operator.HAS, 'label="a"'),
-        Condition("description", Operator.CONTAINS, "grösse"),
+        Condition(TERMS, Operator.HAS, 'list="garden"'),
+        Condition(TEXTS, Operator.CONTAINS, "grösse"),
     )
 
 
 def test_a_query_without_filters_has_no_condition() -> None:
     assert TaskQuery(descending=True).conditions() == ()
+
+
+def test_the_default_list_is_found_by_its_column() -> None:
+    """Most tasks are in it, so a term of each would be of no use, and each create would write one."""
+    in_inbox, in_garden = (create_task(1, TaskDraft("x", list=name), NOW) for name in (DEFAULT_LIST, "garden"))
+
+    assert terms_of(in_inbox) == ()
+    assert terms_of(in_garden) == ('list="garden"',)
+    assert TaskQuery(list=DEFAULT_LIST).conditions() == (Condition("list", Operator.EQUAL, DEFAULT_LIST),)
+    assert TaskQuery(list=DEFAULT_LIST).matches(in_inbox)
+    assert not TaskQuery(list=DEFAULT_LIST).matches(in_garden)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
@@ -91,6 +91,16 @@ class UTCDateTime(Field[datetime]):
                 " in a query string, write + as %2B."
             )
         return moment
+
+
+class Date(Field[date]):
+    """A date without a time (RFC 3339, full-date)."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:
+        day = rules.parse_date(value) if isinstance(value, str) else None
+        if day is None:
+            raise ValidationError("Must be a date (RFC 3339), such as 2026-11-24.")
+        return day
 
 
 class QueryBoolean(Field[bool]):

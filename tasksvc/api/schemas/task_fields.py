@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load
 
 from tasksvc.api.schemas.fields import (
+    Date,
     Field,
     Query,
     QueryBoolean,
@@ -25,7 +26,7 @@ from tasksvc.api.schemas.fields import (
 from tasksvc.api.schemas.workspaces import WORKSPACE_NAME
 from tasksvc.domain import rules
 from tasksvc.domain.fields import TASK_FIELDS
-from tasksvc.domain.query import TaskQuery
+from tasksvc.domain.query import Due, Operator, TaskQuery
 from tasksvc.domain.task import TaskDraft
 
 
@@ -38,6 +39,26 @@ class Labels(Field[tuple[str, ...]]):
         if (problem := rules.labels_error(value)) is not None:
             raise ValidationError(problem)
         return rules.normalize_labels(value)
+
+
+class QueryDue(Field[Due]):
+    """What due times and due days are compared with: a time with its offset, or a day."""
+
+    def __init__(self, operator: Operator, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operator = operator
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Due:
+        text = str(value)
+        if (day := rules.parse_date(text)) is not None:
+            return Due.day(day, self.operator)
+        moment, day = rules.parse_timestamp(text), rules.parse_date(text[:10])
+        if moment is None or day is None:
+            raise ValidationError(
+                "Must be a date, or a date and time with an offset (RFC 3339), such as 2026-11-24T15:00:00Z;"
+                " in a query string, write + as %2B."
+            )
+        return Due(moment, day)
 
 
 class Metadata(Field[dict[str, Any]]):
@@ -71,6 +92,10 @@ DESCRIPTION = {
 LABEL = {"minLength": 1, "maxLength": rules.LABEL_MAX, "pattern": STORABLE}
 
 
+NOTES = {"maxLength": rules.NOTES_MAX, "pattern": STORABLE}
+LIST = {**DESCRIPTION, "maxLength": rules.LIST_MAX}
+
+
 class TaskIn(StrictSchema):
     """A task to be created."""
 
@@ -81,6 +106,10 @@ class TaskIn(StrictSchema):
         validate=checked_by(rules.description_error),
         metadata=described("What is to be done: 1 to 10,000 characters, not blank.", "Water the plants", **DESCRIPTION),
     )
+    notes = StrictString(
+        validate=checked_by(rules.notes_error),
+        metadata=described("What else there is to say: up to 20,000 characters.", "Not the cactus.", **NOTES),
+    )
     done = StrictBoolean(metadata=described("Whether the task is done."))
     due_at = UTCDateTime(
         allow_none=True,
@@ -88,9 +117,17 @@ class TaskIn(StrictSchema):
             "When the task is due: RFC 3339 with an offset; stored in UTC.", "2026-11-24T18:00:00+01:00"
         ),
     )
+    due_on = Date(
+        allow_none=True,
+        metadata=described("The day on which the task is due, without a time and a zone; null if it has a due_at."),
+    )
     priority = StrictInteger(0, rules.PRIORITY_MAX, metadata=described("From 0, no priority, to 9, the highest."))
     labels = Labels(
         metadata=described("A set of up to 50 different labels of 1 to 100 characters; stored sorted.", ["home"])
+    )
+    list = StrictString(
+        validate=checked_by(rules.list_error),
+        metadata=described("The list that the task is in: 1 to 100 characters, not blank.", "garden", **LIST),
     )
     metadata = Metadata(
         metadata=described("Any JSON object: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
@@ -110,10 +147,21 @@ class TaskPatch(StrictSchema):
         validate=checked_by(rules.description_error),
         metadata=described("1 to 10,000 characters, not blank.", **DESCRIPTION),
     )
+    notes = StrictString(
+        allow_none=True,
+        validate=checked_by(rules.notes_error),
+        metadata=described("Up to 20,000 characters.", **NOTES),
+    )
     done = StrictBoolean(allow_none=True, metadata=described("Sets or clears completed_at too."))
-    due_at = UTCDateTime(allow_none=True, metadata=described("RFC 3339 with an offset."))
+    due_at = UTCDateTime(allow_none=True, metadata=described("RFC 3339 with an offset. Clears due_on."))
+    due_on = Date(allow_none=True, metadata=described("A day. Clears due_at."))
     priority = StrictInteger(0, rules.PRIORITY_MAX, allow_none=True, metadata=described("0 to 9."))
     labels = Labels(allow_none=True, metadata=described("Up to 50 different labels, which replace all labels."))
+    list = StrictString(
+        allow_none=True,
+        validate=checked_by(rules.list_error),
+        metadata=described("Moves the task to this list.", **LIST),
+    )
     metadata = Metadata(allow_none=True, metadata=described("Merged into the current metadata, at every level."))
 
 
@@ -123,11 +171,14 @@ class TaskPatch(StrictSchema):
 TASK = {
     "id": 1,
     "description": "Water the plants",
+    "notes": "Not the cactus.",
     "done": False,
     "completed_at": None,
     "due_at": "2026-11-24T17:00:00Z",
+    "due_on": None,
     "priority": 0,
     "labels": ["home"],
+    "list": "garden",
     "metadata": {"room": 4},
     "created_at": "2026-11-24T15:00:00.123456Z",
     "updated_at": "2026-11-24T15:00:00.123456Z",
@@ -148,11 +199,14 @@ class TaskOut(ResponseSchema):
 
     id = ResponseInteger(1, rules.ID_MAX, metadata=_shown("id", "A positive integer that is never reused."))
     description = fields.String(metadata=_shown("description", "As it was sent."))
+    notes = fields.String(metadata=_shown("notes", "As they were sent."))
     done = fields.Boolean(metadata=_shown("done"))
     completed_at = fields.AwareDateTime(allow_none=True, metadata=_shown("completed_at", "When the task was done."))
     due_at = fields.AwareDateTime(allow_none=True, metadata=_shown("due_at", "In UTC."))
+    due_on = fields.Date(allow_none=True, metadata=_shown("due_on", "A day, if the task has no due_at."))
     priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
+    list = fields.String(metadata=_shown("list", "The list that the task is in."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
@@ -173,6 +227,7 @@ class FilterQuery(Query):
         validate=checked_by(rules.labels_error),
         metadata=described("Only tasks with this label. Repeat it for up to 50 labels, all of which a task must have."),
     )
+    list = StrictString(validate=checked_by(rules.list_error), metadata=described("Only tasks in this list.", **LIST))
     priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority."))
     priority_min = QueryInteger(
         0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a higher one.")
@@ -180,14 +235,22 @@ class FilterQuery(Query):
     priority_max = QueryInteger(
         0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a lower one.")
     )
-    due_before = UTCDateTime(metadata=described("Only tasks that are due before this time."))
-    due_after = UTCDateTime(metadata=described("Only tasks that are due after this time."))
+    due_before = QueryDue(
+        Operator.LESS,
+        metadata=described(
+            "Only tasks that are due before this time; those with a due_on, before the day of this time in its own"
+            " offset. Or a day: only tasks that are due before this day; those with a due_at, in UTC."
+        ),
+    )
+    due_after = QueryDue(
+        Operator.GREATER, metadata=described("Only tasks that are due after this time, or this day, likewise.")
+    )
     created_after = UTCDateTime(metadata=described("Only tasks that were created after this time."))
     updated_after = UTCDateTime(metadata=described("Only tasks that were updated after this time."))
     q = StrictString(
         validate=checked_by(rules.text_error),
         metadata=described(
-            "Only tasks whose description contains this text, ignoring case.",
+            "Only tasks whose description or notes contain this text, ignoring case.",
             minLength=1,
             maxLength=rules.DESCRIPTION_MAX,
             pattern=STORABLE,

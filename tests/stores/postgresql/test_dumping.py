@@ -28,6 +28,7 @@ from tasksvc import (
     WorkspaceHeader,
 )
 from tasksvc.application.clock import now
+from tasksvc.domain.task import create_task
 
 HEADER = StoreEntry("default", WorkspaceHeader("0", "", 1, 0, 0))
 
@@ -139,7 +140,7 @@ async def test_a_restore_that_the_server_refuses_says_so_and_leaves_nothing(
     open_store: Open, store_url: str, schema: str, database: asyncpg.Connection
 ) -> None:
     repository = await open_store(store_url)
-    task = Task(1, "x", False, None, None, 0, (), {}, now(), now(), 1)
+    task = create_task(1, TaskDraft("x"), now())
 
     with pytest.raises(StoreUnavailable) as failure:
         await repository.restore(feed(HEADER, StoreEntry("default", task), StoreEntry("default", task)))
@@ -186,5 +187,5 @@ async def test_a_check_names_what_filters_and_searches_do_not_find(
     assert [problem.partition(" as it should")[0] for problem in told] == [
         "Task 3 is not found by its terms",
         "Task 5 is not found by its terms",
-        "Task 7 is not found by its description",
+        "Task 7 is not found by its texts",
     ]

@@ -14,12 +14,12 @@ import pytest
 from tasksvc_postgresql.commit import _HEADS
 from tasksvc_postgresql.find_sql import DIALECT
 from tasksvc_postgresql.repository import _TASKS
-from tasksvc_postgresql.rows import TASK_COLUMNS
+from tasksvc_postgresql.rows import SEARCHABLE_COLUMNS
 from tasksvc_postgresql.settings import settings_of
 
 from stores.postgresql.repositories import Open
-from tasksvc import Cursor, SortField, StoreURL, TaskQuery, TaskRepository, term
-from tasksvc.sql import FindArgs, count_statement, find_statement
+from tasksvc import Cursor, Due, SortField, StoreURL, TaskQuery, TaskRepository, term
+from tasksvc.sql import DAY, FindArgs, count_statement, find_statement
 
 LIMIT = 50
 MOST = 12 * (LIMIT + 2)
@@ -39,13 +39,15 @@ QUERIES = {
     "updated, falling": TaskQuery(sort=SortField.UPDATED_AT, descending=True),
     "due": TaskQuery(sort=SortField.DUE_AT),
     "due, falling": TaskQuery(sort=SortField.DUE_AT, descending=True),
-    "due_before": TaskQuery(due_before=START + timedelta(days=9_000), sort=SortField.DUE_AT),
-    "due_after": TaskQuery(due_after=START + timedelta(seconds=5), sort=SortField.DUE_AT),
-    "due_after, falling": TaskQuery(due_after=START, sort=SortField.DUE_AT, descending=True),
-    "due_after all of them": TaskQuery(due_after=START + timedelta(days=9_000), sort=SortField.DUE_AT),
-    "due_before all of them": TaskQuery(due_before=START, sort=SortField.DUE_AT, descending=True),
+    "due_before": TaskQuery(due_before=Due.time(START + timedelta(days=90_000)), sort=SortField.DUE_AT),
+    "due_after": TaskQuery(due_after=Due.time(START + timedelta(hours=5_000)), sort=SortField.DUE_AT),
+    "due_after, falling": TaskQuery(due_after=Due.time(START), sort=SortField.DUE_AT, descending=True),
+    "due_after all of them": TaskQuery(due_after=Due.time(START + timedelta(days=90_000)), sort=SortField.DUE_AT),
+    "due_before all of them": TaskQuery(due_before=Due.time(START), sort=SortField.DUE_AT, descending=True),
     "due between": TaskQuery(
-        due_after=START + timedelta(seconds=5), due_before=START + timedelta(seconds=9), sort=SortField.DUE_AT
+        due_after=Due.time(START + timedelta(hours=5_000)),
+        due_before=Due.time(START + timedelta(hours=9_000)),
+        sort=SortField.DUE_AT,
     ),
     "priority_min": TaskQuery(priority_min=5, sort=SortField.PRIORITY),
     "priority_max": TaskQuery(priority_max=5, sort=SortField.PRIORITY),
@@ -64,11 +66,16 @@ async def fill(database: asyncpg.Connection, schema: str, count: int) -> None:
     start = int(START.timestamp() * 1_000_000)
     await database.execute(
         f"""
-        INSERT INTO {schema}.tasks ({TASK_COLUMNS}, folded, workspace)
-        SELECT n, 'Task number ' || n, n % 3 = 0, CASE WHEN n % 3 = 0 THEN {start} + n * 1000 END,
-            CASE WHEN n % 4 < 3 THEN {start} + n * 7919 % {count} * 1000 END, n % 10,
-            CASE WHEN n % 2 = 0 THEN '["common"]' ELSE '[]' END::json, '{{}}'::json,
-            {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1, 'task number ' || n, 0
+        INSERT INTO {schema}.tasks (
+            workspace, id, description, folded, notes, folded_notes, done, completed_at, due_at, due_on,
+            priority, labels, list, metadata, created_at, updated_at, version
+        )
+        SELECT 0, n, 'Task number ' || n, 'task number ' || n, '', '', n % 3 = 0,
+            CASE WHEN n % 3 = 0 THEN {start} + n * 1000 END,
+            CASE WHEN n % 4 < 3 THEN {start} + n * 7919 % {count} * 3600000000 END,
+            CASE WHEN n % 8 = 3 THEN {start} + n * {DAY} END,
+            n % 10, CASE WHEN n % 2 = 0 THEN '["common"]' ELSE '[]' END::json, 'inbox', '{{}}'::json,
+            {start} + n * 1000, {start} + n * 6007 % {count} * 1000, 1
         FROM generate_series(1, {count}::bigint) n;
         INSERT INTO {schema}.task_terms (workspace, term, task_id)
         SELECT 0, '{term("label", "common")}', n FROM generate_series(2, {count}, 2) n;
@@ -89,8 +96,8 @@ async def fill_many(database: asyncpg.Connection, schema: str, count: int) -> No
         f"""
         INSERT INTO {schema}.workspaces (name, generation, last_id)
         SELECT 'w' || n, 'g', 1 FROM generate_series(1, {count}) n;
-        INSERT INTO {schema}.tasks ({TASK_COLUMNS}, folded, workspace)
-        SELECT {TASK_COLUMNS}, folded, key
+        INSERT INTO {schema}.tasks ({SEARCHABLE_COLUMNS}, workspace)
+        SELECT {SEARCHABLE_COLUMNS}, key
         FROM {schema}.workspaces CROSS JOIN (SELECT * FROM {schema}.tasks WHERE workspace = 0 AND id = 1) task
         WHERE workspaces.key > 0;
         """,

@@ -34,11 +34,14 @@ def task(task_id: int, description: str = "a task", version: int = 1, **fields: 
         **{
             "id": task_id,
             "description": description,
+            "notes": "",
             "done": False,
             "completed_at": None,
             "due_at": None,
+            "due_on": None,
             "priority": 0,
             "labels": (),
+            "list": "inbox",
             "metadata": {},
             "created_at": NOW,
             "updated_at": NOW,
@@ -333,7 +336,15 @@ async def test_a_read_at_the_end_of_a_restore_is_of_the_new_generation(
 
 
 async def test_an_answer_from_memory_is_the_answer_from_the_file(tmp_path: Path) -> None:
-    draft = TaskDraft("Ünïcode \0 \U0001f4be", True, NOW, 9, ("a", "ü"), {"a": [1, 1.0, -0.0, "é", None, {"b": []}]})
+    draft = TaskDraft(
+        "Ünïcode \0 \U0001f4be",
+        notes="ü",
+        done=True,
+        due_at=NOW,
+        priority=9,
+        labels=("a", "ü"),
+        metadata={"a": [1, 1.0, -0.0, "é", None, {"b": []}]},
+    )
     async with opened(tmp_path / "tasks.db") as repository:
         made = (
             await repository.commit((CreateTask(draft), CreateTask(TaskDraft("gone")), DeleteTask(2)), at=NOW)

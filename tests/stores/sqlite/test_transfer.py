@@ -35,6 +35,7 @@ from tasksvc import (
     TaskRepository,
     WorkspaceHeader,
 )
+from tasksvc.domain.task import create_task
 from tasksvc.testing.cancellation import cancelled_everywhere
 
 TASKS = 20_000
@@ -46,7 +47,7 @@ async def of_many(count: int, workspace: str = DEFAULT_WORKSPACE) -> AsyncIterat
     yield StoreEntry(STORE, StoreHeader("0"))
     yield StoreEntry(workspace, WorkspaceHeader("0", "0", count, count, count))
     for number in range(1, count + 1):
-        task = Task(number, f"{number} {'x' * 2_000}", False, None, None, 0, ("a",), {}, NOW, NOW, 1)
+        task = create_task(number, TaskDraft(f"{number} {'x' * 2_000}", labels=("a",)), NOW)
         yield StoreEntry(workspace, task)
 
 
@@ -168,7 +169,7 @@ async def test_a_restore_that_fails_half_way_leaves_the_store_empty(tmp_path: Pa
     async def unstorable() -> AsyncIterator[StoreEntry]:
         async for entry in of_many(1_000):
             yield entry
-        broken_task = Task(1_001, "\ud800", False, None, None, 0, (), {}, NOW, NOW, 1)
+        broken_task = create_task(1_001, TaskDraft("\ud800"), NOW)
         yield StoreEntry(DEFAULT_WORKSPACE, broken_task)
 
     async with opened(tmp_path / "tasks.db") as repository:

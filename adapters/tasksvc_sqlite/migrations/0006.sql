@@ -1,0 +1,41 @@
+-- Tasks have notes, are in a list, and may be due on a day, which is kept as its start in UTC.
+
+ALTER TABLE tasks ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+ALTER TABLE tasks ADD COLUMN list TEXT NOT NULL DEFAULT 'inbox';
+ALTER TABLE changes ADD COLUMN notes TEXT DEFAULT '';
+ALTER TABLE changes ADD COLUMN list TEXT DEFAULT 'inbox';
+ALTER TABLE versions ADD COLUMN notes TEXT DEFAULT '';
+ALTER TABLE versions ADD COLUMN list TEXT DEFAULT 'inbox';
+ALTER TABLE tasks ADD COLUMN due_on INTEGER;
+ALTER TABLE changes ADD COLUMN due_on INTEGER;
+ALTER TABLE versions ADD COLUMN due_on INTEGER;
+
+-- Times and days in one order.
+ALTER TABLE tasks ADD COLUMN due INTEGER AS (ifnull(due_at, due_on)) VIRTUAL;
+ALTER TABLE versions ADD COLUMN due INTEGER AS (ifnull(due_at, due_on)) VIRTUAL;
+DROP INDEX tasks_by_due_at;
+CREATE INDEX tasks_by_due ON tasks (due) WHERE due IS NOT NULL;
+DROP INDEX versions_by_due_at;
+CREATE INDEX versions_by_due ON versions (workspace, due, id, current) WHERE current = 2 AND due IS NOT NULL;
+
+DROP TRIGGER change_created;
+CREATE TRIGGER change_created AFTER INSERT ON changes WHEN NEW.kind = 'created'
+BEGIN
+  INSERT INTO tasks (
+    id, version, description, notes, done, completed_at, due_at, due_on, priority, labels, list, metadata,
+    created_at, updated_at
+  ) VALUES (
+    NEW.task_id, NEW.version, NEW.description, NEW.notes, NEW.done, NEW.completed_at, NEW.due_at, NEW.due_on,
+    NEW.priority, NEW.labels, NEW.list, NEW.metadata, ifnull(NEW.created_at, NEW.at), ifnull(NEW.updated_at, NEW.at)
+  );
+END;
+
+DROP TRIGGER change_updated;
+CREATE TRIGGER change_updated AFTER INSERT ON changes WHEN NEW.kind = 'updated'
+BEGIN
+  UPDATE tasks SET
+    version = NEW.version, description = NEW.description, notes = NEW.notes, done = NEW.done,
+    completed_at = NEW.completed_at, due_at = NEW.due_at, due_on = NEW.due_on,
+    priority = NEW.priority, labels = NEW.labels, list = NEW.list, metadata = NEW.metadata, updated_at = NEW.updated_at
+  WHERE id = NEW.task_id;
+END;
