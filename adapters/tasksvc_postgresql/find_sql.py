@@ -18,6 +18,8 @@ def is_indexed(query: TaskQuery) -> bool:
     operators = {condition.operator for condition in conditions}
     if Operator.CONTAINS in operators:
         return False
+    if query.sort is SortField.POSITION:
+        return False
     if query.sort is not SortField.ID:
         return all(condition.field == query.sort for condition in conditions)
     if Operator.HAS in operators:

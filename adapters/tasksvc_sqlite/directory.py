@@ -25,11 +25,11 @@ SELECT 'default', (SELECT count(*) FROM tasks), (SELECT count(*) FROM tasks WHER
 
 _MADE: Final = "SELECT key, name FROM workspaces WHERE key > ? ORDER BY key LIMIT ?"
 _CHANGED: Final = """
-SELECT position, name FROM (
-  SELECT position, workspace FROM versions WHERE position > ? AND position <= ?
+SELECT number, name FROM (
+  SELECT number, workspace FROM versions WHERE number > ? AND number <= ?
   UNION ALL SELECT pruned_position, key FROM workspaces WHERE pruned_position > ?
   ORDER BY 1 LIMIT ?
-) LEFT JOIN workspaces ON key = workspace ORDER BY position"""
+) LEFT JOIN workspaces ON key = workspace ORDER BY number"""
 """The statement for changes, without a name if their workspace has been erased."""
 _ROWS_FOR_NAME: Final = 16
 """The most changes that are read for each workspace that is asked for; one may have made many."""

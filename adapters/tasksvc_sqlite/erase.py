@@ -17,12 +17,12 @@ LEFT_IN: Final = ("versions", "workspace_terms", "workspace_keys")
 
 _KEYS: Final = "(SELECT key FROM erased_workspaces ORDER BY key LIMIT ?)"
 _DELETE_VERSIONS: Final = f"""
-DELETE FROM versions WHERE position IN (
-  SELECT position FROM (
-    SELECT position FROM {_KEYS} CROSS JOIN versions INDEXED BY versions_by_seq
+DELETE FROM versions WHERE number IN (
+  SELECT number FROM (
+    SELECT number FROM {_KEYS} CROSS JOIN versions INDEXED BY versions_by_seq
       ON workspace = key AND seq IS NOT NULL LIMIT ?
-  ) UNION SELECT position FROM (
-    SELECT position FROM {_KEYS} CROSS JOIN versions INDEXED BY versions_by_id
+  ) UNION SELECT number FROM (
+    SELECT number FROM {_KEYS} CROSS JOIN versions INDEXED BY versions_by_id
       ON workspace = key AND current IS NOT NULL LIMIT ?
   ) LIMIT ?
 )"""

@@ -25,11 +25,15 @@ _WORKSPACE_HEAD: Final = (
 )
 _WIDTH: Final = len(sql.TASK_COLUMNS)
 _NO_PRIORITY: Final = 0
-_REST: Final = {SortField.DUE_AT: None, SortField.PRIORITY: _NO_PRIORITY}
+_REST: Final = {SortField.DUE_AT: None, SortField.POSITION: None, SortField.PRIORITY: _NO_PRIORITY}
 """The value of the tasks that an index leaves out, for the columns that have such an index."""
 _COLUMNS: Final = {SortField.DUE_AT: "due"}
 """The columns of orders that don't have the name of theirs."""
-_INDEXED: Final = {SortField.DUE_AT: "due IS NOT NULL", SortField.PRIORITY: "priority <> 0"}
+_INDEXED: Final = {
+    SortField.DUE_AT: "due IS NOT NULL",
+    SortField.POSITION: "position IS NOT NULL",
+    SortField.PRIORITY: "priority <> 0",
+}
 """The condition of such a partial index."""
 
 

@@ -21,7 +21,7 @@ _LOOKED_AT: Final = 1_000
 _LENGTH: Final = """key, name,
   ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), pruned_seq), pruned_seq"""
 """The columns of a workspace that say how long its log is: the numbers of its last change, and of the last pruned."""
-_OLDEST: Final = "SELECT seq, at, position FROM versions WHERE workspace = ? AND seq IS NOT NULL ORDER BY seq LIMIT ?"
+_OLDEST: Final = "SELECT seq, at, number FROM versions WHERE workspace = ? AND seq IS NOT NULL ORDER BY seq LIMIT ?"
 _KEYS: Final = """
 SELECT 'idempotency_keys', rowid, at FROM (SELECT rowid, at FROM idempotency_keys WHERE at < ? ORDER BY at LIMIT ?)
 UNION ALL
@@ -147,7 +147,7 @@ class Pruner:
                 left -= len(rows)
             else:
                 changes = await self._writer.rows(
-                    "SELECT position, workspace FROM versions WHERE position > ? ORDER BY position LIMIT ?",
+                    "SELECT number, workspace FROM versions WHERE number > ? ORDER BY number LIMIT ?",
                     (self._seen_position, left),
                 )
                 self._seen_position = changes[-1][0] if len(changes) == left else position

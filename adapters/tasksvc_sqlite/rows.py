@@ -40,8 +40,8 @@ CHANGE_VALUES: Final = CHANGE_COLUMNS.replace(
 
 VERSION_CHANGE_COLUMNS: Final = ", ".join(["seq", "kind", "at", *sql.TASK_COLUMNS])
 """The columns of a change in `versions`."""
-_VERSION_COLUMNS: Final = f"position, workspace, current, {VERSION_CHANGE_COLUMNS}"
-_NEW_TASK_COLUMNS: Final = "position, workspace, current, seq, at, id, description, created_at, updated_at"
+_VERSION_COLUMNS: Final = f"number, workspace, current, {VERSION_CHANGE_COLUMNS}"
+_NEW_TASK_COLUMNS: Final = "number, workspace, current, seq, at, id, description, created_at, updated_at"
 """The columns of `versions` that have no default for a new task with only a description."""
 WORKSPACE_TERM_COLUMNS: Final = f"workspace, {TERM_COLUMNS}"
 WORKSPACE_KEY_COLUMNS: Final = f"workspace, {IDEMPOTENCY_RECORD_COLUMNS}"

@@ -41,7 +41,7 @@ SELECT epoch, life, generation,
   max(last_id, ifnull((SELECT max(id) FROM tasks), 0)),
   max(pruned_seq, ifnull((SELECT max(seq) FROM changes), 0)),
   max(
-    last_position, ifnull((SELECT max(position) FROM versions), 0),
+    last_position, ifnull((SELECT max(number) FROM versions), 0),
     ifnull((SELECT max(pruned_position) FROM workspaces), 0)
   ),
   max(last_key, ifnull((SELECT max(key) FROM workspaces), 0))

@@ -164,11 +164,11 @@ def _cursor_at(place: Place, workspace: str, query: TaskQuery) -> Cursor | None:
 
 def _take(sources: Sequence[_Source], query: TaskQuery, *, limit: int, max_bytes: int) -> MergedPage:
     """Takes the next tasks of all sources, none of which is dry, until one is, or a bound is reached."""
-    sort, descending = query.sort, query.descending
+    descending = query.descending
 
     def order(entry: tuple[_Source, Task]) -> tuple[bool, object, str, int]:
         source, task = entry
-        value = getattr(task, sort)
+        value = query.value_of(task)
         return (value is None) != descending, value, source.name, task.id  # nulls come last in both directions
 
     taken: list[tuple[str, Task]] = []

@@ -35,9 +35,10 @@ class SortField(StrEnum):
     UPDATED_AT = "updated_at"
     DUE_AT = "due_at"
     PRIORITY = "priority"
+    POSITION = "position"
 
 
-SortValue = int | datetime | None
+SortValue = int | datetime | str | None
 
 
 class Operator(StrEnum):

@@ -16,6 +16,8 @@ NOTES_MAX: Final = 20_000
 """Characters that the notes of a task may have."""
 LIST_MAX: Final = 100
 """Characters that the name of a list may have."""
+POSITION_MAX: Final = 100
+"""Characters that the position of a task may have."""
 PRIORITY_MAX: Final = 9
 LABELS_MAX: Final = 50
 LABEL_MAX: Final = 100
@@ -90,6 +92,13 @@ def list_error(name: str) -> str | None:
     if not is_storable_text(name):
         return "Must not hold U+0000 or a lone surrogate."
     return "Must not be blank." if name.isspace() else None
+
+
+def position_error(position: str) -> str | None:
+    """Returns what is wrong with a position of 1 to POSITION_MAX digits and letters of ASCII; None if nothing is."""
+    if not (1 <= len(position) <= POSITION_MAX and position.isascii() and position.isalnum()):
+        return f"Must have 1 to {POSITION_MAX} characters of 0-9, A-Z and a-z."
+    return None
 
 
 def labels_error(labels: Sequence[str]) -> str | None:

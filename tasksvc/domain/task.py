@@ -28,6 +28,7 @@ class TaskDraft(NamedTuple):
     priority: int = 0
     labels: tuple[str, ...] = ()
     list: str = DEFAULT_LIST
+    position: str | None = None
     metadata: JSONObject = NO_METADATA
 
 
@@ -50,6 +51,7 @@ class Task:
     priority: int
     labels: tuple[str, ...]
     list: str
+    position: str | None
     metadata: JSONObject
     created_at: datetime
     updated_at: datetime
@@ -70,12 +72,26 @@ class Version(NamedTuple):
 
 def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
     """Returns the first version of a task.  Raises InvalidTask."""
-    description, notes, done, due_at, due_on, priority, labels, name, metadata = draft
+    description, notes, done, due_at, due_on, priority, labels, name, position, metadata = draft
     if due_on is not None and due_at is not None:
         raise _due_twice()
     completed_at = at if done else None
     return Task(
-        task_id, description, notes, done, completed_at, due_at, due_on, priority, labels, name, metadata, at, at, 1
+        task_id,
+        description,
+        notes,
+        done,
+        completed_at,
+        due_at,
+        due_on,
+        priority,
+        labels,
+        name,
+        position,
+        metadata,
+        at,
+        at,
+        1,
     )
 
 

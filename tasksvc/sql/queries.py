@@ -24,6 +24,7 @@ from tasksvc import (
     Condition,
     Cursor,
     Due,
+    FieldKind,
     Operator,
     Page,
     Position,
@@ -50,6 +51,7 @@ from tasksvc.sql.rows import (
 Statement = tuple[str, list[Any]]
 """An SQL statement, and its values."""
 
+_TEXTS: Final = frozenset(field.name for field in TASK_FIELDS if field.kind is FieldKind.TEXT)
 _NULLABLE: Final = frozenset(field.name for field in TASK_FIELDS if field.nullable)
 FOLDED: Final = {"description": "folded", "notes": "folded_notes"}
 """For each of SEARCHED, the column of its fold_text()."""
@@ -85,9 +87,18 @@ class Dialect(NamedTuple):
     """A single row may have more."""
 
 
-def null_key(descending: bool) -> int:
-    """Returns the key of a null in an order, which comes last in both directions."""
+def null_key(field: str, descending: bool) -> int | str:
+    """Returns the key of a null in the order by a field, which comes last in both directions.
+
+    Texts that tasks are ordered by have digits and letters of ASCII alone.
+    """
+    if field in _TEXTS:
+        return "" if descending else "~"
     return -INT64_MAX if descending else INT64_MAX
+
+
+def _literal(key: int | str) -> str:
+    return f"'{key}'" if isinstance(key, str) else str(key)
 
 
 def find_statement(workspace: str, arguments: FindArgs, dialect: Dialect) -> Statement:
@@ -312,7 +323,7 @@ def _within(field: str, operator: Operator, bound: str, descending: bool, dialec
 
     An index on its order is entered and left without a look at the tasks that have no value.
     """
-    key, null = _order_key(field, descending, dialect), null_key(descending)
+    key, null = _order_key(field, descending, dialect), _literal(null_key(field, descending))
     return f"{key} {'>' if descending else '<'} {null} AND {key} {operator} {bound}"
 
 
@@ -338,7 +349,7 @@ def _order_key(field: str, descending: bool, dialect: Dialect) -> str:
         return f"tasks.{field}"
     if dialect.order_key is not None:
         return dialect.order_key(field, descending)
-    return f"coalesce({_SORTED.get(field, field)}, {null_key(descending)})"
+    return f"coalesce({_SORTED.get(field, field)}, {_literal(null_key(field, descending))})"
 
 
 def _beyond(query: TaskQuery, after: Cursor, keys: Sequence[str], values: _Values, dialect: Dialect) -> list[str]:
@@ -349,8 +360,11 @@ def _beyond(query: TaskQuery, after: Cursor, keys: Sequence[str], values: _Value
         terms = sum(condition.operator is Operator.HAS for condition in query.conditions())
         # Of the terms too, so that their index is entered at the place.
         return [f"{name} {sign} {last_id}" for name in ("tasks.id", *(f"term{n + 1}.task_id" for n in range(terms)))]
+    value: int | str
     if after.value is None:
-        value = null_key(query.descending)
+        value = null_key(query.sort, query.descending)
+    elif isinstance(after.value, str):
+        value = after.value
     else:
         value = microseconds(after.value) if isinstance(after.value, datetime) else clamp_int64(after.value)
     place, last_id = values.put(value), values.put(clamp_int64(after.id))

@@ -212,6 +212,21 @@ class ReadingContract(StoreUnderTest):
                 assert ids(found) == wanted, f"by due time, days among them, in pages of {page_size}"
 
     @on_store()
+    async def test_positions_are_sorted_by_code_point_and_none_comes_last(self, store: Store) -> None:
+        positions = ("b", None, "a", "Z", "a0", "9", "b", None, "zz")
+        await store.add_all([TaskDraft("x", position=position) for position in positions])
+
+        for descending, wanted in ((False, [6, 4, 3, 5, 1, 7, 9, 2, 8]), (True, [9, 7, 1, 5, 3, 4, 6, 8, 2])):
+            query = TaskQuery(sort=SortField.POSITION, descending=descending)
+            for page_size in (1, 4, 100):
+                found = await store.listed(query, page_size=page_size)
+                assert ids(found) == wanted, f"by position, in pages of {page_size}"
+        await store.patch(await store.get(2), position="a")
+        await store.patch(await store.get(6), position=None)
+        found = await store.listed(TaskQuery(sort=SortField.POSITION))
+        assert ids(found) == [4, 2, 3, 5, 1, 7, 9, 6, 8], "a task is where its position is now"
+
+    @on_store()
     async def test_filter_by_list(self, store: Store) -> None:
         names = (DEFAULT_LIST, "garden", "Garden", "garden ", 'gar"den', DEFAULT_LIST)
         tasks = await store.add_all([TaskDraft("x", list=name) for name in names])

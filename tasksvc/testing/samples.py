@@ -70,6 +70,7 @@ OTHER_VALUES: dict[str, Any] = {
     "priority": 7,
     "labels": ("home", "shop"),
     "list": "errands",
+    "position": "a0",
     "metadata": {"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
 }
 """For each field that a client may write, a value that isn't its default."""
@@ -91,6 +92,7 @@ LABELS = ("a", "b", "ä", "zoë", "😀")
 DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДАЧА", "100% of_it", "İstanbul", "ſee", "plain 😀")
 NOTES = ("", "", "More to say: Straße", "beta\ngamma")
 LISTS = (DEFAULT_LIST, "Inbox", DEFAULT_LIST, "a", "zoë", DEFAULT_LIST)
+POSITIONS = (None, "a", None, "Z", "aa", "0", None)
 DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), later(3_600), LAST_MOMENT)
 DAYS = (None, date.min, NOW.date(), date(2026, 11, 25), date.max)
 DUES = (
@@ -113,6 +115,7 @@ def varied(count: int) -> list[TaskDraft]:
             priority=n % 4 * 3,
             labels=tuple(sorted({LABELS[n % 5], LABELS[n * n % 5]})) if n % 4 else (),
             list=LISTS[n % len(LISTS)],
+            position=POSITIONS[n % len(POSITIONS)],
         )
         for n in range(count)
     ]
@@ -153,6 +156,7 @@ FEW_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.integers(0, 9),
     "labels": label_sets,
     "list": st.sampled_from(LISTS),
+    "position": st.sampled_from(POSITIONS),
     "metadata": small_objects,
 }
 """For each field that a client may write, a few values, so that commits meet each other."""

@@ -42,6 +42,7 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalize_labels)
 descriptions = texts.filter(lambda text: text and not text.isspace())
 
+positions = st.text("09AZaz", min_size=1, max_size=5)
 notes = st.just("") | texts
 days = st.dates()
 dues: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -58,6 +59,7 @@ drafts = st.builds(
     priority=st.integers(0, 9),
     labels=labels,
     list=texts.filter(bool),
+    position=st.none() | positions,
     metadata=json_objects,
 )
 tasks = st.builds(
@@ -71,6 +73,7 @@ tasks = st.builds(
     priority=st.integers(0, 9),
     labels=labels,
     list=texts.filter(bool),
+    position=st.none() | positions,
     metadata=json_objects,
     created_at=moments,
     updated_at=moments,
@@ -88,6 +91,7 @@ patches = st.builds(
             "priority": st.none() | st.integers(0, 9),
             "labels": st.none() | labels,
             "list": st.none() | texts,
+            "position": st.none() | positions,
             "metadata": st.none() | json_objects,
         },
     ),
@@ -112,6 +116,7 @@ lists_of_tasks = st.lists(
         priority=st.integers(0, 3),
         labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalize_labels),
         list=st.sampled_from(["inbox", "garden"]),
+        position=st.none() | st.sampled_from(["a", "B", "0"]),
         metadata=st.just({}),
         created_at=few_moments,
         updated_at=few_moments,

@@ -1,4 +1,7 @@
--- Tasks have notes, are in a list, and may be due on a day, which is kept as its start in UTC.
+-- Tasks have notes, are in a list, may have a position there, and be due on a day, which is kept as its start in UTC.
+
+-- The number of a change among those of all these workspaces; a position is one of a task from now on.
+ALTER TABLE versions RENAME COLUMN position TO number;
 
 ALTER TABLE tasks ADD COLUMN notes TEXT NOT NULL DEFAULT '';
 ALTER TABLE tasks ADD COLUMN list TEXT NOT NULL DEFAULT 'inbox';
@@ -6,9 +9,16 @@ ALTER TABLE changes ADD COLUMN notes TEXT DEFAULT '';
 ALTER TABLE changes ADD COLUMN list TEXT DEFAULT 'inbox';
 ALTER TABLE versions ADD COLUMN notes TEXT DEFAULT '';
 ALTER TABLE versions ADD COLUMN list TEXT DEFAULT 'inbox';
+ALTER TABLE tasks ADD COLUMN position TEXT;
+ALTER TABLE changes ADD COLUMN position TEXT;
+ALTER TABLE versions ADD COLUMN position TEXT;
 ALTER TABLE tasks ADD COLUMN due_on INTEGER;
 ALTER TABLE changes ADD COLUMN due_on INTEGER;
 ALTER TABLE versions ADD COLUMN due_on INTEGER;
+
+CREATE INDEX tasks_by_position ON tasks (position) WHERE position IS NOT NULL;
+CREATE INDEX versions_by_position ON versions (workspace, position, id, current)
+  WHERE current = 2 AND position IS NOT NULL;
 
 -- Times and days in one order.
 ALTER TABLE tasks ADD COLUMN due INTEGER AS (ifnull(due_at, due_on)) VIRTUAL;
@@ -22,11 +32,12 @@ DROP TRIGGER change_created;
 CREATE TRIGGER change_created AFTER INSERT ON changes WHEN NEW.kind = 'created'
 BEGIN
   INSERT INTO tasks (
-    id, version, description, notes, done, completed_at, due_at, due_on, priority, labels, list, metadata,
-    created_at, updated_at
+    id, version, description, notes, done, completed_at, due_at, due_on, priority, labels, list, position,
+    metadata, created_at, updated_at
   ) VALUES (
     NEW.task_id, NEW.version, NEW.description, NEW.notes, NEW.done, NEW.completed_at, NEW.due_at, NEW.due_on,
-    NEW.priority, NEW.labels, NEW.list, NEW.metadata, ifnull(NEW.created_at, NEW.at), ifnull(NEW.updated_at, NEW.at)
+    NEW.priority, NEW.labels, NEW.list, NEW.position, NEW.metadata,
+    ifnull(NEW.created_at, NEW.at), ifnull(NEW.updated_at, NEW.at)
   );
 END;
 
@@ -36,6 +47,7 @@ BEGIN
   UPDATE tasks SET
     version = NEW.version, description = NEW.description, notes = NEW.notes, done = NEW.done,
     completed_at = NEW.completed_at, due_at = NEW.due_at, due_on = NEW.due_on,
-    priority = NEW.priority, labels = NEW.labels, list = NEW.list, metadata = NEW.metadata, updated_at = NEW.updated_at
+    priority = NEW.priority, labels = NEW.labels, list = NEW.list,
+    position = NEW.position, metadata = NEW.metadata, updated_at = NEW.updated_at
   WHERE id = NEW.task_id;
 END;

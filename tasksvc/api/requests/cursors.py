@@ -13,7 +13,7 @@ from tasksvc.api.responses.problems import FieldError, InvalidRequest
 from tasksvc.application.merged_tasks import Place
 from tasksvc.domain.json_text import dumps, loads
 from tasksvc.domain.query import Cursor, SortField, SortValue, TaskQuery
-from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp
+from tasksvc.domain.rules import ID_MAX, PRIORITY_MAX, parse_timestamp, position_error
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 
 
@@ -64,7 +64,7 @@ def _decode(text: str, query: TaskQuery) -> tuple[Cursor, list[Any]]:
         if (sort, descending) != (query.sort, query.descending):
             raise _refused("This cursor belongs to another sort.")
         return Cursor(_value(query.sort, value), task_id), named
-    except (ValueError, TypeError, RecursionError, binascii.Error):
+    except (ValueError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise _refused("Must be a cursor from the Link header of a page.") from None
 
 
@@ -83,8 +83,12 @@ def _refused(message: str) -> InvalidRequest:
 
 
 def _value(sort: SortField, value: Any) -> SortValue:
-    if sort is SortField.DUE_AT and value is None:
+    if sort in (SortField.DUE_AT, SortField.POSITION) and value is None:
         return None
+    if sort is SortField.POSITION:
+        if position_error(value) is not None:
+            raise ValueError
+        return str(value)
     if sort in (SortField.ID, SortField.PRIORITY):
         most = ID_MAX if sort is SortField.ID else PRIORITY_MAX
         if type(value) is not int or not 0 <= value <= most:

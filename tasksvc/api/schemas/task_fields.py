@@ -93,6 +93,7 @@ LABEL = {"minLength": 1, "maxLength": rules.LABEL_MAX, "pattern": STORABLE}
 
 
 NOTES = {"maxLength": rules.NOTES_MAX, "pattern": STORABLE}
+POSITION = {"minLength": 1, "maxLength": rules.POSITION_MAX, "pattern": "^[0-9A-Za-z]+$"}
 LIST = {**DESCRIPTION, "maxLength": rules.LIST_MAX}
 
 
@@ -129,6 +130,16 @@ class TaskIn(StrictSchema):
         validate=checked_by(rules.list_error),
         metadata=described("The list that the task is in: 1 to 100 characters, not blank.", "garden", **LIST),
     )
+    position = StrictString(
+        allow_none=True,
+        validate=checked_by(rules.position_error),
+        metadata=described(
+            "A key of the client's choice for an order by hand: 1 to 100 digits and letters of ASCII, sorted by code"
+            " point; null comes last.",
+            "a0",
+            **POSITION,
+        ),
+    )
     metadata = Metadata(
         metadata=described("Any JSON object: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
     )
@@ -162,6 +173,11 @@ class TaskPatch(StrictSchema):
         validate=checked_by(rules.list_error),
         metadata=described("Moves the task to this list.", **LIST),
     )
+    position = StrictString(
+        allow_none=True,
+        validate=checked_by(rules.position_error),
+        metadata=described("A key for an order by hand.", **POSITION),
+    )
     metadata = Metadata(allow_none=True, metadata=described("Merged into the current metadata, at every level."))
 
 
@@ -179,6 +195,7 @@ TASK = {
     "priority": 0,
     "labels": ["home"],
     "list": "garden",
+    "position": "a0",
     "metadata": {"room": 4},
     "created_at": "2026-11-24T15:00:00.123456Z",
     "updated_at": "2026-11-24T15:00:00.123456Z",
@@ -207,6 +224,7 @@ class TaskOut(ResponseSchema):
     priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
     list = fields.String(metadata=_shown("list", "The list that the task is in."))
+    position = fields.String(allow_none=True, metadata=_shown("position", "As it was sent."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))

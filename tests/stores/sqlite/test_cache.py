@@ -42,6 +42,7 @@ def task(task_id: int, description: str = "a task", version: int = 1, **fields: 
             "priority": 0,
             "labels": (),
             "list": "inbox",
+            "position": None,
             "metadata": {},
             "created_at": NOW,
             "updated_at": NOW,
