@@ -28,7 +28,7 @@ _NO_PRIORITY: Final = 0
 _REST: Final = {SortField.DUE_AT: None, SortField.POSITION: None, SortField.PRIORITY: _NO_PRIORITY}
 """The value of the tasks that an index leaves out, for the columns that have such an index."""
 _COLUMNS: Final = {SortField.DUE_AT: "due"}
-"""The columns of orders that don't have the name of theirs."""
+"""The column of each order that has another name."""
 _INDEXED: Final = {
     SortField.DUE_AT: "due IS NOT NULL",
     SortField.POSITION: "position IS NOT NULL",

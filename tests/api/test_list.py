@@ -402,7 +402,11 @@ async def test_a_cursor_with_values_that_cannot_be_is_refused(api: Api, sort: st
         ("q=", "q"),
         ("q=a%00b", "q"),
         ("q=a&q=b", "q"),
-        ("due_before=2026-11-24", "due_before"),
+        ("due_before=2026-11-31", "due_before"),
+        ("due_before=20261124", "due_before"),
+        ("list=", "list"),
+        ("list=%20", "list"),
+        ("list=a&list=b", "list"),
         ("due_after=2026-11-24T15:00:00", "due_after"),
         ("created_after=2026-11-24T15:00:00+01:00", "created_after"),
         ("updated_after=now", "updated_after"),
@@ -501,4 +505,11 @@ async def test_a_walk_sees_each_task_once_while_others_are_written(any_api: Api,
 
 
 async def test_sorting_goes_by_all_that_is_offered() -> None:
-    assert {field.value for field in SortField} == {"id", "created_at", "updated_at", "due_at", "priority"}
+    assert {field.value for field in SortField} == {
+        "id",
+        "created_at",
+        "updated_at",
+        "due_at",
+        "priority",
+        "position",
+    }

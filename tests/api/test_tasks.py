@@ -11,11 +11,15 @@ from api.api_client import JSON, Api, case_id
 from tasksvc.domain.rules import parse_timestamp
 
 DEFAULTS: dict[str, Any] = {
+    "notes": "",
     "done": False,
     "completed_at": None,
     "due_at": None,
+    "due_on": None,
     "priority": 0,
     "labels": [],
+    "list": "inbox",
+    "position": None,
     "metadata": {},
     "version": 1,
 }
@@ -42,11 +46,15 @@ async def test_the_fields_of_a_task_come_in_their_order(api: Api) -> None:
     assert list(task) == [
         "id",
         "description",
+        "notes",
         "done",
         "completed_at",
         "due_at",
+        "due_on",
         "priority",
         "labels",
+        "list",
+        "position",
         "metadata",
         "created_at",
         "updated_at",

@@ -96,6 +96,8 @@ _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
     fields.StrictBoolean: ("boolean", None),
     fields.StrictInteger: ("integer", "int64"),  # without a format, generators for many languages take 32 bits
     fields.UTCDateTime: ("string", "date-time"),
+    fields.Date: ("string", "date"),
+    task_fields.QueryDue: ("string", None),
     task_fields.Labels: ("array", None),
     task_fields.Metadata: ("object", None),
     tokens.Workspaces: ("array", None),
