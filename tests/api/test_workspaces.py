@@ -148,7 +148,9 @@ async def test_a_workspace_answers_what_the_default_one_answers(any_api: Api) ->
         if asked.path:
             assert answer == expected, asked
         else:
-            assert (expected[0], answer[0]) == (302, 404), "the docs of the service, and nothing"
+            assert (expected[0], answer[0]) == (302, 405), (
+                "the docs of the service, and a workspace, which is only erased"
+            )
     assert {answer[0] for answer in named} == {200, 201, 204, 304, 404, 405, 410, 412, 422}
 
 
