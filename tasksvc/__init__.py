@@ -37,12 +37,13 @@ What a store holds
                              say what a name may be, and WORKSPACE_NAME_MAX how long
 
 Writing
-    Write                    CreateTask, UpdateTask, DeleteTask, DeleteMatching, PutRecord or DeleteRecord
+    Write                    CreateTask, UpdateTask, SkipOccurrence, DeleteTask, DeleteMatching, PutRecord or
+                             DeleteRecord
     Precondition             which versions a write accepts; ANY_VERSION accepts all
     IdempotencyKey           makes a commit safe to repeat
     Commit, CommitResult     the arguments and the result of commit(); DeleteResult is the result of DeleteMatching
     Result                   the result of one write
-    read_set                 what the ledger must know to decide some commits
+    read_set, further        what the ledger must know to decide some commits, and which other tasks these lead to
     Ledger, Decision         decides a commit: what it answers and what it changes
     decide_all, decide_each  decide several commits in their order, in one workspace or in several
     settle, Settled          the rows that decided commits write and delete
@@ -126,7 +127,7 @@ if TYPE_CHECKING:
         WriteRefused,
     )
     from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
-    from tasksvc.domain.ledger import Decision, Ledger, read_set
+    from tasksvc.domain.ledger import Decision, Ledger, further, read_set
     from tasksvc.domain.query import (
         SEARCHED,
         TERM_BYTES_MAX,
@@ -179,6 +180,7 @@ if TYPE_CHECKING:
         Precondition,
         PutRecord,
         Result,
+        SkipOccurrence,
         StoreEntry,
         StoreHeader,
         UpdateTask,
@@ -287,6 +289,7 @@ __all__ = [
     "SchemaTooOld",
     "Settled",
     "SingleFlight",
+    "SkipOccurrence",
     "SortField",
     "StoreClosed",
     "StoreEntry",
@@ -323,6 +326,7 @@ __all__ = [
     "effective_generation",
     "fitting",
     "fold_text",
+    "further",
     "hookimpl",
     "in_turns",
     "is_workspace_name",
@@ -350,7 +354,7 @@ _MODULES = {
         "StoreUnavailable TaskNotFound TasksvcError UnknownWrite VersionConflict WorkspaceFull WriteRefused"
     ),
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
-    "domain.ledger": "Decision Ledger read_set",
+    "domain.ledger": "Decision Ledger further read_set",
     "domain.query": (
         "SEARCHED TERMS TERM_BYTES_MAX TEXTS Condition Cursor Due Operator SortField TaskQuery fitting fold_text "
         "select start_of_day term terms_of"
@@ -364,8 +368,8 @@ _MODULES = {
     "domain.task": "DEFAULT_LIST Task TaskDraft Version",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
-        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result STORE StoreEntry StoreHeader UpdateTask "
-        "WorkspaceHeader Write"
+        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result STORE SkipOccurrence StoreEntry StoreHeader "
+        "UpdateTask WorkspaceHeader Write"
     ),
     "domain.workspace": (
         "DEFAULT_WORKSPACE WORKSPACE_NAME_MAX check_workspace_name effective_generation is_workspace_name"

@@ -23,6 +23,7 @@ from tasksvc import (
     WorkspaceHeader,
     decide_all,
     effective_generation,
+    further,
     in_turns,
     read_set,
     settle,
@@ -375,7 +376,15 @@ async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit
         if tag != f"SELECT {len(locked)}":  # one of these was inserted since, so it isn't locked
             await session.execute("ROLLBACK")
             raise _RowsMissing([])
-    heads, tasks = await _read_heads(session, {name: named[name].task_ids for name in locked})
+    asked = {name: named[name].task_ids for name in locked}
+    heads, tasks = await _read_heads(session, asked)
+    while others := {
+        name: ids for name in locked if (ids := further(groups[name], tasks[name].values()) - asked[name])
+    }:
+        _, found_then = await _read_heads(session, others)
+        for name, ids in others.items():
+            asked[name] |= ids
+            tasks[name] |= found_then[name]
     if len(locked) < len(groups):
         ((store_epoch,),) = await session.fetch(_EPOCH)
         empty = _Head(None, "", "", store_epoch, 0, 0, 0)

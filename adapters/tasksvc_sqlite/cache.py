@@ -314,4 +314,5 @@ def size_of(task: Task) -> int:
         + getsizeof(task.list)
         + 160 * len(task.labels)
         + metadata
+        + (1_000 if task.repeat else 0)
     )

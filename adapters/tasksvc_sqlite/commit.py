@@ -23,6 +23,7 @@ from tasksvc import (
     commit_weight,
     decide_each,
     effective_generation,
+    further,
     in_turns,
     read_set,
     run_individually,
@@ -176,10 +177,14 @@ class Committer:
                 task_count=header.task_count or 0,
                 records=records,
             )
-            if names.task_ids:
-                tasks = await self._tasks(part, names.task_ids)
-                part.before = {task.id: task for task in tasks}
+            asked: set[int] = set()
+            wanted = names.task_ids
+            while wanted:
+                tasks = await self._tasks(part, wanted)
+                part.before.update((task.id, task) for task in tasks)
                 part.ledger.apply(tasks)
+                asked |= wanted
+                wanted = further(part.commits, part.before.values()) - asked
             if names.idempotency_keys:
                 part.ledger.apply(await self._idempotency_records(part, names.idempotency_keys))
             record_names |= names.records

@@ -27,6 +27,7 @@ from tasksvc.domain.writes import (
     DeleteTask,
     IdempotencyKey,
     Precondition,
+    SkipOccurrence,
     UpdateTask,
     Write,
 )
@@ -114,12 +115,29 @@ class Tasks:
 
         Raises TaskNotFound, VersionConflict, InvalidTask.
         """
-        committed = await self._repository.commit(
-            (UpdateTask(task_id, patch, precondition),), at=at, idempotency_key=idempotency_key
-        )
+        return await self._write_task(UpdateTask(task_id, patch, precondition), at, idempotency_key)
+
+    async def _write_task(
+        self, write: UpdateTask | SkipOccurrence, at: datetime, idempotency_key: IdempotencyKey | None
+    ) -> tuple[Found, bool]:
+        committed = await self._repository.commit((write,), at=at, idempotency_key=idempotency_key)
         updated = _only_task(committed)
-        check_task(updated.task, task_id)
+        check_task(updated.task, write.task_id)
         return updated, committed.replayed
+
+    async def skip(
+        self,
+        task_id: int,
+        *,
+        at: datetime,
+        precondition: Precondition = ANY_VERSION,
+        idempotency_key: IdempotencyKey | None = None,
+    ) -> tuple[Found, bool]:
+        """Moves a task that repeats to its next occurrence.  Returns what update() returns.
+
+        Raises TaskNotFound, VersionConflict, InvalidTask.
+        """
+        return await self._write_task(SkipOccurrence(task_id, precondition), at, idempotency_key)
 
     async def delete(
         self,

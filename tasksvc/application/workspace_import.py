@@ -102,9 +102,9 @@ class _Writer:
             await self._add(CreateTask(_PLACEHOLDER), DeleteTask(self._last_id), at=at)
 
     async def create(self, task: Task) -> None:
-        """Creates a task, and completes it at the time of its completion."""
+        """Creates a task, and completes it at the time of its completion, when nothing is to follow it any more."""
         done_at_once = task.completed_at == task.created_at
-        draft = draft_of(task)._replace(done=done_at_once)
+        draft = draft_of(task)._replace(done=done_at_once, repeat=None if task.done else task.repeat)
         self._last_id += 1
         await self._add(CreateTask(draft), at=task.created_at)
         if task.completed_at is not None and not done_at_once:

@@ -24,7 +24,7 @@ from tasksvc.domain.errors import (
 )
 from tasksvc.domain.json_text import dumps, packed
 from tasksvc.domain.record import Record
-from tasksvc.domain.task import Task, Version, apply_patch, create_task
+from tasksvc.domain.task import Task, Version, apply_patch, create_task, next_task, skip_occurrence
 from tasksvc.domain.workspace import effective_generation
 from tasksvc.domain.writes import (
     Commit,
@@ -40,6 +40,7 @@ from tasksvc.domain.writes import (
     Precondition,
     PutRecord,
     Result,
+    SkipOccurrence,
     StoreHeader,
     UpdateTask,
     WorkspaceHeader,
@@ -73,7 +74,7 @@ def read_set(commits: Iterable[Commit]) -> ReadSet:
             names.idempotency_keys.add((idempotency_key.scope, idempotency_key.value))
         for write in writes:
             match write:
-                case UpdateTask(task_id) | DeleteTask(task_id):
+                case UpdateTask(task_id) | SkipOccurrence(task_id) | DeleteTask(task_id):
                     names.task_ids.add(task_id)
                 case DeleteMatching(task_ids):
                     names.task_ids.update(task_ids)
@@ -85,6 +86,22 @@ def read_set(commits: Iterable[Commit]) -> ReadSet:
                     if TYPE_CHECKING:
                         assert_never(write)  # decide() refuses it, and so fails no other commit
     return names
+
+
+def further(commits: Iterable[Commit], tasks: Iterable[Task]) -> set[int]:
+    """Returns the ids of tasks that `commits` need besides those that they name, given `tasks` that are known.
+
+    A store reads these too, and asks again with all that it has read, until no id is new.
+    """
+    completed = {task.id: task.next_id for task in tasks if task.next_id is not None}
+    if not completed:
+        return set()
+    return {
+        completed[write.task_id]
+        for writes, *_ in commits
+        for write in writes
+        if isinstance(write, UpdateTask) and write.task_id in completed
+    }
 
 
 class Decision(NamedTuple):
@@ -338,25 +355,35 @@ class Transaction:
                 if task is not old:
                     if self._checks_size:
                         task.metadata = packed(task.metadata)  # nobody has seen it yet
-                    self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
-                if self._checks_size:
-                    self._updated_bytes += len(dumps(task))
-                    if self._updated_bytes > COMMIT_BYTES_MAX:
-                        raise CommitTooLarge(COMMIT_BYTES_MAX)
+                    if task.done is old.done:
+                        self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
+                    elif task.done:
+                        self._complete(task)
+                    else:
+                        self._reopen(task, repeats=fields.get("repeat") is not None)
+                self._check_size(task)
+                return task
+            case SkipOccurrence(task_id, expected):
+                old = self._tasks.get(task_id)
+                if old is None:
+                    raise TaskNotFound(task_id)
+                self._expect(old, expected)
+                task = skip_occurrence(old, self._at)
+                self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
                 return task
             case DeleteTask(task_id, expected):
                 old = self._tasks.get(task_id)
                 if old is None:
                     raise TaskNotFound(task_id)
                 self._expect(old, expected)
-                self._delete(old)
+                self._delete(old, self._at)
                 return None
             case DeleteMatching(task_ids, query, more):
                 deleted = 0
                 for task_id in task_ids:
                     old = self._tasks.get(task_id)
                     if old is not None and query.matches(old):
-                        self._delete(old)
+                        self._delete(old, self._at)
                         deleted += 1
                 return DeleteResult(deleted, more)
             case PutRecord(namespace, key, value, expected_version):
@@ -371,6 +398,41 @@ class Transaction:
             case _:
                 raise UnknownWrite(write)
 
+    def _complete(self, task: Task) -> None:
+        """Logs a task that was completed, and after it the next one of its series, whatever the workspace may hold."""
+        following = next_task(task, self._last_id + 1)
+        if following is None:
+            self._log(ChangeKind.UPDATED, task.updated_at, task.id, task)
+            return
+        self._check_size(following)
+        self._last_id += 1
+        self._task_count += 1
+        task.next_id = following.id
+        self._log(ChangeKind.UPDATED, task.updated_at, task.id, task)
+        self._log(ChangeKind.CREATED, following.updated_at, following.id, following)
+
+    def _reopen(self, task: Task, *, repeats: bool) -> None:
+        """Logs a task that was reopened.  The next one of its series is deleted if nobody has changed it.
+
+        Otherwise that one goes on with the series, so this one repeats only if `repeats` says that it is to.
+        """
+        following = None if task.next_id is None else self._tasks.get(task.next_id)
+        is_untouched = following is not None and following.version == 1
+        if is_untouched:
+            task.next_id = None
+        elif task.next_id is not None and not repeats:
+            task.repeat = None
+        self._log(ChangeKind.UPDATED, task.updated_at, task.id, task)
+        if following is not None and is_untouched:
+            self._delete(following, task.updated_at)
+
+    def _check_size(self, task: Task) -> None:
+        """Adds the size of a task that the commit leaves, if it could be too large.  Raises CommitTooLarge."""
+        if self._checks_size:
+            self._updated_bytes += len(dumps(task))
+            if self._updated_bytes > COMMIT_BYTES_MAX:
+                raise CommitTooLarge(COMMIT_BYTES_MAX)
+
     def _expect(self, task: Task, expected: Precondition) -> None:
         if not expected.allows(Version(self._generation, task.version)):
             raise VersionConflict(task, self._generation)
@@ -381,9 +443,9 @@ class Transaction:
             raise RecordConflict(namespace, key, current)
         return current
 
-    def _delete(self, task: Task) -> None:
+    def _delete(self, task: Task, at: datetime) -> None:
         self._task_count -= 1
-        self._log(ChangeKind.DELETED, max(self._at, task.updated_at), task.id, None)
+        self._log(ChangeKind.DELETED, max(at, task.updated_at), task.id, None)
 
     def _log(self, kind: ChangeKind, at: datetime, task_id: int, task: Task | None) -> None:
         self._last_seq += 1

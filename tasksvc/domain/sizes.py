@@ -20,7 +20,7 @@ def json_size(task: Task | None) -> int:
     """Returns about how many bytes `task` has as JSON: TASK_BYTES and those of its texts, labels and metadata.
 
     Texts are counted in UTF-8; the labels and the metadata as compact JSON in UTF-8, so as 2 if empty.
-    None stands for the task of a deletion, which has TASK_BYTES.
+    A value that is null counts nothing.  None stands for the task of a deletion, which has TASK_BYTES.
     """
     if task is None:
         return TASK_BYTES
@@ -30,5 +30,6 @@ def json_size(task: Task | None) -> int:
     for name in _SETS:
         size += compact_size(value) if (value := values[name]) else 2
     for name in _OBJECTS:
-        size += compact_size(dict(value)) if (value := values[name]) else 2
+        value = values[name]
+        size += compact_size(dict(value)) if value else 0 if value is None else 2
     return size

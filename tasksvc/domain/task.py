@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from tasksvc.domain.errors import InvalidTask
 from tasksvc.domain.json_object import NO_METADATA, JSONObject
+from tasksvc.domain.repetition import WRITABLE, Repetition, begin_repetition, is_same_repetition, read_repetition
 from tasksvc.domain.rules import metadata_error
 
 DEFAULT_LIST: Final = "inbox"
@@ -30,6 +31,8 @@ class TaskDraft(NamedTuple):
     list: str = DEFAULT_LIST
     position: str | None = None
     metadata: JSONObject = NO_METADATA
+    repeat: JSONObject | None = None
+    """The `rule`, `zone` and `from` of a repetition, or all of Repetition.to_json()."""
 
 
 # Not frozen, which would add 0.7 us to the making of each; no slots, which would make its encoding
@@ -53,6 +56,12 @@ class Task:
     list: str
     position: str | None
     metadata: JSONObject
+    repeat: JSONObject | None
+    """The value that Repetition.to_json() returned."""
+    series_id: int | None
+    """The first task of the series, if the service created this one as a later task of it."""
+    next_id: int | None
+    """The next task of the series, which the service created when this one was completed."""
     created_at: datetime
     updated_at: datetime
     version: int
@@ -72,16 +81,17 @@ class Version(NamedTuple):
 
 def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
     """Returns the first version of a task.  Raises InvalidTask."""
-    description, notes, done, due_at, due_on, priority, labels, name, position, metadata = draft
+    description, notes, done, due_at, due_on, priority, labels, name, position, metadata, repeat = draft
     if due_on is not None and due_at is not None:
         raise _due_twice()
-    completed_at = at if done else None
+    if repeat is not None:
+        repeat = begin_repetition(repeat, _due_to_repeat(due_at or due_on, done=done)).to_json()
     return Task(
         task_id,
         description,
         notes,
         done,
-        completed_at,
+        at if done else None,
         due_at,
         due_on,
         priority,
@@ -89,6 +99,9 @@ def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
         name,
         position,
         metadata,
+        repeat,
+        None,
+        None,
         at,
         at,
         1,
@@ -121,8 +134,8 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     """Returns `task` with the merge patch `fields` of a draft's fields applied at `at`.
 
     None resets a field; a field that is not named is not touched, except that `due_at` clears `due_on`, and the other
-    way round.  Where nothing would change it
-    is the same object, so the same version.  `updated_at` never goes back.  Raises InvalidTask.
+    way round, and that a task without a due doesn't repeat.  Where nothing would change it is the same object, so the
+    same version.  `updated_at` never goes back.  Raises InvalidTask.
     """
     values = {
         name: TaskDraft._field_defaults[name]
@@ -141,6 +154,8 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
         values["due_on"] = None
     elif due_on is not None:
         values["due_at"] = None
+    if "repeat" in values or (task.repeat is not None and ("due_at" in values or "due_on" in values)):
+        values["repeat"] = _patched_repeat(task, values)
     if all(_json_equal(getattr(task, name), value) for name, value in values.items()):
         return task
     at = max(at, task.updated_at)
@@ -149,8 +164,70 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
     return dataclasses.replace(task, **values, updated_at=at, version=task.version + 1)
 
 
+def _patched_repeat(task: Task, values: Mapping[str, Any]) -> JSONObject | None:
+    """Returns what becomes of `repeat` when a patch sets `values`."""
+    before = task.due_at or task.due_on
+    due = values.get("due_at", task.due_at) or values.get("due_on", task.due_on)
+    if "repeat" not in values:
+        return None if due is None or task.repeat is None else read_repetition(task.repeat).moved_to(due).to_json()
+    if values["repeat"] is None:
+        return None
+    known = {} if task.repeat is None else {name: task.repeat[name] for name in WRITABLE}
+    wanted = merge_patch(known, values["repeat"])
+    if task.repeat is not None and due == before and is_same_repetition(task.repeat, wanted):
+        return task.repeat
+    return begin_repetition(wanted, _due_to_repeat(due, done=values.get("done", task.done))).to_json()
+
+
+def _due_to_repeat(due: date | None, *, done: bool) -> date:
+    """Returns the due of a task that repeats.  Raises InvalidTask if it can't."""
+    if due is None:
+        raise InvalidTask("repeat", "A task that repeats needs a due_at or a due_on.")
+    if done:
+        raise InvalidTask("repeat", "A task that is done can't repeat. Set `done` to false first.")
+    return due
+
+
+def next_task(task: Task, task_id: int) -> Task | None:
+    """Returns the task that follows one that was just completed; None if none does.  Raises InvalidTask."""
+    if task.repeat is None or (repetition := read_repetition(task.repeat).next(task.updated_at)) is None:
+        return None
+    return dataclasses.replace(
+        task,
+        id=task_id,
+        done=False,
+        completed_at=None,
+        **_at_occurrence(repetition),
+        series_id=task.series_id or task.id,
+        next_id=None,
+        created_at=task.updated_at,
+        version=1,
+    )
+
+
+def skip_occurrence(task: Task, at: datetime) -> Task:
+    """Returns `task` at its next occurrence.  Raises InvalidTask if there is none."""
+    if task.done or task.repeat is None:
+        raise InvalidTask("repeat", "The task doesn't repeat, or is done.")
+    at = max(at, task.updated_at)
+    if (repetition := read_repetition(task.repeat).next(at)) is None:
+        raise InvalidTask("repeat", "The task has no occurrence after this one.")
+    return dataclasses.replace(task, **_at_occurrence(repetition), updated_at=at, version=task.version + 1)
+
+
+def _at_occurrence(repetition: Repetition) -> dict[str, Any]:
+    """Returns the fields of a task that is due at the occurrence of a repetition."""
+    due = repetition.due
+    is_time = isinstance(due, datetime)
+    return {
+        "due_at": due if is_time else None,
+        "due_on": None if is_time else due,
+        "repeat": repetition.to_json(),
+    }
+
+
 def _json_equal(old: Any, new: Any) -> bool:
     """Returns whether two values are equal as JSON: 1, 1.0 and true are equal in Python, and differ here."""
-    if isinstance(old, Mapping):
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
         return json.dumps(dict(old), sort_keys=True) == json.dumps(dict(new), sort_keys=True)
     return bool(old == new)

@@ -46,6 +46,16 @@ class UpdateTask(NamedTuple):
     expected: Precondition = ANY_VERSION
 
 
+class SkipOccurrence(NamedTuple):
+    """Moves a task that repeats to its next occurrence.  Its result is the task as it then is.
+
+    Raises TaskNotFound, VersionConflict, InvalidTask.
+    """
+
+    task_id: int
+    expected: Precondition = ANY_VERSION
+
+
 class DeleteTask(NamedTuple):
     """Deletes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
 
@@ -95,7 +105,7 @@ class DeleteRecord(NamedTuple):
     expected: int | None = None
 
 
-Write = CreateTask | UpdateTask | DeleteTask | DeleteMatching | PutRecord | DeleteRecord
+Write = CreateTask | UpdateTask | SkipOccurrence | DeleteTask | DeleteMatching | PutRecord | DeleteRecord
 Result = Task | Record | DeleteResult | None
 
 

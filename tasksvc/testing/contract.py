@@ -15,6 +15,7 @@ from tasksvc.testing.quotas import QuotasContract
 from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
+from tasksvc.testing.repeating import RepeatingContract
 from tasksvc.testing.retries import RetriesContract
 from tasksvc.testing.sharing import SharingContract
 from tasksvc.testing.sharing_erasing import SharingErasureContract
@@ -33,6 +34,7 @@ class TaskRepositoryContract(
     LimitsContract,
     ReadingContract,
     ChangeLogContract,
+    RepeatingContract,
     RetriesContract,
     RecordsContract,
     QuotasContract,

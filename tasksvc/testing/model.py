@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from tasksvc import (
@@ -19,6 +19,7 @@ from tasksvc import (
     Precondition,
     PutRecord,
     Record,
+    SkipOccurrence,
     Task,
     TaskDraft,
     UpdateTask,
@@ -88,14 +89,17 @@ class Model:
         if isinstance(write, CreateTask):
             values = write.draft._asdict()
             _check_due(values)
+            if values["repeat"] is not None:
+                values["repeat"] = _begun(values)
             self.last_id += 1
             completed = at if write.draft.done else None
-            return self._keep(
-                Task(**values, id=self.last_id, completed_at=completed, created_at=at, updated_at=at, version=1)
-            )
+            values |= {"completed_at": completed, "series_id": None, "next_id": None}
+            return self._keep(Task(**values, id=self.last_id, created_at=at, updated_at=at, version=1))
         if isinstance(write, UpdateTask):
             old = self._expected(write.task_id, write.expected)
             return self._patched(old, write.fields, max(at, old.updated_at))
+        if isinstance(write, SkipOccurrence):
+            return self._skipped(self._expected(write.task_id, write.expected), at)
         if isinstance(write, DeleteTask):
             self._drop(self._expected(write.task_id, write.expected), at)
             return None
@@ -133,12 +137,49 @@ class Model:
         if fields.get("metadata") is not None:
             values["metadata"] = _merged(old.metadata, fields["metadata"])
         new = dataclasses.replace(old, **values)
+        new.repeat = _repeat_after_patch(old, new, fields.get("repeat"))
         if _canonical(new) == _canonical(old):
             return old
-        if new.done != old.done:
-            new.completed_at = at if new.done else None
         new.updated_at, new.version = at, old.version + 1
-        return self._keep(new)
+        if new.done == old.done:
+            return self._keep(new)
+        new.completed_at = at if new.done else None
+        return self._completed(new) if new.done else self._reopened(new, fields.get("repeat"))
+
+    def _completed(self, task: Task) -> Task:
+        occurrence = None if task.repeat is None else _following(task.repeat)
+        if occurrence is None:
+            return self._keep(task)
+        self.last_id += 1
+        task.next_id = self.last_id
+        first = task.id if task.series_id is None else task.series_id
+        new = dataclasses.replace(task, id=task.next_id, done=False, series_id=first, next_id=None, version=1)
+        new.completed_at, new.created_at = None, task.updated_at
+        self._keep(task)
+        self._keep(_at_occurrence(new, occurrence))
+        return task
+
+    def _reopened(self, task: Task, repeat: Mapping[str, Any] | None) -> Task:
+        if task.next_id is None:
+            return self._keep(task)
+        new = self.tasks.get(task.next_id)
+        if new is None or new.version > 1:
+            if repeat is None:
+                task.repeat = None
+            return self._keep(task)
+        task.next_id = None
+        self._keep(task)
+        self._drop(new, task.updated_at)
+        return task
+
+    def _skipped(self, task: Task, at: datetime) -> Task:
+        occurrence = None if task.repeat is None or task.done else _following(task.repeat)
+        if occurrence is None:
+            raise KeyError("InvalidTask")
+        at = max(at, task.updated_at)
+        return self._keep(
+            _at_occurrence(dataclasses.replace(task, updated_at=at, version=task.version + 1), occurrence)
+        )
 
     def _drop(self, task: Task, at: datetime) -> None:
         del self.tasks[task.id]
@@ -166,6 +207,72 @@ def _canonical(task: Task) -> tuple[object, ...]:
         json.dumps(dict(values["metadata"]), sort_keys=True),
         *(values[name] for name in values if name != "metadata"),
     )
+
+
+# ---------------------------------------------------------------- repetition: REPEATS of the samples
+
+
+def _begun(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `repeat` of a task with the fields `values` becomes.  Raises KeyError as _write() does."""
+    due = values["due_at"] or values["due_on"]
+    if due is None or values["done"]:
+        raise KeyError("InvalidTask")
+    start = _local(due)
+    count = _parts(values["repeat"]).get("COUNT")
+    remaining = None if count is None else int(count) - 1
+    repeat = {**values["repeat"], "start": start, "occurrence": start, "remaining": remaining}
+    if _following(repeat) is None:
+        raise KeyError("InvalidTask")
+    return repeat
+
+
+def _repeat_after_patch(old: Task, new: Task, wanted: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Returns the `repeat` of a task that a patch changes from `old` to `new`; `wanted` is what it says of that."""
+    due = new.due_at or new.due_on
+    if wanted is not None:
+        asked = (wanted["rule"], wanted["zone"], wanted["from"])
+        same_due = (new.due_at, new.due_on) == (old.due_at, old.due_on)
+        if old.repeat is not None and same_due and asked == tuple(old.repeat.values())[:3]:
+            return old.repeat
+        return _begun({**vars(new), "repeat": wanted})
+    if new.repeat is None or due is None:
+        return None
+    if ("T" in new.repeat["start"]) != (new.due_at is not None):
+        return {**new.repeat, "start": _local(due), "occurrence": _local(due)}
+    return new.repeat
+
+
+def _following(repeat: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns `repeat` at the next occurrence, or None."""
+    text = repeat["occurrence"]
+    remaining = repeat["remaining"]
+    if remaining == 0:
+        return None
+    days = timedelta(days=int(_parts(repeat).get("INTERVAL", "1")))
+    try:
+        occurrence = datetime.fromisoformat(text) + days if "T" in text else date.fromisoformat(text) + days
+    except OverflowError:
+        return None
+    left = None if remaining is None else remaining - 1
+    return {**repeat, "occurrence": occurrence.isoformat(), "remaining": left}
+
+
+def _at_occurrence(task: Task, repeat: dict[str, Any]) -> Task:
+    text = repeat["occurrence"]
+    if "T" in text:
+        return dataclasses.replace(task, repeat=repeat, due_at=datetime.fromisoformat(text + "+00:00"), due_on=None)
+    return dataclasses.replace(task, repeat=repeat, due_at=None, due_on=date.fromisoformat(text))
+
+
+def _parts(repeat: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, _, value in (part.partition("=") for part in repeat["rule"].split(";"))}
+
+
+def _local(due: date) -> str:
+    return due.isoformat().removesuffix("+00:00")
+
+
+# ---------------------------------------------------------------- values
 
 
 def _check_due(values: Mapping[str, Any]) -> None:

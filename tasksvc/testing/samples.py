@@ -72,10 +72,15 @@ OTHER_VALUES: dict[str, Any] = {
     "list": "errands",
     "position": "a0",
     "metadata": {"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
+    "repeat": {"rule": "FREQ=DAILY;COUNT=9", "zone": "Europe/Berlin", "from": "each"},
 }
 """For each field that a client may write, a value that isn't its default."""
-FULL = TaskDraft(**{**OTHER_VALUES, "due_on": None})
-"""A draft that has a value for every field, but for the due day, which excludes a due time."""
+NEEDED: dict[str, dict[str, Any]] = {"repeat": {"due_at": NOW}}
+"""For each field that another one needs, a value of that."""
+EXCLUDED: dict[str, Any] = {"due_on": None, "repeat": None}
+"""The fields that a task with all other ones can't have: a due day beside a due time, a repetition when it is done."""
+FULL = TaskDraft(**(OTHER_VALUES | EXCLUDED))
+"""A draft that has a value for every field that the others don't exclude."""
 
 _UNWRITTEN = {
     field.name: field.default for field in TASK_FIELDS if not field.writable and field.default is not REQUIRED
@@ -93,6 +98,12 @@ DESCRIPTIONS = ("alpha", "Beta", "STRASSE", "Straße", "задача", "ЗАДА
 NOTES = ("", "", "More to say: Straße", "beta\ngamma")
 LISTS = (DEFAULT_LIST, "Inbox", DEFAULT_LIST, "a", "zoë", DEFAULT_LIST)
 POSITIONS = (None, "a", None, "Z", "aa", "0", None)
+REPEATS = (
+    None,
+    {"rule": "FREQ=DAILY", "zone": "UTC", "from": "each"},
+    {"rule": "FREQ=DAILY;INTERVAL=2;COUNT=3", "zone": "UTC", "from": "each"},
+)
+"""Repetitions whose occurrences the model knows."""
 DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), later(3_600), LAST_MOMENT)
 DAYS = (None, date.min, NOW.date(), date(2026, 11, 25), date.max)
 DUES = (
@@ -158,6 +169,7 @@ FEW_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "list": st.sampled_from(LISTS),
     "position": st.sampled_from(POSITIONS),
     "metadata": small_objects,
+    "repeat": st.sampled_from(REPEATS),
 }
 """For each field that a client may write, a few values, so that commits meet each other."""
 

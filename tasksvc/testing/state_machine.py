@@ -8,7 +8,7 @@ import functools
 import itertools
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -39,6 +39,7 @@ from tasksvc import (
     PutRecord,
     Record,
     RepositoryError,
+    SkipOccurrence,
     Task,
     TaskDraft,
     TaskNotFound,
@@ -51,7 +52,7 @@ from tasksvc import (
     select,
 )
 from tasksvc.testing.model import Model, Refusal
-from tasksvc.testing.samples import FEW_VALUES, NOW, later, maybe, queries, small_objects, steady
+from tasksvc.testing.samples import FEW_VALUES, LAST_MOMENT, NOW, REPEATS, later, maybe, queries, small_objects, steady
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, raised
 
 FILLED = (DEFAULT_WORKSPACE, "a")
@@ -79,8 +80,22 @@ Answer = TypeVar("Answer")
 times = st.integers(-5, 5).map(later)
 places = st.integers(0, 5)
 names = st.sampled_from(["a", "b"])
-drafts = st.builds(TaskDraft, **FEW_VALUES).map(
-    lambda draft: draft if draft.due_at is None else draft._replace(due_on=None)
+
+
+def _allowed(draft: TaskDraft) -> TaskDraft:
+    """Returns a draft without the values that others exclude, so that few creations are refused."""
+    due_on = draft.due_on if draft.due_at is None else None
+    repeats = not draft.done and (draft.due_at or due_on) not in (None, LAST_MOMENT, date.max)
+    return draft._replace(due_on=due_on, repeat=draft.repeat if repeats else None)
+
+
+drafts = st.builds(TaskDraft, **FEW_VALUES).map(_allowed)
+repeating_drafts = st.sampled_from(
+    [
+        draft._replace(repeat=repeat)
+        for draft in (TaskDraft("repeats", due_at=NOW), TaskDraft("repeats", due_on=NOW.date()))
+        for repeat in REPEATS[1:]
+    ]
 )
 patches = st.fixed_dictionaries(
     {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
@@ -323,6 +338,24 @@ class StoreMachine(RuleBasedStateMachine):
     @in_workspace(place=places, fields=patches, expected=expectations, at=times)
     def patch(self, place: int, fields: dict[str, Any], expected: Precondition, at: datetime) -> None:
         self._commit([UpdateTask(self._id(place), fields, self._expected(expected))], at)
+
+    @in_workspace(draft=repeating_drafts, at=times)
+    def add_repeating(self, draft: TaskDraft, at: datetime) -> None:
+        self._commit([CreateTask(draft)], at)
+
+    @in_workspace(place=places, done=st.booleans(), at=times)
+    def complete_or_reopen(self, place: int, done: bool, at: datetime) -> None:
+        self._commit([UpdateTask(self._id(place), {"done": done})], at)
+
+    @in_workspace(chosen=st.lists(places, min_size=1, max_size=2), again=st.booleans(), at=times)
+    def complete_and_reopen_at_once(self, chosen: list[int], again: bool, at: datetime) -> None:
+        ids = [self._id(place) for place in chosen]
+        states = [True, False, True] if again else [True, False]
+        self._commit([UpdateTask(task_id, {"done": done}) for done in states for task_id in ids], at)
+
+    @in_workspace(place=places, expected=expectations, at=times)
+    def skip(self, place: int, expected: Precondition, at: datetime) -> None:
+        self._commit([SkipOccurrence(self._id(place), self._expected(expected))], at)
 
     @in_workspace(place=places, expected=expectations, at=times)
     def remove(self, place: int, expected: Precondition, at: datetime) -> None:

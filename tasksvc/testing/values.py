@@ -15,6 +15,7 @@ from tasksvc import Capability, TaskDraft, codec
 from tasksvc.testing.samples import (
     FIRST_MOMENT,
     LAST_MOMENT,
+    NEEDED,
     NOW,
     OTHER_VALUES,
     descriptions,
@@ -55,9 +56,9 @@ class ValuesContract(StoreUnderTest):
 
     @on_store()
     async def test_each_field_alone_is_kept(self, store: Store) -> None:
-        drafts = [TaskDraft(**{"description": "x", name: value}) for name, value in OTHER_VALUES.items()]
-        tasks = [await store.add_draft(draft) for draft in drafts]
-        patched = [await store.patch(await store.add("y"), **{name: value}) for name, value in OTHER_VALUES.items()]
+        fields = [{**NEEDED.get(name, {}), name: value} for name, value in OTHER_VALUES.items()]
+        tasks = [await store.add_draft(TaskDraft(**{"description": "x", **values})) for values in fields]
+        patched = [await store.patch(await store.add("y"), **values) for values in fields]
 
         if Capability.DURABLE in store.repository.capabilities:
             await store.reopen()

@@ -8,7 +8,7 @@ import pytest
 
 from api.api_client import JSON, Api
 
-FIELDS = "Known are description, notes, done, due_at, due_on, priority, labels, list, position, metadata."
+FIELDS = "Known are description, notes, done, due_at, due_on, priority, labels, list, position, metadata, repeat."
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,11 @@ REQUESTS = [
     Asked("PATCH", "/tasks/1", {"done": True}, {"If-Match": '"0123456789abcdef.1"'}),
     Asked("GET", "/tasks/1"),
     Asked("GET", "/tasks/1", headers={"If-None-Match": "*"}),
+    Asked(
+        "PATCH", "/tasks/1", {"done": False, "due_on": "2026-12-01", "repeat": {"rule": "FREQ=DAILY", "zone": "UTC"}}
+    ),
+    Asked("POST", "/tasks/1/skip"),
+    Asked("POST", "/tasks/2/skip"),
     Asked("HEAD", "/tasks/1"),
     Asked("GET", "/tasks/2"),
     Asked("GET", "/tasks/x"),

@@ -49,10 +49,25 @@ dues: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({}), st.fixed_dictionaries({"due_at": moments}), st.fixed_dictionaries({"due_on": days})
 )
 """A due time, a due day or neither."""
+repeats = st.fixed_dictionaries(
+    {
+        "rule": st.sampled_from(["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,FR;COUNT=5", "FREQ=MONTHLY;UNTIL=99991231"]),
+        "zone": st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]),
+        "from": st.sampled_from(["schedule", "each", "completion"]),
+    }
+)
+
+
+def make_draft(due: dict[str, Any], done: bool, repeat: dict[str, Any] | None, **fields: Any) -> TaskDraft:
+    """Returns a draft that repeats if it may, and if its due is far from the ends of the calendar."""
+    repeats = not done and any(1900 < value.year < 3000 for value in due.values())
+    return TaskDraft(**fields, **due, done=done, repeat=repeat if repeats else None)
+
 
 drafts = st.builds(
-    lambda due, **fields: TaskDraft(**fields, **due),
+    make_draft,
     dues,
+    repeat=st.none() | repeats,
     description=descriptions,
     notes=notes,
     done=st.booleans(),
@@ -75,6 +90,9 @@ tasks = st.builds(
     list=texts.filter(bool),
     position=st.none() | positions,
     metadata=json_objects,
+    repeat=st.none() | repeats,
+    series_id=st.none() | ids,
+    next_id=st.none() | ids,
     created_at=moments,
     updated_at=moments,
     version=st.integers(1, 1000),
@@ -93,6 +111,7 @@ patches = st.builds(
             "list": st.none() | texts,
             "position": st.none() | positions,
             "metadata": st.none() | json_objects,
+            "repeat": st.none(),
         },
     ),
 )
@@ -118,6 +137,9 @@ lists_of_tasks = st.lists(
         list=st.sampled_from(["inbox", "garden"]),
         position=st.none() | st.sampled_from(["a", "B", "0"]),
         metadata=st.just({}),
+        repeat=st.none(),
+        series_id=st.none(),
+        next_id=st.none(),
         created_at=few_moments,
         updated_at=few_moments,
         version=st.integers(1, 3),

@@ -109,7 +109,7 @@ def test_a_task_has_this_form(module: Any) -> None:
         '{"id":1,"description":"задача \\n\\"\'","notes":"more","done":true,'
         '"completed_at":"2026-11-24T15:00:00.123456Z",'
         '"due_at":"2026-11-24T15:00:00Z","due_on":null,"priority":3,"labels":["a","b"],"list":"work","position":null,'
-        '"metadata":{"z":[1,1.5,null],"a":{}},'
+        '"metadata":{"z":[1,1.5,null],"a":{}},"repeat":null,"series_id":null,"next_id":null,'
         '"created_at":"2026-11-24T15:00:00.123456Z","updated_at":"2026-11-24T15:00:00.123456Z","version":1}'
     )
 
@@ -181,7 +181,8 @@ def test_an_object_that_is_not_a_result_is_not_kept_as_one(result: Any) -> None:
 
 TASK = (
     '{"id":1,"description":"x","notes":"","done":false,"completed_at":null,"due_at":null,"due_on":null,"priority":0,'
-    '"labels":["a"],"list":"inbox","position":null,"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+    '"labels":["a"],"list":"inbox","position":null,"metadata":{},"repeat":null,"series_id":null,"next_id":null,'
+    '"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
 )
 SECOND = NOW.replace(microsecond=0)
 KEPT_TASK = create_task(1, TaskDraft("x", labels=("a",)), SECOND)

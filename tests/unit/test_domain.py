@@ -309,7 +309,7 @@ def test_a_merge_patch_touches_just_the_names_that_it_has(target: dict[str, Any]
 def test_a_new_task_is_version_1_of_its_draft(draft: TaskDraft) -> None:
     task = create_task(7, draft, NOW)
 
-    assert draft_of(task) == draft
+    assert draft_of(task)._replace(repeat=draft.repeat) == draft
     assert (task.id, task.version, task.created_at, task.updated_at) == (7, 1, NOW, NOW)
     assert task.completed_at == (NOW if draft.done else None)
 
@@ -331,7 +331,7 @@ def test_a_revision_changes_what_is_named_and_no_more(draft: TaskDraft, patch: d
     assert task == before
     changed = {name for name in vars(task) if repr(getattr(task, name)) != repr(getattr(after, name))}
     if changed:
-        dues = {"due_at", "due_on"} if {"due_at", "due_on"} & patch.keys() else set()
+        dues = {"due_at", "due_on", "repeat"} if {"due_at", "due_on"} & patch.keys() else set()
         assert {"updated_at", "version"} <= changed <= {"updated_at", "version", "completed_at", *patch, *dues}
         assert ("completed_at" in changed) == ("done" in changed)
         assert (after.version, after.updated_at) == (2, LATER)

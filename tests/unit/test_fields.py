@@ -67,7 +67,9 @@ def test_the_log_of_sqlite_has_the_default_of_each_field(field: TaskField) -> No
 
     if field.default is not REQUIRED:
         value = (
-            codec.dumps(field.default).decode() if field.kind in (FieldKind.TEXTS, FieldKind.OBJECT) else field.default
+            codec.dumps(field.default).decode()
+            if field.default is not None and field.kind in (FieldKind.TEXTS, FieldKind.OBJECT)
+            else field.default
         )
         stored = None if value is None else f"'{value}'" if isinstance(value, str) else f"{value:d}"
         assert columns[field.name] == stored

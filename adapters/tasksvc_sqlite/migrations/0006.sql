@@ -1,4 +1,5 @@
--- Tasks have notes, are in a list, may have a position there, and be due on a day, which is kept as its start in UTC.
+-- Tasks have notes, are in a list, may have a position there, be due on a day, which is kept as its start in UTC, and
+-- repeat.
 
 -- The number of a change among those of all these workspaces; a position is one of a task from now on.
 ALTER TABLE versions RENAME COLUMN position TO number;
@@ -15,6 +16,15 @@ ALTER TABLE versions ADD COLUMN position TEXT;
 ALTER TABLE tasks ADD COLUMN due_on INTEGER;
 ALTER TABLE changes ADD COLUMN due_on INTEGER;
 ALTER TABLE versions ADD COLUMN due_on INTEGER;
+ALTER TABLE tasks ADD COLUMN repeat TEXT;
+ALTER TABLE changes ADD COLUMN repeat TEXT;
+ALTER TABLE versions ADD COLUMN repeat TEXT;
+ALTER TABLE tasks ADD COLUMN series_id INTEGER;
+ALTER TABLE changes ADD COLUMN series_id INTEGER;
+ALTER TABLE versions ADD COLUMN series_id INTEGER;
+ALTER TABLE tasks ADD COLUMN next_id INTEGER;
+ALTER TABLE changes ADD COLUMN next_id INTEGER;
+ALTER TABLE versions ADD COLUMN next_id INTEGER;
 
 CREATE INDEX tasks_by_position ON tasks (position) WHERE position IS NOT NULL;
 CREATE INDEX versions_by_position ON versions (workspace, position, id, current)
@@ -33,10 +43,10 @@ CREATE TRIGGER change_created AFTER INSERT ON changes WHEN NEW.kind = 'created'
 BEGIN
   INSERT INTO tasks (
     id, version, description, notes, done, completed_at, due_at, due_on, priority, labels, list, position,
-    metadata, created_at, updated_at
+    metadata, repeat, series_id, next_id, created_at, updated_at
   ) VALUES (
     NEW.task_id, NEW.version, NEW.description, NEW.notes, NEW.done, NEW.completed_at, NEW.due_at, NEW.due_on,
-    NEW.priority, NEW.labels, NEW.list, NEW.position, NEW.metadata,
+    NEW.priority, NEW.labels, NEW.list, NEW.position, NEW.metadata, NEW.repeat, NEW.series_id, NEW.next_id,
     ifnull(NEW.created_at, NEW.at), ifnull(NEW.updated_at, NEW.at)
   );
 END;
@@ -48,6 +58,7 @@ BEGIN
     version = NEW.version, description = NEW.description, notes = NEW.notes, done = NEW.done,
     completed_at = NEW.completed_at, due_at = NEW.due_at, due_on = NEW.due_on,
     priority = NEW.priority, labels = NEW.labels, list = NEW.list,
-    position = NEW.position, metadata = NEW.metadata, updated_at = NEW.updated_at
+    position = NEW.position, metadata = NEW.metadata,
+    repeat = NEW.repeat, series_id = NEW.series_id, next_id = NEW.next_id, updated_at = NEW.updated_at
   WHERE id = NEW.task_id;
 END;

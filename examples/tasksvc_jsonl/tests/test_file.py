@@ -30,7 +30,7 @@ from tasksvc.testing import failing_files
 
 TASK = (
     b'{"id":1,"description":"old","notes":"","done":false,"completed_at":null,"due_at":null,"due_on":null,"priority":0,"labels":[],'
-    b'"metadata":{},"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
+    b'"metadata":{},"repeat":null,"series_id":null,"next_id":null,"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
 )
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 

@@ -51,7 +51,7 @@ from tasksvc.domain.json_text import dumps
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.rules import ID_MAX
 from tasksvc.domain.task import TaskDraft
-from tasksvc.ports.store import Page
+from tasksvc.ports.store import Found, Page
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
 _WEIGHT = re.compile(r"(?:0|1)(?:\.\d{0,3})?", re.ASCII).fullmatch
@@ -74,6 +74,14 @@ NO_FILTER = Refusal(
     "invalid-request",
     "No filter is given, or a parameter isn't valid; `errors` lists each.",
     {"errors": [{"in": "query", "field": "", "message": FILTER_NEEDED}]},
+)
+
+
+NOTHING_TO_SKIP = Refusal(
+    422,
+    "invalid-request",
+    "The task doesn't repeat, is done, or has no occurrence after this one; `errors` says which.",
+    {"errors": [{"in": "body", "field": "repeat", "message": "The task has no occurrence after this one."}]},
 )
 
 
@@ -158,13 +166,33 @@ class TaskHandlers:
         precondition = precondition_from(*conditions)
         task_id = _task_id(request)
         idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", request[RAW], conditions)
-        updated, replayed = await tasks.update(
-            task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
+        return _updated_response(
+            *await tasks.update(
+                task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
+            )
         )
-        answer = task_response(updated)
-        if replayed:
-            answer.add_header(REPLAYED, "true")
-        return answer
+
+    @operation(
+        "Skip an occurrence",
+        tag="tasks",
+        description="Moves a task that repeats to its next occurrence, and completes nothing.",
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=responses(
+            {200: ("The task, due at its next occurrence.", TaskOut, ["ETag", REPLAYED])},
+            NO_SUCH_TASK,
+            VERSION_CONFLICT,
+            NOTHING_TO_SKIP,
+        ),
+    )
+    async def skip_task(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
+        conditions = conditions_of(request)
+        precondition = precondition_from(*conditions)
+        task_id = _task_id(request)
+        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}/skip", conditions=conditions)
+        return _updated_response(
+            *await tasks.skip(task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key)
+        )
 
     @operation(
         "Delete a task",
@@ -284,6 +312,7 @@ class TaskHandlers:
                     Route("GET", "/tasks/{id}", self.get_task, Scope.READ),
                     Route("PATCH", "/tasks/{id}", self.patch_task, Scope.WRITE, (JSON, MERGE_PATCH), body_max),
                     Route("DELETE", "/tasks/{id}", self.delete_task, Scope.WRITE),
+                    Route("POST", "/tasks/{id}/skip", self.skip_task, Scope.WRITE),
                     Route("GET", "/tasks/count", self.count_tasks, Scope.READ),
                 ]
             ),
@@ -296,6 +325,13 @@ class TaskHandlers:
             Route("POST", path, self.create_task, Scope.WRITE, body_max=body_max),
             Route("DELETE", path, self.delete_tasks, Scope.WRITE),
         ]
+
+
+def _updated_response(updated: Found, replayed: bool) -> RawResponse:
+    answer = task_response(updated)
+    if replayed:
+        answer.add_header(REPLAYED, "true")
+    return answer
 
 
 def _task_id(request: web.Request) -> int:

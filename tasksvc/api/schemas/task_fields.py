@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, post_load
 
 from tasksvc.api.schemas.fields import (
+    Choice,
     Date,
     Field,
     Query,
@@ -17,6 +18,7 @@ from tasksvc.api.schemas.fields import (
     ResponseSchema,
     StrictBoolean,
     StrictInteger,
+    StrictNested,
     StrictSchema,
     StrictString,
     UTCDateTime,
@@ -24,9 +26,10 @@ from tasksvc.api.schemas.fields import (
     described,
 )
 from tasksvc.api.schemas.workspaces import WORKSPACE_NAME
-from tasksvc.domain import rules
+from tasksvc.domain import repetition, rules
 from tasksvc.domain.fields import TASK_FIELDS
 from tasksvc.domain.query import Due, Operator, TaskQuery
+from tasksvc.domain.recurrence import RULE_MAX, TIMES_MAX
 from tasksvc.domain.task import TaskDraft
 
 
@@ -59,6 +62,47 @@ class QueryDue(Field[Due]):
                 " in a query string, write + as %2B."
             )
         return Due(moment, day)
+
+
+_RULE = described(
+    "A recurrence rule: FREQ of DAILY, WEEKLY, MONTHLY or YEARLY, and INTERVAL, BYMONTH, BYMONTHDAY, BYDAY, BYSETPOS,"
+    " WKST, and COUNT or UNTIL (RFC 5545). A rule that names no day gets that of the due.",
+    "FREQ=WEEKLY;BYDAY=MO",
+    minLength=1,
+    maxLength=RULE_MAX,
+)
+_ZONE = described("The time zone whose days and clock the rule means, of the IANA database.", "Europe/Berlin")
+_FROM = described(
+    "What the next occurrence is counted from: the schedule without what has passed, each occurrence of the schedule,"
+    " or the day of the completion."
+)
+_BASES = [basis.value for basis in repetition.Basis]
+
+
+class _Repeat(StrictSchema):
+    """The members of `repeat` that clients write."""
+
+    set_by_service = ("start", "occurrence", "remaining")
+
+
+class RepeatIn(_Repeat):
+    """How a task repeats."""
+
+    rule = StrictString(required=True, validate=checked_by(repetition.rule_error), metadata=_RULE)
+    zone = StrictString(required=True, validate=checked_by(repetition.zone_error), metadata=_ZONE)
+
+    class Meta:
+        include = {"from": StrictString(validate=Choice(_BASES), metadata=_FROM)}  # noqa: RUF012  (a keyword of Python)
+
+
+class RepeatPatch(_Repeat):
+    """A merge patch of how a task repeats."""
+
+    rule = StrictString(validate=checked_by(repetition.rule_error), metadata=_RULE)
+    zone = StrictString(validate=checked_by(repetition.zone_error), metadata=_ZONE)
+
+    class Meta:
+        include = {"from": StrictString(allow_none=True, validate=Choice(_BASES), metadata=_FROM)}  # noqa: RUF012
 
 
 class Metadata(Field[dict[str, Any]]):
@@ -144,6 +188,12 @@ class TaskIn(StrictSchema):
         metadata=described("Any JSON object: up to 16 KiB, 32 levels, integers within ±(2^53 - 1).", {"room": 4})
     )
 
+    repeat = StrictNested(
+        RepeatIn,
+        allow_none=True,
+        metadata=described("How the task repeats. It needs a due_at or a due_on, and isn't done."),
+    )
+
     @post_load
     def draft(self, data: dict[str, Any], **kwargs: Any) -> TaskDraft:
         return TaskDraft(**data)
@@ -179,6 +229,9 @@ class TaskPatch(StrictSchema):
         metadata=described("A key for an order by hand.", **POSITION),
     )
     metadata = Metadata(allow_none=True, metadata=described("Merged into the current metadata, at every level."))
+    repeat = StrictNested(
+        RepeatPatch, allow_none=True, metadata=described("Merged into how the task repeats; null ends its series.")
+    )
 
 
 # ---------------------------------------------------------------- tasks, going out
@@ -197,6 +250,16 @@ TASK = {
     "list": "garden",
     "position": "a0",
     "metadata": {"room": 4},
+    "repeat": {
+        "rule": "FREQ=WEEKLY;BYDAY=TU",
+        "zone": "Europe/Berlin",
+        "from": "schedule",
+        "start": "2026-11-24T18:00:00",
+        "occurrence": "2026-11-24T18:00:00",
+        "remaining": None,
+    },
+    "series_id": None,
+    "next_id": None,
     "created_at": "2026-11-24T15:00:00.123456Z",
     "updated_at": "2026-11-24T15:00:00.123456Z",
     "version": 1,
@@ -207,6 +270,23 @@ TASK = {
 def _shown(name: str, text: str = "") -> dict[str, Any]:
     """Returns a field of a task, with its value in the example."""
     return {"description": text, "example": TASK[name]} if text else {"example": TASK[name]}
+
+
+class RepeatOut(ResponseSchema):
+    """How a task repeats."""
+
+    rule = fields.String(metadata=described("The rule, with the days that it means."))
+    zone = fields.String(metadata=described("The time zone of the rule."))
+    start = fields.String(
+        metadata=described("The local day or time from which intervals are counted, and whose clock counts.")
+    )
+    occurrence = fields.String(metadata=described("The local day or time of this task in the schedule."))
+    remaining = ResponseInteger(
+        0, TIMES_MAX, allow_none=True, metadata=described("The number of later occurrences, if the rule has a COUNT.")
+    )
+
+    class Meta:
+        include = {"from": fields.String(metadata={"enum": _BASES})}  # noqa: RUF012  (a keyword of Python)
 
 
 class TaskOut(ResponseSchema):
@@ -226,6 +306,19 @@ class TaskOut(ResponseSchema):
     list = fields.String(metadata=_shown("list", "The list that the task is in."))
     position = fields.String(allow_none=True, metadata=_shown("position", "As it was sent."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
+    repeat = fields.Nested(RepeatOut, allow_none=True, metadata=_shown("repeat", "How the task repeats."))
+    series_id = ResponseInteger(
+        1,
+        rules.ID_MAX,
+        allow_none=True,
+        metadata=_shown("series_id", "The first task of the series, if the service created this one for it."),
+    )
+    next_id = ResponseInteger(
+        1,
+        rules.ID_MAX,
+        allow_none=True,
+        metadata=_shown("next_id", "The next task of the series, which completing this one created."),
+    )
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
     version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
