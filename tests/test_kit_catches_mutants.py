@@ -11,6 +11,7 @@ import pytest
 from erasure_mutants import ERASURE_MUTANTS
 from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
 from quota_mutants import QUOTA_MUTANTS
+from repeat_mutants import REPEAT_MUTANTS
 from workspace_mutants import WORKSPACE_MUTANTS
 
 from tasksvc import TaskRepository, TasksvcError
@@ -80,7 +81,9 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
 
 
 @pytest.mark.parametrize(
-    "store", [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS], ids=lambda store: store.__name__
+    "store",
+    [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS, *REPEAT_MUTANTS],
+    ids=lambda store: store.__name__,
 )
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
     getattr(Contract(HealthyStore), store.caught_by)(tmp_path / "healthy")

@@ -1,0 +1,80 @@
+"""Stores with one fault each in how tasks repeat, and the test of the kit that must fail on it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from mutants import ChangesDrafts, ContractViolation
+
+from tasksvc import (
+    Change,
+    CommitResult,
+    IdempotencyKey,
+    Precondition,
+    SkipOccurrence,
+    StoreEntry,
+    UpdateTask,
+    WorkspaceFull,
+    Write,
+)
+
+
+class CountsWhatItCreatesItself(ContractViolation):
+    caught_by = "test_a_bound_on_tasks_does_not_stop_a_series"
+
+    async def commit(
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
+    ) -> CommitResult:
+        completes = any(isinstance(write, UpdateTask) and write.fields.get("done") for write in writes)
+        if completes and tasks_max is not None and len(self._tasks) >= tasks_max:
+            raise WorkspaceFull(tasks_max)
+        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+
+
+class IgnoresTheVersionOfASkip(ContractViolation):
+    caught_by = "test_a_skip_has_a_precondition"
+
+    async def commit(
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        tasks_max: int | None = None,
+    ) -> CommitResult:
+        loose = [w._replace(expected=Precondition()) if isinstance(w, SkipOccurrence) else w for w in writes]
+        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+
+
+class RepeatsNothing(ChangesDrafts):
+    caught_by = "test_completing_creates_the_next_task_in_the_same_commit"
+
+    def change(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"repeat": None}
+
+
+class LosesTheNextTaskOnReopening(ContractViolation):
+    """Forgets of a completed task which one follows, once it is read from the disk."""
+
+    caught_by = "test_a_task_is_reopened_after_the_store_was"
+
+    def replay(self, entries: Iterable[StoreEntry]) -> None:
+        super().replay(map(_without_next, entries))
+
+
+def _without_next(entry: StoreEntry) -> StoreEntry:
+    change = entry.entry
+    if not isinstance(change, Change) or change.task is None:
+        return entry
+    return entry._replace(entry=change._replace(task=dataclasses.replace(change.task, next_id=None)))
+
+
+REPEAT_MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]
