@@ -37,7 +37,7 @@ _INDEXED: Final = {
 """The condition of such a partial index."""
 
 
-_CONTAINS: Final = f"({' OR '.join([f'contains({column}, ?)' for column in SEARCHED])})"
+_CONTAINS: Final = " OR ".join(map("({0} <> '' AND contains({0}, ?))".format, SEARCHED)).join("()")
 """The condition that a task has a text."""
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,10 +31,15 @@ from tasksvc.application.workspaces import prune_erased
 from tasksvc.cli.commands.workspace import PAGE
 from tasksvc.plugins import open_repository
 
-STORES = ["sqlite:///tasks.db", "jsonl:///tasks.jsonl"]
+needs_jsonl = pytest.mark.skipif(find_spec("tasksvc_jsonl") is None, reason="needs examples/tasksvc_jsonl")
+SQLITE = "sqlite:///tasks.db"
+STORES = [
+    pytest.param(SQLITE, id="sqlite"),
+    pytest.param("jsonl:///tasks.jsonl", id="jsonl", marks=needs_jsonl),
+]
 
 
-@pytest.fixture(params=STORES, ids=["sqlite", "jsonl"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> tuple[str, str]:
     return "--store", request.param
 
@@ -177,10 +183,10 @@ def test_a_service_lists_and_erases_workspaces_for_an_administrator(through: str
     (tasksvc.folder / "admin-token").write_text(new_secret())
     variables = {"TASKSVC_ADMIN_TOKEN_FILE": str(tasksvc.folder / "admin-token")}
     headers = {"Authorization": f"Bearer {(tasksvc.folder / 'admin-token').read_text()}"}
-    with RunningService("--store", STORES[0], folder=tasksvc.folder, environment=variables) as service:
+    with RunningService("--store", SQLITE, folder=tasksvc.folder, environment=variables) as service:
         for name in ("u_1", "u_2"):
             ask(service.url, "POST", f"/workspaces/{name}/tasks/", {"description": "x"}, headers=headers)
-        place = ("--url", service.url) if through == "url" else ("--store", STORES[0])
+        place = ("--url", service.url) if through == "url" else ("--store", SQLITE)
         tasksvc("token", "create", "ann", "--workspace", "u_1", *place, environment=variables)
 
         listed = lines(tasksvc("workspace", "list", *place, environment=variables))
@@ -201,15 +207,15 @@ def test_the_list_goes_on_after_a_page(served: bool, tasksvc: CommandLine) -> No
     names = sorted(f"u_{number}" for number in range(PAGE + 2))
 
     async def fill_all() -> None:
-        repository = await open_repository(STORES[0])
+        repository = await open_repository(SQLITE)
         writes = [CreateTask(TaskDraft("x"))]
         await asyncio.gather(*(repository.workspace(name).commit(writes, at=now()) for name in names))
         await repository.close()
 
     asyncio.run(fill_all())
 
-    with RunningService("--store", STORES[0], folder=tasksvc.folder) if served else nullcontext():
-        listed = lines(tasksvc("workspace", "list", "--prefix", "u_", "--store", STORES[0]))
+    with RunningService("--store", SQLITE, folder=tasksvc.folder) if served else nullcontext():
+        listed = lines(tasksvc("workspace", "list", "--prefix", "u_", "--store", SQLITE))
 
     assert [line.partition(" ")[0] for line in listed] == names
 

@@ -22,6 +22,7 @@ from service_process import run_here, run_tasksvc
 from upgrades import make_stores
 
 from maintenance.conftest import NewURL
+from maintenance.earlier_documents import as_then
 from tasksvc.api.app import RUNTIME, create_app
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
@@ -44,15 +45,6 @@ needs_jsonl = pytest.mark.skipif(find_spec("tasksvc_jsonl") is None, reason="nee
 JSONL = pytest.param("jsonl", marks=needs_jsonl)
 each_kind = pytest.mark.parametrize("kind", ["sqlite", "postgresql", "export", JSONL])
 in_place = pytest.mark.parametrize("kind", ["sqlite", "postgresql", JSONL])
-
-
-def as_then(now: Any, then: Any) -> Any:
-    """Returns `now` without the members of objects that `then` didn't have, such as a field that came later."""
-    if isinstance(now, dict) and isinstance(then, dict):
-        return {name: as_then(now[name], then[name]) for name in now if name in then}
-    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
-        return [as_then(item, earlier) for item, earlier in zip(now, then, strict=True)]
-    return now
 
 
 def same(now: Any, then: Any) -> bool:
