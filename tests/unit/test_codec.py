@@ -208,7 +208,7 @@ def test_the_present_format_has_this_form() -> None:
     text = codec.dump_entries(entries).decode()
 
     assert text == (
-        '{"format":4,"entries":[{"store":{"epoch":"new"}},'
+        '{"format":5,"entries":[{"store":{"epoch":"new"}},'
         '{"record":{"namespace":"s","key":"n","value":{"a":1},"version":2}},'
         '{"header":{"generation":"abc","epoch":"old","last_id":3,"last_seq":2,"pruned_seq":1}},'
         '{"idempotency_record":{"scope":"scope","value":"key","fingerprint":"print","at":"2026-11-24T15:00:00Z",'
@@ -218,7 +218,7 @@ def test_the_present_format_has_this_form() -> None:
         '{"workspace":"u_42","change":{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,'
         f'"task":{TASK}}}}}]}}'
     )
-    assert codec.dump_results(results).decode() == f'{{"format":4,"results":{kept_results}}}'
+    assert codec.dump_results(results).decode() == f'{{"format":5,"results":{kept_results}}}'
 
 
 def test_entries_of_format_3_are_read_as_the_default_workspace() -> None:
@@ -289,15 +289,15 @@ def test_a_field_that_this_version_does_not_know_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("load", [codec.load_entries, codec.load_results])
 def test_a_document_of_a_later_format_is_refused_with_the_formats_that_are_read(load: Any) -> None:
-    document = '{"format":5,"entries":[],"results":[]}'
+    document = '{"format":6,"entries":[],"results":[]}'
 
-    with pytest.raises(FormatTooNew, match="data of format 5, and this version of tasksvc reads formats up to 4"):
+    with pytest.raises(FormatTooNew, match="data of format 6, and this version of tasksvc reads formats up to 5"):
         load(document)
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'tusk' isn't the result of a write"):
-        codec.load_results('{"format":4,"results":[{"tusk": {}}]}')
+        codec.load_results('{"format":5,"results":[{"tusk": {}}]}')
 
 
 # ---------------------------------------------------------------- without orjson
