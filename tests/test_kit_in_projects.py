@@ -54,7 +54,7 @@ def test_the_kit_runs_in_any_asyncio_mode(tmp_path: Path, options: list[str]) ->
 
     printed = run(tmp_path, "memory://", "-k", SOME, *options)
 
-    assert re.search(r"3 passed, \d+ skipped, \d+ deselected", printed), printed
+    assert re.search(r"[1-9]\d* passed, \d+ skipped, \d+ deselected", printed), printed
     assert "MemoryRepository declares DURABLE absent." in printed
     assert "TestStore gives no fail_driver()" in printed
 
