@@ -361,9 +361,9 @@ async def test_what_is_left_is_found_in_the_index_of_the_workspace(
         INSERT INTO {schema}.task_terms (workspace, term, task_id) SELECT 0, 't', n FROM generate_series(1, 20000) n;
         INSERT INTO {schema}.idempotency_keys (workspace, scope, value, fingerprint, at, results)
         SELECT 0, '', n, '', 0, '[]' FROM generate_series(1, 20000) n;
-        INSERT INTO {schema}.tasks (workspace, id, description, done, priority, labels, metadata, created_at,
-            updated_at, version, folded)
-        SELECT 0, n, '', false, 0, '[]', '{{}}', 0, 0, 1, '' FROM generate_series(1, 20000) n;
+        INSERT INTO {schema}.tasks (workspace, id, description, notes, done, priority, labels, list, metadata,
+            created_at, updated_at, version, folded, folded_notes)
+        SELECT 0, n, '', '', false, 0, '[]', '', '{{}}', 0, 0, 1, '', '' FROM generate_series(1, 20000) n;
         ANALYZE {schema}.changes, {schema}.task_terms, {schema}.idempotency_keys, {schema}.tasks;
         """
     )
