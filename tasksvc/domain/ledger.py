@@ -154,6 +154,12 @@ class _Overlay(Generic[Key, Value]):
         self.written[key] = None
 
 
+def _check_room(task_count: int, tasks_max: int | None) -> None:
+    """Raises WorkspaceFull where a workspace has as many tasks as it may have."""
+    if tasks_max is not None and task_count >= tasks_max:
+        raise WorkspaceFull(tasks_max)
+
+
 class Ledger:
     """The state of a workspace, as far as it matters for the commits to decide (the decider pattern).
 
@@ -221,8 +227,7 @@ class Ledger:
         if idempotency_key is not None and (replayed := self.replayed(idempotency_key)) is not None:
             return replayed
         if len(writes) == 1 and type(write := writes[0]) is CreateTask:  # most of all commits, so without the rest
-            if tasks_max is not None and self.task_count >= tasks_max:
-                raise WorkspaceFull(tasks_max)
+            _check_room(self.task_count, tasks_max)
             task = create_task(self.last_id + 1, write.draft, at)
             changes = (Change(self.last_seq + 1, ChangeKind.CREATED, at, task.id, task),)
             return self.decision((task,), changes, (), at, idempotency_key)
@@ -338,19 +343,14 @@ class Transaction:
     def _apply(self, write: Write) -> Result:
         match write:
             case CreateTask(draft):
-                tasks_max = self._commit.tasks_max
-                if tasks_max is not None and self._task_count >= tasks_max:
-                    raise WorkspaceFull(tasks_max)
+                _check_room(self._task_count, self._commit.tasks_max)
                 self._task_count += 1
                 self._last_id += 1
                 new = create_task(self._last_id, draft, self._at)
                 self._log(ChangeKind.CREATED, self._at, new.id, new)
                 return new
             case UpdateTask(task_id, fields, expected):
-                old = self._tasks.get(task_id)
-                if old is None:
-                    raise TaskNotFound(task_id)
-                self._expect(old, expected)
+                old = self._expected_task(task_id, expected)
                 task = apply_patch(old, fields, self._at)
                 if task is not old:
                     if self._checks_size:
@@ -364,26 +364,20 @@ class Transaction:
                 self._check_size(task)
                 return task
             case SkipOccurrence(task_id, expected):
-                old = self._tasks.get(task_id)
-                if old is None:
-                    raise TaskNotFound(task_id)
-                self._expect(old, expected)
+                old = self._expected_task(task_id, expected)
                 task = skip_occurrence(old, self._at)
                 self._log(ChangeKind.UPDATED, task.updated_at, task_id, task)
                 return task
             case DeleteTask(task_id, expected):
-                old = self._tasks.get(task_id)
-                if old is None:
-                    raise TaskNotFound(task_id)
-                self._expect(old, expected)
+                old = self._expected_task(task_id, expected)
                 self._delete(old, self._at)
                 return None
             case DeleteMatching(task_ids, query, more):
                 deleted = 0
                 for task_id in task_ids:
-                    old = self._tasks.get(task_id)
-                    if old is not None and query.matches(old):
-                        self._delete(old, self._at)
+                    found = self._tasks.get(task_id)
+                    if found is not None and query.matches(found):
+                        self._delete(found, self._at)
                         deleted += 1
                 return DeleteResult(deleted, more)
             case PutRecord(namespace, key, value, expected_version):
@@ -433,9 +427,14 @@ class Transaction:
             if self._updated_bytes > COMMIT_BYTES_MAX:
                 raise CommitTooLarge(COMMIT_BYTES_MAX)
 
-    def _expect(self, task: Task, expected: Precondition) -> None:
+    def _expected_task(self, task_id: int, expected: Precondition) -> Task:
+        """Returns a task at a version that the caller accepts.  Raises TaskNotFound, VersionConflict."""
+        task = self._tasks.get(task_id)
+        if task is None:
+            raise TaskNotFound(task_id)
         if not expected.allows(Version(self._generation, task.version)):
             raise VersionConflict(task, self._generation)
+        return task
 
     def _expect_record(self, namespace: str, key: str, expected: int | None) -> Record | None:
         current = self._records.get((namespace, key))
