@@ -64,34 +64,29 @@ def is_storable_text(text: str) -> bool:
     return True
 
 
-def text_error(text: str) -> str | None:
-    """Returns what is wrong with a text of 1 to DESCRIPTION_MAX storable characters; None if nothing is."""
-    if not 1 <= len(text) <= DESCRIPTION_MAX:
-        return f"Must have 1 to {DESCRIPTION_MAX:,} characters; it has {len(text):,}."
+def text_error(text: str, *, least: int = 1, most: int = DESCRIPTION_MAX) -> str | None:
+    """Returns what is wrong with a text of `least` to `most` storable characters; None if nothing is."""
+    if not least <= len(text) <= most:
+        bounds = f"{least} to {most:,}" if least else f"at most {most:,}"
+        return f"Must have {bounds} characters; it has {len(text):,}."
     if not is_storable_text(text):
         return "Must not hold U+0000 or a lone surrogate."
     return None
 
 
-def description_error(text: str) -> str | None:
+def description_error(text: str, *, most: int = DESCRIPTION_MAX) -> str | None:
     """Returns what is wrong with a description, which isn't blank either; None if nothing is."""
-    return text_error(text) or ("Must not be blank." if text.isspace() else None)
+    return text_error(text, most=most) or ("Must not be blank." if text.isspace() else None)
 
 
 def notes_error(text: str) -> str | None:
     """Returns what is wrong with notes of up to NOTES_MAX storable characters; None if nothing is."""
-    if len(text) > NOTES_MAX:
-        return f"Must have at most {NOTES_MAX:,} characters; it has {len(text):,}."
-    return None if is_storable_text(text) else "Must not hold U+0000 or a lone surrogate."
+    return text_error(text, least=0, most=NOTES_MAX)
 
 
 def list_error(name: str) -> str | None:
-    """Returns what is wrong with the name of a list, of 1 to LIST_MAX storable characters, not blank; or None."""
-    if not 1 <= len(name) <= LIST_MAX:
-        return f"Must have 1 to {LIST_MAX} characters; it has {len(name):,}."
-    if not is_storable_text(name):
-        return "Must not hold U+0000 or a lone surrogate."
-    return "Must not be blank." if name.isspace() else None
+    """Returns what is wrong with the name of a list, a description of up to LIST_MAX characters; None if nothing is."""
+    return description_error(name, most=LIST_MAX)
 
 
 def position_error(position: str) -> str | None:
