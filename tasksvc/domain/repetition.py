@@ -83,9 +83,10 @@ class Repetition(NamedTuple):
         """Returns the repetition at its next occurrence, for a task that is completed at `at`; None if it has ended."""
         try:
             found = self._next(at)
-            return None if found is None or found.due is None else found
+            due = None if found is None else found.due
         except OverflowError:  # the calendar ends
             return None
+        return None if due is None else found
 
     def _next(self, at: datetime) -> Repetition | None:
         match self.basis:
@@ -124,7 +125,7 @@ class Repetition(NamedTuple):
     def _upcoming(self, at: datetime) -> Iterator[Repetition]:
         """Yields the next occurrences, without most of those that passed before `at` and needn't be counted."""
         after = self.occurrence
-        if self.basis is Basis.SCHEDULE and self.remaining is None:
+        if self.remaining is None:
             after = max(_day(after), _local_day(at, self.zone) - _LONGEST_GAP - timedelta(days=1))
         return self._following(after)
 
@@ -209,8 +210,7 @@ def begin_repetition(wanted: JSONObject, due: date | datetime) -> Repetition:
         return read_repetition(wanted).moved_to(due)
     rule, zone, basis = _parse(wanted)
     start = _local(due, zone)
-    if basis is not Basis.COMPLETION:
-        rule = complete(rule, _day(start))
+    rule = _completed(rule, basis, start)
     repetition = Repetition(rule, zone, basis, start, start, None if rule.times is None else rule.times - 1)
     if not repetition.goes_on():
         raise InvalidTask("repeat", f"The rule has no occurrence in the {YEARS_MAX} years after the due.")
@@ -224,9 +224,13 @@ def is_same_repetition(value: JSONObject, wanted: JSONObject) -> bool:
     """
     repetition = read_repetition(value)
     rule, zone, basis = _parse(wanted)
-    if basis is not Basis.COMPLETION:
-        rule = complete(rule, _day(repetition.start))
+    rule = _completed(rule, basis, repetition.start)
     return (rule, zone.key, basis) == (repetition.rule, repetition.zone.key, repetition.basis)
+
+
+def _completed(rule: Rule, basis: Basis, start: date | datetime) -> Rule:
+    """Returns a rule with the days of its start, unless these are to be those of each completion."""
+    return rule if basis is Basis.COMPLETION else complete(rule, _day(start))
 
 
 def read_repetition(value: JSONObject) -> Repetition:
