@@ -46,20 +46,11 @@ class RequestLog:
         """Writes what was taken."""
         waiting, self._waiting = self._waiting, []
         if waiting:
-            self._stream.write("".join([self._show(*seen) for seen in waiting]))
+            self._stream.write("".join(map(self._show, waiting)))
 
 
-def _as_text(
-    at: float,
-    name: str,
-    remote: str | None,
-    caller: str,
-    workspace: str,
-    method: str,
-    path: str,
-    status: int,
-    seconds: float,
-) -> str:
+def _as_text(seen: RequestRecord) -> str:
+    at, name, remote, caller, workspace, method, path, status, seconds = seen
     path = redacted(path)
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
@@ -67,17 +58,8 @@ def _as_text(
     return f"{written_time(at)} INFO {method} {path} {status} {took} {remote} {caller} {workspace} [{name}]\n"
 
 
-def _as_json(
-    at: float,
-    name: str,
-    remote: str | None,
-    caller: str,
-    workspace: str,
-    method: str,
-    path: str,
-    status: int,
-    seconds: float,
-) -> str:
+def _as_json(seen: RequestRecord) -> str:
+    at, name, remote, caller, workspace, method, path, status, seconds = seen
     line = {
         "level": "INFO",
         "at": written_time(at),
