@@ -26,7 +26,7 @@ from tasksvc.api.requests.validation import BODY, QUERY, RAW
 from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
-from tasksvc.api.responses.pages import json_array, json_lines, next_link
+from tasksvc.api.responses.pages import array_members, json_array, json_lines, next_link
 from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
@@ -356,5 +356,4 @@ def prefers_ndjson(accept: str | None) -> bool:
 
 
 def _as_members(page: Page) -> bytes:
-    """Returns what continues a JSON array that isn't empty."""
-    return b"," + dumps(page.tasks)[1:-1] if page.tasks else b""
+    return array_members(page.tasks)

@@ -13,7 +13,7 @@ from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.requests.etags import check_untagged, conditions_of
 from tasksvc.api.requests.validation import QUERY
 from tasksvc.api.requests.workspaces import PARAMETER, PATH, PREFIX
-from tasksvc.api.responses.pages import json_array, next_link
+from tasksvc.api.responses.pages import array_members, json_array, next_link
 from tasksvc.api.responses.raw import JSON, RawResponse, json_response
 from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
@@ -21,7 +21,6 @@ from tasksvc.api.schemas.workspaces import WorkspaceOut, WorkspacesQuery
 from tasksvc.application.callers import Scope
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.workspaces import find_workspaces, iter_workspaces
-from tasksvc.domain.json_text import dumps
 from tasksvc.ports.store import WorkspaceSummary
 
 
@@ -93,10 +92,7 @@ def _shown(workspaces: Sequence[WorkspaceSummary]) -> list[dict[str, object]]:
     return [workspace._asdict() for workspace in workspaces]
 
 
-async def _members(
-    pages: AsyncGenerator[Sequence[WorkspaceSummary], None],
-) -> AsyncGenerator[bytes, None]:
-    """Yields what continues a JSON array that isn't empty."""
+async def _members(pages: AsyncGenerator[Sequence[WorkspaceSummary], None]) -> AsyncGenerator[bytes, None]:
     async for workspaces in pages:
         if workspaces:
-            yield b"," + dumps(_shown(workspaces))[1:-1]
+            yield array_members(_shown(workspaces))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from aiohttp import web
 
 from tasksvc.api.responses.streaming import Chunk
+from tasksvc.domain.json_text import dumps
 
 
 def next_link(request: web.Request, after: str) -> str:
@@ -15,6 +16,11 @@ def next_link(request: web.Request, after: str) -> str:
     It has a query alone, relative to the request's URL, whatever path a proxy put it below (RFC 8288).
     """
     return f'<?{request.rel_url.update_query(after=after).raw_query_string}>; rel="next"'
+
+
+def array_members(documents: Sequence[object]) -> bytes:
+    """Returns what continues a JSON array that isn't empty."""
+    return b"," + dumps(documents)[1:-1] if documents else b""
 
 
 async def json_lines(first: bytes, others: AsyncIterator[bytes]) -> AsyncGenerator[Chunk, None]:
