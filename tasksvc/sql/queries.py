@@ -2,8 +2,7 @@
 
 It reads the tables `store` (epoch), `workspaces` (key, name, generation, epoch, last_seq, pruned_seq), `tasks`
 (workspace, TASK_COLUMNS, and those of FOLDED), `task_terms` (workspace, term, task_id) and `changes` (workspace,
-CHANGE_COLUMNS).  The column `workspace` has the key of a workspace.  All texts must be
-compared by code point.
+CHANGE_COLUMNS).  The column `workspace` has the key of a workspace.  All texts must be compared by code point.
 
 A statement finds the workspace by its name and never takes a key from outside: a process that keeps keys would read
 another workspace as soon as the tables are replaced by a copy in which the keys are others.
@@ -55,8 +54,6 @@ _TEXTS: Final = frozenset(field.name for field in TASK_FIELDS if field.kind is F
 _NULLABLE: Final = frozenset(field.name for field in TASK_FIELDS if field.nullable)
 FOLDED: Final = {"description": "folded", "notes": "folded_notes"}
 """For each of SEARCHED, the column of its fold_text()."""
-
-
 _SORTED: Final[dict[str, str]] = {SortField.DUE_AT: "due_at, due_on"}
 """The columns, for an order that looks at several, of which a task has one at most."""
 

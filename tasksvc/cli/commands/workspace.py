@@ -89,7 +89,7 @@ def _list_of_service(service: Service, prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def _with_existing(store: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
-    """Does what with_store() does with a store that is there; one that isn't is refused, and not made."""
+    """Does what with_store() does, but refuses a store that doesn't exist instead of creating it."""
 
     async def look() -> None:
         async with open_to_read(StoreURL(store)):

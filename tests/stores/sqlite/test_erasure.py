@@ -511,7 +511,7 @@ async def test_the_number_of_tasks_is_right_after_a_failed_write(
     await place.commit([CreateTask(TaskDraft("x"))], at=NOW, tasks_max=3)
 
     async def full(writer: WriteConnection, *_: object, **options: object) -> None:
-        raise StoreFull("There is no room.")
+        raise StoreFull("The disk is full.")
 
     with monkeypatch.context() as patch:
         patch.setattr(WriteConnection, "write", full)
