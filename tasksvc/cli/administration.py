@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -129,6 +130,11 @@ def request(service: Service, method: str, path: str, body: object = None) -> An
     if raw and document is None:
         raise AdministrationFailed(f"What answers at {connection.host} is no service of tasksvc.")
     return document
+
+
+def time_as_answered(at: datetime | None) -> str | None:
+    """Returns a time in the form in which a service answers it."""
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
 
 
 def _connection_to(url: str) -> tuple[http.client.HTTPConnection, str]:

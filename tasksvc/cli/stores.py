@@ -46,6 +46,12 @@ async def open_to_read(url: StoreURL) -> AsyncIterator[StoreReader]:
         await reader.close()
 
 
+async def check_exists(url: StoreURL) -> None:
+    """Returns if there is a store at `url`, and creates none.  Raises what open_reader() raises."""
+    async with open_to_read(url):
+        pass
+
+
 def describe(summary: Summary) -> str:
     """Returns what a store holds, as a part of a sentence."""
     counts = (

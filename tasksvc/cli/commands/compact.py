@@ -11,7 +11,7 @@ from tasksvc.application.workspaces import finish_erasures
 from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
-from tasksvc.cli.stores import open_to_read, open_to_write, url_of
+from tasksvc.cli.stores import check_exists, open_to_write, url_of
 from tasksvc.ports.store_url import StoreURL
 
 
@@ -31,8 +31,7 @@ def command(store: str | None) -> None:
 
 
 async def _compact(url: StoreURL) -> tuple[int | None, int | None]:
-    async with open_to_read(url):  # which doesn't make one that isn't there
-        pass
+    await check_exists(url)
     before = _size(url)
     async with open_to_write(url) as repository:
         await finish_erasures(repository)

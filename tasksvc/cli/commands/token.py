@@ -26,6 +26,7 @@ from tasksvc.cli.administration import (
     place_of,
     place_options,
     request,
+    time_as_answered,
     with_store,
 )
 from tasksvc.cli.command import Command
@@ -106,7 +107,7 @@ def create(
     expires_at = None if expires is None else now() + expires
     with _secret_output(output) as show_secret:
         if isinstance(place, Service):
-            body = {"name": name, "scope": scope, "workspaces": valid_in, "expires_at": _format(expires_at)}
+            body = {"name": name, "scope": scope, "workspaces": valid_in, "expires_at": time_as_answered(expires_at)}
             secret = request(place, "POST", "/admin/tokens", body)["token"]
         else:
 
@@ -276,7 +277,7 @@ def _as_json(value: Any) -> Any:
         case Scope():
             return str(value)
         case datetime():
-            return _format(value)
+            return time_as_answered(value)
         case _:
             return value
 
@@ -286,7 +287,3 @@ def _line(token: Mapping[str, Any]) -> str:
     until = f"until {token['expires_at']}" if token["expires_at"] else "for ever"
     places = "" if token["workspaces"] is None else f"  in {','.join(token['workspaces'])}"
     return f"{token['name']}  {token['scope']}  made {token['created_at']}  {until}{places}\n"
-
-
-def _format(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")

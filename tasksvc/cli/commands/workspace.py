@@ -21,6 +21,7 @@ from tasksvc.cli.administration import (
     place_of,
     place_options,
     request,
+    time_as_answered,
     with_store,
 )
 from tasksvc.cli.arguments import store_option
@@ -29,7 +30,7 @@ from tasksvc.cli.exporting import open_output
 from tasksvc.cli.importing import open_export
 from tasksvc.cli.output import say, tell
 from tasksvc.cli.progress import progress_bar
-from tasksvc.cli.stores import describe, open_to_read, open_to_write, url_of
+from tasksvc.cli.stores import check_exists, describe, open_to_read, open_to_write, url_of
 from tasksvc.domain.workspace import WORKSPACE_NAME_MAX, check_workspace_name
 from tasksvc.ports.store import Capability, TaskRepository, WorkspaceSummary
 from tasksvc.ports.store_url import StoreURL
@@ -90,19 +91,13 @@ def _list_of_service(service: Service, prefix: str) -> Iterator[dict[str, Any]]:
 
 def _with_existing(store: str, work: Callable[[TaskRepository], Awaitable[T]]) -> T:
     """Does what with_store() does, but refuses a store that doesn't exist instead of creating it."""
-
-    async def look() -> None:
-        async with open_to_read(StoreURL(store)):
-            pass
-
-    asyncio.run(look())
+    asyncio.run(check_exists(StoreURL(store)))
     return with_store(store, work)
 
 
 def _shown(workspace: WorkspaceSummary) -> dict[str, Any]:
     """Returns a workspace as a service answers it."""
-    at = workspace.updated_at
-    return {**workspace._asdict(), "updated_at": None if at is None else at.isoformat().replace("+00:00", "Z")}
+    return {**workspace._asdict(), "updated_at": time_as_answered(workspace.updated_at)}
 
 
 def _line(workspace: dict[str, Any]) -> str:
