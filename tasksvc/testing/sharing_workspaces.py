@@ -185,14 +185,17 @@ class SharingWorkspacesContract(StoreUnderTest):
 
         following = [asyncio.ensure_future(follow(repository, over, limit=2)) for repository in (first, second)]
         await asyncio.gather(kill(), *(write(f"{name}{n}") for name in NAMES for n in range(2)))
+        # A server may complete a commit of the process after it was killed, so the followers may see more than this.
+        there = {name: await head_of(first.workspace(name)) for name in acknowledged}
         over.set()
 
         for seen in await asyncio.gather(*following):
             for name, position in acknowledged.items():
                 head = await head_of(first.workspace(name))
-                assert head.seq >= position.seq, "what was acknowledged is there"
+                assert there[name].seq >= position.seq, "what was acknowledged is there"
                 assert head.seq % 2 == 0, "a commit of a process that was killed is whole or absent"
-                assert seen.get(name, LOG_START).seq == head.seq, "a follower meets every change that is there"
+                met = seen.get(name, LOG_START).seq
+                assert there[name].seq <= met <= head.seq, "a follower meets every change that is there"
         for name in acknowledged:
             places = [repository.workspace(name) for repository in (first, second)]
             for place in places:
