@@ -153,7 +153,7 @@ async def test_tasks_are_found_by_what_they_hold(version: str, kind: str, serve:
         "label=任务": lambda task: "任务" in task["labels"],
         "done=true": lambda task: task["done"],
         "priority_min=7": lambda task: task["priority"] >= 7,
-        "due_before=2026-12-30T00:00:00Z": lambda task: (task["due_at"] or "3") < "2026-12-30",
+        "due_before=2026-12-30T00:00:00Z": lambda task: (task["due_at"] or task.get("due_on") or "3") < "2026-12-30",
         "q=GRÖẞE": lambda task: "Größe" in task["description"],
     }
 

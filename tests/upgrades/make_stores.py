@@ -4,6 +4,7 @@
     python make_stores.py stores_2 postgresql://postgres@/postgres?host=/run/postgresql  # c70ba78
     python make_stores.py stores_3 postgresql://postgres@/postgres?host=/run/postgresql  # 9e54cc8
     python make_stores.py stores_4 postgresql://postgres@/postgres?host=/run/postgresql  # 56794ea
+    python make_stores.py stores_5 postgresql://postgres@/postgres?host=/run/postgresql  # b81bae9
 
 The first argument is a new folder, and the second one a PostgreSQL server that pg_dump can read. The environment is
 that of the version, with examples/tasksvc_jsonl. Only the command line and the API are used, so that this works with
@@ -46,6 +47,18 @@ TASK = {
     "labels": ["late night", "ü", "任务", "😀"],
     "metadata": {"nested": {"list": [1, 1.0, 2.5, None, True, "x", {}]}, "é": -1e-7, "large": "y" * 1_100},
 }
+RICH_TASK = {
+    "description": "Blumen gießen",
+    "notes": "Zeile 1\nZeile 2 ✓ 😀",
+    "list": "Haus & Garten ✓",
+    "labels": ["ü"],
+    "due_on": "2026-12-21",
+    "position": "a0",
+    "repeat": {"rule": "FREQ=WEEKLY;BYDAY=MO;COUNT=5", "zone": "Europe/Berlin"},
+    "metadata": {"room": 4, "customer": {"id": 7, "name": "Ünal", "vip": True, "since": None}, "ratio": 1.0},
+}
+"""A task with the fields of the versions that have notes."""
+RICH_UPDATE = {"notes": "", "list": "inbox", "position": None, "due_on": "2027-01-04", "metadata": {"room": "4"}}
 BATCH = [
     {"op": "create", "task": {"description": "from a batch", "labels": ["ü"]}},
     {"op": "update", "id": 2, "patch": {"done": True}},
@@ -112,6 +125,21 @@ class Clients:
         self.ask("POST", f"{WORKSPACE}/tasks/", TASK, key="create-in-workspace")
         self.ask("PATCH", f"{WORKSPACE}/tasks/4", UPDATE)
         self.ask("DELETE", f"{WORKSPACE}/tasks/2")
+        _, _, read = self.ask("GET", "/tasks/9")
+        if "notes" in json.loads(read):
+            self.write_rich_tasks()
+
+    def write_rich_tasks(self) -> None:
+        """Writes tasks with notes, lists, positions and days, which repeat, in both workspaces."""
+        for prefix in ("", WORKSPACE):
+            tasks = f"{prefix}/tasks/"
+            first, second, third = [
+                json.loads(self.ask("POST", tasks, task)[2])["id"]
+                for task in (RICH_TASK, RICH_TASK, RICH_TASK | {"repeat": None})
+            ]
+            self.ask("PATCH", f"{tasks}{first}", {"done": True}, key=f"complete{first}")
+            self.ask("POST", f"{tasks}{second}/skip", key=f"skip{second}")
+            self.ask("PATCH", f"{tasks}{third}", RICH_UPDATE)
 
     def held(self) -> dict[str, Any]:
         """Returns what clients know, while the log is being pruned."""
