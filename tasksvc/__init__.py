@@ -17,7 +17,8 @@ The port
     StoreReader              a store that is only read
     Capability               what a store may lack
     Found, Page, ChangePage  what reading returns
-    WorkspaceSummary, ChangedWorkspaces  what workspaces() and changed_workspaces() return
+    ListSummary              what lists() returns; WorkspaceSummary, ChangedWorkspaces, what workspaces() and
+                             changed_workspaces() do
     NotSupported             a method of an absent capability was called
 
 What a store holds
@@ -37,13 +38,15 @@ What a store holds
                              say what a name may be, and WORKSPACE_NAME_MAX how long
 
 Writing
-    Write                    CreateTask, UpdateTask, SkipOccurrence, DeleteTask, DeleteMatching, PutRecord or
-                             DeleteRecord
+    Write                    CreateTask, UpdateTask, SkipOccurrence, RestoreTask, DeleteTask, UpdateMatching,
+                             DeleteMatching, PutRecord or DeleteRecord
     Precondition             which versions a write accepts; ANY_VERSION accepts all
     IdempotencyKey           makes a commit safe to repeat
-    Commit, CommitResult     the arguments and the result of commit(); DeleteResult is the result of DeleteMatching
+    Commit, CommitResult     the arguments and the result of commit(); UpdateResult and DeleteResult are the results
+                             of UpdateMatching and DeleteMatching
     Result                   the result of one write
-    read_set, further        what the ledger must know to decide some commits, and which other tasks these lead to
+    Reading, ReadSet         what the ledger must know to decide some commits, round by round; read_set gives the first;
+                             RELATED_MAX is how many tasks a commit may change besides those that it names
     Ledger, Decision         decides a commit: what it answers and what it changes
     decide_all, decide_each  decide several commits in their order, in one workspace or in several
     settle, Settled          the rows that decided commits write and delete
@@ -64,7 +67,8 @@ Errors
     TasksvcError             the base of all
     RepositoryError          the base of those of an open store
     WriteRefused             a write breaks a rule: TaskNotFound, VersionConflict, RecordConflict, InvalidTask,
-                             CommitTooLarge, WorkspaceFull, MixedCommit, UnknownWrite
+                             CommitTooLarge, WorkspaceFull, UidTaken, VersionGone, VersionNotFound, TooManyRelated,
+                             MixedCommit, UnknownWrite
     IdempotencyKeyReused     the key came with another request
     PositionGone             a position that the log doesn't have any more
     InvalidWorkspaceName     a text that can't be the name of a workspace
@@ -87,7 +91,8 @@ Ready-made parts
     tasksvc.files            one for stores in files: locks, private files, noticing older copies
 
 Limits
-    IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in characters
+    BY_MAX, IDEMPOTENCY_SCOPE_MAX, IDEMPOTENCY_VALUE_MAX, FINGERPRINT_MAX, RECORD_NAMESPACE_MAX, RECORD_KEY_MAX in
+    characters
     RECORD_VALUE_MAX, TERM_BYTES_MAX in bytes
 """
 
@@ -121,13 +126,17 @@ if TYPE_CHECKING:
         StoreUnavailable,
         TaskNotFound,
         TasksvcError,
+        TooManyRelated,
+        UidTaken,
         UnknownWrite,
         VersionConflict,
+        VersionGone,
+        VersionNotFound,
         WorkspaceFull,
         WriteRefused,
     )
     from tasksvc.domain.fields import REQUIRED, TASK_FIELDS, FieldKind, TaskField
-    from tasksvc.domain.ledger import Decision, Ledger, further, read_set
+    from tasksvc.domain.ledger import Decision, Ledger
     from tasksvc.domain.query import (
         SEARCHED,
         TERM_BYTES_MAX,
@@ -146,8 +155,11 @@ if TYPE_CHECKING:
         term,
         terms_of,
     )
+    from tasksvc.domain.reading import Reading, ReadSet, read_set
     from tasksvc.domain.record import Record
+    from tasksvc.domain.relations import RELATED_MAX
     from tasksvc.domain.rules import (
+        BY_MAX,
         FINGERPRINT_MAX,
         IDEMPOTENCY_SCOPE_MAX,
         IDEMPOTENCY_VALUE_MAX,
@@ -179,10 +191,13 @@ if TYPE_CHECKING:
         IdempotencyRecord,
         Precondition,
         PutRecord,
+        RestoreTask,
         Result,
         SkipOccurrence,
         StoreEntry,
         StoreHeader,
+        UpdateMatching,
+        UpdateResult,
         UpdateTask,
         WorkspaceHeader,
         Write,
@@ -193,6 +208,7 @@ if TYPE_CHECKING:
         ChangedWorkspaces,
         ChangePage,
         Found,
+        ListSummary,
         Page,
         StoreReader,
         TaskRepository,
@@ -217,6 +233,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ANY_VERSION",
+    "BY_MAX",
     "DEFAULT_LIST",
     "DEFAULT_WORKSPACE",
     "FINGERPRINT_MAX",
@@ -227,6 +244,7 @@ __all__ = [
     "RECORD_KEY_MAX",
     "RECORD_NAMESPACE_MAX",
     "RECORD_VALUE_MAX",
+    "RELATED_MAX",
     "REQUIRED",
     "SEARCHED",
     "STORE",
@@ -268,6 +286,7 @@ __all__ = [
     "InvalidTask",
     "InvalidWorkspaceName",
     "Ledger",
+    "ListSummary",
     "Migrations",
     "MixedCommit",
     "NotSupported",
@@ -281,9 +300,12 @@ __all__ = [
     "Prunable",
     "PrunedWorkspace",
     "PutRecord",
+    "ReadSet",
+    "Reading",
     "Record",
     "RecordConflict",
     "RepositoryError",
+    "RestoreTask",
     "Result",
     "SchemaOutdated",
     "SchemaTooOld",
@@ -309,10 +331,16 @@ __all__ = [
     "TaskQuery",
     "TaskRepository",
     "TasksvcError",
+    "TooManyRelated",
+    "UidTaken",
     "UnknownWrite",
+    "UpdateMatching",
+    "UpdateResult",
     "UpdateTask",
     "Version",
     "VersionConflict",
+    "VersionGone",
+    "VersionNotFound",
     "WorkspaceFull",
     "WorkspaceHeader",
     "WorkspaceSummary",
@@ -326,7 +354,6 @@ __all__ = [
     "effective_generation",
     "fitting",
     "fold_text",
-    "further",
     "hookimpl",
     "in_turns",
     "is_workspace_name",
@@ -351,32 +378,35 @@ _MODULES = {
         "CommitTooLarge FormatTooNew IdempotencyKeyReused InvalidStoreURL InvalidTask InvalidWorkspaceName "
         "MixedCommit NotSupported OutcomeUnknown Overloaded PositionGone RecordConflict RepositoryError "
         "SchemaOutdated SchemaTooOld StoreClosed StoreFull StoreInUse StoreIsKept StoreNotEmpty StoreRefused "
-        "StoreUnavailable TaskNotFound TasksvcError UnknownWrite VersionConflict WorkspaceFull WriteRefused"
+        "StoreUnavailable TaskNotFound TasksvcError TooManyRelated UidTaken UnknownWrite VersionConflict "
+        "VersionGone VersionNotFound WorkspaceFull WriteRefused"
     ),
     "domain.fields": "REQUIRED TASK_FIELDS FieldKind TaskField",
-    "domain.ledger": "Decision Ledger further read_set",
+    "domain.ledger": "Decision Ledger",
     "domain.query": (
         "SEARCHED TERMS TERM_BYTES_MAX TEXTS Condition Cursor Due Operator SortField TaskQuery fitting fold_text "
         "select start_of_day term terms_of"
     ),
+    "domain.reading": "Reading ReadSet read_set",
     "domain.record": "Record",
+    "domain.relations": "RELATED_MAX",
     "domain.rules": (
-        "FINGERPRINT_MAX IDEMPOTENCY_SCOPE_MAX IDEMPOTENCY_VALUE_MAX RECORD_KEY_MAX RECORD_NAMESPACE_MAX "
+        "BY_MAX FINGERPRINT_MAX IDEMPOTENCY_SCOPE_MAX IDEMPOTENCY_VALUE_MAX RECORD_KEY_MAX RECORD_NAMESPACE_MAX "
         "RECORD_VALUE_MAX"
     ),
     "domain.sizes": "TASK_BYTES json_size",
     "domain.task": "DEFAULT_LIST Task TaskDraft Version",
     "domain.writes": (
         "ANY_VERSION Commit CommitResult CreateTask DeleteMatching DeleteRecord DeleteResult DeleteTask Entry "
-        "IdempotencyKey IdempotencyRecord Precondition PutRecord Result STORE SkipOccurrence StoreEntry StoreHeader "
-        "UpdateTask WorkspaceHeader Write"
+        "IdempotencyKey IdempotencyRecord Precondition PutRecord RestoreTask Result STORE SkipOccurrence StoreEntry "
+        "StoreHeader UpdateMatching UpdateResult UpdateTask WorkspaceHeader Write"
     ),
     "domain.workspace": (
         "DEFAULT_WORKSPACE WORKSPACE_NAME_MAX check_workspace_name effective_generation is_workspace_name"
     ),
     "ports.hookspecs": "PORT hookimpl",
     "ports.store": (
-        "Capability ChangePage ChangedWorkspaces Found Page StoreReader TaskRepository WorkspaceSummary "
+        "Capability ChangePage ChangedWorkspaces Found ListSummary Page StoreReader TaskRepository WorkspaceSummary "
         "resolve_position"
     ),
     "ports.store_url": "StoreURL",

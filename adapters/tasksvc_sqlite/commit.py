@@ -249,7 +249,7 @@ class Committer:
                     to_do += record_statements(settled)
                 position += len(settled.changes)
             generation, is_default = ledger.generation, workspace == DEFAULT_WORKSPACE
-            for _, _, _, task_id, task in settled.changes:
+            for _, _, _, task_id, task, _ in settled.changes:
                 found = None if task is None else Found(task, generation)
                 changed[task_id if is_default else (workspace, task_id)] = found
         if others:

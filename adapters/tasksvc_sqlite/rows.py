@@ -164,7 +164,7 @@ def _version_inserts(written: Sequence[Written], position: int) -> Iterator[Stat
     if all(map(_has_only_description, chain.from_iterable([workspace.settled.changes for workspace in written]))):
         for workspace in written:
             key, current = workspace.header.key, _current(workspace)
-            for seq, _, at, task_id, task in workspace.settled.changes:
+            for seq, _, at, task_id, task, _ in workspace.settled.changes:
                 position += 1
                 time = microseconds(at)
                 description = cast(Task, task).description
@@ -276,7 +276,9 @@ _DEFAULTS: Final = tuple(field.default for field in TASK_FIELDS if field.name no
 
 def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
     if all(map(_has_only_description, changes)):  # fewer values are bound, at 0.1 us each
-        rows = [(seq, microseconds(at), task_id, cast(Task, task).description) for seq, _, at, task_id, task in changes]
+        rows = [
+            (seq, microseconds(at), task_id, cast(Task, task).description) for seq, _, at, task_id, task, _ in changes
+        ]
         return inserts("changes", "seq, at, task_id, description", rows)
     return inserts("changes", CHANGE_COLUMNS, list(map(change_to_row, changes)))
 

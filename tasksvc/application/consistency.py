@@ -122,7 +122,7 @@ class _Books:
         self._versions.append(0)
 
     def _change(self, change: Change) -> Iterator[str]:
-        seq, kind, _, task_id, task = change
+        seq, kind, _, task_id, task, _ = change
         if seq != self._seq + 1:
             yield f"The log has {seq} after {self._seq}."
         self._seq = seq
@@ -140,7 +140,9 @@ class _Books:
             return
         self._logged[index] = _DELETED if task is None else _state(task)
         if task is not None:
-            before = 0 if kind is ChangeKind.CREATED else self._versions[index] or task.version - 1
+            before = self._versions[index]
+            if not before and (kind is not ChangeKind.CREATED or self._header.pruned_seq):
+                before = task.version - 1  # an earlier change of it was pruned
             if task.version != before + 1:
                 yield f"Change {seq} brings task {task_id} from version {before} to {task.version}."
             self._versions[index] = task.version

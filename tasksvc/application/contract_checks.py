@@ -64,3 +64,18 @@ def check_changes(page: ChangePage, since: Position) -> None:
         raise ContractViolation(
             f"Asked for the changes after {since.seq}, the store gave {len(page.changes)} and the end {page.next.seq}."
         )
+
+
+def check_task_changes(page: ChangePage, task_id: int, since: Position) -> None:
+    """Raises ContractViolation where `page` has changes of other tasks, or leads to nowhere."""
+    numbers = [change.seq for change in page.changes]
+    if (
+        any(change.task_id != task_id for change in page.changes)
+        or numbers != sorted({number for number in numbers if number > since.seq})
+        or page.next.seq < max([since.seq, *numbers])
+        or (page.more and not numbers)
+    ):
+        raise ContractViolation(
+            f"Asked for the changes of task {task_id} after {since.seq}, the store gave {numbers} and the end"
+            f" {page.next.seq}."
+        )

@@ -12,10 +12,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from tasksvc.application.contract_checks import check_count, check_page, check_task
+from tasksvc.application.contract_checks import check_count, check_page, check_task, check_task_changes
 from tasksvc.application.limits import DEFAULT_LIMITS, DEFAULT_TIMEOUTS, Limits, Timeouts
 from tasksvc.application.pages_at_once import PagesAtOnce
 from tasksvc.application.searches import Searches
+from tasksvc.domain.change import Position
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.task import Task, TaskDraft
 from tasksvc.domain.writes import (
@@ -27,11 +28,12 @@ from tasksvc.domain.writes import (
     DeleteTask,
     IdempotencyKey,
     Precondition,
+    RestoreTask,
     SkipOccurrence,
     UpdateTask,
     Write,
 )
-from tasksvc.ports.store import Found, Page, TaskRepository
+from tasksvc.ports.store import ChangePage, Found, Page, TaskRepository
 
 Shown = TypeVar("Shown")
 """The form in which a page is shown."""
@@ -88,11 +90,14 @@ class Tasks:
     # ------------------------------------------------------------ one task
 
     async def create(
-        self, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self, draft: TaskDraft, *, at: datetime, idempotency_key: IdempotencyKey | None = None, by: str | None = None
     ) -> tuple[Found, bool]:
-        """Creates a task.  Returns it, and whether the idempotency key had created it before.  Raises WorkspaceFull."""
+        """Creates a task.  Returns it, and whether the idempotency key had created it before.
+
+        Raises InvalidTask, UidTaken, WorkspaceFull.
+        """
         committed = await self._repository.commit(
-            (CreateTask(draft),), at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max
+            (CreateTask(draft),), at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max, by=by
         )
         return _only_task(committed), committed.replayed
 
@@ -110,17 +115,24 @@ class Tasks:
         at: datetime,
         precondition: Precondition = ANY_VERSION,
         idempotency_key: IdempotencyKey | None = None,
+        by: str | None = None,
     ) -> tuple[Found, bool]:
         """Applies a merge patch.  Returns the task as it then is, and whether the idempotency key had done so before.
 
-        Raises TaskNotFound, VersionConflict, InvalidTask.
+        Raises TaskNotFound, VersionConflict, InvalidTask, TooManyRelated.
         """
-        return await self._write_task(UpdateTask(task_id, patch, precondition), at, idempotency_key)
+        return await self._write_task(UpdateTask(task_id, patch, precondition), at, idempotency_key, by)
 
     async def _write_task(
-        self, write: UpdateTask | SkipOccurrence, at: datetime, idempotency_key: IdempotencyKey | None
+        self,
+        write: UpdateTask | SkipOccurrence | RestoreTask,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None,
+        by: str | None,
     ) -> tuple[Found, bool]:
-        committed = await self._repository.commit((write,), at=at, idempotency_key=idempotency_key)
+        committed = await self._repository.commit(
+            (write,), at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max, by=by
+        )
         updated = _only_task(committed)
         check_task(updated.task, write.task_id)
         return updated, committed.replayed
@@ -132,12 +144,29 @@ class Tasks:
         at: datetime,
         precondition: Precondition = ANY_VERSION,
         idempotency_key: IdempotencyKey | None = None,
+        by: str | None = None,
     ) -> tuple[Found, bool]:
         """Moves a task that repeats to its next occurrence.  Returns what update() returns.
 
         Raises TaskNotFound, VersionConflict, InvalidTask.
         """
-        return await self._write_task(SkipOccurrence(task_id, precondition), at, idempotency_key)
+        return await self._write_task(SkipOccurrence(task_id, precondition), at, idempotency_key, by)
+
+    async def restore(
+        self,
+        task_id: int,
+        version: int,
+        *,
+        at: datetime,
+        precondition: Precondition = ANY_VERSION,
+        idempotency_key: IdempotencyKey | None = None,
+        by: str | None = None,
+    ) -> tuple[Found, bool]:
+        """Brings back a version of a task, deleted or not.  Returns what update() returns.
+
+        Raises TaskNotFound, VersionConflict, VersionGone, VersionNotFound, UidTaken, WorkspaceFull, TooManyRelated.
+        """
+        return await self._write_task(RestoreTask(task_id, version, precondition), at, idempotency_key, by)
 
     async def delete(
         self,
@@ -146,13 +175,15 @@ class Tasks:
         at: datetime,
         precondition: Precondition = ANY_VERSION,
         idempotency_key: IdempotencyKey | None = None,
+        children: bool = False,
+        by: str | None = None,
     ) -> bool:
         """Deletes a task, and returns whether the idempotency key had done so before.
 
-        Raises TaskNotFound, VersionConflict.
+        With `children` all tasks below it are deleted too.  Raises TaskNotFound, VersionConflict, TooManyRelated.
         """
         committed = await self._repository.commit(
-            (DeleteTask(task_id, precondition),), at=at, idempotency_key=idempotency_key
+            (DeleteTask(task_id, precondition, children),), at=at, idempotency_key=idempotency_key, by=by
         )
         return committed.replayed
 
@@ -219,25 +250,47 @@ class Tasks:
         caller: Caller = _anybody,
         idempotency_key: IdempotencyKey | None = None,
         limit: int = DELETE_MATCHING_MAX,
+        by: str | None = None,
     ) -> tuple[DeleteResult, bool]:
         """Deletes the first `limit` tasks that match, by id, in one transaction; fewer very large ones.
 
         A task that stops matching before the transaction is left alone.  Returns what was deleted, and
-        whether the idempotency key had deleted it before.
+        whether the idempotency key had deleted it before.  Raises TooManyRelated if the first of them has too many
+        children.
         """
         page = await self.find(query, caller=caller, limit=limit, max_bytes=DELETE_MATCHING_BYTES)
         if not page.tasks and idempotency_key is None:
             return DeleteResult(0, more=False), False
         # Also where nothing matches now: the key may have been used, or its result is to be kept.
         deletion = DeleteMatching([task.id for task in page.tasks], query, more=page.next is not None)
-        committed = await self._repository.commit((deletion,), at=at, idempotency_key=idempotency_key)
+        committed = await self._repository.commit((deletion,), at=at, idempotency_key=idempotency_key, by=by)
         return cast(DeleteResult, committed.results[0]), committed.replayed
 
     async def batch(
-        self, writes: Sequence[Write], *, at: datetime, idempotency_key: IdempotencyKey | None = None
+        self,
+        writes: Sequence[Write],
+        *,
+        at: datetime,
+        idempotency_key: IdempotencyKey | None = None,
+        by: str | None = None,
     ) -> CommitResult:
         """Commits all of `writes` or none.  Raises the error of the first that is refused, with its index."""
-        return await self._repository.commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max)
+        return await self._repository.commit(
+            writes, at=at, idempotency_key=idempotency_key, tasks_max=self._tasks_max, by=by
+        )
+
+    # ------------------------------------------------------------ history
+
+    async def changes_of(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        """Returns changes of a task, which may be deleted, as TaskRepository.task_changes() does.
+
+        Raises TaskNotFound, PositionGone.
+        """
+        page = await self._repository.task_changes(task_id, since, limit=limit, max_bytes=max_bytes)
+        check_task_changes(page, task_id, since)
+        return page
 
 
 def _only_task(committed: CommitResult) -> Found:

@@ -32,6 +32,8 @@ class Change(NamedTuple):
     task_id: int
     task: Task | None
     """The task as this change left it; None for a deletion."""
+    by: str | None = None
+    """The name of the caller who made it; None if it isn't known."""
 
 
 class Position(NamedTuple):

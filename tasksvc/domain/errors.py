@@ -123,6 +123,39 @@ class VersionConflict(WriteRefused):
         self.current, self.generation = current, generation
 
 
+class UidTaken(WriteRefused):
+    """Another task of the workspace has the uid."""
+
+    def __init__(self, current: Task, generation: str) -> None:
+        """Takes `current`, the task that has it, in a store of `generation`."""
+        super().__init__(f"Task {current.id} has this uid already. A uid is unique in a workspace.")
+        self.current, self.generation = current, generation
+
+
+class VersionNotFound(WriteRefused):
+    """The task never had the version that is to be restored."""
+
+    def __init__(self, task_id: int, version: int) -> None:
+        super().__init__(f"Task {task_id} never had a version {version}.")
+
+
+class VersionGone(WriteRefused):
+    """The log doesn't have the version that is to be restored any more."""
+
+    def __init__(self, task_id: int, version: int) -> None:
+        super().__init__(f"Version {version} of task {task_id} isn't in the log any more, so it can't be restored.")
+
+
+class TooManyRelated(WriteRefused):
+    """A commit would change too many tasks besides those that it names: children of deleted tasks."""
+
+    def __init__(self, limit: int) -> None:
+        """Takes `limit`: the tasks that may change so."""
+        super().__init__(
+            f"More than {limit:,} tasks below this one would change with it. Move or delete some of them first."
+        )
+
+
 class RecordConflict(WriteRefused):
     """The record is not at the version that the caller named; `current` is None where it is absent."""
 

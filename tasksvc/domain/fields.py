@@ -54,7 +54,9 @@ _NULLABLE: Final = " | None"
 
 def _field(name: str, annotation: str) -> TaskField:
     nullable = annotation.endswith(_NULLABLE)
-    default = TaskDraft._field_defaults.get(name, None if nullable else REQUIRED)
+    default = TaskDraft._field_defaults.get(name)
+    if default is None and not nullable:
+        default = REQUIRED
     kind = _KINDS[annotation.removesuffix(_NULLABLE)]
     return TaskField(name, kind, nullable, default, writable=name in TaskDraft._fields)
 

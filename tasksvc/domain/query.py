@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from json.encoder import encode_basestring
-from operator import eq, ge, gt, le, lt
+from operator import eq, ge, gt, itemgetter, le, lt
 from typing import Any, Final, NamedTuple
 from unicodedata import normalize
 
+from tasksvc.domain.json_object import JSONObject
 from tasksvc.domain.sizes import json_size
 from tasksvc.domain.task import DEFAULT_LIST, Task
 
@@ -53,6 +55,8 @@ class Operator(StrEnum):
     """The value is one of terms_of(task)."""
     CONTAINS = "contains"
     """The value is a part of fold_text() of one of the fields SEARCHED."""
+    IS_NULL = "is null"
+    """The field is None.  There is no value."""
 
 
 class Due(NamedTuple):
@@ -106,9 +110,9 @@ class Condition(NamedTuple):
     field: str
     """A field of Task, TERMS or TEXTS."""
     operator: Operator
-    value: bool | int | datetime | Due | str
+    value: bool | int | datetime | Due | str | None
     """What to compare with, which is a text for EQUAL alone, and a Due for the field due_at, in place of which a task
-    may have due_on; a term; or a text as fold_text() gives it."""
+    may have due_on; a term; a text as fold_text() gives it; or None for IS_NULL."""
 
     def allows(self, task: Task) -> bool:
         """Returns whether `task` meets the condition."""
@@ -122,6 +126,8 @@ class Condition(NamedTuple):
                 return _COMPARISONS[operator](task.due_on, value.on)
             return task.due_at is not None and _COMPARISONS[operator](task.due_at, value.at)
         actual = getattr(task, name)
+        if operator is Operator.IS_NULL:
+            return actual is None
         return actual is not None and _COMPARISONS[operator](actual, value)
 
 
@@ -136,33 +142,80 @@ FILTERS: Final = (
     ("updated_after", "updated_at", Operator.GREATER),
 )
 """For each filter of TaskQuery that compares a column, the field, and how."""
-FILTERED_BY_TERM: Final = {"labels": "label", "list": "list"}
+FILTERED_BY_TERM: Final = {"labels": "label", "list": "list", "parent_id": "parent_id", "uid": "uid"}
 """For each field that is filtered by equality, the name in its terms.  TaskQuery has a filter of the field's name."""
 WITHOUT_TERM: Final = {"list": DEFAULT_LIST}
 """For such a field, the value for which a task has no term, since most tasks have it.  It's found by the column."""
 
 TERM_BYTES_MAX: Final = 1_000
 """The most bytes of a term in UTF-8.  A label of 100 control characters makes one of 608."""
+METADATA_LEVELS: Final = 3
+"""The levels of metadata whose values have terms."""
+METADATA_TERMS_MAX: Final = 100
+"""The most terms that the metadata of one task has."""
+
+Scalar = str | int | float | bool | None
+"""A JSON value that is neither an array nor an object."""
 
 
-def term(name: str, value: str | int | float | bool) -> str:
+def term(name: str, value: Scalar) -> str:
     """Returns the term by which tasks with `value` under `name` are found, as in label="home".
 
-    The value is in it as JSON, so that 1, 1.0, true and "1" make different terms.
+    The value is in it as JSON, so that 1, 1.0, true and "1" make different terms.  One that would have more than
+    TERM_BYTES_MAX bytes ends with its SHA-256 instead.
     """
     if isinstance(value, str):
-        return f"{name}={encode_basestring(value)}"
-    return f"{name}={repr(value).lower()}"
+        text = f"{name}={encode_basestring(value)}"
+    else:
+        text = f"{name}={'null' if value is None else repr(value).lower()}"
+    if len(text) * 4 > TERM_BYTES_MAX and len(encoded := text.encode()) > TERM_BYTES_MAX:
+        return f"{name[:_HASHED_NAME_MAX]}#{sha256(encoded).hexdigest()}"
+    return text
+
+
+_HASHED_NAME_MAX: Final = 100
+"""The characters of a name that stand in a term whose rest is hashed."""
 
 
 def terms_of(task: Task) -> tuple[str, ...]:
     """Returns the terms by which `task` is found, each once.  A store indexes them, and doesn't look into them."""
-    return tuple(
-        [term for field, name in FILTERED_BY_TERM.items() for term in _terms(field, name, getattr(task, field))]
-    )
+    if (
+        not task.labels
+        and not task.metadata
+        and task.list == DEFAULT_LIST
+        and task.parent_id is None
+        and task.uid is None
+    ):  # as most tasks are
+        return ()
+    terms = [term for field, name in FILTERED_BY_TERM.items() for term in _terms(field, name, getattr(task, field))]
+    return (*terms, *metadata_terms(task.metadata)) if task.metadata else tuple(terms)
 
 
-def _terms(field: str, name: str, value: str | int | float | bool | tuple[str, ...] | None) -> Iterator[str]:
+def metadata_terms(metadata: JSONObject) -> list[str]:
+    """Returns the terms for the scalars in the metadata of a task, such as metadata.customer.id=7.
+
+    They lie at most METADATA_LEVELS deep, in objects alone.  A name that is empty or has a dot has none, since a path
+    couldn't tell it from another one.  Of more than METADATA_TERMS_MAX, those whose paths come first by code point are
+    there.
+    """
+    found = list(_scalars(metadata, "metadata", METADATA_LEVELS))
+    if len(found) > METADATA_TERMS_MAX:
+        found = sorted(found, key=itemgetter(0))[:METADATA_TERMS_MAX]
+    return [term(path, value) for path, value in found]
+
+
+def _scalars(values: JSONObject, path: str, levels: int) -> Iterator[tuple[str, Scalar]]:
+    """Yields the scalars in an object with their paths, `levels` deep."""
+    for name, value in values.items():
+        if not name or "." in name:
+            continue
+        if value is None or isinstance(value, str | int | float):
+            yield f"{path}.{name}", value
+        elif levels > 1 and isinstance(value, Mapping):
+            yield from _scalars(value, f"{path}.{name}", levels - 1)
+
+
+def _terms(field: str, name: str, value: Scalar | tuple[str, ...]) -> Iterator[str]:
     """Yields the terms for a value of a field, or of a filter; None and that of WITHOUT_TERM have none."""
     if isinstance(value, tuple):
         for item in value:
@@ -190,6 +243,12 @@ class TaskQuery:
     done: bool | None = None
     labels: tuple[str, ...] = ()
     list: str | None = None
+    parent_id: int | None = None
+    without_parent: bool = False
+    """Whether only tasks without a parent match."""
+    uid: str | None = None
+    metadata: tuple[tuple[str, Scalar], ...] = ()
+    """Paths in the metadata with dots between names, each with the value that must be there."""
     priority: int | None = None
     priority_min: int | None = None
     priority_max: int | None = None
@@ -225,6 +284,10 @@ class TaskQuery:
                 yield Condition(filtered, Operator.EQUAL, value)
             for wanted in _terms(filtered, name, value):
                 yield Condition(TERMS, Operator.HAS, wanted)
+        for path, wanted_value in self.metadata:
+            yield Condition(TERMS, Operator.HAS, term(f"metadata.{path}", wanted_value))
+        if self.without_parent:
+            yield Condition("parent_id", Operator.IS_NULL, None)
         if self.q is not None:
             yield Condition(TEXTS, Operator.CONTAINS, fold_text(self.q))
 

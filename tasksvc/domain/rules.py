@@ -18,6 +18,10 @@ LIST_MAX: Final = 100
 """Characters that the name of a list may have."""
 POSITION_MAX: Final = 100
 """Characters that the position of a task may have."""
+UID_MAX: Final = 255
+"""Characters that the uid of a task may have."""
+BY_MAX: Final = 255
+"""Characters that the name of a caller may have in the log."""
 PRIORITY_MAX: Final = 9
 LABELS_MAX: Final = 50
 LABEL_MAX: Final = 100
@@ -94,6 +98,11 @@ def position_error(position: str) -> str | None:
     if not (1 <= len(position) <= POSITION_MAX and position.isascii() and position.isalnum()):
         return f"Must have 1 to {POSITION_MAX} characters of 0-9, A-Z and a-z."
     return None
+
+
+def uid_error(uid: str) -> str | None:
+    """Returns what is wrong with a uid of 1 to UID_MAX printable characters; None if nothing is."""
+    return text_error(uid, most=UID_MAX) or (None if uid.isprintable() else "Must have printable characters only.")
 
 
 def labels_error(labels: Sequence[str]) -> str | None:

@@ -29,10 +29,20 @@ class TaskDraft(NamedTuple):
     priority: int = 0
     labels: tuple[str, ...] = ()
     list: str = DEFAULT_LIST
+    parent_id: int | None = None
     position: str | None = None
     metadata: JSONObject = NO_METADATA
     repeat: JSONObject | None = None
     """The `rule`, `zone` and `from` of a repetition, or all of Repetition.to_json()."""
+    uid: str | None = None
+    created_at: datetime | None = None
+    """When the task was created elsewhere; None for the time of the commit."""
+    completed_at: datetime | None = None
+    """When a task that is done was completed elsewhere; None for the time of the commit."""
+
+
+GIVEN_ONCE: Final = ("uid", "created_at", "completed_at")
+"""The fields of a draft that no patch changes."""
 
 
 # Not frozen, which would add 0.7 us to the making of each; no slots, which would make its encoding
@@ -54,6 +64,8 @@ class Task:
     priority: int
     labels: tuple[str, ...]
     list: str
+    parent_id: int | None
+    """The task of the same workspace that this one is a part of."""
     position: str | None
     metadata: JSONObject
     repeat: JSONObject | None
@@ -62,6 +74,8 @@ class Task:
     """The first task of the series, if the service created this one as a later task of it."""
     next_id: int | None
     """The next task of the series, which the service created when this one was completed."""
+    uid: str | None
+    """What another system calls the task, unique in its workspace."""
     created_at: datetime
     updated_at: datetime
     version: int
@@ -81,9 +95,12 @@ class Version(NamedTuple):
 
 def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
     """Returns the first version of a task.  Raises InvalidTask."""
-    description, notes, done, due_at, due_on, priority, labels, name, position, metadata, repeat = draft
+    description, notes, done, due_at, due_on, priority, labels, name, *_ = draft
+    parent_id, position, metadata, repeat, uid, created_at, completed_at = draft[8:]
     if due_on is not None and due_at is not None:
         raise _due_twice()
+    if created_at is not None or completed_at is not None:
+        _check_past(created_at, completed_at, at, done=done)
     if repeat is not None:
         repeat = begin_repetition(repeat, _due_to_repeat(due_at or due_on, done=done)).to_json()
     return Task(
@@ -91,21 +108,32 @@ def create_task(task_id: int, draft: TaskDraft, at: datetime) -> Task:
         description,
         notes,
         done,
-        at if done else None,
+        (completed_at or at) if done else None,
         due_at,
         due_on,
         priority,
         labels,
         name,
+        parent_id,
         position,
         metadata,
         repeat,
         None,
         None,
-        at,
+        uid,
+        created_at or at,
         at,
         1,
     )
+
+
+def _check_past(created_at: datetime | None, completed_at: datetime | None, at: datetime, *, done: bool) -> None:
+    """Raises InvalidTask unless both times are before `at`, and only a task that is done has the second one."""
+    for field, given in (("created_at", created_at), ("completed_at", completed_at)):
+        if given is not None and given > at:
+            raise InvalidTask(field, "The time must not be in the future.")
+    if completed_at is not None and not done:
+        raise InvalidTask("completed_at", "Only a task that is done has a time of its completion.")
 
 
 def draft_of(task: Task) -> TaskDraft:
@@ -135,8 +163,11 @@ def apply_patch(task: Task, fields: Mapping[str, Any], at: datetime) -> Task:
 
     None resets a field; a field that is not named is not touched, except that `due_at` clears `due_on`, and the other
     way round, and that a task without a due doesn't repeat.  Where nothing would change it is the same object, so the
-    same version.  `updated_at` never goes back.  Raises InvalidTask.
+    same version.  `updated_at` never goes back.  Raises InvalidTask, as it does for a field of GIVEN_ONCE.
     """
+    for name in GIVEN_ONCE:
+        if name in fields:
+            raise InvalidTask(name, "It is given when a task is created, and never changes.")
     values = {
         name: TaskDraft._field_defaults[name]
         if value is None
@@ -200,8 +231,22 @@ def next_task(task: Task, task_id: int) -> Task | None:
         **_at_occurrence(repetition),
         series_id=task.series_id or task.id,
         next_id=None,
+        uid=None,
         created_at=task.updated_at,
         version=1,
+    )
+
+
+def restore_version(version: Task, last: Task, at: datetime) -> Task:
+    """Returns an earlier version of a task as the version after `last`, which is the present or the last one."""
+    return dataclasses.replace(version, updated_at=max(at, last.updated_at), version=last.version + 1)
+
+
+def is_same_but_for_version(task: Task, other: Task) -> bool:
+    """Returns whether two versions of a task differ in nothing that their callers gave them."""
+    given = [name for name in TaskDraft._fields if name != "metadata"]
+    return all(getattr(task, name) == getattr(other, name) for name in given) and _json_equal(
+        task.metadata, other.metadata
     )
 
 

@@ -56,18 +56,38 @@ class SkipOccurrence(NamedTuple):
     expected: Precondition = ANY_VERSION
 
 
+class RestoreTask(NamedTuple):
+    """Brings back a version of a task that the log still has.  Its result is the task as it then is.
+
+    A task that was deleted comes back under its id.  One that wasn't gets the fields of that version.  In both cases it
+    has a new version.  `parent_id` becomes None if there is no such task any more, or if it can't be the parent.
+
+    Raises TaskNotFound if the id was never given, VersionGone, VersionNotFound, VersionConflict, UidTaken,
+    WorkspaceFull.  A deleted task has no version that `expected` could accept.
+    """
+
+    task_id: int
+    version: int
+    expected: Precondition = ANY_VERSION
+
+
 class DeleteTask(NamedTuple):
-    """Deletes a task.  Its result is None.  Raises TaskNotFound, VersionConflict."""
+    """Deletes a task.  Its result is None.  Raises TaskNotFound, VersionConflict, TooManyRelated.
+
+    Its children have no parent any more; with `children` they are deleted too, with all that is below them.
+    """
 
     task_id: int
     expected: Precondition = ANY_VERSION
+    children: bool = False
 
 
 class DeleteMatching(NamedTuple):
     """Deletes those of some tasks that match a query.  Its result is a DeleteResult.
 
     `task_ids` are the tasks that matched when they were searched.  A task that is gone, or no longer
-    matches, is left alone.
+    matches, is left alone.  Children of the others have no parent any more.  Where too many tasks would change by that,
+    fewer are deleted, and the result says that there are more.  Raises TooManyRelated if it could delete none.
     """
 
     task_ids: Sequence[int]
@@ -76,13 +96,36 @@ class DeleteMatching(NamedTuple):
     """Whether more tasks matched than `task_ids` names, for the result to say."""
 
 
+class UpdateMatching(NamedTuple):
+    """Applies a merge patch to those of some tasks that match a query.  Its result is an UpdateResult.
+
+    `task_ids` are the tasks that matched when they were searched.  A task that is gone, or no longer matches, is left
+    alone.  Raises InvalidTask.
+    """
+
+    task_ids: Sequence[int]
+    query: TaskQuery
+    fields: dict[str, Any]
+    more: bool = False
+    """Whether more tasks matched than `task_ids` names, for the result to say."""
+
+
+class UpdateResult(NamedTuple):
+    """The result of an UpdateMatching."""
+
+    tasks: int
+    """The number of tasks that it changed."""
+    more: bool
+    """Whether more tasks matched than it was given."""
+
+
 class DeleteResult(NamedTuple):
     """The result of a DeleteMatching."""
 
     tasks: int
     """The number of tasks that it deleted."""
     more: bool
-    """Whether more tasks matched than it was given."""
+    """Whether more tasks match."""
 
 
 class PutRecord(NamedTuple):
@@ -105,8 +148,18 @@ class DeleteRecord(NamedTuple):
     expected: int | None = None
 
 
-Write = CreateTask | UpdateTask | SkipOccurrence | DeleteTask | DeleteMatching | PutRecord | DeleteRecord
-Result = Task | Record | DeleteResult | None
+Write = (
+    CreateTask
+    | UpdateTask
+    | SkipOccurrence
+    | RestoreTask
+    | DeleteTask
+    | UpdateMatching
+    | DeleteMatching
+    | PutRecord
+    | DeleteRecord
+)
+Result = Task | Record | UpdateResult | DeleteResult | None
 
 
 class IdempotencyKey(NamedTuple):
@@ -127,6 +180,8 @@ class Commit(NamedTuple):
     idempotency_key: IdempotencyKey | None = None
     tasks_max: int | None = None
     """The most tasks that the workspace may have after a write that creates one; None for any number."""
+    by: str | None = None
+    """The name of the caller, for the changes; None if it isn't known."""
 
 
 class CommitResult(NamedTuple):

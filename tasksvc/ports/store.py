@@ -23,6 +23,8 @@ from tasksvc.domain.writes import CommitResult, IdempotencyKey, StoreEntry, Writ
 
 _ALL: Final = TaskQuery()
 _ALL_DESCENDING: Final = TaskQuery(descending=True)
+_LISTED_AT_ONCE: Final = 500
+"""The tasks on a page that lists() reads by default."""
 
 
 class Found(NamedTuple):
@@ -56,6 +58,16 @@ class ChangePage(NamedTuple):
     """The position from which to read on."""
     more: bool
     """Whether the log has more changes after these."""
+
+
+class ListSummary(NamedTuple):
+    """A list of a workspace, and how much is in it."""
+
+    name: str
+    open: int
+    """The number of its tasks that aren't done."""
+    total: int
+    """The number of its tasks."""
 
 
 class WorkspaceSummary(NamedTuple):
@@ -206,6 +218,7 @@ class TaskRepository(StoreReader):
         at: datetime,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
         """Does all of `writes`, in their order, in one transaction; or none of them.
 
@@ -214,7 +227,8 @@ class TaskRepository(StoreReader):
         twice, whatever is deleted, closed or pruned in between.  With an `idempotency_key` the results
         are stored in the same transaction, and a second commit under the key answers them and does
         nothing; where twins race, one waits for the other.  With `tasks_max` no task is created in a workspace that has
-        as many already, as it is in that transaction.  `Ledger.decide()` has all the rules.
+        as many already, as it is in that transaction.  `by` is the name of the caller, which each change keeps.
+        `Ledger.decide()` has all the rules, and Reading says what it must know for them.
 
         An `expected` is decided in that transaction, against the generation that the store has there.
 
@@ -254,6 +268,24 @@ class TaskRepository(StoreReader):
         loop nor other calls.
         """
 
+    async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
+        """Returns at most `limit` lists that have a task, by name in the order of code points.
+
+        Their names come after `after`.  Like count(), it may have to look at every task, and must hold up nothing
+        meanwhile.  By default it reads all tasks with find(), page by page.
+        """
+        numbers: dict[str, list[int]] = {}
+        cursor: Cursor | None = None
+        while True:
+            page = await self.find(_ALL, after=cursor, limit=_LISTED_AT_ONCE)
+            for task in page.tasks:
+                if task.list > after:
+                    counted = numbers.setdefault(task.list, [0, 0])
+                    counted[0] += not task.done
+                    counted[1] += 1
+            if (cursor := page.next) is None:
+                return [ListSummary(name, *numbers[name]) for name in sorted(numbers)[:limit]]
+
     @abstractmethod
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         """Returns at most `limit` changes after `since`, in order, and no changes only at the end of the log.
@@ -266,6 +298,17 @@ class TaskRepository(StoreReader):
 
         Raises PositionGone where `since` is of another generation, older than what is left after
         prune(), or beyond the last change.
+        """
+
+    @abstractmethod
+    async def task_changes(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        """Returns what read_changes() does, of the changes of one task alone, which may be deleted.
+
+        LOG_START is where the log begins now, whatever was pruned before.  After the last of them, `next` is the end
+        of the log.  Raises PositionGone as read_changes() does, and TaskNotFound if there is no such task and the log
+        has no change of it.
         """
 
     async def changes(

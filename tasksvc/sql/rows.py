@@ -28,7 +28,7 @@ from tasksvc import (
 Row = Sequence[Any]
 
 TASK_COLUMNS: Final = tuple(field.name for field in TASK_FIELDS)
-CHANGE_COLUMNS: Final = ("seq", "kind", "at", "task_id", *TASK_COLUMNS[1:])
+CHANGE_COLUMNS: Final = ("seq", "kind", "at", "task_id", *TASK_COLUMNS[1:], "changed_by")
 RECORD_COLUMNS: Final = Record._fields
 IDEMPOTENCY_RECORD_COLUMNS: Final = ("scope", "value", "fingerprint", "at", "results")
 
@@ -134,15 +134,15 @@ def json_size_of_row(row: Row) -> int:
 
 def change_to_row(change: Change) -> Row:
     """Returns the row of a change, of CHANGE_COLUMNS."""
-    seq, kind, at, task_id, task = change
-    return (seq, kind.value, microseconds(at), task_id, *(_NO_TASK if task is None else task_to_row(task)[1:]))
+    seq, kind, at, task_id, task, by = change
+    return (seq, kind.value, microseconds(at), task_id, *(_NO_TASK if task is None else task_to_row(task)[1:]), by)
 
 
 def change_from_row(row: Row) -> Change:
     """Returns the change in a row of CHANGE_COLUMNS.  Raises as task_from_row() does."""
     seq, kind, at, task_id = row[:4]
     task = None if kind == ChangeKind.DELETED else task_from_row(row[3:])
-    return Change(seq, ChangeKind(kind), from_microseconds(at), task_id, task)
+    return Change(seq, ChangeKind(kind), from_microseconds(at), task_id, task, row[-1])
 
 
 # ---------------------------------------------------------------- records and idempotency keys

@@ -28,6 +28,7 @@ from tasksvc.domain.writes import (
     Result,
     StoreEntry,
     StoreHeader,
+    UpdateResult,
     WorkspaceHeader,
 )
 from tasksvc.stores.formats import FORMAT, FORMAT_UNNUMBERED, upgrade_entry, upgrade_results
@@ -209,6 +210,8 @@ def _result_to_json(result: Result) -> Any:
             return {"task": result}
         case Record():
             return {"record": result._asdict()}
+        case UpdateResult():
+            return {"updated": result._asdict()}
         case DeleteResult():
             return {"deleted": result._asdict()}
         case _:
@@ -224,6 +227,8 @@ def _result_from_json(value: Mapping[str, Any] | None) -> Result:
             return task_from_json(data)
         case "record":
             return Record(**data)
+        case "updated":
+            return UpdateResult(**data)
         case "deleted":
             return DeleteResult(**data)
     raise ValueError(f"{name!r} isn't the result of a write.")

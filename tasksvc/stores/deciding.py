@@ -56,10 +56,10 @@ async def decide_each(
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:
     """Decides as Ledger.decide() does, and lets other work on the event loop have its turn."""
-    writes, at, idempotency_key, tasks_max = commit
+    writes, at, idempotency_key, tasks_max, by = commit
     await turns.next()
     if len(writes) == 1:
-        return ledger.decide(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return ledger.decide(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max, by=by)
     transaction = ledger.transaction(commit)
     for _ in transaction:
         await turns.next()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """The number of the present format, which is higher for each one that earlier versions can't read."""
 FORMAT_UNNUMBERED: Final = 2
 """The format of documents that have no number of a format: arrays of entries or results."""
@@ -73,7 +73,7 @@ def _named(names: tuple[str, ...], values: list[Any]) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- 3: a store had one workspace, and a header for both
-# Since 4, tasks have more fields, which have their defaults in documents of before.
+# Since 4, tasks have more fields, and since 5 changes too, which have their defaults in documents of before.
 
 
 def _entries_from_3(value: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,10 +13,11 @@ from heapq import nsmallest
 from itertools import groupby, islice, takewhile
 from typing import Any, NamedTuple, cast
 
-from tasksvc.domain.change import Change, Position, new_generation
+from tasksvc.domain.change import LOG_START, Change, Position, new_generation
 from tasksvc.domain.errors import NotSupported, StoreClosed, StoreNotEmpty, TaskNotFound
-from tasksvc.domain.ledger import Ledger, RecordName
+from tasksvc.domain.ledger import Ledger
 from tasksvc.domain.query import Cursor, TaskQuery, fitting, select
+from tasksvc.domain.reading import RecordName, read_set
 from tasksvc.domain.record import Record
 from tasksvc.domain.sizes import json_size
 from tasksvc.domain.task import Task
@@ -51,7 +52,7 @@ from tasksvc.stores.turns import Turns
 from tasksvc.stores.weight import commit_weight
 
 COUNTED_AT_ONCE = 1_000
-"""The number of tasks that count() examines between two turns of the event loop, in about a millisecond."""
+"""Tasks, or changes, that are examined between two turns of the event loop, in about a millisecond."""
 
 
 class _WorkspaceCommit(NamedTuple):
@@ -139,6 +140,17 @@ class _Workspace:
         elif isinstance(entry, WorkspaceHeader):
             self.made_as = entry
         self.ledger.apply((entry,))
+
+    async def changes_of(self, task_ids: Iterable[int]) -> dict[int, list[Change]]:
+        """Returns the changes of each of some tasks that the log has, in their order."""
+        found: dict[int, list[Change]] = {task_id: [] for task_id in task_ids}
+        log, turns = list(self.log) if found else [], Turns()
+        for start in range(0, len(log), COUNTED_AT_ONCE):
+            for change in log[start : start + COUNTED_AT_ONCE]:
+                if change.task_id in found:
+                    found[change.task_id].append(change)
+            await turns.next()
+        return found
 
     def _count_open(self, task_id: int, task: Task | None) -> None:
         """Counts a task that is written, or deleted, before it is."""
@@ -335,8 +347,9 @@ class InMemoryRepository(TaskRepository):
         at: datetime,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
-        call = _WorkspaceCommit(self.workspace_name, Commit(writes, at, idempotency_key, tasks_max))
+        call = _WorkspaceCommit(self.workspace_name, Commit(writes, at, idempotency_key, tasks_max, by))
         return cast(CommitResult, await self._group(call))
 
     async def _run(self, calls: Sequence[_Call]) -> Sequence[Any]:
@@ -380,6 +393,9 @@ class InMemoryRepository(TaskRepository):
                 workspace = self._memory.workspace(name)
                 workspace.ledger.task_count = len(workspace.tasks)
                 forks[name] = workspace.ledger.fork(records)
+                forks[name].changes = await workspace.changes_of(
+                    read_set(commit for other, commit in commits if other == name).versions
+                )
         made: list[list[Entry]] = [[] for _ in commits]
         outcomes = await decide_each(
             [(forks[name], entries, commit) for (name, commit), entries in zip(commits, made, strict=True)]
@@ -453,6 +469,27 @@ class InMemoryRepository(TaskRepository):
             changes = changes[: fitting((json_size(change.task) for change in changes), max_bytes)]
         end = start + len(changes)
         return ChangePage(changes, Position(generation, end), end < last_seq)
+
+    async def task_changes(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        self._check_open()
+        workspace = self._workspace
+        generation, last_seq = workspace.ledger.position
+        pruned_seq = last_seq - len(workspace.log)
+        start = pruned_seq
+        if since != LOG_START:
+            start = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
+        exists = task_id in workspace.tasks
+        changes = (await workspace.changes_of((task_id,)))[task_id]
+        if not exists and not changes:
+            raise TaskNotFound(task_id)
+        left = [change for change in changes if start < change.seq <= last_seq]
+        page = left[:limit]
+        if max_bytes is not None:
+            page = page[: fitting((json_size(change.task) for change in page), max_bytes)]
+        more = len(page) < len(left)
+        return ChangePage(page, Position(generation, page[-1].seq if more else last_seq), more)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         if since == self._workspace.ledger.position and not self._memory.closed:

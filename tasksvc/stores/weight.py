@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from tasksvc.domain.json_object import JSONObject
 from tasksvc.domain.json_text import dumps
-from tasksvc.domain.writes import Commit, CreateTask, DeleteMatching, PutRecord, UpdateTask, Write
+from tasksvc.domain.writes import (
+    Commit,
+    CreateTask,
+    DeleteMatching,
+    DeleteTask,
+    PutRecord,
+    UpdateMatching,
+    UpdateTask,
+    Write,
+)
 
 WRITE_BYTES = 1_024
 """The bytes that count for every task or record that is written, for its row, its change and their indexes."""
+WITH_CHILDREN = 256 * WRITE_BYTES
+"""The bytes that count for a task that is deleted with all tasks below it, whose number isn't known yet."""
 
 
 def commit_weight(commit: Commit) -> int:
@@ -32,7 +43,9 @@ def _weight_of_other(write: Write) -> int:
     match write:
         case UpdateTask():
             return WRITE_BYTES + _size(write.fields)
-        case DeleteMatching(task_ids):
+        case DeleteTask(_, _, True):
+            return WITH_CHILDREN
+        case UpdateMatching(task_ids) | DeleteMatching(task_ids):
             return WRITE_BYTES * len(task_ids)
         case PutRecord():
             return WRITE_BYTES + _size(write.value)

@@ -27,9 +27,9 @@ from tasksvc import (
     Write,
 )
 from tasksvc.domain.json_object import compact_size
-from tasksvc.domain.ledger import COMMIT_BYTES_MAX
 from tasksvc.domain.rules import DESCRIPTION_MAX, LABEL_MAX, LABELS_MAX, METADATA_MAX
 from tasksvc.domain.task import create_task
+from tasksvc.domain.transaction import COMMIT_BYTES_MAX
 from tasksvc.testing.samples import NOW, exact
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 

@@ -48,7 +48,6 @@ from tasksvc import (
     effective_generation,
     read_set,
 )
-from tasksvc.domain.ledger import COMMIT_BYTES_MAX, SIZE_CHECK_FROM
 from tasksvc.domain.rules import (
     DESCRIPTION_MAX,
     LABEL_MAX,
@@ -57,6 +56,7 @@ from tasksvc.domain.rules import (
     metadata_error,
     normalize_labels,
 )
+from tasksvc.domain.transaction import COMMIT_BYTES_MAX, SIZE_CHECK_FROM
 from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
