@@ -36,10 +36,11 @@ class ReadSet(NamedTuple):
     records: set[RecordName]
     terms: set[str]
     """Terms of tasks: those that are found by each of them, but of more than RELATED_MAX only one more than these."""
-    versions: dict[int, int]
-    """For some tasks, deleted ones too, a version: the change that left it is needed, and all later ones of the task.
+    versions: dict[int, set[int]]
+    """For some tasks, deleted ones too, the numbers of versions.
 
-    If the log doesn't have that one any more, those that it has.
+    Of each task these changes are needed, as far as the log has them: those that left these versions, the last one, and
+    the last one that isn't a deletion.  More of them do no harm.
     """
 
 
@@ -68,7 +69,7 @@ def _add(write: Write, names: ReadSet) -> None:
             names.task_ids.add(task_id)
         case RestoreTask(task_id, version):
             names.task_ids.add(task_id)
-            names.versions[task_id] = min(version, names.versions.get(task_id, version))
+            names.versions.setdefault(task_id, set()).add(version)
         case DeleteTask(task_id):
             names.task_ids.add(task_id)
             names.terms.add(children_term(task_id))
