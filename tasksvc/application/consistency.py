@@ -22,7 +22,7 @@ _UNKNOWN, _DELETED = 0, 1
 async def inconsistencies(dump: AsyncIterable[StoreEntry]) -> AsyncIterator[str]:
     """Yields what is wrong in a dump, a sentence each: order, numbers, versions, tasks against the log.
 
-    Keeps 32 bytes of memory for each task of one workspace.
+    Keeps 32 bytes of memory for each task of one workspace, and as many more for one with a parent and a uid.
     """
     books: _Books | _StoreBooks | None = None
     async for name, entry in dump:
@@ -89,6 +89,7 @@ class _Books:
         self.name, self._header, self._kind = name, header, 0
         self._ids, self._states = array("q"), array("q")
         self._logged, self._versions = array("q"), array("q")  # by the log, for each of the tasks
+        self._below, self._parents, self._uids = array("q"), array("q"), array("q")  # of the tasks that have them
         self._missing: set[int] = set()
         self._seq = header.pruned_seq
         self._last: IdempotencyRecord | None = None
@@ -117,6 +118,11 @@ class _Books:
         if not 1 <= task.id <= self._header.last_id:
             yield f"Task {task.id} has an id that was never given: the highest is {self._header.last_id}."
         self._ids.append(task.id)
+        if task.parent_id is not None:
+            self._below.append(task.id)
+            self._parents.append(task.parent_id)
+        if task.uid is not None:
+            self._uids.append(hash(task.uid))
         self._states.append(_state(task))
         self._logged.append(_UNKNOWN)
         self._versions.append(0)
@@ -142,7 +148,7 @@ class _Books:
         if task is not None:
             before = self._versions[index]
             if not before and (kind is not ChangeKind.CREATED or self._header.pruned_seq):
-                before = task.version - 1  # an earlier change of it was pruned
+                before = max(0, task.version - 1)  # an earlier change of it was pruned
             if task.version != before + 1:
                 yield f"Change {seq} brings task {task_id} from version {before} to {task.version}."
             self._versions[index] = task.version
@@ -159,6 +165,12 @@ class _Books:
                 yield f"Task {task_id} is not what its newest change in the log made of it."
             elif logged == _UNKNOWN and whole:
                 yield f"Task {task_id} is there, and the log, which is whole, has no change of it."
+        for task_id, parent_id in zip(self._below, self._parents, strict=True):
+            index = bisect_left(self._ids, parent_id)
+            if index == len(self._ids) or self._ids[index] != parent_id:
+                yield f"Task {task_id} has the parent {parent_id}, which is not there."
+        if len(set(self._uids)) < len(self._uids):
+            yield "Several tasks have the same uid."
         for task_id in sorted(self._missing):
             yield f"Task {task_id} is not there, and the log does not say that it was deleted."
 

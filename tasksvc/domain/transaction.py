@@ -339,8 +339,8 @@ class Transaction:
     # ------------------------------------------------------------ checks, and the log
 
     def _existing(self, task_ids: Iterable[int]) -> list[Task]:
-        """Returns those of some tasks that exist."""
-        return [task for task_id in task_ids if (task := self._tasks.get(task_id)) is not None]
+        """Returns those of some tasks that exist, each once."""
+        return [task for task_id in dict.fromkeys(task_ids) if (task := self._tasks.get(task_id)) is not None]
 
     def _check_size(self, task: Task) -> None:
         """Adds the size of a task that the commit leaves, if it could be too large.  Raises CommitTooLarge."""

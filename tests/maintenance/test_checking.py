@@ -111,6 +111,10 @@ def revise(n: int, **fields: Any) -> Tampering:
     return tamper
 
 
+def both(one: Tampering, other: Tampering) -> Tampering:
+    return lambda entries: (one(entries), other(entries))
+
+
 def swap_workspaces(entries: list[StoreEntry]) -> None:
     entries.sort(key=lambda unit: (unit.workspace != STORE, unit.workspace == DEFAULT_WORKSPACE))
 
@@ -154,7 +158,9 @@ def double_workspace(entries: list[StoreEntry]) -> None:
         (replace(Change, 3, task=None), "Change 14 does not fit its task: it is created, of task 14."),
         (replace(Change, -1, kind=ChangeKind.UPDATED), "Change 36 does not fit its task: it is updated, of task 32."),
         (replace(Change, 3, task_id=15), "Change 14 does not fit its task: it is created, of task 15."),
-        (revise(3, version=2), "Change 14 brings task 14 from version 0 to 2."),
+        (revise(3, version=0), "Change 14 brings task 14 from version 0 to 0."),
+        (replace(Task, 4, parent_id=32), "Task 6 has the parent 32, which is not there."),
+        (both(replace(Task, 4, uid="x"), replace(Task, 5, uid="x")), "Several tasks have the same uid."),
         (
             lambda entries: entries.insert(first(entries, IdempotencyRecord), StoreEntry(DEFAULT_WORKSPACE, GHOST)),
             "Task 32 is there, and the log says that it was deleted.",
