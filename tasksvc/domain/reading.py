@@ -159,9 +159,9 @@ class Reading:
                 pass
 
     def _follow_update(self, task_id: int, fields: Mapping[str, object], names: ReadSet) -> None:
-        if (task := self.tasks.get(task_id)) is None:
-            return
-        self._follow_next(task.next_id, names)
+        # A task that isn't known may be one that an earlier write creates, with a parent that is to be known.
+        if (task := self.tasks.get(task_id)) is not None:
+            self._follow_next(task.next_id, names)
         if isinstance(parent_id := fields.get("parent_id"), int):
             self._follow_parents(parent_id, names)
             self._follow_children(task_id, names)

@@ -316,20 +316,13 @@ class Transaction:
 
     def _delete_all(self, doomed: Sequence[Task]) -> None:
         """Deletes tasks, those that are below others before these.  Their other children have no parent any more."""
-        for task in sorted(doomed, key=self._depth, reverse=True) if len(doomed) > 1 else doomed:
+        for task in _bottom_up(doomed):
             for child in self._existing(self._relations.children(task.id)):
                 self._count_related(1)
                 left = apply_patch(child, {"parent_id": None}, self._at)
                 self._log(ChangeKind.UPDATED, left)
                 self._check_size(left)
             self._delete(task, self._at)
-
-    def _depth(self, task: Task) -> int:
-        """Returns how many of the tasks that are known lie above a task."""
-        depth = 0
-        while task.parent_id is not None and (parent := self._tasks.get(task.parent_id)) is not None:
-            task, depth = parent, depth + 1
-        return depth
 
     def _count_related(self, number: int) -> None:
         self._related += number
@@ -381,3 +374,18 @@ class Transaction:
         self._tasks.written[task_id] = after
         self._relations.replace(before, after)
         self._changes.append(Change(self._last_seq, kind, at, task_id, after, self._commit.by))
+
+
+def _bottom_up(tasks: Sequence[Task]) -> Sequence[Task]:
+    """Returns tasks with those that are below others before these, and otherwise in their order."""
+    by_id = {task.id: task for task in tasks}
+    if not any(task.parent_id in by_id for task in tasks):
+        return tasks
+
+    def depth(task: Task) -> int:
+        found = 0
+        while task.parent_id in by_id:
+            task, found = by_id[task.parent_id], found + 1
+        return found
+
+    return sorted(tasks, key=depth, reverse=True)
