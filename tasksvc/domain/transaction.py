@@ -24,6 +24,7 @@ from tasksvc.domain.errors import (
 )
 from tasksvc.domain.json_text import dumps, packed
 from tasksvc.domain.overlay import Overlay
+from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.reading import RecordName
 from tasksvc.domain.record import Record
 from tasksvc.domain.relations import PARENTS_MAX, RELATED_MAX, Relations, uid_term
@@ -133,13 +134,11 @@ class Transaction:
             case RestoreTask(task_id, version, expected):
                 return self._restore(task_id, version, expected)
             case DeleteTask(task_id, expected, children):
-                doomed = [self._expected_task(task_id, expected)]
-                self._delete_all(doomed + self._below(task_id) if children else doomed)
+                task = self._expected_task(task_id, expected)
+                self._delete_all([task, *self._below(task_id)] if children else [task])
                 return None
             case UpdateMatching(task_ids, query, fields, more):
-                matching = [task for task in self._existing(task_ids) if query.matches(task)]
-                updated = [self._update(task, fields) is not task for task in matching]
-                return UpdateResult(sum(updated), more)
+                return UpdateResult(sum(self._update_matching(task_id, query, fields) for task_id in task_ids), more)
             case DeleteMatching(task_ids, query, more):
                 matching = [task for task in self._existing(task_ids) if query.matches(task)]
                 doomed = self._deletable(matching)
@@ -178,6 +177,11 @@ class Transaction:
                 self._reopen(task, repeats=fields.get("repeat") is not None)
         self._check_size(task)
         return task
+
+    def _update_matching(self, task_id: int, query: TaskQuery, fields: dict[str, Any]) -> bool:
+        """Updates a task that exists and matches, and returns whether it has changed."""
+        task = self._tasks.get(task_id)
+        return task is not None and query.matches(task) and self._update(task, fields) is not task
 
     def _check_uid(self, task: Task) -> None:
         """Raises UidTaken if another task has the uid of a new one."""

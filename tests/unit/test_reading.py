@@ -67,10 +67,6 @@ COMMITS = st.lists(WRITES, min_size=1, max_size=3)
 GROUPS = st.lists(COMMITS, min_size=1, max_size=4)
 
 
-_NO_VERSION = -1
-"""Asks for all changes of a task."""
-
-
 class Kept:
     """All tasks of a workspace and all changes, as a store has them."""
 
@@ -92,16 +88,18 @@ class Kept:
             for term in names.terms:
                 having = [task for task in self.tasks.values() if term in terms_of(task)]
                 found += having[: RELATED_MAX + 1]
-            for task_id, version in names.versions.items():
-                reading.add(changes=self.history(task_id, version))
+            for task_id, versions in names.versions.items():
+                changes = self.history(task_id)
+                last = [change for change in changes if change.task is not None][-1:]
+                wanted = [change for change in changes if change.task is not None and change.task.version in versions]
+                numbers = {change.seq for change in (*wanted, *last, *changes[-1:])}
+                reading.add(changes=[change for change in changes if change.seq in numbers])
             reading.add(tasks=found)
         return reading
 
-    def history(self, task_id: int, version: int) -> list[Change]:
-        """Returns the changes of a task from the one that left a version."""
-        changes = [change for change in self.log if change.task_id == task_id]
-        numbers = [change.task.version if change.task is not None else 0 for change in changes]
-        return changes[numbers.index(version) :] if version in numbers else changes
+    def history(self, task_id: int) -> list[Change]:
+        """Returns the changes of a task."""
+        return [change for change in self.log if change.task_id == task_id]
 
     def commit(self, group: Iterable[Commit]) -> None:
         """Decides some commits together with what was read for them, and notes what they change."""
@@ -112,7 +110,7 @@ class Kept:
         for writes, *_ in group:
             for write in writes:
                 if isinstance(write, RestoreTask):
-                    whole.changes[write.task_id] = self.history(write.task_id, _NO_VERSION)
+                    whole.changes[write.task_id] = self.history(write.task_id)
         for commit in group:
             outcomes = [decided(ledger, commit) for ledger in (whole, part)]
             assert outcomes[0] == outcomes[1], commit
@@ -160,7 +158,7 @@ def test_a_ledger_that_knows_what_was_read_decides_as_one_that_knows_everything(
 def check_relations(tasks: dict[int, Task]) -> None:
     """Asserts that parents exist, without a cycle and not too deep, and that each uid is there once."""
     for task in tasks.values():
-        above = []
+        above: list[int] = []
         while (parent_id := (tasks[above[-1]] if above else task).parent_id) is not None:
             above.append(parent_id)
             assert parent_id in tasks
