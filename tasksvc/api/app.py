@@ -12,6 +12,7 @@ from tasksvc.api.handlers.across import AcrossHandlers
 from tasksvc.api.handlers.batch import BatchHandlers
 from tasksvc.api.handlers.changes import ChangeHandlers
 from tasksvc.api.handlers.health import HealthHandlers
+from tasksvc.api.handlers.lists import ListHandlers
 from tasksvc.api.handlers.me import MeHandlers
 from tasksvc.api.handlers.tasks import TaskHandlers
 from tasksvc.api.handlers.tokens import TokenHandlers
@@ -103,6 +104,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     of_workspaces = [
         *tasks.routes(body_max=limits.body_bytes),
         BatchHandlers(runtime).routes(body_max=limits.body_bytes, batch_max=limits.batch_bytes),
+        *ListHandlers(runtime, authenticator).routes(),
         changes.routes(),
     ]
     groups = [

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
 from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
+from tasksvc.api.requests.lists import LIST
 from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
 from tasksvc.api.requests.workspaces import PARAMETER, PATH
 from tasksvc.api.responses.problems import NoSuchPath, WrongMethod
@@ -100,8 +101,10 @@ class Routes:
         return RouteGroup([Route("GET", "/openapi.json", self._openapi, None)], documented=False, counted=True)
 
     def _add_path(self, router: web.UrlDispatcher, path: str, methods: Mapping[str, Route], group: RouteGroup) -> None:
-        # Any text is a workspace to the router, so that a name that can't be one is answered as such.
-        resource = router.add_resource(path.replace(f"{{{PARAMETER}}}", f"{{{PARAMETER}:[^/]*}}"))
+        # Any text is a name to the router, so that one that can't be one is answered as such.
+        for name in (PARAMETER, LIST):
+            path = path.replace(f"{{{name}}}", f"{{{name}:[^/]*}}")
+        resource = router.add_resource(path)
         if "GET" in methods:
             methods = {"HEAD": methods["GET"], **methods}
         allow = ", ".join(sorted([*methods, "OPTIONS"]))

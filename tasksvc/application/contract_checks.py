@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasksvc.domain.change import Position
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.task import Task
-from tasksvc.ports.store import ChangePage, Page, TaskRepository, WorkspaceSummary
+from tasksvc.ports.store import ChangePage, ListSummary, Page, TaskRepository, WorkspaceSummary
 
 
 class ContractViolation(Exception):
@@ -30,6 +30,17 @@ def check_workspaces(found: Sequence[WorkspaceSummary], prefix: str, after: str,
             raise ContractViolation(
                 f"Asked for the workspaces {prefix!r}... after {after!r}, the store gave {name!r} after {before!r}."
             )
+        before = name
+
+
+def check_lists(found: Sequence[ListSummary], after: str, limit: int) -> None:
+    """Raises ContractViolation where `found` isn't a page of lists; a reader would go round in circles."""
+    if len(found) > limit:
+        raise ContractViolation(f"Asked for at most {limit} lists, the store gave {len(found)}.")
+    before = after
+    for name, *_ in found:
+        if name <= before:
+            raise ContractViolation(f"Asked for the lists after {after!r}, the store gave {name!r} after {before!r}.")
         before = name
 
 

@@ -97,6 +97,10 @@ class Timeouts(NamedTuple):
     """Between two looks for changes and idempotency keys that have expired."""
     prune_pause: float = 0.01
     """Between two steps of deleting them, so that requests come first."""
+    list_jobs: float = 30.0
+    """Between two looks for lists that a process has left half renamed or half deleted."""
+    list_pause: float = 0.01
+    """Between two commits that rename or delete a list, so that requests come first."""
     drain: float = 10.0
     """Requests in flight get this long to finish when the service stops."""
     final_response_grace: float = 1.0

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tasksvc.application.change_feed import ChangeFeeds, EncodeChange
 from tasksvc.application.contract_checks import check_workspace
 from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.list_jobs import ListJobs
 from tasksvc.application.merged_tasks import MergedTasks
 from tasksvc.application.retention import Pruner, Retention
 from tasksvc.application.tasks import Tasks, Turns
@@ -75,7 +76,9 @@ class Runtime:
         self.limits, self.timeouts = limits, timeouts
         self._repository: TaskRepository | None = None
         self._tasks: Tasks | None = None
-        self._turns = Turns(limits, timeouts)
+        self.turns = Turns(limits, timeouts)
+        """The turns at reads that take long."""
+        self._list_jobs: ListJobs | None = None
         self._feeds: ChangeFeeds | None = None
         self._pruner: Pruner | None = None
         self._background_tasks: list[asyncio.Task[None]] = []
@@ -117,11 +120,11 @@ class Runtime:
         """Returns what can be done with the tasks of a workspace.  Raises what workspace() raises."""
         if workspace == DEFAULT_WORKSPACE and self._tasks is not None:  # most requests
             return self._tasks
-        return Tasks(self.workspace(workspace), self._turns, tasks_max=self.limits.workspace_tasks)
+        return Tasks(self.workspace(workspace), self.turns, tasks_max=self.limits.workspace_tasks)
 
     def tasks_across(self, workspaces: Iterable[str]) -> MergedTasks:
         """Returns what can be read of the tasks of several workspaces together.  Raises what workspace() raises."""
-        return MergedTasks([self.workspace(name) for name in workspaces], self._turns, at_once=self.limits.pages)
+        return MergedTasks([self.workspace(name) for name in workspaces], self.turns, at_once=self.limits.pages)
 
     @property
     def feeds(self) -> ChangeFeeds:
@@ -129,6 +132,13 @@ class Runtime:
         if self._feeds is None:
             raise StoreClosed("The service is not running.")
         return self._feeds
+
+    @property
+    def list_jobs(self) -> ListJobs:
+        """Returns what renames and deletes lists.  Raises StoreClosed before the start and after the stop."""
+        if self._list_jobs is None:
+            raise StoreClosed("The service is not running.")
+        return self._list_jobs
 
     async def erase(self, workspace: str) -> None:
         """Erases a workspace.  What it leaves in the store is pruned in the background, from now on.
@@ -160,7 +170,7 @@ class Runtime:
             self._repository = await self._open_store()
         finally:
             slow.cancel()
-        self._tasks = Tasks(self._repository, self._turns, tasks_max=self.limits.workspace_tasks)
+        self._tasks = Tasks(self._repository, self.turns, tasks_max=self.limits.workspace_tasks)
         self._feeds = ChangeFeeds(
             self.workspace,
             scheme=self.scheme,
@@ -168,7 +178,11 @@ class Runtime:
             limits=self.limits,
             timeouts=self.timeouts,
         )
-        self._background_tasks = [asyncio.create_task(self._reap_loop())]
+        self._list_jobs = ListJobs(self._repository, self.tasks_of, self.timeouts)
+        self._background_tasks = [
+            asyncio.create_task(self._reap_loop()),
+            asyncio.create_task(self._list_jobs.run()),
+        ]
         if Capability.PRUNE in self._repository.capabilities:
             self._pruner = Pruner(self._repository, self._retention, self.timeouts, scheme=self.scheme)
             self._background_tasks.append(asyncio.create_task(self._pruner.run()))
@@ -197,12 +211,14 @@ class Runtime:
         """Drains, then closes the store.  A second stop does nothing."""
         await self.drain()
         background, self._background_tasks = self._background_tasks, []
+        if self._list_jobs is not None:
+            background += self._list_jobs.running
         for task in background:
             task.cancel()
         if background:
             await asyncio.wait(background, timeout=CANCELLATION_SECONDS)
         repository = self._repository
-        self._repository = self._tasks = self._feeds = self._pruner = None
+        self._repository = self._tasks = self._feeds = self._list_jobs = self._pruner = None
         if repository is not None:
             tasks = None if self.ended is None else await self._count(repository)
             if await self._close(repository) and self.ended is not None:

@@ -68,6 +68,9 @@ async def test_it_has_every_operation(document: dict[str, Any]) -> None:
         ("POST", "/tasks/{id}/skip"),
         ("GET", "/tasks/count"),
         ("POST", "/tasks/batch"),
+        ("GET", "/lists/"),
+        ("PATCH", "/lists/{list}"),
+        ("DELETE", "/lists/{list}"),
         ("GET", "/changes"),
         ("GET", "/changes/stream"),
     }
@@ -121,6 +124,9 @@ async def test_an_operation_in_a_workspace_is_described_like_the_one_in_the_defa
         "delete_workspace_tasks",
         "count_workspace_tasks",
         "workspace_batch",
+        "list_workspace_lists",
+        "rename_workspace_list",
+        "delete_workspace_list",
         "workspace_changes",
         "workspace_stream",
     }

@@ -16,13 +16,15 @@ from marshmallow import Schema
 from marshmallow.fields import Field
 
 from tasksvc.api.openapi.decorators import DEFAULT, default_response, is_schema, usual_errors
+from tasksvc.api.requests.lists import LIST
 from tasksvc.api.requests.workspaces import PARAMETER
-from tasksvc.api.schemas import fields, queries, task_fields, tasks, tokens, workspaces
+from tasksvc.api.schemas import fields, lists, queries, task_fields, tasks, tokens, workspaces
 from tasksvc.application.callers import Scope
 from tasksvc.domain.rules import ID_MAX
 
 TAGS = [
     {"name": "tasks", "description": "Tasks, one at a time and in bulk."},
+    {"name": "lists", "description": "The lists that tasks are in. A list is there as long as a task is in it."},
     {"name": "changes", "description": "The change log: every change to tasks, in order."},
     {
         "name": "workspaces",
@@ -128,6 +130,7 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
 _EXAMPLES: dict[type[Schema], dict[str, Any]] = {
     task_fields.TaskIn: task_fields.EXAMPLE_TASK,
     task_fields.TaskPatch: {"done": True},
+    lists.ListPatch: {"name": "allotment"},
     tokens.TokenIn: {"name": "reporting", "scope": "read"},
     tokens.TokenPatch: {"scope": "read"},
 }
@@ -196,7 +199,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
 
 def _in_workspace(name: str) -> str:
     """Returns the id of the operation `name` in a workspace: list_workspace_tasks, workspace_changes."""
-    return name.replace("task", "workspace_task") if "task" in name else f"workspace_{name}"
+    named = name.replace("task", "workspace_task").replace("_list", "_workspace_list")
+    return f"workspace_{name}" if named == name else named
 
 
 def _path_parameter(name: str) -> dict[str, Any]:
@@ -206,6 +210,9 @@ def _path_parameter(name: str) -> dict[str, Any]:
     if name == "id":
         schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX}
         return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
+    if name == LIST:
+        schema = {"type": "string", **task_fields.LIST}
+        return {"in": "path", "name": name, "required": True, "schema": schema, "example": lists.EXAMPLE_LIST}
     schema = {"type": "string", **tokens.TOKEN_NAME}
     return {"in": "path", "name": name, "required": True, "schema": schema, "example": tokens.EXAMPLE_NAME}
 

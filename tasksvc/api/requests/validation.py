@@ -98,7 +98,7 @@ class RequestValidator:
                 request[BODY] = await load_large_body(self._body, raw)
 
     def _load_query(self, request: web.Request) -> Any:
-        _check_escapes(request.raw_path.partition("?")[2])
+        check_escapes("query string", request.raw_path.partition("?")[2])
         given = request.query
         values: dict[str, Any] = {}
         repeated = []
@@ -119,10 +119,10 @@ class RequestValidator:
             raise InvalidRequest(list(field_errors("query", error))) from None
 
 
-def _check_escapes(query: str) -> None:
-    """Raises MalformedRequest where escapes are not of UTF-8, which would else stand for themselves."""
-    if "%" in query and (_BROKEN_ESCAPE(query) or not _is_utf8(unquote_to_bytes(query))):
-        raise MalformedRequest("The query string is not UTF-8 in percent-encoding (RFC 3986, section 2).")
+def check_escapes(part: str, text: str) -> None:
+    """Raises MalformedRequest where escapes in a part of a URL are not of UTF-8, which would stand for themselves."""
+    if "%" in text and (_BROKEN_ESCAPE(text) or not _is_utf8(unquote_to_bytes(text))):
+        raise MalformedRequest(f"The {part} is not UTF-8 in percent-encoding (RFC 3986, section 2).")
 
 
 def _is_utf8(text: bytes) -> bool:

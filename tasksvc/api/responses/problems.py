@@ -116,6 +116,10 @@ class NoSuchTask(RequestError):
     status, name = 404, "task-not-found"
 
 
+class NoSuchList(RequestError):
+    status, name = 404, "list-not-found"
+
+
 class NoSuchToken(RequestError):
     status, name = 404, "token-not-found"
 
