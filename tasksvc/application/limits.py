@@ -44,6 +44,8 @@ class Limits(NamedTuple):
     """Bytes of these changes.  The oldest ones are dropped first."""
     feed_chunk_bytes: int = 64 * 1024
     """Bytes after which a chunk of a stream of changes ends, and about what is read from the store at once."""
+    list_step: int = 1_000
+    """Tasks of a list that one commit moves or deletes, when the list is renamed or deleted."""
     workspace_tasks: int | None = None
     """Tasks that a workspace may have; None for any number.  One more is refused with 409."""
 

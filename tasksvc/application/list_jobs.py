@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from tasksvc.application.clock import now
-from tasksvc.application.limits import Timeouts
-from tasksvc.application.list_steps import delete_tasks, move_tasks
+from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.list_steps import ListSteps
 from tasksvc.application.tasks import Tasks
 from tasksvc.domain.errors import OutcomeUnknown, RepositoryError, StoreUnavailable
 from tasksvc.domain.query import TaskQuery
@@ -50,9 +50,12 @@ class ListJob(NamedTuple):
 class ListJobs:
     """Renames and deletes the lists of a store's workspaces, in one workspace one after the other."""
 
-    def __init__(self, store: TaskRepository, tasks_of: Callable[[str], Tasks], timeouts: Timeouts) -> None:
+    def __init__(
+        self, store: TaskRepository, tasks_of: Callable[[str], Tasks], limits: Limits, timeouts: Timeouts
+    ) -> None:
         """Takes the default workspace of the store, and what gives the tasks of each workspace."""
-        self._store, self._tasks_of, self._timeouts = store, tasks_of, timeouts
+        self._store, self._tasks_of = store, tasks_of
+        self._step, self._timeouts = limits.list_step, timeouts
         self._keeps_records = Capability.RECORDS in store.capabilities
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """Held while a job of a workspace runs.  Each is there as long as somebody holds it or waits for it."""
@@ -167,11 +170,9 @@ class ListJobs:
             await asyncio.sleep(self._timeouts.list_pause)
             return committed.results[0]
 
+        steps = ListSteps(tasks, job.list, last_id=job.last_id, step=self._step, commit=commit)
         try:
-            if job.to is None:
-                await delete_tasks(tasks, job.list, last_id=job.last_id, commit=commit)
-            else:
-                await move_tasks(tasks, job.list, job.to, last_id=job.last_id, commit=commit)
+            await (steps.delete() if job.to is None else steps.move(job.to))
         except _Finished:
             return
         if self._keeps_records:

@@ -178,7 +178,7 @@ class Runtime:
             limits=self.limits,
             timeouts=self.timeouts,
         )
-        self._list_jobs = ListJobs(self._repository, self.tasks_of, self.timeouts)
+        self._list_jobs = ListJobs(self._repository, self.tasks_of, self.limits, self.timeouts)
         self._background_tasks = [
             asyncio.create_task(self._reap_loop()),
             asyncio.create_task(self._list_jobs.run()),

@@ -15,14 +15,12 @@ from api.api_client import JSON, Answer, Api, next_page
 from api.conftest import connect
 from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
-from tasksvc.application import list_steps
-from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.limits import Limits
 from tasksvc.application.tokens import new_secret
 
 ADMIN = new_secret()
 SECRETS: dict[str, str] = {}
 """The tokens of the callers, by name."""
-AT_ONCE = Timeouts(list_pause=0.0)
 
 
 async def create(api: Api, *names: str, done: bool = False, path: str = "") -> None:
@@ -115,14 +113,8 @@ async def test_a_page_that_cannot_be_is_refused(api: Api, query: str, field: str
 # ---------------------------------------------------------------- renaming
 
 
-@pytest.fixture
-def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets two tasks be changed by one commit."""
-    monkeypatch.setattr(list_steps, "STEP", 2)
-
-
-@pytest.mark.options(timeouts=AT_ONCE)
-async def test_a_renamed_list_has_its_tasks_under_the_new_name(any_api: Api, small_steps: None) -> None:
+@pytest.mark.options(limits=Limits(list_step=2))
+async def test_a_renamed_list_has_its_tasks_under_the_new_name(any_api: Api) -> None:
     await create(any_api, "garden", "garden", "inbox", "garden", "garden")
     await create(any_api, "garden", done=True)
 
@@ -241,8 +233,8 @@ async def test_a_new_name_that_no_list_can_have_is_refused(api: Api, body: Any, 
 # ---------------------------------------------------------------- deleting
 
 
-@pytest.mark.options(timeouts=AT_ONCE)
-async def test_a_deleted_list_is_gone_with_its_tasks(any_api: Api, small_steps: None) -> None:
+@pytest.mark.options(limits=Limits(list_step=2))
+async def test_a_deleted_list_is_gone_with_its_tasks(any_api: Api) -> None:
     await create(any_api, "garden", "garden", "inbox", "garden", "garden", "garden")
 
     deleted = await any_api.delete("/lists/garden")

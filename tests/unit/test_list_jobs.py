@@ -26,9 +26,8 @@ from tasksvc import (
     TaskRepository,
     Write,
 )
-from tasksvc.application import list_jobs, list_steps
-from tasksvc.application.limits import Timeouts
-from tasksvc.application.list_jobs import SPACE, ListJob, ListJobs
+from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.list_jobs import RECORDS_AT_ONCE, SPACE, ListJob, ListJobs
 from tasksvc.application.tasks import Tasks
 from tasksvc.domain.change import LOG_START
 from tasksvc.domain.relations import RELATED_MAX
@@ -38,6 +37,7 @@ from tasksvc.ports.store import Capability
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 QUICK = Timeouts(list_jobs=0.001, list_pause=0.0)
 SELDOM = Timeouts(list_jobs=1_000.0, list_pause=0.0)
+TWO_AT_ONCE = Limits(list_step=2)
 BY = "ann"
 
 Hook = Callable[[int], Awaitable[None]]
@@ -68,11 +68,6 @@ class WithoutRecords(Watched):
     capabilities: ClassVar = InMemoryRepository.capabilities - {Capability.RECORDS}
 
 
-@pytest.fixture(autouse=True)
-def _two_tasks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_steps, "STEP", 2)
-
-
 async def fill(store: TaskRepository, *lists: str) -> None:
     await store.commit([CreateTask(TaskDraft("x", list=name)) for name in lists], at=NOW)
 
@@ -86,9 +81,9 @@ async def records_of(store: TaskRepository) -> int:
     return len(await store.records(SPACE, limit=1_000))
 
 
-def process(store: TaskRepository, timeouts: Timeouts = SELDOM) -> ListJobs:
+def process(store: TaskRepository, timeouts: Timeouts = SELDOM, limits: Limits = TWO_AT_ONCE) -> ListJobs:
     """Returns the jobs of one process that serves a store."""
-    return ListJobs(store, lambda name: Tasks(store.workspace(name)), timeouts)
+    return ListJobs(store, lambda name: Tasks(store.workspace(name)), limits, timeouts)
 
 
 def fails(*numbers: int) -> Hook:
@@ -222,17 +217,14 @@ async def test_renamings_of_two_processes_to_and_fro_come_to_an_end() -> None:
     assert await records_of(store) == 0
 
 
-async def test_a_task_with_more_children_than_a_commit_may_change_is_deleted_with_its_list(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(list_steps, "STEP", 1_000)
+async def test_a_task_with_more_children_than_a_commit_may_change_is_deleted_with_its_list() -> None:
     store = InMemoryRepository()
     await fill(store, *"aaaa")
     children = [CreateTask(TaskDraft("child", list="b", parent_id=number)) for number in (2, 3)]
     for _ in range(2):
         await store.commit(children * (RELATED_MAX // 2 + 1), at=NOW)
 
-    await process(store).delete("default", "a", by=BY)
+    await process(store, limits=Limits()).delete("default", "a", by=BY)
 
     left = (await store.find(TaskQuery(), limit=1_000)).tasks
     assert {(task.list, task.parent_id) for task in left} == {("b", None)}
@@ -450,13 +442,12 @@ async def test_what_cannot_be_finished_is_tried_again_and_holds_up_no_other_job(
     assert said[3:] == ["A list of the workspace default that a process had left half renamed was finished."]
 
 
-async def test_all_jobs_are_finished_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_jobs, "RECORDS_AT_ONCE", 2)
+async def test_all_jobs_are_finished_however_many_there_are() -> None:
     store = Watched()
     names = [f"u_{number}" for number in range(5)]
     for name in names:
         await fill(store.workspace(name), *"aaaa")
-        for _ in range(3):
+        for _ in range(RECORDS_AT_ONCE // 2):
             await leave(store, name)
 
     await process(store).delete("u_2", "c", by=BY)
