@@ -1,7 +1,7 @@
 """The tasks of an export, into a workspace of a store that has others.
 
 TaskRepository.restore() fills whole stores, so this creates the tasks again, by commits: with their ids, which are
-counted up, with all that they hold, and at the times at which they were created and done.
+counted up, and with all that a draft may say of them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
 from typing import BinaryIO, Final
 
+from tasksvc.application.clock import now
 from tasksvc.application.transfer import CopyVerificationFailed, NoSuchWorkspace, Progress, entries_of, silent
 from tasksvc.domain.change import LOG_START
 from tasksvc.domain.errors import StoreNotEmpty
 from tasksvc.domain.query import TaskQuery
+from tasksvc.domain.sizes import TASK_BYTES, json_size
 from tasksvc.domain.task import Task, TaskDraft, draft_of
+from tasksvc.domain.transaction import SIZE_CHECK_FROM
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 from tasksvc.domain.writes import CreateTask, DeleteTask, UpdateTask, WorkspaceHeader, Write
 from tasksvc.ports.store import TaskRepository
 
-WRITES_MAX: Final = 64
-"""Writes of one commit: the tasks of this number are never too large together."""
+WRITES_MAX: Final = 1_000
+"""Writes of one commit."""
+BYTES_MAX: Final = 1024 * 1024
+"""JSON bytes of the tasks of one commit, as json_size() counts them, after which it takes no further one."""
 _PAGE: Final = 500
 """Tasks that are read again at once."""
 _PLACEHOLDER: Final = TaskDraft("(deleted before the import)")
@@ -77,7 +81,7 @@ async def _fill(file: BinaryIO, name: str, header: WorkspaceHeader, target: Task
     count = 0
     async with aclosing(_tasks_of(file, name)) as tasks:
         async for task in tasks:
-            await writer.skip_to(task.id, at=task.created_at)
+            await writer.skip_to(task.id)
             await writer.create(task)
             count += 1
             progress("importing", task.id / header.last_id)
@@ -87,45 +91,65 @@ async def _fill(file: BinaryIO, name: str, header: WorkspaceHeader, target: Task
 
 
 class _Writer:
-    """Collects writes of one time, and commits them in their order."""
+    """Creates the tasks of a workspace in the order of their ids, many with one commit."""
 
     def __init__(self, target: TaskRepository) -> None:
         self._target = target
         self._writes: list[Write] = []
-        self._at: datetime | None = None
+        self._bytes = 0
+        self._at = now()
+        """The time of the next commit, which none of its tasks comes after."""
         self._last_id = 0
+        self._later_parents: dict[int, int] = {}
+        """The parents of the tasks that can't have them yet, and of all tasks below these.
 
-    async def skip_to(self, task_id: int, *, at: datetime) -> None:
+        A task gets its parent before its children do, since one that has very many below it can't get another parent.
+        """
+
+    async def skip_to(self, task_id: int) -> None:
         """Gives the ids before `task_id` to placeholders."""
         while self._last_id + 1 < task_id:
             self._last_id += 1
-            await self._add(CreateTask(_PLACEHOLDER), DeleteTask(self._last_id), at=at)
+            await self._add(CreateTask(_PLACEHOLDER), DeleteTask(self._last_id), size=TASK_BYTES)
 
     async def create(self, task: Task) -> None:
-        """Creates a task, and completes it at the time of its completion, when nothing is to follow it any more."""
-        done_at_once = task.completed_at == task.created_at
-        draft = draft_of(task)._replace(done=done_at_once, repeat=None if task.done else task.repeat)
+        """Creates a task."""
+        draft, parent_id = _kept_draft(task), task.parent_id
+        if parent_id is not None and (parent_id > task.id or parent_id in self._later_parents):
+            self._later_parents[task.id] = parent_id
+            draft = draft._replace(parent_id=None)
         self._last_id += 1
-        await self._add(CreateTask(draft), at=task.created_at)
-        if task.completed_at is not None and not done_at_once:
-            await self._add(UpdateTask(task.id, {"done": True}), at=task.completed_at)
+        for moment in (task.created_at, task.completed_at):
+            if moment is not None and moment > self._at:  # the clock of another machine was fast
+                self._at = moment
+        await self._add(CreateTask(draft), size=json_size(task))
 
     async def finish(self, last_id: int) -> None:
-        """Gives the ids up to `last_id` to placeholders too, so that none is given again, and commits what is left."""
-        if self._at is not None or last_id:
-            await self.skip_to(last_id + 1, at=self._at or datetime.now().astimezone())
+        """Gives the ids up to `last_id` to placeholders too, so that none is given again, and tasks their parents."""
+        await self.skip_to(last_id + 1)
+        await self._commit()
+        for task_id in sorted(self._later_parents, key=self._depth):
+            parent = UpdateTask(task_id, {"parent_id": self._later_parents[task_id]})
+            await self._add(parent, size=BYTES_MAX // SIZE_CHECK_FROM)
         await self._commit()
 
-    async def _add(self, *writes: Write, at: datetime) -> None:
-        if at != self._at or len(self._writes) >= WRITES_MAX:
-            await self._commit()
-        self._at = at
+    def _depth(self, task_id: int) -> int:
+        """Returns how many of the tasks above a task have yet to get their parent."""
+        depth = 0
+        while (parent_id := self._later_parents.get(task_id)) is not None:
+            task_id, depth = parent_id, depth + 1
+        return depth
+
+    async def _add(self, *writes: Write, size: int) -> None:
+        """Adds writes of tasks of `size` bytes to the next commit."""
         self._writes += writes
+        self._bytes += size
+        if len(self._writes) >= WRITES_MAX or self._bytes >= BYTES_MAX:
+            await self._commit()
 
     async def _commit(self) -> None:
-        writes, self._writes = self._writes, []
+        writes, self._writes, self._bytes = self._writes, [], 0
         if writes:
-            assert self._at is not None
             await self._target.commit(writes, at=self._at)
 
 
@@ -136,7 +160,8 @@ async def _compare(file: BinaryIO, name: str, target: TaskRepository, count: int
         while same:
             page = await target.find(TaskQuery(), after=after, limit=_PAGE)
             for task in page.tasks:
-                same = same and _kept(task) == _kept(await anext(tasks, None))
+                expected = await anext(tasks, None)
+                same = same and expected is not None and _is_copy(task, expected)
             found, after = found + len(page.tasks), page.next
             if after is None:
                 break
@@ -147,11 +172,12 @@ async def _compare(file: BinaryIO, name: str, target: TaskRepository, count: int
         )
 
 
-def _kept(task: Task | None) -> tuple[object, ...] | None:
-    """Returns what an import keeps of a task."""
-    if task is None:
-        return None
-    return (
-        *(task.id, task.description, task.completed_at, task.due_at, task.priority, task.labels),
-        *(dict(task.metadata), task.created_at),
-    )
+def _is_copy(task: Task, exported: Task) -> bool:
+    """Returns whether a task has all that an import keeps of a task."""
+    return task.id == exported.id and draft_of(task) == _kept_draft(exported)
+
+
+def _kept_draft(task: Task) -> TaskDraft:
+    """Returns what an import keeps of a task beside its id.  One that is done doesn't repeat any more."""
+    draft = draft_of(task)
+    return draft._replace(repeat=None) if task.done else draft

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +33,7 @@ from tasksvc.cli.commands.workspace import PAGE
 from tasksvc.plugins import open_repository
 
 needs_jsonl = pytest.mark.skipif(find_spec("tasksvc_jsonl") is None, reason="needs examples/tasksvc_jsonl")
+LONG_AGO = datetime(2020, 2, 3, 4, 5, 6, 7, tzinfo=UTC)
 SQLITE = "sqlite:///tasks.db"
 STORES = [
     pytest.param(SQLITE, id="sqlite"),
@@ -237,6 +239,51 @@ def test_an_imported_workspace_has_the_tasks_of_the_exported_one(tasksvc: Comman
     assert tasks_of(after) == tasks_of(before) != []
     for export in (before, after):
         assert '"last_id":3' in export.splitlines()[3]
+    assert tasksvc("check", *store).status == 0
+
+
+async def fill_with_families(store: Sequence[str], name: str) -> None:
+    """Creates tasks with all fields, below one another, some of which have children with lower ids."""
+    repository = await open_repository(store[1])
+    workspace = repository.workspace(name)
+    rich = TaskDraft(
+        "water the plants",
+        notes="not the cactus",
+        due_on=date(2026, 12, 7),
+        priority=3,
+        labels=("b", "a"),
+        list="garden",
+        position="a0",
+        metadata={"room": {"number": 4}},
+        repeat={"rule": "FREQ=WEEKLY;BYDAY=MO", "zone": "Europe/Berlin", "from": "schedule"},
+        uid="one@example.org",
+        created_at=LONG_AGO,
+    )
+    done = TaskDraft("done", done=True, created_at=LONG_AGO, completed_at=LONG_AGO + timedelta(days=1))
+    others = [CreateTask(TaskDraft(f"task {number}")) for number in range(3, 7)]
+    await workspace.commit([CreateTask(rich), CreateTask(done), *others], at=now())
+    for child, parent in ((1, 4), (2, 1), (4, 6), (5, 1)):
+        await workspace.commit([UpdateTask(child, {"parent_id": parent})], at=now())
+    await workspace.commit([UpdateTask(1, {"due_on": date(2026, 12, 9)}), DeleteTask(3)], at=now())
+    await workspace.commit([CreateTask(rich._replace(uid=None, parent_id=2)), UpdateTask(7, {"done": True})], at=now())
+    await workspace.commit([CreateTask(TaskDraft("below", parent_id=2))] * 1_500, at=now())
+    await repository.close()
+
+
+def test_an_import_keeps_every_field_and_who_is_below_whom(tasksvc: CommandLine, store: Sequence[str]) -> None:
+    asyncio.run(fill_with_families(store, "u_1"))
+    tasksvc("workspace", "export", "u_1", "u_1.jsonl", *store)
+
+    imported = lines(tasksvc("workspace", "import", "u_2", "u_1.jsonl", *store))
+
+    before = tasks_of((tasksvc.folder / "u_1.jsonl").read_text())
+    after = tasks_of(export_of(tasksvc, "u_2", store))
+    ended = {"series_id": None, "next_id": None}
+    assert imported == [f"Imported into the workspace u_2 of {store[1]}: 1,507 tasks."]
+    assert after == [{**task, **ended, "repeat": None if task["done"] else task["repeat"]} for task in before]
+    assert [task["parent_id"] for task in after[:7]] == [4, 1, 6, 1, None, 2, 2]
+    assert (after[0]["uid"], after[0]["created_at"]) == ("one@example.org", "2020-02-03T04:05:06.000007Z")
+    assert after[1]["completed_at"] == "2020-02-04T04:05:06.000007Z"
     assert tasksvc("check", *store).status == 0
 
 
