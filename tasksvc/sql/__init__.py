@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         null_key,
         page_of_rows,
         position_of_row,
+        task_changes_of_rows,
+        task_changes_statement,
     )
     from tasksvc.sql.rows import (
         CHANGE_COLUMNS,
@@ -90,6 +92,8 @@ __all__ = [
     "position_of_row",
     "record_from_row",
     "record_to_row",
+    "task_changes_of_rows",
+    "task_changes_statement",
     "task_from_row",
     "task_to_row",
 ]
@@ -99,7 +103,7 @@ _MODULES = {
     "dumps": "STORE_DUMP WORKSPACE_DUMP Batch DumpPart batches",
     "queries": (
         "FOLDED Dialect Statement changes_of_rows changes_statement count_statement due_shift find_statement "
-        "insert_statements null_key page_of_rows position_of_row"
+        "insert_statements null_key page_of_rows position_of_row task_changes_of_rows task_changes_statement"
     ),
     "rows": (
         "CHANGE_COLUMNS DAY IDEMPOTENCY_RECORD_COLUMNS INT64_MAX RECORD_COLUMNS TASK_COLUMNS Row change_from_row "

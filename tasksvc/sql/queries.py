@@ -1,8 +1,10 @@
 """A TaskQuery in one workspace as one SQL statement, for a database whose dialect is given.
 
 It reads the tables `store` (epoch), `workspaces` (key, name, generation, epoch, last_seq, pruned_seq), `tasks`
-(workspace, TASK_COLUMNS, and those of FOLDED), `task_terms` (workspace, term, task_id) and `changes` (workspace,
-CHANGE_COLUMNS).  The column `workspace` has the key of a workspace.  All texts must be compared by code point.
+(workspace, TASK_COLUMNS, those of FOLDED, and seq), `task_terms` (workspace, term, task_id) and `changes` (workspace,
+CHANGE_COLUMNS, and previous).  The column `workspace` has the key of a workspace; tasks.seq has the number of the last
+change of a task, and changes.previous that of the change before it of the same task, or 0.  All texts must be compared
+by code point.
 
 A statement finds the workspace by its name and never takes a key from outside: a process that keeps keys would read
 another workspace as soon as the tables are replaced by a copy in which the keys are others.
@@ -19,6 +21,7 @@ from tasksvc import (
     LOG_START,
     TASK_BYTES,
     TASK_FIELDS,
+    ChangeKind,
     ChangePage,
     Condition,
     Cursor,
@@ -29,6 +32,7 @@ from tasksvc import (
     Position,
     SortField,
     Task,
+    TaskNotFound,
     TaskQuery,
     effective_generation,
     resolve_position,
@@ -195,6 +199,61 @@ def changes_of_rows(arguments: ReadArgs, rows: Sequence[Row]) -> ChangePage:
     return ChangePage(changes, Position(generation, end), end < last_seq)
 
 
+def task_changes_statement(workspace: str, task_id: int, arguments: ReadArgs, dialect: Dialect) -> Statement:
+    """Returns the statement for changes of one task, in one snapshot, of which task_changes_of_rows() makes a page.
+
+    They are found from the last one backwards.  That of a deleted task is its deletion, for which there should be an
+    index.  The rows are as those of changes_statement(), with a column before CHANGE_COLUMNS: the number of the last
+    change of the task, or null if it isn't known.
+    """
+    since, limit, max_bytes = arguments
+    values = _Values()
+    of_changes = _of_workspace("changes", workspace, values, dialect)
+    start, wanted = values.put(clamp_int64(since.seq)), values.put(clamp_int64(task_id))
+    last = (
+        f"SELECT coalesce((SELECT seq FROM tasks WHERE {_of_workspace('tasks', workspace, values, dialect)}"
+        f" AND id = {wanted}), (SELECT max(seq) FROM changes WHERE {of_changes} AND task_id = {wanted}"
+        f" AND kind = '{ChangeKind.DELETED}')) AS seq"
+    )
+    chain = (
+        f"SELECT changes.seq, changes.previous FROM changes JOIN last ON changes.seq = last.seq"
+        f" WHERE {of_changes} AND changes.seq > {start}"
+        f" UNION ALL SELECT changes.seq, changes.previous FROM chain JOIN changes ON changes.seq = chain.previous"
+        f" WHERE {of_changes} AND changes.seq > {start}"
+    )
+    columns = [dialect.quote(column) for column in CHANGE_COLUMNS]
+    page = (
+        f"SELECT {', '.join(f'changes.{column}' for column in columns)}"
+        f" FROM (SELECT seq FROM chain ORDER BY seq LIMIT {limit + 1:d}) found JOIN changes ON changes.seq = found.seq"
+        f" WHERE {of_changes}"
+    )
+    running = "0"
+    if max_bytes is not None:
+        page, running = bounded_rows(page, "seq", values.put(max_bytes), dialect), "running"
+    found = ", ".join(f"page.{column}" for column in columns)
+    return values.statement(
+        f"WITH RECURSIVE last AS ({last}), chain AS ({chain})"
+        f" SELECT {_POSITION}, workspaces.pruned_seq, {running}, last.seq, {found}"
+        f" FROM workspaces CROSS JOIN store CROSS JOIN last LEFT JOIN ({page}) page ON true"
+        f" WHERE workspaces.name = {values.put(workspace)} ORDER BY page.seq",
+        dialect,
+    )
+
+
+def task_changes_of_rows(task_id: int, arguments: ReadArgs, rows: Sequence[Row]) -> ChangePage:
+    """Returns the page in the rows of task_changes_statement().  Raises PositionGone, TaskNotFound."""
+    since, limit, max_bytes = arguments
+    generation, last_seq = position_of_row(rows[0][:4]) if rows else LOG_START
+    if since != LOG_START:
+        resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=rows[0][4] if rows else 0)
+    if not rows or rows[0][6] is None:
+        raise TaskNotFound(task_id)
+    count = how_many([row[5] for row in rows], limit, max_bytes)
+    changes = [change_from_row(row[7:]) for row in rows[:count] if row[7] is not None]
+    more = len(rows) > count
+    return ChangePage(changes, Position(generation, changes[-1].seq if more else last_seq), more)
+
+
 def insert_statements(
     table: str, columns: Sequence[str], rows: Iterable[Row], dialect: Dialect, *, verb: str = "INSERT"
 ) -> Iterator[Statement]:
@@ -305,6 +364,8 @@ def _comparison(condition: Condition, descending: bool, values: _Values, dialect
     field, operator, value = condition
     if field not in TASK_COLUMNS or (isinstance(value, str) and operator is not Operator.EQUAL):
         raise ValueError(f"{condition} is none that a column can be compared by.")
+    if operator is Operator.IS_NULL:
+        return f"{field} IS NULL"
     if isinstance(value, bool | str):
         return f"{field} {operator} {values.put(value)}"
     if isinstance(value, Due):
