@@ -1,4 +1,4 @@
-"""Checks what a dump doesn't show: whether filters and searches find the tasks that they should."""
+"""Checks what a dump doesn't show: whether tasks and their changes are found as they should be."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ _TERMS_OF_NO_TASK = """
     WHERE erased_at IS NULL
     AND NOT EXISTS (SELECT FROM tasks WHERE tasks.workspace = task_terms.workspace AND id = task_id) ORDER BY 1, 2
 """
+_UNCHAINED = """
+    SELECT DISTINCT name, task_id FROM (
+        SELECT workspace, task_id, seq, previous,
+            lag(seq) OVER of_task AS before, lead(seq) OVER of_task IS NULL AS is_last
+        FROM changes WINDOW of_task AS (PARTITION BY workspace, task_id ORDER BY seq)
+    ) AS logged
+    JOIN workspaces ON key = logged.workspace AND generation <> ''
+    LEFT JOIN tasks ON is_last AND tasks.workspace = logged.workspace AND tasks.id = task_id
+    WHERE CASE WHEN before IS NULL THEN previous > pruned_seq ELSE previous <> before END OR tasks.seq <> logged.seq
+    ORDER BY name, task_id
+"""
 _ADVICE = "Copy the store to a new schema, where it is right again."
 
 
@@ -47,12 +58,15 @@ async def check(connection: Connection, name: str) -> AsyncIterator[str]:
         stray = await session.fetch(_STRAY)
         miscounted = await session.fetch(_MISCOUNTED)
         stray_terms = await session.fetch(_TERMS_OF_NO_TASK)
+        unchained = await session.fetch(_UNCHAINED)
     for kind, key in stray:
         yield f"There are {kind} of a workspace that doesn't exist, with the key {key}. {_ADVICE}"
     for (workspace,) in miscounted:
         yield f"The workspace {workspace!r} has another number of tasks than is noted. {_ADVICE}"
     for workspace, task_id in stray_terms:
         yield f"{_task(workspace, task_id)} is found by terms, and doesn't exist. {_ADVICE}"
+    for workspace, task_id in unchained:
+        yield f"{_task(workspace, task_id)} has changes that aren't found as they should be. {_ADVICE}"
     async for workspace, *row, terms in rows_of(session, name, _TASKS, cursor="tasks_to_check"):
         task = task_from_row(row[: len(TASK_FIELDS)])
         if set(terms) != set(terms_of(task)):

@@ -7,14 +7,13 @@ like all others.  A commit that persists nothing needs no row: it is answered fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tasksvc import (
     TASK_FIELDS,
     Commit,
     CommitResult,
-    Entry,
     Ledger,
     Position,
     Record,
@@ -22,9 +21,6 @@ from tasksvc import (
     Task,
     WorkspaceHeader,
     decide_all,
-    effective_generation,
-    further,
-    in_turns,
     read_set,
     settle,
     sql,
@@ -33,48 +29,26 @@ from tasksvc.sql import (
     INT64_MAX,
     Row,
     change_to_row,
-    clamp_int64,
-    load_idempotency_record,
     microseconds,
-    record_from_row,
     record_to_row,
-    task_from_row,
 )
 from tasksvc_postgresql.locking import lock
+from tasksvc_postgresql.reading import Head, Known, RecordName, read_known
 from tasksvc_postgresql.rows import (
-    CHANGE_COLUMNS,
     COLUMN_TYPES,
     IDEMPOTENCY_RECORD_COLUMNS,
+    KEPT_CHANGE_COLUMNS,
+    KEPT_TASK_COLUMNS,
     RECORD_COLUMNS,
     SEARCHABLE_COLUMNS,
-    TASK_BY_ID,
     TASK_COLUMNS,
     idempotency_row,
-    lookup,
     searchable_row,
     transpose,
 )
 from tasksvc_postgresql.session import UNSYNCED, Session
 
-_HEADS = f"""
-    SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, task_count,
-        {TASK_COLUMNS}
-    FROM unnest($1::text[], $2::bigint[]) AS wanted (name, task_id)
-    JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store LEFT JOIN {TASK_BY_ID} ON true
-"""
-_NO_TASK = 0
-"""The id of a task that never exists, which stands for the workspace itself."""
-_IDEMPOTENCY_RECORDS = f"""
-    SELECT workspaces.name, found.*
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, wanted_scope, wanted_value)
-    JOIN workspaces ON workspaces.name = wanted.name
-    CROSS JOIN {lookup(IDEMPOTENCY_RECORD_COLUMNS, "idempotency_keys", "scope = wanted_scope", "value = wanted_value")}
-"""
-_RECORDS = f"""
-    SELECT {RECORD_COLUMNS} FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-"""
 _ROWS = "SELECT name FROM workspaces WHERE name = ANY($1::text[])"
-_EPOCH = "SELECT epoch FROM store"
 _INSERT_ROWS = f"""
     INSERT INTO workspaces (name) SELECT name FROM {UNSYNCED} CROSS JOIN unnest($1::text[]) AS name
     ON CONFLICT (name) DO NOTHING
@@ -97,11 +71,11 @@ class _Arrays:
 _FIELD_TYPES = [COLUMN_TYPES[field.kind] for field in TASK_FIELDS]
 _TASK_TYPES = [*_FIELD_TYPES, *("text" for _ in sql.FOLDED)]
 """The types of the columns of a searchable_row()."""
-_CHANGE_TYPES = ["bigint", "text", "bigint", *_FIELD_TYPES]
+_CHANGE_TYPES = ["bigint", "text", "bigint", *_FIELD_TYPES, "text"]
 _TERM_TYPES = ["text", "bigint"]
 _GIVEN_ONCE = ("id", "created_at")
 """The columns that an update leaves as they are."""
-_UPDATED = [name for name in [*sql.TASK_COLUMNS, *sql.FOLDED.values()] if name not in _GIVEN_ONCE]
+_UPDATED = [name for name in [*sql.TASK_COLUMNS, *sql.FOLDED.values(), "seq"] if name not in _GIVEN_ONCE]
 _UPDATES = ", ".join(f"{name} = excluded.{name}" for name in _UPDATED)
 
 _OLDEST_AT = "CASE workspaces.last_seq WHEN workspaces.pruned_seq THEN {} ELSE oldest_at END"
@@ -146,21 +120,20 @@ def _create_tasks_statement(*, several: bool) -> str:
             AND {unless_full}
             RETURNING place, workspaces.key, generation, workspaces.epoch, store.epoch AS store_epoch,
                 last_id - count AS last_id, last_seq - count AS last_seq, workspaces.task_count - count AS task_count
-        ), added AS (
-            INSERT INTO tasks (workspace, {SEARCHABLE_COLUMNS})
-            SELECT key, last_id + {SEARCHABLE_COLUMNS}
-            FROM {arrays.unnest("bigint", *_TASK_TYPES)} AS task (place, {SEARCHABLE_COLUMNS})
+        ), new (key, seq, changed_by, {SEARCHABLE_COLUMNS}) AS (
+            SELECT key, last_seq + id, changed_by, last_id + {SEARCHABLE_COLUMNS}
+            FROM {arrays.unnest("bigint", *_TASK_TYPES, "text")} AS task (place, {SEARCHABLE_COLUMNS}, changed_by)
             JOIN updated USING (place)
-            RETURNING *
+        ), added AS (
+            INSERT INTO tasks (workspace, {KEPT_TASK_COLUMNS}) SELECT key, {KEPT_TASK_COLUMNS} FROM new
         ), termed AS (
             INSERT INTO task_terms (workspace, term, task_id)
             SELECT key, term, last_id + task_id
             FROM {arrays.unnest("bigint", *_TERM_TYPES)} AS termed (place, term, task_id)
             JOIN updated USING (place)
         ), logged AS (
-            INSERT INTO changes (workspace, {CHANGE_COLUMNS})
-            SELECT workspace, last_seq + id - last_id, 'created', created_at, {TASK_COLUMNS}
-            FROM added JOIN updated ON key = workspace
+            INSERT INTO changes (workspace, {KEPT_CHANGE_COLUMNS})
+            SELECT key, seq, 'created', updated_at, {TASK_COLUMNS}, changed_by, 0 FROM new
         )
         SELECT place, generation, epoch, store_epoch, last_id, last_seq, updated.task_count
         FROM locked LEFT JOIN updated USING (place)
@@ -175,8 +148,8 @@ def _apply_changes_statement() -> str:
     arrays = _Arrays()
     return f"""
         WITH kept AS (
-            INSERT INTO tasks (workspace, {SEARCHABLE_COLUMNS})
-            SELECT * FROM {arrays.unnest("bigint", *_TASK_TYPES)}
+            INSERT INTO tasks (workspace, {KEPT_TASK_COLUMNS})
+            SELECT * FROM {arrays.unnest("bigint", *_TASK_TYPES, "bigint")}
             ON CONFLICT (workspace, id) DO UPDATE SET {_UPDATES}
         ), removed AS (
             DELETE FROM tasks WHERE (workspace, id) IN (SELECT * FROM {arrays.unnest("bigint", "bigint")})
@@ -186,8 +159,8 @@ def _apply_changes_statement() -> str:
             DELETE FROM task_terms
             WHERE (workspace, term, task_id) IN (SELECT * FROM {arrays.unnest("bigint", *_TERM_TYPES)})
         ), logged AS (
-            INSERT INTO changes (workspace, {CHANGE_COLUMNS})
-            SELECT * FROM {arrays.unnest("bigint", *_CHANGE_TYPES)}
+            INSERT INTO changes (workspace, {KEPT_CHANGE_COLUMNS})
+            SELECT * FROM {arrays.unnest("bigint", *_CHANGE_TYPES, "bigint")}
         )
         UPDATE workspaces SET
             generation = head.generation, epoch = head.epoch, last_id = head.last_id, last_seq = head.last_seq,
@@ -213,8 +186,6 @@ _DELETE_RECORDS = """
     DELETE FROM records WHERE (namespace, key) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
-_Name = tuple[str, str]
-
 
 class WorkspaceCommit(NamedTuple):
     """A commit, and the name of its workspace."""
@@ -232,30 +203,6 @@ class Written(NamedTuple):
     """The ends of the logs that have become longer."""
 
 
-class _Head(NamedTuple):
-    """The row of a workspace.  Without a key there is no row, and without a generation the workspace isn't made."""
-
-    key: int | None
-    generation: str
-    epoch: str
-    store_epoch: str
-    last_id: int
-    last_seq: int
-    task_count: int
-
-    def ledger(self, records: dict[_Name, Record]) -> Ledger:
-        """Returns a ledger of the workspace, which knows `records` and nothing else."""
-        generation = effective_generation(self.generation, self.epoch, self.store_epoch)
-        return Ledger(
-            generation,
-            self.store_epoch,
-            last_id=self.last_id,
-            last_seq=self.last_seq,
-            task_count=self.task_count,
-            records=records,
-        )
-
-
 class _Decided(NamedTuple):
     """What is decided on the commits in one workspace."""
 
@@ -264,7 +211,7 @@ class _Decided(NamedTuple):
     ledger: Ledger
     """The state after them."""
     found: Mapping[int, Task]
-    """The tasks that the commits name, as they were before."""
+    """The tasks that were read, as they were before."""
 
     @property
     def opened(self) -> int:
@@ -330,14 +277,23 @@ async def _create_tasks(
         [group.opened for group in from_zero.values()],
         [_tasks_max(commits) for commits in groups.values()],
         [microseconds(one.changes[0].at) for one in settled],
-        *_arrays((place, map(searchable_row, one.tasks)) for place, one in enumerate(settled)),
+        *_arrays(
+            (
+                (
+                    place,
+                    ((*searchable_row(task), change.by) for task, change in zip(one.tasks, one.changes, strict=True)),
+                )
+                for place, one in enumerate(settled)
+            ),
+            2 + len(_TASK_TYPES),
+        ),
         *_arrays(((place, one.new_terms) for place, one in enumerate(settled)), 1 + len(_TERM_TYPES)),
     )
     if len(rows) < len(groups):
         raise _RowsMissing(list(groups))
     if rows[0][1] is None:
         return None
-    heads = {place: _Head(None, *numbers) for place, *numbers in rows}
+    heads = {place: Head(None, *numbers) for place, *numbers in rows}
     return {
         name: await _decide(heads[place].ledger({}), commits, {})
         for place, (name, commits) in enumerate(groups.items())
@@ -349,7 +305,7 @@ def _tasks_max(commits: Sequence[Commit]) -> int:
     return min((commit.tasks_max for commit in commits if commit.tasks_max is not None), default=INT64_MAX)
 
 
-def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int = 1 + len(_TASK_TYPES)) -> list[Sequence[Any]]:
+def _arrays(groups: Iterable[tuple[Any, Iterable[Row]]], count: int) -> list[Sequence[Any]]:
     """Returns the `count` columns of the rows of some groups, the first of which has the mark of the group."""
     return transpose(((mark, *row) for mark, rows in groups for row in rows), count)
 
@@ -366,9 +322,8 @@ def _open(tasks: Iterable[Task]) -> int:
 
 async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit]]) -> Mapping[str, _Decided]:
     """Locks the workspaces of commits, reads what these name, and writes what is decided."""
-    named = {name: read_set(commits) for name, commits in groups.items()}
-    record_names = {record for names in named.values() for record in names.records}
-    tag = await session.begin(lock(groups, records=bool(record_names)))
+    known = {name: Known(commits) for name, commits in groups.items()}
+    tag = await session.begin(lock(groups, records=any(each.named.records for each in known.values())))
     if tag == f"SELECT {len(groups)}":
         locked = set(groups)
     else:
@@ -376,74 +331,21 @@ async def _read_and_write(session: Session, groups: Mapping[str, Sequence[Commit
         if tag != f"SELECT {len(locked)}":  # one of these was inserted since, so it isn't locked
             await session.execute("ROLLBACK")
             raise _RowsMissing([])
-    asked = {name: named[name].task_ids for name in locked}
-    heads, tasks = await _read_heads(session, asked)
-    while others := {
-        name: ids for name in locked if (ids := further(groups[name], tasks[name].values()) - asked[name])
-    }:
-        _, found_then = await _read_heads(session, others)
-        for name, ids in others.items():
-            asked[name] |= ids
-            tasks[name] |= found_then[name]
-    if len(locked) < len(groups):
-        ((store_epoch,),) = await session.fetch(_EPOCH)
-        empty = _Head(None, "", "", store_epoch, 0, 0, 0)
-        heads = dict.fromkeys(groups, empty) | heads
-    keys = [(name, *key) for name in locked for key in named[name].idempotency_keys]
-    known = await _read_idempotency_records(session, keys) if keys else {}
-    records: dict[_Name, Record] = {}
-    if record_names:
-        for row in await session.fetch(_RECORDS, *transpose(record_names, 2)):
-            record = record_from_row(row)
-            records[record.namespace, record.key] = record
-    decided = {}
-    for name, commits in groups.items():
-        ledger = heads[name].ledger(records)
-        found = tasks.get(name, {})
-        ledger.apply([*found.values(), *known.get(name, ())])
-        decided[name] = await _decide(ledger, commits, found)
-    missing = [name for name, group in decided.items() if group.settled.header and heads[name].key is None]
+    records = await read_known(session, known, locked)
+    decided = {
+        name: await _decide(known[name].ledger(records), commits, known[name].reading.tasks)
+        for name, commits in groups.items()
+    }
+    missing = [name for name, group in decided.items() if group.settled.header and name not in locked]
     if missing:
         await session.execute("ROLLBACK")
         raise _RowsMissing(missing)
     if any(map(_persists, decided.values())):
-        await _persist(session, heads, decided)
+        await _persist(session, known, decided)
         await session.commit()
     else:
         await session.execute("ROLLBACK")
     return decided
-
-
-async def _read_heads(
-    session: Session, task_ids: Mapping[str, set[int]]
-) -> tuple[dict[str, _Head], dict[str, dict[int, Task]]]:
-    """Returns the rows of workspaces that have one, and those of the `task_ids` that exist.
-
-    Each statement has a snapshot of its own (READ COMMITTED), taken after the locks.
-    """
-    wanted = [
-        (name, task_id)
-        for name, ids in task_ids.items()
-        for task_id in (_NO_TASK, *ids)
-        if clamp_int64(task_id) == task_id
-    ]
-    heads: dict[str, _Head] = {}
-    tasks: dict[str, dict[int, Task]] = {name: {} for name in task_ids}
-    rows = await session.fetch(_HEADS, *transpose(wanted, 2))
-    found = [row for row in rows if row[8] is not None]
-    for row, task in zip(found, await in_turns(task_from_row, [row[8:] for row in found]), strict=True):
-        tasks[row[0]][task.id] = task
-    for row in rows:
-        heads[row[0]] = _Head(*row[1:8])
-    return heads, tasks
-
-
-async def _read_idempotency_records(session: Session, keys: Sequence[Row]) -> Mapping[str, list[Entry]]:
-    """Returns the idempotency keys that were used before, by workspace."""
-    found: dict[str, list[Entry]] = {}
-    for name, *row in await session.fetch(_IDEMPOTENCY_RECORDS, *transpose(keys, 3)):
-        found.setdefault(name, []).append(await load_idempotency_record(row))
-    return found
 
 
 def _persists(group: _Decided) -> bool:
@@ -451,29 +353,56 @@ def _persists(group: _Decided) -> bool:
     return bool(settled.changes or settled.idempotency_records or settled.records or settled.deleted_records)
 
 
-async def _persist(session: Session, heads: Mapping[str, _Head], decided: Mapping[str, _Decided]) -> None:
+async def _persist(session: Session, known: Mapping[str, Known], decided: Mapping[str, _Decided]) -> None:
     """Writes what was decided."""
-    groups = [(heads[name], group) for name, group in decided.items()]
+    groups = [(known[name], group) for name, group in decided.items()]
     if any(group.settled.changes or group.settled.header for _, group in groups):
-        parts = [(head.key, group.settled) for head, group in groups]
+        parts = [(each.head.key, each, group.settled) for each, group in groups]
         await session.fetch(
             _APPLY_CHANGES,
-            *_arrays((key, map(searchable_row, settled.tasks)) for key, settled in parts),
-            *_arrays(((key, ((task_id,) for task_id in settled.deleted_tasks)) for key, settled in parts), 2),
-            *_arrays(((key, settled.new_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
-            *_arrays(((key, settled.deleted_terms) for key, settled in parts), 1 + len(_TERM_TYPES)),
-            *_arrays(((key, map(change_to_row, settled.changes)) for key, settled in parts), 1 + len(_CHANGE_TYPES)),
-            *transpose((_head_row(*each) for each in groups if each[1].settled.changes or each[1].settled.header), 8),
+            *_arrays(((key, _task_rows(settled)) for key, _, settled in parts), 2 + len(_TASK_TYPES)),
+            *_arrays(((key, ((task_id,) for task_id in settled.deleted_tasks)) for key, _, settled in parts), 2),
+            *_arrays(((key, settled.new_terms) for key, _, settled in parts), 1 + len(_TERM_TYPES)),
+            *_arrays(((key, settled.deleted_terms) for key, _, settled in parts), 1 + len(_TERM_TYPES)),
+            *_arrays(
+                ((key, _change_rows(settled, each.last_changes)) for key, each, settled in parts),
+                2 + len(_CHANGE_TYPES),
+            ),
+            *transpose(
+                (
+                    _head_row(each.head, group)
+                    for each, group in groups
+                    if group.settled.changes or group.settled.header
+                ),
+                8,
+            ),
         )
     rows = [
-        (head.key, *idempotency_row(record)) for head, group in groups for record in group.settled.idempotency_records
+        (each.head.key, *idempotency_row(record))
+        for each, group in groups
+        for record in group.settled.idempotency_records
     ]
     if rows:
         await session.fetch(_INSERT_IDEMPOTENCY_RECORDS, *transpose(rows, len(rows[0])))
     await _persist_records(session, [group.settled for _, group in groups])
 
 
-def _head_row(head: _Head, group: _Decided) -> Row:
+def _task_rows(settled: Settled) -> Iterator[Row]:
+    """Yields the rows of tasks that are left, of KEPT_TASK_COLUMNS."""
+    last = {change.task_id: change.seq for change in settled.changes}
+    for task in settled.tasks:
+        yield (*searchable_row(task), last[task.id])
+
+
+def _change_rows(settled: Settled, last_changes: Mapping[int, int]) -> Iterator[Row]:
+    """Yields the rows of changes, of KEPT_CHANGE_COLUMNS, given the last change of each task before them."""
+    last = dict(last_changes)
+    for change in settled.changes:
+        yield (*change_to_row(change), last.get(change.task_id, 0))
+        last[change.task_id] = change.seq
+
+
+def _head_row(head: Head, group: _Decided) -> Row:
     """Returns what becomes of the row of a workspace."""
     made = group.settled.header or WorkspaceHeader(head.generation, head.epoch)
     changes, ledger = group.settled.changes, group.ledger
@@ -483,7 +412,7 @@ def _head_row(head: _Head, group: _Decided) -> Row:
 
 async def _persist_records(session: Session, settled: Iterable[Settled]) -> None:
     """Writes records.  Those of several workspaces may be the same: the last one counts."""
-    left: dict[_Name, Record | None] = {}
+    left: dict[RecordName, Record | None] = {}
     for one in settled:
         left.update(((record.namespace, record.key), record) for record in one.records)
         left.update((name, None) for name in one.deleted_records)

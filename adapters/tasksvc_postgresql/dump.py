@@ -29,10 +29,10 @@ from tasksvc_postgresql.greeting import SNAPSHOT, Connection
 from tasksvc_postgresql.listener import NOTIFY_RENEWED
 from tasksvc_postgresql.locking import LOCK_ALL
 from tasksvc_postgresql.rows import (
-    CHANGE_COLUMNS,
     IDEMPOTENCY_RECORD_COLUMNS,
+    KEPT_CHANGE_COLUMNS,
+    KEPT_TASK_COLUMNS,
     RECORD_COLUMNS,
-    SEARCHABLE_COLUMNS,
     idempotency_row,
     searchable_row,
     transpose,
@@ -80,6 +80,17 @@ _FINISH = """
         FROM tasks GROUP BY workspace
     ) AS counted ON counted.workspace = named.key
     WHERE workspaces.key = named.key AND workspaces.generation <> ''
+"""
+_NUMBER_PREVIOUS = """
+    UPDATE changes SET previous = numbered.previous
+    FROM (SELECT workspace, seq, lag(seq) OVER (PARTITION BY workspace, task_id ORDER BY seq) AS previous FROM changes)
+        AS numbered
+    WHERE changes.workspace = numbered.workspace AND changes.seq = numbered.seq AND numbered.previous IS NOT NULL
+"""
+_NUMBER_LAST = """
+    UPDATE tasks SET seq = last.seq
+    FROM (SELECT workspace, task_id, max(seq) AS seq FROM changes GROUP BY workspace, task_id) AS last
+    WHERE tasks.workspace = last.workspace AND tasks.id = last.task_id
 """
 _SET_EPOCH = "UPDATE store SET epoch = $1"
 
@@ -162,6 +173,8 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Stor
         with translating_errors(name):
             await _copy(session, batch, keys)
     with translating_errors(name, lambda: session.committing):
+        await session.fetch(_NUMBER_PREVIOUS)
+        await session.fetch(_NUMBER_LAST)
         await session.fetch(_FINISH)
         await session.fetch(_SET_EPOCH, new_generation())
         await session.fetch(NOTIFY_RENEWED)
@@ -170,6 +183,8 @@ async def restore(connection: Connection, name: str, entries: AsyncIterable[Stor
 
 _HEADER_COLUMNS: Final = 6
 """The number of values of a workspace in _PUT_WORKSPACES."""
+_UNNUMBERED: Final = 0
+"""The number of a change, where it isn't known until all changes are there."""
 
 
 async def _copy(session: Session, batch: Batch, keys: dict[str, int]) -> None:
@@ -179,15 +194,16 @@ async def _copy(session: Session, batch: Batch, keys: dict[str, int]) -> None:
         columns = transpose(((name, *header) for name, header in headers.items()), _HEADER_COLUMNS)
         keys.update(await session.fetch(_PUT_WORKSPACES, *columns))
     tasks = [(keys[name], task) for name, task in batch.tasks]
+    task_rows = [(key, *searchable_row(task), _UNNUMBERED) for key, task in tasks]
     terms = [(key, term, task.id) for key, task in tasks for term in terms_of(task)]
     idempotency_records = [(keys[name], *idempotency_row(record)) for name, record in batch.idempotency_records]
-    changes = [(keys[name], *change_to_row(change)) for name, change in batch.changes]
+    changes = [(keys[name], *change_to_row(change), _UNNUMBERED) for name, change in batch.changes]
     parts: Sequence[tuple[str, str, Sequence[Row]]] = (
-        ("tasks", f"workspace, {SEARCHABLE_COLUMNS}", [(key, *searchable_row(task)) for key, task in tasks]),
+        ("tasks", f"workspace, {KEPT_TASK_COLUMNS}", task_rows),
         ("task_terms", "workspace, term, task_id", terms),
         ("records", RECORD_COLUMNS, list(map(record_to_row, batch.records))),
         ("idempotency_keys", f"workspace, {IDEMPOTENCY_RECORD_COLUMNS}", idempotency_records),
-        ("changes", f"workspace, {CHANGE_COLUMNS}", changes),
+        ("changes", f"workspace, {KEPT_CHANGE_COLUMNS}", changes),
     )
     for table, names, rows in parts:
         if rows:

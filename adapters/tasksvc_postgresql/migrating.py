@@ -18,6 +18,7 @@ from tasksvc import (
 from tasksvc_postgresql.privileges import READING, SERVING, Privileges, check_may, may_make
 from tasksvc_postgresql.session import Session
 from tasksvc_postgresql.settings import Settings, quoted
+from tasksvc_postgresql.terms import make_missing_terms
 
 _logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ LOCKS = 0x7461736B
 """The first half of the numbers of our advisory locks.  The second half is schema_number()."""
 
 _MAKE_DEFAULT = "INSERT INTO workspaces (key, name, generation, epoch) VALUES (0, $1, $2, $3)"
+
+METADATA_HAS_TERMS: Final = 6
+"""The first version of the schema in which tasks are found by their metadata."""
 
 MIGRATIONS: Final = read_migrations("tasksvc_postgresql")
 
@@ -52,6 +56,8 @@ async def migrate(session: Session, settings: Settings, *, migrations: Migration
         epoch = new_generation()
         await session.fetch("INSERT INTO store (epoch) VALUES ($1)", epoch)
         await session.fetch(_MAKE_DEFAULT, DEFAULT_WORKSPACE, new_generation(), epoch)
+    elif number < METADATA_HAS_TERMS:
+        await make_missing_terms(session)
     await session.commit()
     if due:
         _logger.info("%s: schema %d, %s.", settings.name, known, f"before {number}" if number else "new")

@@ -18,7 +18,7 @@ SERVING: Final[Privileges] = {
     "workspaces": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "tasks": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "task_terms": ("SELECT", "INSERT", "DELETE"),
-    "changes": ("SELECT", "INSERT", "DELETE"),
+    "changes": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "records": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "idempotency_keys": ("SELECT", "INSERT", "DELETE"),
 }

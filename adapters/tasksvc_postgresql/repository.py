@@ -18,6 +18,7 @@ from tasksvc import (
     Cursor,
     Found,
     IdempotencyKey,
+    ListSummary,
     Page,
     Position,
     Record,
@@ -44,6 +45,8 @@ from tasksvc.sql import (
     from_microseconds,
     page_of_rows,
     record_from_row,
+    task_changes_of_rows,
+    task_changes_statement,
     task_from_row,
 )
 from tasksvc_postgresql.changed import changed_workspaces, look
@@ -57,6 +60,7 @@ from tasksvc_postgresql.greeting import Connection
 from tasksvc_postgresql.hosts import HostConnector
 from tasksvc_postgresql.lineage import Lineage, renew
 from tasksvc_postgresql.listener import NotifyListener, notify
+from tasksvc_postgresql.lists import lists
 from tasksvc_postgresql.migrating import migrate
 from tasksvc_postgresql.opening import prepare
 from tasksvc_postgresql.prune import prune
@@ -279,8 +283,9 @@ class PostgreSQLRepository(TaskRepository):
         at: datetime,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
-        commit = Commit(writes, at, idempotency_key, tasks_max)
+        commit = Commit(writes, at, idempotency_key, tasks_max, by)
         return await self._store.commits(WorkspaceCommit(self.workspace_name, commit))
 
     # ------------------------------------------------------------ reading
@@ -301,6 +306,12 @@ class PostgreSQLRepository(TaskRepository):
         self._store.check_open()
         return await self._store.counts(_Counting(self.workspace_name, query))
 
+    async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
+        self._store.check_open()
+        return await self._store.executor.run_scan(
+            lambda session: lists(session, self.workspace_name, after=after, limit=limit)
+        )
+
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._store.check_open()
         return await self._store.executor.run(partial(self._read_changes, ReadArgs(since, limit, max_bytes)))
@@ -308,6 +319,18 @@ class PostgreSQLRepository(TaskRepository):
     async def _read_changes(self, arguments: ReadArgs, session: Session) -> ChangePage:
         statement, values = changes_statement(self.workspace_name, arguments, DIALECT)
         return changes_of_rows(arguments, await session.fetch(statement, *values))
+
+    async def task_changes(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        self._store.check_open()
+        return await self._store.executor.run(
+            partial(self._read_task_changes, task_id, ReadArgs(since, limit, max_bytes))
+        )
+
+    async def _read_task_changes(self, task_id: int, arguments: ReadArgs, session: Session) -> ChangePage:
+        statement, values = task_changes_statement(self.workspace_name, task_id, arguments, DIALECT)
+        return task_changes_of_rows(task_id, arguments, await session.fetch(statement, *values))
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         await self._store.listener.wait(self.workspace_name, since, timeout=timeout)

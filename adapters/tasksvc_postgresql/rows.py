@@ -42,6 +42,10 @@ COLUMN_TYPES = {
 
 SEARCHABLE_COLUMNS = f"{TASK_COLUMNS}, {', '.join(sql.FOLDED.values())}"
 """The columns of a task, and those that a search looks into."""
+KEPT_TASK_COLUMNS = f"{SEARCHABLE_COLUMNS}, seq"
+"""All columns of a task but that of its workspace."""
+KEPT_CHANGE_COLUMNS = f"{CHANGE_COLUMNS}, previous"
+"""All columns of a change but that of its workspace."""
 
 
 def searchable_row(task: Task) -> Row:
