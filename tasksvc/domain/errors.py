@@ -154,6 +154,7 @@ class TooManyRelated(WriteRefused):
         super().__init__(
             f"More than {limit:,} tasks below this one would change with it. Move or delete some of them first."
         )
+        self.limit = limit
 
 
 class RecordConflict(WriteRefused):

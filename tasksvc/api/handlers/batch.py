@@ -6,7 +6,19 @@ from typing import Any
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import NO_SUCH_TASK, VERSION_CONFLICT, WORKSPACE_FULL, operation, responses
+from tasksvc.api.handlers.tasks import check_times
+from tasksvc.api.openapi.decorators import (
+    NO_SUCH_TASK,
+    NO_SUCH_VERSION,
+    TOO_MANY_RELATED,
+    UID_TAKEN,
+    VERSION_CONFLICT,
+    VERSION_GONE,
+    WORKSPACE_FULL,
+    operation,
+    responses,
+)
+from tasksvc.api.pipeline.clients import caller_of, name_of
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, precondition_from
 from tasksvc.api.requests.idempotency import IDEMPOTENCY_KEY, idempotency_key_of
 from tasksvc.api.requests.validation import BODY, RAW
@@ -21,7 +33,7 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.domain.errors import WriteRefused
 from tasksvc.domain.json_text import dumps
 from tasksvc.domain.task import Task, Version
-from tasksvc.domain.writes import CreateTask, DeleteTask, Result, UpdateTask, Write
+from tasksvc.domain.writes import CreateTask, DeleteTask, RestoreTask, Result, UpdateTask, Write
 from tasksvc.stores.turns import Turns
 
 
@@ -37,7 +49,14 @@ class BatchHandlers:
         description="Applies all operations in one transaction, or none. Each operation sees those before it.",
         headers=[IDEMPOTENCY_KEY],
         responses=responses(
-            {200: ("The results, in order.", BatchOut, [REPLAYED])}, NO_SUCH_TASK, WORKSPACE_FULL, VERSION_CONFLICT
+            {200: ("The results, in order.", BatchOut, [REPLAYED])},
+            NO_SUCH_TASK,
+            NO_SUCH_VERSION,
+            UID_TAKEN,
+            TOO_MANY_RELATED,
+            WORKSPACE_FULL,
+            VERSION_GONE,
+            VERSION_CONFLICT,
         ),
         body=Batch(),
     )
@@ -50,10 +69,12 @@ class BatchHandlers:
         turns = Turns()
         writes = []
         for asked in operations:
+            if asked["op"] == "create":
+                check_times(asked["task"], caller_of(request))
             writes.append(_write(asked))
             await turns.next()
         try:
-            committed = await tasks.batch(writes, at=clock.now(), idempotency_key=idempotency_key)
+            committed = await tasks.batch(writes, at=clock.now(), idempotency_key=idempotency_key, by=name_of(request))
         except WriteRefused as error:
             raise BatchRefused(error) from error
         del writes
@@ -82,8 +103,10 @@ def _write(operation: dict[str, Any]) -> Write:
             return CreateTask(operation["task"])
         case "update":
             return UpdateTask(operation["id"], operation["patch"], expected)
+        case "restore":
+            return RestoreTask(operation["id"], operation["version"], expected)
         case "delete":
-            return DeleteTask(operation["id"], expected)
+            return DeleteTask(operation["id"], expected, "children" in operation)
         case op:
             raise ValueError(f"{op!r} isn't an operation of a batch.")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
+from typing import Protocol
 
 from aiohttp import web
 
-from tasksvc.api.openapi.decorators import POSITION_GONE, header, operation, responses
+from tasksvc.api.handlers.tasks import task_id_of
+from tasksvc.api.openapi.decorators import NO_SUCH_TASK, POSITION_GONE, header, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.pipeline.clients import Client, caller_of
 from tasksvc.api.requests.positions import format_position, parse_position
@@ -25,6 +27,7 @@ from tasksvc.application.runtime import Runtime
 from tasksvc.domain.change import Position
 from tasksvc.domain.errors import PositionGone
 from tasksvc.domain.json_text import dumps
+from tasksvc.ports.store import ChangePage
 
 LAST_EVENT_ID = header(
     "Last-Event-ID", "The id of the last event that the client received; takes precedence over `since`.", **POSITION
@@ -50,6 +53,13 @@ def event_stream(events: AsyncGenerator[Chunk, None], *, closed: Callable[[], No
     )
 
 
+class ReadChanges(Protocol):
+    """Reads a page of the change log, or of a part of it."""
+
+    async def __call__(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
+        """Returns at most `limit` changes after `since`."""
+
+
 class ChangeHandlers:
     """Handles the routes below /changes."""
 
@@ -69,17 +79,35 @@ class ChangeHandlers:
         query=ChangesQuery(),
     )
     async def changes(self, request: web.Request) -> RawResponse:
+        return await self._page(request, partial(self._runtime.feeds.read, workspace_of(request)))
+
+    @operation(
+        "Read the history of a task",
+        tag="tasks",
+        description=(
+            "The changes of one task, which may be deleted, as far as the change log has them. Without `since` from the"
+            " first one that it has."
+        ),
+        responses=responses({200: ("Changes, in order.", ChangesOut, [])}, NO_SUCH_TASK, POSITION_GONE),
+        query=ChangesQuery(),
+    )
+    async def task_changes(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
+        return await self._page(request, partial(tasks.changes_of, task_id_of(request)))
+
+    async def _page(self, request: web.Request, read: ReadChanges) -> RawResponse:
+        """Returns the answer with the changes that a request asks for, which `read` reads."""
         since = parse_position(request[QUERY]["since"], where="query", field="since")
         async with self._reading:
-            return encoded_response(await self._page(workspace_of(request), since, request[QUERY]["limit"]))
+            return encoded_response(await self._body(read, since, request[QUERY]["limit"]))
 
-    async def _page(self, workspace: str, since: Position, limit: int) -> bytes:
-        """Returns the body of an answer with at most `limit` changes of a workspace after `since`."""
+    async def _body(self, read: ReadChanges, since: Position, limit: int) -> bytes:
+        """Returns the body of an answer with at most `limit` changes after `since`."""
         left, room, at_once = limit, self._limits.page_bytes, self._limits.changes_read
         taken: list[bytes] = []
         more = True
         while more and left and room > 0:
-            page = await self._runtime.feeds.read(workspace, since, limit=min(left, at_once), max_bytes=room)
+            page = await read(since, limit=min(left, at_once), max_bytes=room)
             since, more = page.next, page.more
             for change in page.changes:
                 position = format_position(Position(page.next.generation, change.seq))
@@ -148,6 +176,7 @@ class ChangeHandlers:
         return RouteGroup(
             [
                 Route("GET", "/changes", self.changes, Scope.READ),
+                Route("GET", "/tasks/{id}/changes", self.task_changes, Scope.READ),
                 Route("GET", "/changes/stream", self.stream, Scope.READ),
             ]
         )

@@ -9,7 +9,11 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.decorators import (
     NO_SUCH_TASK,
+    NO_SUCH_VERSION,
+    TOO_MANY_RELATED,
+    UID_TAKEN,
     VERSION_CONFLICT,
+    VERSION_GONE,
     WORKSPACE_FULL,
     Refusal,
     header,
@@ -17,6 +21,7 @@ from tasksvc.api.openapi.decorators import (
     responses,
 )
 from tasksvc.api.pipeline.auth import Authenticator
+from tasksvc.api.pipeline.clients import caller_of, name_of
 from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.cursors import decode_cursor, encode_cursor
 from tasksvc.api.requests.etags import check_untagged, conditions_of, etag, is_known, joined, precondition_from
@@ -27,7 +32,7 @@ from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.cache import PageResponseCache, TaskResponseCache, as_lines
 from tasksvc.api.responses.cache_control import NO_CACHE
 from tasksvc.api.responses.pages import array_members, json_array, json_lines, next_link
-from tasksvc.api.responses.problems import FieldError, InvalidRequest, NoSuchTask
+from tasksvc.api.responses.problems import FieldError, Forbidden, InvalidRequest, NoSuchTask
 from tasksvc.api.responses.raw import (
     CHANGE_SEQ,
     JSON,
@@ -39,11 +44,11 @@ from tasksvc.api.responses.raw import (
 )
 from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup
-from tasksvc.api.schemas.queries import ListQuery
+from tasksvc.api.schemas.queries import DeletionQuery, ListQuery
 from tasksvc.api.schemas.task_fields import TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
-from tasksvc.api.schemas.tasks import CONDITION, CountOut, DeletedOut
+from tasksvc.api.schemas.tasks import CONDITION, CountOut, DeletedOut, RestoreIn
 from tasksvc.application import clock
-from tasksvc.application.callers import Scope
+from tasksvc.application.callers import EVERYBODY, Caller, Scope
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tasks import Tasks
 from tasksvc.domain.errors import VersionConflict
@@ -65,7 +70,8 @@ IF_NONE_MATCH = header(
 EXAMPLE_LINES = "".join(dumps({**TASK, "id": number}).decode() + "\n" for number in (1, 2))
 LIST_DESCRIPTION = (
     "All that match, or with `limit` a page of them, which a Link header leads on from. A page of large tasks ends"
-    " earlier, after about a mebibyte. With `Accept: application/x-ndjson` one task a line."
+    " earlier, after about a mebibyte. With `Accept: application/x-ndjson` one task a line. `metadata.room=4` selects"
+    " tasks with this value in their metadata; a path has up to three names, as in `metadata.customer.id=7`."
 )
 COUNT_DESCRIPTION = "Counts the tasks that match, without listing them. Takes the filters of the list."
 FILTER_NEEDED = "Give at least one filter. Without one, all tasks would be deleted."
@@ -103,6 +109,7 @@ class TaskHandlers:
         headers=[IDEMPOTENCY_KEY],
         responses=responses(
             {201: ("The new task.", TaskOut, ["ETag", "Location", REPLAYED])},
+            UID_TAKEN,
             WORKSPACE_FULL,
         ),
         body=TaskIn(),
@@ -121,8 +128,9 @@ class TaskHandlers:
         """
         tasks = self._tasks_in(request, workspace)
         check_untagged(*conditions_of(request))
+        check_times(draft, caller_of(request))
         idempotency_key = idempotency_key_of(request, "/tasks/", raw)
-        made, replayed = await tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key)
+        made, replayed = await tasks.create(draft, at=clock.now(), idempotency_key=idempotency_key, by=name_of(request))
         answer = task_response(made, status=201)
         answer.add_header(hdrs.LOCATION, f"{below}{made.task.id}")
         if replayed:
@@ -140,7 +148,7 @@ class TaskHandlers:
         ),
     )
     async def get_task(self, request: web.Request) -> RawResponse | web.Response:
-        return await self.get(request, workspace_of(request), _task_id(request))
+        return await self.get(request, workspace_of(request), task_id_of(request))
 
     async def get(self, request: web.Request, workspace: str | None, task_id: int) -> RawResponse | web.Response:
         """Responds with one task of a workspace; None stands for the caller's home."""
@@ -164,11 +172,16 @@ class TaskHandlers:
         tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
-        task_id = _task_id(request)
+        task_id = task_id_of(request)
         idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", request[RAW], conditions)
         return _updated_response(
             *await tasks.update(
-                task_id, request[BODY], at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
+                task_id,
+                request[BODY],
+                at=clock.now(),
+                precondition=precondition,
+                idempotency_key=idempotency_key,
+                by=name_of(request),
             )
         )
 
@@ -188,26 +201,78 @@ class TaskHandlers:
         tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
-        task_id = _task_id(request)
+        task_id = task_id_of(request)
         idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}/skip", conditions=conditions)
         return _updated_response(
-            *await tasks.skip(task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key)
+            *await tasks.skip(
+                task_id,
+                at=clock.now(),
+                precondition=precondition,
+                idempotency_key=idempotency_key,
+                by=name_of(request),
+            )
+        )
+
+    @operation(
+        "Restore a version",
+        tag="tasks",
+        description=(
+            "Brings back what a task was, as long as the change log has it. A deleted task comes back under its id."
+            " The task has a new version in both cases."
+        ),
+        headers=[IF_MATCH, IDEMPOTENCY_KEY],
+        responses=responses(
+            {200: ("The restored task.", TaskOut, ["ETag", REPLAYED])},
+            NO_SUCH_TASK,
+            NO_SUCH_VERSION,
+            UID_TAKEN,
+            WORKSPACE_FULL,
+            VERSION_GONE,
+            VERSION_CONFLICT,
+        ),
+        body=RestoreIn(),
+    )
+    async def restore_task(self, request: web.Request) -> RawResponse:
+        tasks = self._runtime.tasks_of(workspace_of(request))
+        conditions = conditions_of(request)
+        precondition = precondition_from(*conditions)
+        task_id = task_id_of(request)
+        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}/restore", request[RAW], conditions)
+        return _updated_response(
+            *await tasks.restore(
+                task_id,
+                request[BODY]["version"],
+                at=clock.now(),
+                precondition=precondition,
+                idempotency_key=idempotency_key,
+                by=name_of(request),
+            )
         )
 
     @operation(
         "Delete a task",
         tag="tasks",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=responses({204: ("The task is deleted.", None, [REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses(
+            {204: ("The task is deleted.", None, [REPLAYED])}, NO_SUCH_TASK, TOO_MANY_RELATED, VERSION_CONFLICT
+        ),
+        query=DeletionQuery(),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
         tasks = self._runtime.tasks_of(workspace_of(request))
         conditions = conditions_of(request)
         precondition = precondition_from(*conditions)
-        task_id = _task_id(request)
-        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", conditions=conditions)
+        task_id = task_id_of(request)
+        children = "children" in request[QUERY]
+        target = f"/tasks/{task_id}?children=delete" if children else f"/tasks/{task_id}"
+        idempotency_key = idempotency_key_of(request, target, conditions=conditions)
         replayed = await tasks.delete(
-            task_id, at=clock.now(), precondition=precondition, idempotency_key=idempotency_key
+            task_id,
+            at=clock.now(),
+            precondition=precondition,
+            idempotency_key=idempotency_key,
+            children=children,
+            by=name_of(request),
         )
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
 
@@ -291,7 +356,7 @@ class TaskHandlers:
         idempotency_key = idempotency_key_of(request, f"/tasks/?{filters}", conditions=conditions)
         caller = partial(self._authenticator.client_of, request)
         deleted, replayed = await tasks.delete_matching(
-            query, at=clock.now(), caller=caller, idempotency_key=idempotency_key
+            query, at=clock.now(), caller=caller, idempotency_key=idempotency_key, by=name_of(request)
         )
         answer = json_response({"deleted": deleted.tasks, "more": deleted.more})
         if replayed:
@@ -313,6 +378,7 @@ class TaskHandlers:
                     Route("PATCH", "/tasks/{id}", self.patch_task, Scope.WRITE, (JSON, MERGE_PATCH), body_max),
                     Route("DELETE", "/tasks/{id}", self.delete_task, Scope.WRITE),
                     Route("POST", "/tasks/{id}/skip", self.skip_task, Scope.WRITE),
+                    Route("POST", "/tasks/{id}/restore", self.restore_task, Scope.WRITE),
                     Route("GET", "/tasks/count", self.count_tasks, Scope.READ),
                 ]
             ),
@@ -334,7 +400,14 @@ def _updated_response(updated: Found, replayed: bool) -> RawResponse:
     return answer
 
 
-def _task_id(request: web.Request) -> int:
+def check_times(draft: TaskDraft, caller: Caller) -> None:
+    """Raises Forbidden if a caller who isn't an administrator says when a new task was created or completed."""
+    given = draft.created_at is not None or draft.completed_at is not None
+    if given and caller is not EVERYBODY and caller.scope is not Scope.ADMIN:
+        raise Forbidden("Only a token with the scope admin says when a task was created or completed.")
+
+
+def task_id_of(request: web.Request) -> int:
     """Returns the id in the path.  Raises NoSuchTask unless it's a canonical positive integer below 2^63."""
     text = request.match_info["id"]
     if not _TASK_ID(text) or (task_id := int(text)) > ID_MAX:

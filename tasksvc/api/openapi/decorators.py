@@ -13,6 +13,7 @@ from tasksvc.api.responses.problems import CONTENT_TYPE, RESYNC, TYPE_PREFIX, ti
 from tasksvc.api.responses.raw import CHANGE_SEQ, REPLAYED
 from tasksvc.api.schemas.problems import Problem
 from tasksvc.api.schemas.task_fields import TASK
+from tasksvc.domain.relations import RELATED_MAX
 
 
 class Refusal(NamedTuple):
@@ -33,6 +34,14 @@ POSITION_GONE = Refusal(
     "The position is older than the log, or of another generation of the store: read the list again.",
     {"resync": RESYNC},
 )
+UID_TAKEN = Refusal(
+    409, "uid-taken", "Another task has the uid; `current` is that task.", {"current": {**TASK, "uid": "mail-7"}}
+)
+TOO_MANY_RELATED = Refusal(
+    409, "too-many-related", "More tasks below this one would change than one request changes.", {"limit": RELATED_MAX}
+)
+NO_SUCH_VERSION = Refusal(404, "version-not-found", "The task never had this version.")
+VERSION_GONE = Refusal(410, "version-gone", "The log doesn't have this version any more.")
 WORKSPACE_FULL = Refusal(
     409, "workspace-full", "The workspace has as many tasks as it may have, which is `limit`.", {"limit": 10_000}
 )
@@ -173,10 +182,13 @@ def responses(
             for media_type, example in (also or {}).get(status, {}).items():
                 answer["content"][media_type] = {**content, "example": example}
         found[str(status)] = answer
-    for refusal in refusals:
-        found[str(refusal.status)] = {
-            "description": f"{title(refusal.status)}. {refusal.meaning}",
-            "content": {CONTENT_TYPE: {"schema": Problem, "example": _example(refusal)}},
+    for status in sorted({refusal.status for refusal in refusals}):
+        named = [refusal for refusal in refusals if refusal.status == status]
+        examples = {refusal.name: {"value": _example(refusal)} for refusal in named}
+        shown = {"examples": examples} if len(named) > 1 else {"example": _example(named[0])}
+        found[str(status)] = {
+            "description": " ".join([f"{title(status)}.", *(refusal.meaning for refusal in named)]),
+            "content": {CONTENT_TYPE: {"schema": Problem, **shown}},
         }
     return found
 

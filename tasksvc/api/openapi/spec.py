@@ -100,6 +100,7 @@ _TYPES: dict[type[Field[Any]], tuple[str, str | None]] = {
     fields.UTCDateTime: ("string", "date-time"),
     fields.Date: ("string", "date"),
     task_fields.QueryDue: ("string", None),
+    task_fields.ParentFilter: ("string", None),
     task_fields.Labels: ("array", None),
     task_fields.Metadata: ("object", None),
     tokens.Workspaces: ("array", None),
@@ -130,6 +131,7 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
 _EXAMPLES: dict[type[Schema], dict[str, Any]] = {
     task_fields.TaskIn: task_fields.EXAMPLE_TASK,
     task_fields.TaskPatch: {"done": True},
+    tasks.RestoreIn: {"version": 1},
     lists.ListPatch: {"name": "allotment"},
     tokens.TokenIn: {"name": "reporting", "scope": "read"},
     tokens.TokenPatch: {"scope": "read"},
@@ -156,7 +158,12 @@ _BATCH_EXAMPLES = {
 }
 
 
-_BATCH_KINDS = {"create": tasks.BatchCreate, "update": tasks.BatchUpdate, "delete": tasks.BatchDelete}
+_BATCH_KINDS = {
+    "create": tasks.BatchCreate,
+    "update": tasks.BatchUpdate,
+    "restore": tasks.BatchRestore,
+    "delete": tasks.BatchDelete,
+}
 
 
 def _add_batch_item(spec: APISpec) -> None:
@@ -190,7 +197,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
     found["parameters"] += [dict(parameter) for parameter in data["parameters"]]
     for item in data["schemas"]:
         if item["location"] == "querystring":
-            found["parameters"].append({"in": "query", "schema": type(item["schema"])})
+            schema = type(item["schema"])
+            found["parameters"].append({"in": "query", "schema": schema(exclude=schema.undocumented)})
         else:
             body = _body(item["schema"])
             found["requestBody"] = {"required": True, "content": dict.fromkeys(types, body)}

@@ -11,6 +11,7 @@ from aiohttp import web
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.responses.problems import TooManyRequests
 from tasksvc.application.callers import EVERYBODY, Caller
+from tasksvc.domain.rules import BY_MAX
 
 
 class Login(Protocol):
@@ -82,3 +83,9 @@ def caller_of(request: web.BaseRequest) -> Caller:
     """Returns who sent a request that was authorized."""
     caller: Caller = request.get(CALLER, EVERYBODY)
     return caller
+
+
+def name_of(request: web.BaseRequest) -> str | None:
+    """Returns the name of who sent a request, as the change log keeps it; None for everybody."""
+    name = caller_of(request).name
+    return None if name is None else name[:BY_MAX]

@@ -38,17 +38,26 @@ class Unknown(str):
     noun: str
     known: Sequence[str]
     set_by_service: Collection[str]
+    given_once: Collection[str]
 
-    def __new__(cls, noun: str, known: Sequence[str], set_by_service: Collection[str]) -> Unknown:
-        """Takes `noun`, field or parameter, and `set_by_service`, fields that responses have and requests must not."""
+    def __new__(
+        cls, noun: str, known: Sequence[str], set_by_service: Collection[str], given_once: Collection[str]
+    ) -> Unknown:
+        """Takes `noun`, field or parameter, and `set_by_service`, fields that responses have and requests must not.
+
+        `given_once` are those that only requests which create something have.
+        """
         made = super().__new__(cls, f"Unknown {noun}.")
-        made.noun, made.known, made.set_by_service = noun, known, set_by_service
+        made.noun, made.known = noun, known
+        made.set_by_service, made.given_once = set_by_service, given_once
         return made
 
     def about(self, name: str) -> str:
         """Returns the message about `name`, with what is known."""
         if name in self.set_by_service:
             return f"The service sets '{name}'. Leave it out."
+        if name in self.given_once:
+            return f"'{name}' is given when a task is created, and never changes. Leave it out."
         shown = ascii(name if len(name) <= SHOWN_MAX else f"{name[:SHOWN_MAX]}...")
         known = f"Known are {', '.join(self.known)}." if self.known else f"This path takes no {self.noun}s."
         return f"Unknown {self.noun} {shown}.{did_you_mean(name, self.known)} {known}"

@@ -33,6 +33,7 @@ from tasksvc.api.responses.problems import (
 from tasksvc.api.responses.raw import JSON
 from tasksvc.api.schemas.fields import QueryStringList
 from tasksvc.api.schemas.queries import NoQuery
+from tasksvc.api.schemas.task_fields import METADATA_PREFIX
 from tasksvc.api.schemas.tasks import Batch, Operations
 from tasksvc.application.limits import Limits
 from tasksvc.stores.turns import Turns
@@ -105,9 +106,12 @@ class RequestValidator:
         for name in given:
             if name in values:
                 continue
+            texts = given.getall(name)
+            if name.startswith(METADATA_PREFIX) and "metadata" in self._query.fields:
+                values.setdefault("metadata", []).extend((name.removeprefix(METADATA_PREFIX), text) for text in texts)
+                continue
             if names_token(name):
                 raise TokenInQuery
-            texts = given.getall(name)
             values[name] = texts if name in self._repeatable else texts[0]
             if len(texts) > 1 and name not in self._repeatable:
                 repeated.append(FieldError("query", name, "Must be given once."))

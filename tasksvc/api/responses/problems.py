@@ -196,8 +196,12 @@ def _workspace_name(error: errors.InvalidWorkspaceName) -> Mapping[str, Any]:
 
 ERROR_RESPONSES: Mapping[type[Exception], _Answer] = {
     errors.TaskNotFound: _Answer(404, "task-not-found"),
+    errors.VersionNotFound: _Answer(404, "version-not-found"),
+    errors.TooManyRelated: _Answer(409, "too-many-related", lambda error: {"limit": error.limit}),
+    errors.UidTaken: _Answer(409, "uid-taken", lambda error: {"current": error.current}),
     errors.WorkspaceFull: _Answer(409, "workspace-full", lambda error: {"limit": error.limit}),
     errors.PositionGone: _Answer(410, "position-gone", lambda _: {"resync": RESYNC}),
+    errors.VersionGone: _Answer(410, "version-gone"),
     errors.VersionConflict: _Answer(412, "version-conflict", lambda error: {"current": error.current}),
     errors.CommitTooLarge: _Answer(413, "commit-too-large"),
     errors.InvalidTask: _Answer(422, "invalid-request", _field("body")),

@@ -16,6 +16,7 @@ def change_to_json(change: Change, position: str) -> dict[str, object]:
         "task_id": change.task_id,
         "task": change.task,
         "at": change.at,
+        "by": change.by,
     }
 
 

@@ -21,6 +21,10 @@ class ChangeOut(ResponseSchema):
         TaskOut, allow_none=True, metadata=described("The task after the change; null for a deletion.")
     )
     at = fields.AwareDateTime(metadata={"example": "2026-11-24T15:00:00.123456Z"})
+    by = fields.String(
+        allow_none=True,
+        metadata=described("The name of the caller who made it; null where callers have no names.", "reporting"),
+    )
 
 
 class ChangesOut(ResponseSchema):

@@ -153,13 +153,15 @@ class StrictSchema(Schema):
     """What messages call its members."""
     set_by_service: ClassVar[Collection[str]] = ()
     """Members of what it makes that clients do not write."""
+    given_once: ClassVar[Collection[str]] = ()
+    """Members of what it changes that clients write only when they create it."""
 
     class Meta:
         unknown = RAISE
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        unknown = Unknown(self.noun, list(self.fields), self.set_by_service)
+        unknown = Unknown(self.noun, list(self.fields), self.set_by_service, self.given_once)
         self.error_messages = {**self.error_messages, "unknown": unknown}
 
     def load(self, data: Any, **kwargs: Any) -> Any:
@@ -174,6 +176,8 @@ class Query(StrictSchema):
     """A query string.  Refuses parameters that it does not know."""
 
     noun = "parameter"
+    undocumented: ClassVar[Collection[str]] = ()
+    """Fields that don't stand for a parameter of their name."""
 
 
 class ResponseInteger(fields.Integer):

@@ -38,7 +38,9 @@ class Problem(Schema):
     index = ResponseInteger(
         0, BATCH_MAX - 1, metadata=described("For a batch: the operation that was refused, counted from 0.")
     )
-    current = fields.Nested(TaskOut, metadata=described("For 412: the current task."))
+    current = fields.Nested(
+        TaskOut, metadata=described("For 412: the current task. For `uid-taken`: the task with the uid.")
+    )
     outcome = fields.String(
         metadata={
             "enum": ["not-done", "unknown"],
@@ -46,5 +48,9 @@ class Problem(Schema):
         }
     )
     token = fields.Nested(TokenOut, metadata=described("For 409: the token that was created before."))
-    limit = ResponseInteger(1, ID_MAX, metadata=described("For 409: the tasks that a workspace may have."))
+    limit = ResponseInteger(
+        1,
+        ID_MAX,
+        metadata=described("For 409: the tasks that a workspace may have, or that one request may change."),
+    )
     resync = fields.String(metadata=described("For 410: how to continue."))

@@ -15,7 +15,7 @@ from tasksvc.api.schemas.fields import (
     StrictString,
     described,
 )
-from tasksvc.api.schemas.task_fields import FilterQuery
+from tasksvc.api.schemas.task_fields import FilterQuery, filters_from
 from tasksvc.api.schemas.tokens import workspace_error
 from tasksvc.application.tokens import WORKSPACES_MAX
 from tasksvc.domain.query import SortField, TaskQuery
@@ -59,13 +59,8 @@ class ListQuery(FilterQuery):
     @post_load
     def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[TaskQuery, str | None, int | None]:
         limit, after, sort = data.pop("limit", None), data.pop("after", None), data.pop("sort", "id")
-        query = TaskQuery(
-            labels=data.pop("label", ()),
-            sort=SortField(sort.removeprefix("-")),
-            descending=sort.startswith("-"),
-            **data,
-        )
-        return query, after, limit
+        order = {"sort": SortField(sort.removeprefix("-")), "descending": sort.startswith("-")}
+        return TaskQuery(**filters_from(data), **order), after, limit
 
 
 class WorkspacesParameter(QueryStringList):
@@ -111,6 +106,15 @@ class ListAcrossQuery(ListQuery):
     def query(self, data: dict[str, Any], **kwargs: Any) -> tuple[tuple[str, ...] | None, tuple[Any, ...]]:
         names = data.pop("workspace", None)
         return names, super().query(data)
+
+
+class DeletionQuery(Query):
+    """Says what else is deleted with a task."""
+
+    children = StrictString(
+        validate=Choice(["delete"]),
+        metadata=described("With `delete`, all tasks below it are deleted too. Otherwise its children have no parent."),
+    )
 
 
 class ChangesQuery(Query):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Never
 
 from marshmallow import ValidationError, fields, post_load
 
@@ -28,7 +29,7 @@ from tasksvc.api.schemas.fields import (
 from tasksvc.api.schemas.workspaces import WORKSPACE_NAME
 from tasksvc.domain import repetition, rules
 from tasksvc.domain.fields import TASK_FIELDS
-from tasksvc.domain.query import Due, Operator, TaskQuery
+from tasksvc.domain.query import METADATA_LEVELS, Due, Operator, Scalar, TaskQuery
 from tasksvc.domain.recurrence import RULE_MAX, TIMES_MAX
 from tasksvc.domain.task import TaskDraft
 
@@ -116,6 +117,58 @@ class Metadata(Field[dict[str, Any]]):
         return value
 
 
+class ParentFilter(Field[int | None]):
+    """The id of a parent in a query string, or `none`, which comes out as None."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | None:
+        if value == "none":
+            return None
+        if not str(value).isdecimal() or not 1 <= (parent_id := int(value[:20])) <= rules.ID_MAX:
+            raise ValidationError("Must be the id of a task, or none.")
+        return parent_id
+
+
+METADATA_FILTERS_MAX = 20
+"""Filters on metadata that one request may have."""
+METADATA_PREFIX = "metadata."
+"""What the parameters of filters on metadata begin with."""
+
+
+class MetadataFilters(Field[tuple[tuple[str, Scalar], ...]]):
+    """The parameters that begin with METADATA_PREFIX: paths in the metadata, each with the text of a value."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> tuple[tuple[str, Scalar], ...]:
+        if not isinstance(value, list):
+            raise ValidationError("Name a path in the metadata, as in metadata.room=4.")
+        if len(value) > METADATA_FILTERS_MAX:
+            raise ValidationError(f"At most {METADATA_FILTERS_MAX} filters on metadata may be given.")
+        return tuple([(path, _scalar(path, text)) for path, text in value])
+
+
+def _scalar(path: str, text: str) -> Scalar:
+    """Returns the value of a filter on metadata: a scalar of JSON, or the text itself where it isn't JSON.
+
+    Raises ValidationError, by path.
+    """
+    names = path.split(".")
+    if len(names) > METADATA_LEVELS or not all(names):
+        raise ValidationError({path: [f"Must be a path of 1 to {METADATA_LEVELS} names with dots between them."]})
+    if not rules.is_storable_text(path + text):
+        raise ValidationError({path: ["Must not hold U+0000 or a lone surrogate."]})
+    try:
+        value = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict | list):
+        raise ValidationError({path: ["Must be a string, a number, true, false or null."]})
+    scalar: Scalar = value
+    return scalar
+
+
+def _no_constant(name: str) -> Never:
+    raise ValueError(f"{name} isn't JSON.")
+
+
 # ---------------------------------------------------------------- tasks, coming in
 
 SET_BY_SERVICE = tuple(field.name for field in TASK_FIELDS if not field.writable)
@@ -139,6 +192,8 @@ LABEL = {"minLength": 1, "maxLength": rules.LABEL_MAX, "pattern": STORABLE}
 NOTES = {"maxLength": rules.NOTES_MAX, "pattern": STORABLE}
 POSITION = {"minLength": 1, "maxLength": rules.POSITION_MAX, "pattern": "^[0-9A-Za-z]+$"}
 LIST = {**DESCRIPTION, "maxLength": rules.LIST_MAX}
+UID = {"minLength": 1, "maxLength": rules.UID_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+ONLY_FOR_IMPORTS = "Only administrators give it, or everybody where the service needs no token."
 
 
 class TaskIn(StrictSchema):
@@ -174,6 +229,12 @@ class TaskIn(StrictSchema):
         validate=checked_by(rules.list_error),
         metadata=described("The list that the task is in: 1 to 100 characters, not blank.", "garden", **LIST),
     )
+    parent_id = StrictInteger(
+        1,
+        rules.ID_MAX,
+        allow_none=True,
+        metadata=described("The task that this one is a part of. Tasks may be 8 levels deep."),
+    )
     position = StrictString(
         allow_none=True,
         validate=checked_by(rules.position_error),
@@ -193,6 +254,23 @@ class TaskIn(StrictSchema):
         allow_none=True,
         metadata=described("How the task repeats. It needs a due_at or a due_on, and isn't done."),
     )
+    uid = StrictString(
+        allow_none=True,
+        validate=checked_by(rules.uid_error),
+        metadata=described(
+            "What another system calls the task: 1 to 255 printable characters, unique in the workspace. It never"
+            " changes.",
+            **UID,
+        ),
+    )
+    created_at = UTCDateTime(
+        allow_none=True,
+        metadata=described(f"When the task was created elsewhere, for imports. {ONLY_FOR_IMPORTS}"),
+    )
+    completed_at = UTCDateTime(
+        allow_none=True,
+        metadata=described(f"When a task that is done was completed elsewhere, for imports. {ONLY_FOR_IMPORTS}"),
+    )
 
     @post_load
     def draft(self, data: dict[str, Any], **kwargs: Any) -> TaskDraft:
@@ -202,7 +280,8 @@ class TaskIn(StrictSchema):
 class TaskPatch(StrictSchema):
     """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
 
-    set_by_service = SET_BY_SERVICE
+    set_by_service = (*SET_BY_SERVICE, "created_at", "completed_at")
+    given_once = ("uid",)
 
     description = StrictString(
         validate=checked_by(rules.description_error),
@@ -222,6 +301,9 @@ class TaskPatch(StrictSchema):
         allow_none=True,
         validate=checked_by(rules.list_error),
         metadata=described("Moves the task to this list.", **LIST),
+    )
+    parent_id = StrictInteger(
+        1, rules.ID_MAX, allow_none=True, metadata=described("The task that this one is a part of; null for none.")
     )
     position = StrictString(
         allow_none=True,
@@ -248,6 +330,7 @@ TASK = {
     "priority": 0,
     "labels": ["home"],
     "list": "garden",
+    "parent_id": None,
     "position": "a0",
     "metadata": {"room": 4},
     "repeat": {
@@ -260,6 +343,7 @@ TASK = {
     },
     "series_id": None,
     "next_id": None,
+    "uid": None,
     "created_at": "2026-11-24T15:00:00.123456Z",
     "updated_at": "2026-11-24T15:00:00.123456Z",
     "version": 1,
@@ -304,6 +388,9 @@ class TaskOut(ResponseSchema):
     priority = ResponseInteger(0, rules.PRIORITY_MAX, metadata=_shown("priority"))
     labels = fields.List(fields.String(), metadata=_shown("labels", "Sorted."))
     list = fields.String(metadata=_shown("list", "The list that the task is in."))
+    parent_id = ResponseInteger(
+        1, rules.ID_MAX, allow_none=True, metadata=_shown("parent_id", "The task that this one is a part of.")
+    )
     position = fields.String(allow_none=True, metadata=_shown("position", "As it was sent."))
     metadata = fields.Dict(metadata=_shown("metadata", "As it was sent."))
     repeat = fields.Nested(RepeatOut, allow_none=True, metadata=_shown("repeat", "How the task repeats."))
@@ -319,6 +406,7 @@ class TaskOut(ResponseSchema):
         allow_none=True,
         metadata=_shown("next_id", "The next task of the series, which completing this one created."),
     )
+    uid = fields.String(allow_none=True, metadata=_shown("uid", "What another system calls the task."))
     created_at = fields.AwareDateTime(metadata=_shown("created_at", "In UTC."))
     updated_at = fields.AwareDateTime(metadata=_shown("updated_at", "In UTC; never decreases."))
     version = ResponseInteger(1, rules.ID_MAX, metadata=_shown("version", "1, 2, 3, ..."))
@@ -333,12 +421,19 @@ class TaskOut(ResponseSchema):
 class FilterQuery(Query):
     """Filters that select tasks."""
 
+    undocumented = ("metadata",)
+
     done = QueryBoolean(metadata=described("Only tasks that are done, or only those that aren't."))
     label = QueryStringList(
         validate=checked_by(rules.labels_error),
         metadata=described("Only tasks with this label. Repeat it for up to 50 labels, all of which a task must have."),
     )
     list = StrictString(validate=checked_by(rules.list_error), metadata=described("Only tasks in this list.", **LIST))
+    parent_id = ParentFilter(
+        metadata=described("Only tasks with this parent; `none` for those without one.", pattern="^([1-9][0-9]*|none)$")
+    )
+    uid = StrictString(validate=checked_by(rules.uid_error), metadata=described("Only the task with this uid.", **UID))
+    metadata = MetadataFilters()
     priority = QueryInteger(0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority."))
     priority_min = QueryInteger(
         0, rules.PRIORITY_MAX, metadata=described("Only tasks with this priority or a higher one.")
@@ -370,5 +465,13 @@ class FilterQuery(Query):
 
     @post_load
     def query(self, data: dict[str, Any], **kwargs: Any) -> Any:
-        labels = data.pop("label", ())
-        return TaskQuery(labels=labels, **data)
+        return TaskQuery(**filters_from(data))
+
+
+def filters_from(data: dict[str, Any]) -> dict[str, Any]:
+    """Returns the filters of a query string, by their names in TaskQuery."""
+    filters = {**data, "labels": data.get("label", ())}
+    filters.pop("label", None)
+    if "parent_id" in data and data["parent_id"] is None:
+        filters["without_parent"] = True
+    return filters

@@ -11,6 +11,7 @@ from tasksvc.api.requests.etags import condition_problem
 from tasksvc.api.requests.suggestions import did_you_mean
 from tasksvc.api.responses.problems import ERRORS_MAX
 from tasksvc.api.schemas.fields import (
+    Choice,
     ResponseInteger,
     ResponseSchema,
     StrictInteger,
@@ -56,19 +57,42 @@ class BatchUpdate(StrictSchema):
     if_match = StrictString(validate=checked_by(condition_problem), metadata=IF_MATCH)
 
 
+class RestoreIn(StrictSchema):
+    """Which version of a task is to be brought back."""
+
+    version = StrictInteger(1, rules.ID_MAX, required=True, metadata=described("A version that the log still has."))
+
+
+class BatchRestore(StrictSchema):
+    """An operation that brings back a version of a task, which may be deleted."""
+
+    op = StrictString(required=True, metadata={"enum": ["restore"]})
+    id = StrictInteger(1, rules.ID_MAX, required=True)
+    version = StrictInteger(1, rules.ID_MAX, required=True)
+    if_match = StrictString(validate=checked_by(condition_problem), metadata=IF_MATCH)
+
+
 class BatchDelete(StrictSchema):
     """An operation that deletes a task."""
 
     op = StrictString(required=True, metadata={"enum": ["delete"]})
     id = StrictInteger(1, rules.ID_MAX, required=True)
+    children = StrictString(
+        validate=Choice(["delete"]), metadata=described("With `delete`, all tasks below it are deleted too.")
+    )
     if_match = StrictString(validate=checked_by(condition_problem), metadata=IF_MATCH)
 
 
-_OPERATIONS: Mapping[str, Schema] = {"create": BatchCreate(), "update": BatchUpdate(), "delete": BatchDelete()}
+_OPERATIONS: Mapping[str, Schema] = {
+    "create": BatchCreate(),
+    "update": BatchUpdate(),
+    "restore": BatchRestore(),
+    "delete": BatchDelete(),
+}
 
 
 class Batch(Schema):
-    """An array of operations, each of one of three kinds, which is loaded one operation at a time."""
+    """An array of operations, each of one of four kinds, which is loaded one operation at a time."""
 
     def load(self, data: Any, **kwargs: Any) -> list[dict[str, Any]]:
         """Returns the operations, each loaded by the schema of its `op`.  Raises ValidationError, by index."""
@@ -98,7 +122,7 @@ class Operations:
         schema = _OPERATIONS.get(kind) if isinstance(kind, str) else None
         if schema is None:
             question = did_you_mean(kind, _OPERATIONS) if isinstance(kind, str) and len(self._wrong) < 10 else ""
-            self._wrong[str(index)] = {"op": [f"Must be create, update or delete.{question}"]}
+            self._wrong[str(index)] = {"op": [f"Must be create, update, restore or delete.{question}"]}
             return
         try:
             loaded = schema.load(item)
@@ -137,7 +161,7 @@ def _wrong_count() -> ValidationError:
 class BatchItemOut(ResponseSchema):
     """What became of one operation."""
 
-    op = fields.String(metadata={"enum": ["create", "update", "delete"]})
+    op = fields.String(metadata={"enum": list(_OPERATIONS)})
     id = ResponseInteger(1, rules.ID_MAX, metadata={"example": 1})
     etag = fields.String(
         allow_none=True,
