@@ -48,6 +48,8 @@ class StoreState(NamedTuple):
     """The position of the last change of all other workspaces.  Each erasure takes one too."""
     last_key: int
     """The last key of a workspace."""
+    has_parents: bool
+    """Whether a task of the default workspace has a parent."""
 
     @property
     def mark(self) -> Position:
@@ -58,15 +60,25 @@ class StoreState(NamedTuple):
 class Header:
     """The numbers of a workspace, as the last commit left them; only the writer changes them."""
 
-    __slots__ = ("generation", "is_large", "key", "last_id", "last_seq", "pruned_seq", "task_count")
+    __slots__ = ("generation", "has_parents", "is_large", "key", "last_id", "last_seq", "pruned_seq", "task_count")
 
     def __init__(
-        self, key: int, generation: str, last_id: int, last_seq: int, pruned_seq: int, *, is_large: bool
+        self,
+        key: int,
+        generation: str,
+        last_id: int,
+        last_seq: int,
+        pruned_seq: int,
+        *,
+        is_large: bool = False,
+        has_parents: bool = False,
     ) -> None:
         """Takes the key, 0 for the default workspace or one that isn't made, and the effective generation."""
         self.key, self.generation = key, generation
         self.last_id, self.last_seq, self.pruned_seq = last_id, last_seq, pruned_seq
         self.is_large = is_large
+        self.has_parents = has_parents
+        """Whether a task has a parent, or had one lately; if not, nobody needs to look for tasks below others."""
         self.task_count: int | None = None
         """The number of tasks, which is counted when a commit bounds it for the first time."""
 
@@ -134,7 +146,9 @@ class StoreCache:
 
     def _take(self, state: StoreState) -> None:
         self.epoch, self.life, self.position, self.last_key = state.epoch, state.life, state.position, state.last_key
-        self.default = Header(0, state.generation, state.last_id, state.last_seq, 0, is_large=False)
+        self.default = Header(
+            0, state.generation, state.last_id, state.last_seq, 0, has_parents=bool(state.has_parents)
+        )
         self.headers.clear()
         self.places.clear()
 

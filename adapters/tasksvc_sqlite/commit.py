@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from tasksvc import (
     DEFAULT_WORKSPACE,
+    RELATED_MAX,
     Batcher,
     Commit,
     CommitResult,
@@ -17,15 +18,15 @@ from tasksvc import (
     IdempotencyRecord,
     Ledger,
     Position,
+    Reading,
+    ReadSet,
     Record,
     StoreClosed,
     Task,
     commit_weight,
     decide_each,
     effective_generation,
-    further,
     in_turns,
-    read_set,
     run_individually,
     settle,
 )
@@ -34,7 +35,8 @@ from tasksvc_sqlite.cache import Header, StoreCache, TaskKey, task_key
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.erase import erase
 from tasksvc_sqlite.errors import BIND_ERRORS, CorruptData, unstorable
-from tasksvc_sqlite.find_sql import point_lookups
+from tasksvc_sqlite.find_sql import PARENT_TERM, point_lookups, term_lookups
+from tasksvc_sqlite.history import versions_of
 from tasksvc_sqlite.prune import Pruner
 from tasksvc_sqlite.rows import (
     IDEMPOTENCY_RECORD_COLUMNS,
@@ -42,6 +44,8 @@ from tasksvc_sqlite.rows import (
     TASK_COLUMNS,
     Statement,
     Written,
+    change_from_row,
+    is_storable,
     load_idempotency_record,
     record_from_row,
     record_statements,
@@ -54,7 +58,8 @@ from tasksvc_sqlite.writer import WriteConnection
 _HEADER_COLUMNS: Final = """name, key, generation, epoch,
   max(last_id, ifnull((SELECT max(id) FROM versions WHERE workspace = key AND current IS NOT NULL), 0)),
   max(pruned_seq, ifnull((SELECT max(seq) FROM versions WHERE workspace = key AND seq IS NOT NULL), 0)),
-  pruned_seq, is_large"""
+  pruned_seq, is_large,
+  EXISTS (SELECT 1 FROM workspace_terms WHERE workspace = key AND term >= 'parent_id=' AND term < 'parent_id>')"""
 
 
 _COUNT_TASKS: Final = Statement("SELECT count(*) FROM tasks")
@@ -79,8 +84,8 @@ class _Part:
         self.workspace, self.header = workspace, header
         self.commits: list[Commit] = []
         self.ledger: Ledger
-        self.before: dict[int, Task] = {}
-        """The tasks that they name, as the last transaction left them."""
+        self.reading: Reading
+        """What they need, as the last transaction left it."""
         self.entries: list[Entry] = []
 
 
@@ -153,11 +158,11 @@ class Committer:
                 found[workspace] = header
             else:
                 missing.append((workspace,))
-                found[workspace] = Header(0, "", 0, 0, 0, is_large=False)
+                found[workspace] = Header(0, "", 0, 0, 0)
         for statement in point_lookups(_HEADER_COLUMNS, "workspaces", ("name",), missing):
-            for name, key, generation, epoch, *numbers, is_large in await self._writer.rows(*statement):
+            for name, key, generation, epoch, *numbers, is_large, has_parents in await self._writer.rows(*statement):
                 effective = effective_generation(generation, epoch, self._cache.epoch)
-                found[name] = Header(key, effective, *numbers, is_large=bool(is_large))
+                found[name] = Header(key, effective, *numbers, is_large=bool(is_large), has_parents=bool(has_parents))
                 self._cache.headers.put(name, found[name])
         return found
 
@@ -166,7 +171,7 @@ class Committer:
         records: dict[tuple[str, str], Record] = {}  # the same in all workspaces
         record_names: set[tuple[str, str]] = set()
         for part in parts:
-            header, names = part.header, read_set(part.commits)
+            header, part.reading = part.header, Reading(part.commits)
             if header.task_count is None and any(commit.tasks_max is not None for commit in part.commits):
                 header.task_count = await self._count_tasks(part)
             part.ledger = Ledger(
@@ -177,17 +182,12 @@ class Committer:
                 task_count=header.task_count or 0,
                 records=records,
             )
-            asked: set[int] = set()
-            wanted = names.task_ids
-            while wanted:
-                tasks = await self._tasks(part, wanted)
-                part.before.update((task.id, task) for task in tasks)
-                part.ledger.apply(tasks)
-                asked |= wanted
-                wanted = further(part.commits, part.before.values()) - asked
-            if names.idempotency_keys:
-                part.ledger.apply(await self._idempotency_records(part, names.idempotency_keys))
-            record_names |= names.records
+            while (names := part.reading.next()) is not None:
+                await self._read(part, names)
+                if names.idempotency_keys:
+                    part.ledger.apply(await self._idempotency_records(part, names.idempotency_keys))
+                record_names |= names.records
+            part.ledger.know(part.reading)
         for statement in point_lookups(RECORD_COLUMNS, "records", ("namespace", "key"), list(record_names)):
             for record in map(record_from_row, await self._writer.rows(*statement)):
                 records[record.namespace, record.key] = record
@@ -197,6 +197,19 @@ class Committer:
         of_workspace = Statement(_COUNT_OF_WORKSPACE, (part.header.key,))
         ((tasks,),) = await self._writer.rows(*(_COUNT_TASKS if part.workspace == DEFAULT_WORKSPACE else of_workspace))
         return int(tasks)
+
+    async def _read(self, part: _Part, names: ReadSet) -> None:
+        """Reads tasks, and changes of tasks, for the decisions on the commits of a part."""
+        if names.task_ids:
+            part.reading.add(tasks=await self._tasks(part, names.task_ids))
+        key = None if part.workspace == DEFAULT_WORKSPACE else part.header.key
+        terms = [term for term in names.terms if part.header.has_parents or not term.startswith(PARENT_TERM)]
+        for statement in term_lookups(filter(is_storable, terms), key, RELATED_MAX + 1):
+            part.reading.add(tasks=await in_turns(task_from_row, await self._writer.rows(*statement)))
+        for task_id, numbers in names.versions.items():
+            if 0 < task_id <= INT64_MAX:
+                rows = await self._writer.rows(*versions_of(key, task_id, numbers))
+                part.reading.add(changes=await in_turns(change_from_row, rows))
 
     async def _tasks(self, part: _Part, task_ids: Iterable[int]) -> list[Task]:
         workspace = part.workspace
@@ -237,7 +250,8 @@ class Committer:
         last_seq, last_key, position = cache.default.last_seq, cache.last_key, cache.position
         for part in parts:
             workspace, header, ledger = part.workspace, part.header, part.ledger
-            settled = settle(part.entries, part.before)
+            settled = settle(part.entries, part.reading.tasks)
+            header.has_parents |= any(term.startswith(PARENT_TERM) for term, _ in settled.new_terms)
             if workspace == DEFAULT_WORKSPACE:
                 to_do += statements(settled)
                 last_seq = ledger.last_seq

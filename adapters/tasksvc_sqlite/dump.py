@@ -13,9 +13,10 @@ from tasksvc import DEFAULT_WORKSPACE, STORE, StoreEntry, StoreHeader, StoreNotE
 from tasksvc.sql import Row
 from tasksvc_sqlite.connection import run_to_completion
 from tasksvc_sqlite.errors import BIND_ERRORS, unstorable
+from tasksvc_sqlite.history import LINKING
 from tasksvc_sqlite.rows import (
-    AFTER_RESTORE,
     CHANGE_VALUES,
+    OLDEST,
     VERSION_CHANGE_COLUMNS,
     Restoring,
     Statement,
@@ -122,7 +123,7 @@ async def restore(writer: WriteConnection, restoring: Restoring, entries: AsyncI
         await run_to_completion(writer.execute_more([Statement(f"DROP TRIGGER {name}") for name, _ in triggers]))
         async for batch in sql.batches(entries, max_entries=_AT_ONCE):
             await _put(writer, restoring.statements(batch))
-        last = [AFTER_RESTORE, *(Statement(made) for _, made in triggers), await writer.renewal()]
+        last = [OLDEST, *LINKING, *(Statement(made) for _, made in triggers), await writer.renewal()]
         await run_to_completion(writer.execute_more(last))
         await run_to_completion(writer.commit())
     except BaseException:

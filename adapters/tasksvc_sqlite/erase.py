@@ -103,4 +103,4 @@ async def _erase_default(writer: WriteConnection, cache: StoreCache) -> None:
     async with writer.without_zeros():
         await writer.write(statements, head=Position(cache.life, position))
     cache.position = position
-    cache.default = Header(0, generation, 0, 0, 0, is_large=False)
+    cache.default = Header(0, generation, 0, 0, 0)

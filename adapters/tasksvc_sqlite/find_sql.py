@@ -7,13 +7,13 @@ a run and may go on in the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 from operator import eq, ge, gt, le, lt
 from typing import Any, Final, NamedTuple
 
-from tasksvc import SEARCHED, Cursor, Due, Operator, SortField, TaskQuery, fold_text, sql
+from tasksvc import DEFAULT_LIST, SEARCHED, Cursor, Due, Operator, SortField, TaskQuery, fold_text, sql
 from tasksvc.sql import clamp_int64, due_shift, microseconds
 from tasksvc_sqlite.cache import Place
 from tasksvc_sqlite.rows import TASK_COLUMNS, Statement, chunked, is_storable, placeholders
@@ -36,6 +36,9 @@ _INDEXED: Final = {
 }
 """The condition of such a partial index."""
 
+
+PARENT_TERM: Final = "parent_id="
+"""The start of the terms of tasks that have a parent."""
 
 _CONTAINS: Final = " OR ".join(map("({0} <> '' AND contains({0}, ?))".format, SEARCHED)).join("()")
 """The condition that a task has a text."""
@@ -95,24 +98,30 @@ def _tables_of(place: Place | None) -> _Tables:
     return (_LARGE if place.is_large else _SMALL)._replace(values=(place.key,))
 
 
-def with_store_row(columns: int, parts: Sequence[Statement], limit: int) -> Statement:
+_NOTHING: Final = Statement("NULL")
+
+
+def with_store_row(columns: int, parts: Sequence[Statement], limit: int, also: Statement = _NOTHING) -> Statement:
     """Selects one row with the generation, the last and the pruned number, then at most `limit` rows of `parts`.
 
-    `columns` is the number of columns of `parts`, which are of the default workspace.
+    `columns` is the number of columns of `parts`, which are of the default workspace.  `also` is an expression for one
+    more value in the row.
 
     It is one statement, so one snapshot.  SQLite takes the parts in turn, until there are enough.
     """
-    return _after_head(f"{_HEAD}{', NULL' * (columns - 3)} FROM store", (), parts, limit)
+    head = f"{_HEAD}, {also.sql}{', NULL' * (columns - 4)} FROM store"
+    return _after_head(head, also.values, parts, limit)
 
 
-def with_workspace_row(key: int, columns: int, parts: Sequence[Statement], limit: int) -> Statement:
+def with_workspace_row(
+    key: int, columns: int, parts: Sequence[Statement], limit: int, also: Statement = _NOTHING
+) -> Statement:
     """Does what with_store_row() does for another workspace, but with the epoch of the store first.
 
     The numbers are null if the workspace has been erased.  Then the other rows are what it has left.
     """
-    return _after_head(
-        f"{_WORKSPACE_HEAD}{', NULL' * (columns - 3)} FROM store LEFT JOIN workspaces ON key = ?", (key,), parts, limit
-    )
+    head = f"{_WORKSPACE_HEAD}, {also.sql}{', NULL' * (columns - 4)} FROM store LEFT JOIN workspaces ON key = ?"
+    return _after_head(head, (*also.values, key), parts, limit)
 
 
 def _after_head(head: str, values: Sequence[Any], parts: Sequence[Statement], limit: int) -> Statement:
@@ -130,6 +139,50 @@ def page(query: TaskQuery, after: Cursor | None, limit: int, place: Place | None
     if place is None:
         return with_store_row(_WIDTH, parts, limit)
     return with_workspace_row(place.key, _WIDTH, parts, limit)
+
+
+def term_lookups(terms: Iterable[str], key: int | None, limit: int) -> Iterator[Statement]:
+    """Yields statements for the tasks that are found by each term, at most `limit` of each.
+
+    `key` is that of the workspace, None for the default one.
+    """
+    tables = _DEFAULT if key is None else _SMALL._replace(values=(key,))
+    return chunked(partial(_term_lookup, tables), [(*tables.values, term, limit) for term in terms])
+
+
+def _term_lookup(tables: _Tables, terms: int) -> str:
+    wanted, _ = _with_terms([""], tables)
+    of_one = f"SELECT * FROM (SELECT {TASK_COLUMNS} FROM {tables.joined}{_where(wanted)} LIMIT ?)"
+    return " UNION ALL ".join([of_one] * terms)
+
+
+def lists(after: str, limit: int, place: Place | None) -> Statement:
+    """Returns the statement for the lists of a workspace that have a task: name, open tasks, all tasks, by name."""
+    tables = _tables_of(place)
+    numbers = "sum(done = 0), count(*)"
+    if not tables.is_indexed:
+        return Statement(
+            f"SELECT list, {numbers} FROM versions INDEXED BY versions_by_id{_where([*tables.conditions, 'list > ?'])}"
+            " GROUP BY list ORDER BY list LIMIT ?",
+            (*tables.values, after, limit),
+        )
+    indexed = f"FROM {tables.tasks} INDEXED BY {tables.index_on('list')}"
+    other = [*tables.conditions, f"list <> '{DEFAULT_LIST}'"]
+    named = f"SELECT list, {numbers} {indexed}{_where([*other, 'list > ?'])} GROUP BY list ORDER BY list LIMIT ?"
+    values: list[Any] = [*tables.values, after, limit]
+    if after >= DEFAULT_LIST:
+        return Statement(named, values)
+    # Most tasks are in the list that the index leaves out, so those are counted that aren't.
+    still_open, total = [
+        f"(SELECT count(*) FROM {tables.tasks}{_where([*tables.conditions, *also])})"
+        f" - (SELECT count(*) {indexed}{_where([*other, *also])})"
+        for also in (["done = 0"], [])
+    ]
+    rest = f"SELECT '{DEFAULT_LIST}', {still_open}, {total} AS total WHERE total > 0"
+    return Statement(
+        f"SELECT * FROM ({named}) UNION ALL SELECT * FROM ({rest}) ORDER BY 1 LIMIT ?",
+        [*values, *tables.values * 4, limit],
+    )
 
 
 def count(query: TaskQuery, place: Place | None = None) -> Statement | None:
@@ -162,7 +215,7 @@ def is_indexed(query: TaskQuery) -> bool:
     if _texts(query):
         return False
     conditions, terms = _conditions(query), _terms(query)
-    if query.sort is SortField.ID:
+    if query.sort is SortField.ID and not _nulls(query):
         return len(terms) <= 1 if not conditions else not terms and _index_by_id(conditions) is not None
     return {field for field, _, _ in query.conditions()} <= {query.sort.value} and not terms
 
@@ -211,12 +264,12 @@ class _Condition(NamedTuple):
 
 
 def _conditions(query: TaskQuery) -> list[_Condition]:
-    """Returns the conditions of the filter that compare columns.  All others are _terms() and _texts()."""
+    """Returns the conditions of the filter that compare columns.  All others are _terms(), _texts() and _nulls()."""
     found: list[_Condition] = []
     for field, operator, value in query.conditions():
         if isinstance(value, Due):
             found += _compared_to_due(operator, value)
-        elif operator not in (Operator.HAS, Operator.CONTAINS):
+        elif value is not None and operator not in (Operator.HAS, Operator.CONTAINS):
             found.append(_Condition(field, operator.value, _bind(value)))
     return found
 
@@ -238,6 +291,11 @@ def _terms(query: TaskQuery) -> list[str]:
 def _texts(query: TaskQuery) -> list[str]:
     """Returns the texts, each of which one of the columns SEARCHED must contain."""
     return [str(value) for _, operator, value in query.conditions() if operator is Operator.CONTAINS]
+
+
+def _nulls(query: TaskQuery) -> list[str]:
+    """Returns the columns that must be null."""
+    return [field for field, operator, _ in query.conditions() if operator is Operator.IS_NULL]
 
 
 def _is_possible(query: TaskQuery) -> bool:
@@ -380,6 +438,7 @@ def _filtered(
             source += f" INDEXED BY {tables.index_on(index)}"
     wanted += [f"{column} {operator} ?" for column, operator, _ in conditions]
     values += [condition.value for condition in conditions]
+    wanted += [f"{column} IS NULL" for column in _nulls(query)]
     if also is not None:
         wanted.append(also)
     for text in _texts(query):

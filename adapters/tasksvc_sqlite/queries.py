@@ -14,6 +14,7 @@ from tasksvc import (
     ChangePage,
     Cursor,
     Found,
+    ListSummary,
     Page,
     Position,
     Record,
@@ -30,7 +31,8 @@ from tasksvc.sql import INT64_MAX, FindArgs, clamp_int64
 from tasksvc_sqlite.cache import Place, StoreCache, TaskKey
 from tasksvc_sqlite.connection import ReadConnection
 from tasksvc_sqlite.errors import CorruptData
-from tasksvc_sqlite.find_sql import count, is_indexed, page, point_lookups, with_store_row, with_workspace_row
+from tasksvc_sqlite.find_sql import count, is_indexed, lists, page, point_lookups, with_store_row, with_workspace_row
+from tasksvc_sqlite.history import changes_after, is_known
 from tasksvc_sqlite.rows import (
     CHANGE_VALUES,
     RECORD_COLUMNS,
@@ -46,7 +48,7 @@ from tasksvc_sqlite.rows import (
 )
 
 _SCANS_MAX: Final = 64
-"""The most pages and counts that wait for a scan; one more is refused."""
+"""The most reads that wait for a scan; one more is refused."""
 
 _TRIAL: Final = "SELECT 1 FROM store"
 _FOUND_COLUMNS: Final = f"(SELECT generation FROM store), {TASK_COLUMNS}"
@@ -70,27 +72,45 @@ class _Counted(NamedTuple):
 
 
 class _At(NamedTuple):
-    """A page or a count of the workspace at a place; those of the default one are asked for as they are."""
+    """A read of the workspace at a place; those of the default one are asked for as they are."""
 
     place: Place
-    asked: FindArgs | _Counted
+    asked: _Wanted
 
 
-_Asked = FindArgs | _Counted | _At
+class _Lists(NamedTuple):
+    """The arguments of lists()."""
+
+    after: str
+    limit: int
+
+
+class _History(NamedTuple):
+    """The arguments of task_changes()."""
+
+    task_id: int
+    since: Position
+    limit: int
+    max_bytes: int | None
+
+
+_Wanted = FindArgs | _Counted | _Lists | _History
+_Asked = _Wanted | _At
+_Answer = Page | int | Sequence[ListSummary] | ChangePage
 
 
 class _Reading:
-    """A page or a count that callers wait for."""
+    """A read that callers wait for."""
 
-    def __init__(self, answer: asyncio.Future[Page | int]) -> None:
+    def __init__(self, answer: asyncio.Future[_Answer]) -> None:
         self.answer = answer
         """A future that is cancelled when no caller waits any more."""
         self.callers = 0
         """The number of callers that wait."""
 
 
-_Lane = Batcher[_Asked, Page | int]
-"""A queue of pages and counts that take turns at one connection."""
+_Lane = Batcher[_Asked, _Answer]
+"""A queue of reads that take turns at one connection."""
 
 
 class Queries:
@@ -194,13 +214,9 @@ class Queries:
     ) -> Page:
         """Does what TaskRepository.find() promises."""
         self.check_open()
-        find = FindArgs(query, after, limit, max_bytes)
-        asked: _Asked = find
-        place = None
-        if workspace != DEFAULT_WORKSPACE:
-            if (place := await self._place(workspace)) is None:
-                return Page((), None, LOG_START)
-            asked = _At(place, find)
+        place, asked = await self._at(workspace, FindArgs(query, after, limit, max_bytes))
+        if asked is None:
+            return Page((), None, LOG_START)
         if (remembered := self._cache.pages.get(asked)) is not None:
             return remembered
         lane = self._lists if is_indexed(query) else self._lane_of(query, place)
@@ -209,14 +225,25 @@ class Queries:
     async def count(self, workspace: str, query: TaskQuery) -> int:
         """Does what TaskRepository.count() promises."""
         self.check_open()
-        counted = _Counted(query)
-        asked: _Asked = counted
-        place = None
-        if workspace != DEFAULT_WORKSPACE:
-            if (place := await self._place(workspace)) is None:
-                return 0
-            asked = _At(place, counted)
+        place, asked = await self._at(workspace, _Counted(query))
+        if asked is None:
+            return 0
         return cast(int, await self._shared(self._lane_of(query, place), asked))
+
+    async def lists(self, workspace: str, *, after: str, limit: int) -> Sequence[ListSummary]:
+        """Does what TaskRepository.lists() promises."""
+        self.check_open()
+        place, asked = await self._at(workspace, _Lists(after, limit))
+        if asked is None or not is_storable(after):
+            return []
+        return cast(Sequence[ListSummary], await self._shared(self._lane_of(TaskQuery(), place), asked))
+
+    async def _at(self, workspace: str, wanted: _Wanted) -> tuple[Place | None, _Asked | None]:
+        """Returns the place of a workspace, None for the default one, and the read of it, None if it isn't made."""
+        if workspace == DEFAULT_WORKSPACE:
+            return None, wanted
+        place = await self._place(workspace)
+        return place, None if place is None else _At(place, wanted)
 
     def needs_scan(self, workspace: str, query: TaskQuery) -> bool:
         """Does what TaskRepository.needs_scan() promises."""
@@ -247,7 +274,7 @@ class Queries:
                     cache.places.put(workspace, place)
         return place
 
-    async def _shared(self, lane: _Lane, asked: _Asked) -> Page | int:
+    async def _shared(self, lane: _Lane, asked: _Asked) -> _Answer:
         """Returns the answer of a read, which callers share if they asked for the same before it started.
 
         The read ends when all of them are cancelled.
@@ -264,12 +291,12 @@ class Queries:
                 if self._asked.get(asked) is reading:
                     del self._asked[asked]
 
-    async def _read(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[Page | int]:
+    async def _read(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[_Answer]:
         (asked,) = items
         del self._asked[asked]  # who asks from now on must see what is committed until then
         return [await self._answer(reader, asked)]
 
-    async def _scan(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[Page | int]:
+    async def _scan(self, reader: ReadConnection, items: Sequence[_Asked]) -> Sequence[_Answer]:
         (asked,) = items
         wanted = self._asked.pop(asked).answer
         scan = asyncio.ensure_future(self._answer(reader, asked))
@@ -278,7 +305,7 @@ class Queries:
             await reader.interrupt(scan)
         return [scan.result()]
 
-    async def _answer(self, reader: ReadConnection, asked: _Asked) -> Page | int:
+    async def _answer(self, reader: ReadConnection, asked: _Asked) -> _Answer:
         self.check_open()
         place, wanted = (asked.place, asked.asked) if isinstance(asked, _At) else (None, asked)
         match wanted:
@@ -286,6 +313,11 @@ class Queries:
                 return await self._read_page(reader, asked, place, wanted)
             case _Counted(query):
                 return await self._read_count(reader, place, query)
+            case _Lists(after, limit):
+                rows = await reader.rows(*lists(after, limit, place))
+                return [ListSummary(*row) for row in rows]
+            case _History():
+                return await self._read_history(reader, place, wanted)
 
     async def _read_page(self, reader: ReadConnection, asked: _Asked, place: Place | None, find: FindArgs) -> Page:
         epoch = self._cache.pages.epoch
@@ -333,6 +365,42 @@ class Queries:
         generation = _generation(place, life)
         end = resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq) + len(rows)
         return ChangePage(await in_turns(change_from_row, rows), Position(generation, end), more=end < last_seq)
+
+    async def task_changes(
+        self, workspace: str, task_id: int, since: Position, *, limit: int, max_bytes: int | None
+    ) -> ChangePage:
+        """Does what TaskRepository.task_changes() promises."""
+        self.check_open()
+        _, asked = await self._at(workspace, _History(task_id, since, limit, max_bytes))
+        if asked is None:
+            _unmade(since)
+            raise TaskNotFound(task_id)
+        return cast(ChangePage, await self._shared(self._lists, asked))
+
+    async def _read_history(self, reader: ReadConnection, place: Place | None, history: _History) -> ChangePage:
+        task_id, since, limit, max_bytes = history
+        key = None if place is None else place.key
+        width, is_task = len(sql.CHANGE_COLUMNS), 0 < task_id <= INT64_MAX
+        parts = [changes_after(key, task_id, clamp_int64(since.seq), limit + 1)] if is_task else []
+        also = is_known(key, task_id) if is_task else Statement("0")
+        statement = (
+            with_store_row(width, parts, limit + 1, also)
+            if key is None
+            else with_workspace_row(key, width, parts, limit + 1, also)
+        )
+        head, rows, more = await reader.page(statement, size=size_of_change, max_bytes=max_bytes)
+        life, last_seq, pruned_seq, known, *_ = head
+        if last_seq is None:  # it was erased since its place was read
+            _unmade(since)
+            raise TaskNotFound(task_id)
+        generation = _generation(place, life)
+        if since != LOG_START:
+            resolve_position(since, generation=generation, last_seq=last_seq, pruned_seq=pruned_seq)
+        if not known:
+            raise TaskNotFound(task_id)
+        changes = await in_turns(change_from_row, rows[:limit])
+        more = more or len(rows) > limit
+        return ChangePage(changes, Position(generation, changes[-1].seq if more else last_seq), more)
 
     async def wait_for_change(self, workspace: str, since: Position, *, timeout: float) -> None:
         """Does what TaskRepository.wait_for_change() promises."""

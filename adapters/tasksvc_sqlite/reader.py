@@ -27,13 +27,13 @@ from tasksvc import (
     StoreRefused,
     StoreUnavailable,
     sql,
-    terms_of,
 )
 from tasksvc_sqlite import dump
 from tasksvc_sqlite.connection import connect, interruptible
 from tasksvc_sqlite.erase import HAS_ERASED, LEFT_IN
 from tasksvc_sqlite.errors import CorruptData, open_failure, read_failure
-from tasksvc_sqlite.rows import task_from_row
+from tasksvc_sqlite.history import UNLINKED, UNLINKED_TASKS
+from tasksvc_sqlite.rows import terms_of_row
 from tasksvc_sqlite.schema import APPLICATION_ID, DEFAULT_GENERATION, MIGRATIONS, renewal, too_new
 
 _OBJECTS: Final = "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
@@ -203,7 +203,18 @@ async def _rows_of_nobody(connection: aiosqlite.Connection) -> list[str]:
     return [f"The table {table} has rows of a workspace that isn't there (its key is {key})." for table, key in found]
 
 
-_CHECKS: Final = (_damage, _schema, _terms, _rows_of_nobody)
+async def _links(connection: aiosqlite.Connection) -> list[str]:
+    """Returns the changes and tasks that don't know the change before them, a sentence each."""
+    return [
+        f"Change {seq}{_in(name)} doesn't know the change of task {task_id} before it."
+        for seq, task_id, name in await connection.execute_fetchall(f"{UNLINKED} LIMIT {_SHOWN}")
+    ] + [
+        f"Task {task_id}{_in(name)} doesn't know its last change."
+        for task_id, name in await connection.execute_fetchall(f"{UNLINKED_TASKS} LIMIT {_SHOWN}")
+    ]
+
+
+_CHECKS: Final = (_damage, _schema, _terms, _links, _rows_of_nobody)
 
 
 def _difference(these: str, those: str) -> str:
@@ -217,6 +228,6 @@ def _in(workspace: str) -> str:
 def _terms_of_row(*row: Any) -> str | None:
     """Returns the terms of the task in a row of TASK_COLUMNS as a JSON array; None if it is damaged."""
     try:
-        return json.dumps(terms_of(task_from_row(row)))
+        return json.dumps(terms_of_row(row))
     except CorruptData:
         return None

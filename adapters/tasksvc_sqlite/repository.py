@@ -23,6 +23,7 @@ from tasksvc import (
     Cursor,
     Found,
     IdempotencyKey,
+    ListSummary,
     Page,
     Position,
     Record,
@@ -105,8 +106,9 @@ class SQLiteRepository(TaskRepository):
         at: datetime,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
-        commit = Commit(writes, at, idempotency_key, tasks_max)
+        commit = Commit(writes, at, idempotency_key, tasks_max, by)
         return await self._commits.commit(self.workspace_name, commit)
 
     async def get(self, task_id: int) -> Found:
@@ -123,8 +125,16 @@ class SQLiteRepository(TaskRepository):
     async def count(self, query: TaskQuery) -> int:
         return await self._reads.count(self.workspace_name, query)
 
+    async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
+        return await self._reads.lists(self.workspace_name, after=after, limit=limit)
+
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         return await self._reads.changes(self.workspace_name, since, limit=limit, max_bytes=max_bytes)
+
+    async def task_changes(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        return await self._reads.task_changes(self.workspace_name, task_id, since, limit=limit, max_bytes=max_bytes)
 
     async def wait_for_change(self, since: Position, *, timeout: float) -> None:
         await self._reads.wait_for_change(self.workspace_name, since, timeout=timeout)

@@ -38,10 +38,10 @@ CHANGE_VALUES: Final = CHANGE_COLUMNS.replace(
     "created_at, updated_at", "ifnull(created_at, at), ifnull(updated_at, at)"
 )
 
-VERSION_CHANGE_COLUMNS: Final = ", ".join(["seq", "kind", "at", *sql.TASK_COLUMNS])
+VERSION_CHANGE_COLUMNS: Final = CHANGE_COLUMNS.replace("task_id", "id")
 """The columns of a change in `versions`."""
 _VERSION_COLUMNS: Final = f"number, workspace, current, {VERSION_CHANGE_COLUMNS}"
-_NEW_TASK_COLUMNS: Final = "number, workspace, current, seq, at, id, description, created_at, updated_at"
+_NEW_TASK_COLUMNS: Final = "number, workspace, current, seq, at, id, description, created_at, updated_at, changed_by"
 """The columns of `versions` that have no default for a new task with only a description."""
 WORKSPACE_TERM_COLUMNS: Final = f"workspace, {TERM_COLUMNS}"
 WORKSPACE_KEY_COLUMNS: Final = f"workspace, {IDEMPOTENCY_RECORD_COLUMNS}"
@@ -164,11 +164,11 @@ def _version_inserts(written: Sequence[Written], position: int) -> Iterator[Stat
     if all(map(_has_only_description, chain.from_iterable([workspace.settled.changes for workspace in written]))):
         for workspace in written:
             key, current = workspace.header.key, _current(workspace)
-            for seq, _, at, task_id, task, _ in workspace.settled.changes:
+            for seq, _, at, task_id, task, by in workspace.settled.changes:
                 position += 1
                 time = microseconds(at)
                 description = cast(Task, task).description
-                rows.append((position, key, current, seq, time, task_id, description, time, time))
+                rows.append((position, key, current, seq, time, task_id, description, time, time, by))
         return inserts("versions", _NEW_TASK_COLUMNS, rows)
     for workspace in written:
         key, current = workspace.header.key, _current(workspace)
@@ -215,7 +215,7 @@ class Restoring:
             if name != DEFAULT_WORKSPACE:
                 self._position += 1
                 key, current = self._workspaces[name]
-                kept = (None, ChangeKind.CREATED.value, microseconds(task.updated_at), *sql.task_to_row(task))
+                kept = (None, ChangeKind.CREATED.value, microseconds(task.updated_at), *sql.task_to_row(task), None)
                 rows.append((self._position, key, current, *kept))
                 terms += [(key, term, task.id) for term in terms_of(task)]
         for name, change in batch.changes:
@@ -242,11 +242,11 @@ class Restoring:
         return workspace_insert(self._last_key, name, generation, epoch, last_id, pruned_seq, None, is_large)
 
 
-AFTER_RESTORE: Final = Statement(
+OLDEST: Final = Statement(
     "UPDATE workspaces SET oldest_at ="
     " (SELECT at FROM versions WHERE workspace = key AND seq IS NOT NULL ORDER BY seq LIMIT 1)"
 )
-"""The last statement of a restore, which notes how old each log is."""
+"""The statement that notes how old each log is, after a restore."""
 
 
 def inserts(table: str, columns: str, rows: Sequence[Row]) -> Iterator[Statement]:
@@ -277,9 +277,10 @@ _DEFAULTS: Final = tuple(field.default for field in TASK_FIELDS if field.name no
 def _appends(changes: Sequence[Change]) -> Iterator[Statement]:
     if all(map(_has_only_description, changes)):  # fewer values are bound, at 0.1 us each
         rows = [
-            (seq, microseconds(at), task_id, cast(Task, task).description) for seq, _, at, task_id, task, _ in changes
+            (seq, microseconds(at), task_id, cast(Task, task).description, by)
+            for seq, _, at, task_id, task, by in changes
         ]
-        return inserts("changes", "seq, at, task_id, description", rows)
+        return inserts("changes", "seq, at, task_id, description, changed_by", rows)
     return inserts("changes", CHANGE_COLUMNS, list(map(change_to_row, changes)))
 
 
@@ -290,6 +291,7 @@ def _has_only_description(change: Change) -> bool:
         change.kind is ChangeKind.CREATED
         and task is not None
         and task.created_at == task.updated_at == change.at
+        and task.version == 1
         and _others(task) == _DEFAULTS
     )
 
@@ -324,6 +326,15 @@ def _delete_terms(table: str, columns: str, rows: int) -> str:
 def task_from_row(row: Row) -> Task:
     """Returns the task in a row of TASK_COLUMNS."""
     return _convert(sql.task_from_row, row, f"Task {row[0]}")
+
+
+def terms_of_row(row: Row) -> Sequence[str]:
+    """Returns terms_of() the task in a row of TASK_COLUMNS."""
+    return _convert(_terms_of_row, row, f"Task {row[0]}")
+
+
+def _terms_of_row(row: Row) -> Sequence[str]:
+    return terms_of(sql.task_from_row(row))
 
 
 def change_from_row(row: Row) -> Change:

@@ -21,6 +21,7 @@ from tasksvc import (
 )
 from tasksvc_sqlite.connection import connect
 from tasksvc_sqlite.errors import unwritable
+from tasksvc_sqlite.filling import FILLED_BY, fill
 from tasksvc_sqlite.rows import Statement
 
 APPLICATION_ID: Final = int.from_bytes(b"task")
@@ -44,7 +45,8 @@ SELECT epoch, life, generation,
     last_position, ifnull((SELECT max(number) FROM versions), 0),
     ifnull((SELECT max(pruned_position) FROM workspaces), 0)
   ),
-  max(last_key, ifnull((SELECT max(key) FROM workspaces), 0))
+  max(last_key, ifnull((SELECT max(key) FROM workspaces), 0)),
+  EXISTS (SELECT 1 FROM task_terms WHERE term >= 'parent_id=' AND term < 'parent_id>')
 FROM store"""
 """The statement for a StoreState, in one row."""
 
@@ -174,6 +176,8 @@ async def _migrate(
     due = migrations.since(version)
     for number, script in due.items():
         await _apply(writer, number, script)
+    if version and FILLED_BY in due:
+        await fill(writer)
     if version == 0:
         await _insert_store_row(writer, scratch=scratch)
     ((was_scratch,),) = await writer.execute_fetchall("SELECT scratch FROM store")

@@ -92,12 +92,12 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     async with opened(file) as repository:
         await add(repository)
     with raw(file) as database:
-        database.execute("PRAGMA user_version = 7")
+        database.execute("PRAGMA user_version = 8")
 
     said = await refusal_of(file)
 
     assert "newer tasksvc" in said
-    assert "version 7" in said
+    assert "version 8" in said
 
 
 async def test_a_damaged_file_is_refused(tmp_path: Path) -> None:

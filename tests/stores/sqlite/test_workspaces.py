@@ -501,7 +501,7 @@ async def test_workspaces_that_are_forgotten_go_on_where_they_were(
 
 
 def test_a_mark_grows_with_each_change_of_any_workspace() -> None:
-    state = StoreState("e", "l", "g", last_id=3, last_seq=5, position=7, last_key=2)
+    state = StoreState("e", "l", "g", last_id=3, last_seq=5, position=7, last_key=2, has_parents=False)
 
     assert state.mark == Position("l", 12)
     assert StoreCache(state).default.position == Position("g", 5)
