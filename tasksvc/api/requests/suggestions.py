@@ -52,6 +52,10 @@ class Unknown(str):
         made.set_by_service, made.given_once = set_by_service, given_once
         return made
 
+    def __getnewargs__(self) -> tuple[str, Sequence[str], Collection[str], Collection[str]]:
+        """Returns the arguments of a copy, since the description of the API is made from copies of schemas."""
+        return self.noun, self.known, self.set_by_service, self.given_once
+
     def about(self, name: str) -> str:
         """Returns the message about `name`, with what is known."""
         if name in self.set_by_service:
