@@ -9,7 +9,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.decorators import Refusal, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
-from tasksvc.api.pipeline.clients import caller_of
+from tasksvc.api.pipeline.clients import name_of
 from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.etags import check_untagged, conditions_of
 from tasksvc.api.requests.lists import LIST, list_of
@@ -77,7 +77,7 @@ class ListHandlers:
         check_untagged(*conditions_of(request))
         workspace, name, to = workspace_of(request), list_of(request), request[BODY]["name"]
         tasks = self._runtime.tasks_of(workspace)
-        is_moved = to != name and await self._runtime.list_jobs.rename(workspace, name, to, by=caller_of(request).name)
+        is_moved = to != name and await self._runtime.list_jobs.rename(workspace, name, to, by=name_of(request))
         summary = await summarize_list(tasks, to, caller=partial(self._authenticator.client_of, request))
         if not summary.total and not is_moved:
             raise NoSuchList(f"There is no list {name!r}, and none {to!r}.")
@@ -95,7 +95,7 @@ class ListHandlers:
     async def delete_list(self, request: web.Request) -> web.Response:
         check_untagged(*conditions_of(request))
         workspace, name = workspace_of(request), list_of(request)
-        await self._runtime.list_jobs.delete(workspace, name, by=caller_of(request).name)
+        await self._runtime.list_jobs.delete(workspace, name, by=name_of(request))
         return web.Response(status=204)
 
     def routes(self) -> list[RouteGroup]:
