@@ -251,7 +251,7 @@ async def fill_with_families(store: Sequence[str], name: str) -> None:
         notes="not the cactus",
         due_on=date(2026, 12, 7),
         priority=3,
-        labels=("b", "a"),
+        labels=("a", "b"),
         list="garden",
         position="a0",
         metadata={"room": {"number": 4}},

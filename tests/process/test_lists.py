@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from http_client import Connection, ask
 from patience import until
-from service_process import RunningService, run_here, with_timeouts
+from service_process import RunningService, run_tasksvc, with_timeouts
 
 from tasksvc.application.limits import Timeouts
 
@@ -61,7 +61,7 @@ async def test_a_large_list_is_changed_completely_though_the_service_is_killed_t
         found = lists(service)
         tasks = {task["list"] for task in ask(service.url, "GET", "/tasks/?priority=0").document}
         await until(lambda: "left half" in service.output)
-    checked = run_here("check", *STORE, folder=tmp_path)
+    checked = run_tasksvc("check", *STORE, folder=tmp_path)
 
     assert (first, second) == (TASKS - STEP, TASKS - 2 * STEP)
     assert found == {"kitchen": 1, **left}
