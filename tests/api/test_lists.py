@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from pytest_aiohttp import AiohttpClient
 
-from api.api_client import JSON, Answer, Api, next_page
-from api.conftest import connect
-from tasksvc.api.options import Options
-from tasksvc.api.pipeline.auth import TokenPolicy
+from api.api_client import Answer, Api, next_page
 from tasksvc.application.limits import Limits
-from tasksvc.application.tokens import new_secret
-
-ADMIN = new_secret()
-SECRETS: dict[str, str] = {}
-"""The tokens of the callers, by name."""
 
 
 async def create(api: Api, *names: str, done: bool = False, path: str = "") -> None:
@@ -334,65 +322,3 @@ async def test_other_methods_are_not_there(api: Api) -> None:
 
     assert (listing.status, listing.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
     assert (one.status, one.headers["Allow"]) == (405, "DELETE, OPTIONS, PATCH")
-
-
-# ---------------------------------------------------------------- rights
-
-
-@pytest.fixture
-async def guarded(aiohttp_client: AiohttpClient, options: Options) -> Api:
-    """The service with a list in two workspaces and the tokens "reader" and "ann"; "ann" writes in u_1 alone."""
-    api = await connect(aiohttp_client, "memory://", replace(options, tokens=TokenPolicy.ALWAYS, admin_token=ADMIN))
-    for name, scope, workspaces in (("reader", "read", None), ("ann", "write", ["u_1"])):
-        token = {"name": name, "scope": scope, "workspaces": workspaces}
-        made = await api("POST", "/admin/tokens", as_(ADMIN) | JSON, json.dumps(token).encode())
-        SECRETS[name] = made.json["token"]
-    for workspace in ("u_1", "u_2"):
-        task = {"description": "x", "list": "garden"}
-        body = json.dumps(task).encode()
-        assert (await api("POST", f"/workspaces/{workspace}/tasks/", as_(ADMIN) | JSON, body)).status == 201
-    return api
-
-
-def as_(secret: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {secret}"}
-
-
-RENAMING = b'{"name": "allotment"}'
-
-
-@pytest.mark.parametrize(
-    ("who", "workspace", "expected"),
-    [
-        ("reader", "u_1", [200, 403, 403]),
-        ("ann", "u_1", [200, 200, 204]),
-        ("ann", "u_2", [403, 403, 403]),
-        (None, "u_1", [401, 401, 401]),
-    ],
-)
-async def test_reading_lists_needs_the_scope_read_and_changing_them_write(
-    guarded: Api, who: str | None, workspace: str, expected: Sequence[int]
-) -> None:
-    headers, path = {} if who is None else as_(SECRETS[who]), f"/workspaces/{workspace}/lists/"
-
-    answers = [
-        await guarded("GET", path, headers),
-        await guarded("PATCH", f"{path}garden", headers | JSON, RENAMING),
-        await guarded("DELETE", f"{path}allotment", headers),
-    ]
-
-    assert [answer.status for answer in answers] == expected
-
-
-async def test_paths_without_a_workspace_are_the_lists_of_the_home_and_changes_name_the_caller(guarded: Api) -> None:
-    ann = as_(SECRETS["ann"])
-
-    renamed = await guarded("PATCH", "/lists/garden", ann | JSON, RENAMING)
-
-    listed = await guarded("GET", "/lists", ann)
-    assert renamed.json == {"name": "allotment", "open": 1, "total": 1}
-    assert listed.json == [renamed.json]
-    changes = (await guarded("GET", "/changes?since=0", ann)).json["changes"]
-    assert changes[-1]["by"] == "ann"
-    other = await guarded("GET", "/workspaces/u_2/lists/", as_(ADMIN))
-    assert names(other) == ["garden"]
