@@ -67,10 +67,20 @@ IN_DOMAIN = {
     "repetition": {"errors", "json_object", "occurrences", "recurrence"},
     "change": {"task"},
     "record": {"json_object"},
-    "query": {"sizes", "task"},
+    "query": {"json_object", "sizes", "task"},
     "writes": {"json_object", "task", "change", "record", "query"},
     "workspace": {"errors"},
-    "ledger": {"errors", "json_text", "task", "change", "record", "writes", "workspace"},
+    "overlay": set(),
+    "relations": {"query", "task"},
+    "reading": {"change", "relations", "task", "writes"},
+    "transaction": {
+        *("errors", "json_text", "task", "query", "change", "record", "writes"),
+        *("overlay", "relations", "reading"),
+    },
+    "ledger": {
+        *("errors", "task", "change", "record", "writes", "workspace"),
+        *("overlay", "relations", "reading", "transaction"),
+    },
 }
 """What each module of the domain may import of the others."""
 

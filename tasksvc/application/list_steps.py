@@ -33,7 +33,7 @@ class ListSteps:
         await self._update_all(self._query, {"list": to}, self._last_id)
 
     async def delete(self) -> None:
-        """Deletes the tasks."""
+        """Deletes the tasks of a list."""
         async with aclosing(self._find_all(self._query, self._last_id)) as pages:
             async for task_ids in pages:
                 await self._delete_all(task_ids)

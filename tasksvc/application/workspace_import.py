@@ -113,7 +113,7 @@ class _Writer:
             await self._add(CreateTask(_PLACEHOLDER), DeleteTask(self._last_id), size=TASK_BYTES)
 
     async def create(self, task: Task) -> None:
-        """Creates a task."""
+        """Creates the next task of the import."""
         draft, parent_id = _kept_draft(task), task.parent_id
         if parent_id is not None and (parent_id > task.id or parent_id in self._later_parents):
             self._later_parents[task.id] = parent_id

@@ -26,7 +26,7 @@ def uid_term(uid: str) -> str:
 class Relations:
     """The ids of tasks by the terms of their parents and their uids.
 
-    With another one below, it keeps what it is told, and leaves that one as it is.
+    With another one below, it keeps what it is given, and leaves that one as it is.
     """
 
     def __init__(self, below: Relations | None = None) -> None:

@@ -99,7 +99,7 @@ class ListHandlers:
         return web.Response(status=204)
 
     def routes(self) -> list[RouteGroup]:
-        """Returns the routes."""
+        """Returns the routes of lists."""
         path = f"/lists/{{{LIST}}}"
         return [
             RouteGroup(
