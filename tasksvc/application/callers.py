@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from tasksvc.domain.rules import is_storable_text
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE, check_workspace_name
 
 
@@ -30,11 +31,11 @@ class Caller:
     """The sender of a request, and what they may do, whichever way they showed it.
 
     Raises InvalidWorkspaceName for a name that no workspace can have, and ValueError if an administrator may not enter
-    all workspaces, or if `workspaces` is empty or lacks `home`.
+    all workspaces, if `workspaces` is empty or lacks `home`, or if a store can't keep the name.
     """
 
     name: str | None
-    """The name in the log; None for everybody, where requests need no token."""
+    """The name in the log, and in changes; None for everybody, where requests need no token."""
     scope: Scope = Scope.WRITE
     """What the caller may do in each workspace that they may enter."""
     workspaces: tuple[str, ...] | None = None
@@ -49,6 +50,8 @@ class Caller:
     def __post_init__(self) -> None:
         if not self.home:
             object.__setattr__(self, "home", self.workspaces[0] if self.workspaces else DEFAULT_WORKSPACE)
+        if self.name is not None and not is_storable_text(self.name):
+            raise ValueError("A caller's name must not hold U+0000 or a lone surrogate.")
         if self.workspaces == ():
             raise ValueError("A caller may enter one of the workspaces at least, or all.")
         for workspace in (*(self.workspaces or ()), self.home):
