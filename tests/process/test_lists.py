@@ -69,7 +69,7 @@ async def test_a_large_list_is_changed_completely_though_the_service_is_killed_t
     assert checked.returncode == 0, checked.stdout
 
 
-async def test_a_client_that_hangs_up_leaves_no_list_half_renamed(tmp_path: Path) -> None:
+async def test_a_client_that_disconnects_leaves_no_list_half_renamed(tmp_path: Path) -> None:
     with RunningService(*STORE, folder=tmp_path) as service:
         fill(service)
         await begin(service, "PATCH", {"name": "allotment"})

@@ -348,7 +348,7 @@ async def test_jobs_of_other_workspaces_do_not_wait_for_each_other() -> None:
 # ---------------------------------------------------------------- failures
 
 
-async def test_a_caller_that_hangs_up_stops_nothing() -> None:
+async def test_a_caller_that_is_cancelled_stops_nothing() -> None:
     store = Watched()
     await fill(store, *"aaaa")
     store.before, waits, go_on = stops_at(1)
@@ -366,7 +366,7 @@ async def test_a_caller_that_hangs_up_stops_nothing() -> None:
     assert await records_of(store) == 0
 
 
-async def test_a_caller_that_hangs_up_before_its_turn_has_nothing_done() -> None:
+async def test_a_caller_that_is_cancelled_before_its_turn_has_nothing_done() -> None:
     store = Watched()
     await fill(store, *"aab")
     store.before, waits, go_on = stops_at(0)

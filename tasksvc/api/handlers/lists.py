@@ -66,9 +66,9 @@ class ListHandlers:
         "Rename a list",
         tag="lists",
         description=(
-            "Moves its tasks to another list, in transactions of up to 1,000 tasks, and is always finished, even if the"
-            " client hangs up or the service is killed. If there is a list of that name, they become one. Repeating the"
-            " request does no harm, so it takes no Idempotency-Key."
+            "Moves its tasks to another list, in transactions of up to 1,000, and is always finished, even if the"
+            " client disconnects or the service is killed. If there is a list of that name, they become one. It is"
+            " safe to repeat, so it takes no Idempotency-Key."
         ),
         responses=responses({200: ("The list with its new name.", ListOut, [])}, NO_SUCH_LIST),
         body=ListPatch(),
@@ -87,8 +87,8 @@ class ListHandlers:
         "Delete a list",
         tag="lists",
         description=(
-            "Deletes its tasks, in transactions of up to 1,000, and is always finished, even if the client hangs up or"
-            " the service is killed. A list without tasks is answered alike, so it takes no Idempotency-Key."
+            "Deletes its tasks, in transactions of up to 1,000, and is always finished, even if the client disconnects"
+            " or the service is killed. A list without tasks is answered alike, so it takes no Idempotency-Key."
         ),
         responses=responses({204: "The list is deleted."}),
     )
