@@ -203,8 +203,11 @@ class Committer:
         if names.task_ids:
             part.reading.add(tasks=await self._tasks(part, names.task_ids))
         key = None if part.workspace == DEFAULT_WORKSPACE else part.header.key
-        terms = [term for term in names.terms if part.header.has_parents or not term.startswith(PARENT_TERM)]
-        for statement in term_lookups(filter(is_storable, terms), key, RELATED_MAX + 1):
+        has_parents = part.header.has_parents
+        terms = [
+            term for term in names.terms if (has_parents or not term.startswith(PARENT_TERM)) and is_storable(term)
+        ]
+        for statement in term_lookups(terms, key, RELATED_MAX + 1):
             part.reading.add(tasks=await in_turns(task_from_row, await self._writer.rows(*statement)))
         for task_id, numbers in names.versions.items():
             if 0 < task_id <= INT64_MAX:

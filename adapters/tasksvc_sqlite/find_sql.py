@@ -7,7 +7,7 @@ a run and may go on in the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache, partial
 from operator import eq, ge, gt, le, lt
@@ -141,7 +141,7 @@ def page(query: TaskQuery, after: Cursor | None, limit: int, place: Place | None
     return with_workspace_row(place.key, _WIDTH, parts, limit)
 
 
-def term_lookups(terms: Iterable[str], key: int | None, limit: int) -> Iterator[Statement]:
+def term_lookups(terms: Sequence[str], key: int | None, limit: int) -> Iterator[Statement]:
     """Yields statements for the tasks that are found by each term, at most `limit` of each.
 
     `key` is that of the workspace, None for the default one.

@@ -64,19 +64,22 @@ _DEFAULT: Final = _Log(
     "seq",
     CHANGE_VALUES,
     "ifnull((SELECT seq FROM tasks WHERE id = ?),"
-    " (SELECT max(seq) FROM changes WHERE kind = 'deleted' AND task_id = ?))",
+    " (SELECT max(seq) FROM changes INDEXED BY changes_by_deleted_task WHERE kind = 'deleted' AND task_id = ?))",
     "EXISTS (SELECT 1 FROM tasks WHERE id = ?)"
-    " OR EXISTS (SELECT 1 FROM changes WHERE kind = 'deleted' AND task_id = ?)",
+    " OR EXISTS (SELECT 1 FROM changes INDEXED BY changes_by_deleted_task WHERE kind = 'deleted' AND task_id = ?)",
 )
 _OTHERS: Final = _Log(
     "versions",
     "number",
     VERSION_CHANGE_COLUMNS,
-    "ifnull((SELECT iif(seq IS NULL, previous, number) FROM versions"
+    "ifnull((SELECT iif(seq IS NULL, previous, number) FROM versions INDEXED BY versions_by_id"
     " WHERE workspace = ? AND id = ? AND current IS NOT NULL),"
-    " (SELECT max(number) FROM versions WHERE kind = 'deleted' AND workspace = ? AND id = ?))",
-    "EXISTS (SELECT 1 FROM versions WHERE workspace = ? AND id = ? AND current IS NOT NULL)"
-    " OR EXISTS (SELECT 1 FROM versions WHERE kind = 'deleted' AND workspace = ? AND id = ?)",
+    " (SELECT max(number) FROM versions INDEXED BY versions_by_deleted_task"
+    " WHERE kind = 'deleted' AND workspace = ? AND id = ?))",
+    "EXISTS (SELECT 1 FROM versions INDEXED BY versions_by_id"
+    " WHERE workspace = ? AND id = ? AND current IS NOT NULL)"
+    " OR EXISTS (SELECT 1 FROM versions INDEXED BY versions_by_deleted_task"
+    " WHERE kind = 'deleted' AND workspace = ? AND id = ?)",
 )
 
 
@@ -98,8 +101,8 @@ def changes_after(key: int | None, task_id: int, seq: int, limit: int) -> Statem
         f"SELECT {number}, seq, previous FROM {log.changes} WHERE {number} = {log.last} AND seq > ?"
         f" UNION ALL SELECT older.{number}, older.seq, older.previous"
         f" FROM chain CROSS JOIN {log.changes} AS older ON older.{number} = chain.previous AND older.seq > ?)"
-        f" SELECT {log.values} FROM {log.changes}"
-        f" WHERE {number} IN (SELECT number FROM chain ORDER BY number LIMIT ?) ORDER BY {number}",
+        f" SELECT {log.values} FROM (SELECT number AS wanted FROM chain ORDER BY number LIMIT ?)"
+        f" CROSS JOIN {log.changes} ON {number} = wanted",  # in the order of these, without sorting whole changes
         (*task, *task, seq, seq, limit),
     )
 
@@ -117,9 +120,10 @@ def versions_of(key: int | None, task_id: int, numbers: Collection[int]) -> Stat
         f" UNION ALL SELECT older.{number}, older.previous, older.version"
         f" FROM chain CROSS JOIN {log.changes} AS older ON older.{number} = chain.previous"
         f" WHERE ifnull(chain.version > ?, true))"
-        f" SELECT {log.values} FROM {log.changes} WHERE {number} IN ("
-        f"SELECT max(number) FROM chain UNION ALL SELECT max(number) FROM chain WHERE version IS NOT NULL"
-        f" UNION ALL SELECT number FROM chain WHERE version IN (SELECT value FROM json_each(?))) ORDER BY {number}",
+        f" SELECT {log.values} FROM (SELECT max(number) AS wanted FROM chain"
+        f" UNION SELECT max(number) FROM chain WHERE version IS NOT NULL"
+        f" UNION SELECT number FROM chain WHERE version IN (SELECT value FROM json_each(?)))"
+        f" CROSS JOIN {log.changes} ON {number} = wanted ORDER BY {number}",
         (*task, *task, min(numbers), json.dumps(list(numbers))),
     )
 

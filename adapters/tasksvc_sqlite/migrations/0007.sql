@@ -34,7 +34,7 @@ BEGIN
     NEW.next_id, NEW.uid, ifnull(NEW.created_at, NEW.at), ifnull(NEW.updated_at, NEW.at), NEW.seq
   );
   UPDATE changes SET previous = (
-    SELECT max(seq) FROM changes AS deletions WHERE kind = 'deleted' AND task_id = NEW.task_id
+    SELECT max(seq) FROM changes INDEXED BY changes_by_deleted_task WHERE kind = 'deleted' AND task_id = NEW.task_id
   ) WHERE NEW.version > 1 AND seq = NEW.seq;
 END;
 
@@ -63,10 +63,10 @@ DROP TRIGGER version_replaced;
 CREATE TRIGGER version_replaced AFTER INSERT ON versions WHEN NEW.version IS NOT 1
 BEGIN
   UPDATE versions SET previous = CASE NEW.kind WHEN 'created' THEN (
-    SELECT max(number) FROM versions AS deletions
+    SELECT max(number) FROM versions INDEXED BY versions_by_deleted_task
     WHERE kind = 'deleted' AND workspace = NEW.workspace AND id = NEW.id
   ) ELSE (
-    SELECT iif(seq IS NULL, previous, number) FROM versions AS replaced
+    SELECT iif(seq IS NULL, previous, number) FROM versions INDEXED BY versions_by_id
     WHERE workspace = NEW.workspace AND id = NEW.id AND current IS NOT NULL AND number <> NEW.number
   ) END WHERE number = NEW.number;
   DELETE FROM versions

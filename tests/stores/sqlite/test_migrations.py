@@ -89,7 +89,7 @@ async def test_a_migration_is_done_once(file: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", ["present", "stores_1", "stores_3", "stores_4"])
+@pytest.mark.parametrize("version", ["present", "stores_1", "stores_3", "stores_4", "stores_5"])
 async def test_a_process_killed_while_it_migrates_leaves_the_old_or_the_new_schema(
     version: str, file: Path, tmp_path: Path
 ) -> None:
