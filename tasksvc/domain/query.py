@@ -247,7 +247,7 @@ class TaskQuery:
     without_parent: bool = False
     """Whether only tasks without a parent match."""
     uid: str | None = None
-    metadata: tuple[tuple[str, Scalar], ...] = ()
+    metadata: tuple[tuple[str, Scalar], ...] = field(default=(), compare=False)
     """Paths in the metadata with dots between names, each with the value that must be there."""
     priority: int | None = None
     priority_min: int | None = None
@@ -261,7 +261,14 @@ class TaskQuery:
     sort: SortField = SortField.ID
     descending: bool = False
 
+    _metadata_terms: tuple[str, ...] = field(default=(), init=False, repr=False)
+    """What `metadata` is compared by: to Python 1, 1.0 and True are equal."""
     _conditions: tuple[Condition, ...] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.metadata:
+            terms = tuple([term(f"metadata.{path}", value) for path, value in self.metadata])
+            object.__setattr__(self, "_metadata_terms", terms)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Returns the conditions that a task must meet, all of them.
@@ -284,8 +291,8 @@ class TaskQuery:
                 yield Condition(filtered, Operator.EQUAL, value)
             for wanted in _terms(filtered, name, value):
                 yield Condition(TERMS, Operator.HAS, wanted)
-        for path, wanted_value in self.metadata:
-            yield Condition(TERMS, Operator.HAS, term(f"metadata.{path}", wanted_value))
+        for wanted in self._metadata_terms:
+            yield Condition(TERMS, Operator.HAS, wanted)
         if self.without_parent:
             yield Condition("parent_id", Operator.IS_NULL, None)
         if self.q is not None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasksvc import Cursor, Due, Operator, SortField, Task, TaskDraft, TaskQuery, fold_text, select
+from tasksvc.domain.query import Scalar
 from tasksvc.domain.task import create_task
 from unit import strategies as some
 
@@ -186,3 +187,13 @@ def test_the_cursor_of_a_task_holds_what_it_is_sorted_by(sort: SortField) -> Non
     one = task(5, due_at=DAYS[0], updated_at=DAYS[2], priority=4)
 
     assert TaskQuery(sort=sort).cursor(one) == Cursor(getattr(one, sort.value), 5)
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (0, False), (1, 1.0), (1, "1"), (None, "null"), (0.0, False)])
+def test_queries_for_values_of_two_types_of_json_are_different(one: Scalar, other: Scalar) -> None:
+    """A store may keep the pages of a query, and to Python 1 and True are equal."""
+    queries = [TaskQuery(metadata=(("room", value),)) for value in (one, other, one)]
+
+    assert queries[0] != queries[1]
+    assert queries[0] == queries[2]
+    assert len(set(queries)) == 2
