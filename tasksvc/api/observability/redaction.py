@@ -5,22 +5,34 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_plus
 
-from tasksvc.api.schemas.queries import ChangesQuery, ListQuery, StreamQuery
+from tasksvc.api.schemas.queries import ChangesQuery, DeletionQuery, ListQuery, StreamQuery
+from tasksvc.api.schemas.task_fields import METADATA_PREFIX
 from tasksvc.application.tokens import PREFIX
 
 HIDDEN = "***"
 NAME_MAX = 40
 """Characters of a parameter's name; a longer one isn't a name."""
 
-_KNOWN = {name for schema in (ListQuery, ChangesQuery, StreamQuery) for name in schema().fields}
+_KNOWN = {
+    name
+    for schema in (ListQuery, ChangesQuery, StreamQuery, DeletionQuery)
+    for name in schema().fields
+    if name not in schema.undocumented
+}
 _TOKEN = re.compile(rf"{PREFIX}[0-9A-Za-z]+", re.ASCII)
 _USER = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#]*@", re.IGNORECASE)
 _TOKEN_NAME = re.compile(r"token|auth|bearer|jwt|secret|api[-_]?key|password", re.IGNORECASE).search
 
 
 def names_token(name: str) -> bool:
-    """Returns whether a parameter of that name is meant for a token, like access_token (RFC 6750, section 2.3)."""
-    return name not in _KNOWN and (_TOKEN_NAME(name) is not None or _TOKEN.search(name) is not None)
+    """Returns whether a parameter of that name is meant for a token, like access_token (RFC 6750, section 2.3).
+
+    metadata.author isn't: what is in the metadata of tasks has any name.
+    """
+    if name in _KNOWN:
+        return False
+    is_named_so = _TOKEN_NAME(name) is not None and not name.startswith(METADATA_PREFIX)
+    return is_named_so or _TOKEN.search(name) is not None
 
 
 def redacted(target: str) -> str:

@@ -33,7 +33,7 @@ from tasksvc.api.responses.problems import (
 from tasksvc.api.responses.raw import JSON
 from tasksvc.api.schemas.fields import QueryStringList
 from tasksvc.api.schemas.queries import NoQuery
-from tasksvc.api.schemas.task_fields import METADATA_PREFIX
+from tasksvc.api.schemas.task_fields import METADATA, METADATA_PREFIX
 from tasksvc.api.schemas.tasks import Batch, Operations
 from tasksvc.application.limits import Limits
 from tasksvc.stores.turns import Turns
@@ -103,12 +103,11 @@ class RequestValidator:
         given = request.query
         values: dict[str, Any] = {}
         repeated = []
-        for name in given:
-            if name in values:
-                continue
+        paths: list[tuple[str, str]] = []
+        for name in dict.fromkeys(given):
             texts = given.getall(name)
-            if name.startswith(METADATA_PREFIX) and "metadata" in self._query.fields:
-                values.setdefault("metadata", []).extend((name.removeprefix(METADATA_PREFIX), text) for text in texts)
+            if name.startswith(METADATA_PREFIX) and METADATA in self._query.fields:
+                paths += [(name.removeprefix(METADATA_PREFIX), text) for text in texts]
                 continue
             if names_token(name):
                 raise TokenInQuery
@@ -117,6 +116,8 @@ class RequestValidator:
                 repeated.append(FieldError("query", name, "Must be given once."))
         if repeated:
             raise InvalidRequest(repeated)
+        if paths:
+            values.setdefault(METADATA, paths)
         try:
             return self._query.load(values)
         except ValidationError as error:

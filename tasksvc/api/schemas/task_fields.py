@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Never
 
 from marshmallow import ValidationError, fields, post_load
@@ -117,20 +118,25 @@ class Metadata(Field[dict[str, Any]]):
         return value
 
 
+_PARENT_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
+
+
 class ParentFilter(Field[int | None]):
     """The id of a parent in a query string, or `none`, which comes out as None."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int | None:
         if value == "none":
             return None
-        if not str(value).isdecimal() or not 1 <= (parent_id := int(value[:20])) <= rules.ID_MAX:
+        if not _PARENT_ID(value) or (parent_id := int(value)) > rules.ID_MAX:
             raise ValidationError("Must be the id of a task, or none.")
         return parent_id
 
 
 METADATA_FILTERS_MAX = 20
 """Filters on metadata that one request may have."""
-METADATA_PREFIX = "metadata."
+METADATA = "metadata"
+"""The field that the filters on metadata are loaded by.  There is no parameter of this name."""
+METADATA_PREFIX = f"{METADATA}."
 """What the parameters of filters on metadata begin with."""
 
 
@@ -153,14 +159,14 @@ def _scalar(path: str, text: str) -> Scalar:
     names = path.split(".")
     if len(names) > METADATA_LEVELS or not all(names):
         raise ValidationError({path: [f"Must be a path of 1 to {METADATA_LEVELS} names with dots between them."]})
-    if not rules.is_storable_text(path + text):
-        raise ValidationError({path: ["Must not hold U+0000 or a lone surrogate."]})
     try:
         value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return text
+        value = text
     if isinstance(value, dict | list):
         raise ValidationError({path: ["Must be a string, a number, true, false or null."]})
+    if not rules.is_storable_text(path) or (isinstance(value, str) and not rules.is_storable_text(value)):
+        raise ValidationError({path: ["Must not hold U+0000 or a lone surrogate."]})
     scalar: Scalar = value
     return scalar
 
@@ -421,7 +427,7 @@ class TaskOut(ResponseSchema):
 class FilterQuery(Query):
     """Filters that select tasks."""
 
-    undocumented = ("metadata",)
+    undocumented = (METADATA,)
 
     done = QueryBoolean(metadata=described("Only tasks that are done, or only those that aren't."))
     label = QueryStringList(
