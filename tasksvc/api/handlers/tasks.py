@@ -165,7 +165,9 @@ class TaskHandlers:
         tag="tasks",
         description="Takes a JSON Merge Patch (RFC 7396): other fields keep their values, and null resets a field.",
         headers=[IF_MATCH, IDEMPOTENCY_KEY],
-        responses=responses({200: ("The updated task.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, VERSION_CONFLICT),
+        responses=responses(
+            {200: ("The updated task.", TaskOut, ["ETag", REPLAYED])}, NO_SUCH_TASK, TOO_MANY_RELATED, VERSION_CONFLICT
+        ),
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> RawResponse:
@@ -226,6 +228,7 @@ class TaskHandlers:
             NO_SUCH_TASK,
             NO_SUCH_VERSION,
             UID_TAKEN,
+            TOO_MANY_RELATED,
             WORKSPACE_FULL,
             VERSION_GONE,
             VERSION_CONFLICT,
@@ -342,7 +345,9 @@ class TaskHandlers:
             " Idempotency-Key."
         ),
         headers=[IDEMPOTENCY_KEY],
-        responses=responses({200: ("The number of deleted tasks.", DeletedOut, [REPLAYED])}, NO_FILTER),
+        responses=responses(
+            {200: ("The number of deleted tasks.", DeletedOut, [REPLAYED])}, TOO_MANY_RELATED, NO_FILTER
+        ),
         query=FilterQuery(),
     )
     async def delete_tasks(self, request: web.Request) -> RawResponse:
