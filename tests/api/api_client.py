@@ -119,7 +119,13 @@ def particular_errors(operation: dict[str, Any]) -> Iterator[tuple[int, str]]:
     """Returns the errors that an operation lists, each with the last part of the type in its example."""
     for status, answer in operation["responses"].items():
         if status.startswith(("4", "5")):
-            yield int(status), answer["content"][PROBLEM]["example"]["type"].removeprefix(TYPE_PREFIX)
+            for example in examples_of(answer["content"][PROBLEM]):
+                yield int(status), example["type"].removeprefix(TYPE_PREFIX)
+
+
+def examples_of(media: dict[str, Any]) -> list[Any]:
+    """Returns the examples of a body, of which there is one or are several with names."""
+    return [named["value"] for named in media["examples"].values()] if "examples" in media else [media["example"]]
 
 
 def validator(document: dict[str, Any], schema: str | dict[str, Any]) -> Draft202012Validator:

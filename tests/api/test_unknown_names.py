@@ -8,7 +8,10 @@ import pytest
 
 from api.api_client import JSON, Api
 
-FIELDS = "Known are description, notes, done, due_at, due_on, priority, labels, list, position, metadata, repeat."
+FIELDS = (
+    "Known are description, notes, done, due_at, due_on, priority, labels, list, parent_id, position, metadata, repeat."
+)
+CREATED = f"{FIELDS[:-1]}, uid, created_at, completed_at."
 
 
 @pytest.mark.parametrize(
@@ -42,8 +45,8 @@ async def test_the_refusal_says_that_there_are_no_parameters(api: Api, path: str
 @pytest.mark.parametrize(
     ("method", "path", "body", "field", "message"),
     [
-        ("POST", "/tasks/", {"label": []}, "label", f"Unknown field 'label'. Did you mean 'labels'? {FIELDS}"),
-        ("POST", "/tasks/", {"description": "x", "zzz": 1}, "zzz", f"Unknown field 'zzz'. {FIELDS}"),
+        ("POST", "/tasks/", {"label": []}, "label", f"Unknown field 'label'. Did you mean 'labels'? {CREATED}"),
+        ("POST", "/tasks/", {"description": "x", "zzz": 1}, "zzz", f"Unknown field 'zzz'. {CREATED}"),
         ("PATCH", "/tasks/1", {"priorty": 1}, "priorty", f"Unknown field 'priorty'. Did you mean 'priority'? {FIELDS}"),
         ("PATCH", "/tasks/1", {"version": 1}, "version", "The service sets 'version'. Leave it out."),
         ("POST", "/tasks/", {"description": "x", "id": 1}, "id", "The service sets 'id'. Leave it out."),
@@ -59,9 +62,23 @@ async def test_the_refusal_says_that_there_are_no_parameters(api: Api, path: str
             "/tasks/batch",
             [{"op": "delete", "id": 1, "ifmatch": "*"}],
             "0.ifmatch",
-            "Unknown field 'ifmatch'. Did you mean 'if_match'? Known are op, id, if_match.",
+            "Unknown field 'ifmatch'. Did you mean 'if_match'? Known are op, id, children, if_match.",
         ),
-        ("POST", "/tasks/batch", [{"op": "updat"}], "0.op", "Must be create, update or delete. Did you mean 'update'?"),
+        (
+            "POST",
+            "/tasks/batch",
+            [{"op": "updat"}],
+            "0.op",
+            "Must be create, update, restore or delete. Did you mean 'update'?",
+        ),
+        ("PATCH", "/tasks/1", {"created_at": None}, "created_at", "The service sets 'created_at'. Leave it out."),
+        (
+            "PATCH",
+            "/tasks/1",
+            {"uid": "x"},
+            "uid",
+            "'uid' is given when a task is created, and never changes. Leave it out.",
+        ),
     ],
 )  # fmt: skip
 async def test_a_field_that_is_not_known_is_named_with_the_nearest(
@@ -97,7 +114,7 @@ async def test_a_hostile_name_is_cut_and_escaped(api: Api, name: str, shown: str
     answer = await api("POST", "/tasks/", JSON, body)
 
     (error,) = answer.json["errors"]
-    assert error["message"] == f"Unknown field {shown}. {FIELDS}"
+    assert error["message"] == f"Unknown field {shown}. {CREATED}"
     assert len(answer.body) < 1_000
 
 
