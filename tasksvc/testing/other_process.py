@@ -22,6 +22,7 @@ from tasksvc import (
     Cursor,
     Found,
     IdempotencyKey,
+    ListSummary,
     Page,
     Position,
     Record,
@@ -146,9 +147,10 @@ class OtherProcess(TaskRepository):
         at: datetime,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
         committed: CommitResult = await self._call(
-            "commit", writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max
+            "commit", writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max, by=by
         )
         return committed
 
@@ -166,8 +168,18 @@ class OtherProcess(TaskRepository):
         count: int = await self._call("count", query)
         return count
 
+    async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
+        lists: Sequence[ListSummary] = await self._call("lists", after=after, limit=limit)
+        return lists
+
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         page: ChangePage = await self._call("read_changes", since, limit=limit, max_bytes=max_bytes)
+        return page
+
+    async def task_changes(
+        self, task_id: int, since: Position, *, limit: int, max_bytes: int | None = None
+    ) -> ChangePage:
+        page: ChangePage = await self._call("task_changes", task_id, since, limit=limit, max_bytes=max_bytes)
         return page
 
     async def changes(

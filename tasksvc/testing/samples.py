@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tasksvc import DEFAULT_LIST, REQUIRED, TASK_FIELDS, Due, Operator, SortField, Task, TaskDraft, TaskQuery, codec
+from tasksvc.domain.task import GIVEN_ONCE
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, UTC)
 FIRST_MOMENT = datetime.min.replace(tzinfo=UTC)
@@ -70,17 +71,25 @@ OTHER_VALUES: dict[str, Any] = {
     "priority": 7,
     "labels": ("home", "shop"),
     "list": "errands",
+    "parent_id": 1,
     "position": "a0",
     "metadata": {"shop": {"name": "corner", "open": [8, 20.5]}, "note": None},
     "repeat": {"rule": "FREQ=DAILY;COUNT=9", "zone": "Europe/Berlin", "from": "each"},
+    "uid": "20261124T150000Z-7@example.com",
+    "created_at": later(-86_400),
+    "completed_at": later(-3_600),
 }
-"""For each field that a client may write, a value that isn't its default."""
-NEEDED: dict[str, dict[str, Any]] = {"repeat": {"due_at": NOW}}
+"""For each field that a client may write, a value that isn't its default.  The parent is the first task."""
+NEEDED: dict[str, dict[str, Any]] = {"repeat": {"due_at": NOW}, "completed_at": {"done": True}}
 """For each field that another one needs, a value of that."""
-EXCLUDED: dict[str, Any] = {"due_on": None, "repeat": None}
-"""The fields that a task with all other ones can't have: a due day beside a due time, a repetition when it is done."""
+EXCLUDED: dict[str, Any] = {"due_on": None, "repeat": None, "parent_id": None, **dict.fromkeys(GIVEN_ONCE)}
+"""The fields that FULL lacks.
+
+These are a due day, which excludes a due time; a repetition, which a task that is done can't have; those that depend on
+other tasks, a parent and a uid; and the times that a patch can't change.
+"""
 FULL = TaskDraft(**(OTHER_VALUES | EXCLUDED))
-"""A draft that has a value for every field that the others don't exclude."""
+"""A draft that has a value for every field but those of EXCLUDED, so that any workspace takes it several times."""
 
 _UNWRITTEN = {
     field.name: field.default for field in TASK_FIELDS if not field.writable and field.default is not REQUIRED
@@ -89,7 +98,8 @@ _UNWRITTEN = {
 
 def task_of(draft: TaskDraft, **others: Any) -> Task:
     """Returns the first task of a store, made of `draft` at NOW, with the values of `others` in place of its own."""
-    made = {"id": 1, "completed_at": NOW if draft.done else None, "created_at": NOW, "updated_at": NOW, "version": 1}
+    made = {"id": 1, "created_at": draft.created_at or NOW, "updated_at": NOW, "version": 1}
+    made["completed_at"] = (draft.completed_at or NOW) if draft.done else None
     return Task(**(_UNWRITTEN | draft._asdict() | made | others))
 
 
@@ -104,6 +114,15 @@ REPEATS = (
     {"rule": "FREQ=DAILY;INTERVAL=2;COUNT=3", "zone": "UTC", "from": "each"},
 )
 """Repetitions whose occurrences the model knows."""
+METADATA: tuple[dict[str, Any], ...] = (
+    {},
+    {"room": 1},
+    {"room": 1.0, "at": {"home": True}},
+    {"room": True, "at": {"home": {"x": "1"}}},
+    {"room": "1", "at": {}},
+    {"room": None, "": 1, "a.b": 1},
+)
+CREATED = (None, later(-60), None, FIRST_MOMENT, None)
 DUE = (None, FIRST_MOMENT, later(-1), NOW, NOW + timedelta(microseconds=1), later(3_600), LAST_MOMENT)
 DAYS = (None, date.min, NOW.date(), date(2026, 11, 25), date.max)
 DUES = (
@@ -115,7 +134,7 @@ DUES = (
 
 
 def varied(count: int) -> list[TaskDraft]:
-    """Returns drafts that differ in every field, with many ties."""
+    """Returns drafts that differ in every field that depends on no other task, with many ties."""
     return [
         TaskDraft(
             DESCRIPTIONS[n % len(DESCRIPTIONS)],
@@ -127,6 +146,9 @@ def varied(count: int) -> list[TaskDraft]:
             labels=tuple(sorted({LABELS[n % 5], LABELS[n * n % 5]})) if n % 4 else (),
             list=LISTS[n % len(LISTS)],
             position=POSITIONS[n % len(POSITIONS)],
+            metadata=METADATA[n % len(METADATA)],
+            created_at=CREATED[n % len(CREATED)],
+            completed_at=CREATED[n * n % len(CREATED)] if n % 3 == 0 else None,
         )
         for n in range(count)
     ]
@@ -167,17 +189,32 @@ FEW_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "priority": st.integers(0, 9),
     "labels": label_sets,
     "list": st.sampled_from(LISTS),
+    "parent_id": st.sampled_from([None, None, None, 1, 2, 3, 4, 5, 6, 99]),
     "position": st.sampled_from(POSITIONS),
     "metadata": small_objects,
     "repeat": st.sampled_from(REPEATS),
+    "uid": st.sampled_from([None, None, None, "a", "A", "zoë"]),
+    "created_at": st.sampled_from([None, None, later(-9), later(-9), later(3)]),
+    "completed_at": st.sampled_from([None, None, later(-9), later(-9), later(3)]),
 }
 """For each field that a client may write, a few values, so that commits meet each other."""
 
+METADATA_FILTERS: tuple[tuple[str, str | int | float | bool | None], ...] = (
+    *(("room", value) for value in (1, 1.0, True, "1", None)),
+    *(("a", value) for value in (0, 1, 1.0, True, None)),
+    ("at.home", True),
+    ("at.home.x", "1"),
+    ("a.a", 1),
+)
 queries = st.builds(
     TaskQuery,
     done=maybe([True, False]),
     labels=st.one_of(st.just(()), label_sets),
     list=st.one_of(st.none(), maybe([DEFAULT_LIST, "Inbox", "a", "nowhere"])),
+    parent_id=st.one_of(st.none(), st.none(), maybe([1, 2, 3, 99])),
+    without_parent=st.sampled_from([False, False, True]),
+    uid=st.one_of(st.none(), st.none(), maybe(["a", "A", "nowhere"])),
+    metadata=st.one_of(st.just(()), st.just(()), st.sampled_from(METADATA_FILTERS).map(lambda one: (one,))),
     priority=st.one_of(st.none(), maybe([0, 3, 6])),
     priority_min=maybe([0, 1, 3, 9]),
     priority_max=maybe([0, 1, 3, 9]),

@@ -286,10 +286,11 @@ class Store:
         at: datetime = NOW,
         idempotency_key: IdempotencyKey | None = None,
         tasks_max: int | None = None,
+        by: str | None = None,
     ) -> CommitResult:
         if self.beside is not None and self.writes_beside:
             self.beside.test_commits()
-        return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await self.repository.commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max, by=by)
 
     async def add(self, description: str = "a task", *, at: datetime = NOW, **fields: Any) -> Task:
         return await self.add_draft(TaskDraft(description, **fields), at=at)

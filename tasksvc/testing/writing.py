@@ -25,6 +25,7 @@ from tasksvc import (
     VersionConflict,
     Write,
 )
+from tasksvc.domain.task import GIVEN_ONCE
 from tasksvc.testing.samples import EXCLUDED, FULL, NOW, OTHER_VALUES, exact, later, task_of
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised
 
@@ -90,8 +91,9 @@ class WritingContract(StoreUnderTest):
     @on_store()
     async def test_a_patch_changes_every_field(self, store: Store) -> None:
         task = await store.add()
-
-        values = {**OTHER_VALUES, **EXCLUDED, "metadata": {"a": {"b": [1, None]}}}
+        parent = await store.add()
+        patchable = {name: value for name, value in OTHER_VALUES.items() if name not in (*EXCLUDED, *GIVEN_ONCE)}
+        values = {**patchable, "parent_id": parent.id, "metadata": {"a": {"b": [1, None]}}}
 
         patched = await store.patch(task, **values)
 
@@ -125,13 +127,24 @@ class WritingContract(StoreUnderTest):
     async def test_null_resets_a_field(self, store: Store) -> None:
         task = await store.add_draft(FULL)
 
-        nothing: dict[str, Any] = dict.fromkeys(TaskDraft._field_defaults)
+        nothing: dict[str, Any] = dict.fromkeys(name for name in TaskDraft._field_defaults if name not in GIVEN_ONCE)
 
         patched = await store.patch(task, **nothing)
 
         wanted = task_of(TaskDraft(FULL.description), version=2)
         assert exact(patched) == exact(wanted), "None in a patch gives a field its default"
         assert await store.get(1) == patched, "get() answers what Patch answered"
+
+    @on_store()
+    async def test_a_patch_of_a_field_that_is_given_once_is_refused(self, store: Store) -> None:
+        task = await store.add(done=True)
+
+        for name in GIVEN_ONCE:
+            for value in (OTHER_VALUES[name], None):
+                writes = CreateTask(TaskDraft("y")), UpdateTask(task.id, {name: value})
+                error = await raised(InvalidTask, store.commit(*writes), f"{name} in a patch")
+                assert (error.field, error.index) == (name, 1), "the error names the field and the write"
+        assert [exact(each) for each in await store.listed()] == [exact(task)], "a refused commit does nothing"
 
     @on_store()
     async def test_metadata_is_merged_and_null_removes_a_member(self, store: Store) -> None:
