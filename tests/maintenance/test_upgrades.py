@@ -10,6 +10,7 @@ from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import asyncpg
 import pytest
@@ -35,6 +36,8 @@ WORKSPACE = "workspace"
 """The key under which make_stores.py noted what clients held of a workspace beside the default one."""
 WITH_WORKSPACES = [version for version in STORES if version not in ("stores_1", "stores_2", "stores_3")]
 """The stores with such a workspace."""
+WITH_LISTS = [version for version in WITH_WORKSPACES if version != "stores_4"]
+"""The stores whose tasks are in lists, repeat, and have metadata that filters find."""
 FOREVER = timedelta(days=36_500)
 """Longer than the age of the stores, so that nothing in them is pruned."""
 VARYING = {"Connection", "Content-Length", "Date", "Server", "X-Request-ID"}
@@ -162,6 +165,48 @@ async def test_tasks_are_found_by_what_they_hold(version: str, kind: str, serve:
     expected = {query: [*filter(holds, client.held["tasks"])] for query, holds in selections.items()}
     assert same(found, expected)
     assert all(expected.values())
+
+
+@pytest.mark.parametrize("version", WITH_LISTS)
+@each_kind
+async def test_tasks_of_both_workspaces_are_found_by_metadata_and_lists(version: str, kind: str, serve: Serve) -> None:
+    client = await serve(version, kind)
+    selections: dict[str, Callable[[Any], bool]] = {
+        "metadata.room=4": lambda task: task["metadata"].get("room") == 4,
+        'metadata.room="4"': lambda task: task["metadata"].get("room") == "4",
+        "metadata.customer.name=Ünal&metadata.ratio=1.0": lambda task: "customer" in task["metadata"],
+        f"list={quote('Haus & Garten ✓')}": lambda task: task["list"] == "Haus & Garten ✓",
+        "parent_id=none&list=inbox": lambda task: task["list"] == "inbox",
+    }
+
+    for prefix, held in (("", client.held), (make_stores.WORKSPACE, client.held[WORKSPACE])):
+        for query, holds in selections.items():
+            found = await (await client.ask("GET", f"{prefix}/tasks/?{query}")).json()
+            assert found
+            assert same(found, [*filter(holds, held["tasks"])]), query
+
+
+@each_version
+@each_kind
+async def test_the_changes_of_a_task_are_found_and_undone(version: str, kind: str, serve: Serve) -> None:
+    client = await serve(version, kind)
+    since, changes = client.held["position"], client.held["changes"]["changes"]
+    task_ids = {change["task_id"] for change in changes}
+
+    found = {
+        task_id: (await (await client.ask("GET", f"/tasks/{task_id}/changes?since={since}")).json())["changes"]
+        for task_id in task_ids
+    }
+
+    assert len(task_ids) > 1
+    for task_id, history in found.items():
+        assert same(history, [change for change in changes if change["task_id"] == task_id])
+        versions = [change["task"] for change in history if change["task"] is not None]
+        for task in versions[:1]:
+            restored = await client.ask("POST", f"/tasks/{task_id}/restore", {"version": task["version"]})
+            assert restored.status == 200
+            assert (await restored.json())["description"] == task["description"]
+    assert [problem async for problem in check(client.http.app[RUNTIME].repository)] == []
 
 
 @each_version

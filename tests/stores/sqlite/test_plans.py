@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import NamedTuple
 
 import pytest
 from tasksvc_sqlite.cache import Place
-from tasksvc_sqlite.find_sql import contains, count, is_indexed, page
+from tasksvc_sqlite.find_sql import contains, count, is_indexed, lists, page
 from tasksvc_sqlite.rows import task_from_row
 
-from stores.sqlite.stores import NOW, add_all, opened, raw
+from stores.sqlite.stores import NOW, add, add_all, opened, raw
 from tasksvc import Cursor, Due, SortField, TaskDraft, TaskQuery, select
 
 TASKS = 5_000
 LIMIT = 50
+LISTS = ("inbox", "inbox", "a", "é", "z")
 SOON = Due.time(NOW + timedelta(days=9))
 
 BY_INDEX = {
@@ -27,6 +29,8 @@ BY_INDEX = {
     "tasks_by_due (2)": TaskQuery(due_after=Due.time(NOW), sort=SortField.DUE_AT, descending=True),
     "tasks_by_due (3)": TaskQuery(due_after=Due.time(NOW), due_before=SOON, sort=SortField.DUE_AT),
     "task_terms": TaskQuery(labels=("common",)),
+    "task_terms (2)": TaskQuery(parent_id=1),
+    "task_terms (3)": TaskQuery(metadata=(("room", 4),), descending=True),
     "tasks_by_updated_at": TaskQuery(updated_after=NOW - timedelta(1), sort=SortField.UPDATED_AT),
     "tasks_by_created_at": TaskQuery(created_after=NOW - timedelta(1), sort=SortField.CREATED_AT),
     "tasks_by_priority": TaskQuery(priority_min=3, sort=SortField.PRIORITY),
@@ -69,6 +73,9 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             due_at=NOW + timedelta(days=number % 7) if number % 3 == 0 else None,
             priority=number % 10 if number % 2 else 0,
             labels=("common",) if number % 4 else ("common", "rare"),
+            list=LISTS[number % len(LISTS)],
+            parent_id=1 if number % 2 else None,
+            metadata={"room": 4},
         )
         for number in range(TASKS)
     ]
@@ -166,6 +173,9 @@ def test_a_query_without_an_index_is_not_marked_as_indexed() -> None:
         TaskQuery(priority=3, labels=("a",)),
         TaskQuery(priority=3, q="task"),
         TaskQuery(done=True, priority_min=3),
+        TaskQuery(without_parent=True),
+        TaskQuery(without_parent=True, labels=("a",)),
+        TaskQuery(parent_id=1, done=True),
     ):
         assert not is_indexed(query)
 
@@ -194,6 +204,23 @@ def test_a_count_by_one_condition_reads_no_task(database: sqlite3.Connection, fi
     assert step in counting, plan
 
 
+@pytest.mark.parametrize("after", ["", "a", "inbox", "y", "é"])
+@pytest.mark.parametrize("limit", [1, 2, 9])
+def test_lists_are_counted_in_indexes_alone(filled: Filled, after: str, limit: int) -> None:
+    sql, values = lists(after, limit, filled.place)
+    tasks = Counter((LISTS[number % len(LISTS)], number % 2) for number in range(TASKS))
+    names = sorted(name for name in {*LISTS} if name > after)
+
+    with raw(filled.file) as database:
+        found = database.execute(sql, values).fetchall()
+        plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+
+    assert found == [(name, tasks[name, 1], tasks[name, 0] + tasks[name, 1]) for name in names[:limit]]
+    reads = [step for step in plan if " tasks" in step or " versions" in step]
+    assert reads
+    assert all("USING COVERING INDEX" in step for step in reads), plan
+
+
 def test_several_labels_are_looked_up_one_by_one(database: sqlite3.Connection, place: Place | None) -> None:
     plan = plan_of(database, TaskQuery(labels=("rare", "common")), None, place)
 
@@ -220,7 +247,10 @@ async def test_any_place_and_bound_are_taken_as_numbers(
 async def test_statistics_of_tasks_that_are_all_alike_mislead_nobody(tmp_path: Path) -> None:
     """ANALYZE then tells SQLite that the indexes are useless, though other tasks may come."""
     async with opened(tmp_path / "tasks.db") as repository:
-        alike = TaskDraft("x", due_at=NOW + timedelta(1), priority=5, labels=("common",))
+        await add(repository)
+        alike = TaskDraft(
+            "x", due_at=NOW + timedelta(1), priority=5, labels=("common",), parent_id=1, metadata={"room": 4}
+        )
         await add_all(repository, [alike] * 2_000)
     with raw(tmp_path / "tasks.db") as database:
         database.execute("ANALYZE")
