@@ -265,22 +265,27 @@ class Transaction:
             raise VersionNotFound(task_id, number)
         at = self._at if present is not None else max(self._at, changes[-1].at)
         task = restore_version(versions[number], last, at)
+        if present is None or task.parent_id != last.parent_id:
+            task.parent_id = self._possible_parent(task)
         if present is not None and is_same_but_for_version(task, present):
             return present
         self._log_restored(task, last, is_deleted=present is None)
         self._check_size(task)
         return task
 
+    def _possible_parent(self, task: Task) -> int | None:
+        """Returns the parent of a task that is restored, or None if it can't be the parent now."""
+        try:
+            self._check_parent(task)
+        except InvalidTask:
+            return None
+        return task.parent_id
+
     def _log_restored(self, task: Task, last: Task, *, is_deleted: bool) -> None:
         """Logs a task that has the fields of an earlier version than `last`, and what becomes of its series."""
         if is_deleted:
             self._count_new()
             self._check_uid(task)
-        if is_deleted or task.parent_id != last.parent_id:
-            try:
-                self._check_parent(task)
-            except InvalidTask:
-                task.parent_id = None
         kind = ChangeKind.CREATED if is_deleted else ChangeKind.UPDATED
         if not task.done:
             task.next_id = last.next_id if self._exists(last.next_id) else None

@@ -33,17 +33,20 @@ from tasksvc import (
     DeleteRecord,
     DeleteTask,
     IdempotencyKey,
+    ListSummary,
     Position,
     PositionGone,
     Precondition,
     PutRecord,
     Record,
     RepositoryError,
+    RestoreTask,
     SkipOccurrence,
     Task,
     TaskDraft,
     TaskNotFound,
     TaskQuery,
+    UpdateMatching,
     UpdateTask,
     Version,
     WorkspaceSummary,
@@ -51,6 +54,7 @@ from tasksvc import (
     codec,
     select,
 )
+from tasksvc.domain.task import GIVEN_ONCE
 from tasksvc.testing.model import Model, Refusal
 from tasksvc.testing.samples import FEW_VALUES, LAST_MOMENT, NOW, REPEATS, later, maybe, queries, small_objects, steady
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, raised
@@ -86,10 +90,13 @@ def _allowed(draft: TaskDraft) -> TaskDraft:
     """Returns a draft without the values that others exclude, so that few creations are refused."""
     due_on = draft.due_on if draft.due_at is None else None
     repeats = not draft.done and (draft.due_at or due_on) not in (None, LAST_MOMENT, date.max)
-    return draft._replace(due_on=due_on, repeat=draft.repeat if repeats else None)
+    completed_at = draft.completed_at if draft.done else None
+    return draft._replace(due_on=due_on, completed_at=completed_at, repeat=draft.repeat if repeats else None)
 
 
 drafts = st.builds(TaskDraft, **FEW_VALUES).map(_allowed)
+accepted_drafts = drafts.map(lambda draft: draft._replace(parent_id=None, uid=None, created_at=None, completed_at=None))
+"""Drafts that no workspace refuses."""
 repeating_drafts = st.sampled_from(
     [
         draft._replace(repeat=repeat)
@@ -98,7 +105,12 @@ repeating_drafts = st.sampled_from(
     ]
 )
 patches = st.fixed_dictionaries(
-    {}, optional={name: value if name == "description" else st.none() | value for name, value in FEW_VALUES.items()}
+    {},
+    optional={
+        name: value if name == "description" else st.none() | value
+        for name, value in FEW_VALUES.items()
+        if name not in GIVEN_ONCE
+    },
 )
 generations = st.sampled_from([OWN, OWN, OTHER, FORMER])
 versions = st.frozensets(st.builds(Version, generations, st.integers(1, 3)), max_size=2)
@@ -110,6 +122,7 @@ record_writes = st.one_of(
     st.builds(DeleteRecord, names, names, maybe([0, 1, 2])),
 )
 idempotency_keys = st.builds(IdempotencyKey, names, st.just("key"), names)
+callers = (None, "a", "zoë")
 bounds = st.sampled_from([None, None, None, 4, 6, 8])
 workspaces = st.sampled_from([DEFAULT_WORKSPACE, DEFAULT_WORKSPACE, *WORKSPACES])
 
@@ -292,14 +305,15 @@ class StoreMachine(RuleBasedStateMachine):
         wanted: tuple[object, ...]
         told: tuple[object, ...]
         before = len(self.model.log)
+        by = callers[len(self.steps) % len(callers)]
         try:
-            results, replayed = self.model.commit(writes, at, idempotency_key, tasks_max)
+            results, replayed = self.model.commit(writes, at, idempotency_key, tasks_max, by)
             wanted = (_told(results), replayed, len(self.model.log))
         except Refusal as refusal:
             wanted = (refusal.error, refusal.index)
         try:
             committed = self._await(
-                self.store.commit(*writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+                self.store.commit(*writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max, by=by)
             )
             told = (_told(committed.results), committed.replayed, committed.position.seq)
         except RepositoryError as error:
@@ -357,9 +371,35 @@ class StoreMachine(RuleBasedStateMachine):
     def skip(self, place: int, expected: Precondition, at: datetime) -> None:
         self._commit([SkipOccurrence(self._id(place), self._expected(expected))], at)
 
-    @in_workspace(place=places, expected=expectations, at=times)
-    def remove(self, place: int, expected: Precondition, at: datetime) -> None:
-        self._commit([DeleteTask(self._id(place), self._expected(expected))], at)
+    @in_workspace(place=places, expected=expectations, children=st.booleans(), at=times)
+    def remove(self, place: int, expected: Precondition, children: bool, at: datetime) -> None:
+        self._commit([DeleteTask(self._id(place), self._expected(expected), children)], at)
+
+    @in_workspace(place=places, above=places, at=times)
+    def put_below(self, place: int, above: int, at: datetime) -> None:
+        self._commit([UpdateTask(self._id(place), {"parent_id": self._id(above)})], at)
+
+    @in_workspace(at=times)
+    def put_all_below_one_another(self, at: datetime) -> None:
+        """Makes a tree that is as deep as the workspace allows, or is refused."""
+        pairs = itertools.pairwise(sorted(self.model.tasks))
+        self._commit([UpdateTask(low, {"parent_id": high}) for high, low in pairs], at)
+
+    @in_workspace(
+        place=st.integers(0, 11),
+        version=st.integers(1, 5),
+        expected=st.just(ANY_VERSION) | expectations,
+        at=times,
+        tasks_max=bounds,
+    )
+    def restore(self, place: int, version: int, expected: Precondition, at: datetime, tasks_max: int | None) -> None:
+        write = RestoreTask(place % (self.model.last_id + 2), version, self._expected(expected))
+        self._commit([write], at, tasks_max=tasks_max)
+
+    @in_workspace(place=places, version=st.integers(1, 3), at=times)
+    def remove_and_restore_at_once(self, place: int, version: int, at: datetime) -> None:
+        task_id = self._id(place)
+        self._commit([DeleteTask(task_id), RestoreTask(task_id, version), UpdateTask(task_id, {"notes": "back"})], at)
 
     @in_workspace(
         chosen=st.just([1, 2, 3]) | st.lists(places, max_size=4),
@@ -372,6 +412,24 @@ class StoreMachine(RuleBasedStateMachine):
         self, chosen: list[int], query: TaskQuery, more: bool, at: datetime, idempotency_key: IdempotencyKey | None
     ) -> None:
         self._commit([DeleteMatching([self._id(place) for place in chosen], query, more)], at, idempotency_key)
+
+    @in_workspace(
+        chosen=st.lists(places, max_size=4),
+        query=st.sampled_from([TaskQuery(done=True), TaskQuery(without_parent=True)]) | queries,
+        fields=patches,
+        at=times,
+        idempotency_key=st.none() | st.none() | idempotency_keys,
+    )
+    def update_what_matches(
+        self,
+        chosen: list[int],
+        query: TaskQuery,
+        fields: dict[str, Any],
+        at: datetime,
+        idempotency_key: IdempotencyKey | None,
+    ) -> None:
+        ids = [self._id(place) for place in chosen]
+        self._commit([UpdateMatching(ids, query, fields, len(ids) % 2 == 0)], at, idempotency_key)
 
     @in_workspace(
         new=st.lists(drafts, max_size=2),
@@ -424,7 +482,7 @@ class StoreMachine(RuleBasedStateMachine):
             _agree(found.generation, self.model.generation, "get() gives the generation of its workspace")
 
     @precondition(lambda self: self._has_workspaces)
-    @in_workspace(draft=drafts)
+    @in_workspace(draft=accepted_drafts)
     def wait(self, draft: TaskDraft) -> None:
         """Waits for a change while another workspace is written to, and then this one."""
         workspace, read = self.store.workspace, self.store.repository.changes
@@ -465,6 +523,32 @@ class StoreMachine(RuleBasedStateMachine):
             wanted = self.model.log[seq : seq + limit][: len(page.changes)]
             _agree(list(page.changes), wanted, "the log is the model's")
             assert page.changes or seq == len(self.model.log), "there are none only at the head"
+
+    @in_workspace(task_id=st.integers(0, 9), seq=st.none() | st.integers(0, 30), limit=st.sampled_from([1, 2, 100]))
+    def task_changes(self, task_id: int, seq: int | None, limit: int) -> None:
+        since = LOG_START if seq is None else self._position(seq)
+        log = self.model.log[self.model.pruned_seq :]
+        of_task = [change for change in log if change.task_id == task_id]
+        gone = since != LOG_START and not self.model.pruned_seq <= since.seq <= len(self.model.log)
+        unknown = not of_task and task_id not in self.model.tasks
+        call = self.store.repository.task_changes(task_id, since, limit=limit)
+        if gone or unknown:
+            refused = tuple(kind for kind, is_so in ((PositionGone, gone), (TaskNotFound, unknown)) if is_so)
+            self._await(raised(refused, call, "task_changes() knows what the log and the list know"))
+            return
+        page = self._await(call)
+        wanted = [change for change in of_task if change.seq > since.seq]
+        _agree(list(page.changes), wanted[:limit], "task_changes() gives those of the log that are of the task")
+        more = len(wanted) > limit
+        _agree((page.next.seq, page.more), (wanted[limit - 1].seq if more else len(self.model.log), more), "the end")
+
+    @in_workspace(after=st.sampled_from(["", "I", "a"]), limit=st.sampled_from([1, 2, 100]))
+    def lists(self, after: str, limit: int) -> None:
+        names = sorted({task.list for task in self.model.tasks.values() if task.list > after})[:limit]
+        within = {name: [task for task in self.model.tasks.values() if task.list == name] for name in names}
+        wanted = [ListSummary(name, sum(not task.done for task in each), len(each)) for name, each in within.items()]
+        found = self._await(self.store.repository.lists(after=after, limit=limit))
+        _agree(list(found), wanted, "lists() counts the tasks of each list")
 
     @precondition(lambda self: self._has_workspaces)
     @step(prefix=st.sampled_from(["", "d", "default"]), limit=st.sampled_from([1, 2, 100]))

@@ -375,16 +375,17 @@ def replayed(log: Sequence[Change]) -> dict[int, Task]:
     return tasks
 
 
-async def raised(kind: type[Error], call: Awaitable[object], rule: str) -> Error:
-    """Returns the error of `kind` that `call` raises; it must follow `rule`."""
+async def raised(kind: type[Error] | tuple[type[Error], ...], call: Awaitable[object], rule: str) -> Error:
+    """Returns the error of `kind`, or of one of these kinds, that `call` raises; it must follow `rule`."""
     __tracebackhide__ = True
+    names = " or ".join(each.__name__ for each in (kind if isinstance(kind, tuple) else (kind,)))
     try:
         answer = await call
     except kind as error:
         return error
     except Exception as error:
-        raise AssertionError(f"{rule}: must raise {kind.__name__}, and raised {error!r}") from error
-    raise AssertionError(f"{rule}: must raise {kind.__name__}, and answered {answer!r}")
+        raise AssertionError(f"{rule}: must raise {names}, and raised {error!r}") from error
+    raise AssertionError(f"{rule}: must raise {names}, and answered {answer!r}")
 
 
 async def each_of(entries: Iterable[StoreEntry]) -> AsyncIterator[StoreEntry]:
