@@ -252,7 +252,7 @@ class Transaction:
         present = self._tasks.get(task_id)
         if present is not None:
             self._expect(present, expected)
-        elif task_id > self._last_id or task_id < 1 or expected.any_of is not None:
+        elif task_id > self._last_id or task_id < 1 or not expected.allows_absence:
             raise TaskNotFound(task_id)
         changes = [*self._ledger.changes.get(task_id, ()), *(one for one in self._changes if one.task_id == task_id)]
         versions = {change.task.version: change.task for change in changes if change.task is not None}

@@ -19,10 +19,19 @@ class Precondition(NamedTuple):
     any_of: Set[Version] | None = None
     """The accepted versions; None accepts every one.  A version of another generation never matches."""
     none_of: Set[Version] = frozenset()
+    exists: bool | None = None
+    """Whether the task must exist, or must not; None for both.  Only a deleted task that is restored may not exist."""
 
     def allows(self, version: Version) -> bool:
         """Whether a task at `version` may be written."""
-        return (self.any_of is None or version in self.any_of) and version not in self.none_of
+        return (
+            self.exists is not False and (self.any_of is None or version in self.any_of) and version not in self.none_of
+        )
+
+    @property
+    def allows_absence(self) -> bool:
+        """Whether a task may be written that doesn't exist."""
+        return self.exists is not True and self.any_of is None
 
 
 ANY_VERSION: Final = Precondition()

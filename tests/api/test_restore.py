@@ -304,10 +304,34 @@ async def test_a_deleted_task_has_no_version_that_a_condition_could_ask_for(any_
     tag = (await any_api.post("/tasks/", {"description": "x"})).headers["ETag"]
     await any_api.delete("/tasks/1")
 
-    for condition in (tag, '"other.1"'):
+    for condition in (tag, '"other.1"', "*"):
         answer = await restore(any_api, 1, 1, If_Match=condition)
         assert (answer.status, answer.problem) == (404, "task-not-found"), condition
     assert (await any_api.get("/tasks/1")).status == 404
+
+
+async def test_a_restoration_may_ask_that_the_task_is_deleted(any_api: Api) -> None:
+    await any_api.new()
+
+    living = await restore(any_api, 1, 1, If_None_Match="*")
+    await any_api.delete("/tasks/1")
+    both = await restore(any_api, 1, 1, If_Match="*", If_None_Match="*")
+    deleted = await restore(any_api, 1, 1, If_None_Match="*")
+
+    assert (living.status, living.problem) == (412, "version-conflict")
+    assert (both.status, both.problem) == (404, "task-not-found")
+    assert deleted.status == 200
+
+
+async def test_a_batch_may_ask_that_a_task_it_restores_is_there(any_api: Api) -> None:
+    await any_api.new()
+    asked = [{"op": "restore", "id": 1, "version": 1, "if_match": "*"}]
+
+    living = await any_api.post("/tasks/batch", asked)
+    await any_api.delete("/tasks/1")
+    deleted = await any_api.post("/tasks/batch", asked)
+
+    assert (living.status, deleted.status, deleted.problem) == (200, 404, "task-not-found")
 
 
 async def test_a_repeated_request_is_answered_and_not_done_again(any_api: Api) -> None:

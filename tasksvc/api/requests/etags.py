@@ -44,11 +44,11 @@ def precondition_from(if_match: str | None, if_none_match: str | None) -> Precon
     if if_match is None and if_none_match is None:
         return ANY_VERSION
     any_of = None if if_match is None or if_match.strip() == "*" else _versions(if_match, weak=False)
-    if if_none_match is None:
-        return Precondition(any_of)
-    if if_none_match.strip() == "*":  # a task that is there never meets this
-        return Precondition(frozenset())
-    return Precondition(any_of, _versions(if_none_match, weak=True))
+    if if_none_match is not None and if_none_match.strip() == "*":
+        # With If-Match too, which needs the task to exist, nothing meets both.
+        return Precondition(None if if_match is None else frozenset(), exists=False)
+    none_of: Set[Version] = frozenset() if if_none_match is None else _versions(if_none_match, weak=True)
+    return Precondition(any_of, none_of, None if if_match is None else True)
 
 
 def condition_problem(text: str) -> str | None:
