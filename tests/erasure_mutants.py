@@ -15,10 +15,10 @@ from tasksvc import (
     DEFAULT_WORKSPACE,
     ChangedWorkspaces,
     ChangePage,
+    Commit,
     CommitResult,
     CreateTask,
     DeleteTask,
-    IdempotencyKey,
     Position,
     PrunedWorkspace,
     StoreEntry,
@@ -28,7 +28,6 @@ from tasksvc import (
     TaskNotFound,
     UpdateTask,
     WorkspaceHeader,
-    Write,
     new_generation,
 )
 from tasksvc.stores.broadcast import Broadcasts
@@ -76,19 +75,12 @@ class RemembersTheErased(ContractViolation):
 class KeepsTheKeysOfTheErased(RemembersTheErased):
     caught_by = "test_what_is_written_after_an_erasure_makes_another_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if idempotency_key is not None and (before := self.erased.get(self.workspace_name)) is not None:
-            first = before.idempotency_records.get((idempotency_key.scope, idempotency_key.value))
+    async def do(self, commit: Commit) -> CommitResult:
+        if commit.idempotency_key is not None and (before := self.erased.get(self.workspace_name)) is not None:
+            first = before.idempotency_records.get((commit.idempotency_key.scope, commit.idempotency_key.value))
             if first is not None:
                 return CommitResult(first.results, self._ledger.position, replayed=True)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit)
 
     def give(self, workspace: Any, before: Any) -> None:
         pass
@@ -233,16 +225,9 @@ class TellsTheGenerationOfItsCall(ContractViolation):
 
     caught_by = "test_commits_beside_an_erasure_come_before_or_after_it"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         generation = self._ledger.generation
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        committed = await super().do(commit)
         own = committed.position
         return committed._replace(position=own._replace(generation=generation or own.generation))
 
@@ -250,21 +235,14 @@ class TellsTheGenerationOfItsCall(ContractViolation):
 class CreatesWhatItUpdates(ContractViolation):
     caught_by = "test_updates_beside_an_erasure_are_done_or_find_no_task"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        there = [isinstance(write, UpdateTask) and write.task_id in self._tasks for write in writes]
+    async def do(self, commit: Commit) -> CommitResult:
+        there = [isinstance(write, UpdateTask) and write.task_id in self._tasks for write in commit.writes]
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except TaskNotFound:
             if not any(there):
                 raise
-            return await super().commit([CreateTask(TaskDraft("x"))], at=at, tasks_max=tasks_max)
+            return await super().do(commit._replace(writes=[CreateTask(TaskDraft("x"))], idempotency_key=None))
 
 
 class HasAlwaysMoreToPrune(RemembersTheErased):

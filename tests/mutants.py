@@ -21,6 +21,7 @@ from tasksvc import (
     STORE,
     Change,
     ChangePage,
+    Commit,
     CommitResult,
     CreateTask,
     Cursor,
@@ -306,37 +307,23 @@ class ReusesAnIdAfterReopening(ContractViolation):
 class SwallowsAnError(ContractViolation):
     caught_by = "test_writes_to_a_task_that_is_not_there_are_refused"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except TaskNotFound:
-            return CommitResult([None] * len(writes), self._ledger.position)
+            return CommitResult([None] * len(commit.writes), self._ledger.position)
 
 
 class TakesAnythingForAWrite(ContractViolation):
     caught_by = "test_a_write_of_no_known_kind_is_refused"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         known = [
             write
-            for write in writes
+            for write in commit.writes
             if isinstance(write, CreateTask | UpdateTask | DeleteTask | PutRecord | DeleteRecord)
         ]
-        return await super().commit(known, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit._replace(writes=known))
 
 
 class FailsAGroupForOneWrite(ContractViolation):
@@ -351,16 +338,9 @@ class FailsAGroupForOneWrite(ContractViolation):
 class NamesNoIndex(ContractViolation):
     caught_by = "test_a_refused_write_undoes_its_whole_commit"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except WriteRefused as error:
             error.index = 0
             raise
@@ -369,18 +349,11 @@ class NamesNoIndex(ContractViolation):
 class CommitsOneByOne(ContractViolation):
     """The base of mutants whose batches aren't atomic."""
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         results: list[Any] = []
-        for index, write in enumerate(writes):
+        for index, write in enumerate(commit.writes):
             try:
-                results += (await super().commit([write], at=at)).results
+                results += (await super().do(Commit([write], commit.at, by=commit.by))).results
             except WriteRefused as error:
                 error.index = index
                 raise
@@ -400,15 +373,8 @@ class LogsAfterwards(ContractViolation):
 
     caught_by = "test_a_cancelled_add_is_whole_or_absent"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        decision = self._ledger.decide(writes, at=at, idempotency_key=idempotency_key)
+    async def do(self, commit: Commit) -> CommitResult:
+        decision = self._ledger.decide(commit.writes, at=commit.at, idempotency_key=commit.idempotency_key)
         self._ledger.apply(decision.entries())
         await asyncio.sleep(0)
         self._log.extend(decision.changes)
@@ -424,19 +390,12 @@ class PassesItsTransactionOn(ContractViolation):
         super().__init__(disk)
         self.pending: list[Write] = []
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        self.pending += writes
+    async def do(self, commit: Commit) -> CommitResult:
+        self.pending += commit.writes
         await asyncio.sleep(0)
         taken, self.pending = self.pending, []
-        committed = await super().commit(taken, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
-        return committed._replace(results=committed.results[-len(writes) :])
+        committed = await super().do(commit._replace(writes=taken))
+        return committed._replace(results=committed.results[-len(commit.writes) :])
 
 
 class RemembersAfterwards(ContractViolation):
@@ -444,18 +403,14 @@ class RemembersAfterwards(ContractViolation):
 
     caught_by = "test_a_cancelled_commit_is_safe_to_repeat_with_its_key"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if idempotency_key is None or (idempotency_key.scope, idempotency_key.value) in self._idempotency_records:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
-        committed = await super().commit(writes, at=at)
-        self.apply(*[IdempotencyRecord(idempotency_key, at, committed.results)])
+    async def do(self, commit: Commit) -> CommitResult:
+        if (
+            commit.idempotency_key is None
+            or (commit.idempotency_key.scope, commit.idempotency_key.value) in self._idempotency_records
+        ):
+            return await super().do(commit)
+        committed = await super().do(commit._replace(idempotency_key=None))
+        self.apply(*[IdempotencyRecord(commit.idempotency_key, commit.at, committed.results)])
         return committed
 
 
@@ -480,64 +435,39 @@ class FailsItsNeighbours(ContractViolation):
 class MakesAVersionOfNothing(ContractViolation):
     caught_by = "test_a_patch_that_changes_nothing_creates_no_version_and_no_change"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        extra = [UpdateTask(w.task_id, {"metadata": {"x": 1}}) for w in writes if isinstance(w, UpdateTask)]
-        return await super().commit([*extra, *writes], at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        extra = [UpdateTask(w.task_id, {"metadata": {"x": 1}}) for w in commit.writes if isinstance(w, UpdateTask)]
+        return await super().do(commit._replace(writes=[*extra, *commit.writes]))
 
 
 class LetsTimeGoBack(ContractViolation):
     caught_by = "test_updated_at_never_goes_back"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
-        late = [dataclasses.replace(r, updated_at=at) if isinstance(r, Task) else r for r in committed.results]
+    async def do(self, commit: Commit) -> CommitResult:
+        committed = await super().do(commit)
+        late = [dataclasses.replace(r, updated_at=commit.at) if isinstance(r, Task) else r for r in committed.results]
         return committed._replace(results=late)
 
 
 class IgnoresExpectedVersions(ContractViolation):
     caught_by = "test_of_many_with_one_expected_version_one_wins"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        loose = [w._replace(expected=Precondition()) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        loose = [
+            w._replace(expected=Precondition()) if isinstance(w, UpdateTask | DeleteTask) else w for w in commit.writes
+        ]
+        return await super().do(commit._replace(writes=loose))
 
 
 class TakesVersionsOfAnyGeneration(ContractViolation):
     caught_by = "test_a_version_of_another_generation_never_matches"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         loose = [
-            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
+            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w
+            for w in commit.writes
         ]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit._replace(writes=loose))
 
     def _own(self, expected: Precondition) -> Precondition:
         own = {version._replace(generation=self._ledger.generation) for version in expected.any_of or ()}
@@ -547,16 +477,9 @@ class TakesVersionsOfAnyGeneration(ContractViolation):
 class NamesNoGenerationInAConflict(ContractViolation):
     caught_by = "test_an_unexpected_version_refuses_the_write"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except VersionConflict as error:
             error.generation = ""
             raise
@@ -567,16 +490,9 @@ class LosesFieldsInARace(ContractViolation):
 
     caught_by = "test_writers_of_different_fields_of_one_task_lose_nothing"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         whole: list[Write] = []
-        for write in writes:
+        for write in commit.writes:
             if isinstance(write, UpdateTask):
                 old = (await self.get(write.task_id)).task
                 await asyncio.sleep(0)
@@ -584,7 +500,7 @@ class LosesFieldsInARace(ContractViolation):
                 whole.append(write._replace(fields=fields))
             else:
                 whole.append(write)
-        return await super().commit(whole, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit._replace(writes=whole))
 
 
 # ---------------------------------------------------------------- values
@@ -596,21 +512,14 @@ class ChangesDrafts(ContractViolation):
     def change(self, fields: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         changed: list[Write] = []
-        for write in writes:
+        for write in commit.writes:
             if isinstance(write, CreateTask):
                 changed.append(CreateTask(write.draft._replace(**self.change(write.draft._asdict()))))
             else:
                 changed.append(write)
-        return await super().commit(changed, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit._replace(writes=changed))
 
 
 class LosesALabel(ChangesDrafts):
@@ -954,16 +863,9 @@ class LeavesGapsInTheLog(ContractViolation):
 
     caught_by = "test_what_changes_nothing_is_not_in_the_log"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except RepositoryError:
             self._ledger.last_seq += 1
             raise
@@ -1037,80 +939,53 @@ class StandsStill(ContractViolation):
 class IgnoresRetryKeys(ContractViolation):
     caught_by = "test_identical_requests_with_one_key_at_once_create_one_task"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        return await super().commit(writes, at=at)
+    async def do(self, commit: Commit) -> CommitResult:
+        return await super().do(commit._replace(idempotency_key=None))
 
 
-class MixesScopes(ContractViolation):
+class ChangesKeys(ContractViolation):
+    """The base of mutants that keep another idempotency key than they are given."""
+
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key
+
+    async def do(self, commit: Commit) -> CommitResult:
+        return await super().do(
+            commit._replace(idempotency_key=commit.idempotency_key and self.change_key(commit.idempotency_key))
+        )
+
+
+class MixesScopes(ChangesKeys):
     caught_by = "test_the_keys_of_different_scopes_never_meet"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        return await super().commit(
-            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(scope="")
-        )
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key._replace(scope="")
 
 
-class IgnoresFingerprints(ContractViolation):
+class IgnoresFingerprints(ChangesKeys):
     caught_by = "test_another_request_under_a_used_key_is_refused"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        return await super().commit(
-            writes, at=at, idempotency_key=idempotency_key and idempotency_key._replace(fingerprint="")
-        )
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
+        return key._replace(fingerprint="")
 
 
 class RemembersRefusedCommits(ContractViolation):
     caught_by = "test_a_refused_commit_does_not_use_up_its_key"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         try:
-            return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+            return await super().do(commit)
         except RepositoryError:
-            if idempotency_key is not None:
-                self.apply(*[IdempotencyRecord(idempotency_key, at, ())])
+            if commit.idempotency_key is not None:
+                self.apply(*[IdempotencyRecord(commit.idempotency_key, commit.at, ())])
             raise
 
 
 class ReplaysThePresent(ContractViolation):
     caught_by = "test_a_replay_after_the_task_was_changed_has_the_first_results"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        committed = await super().do(commit)
         if not committed.replayed:
             return committed
         now = [
@@ -1138,16 +1013,9 @@ class ListsRecordsFromTheStart(ContractViolation):
 class IgnoresRecordVersions(ContractViolation):
     caught_by = "test_of_many_that_expect_no_record_one_wins"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        loose = [write._replace(expected=None) if isinstance(write, PutRecord) else write for write in commit.writes]
+        return await super().do(commit._replace(writes=loose))
 
 
 class ListsRecordsByUTF16(ContractViolation):
@@ -1389,72 +1257,41 @@ class DropsWhatWaits(ContractViolation):
 class TakesWhatDoesNotMatch(ContractViolation):
     caught_by = "test_a_store_behaves_as_its_model"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        loose = [w._replace(query=TaskQuery()) if isinstance(w, DeleteMatching) else w for w in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        loose = [w._replace(query=TaskQuery()) if isinstance(w, DeleteMatching) else w for w in commit.writes]
+        return await super().do(commit._replace(writes=loose))
 
 
 # ---------------------------------------------------------------- limits
 
 
-class CutsNames(ContractViolation):
-    """The base of mutants whose columns are too short."""
-
-    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
-        return key
-
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key and self.cut(idempotency_key))
-
-
-class CutsScopes(CutsNames):
+class CutsScopes(ChangesKeys):
     caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
 
-    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
         return key._replace(scope=key.scope[:32])
 
 
-class CutsKeys(CutsNames):
+class CutsKeys(ChangesKeys):
     caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
 
-    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
         return key._replace(value=key.value.encode()[:255].decode(errors="ignore"))
 
 
-class CutsFingerprints(CutsNames):
+class CutsFingerprints(ChangesKeys):
     caught_by = "test_the_longest_idempotency_keys_are_kept_apart"
 
-    def cut(self, key: IdempotencyKey) -> IdempotencyKey:
+    def change_key(self, key: IdempotencyKey) -> IdempotencyKey:
         return key._replace(fingerprint=key.fingerprint[:32])
 
 
 class CutsNamesOfRecords(ContractViolation):
     caught_by = "test_the_longest_names_of_records_are_kept_apart"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        cut = [write._replace(key=write.key[:40]) if isinstance(write, PutRecord) else write for write in writes]
-        return await super().commit(cut, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        cut = [write._replace(key=write.key[:40]) if isinstance(write, PutRecord) else write for write in commit.writes]
+        return await super().do(commit._replace(writes=cut))
 
 
 class HasSmallColumns(ContractViolation):
@@ -1486,17 +1323,10 @@ class TakesSomeWrites(ContractViolation):
 
     caught_by = "test_a_commit_of_the_most_writes_is_kept"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if len(writes) > 999:
+    async def do(self, commit: Commit) -> CommitResult:
+        if len(commit.writes) > 999:
             raise StoreUnavailable("too many SQL variables")
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit)
 
 
 # ---------------------------------------------------------------- snapshots

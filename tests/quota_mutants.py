@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Sequence
-from datetime import datetime
 from typing import Any
 
-from mutants import ContractViolation
+from mutants import ContractViolation, HealthyStore
 
 from tasksvc import (
     Change,
     ChangeKind,
+    Commit,
     CommitResult,
     CreateTask,
     DeleteTask,
-    IdempotencyKey,
-    InMemoryRepository,
     StoreEntry,
     WorkspaceFull,
     Write,
@@ -25,20 +23,14 @@ from tasksvc import (
 class BoundsByItself(ContractViolation):
     """Decides by a count of its own whether there is room, before the commit."""
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         is_replay = (
-            idempotency_key is not None and (idempotency_key.scope, idempotency_key.value) in self._idempotency_records
+            commit.idempotency_key is not None
+            and (commit.idempotency_key.scope, commit.idempotency_key.value) in self._idempotency_records
         )
-        if tasks_max is not None and not is_replay:
-            self.bound(writes, tasks_max)
-        return await InMemoryRepository.commit(self, writes, at=at, idempotency_key=idempotency_key)
+        if commit.tasks_max is not None and not is_replay:
+            self.bound(commit.writes, commit.tasks_max)
+        return await HealthyStore.do(self, commit._replace(tasks_max=None))
 
     def counted(self) -> int:
         """Returns the number of tasks."""
@@ -106,17 +98,10 @@ class MakesNoRoomInACommit(BoundsByItself):
 class BoundsReplays(BoundsByItself):
     caught_by = "test_a_repeated_commit_is_replayed_in_a_full_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if tasks_max is not None:
-            self.bound(writes, tasks_max)
-        return await InMemoryRepository.commit(self, writes, at=at, idempotency_key=idempotency_key)
+    async def do(self, commit: Commit) -> CommitResult:
+        if commit.tasks_max is not None:
+            self.bound(commit.writes, commit.tasks_max)
+        return await HealthyStore.do(self, commit._replace(tasks_max=None))
 
 
 class RefusesGrowthAlone(BoundsByItself):

@@ -3,55 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 from mutants import ChangesDrafts, ContractViolation
 
 from tasksvc import (
     Change,
+    Commit,
     CommitResult,
-    IdempotencyKey,
     Precondition,
     SkipOccurrence,
     StoreEntry,
     UpdateTask,
     WorkspaceFull,
-    Write,
 )
 
 
 class CountsWhatItCreatesItself(ContractViolation):
     caught_by = "test_a_bound_on_tasks_does_not_stop_a_series"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        completes = any(isinstance(write, UpdateTask) and write.fields.get("done") for write in writes)
-        if completes and tasks_max is not None and len(self._tasks) >= tasks_max:
-            raise WorkspaceFull(tasks_max)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        completes = any(isinstance(write, UpdateTask) and write.fields.get("done") for write in commit.writes)
+        if completes and commit.tasks_max is not None and len(self._tasks) >= commit.tasks_max:
+            raise WorkspaceFull(commit.tasks_max)
+        return await super().do(commit)
 
 
 class IgnoresTheVersionOfASkip(ContractViolation):
     caught_by = "test_a_skip_has_a_precondition"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        loose = [w._replace(expected=Precondition()) if isinstance(w, SkipOccurrence) else w for w in writes]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        loose = [w._replace(expected=Precondition()) if isinstance(w, SkipOccurrence) else w for w in commit.writes]
+        return await super().do(commit._replace(writes=loose))
 
 
 class RepeatsNothing(ChangesDrafts):

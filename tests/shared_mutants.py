@@ -19,9 +19,9 @@ from tasksvc import (
     STORE,
     Capability,
     ChangePage,
+    Commit,
     CommitResult,
     Found,
-    IdempotencyKey,
     IdempotencyRecord,
     InMemoryRepository,
     Position,
@@ -33,7 +33,6 @@ from tasksvc import (
     StoreURL,
     TaskRepository,
     WorkspaceFull,
-    Write,
     codec,
     hookimpl,
 )
@@ -326,17 +325,10 @@ class CountsBeforeItsTurn(SharedViolation):
 
     caught_by = "test_the_bound_of_tasks_holds_for_all_processes"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if tasks_max is not None and len(self._workspace.tasks) + len(writes) > tasks_max:
-            raise WorkspaceFull(tasks_max)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key)
+    async def do(self, commit: Commit) -> CommitResult:
+        if commit.tasks_max is not None and len(self._workspace.tasks) + len(commit.writes) > commit.tasks_max:
+            raise WorkspaceFull(commit.tasks_max)
+        return await super().do(commit._replace(tasks_max=None))
 
 
 SHARED_MUTANTS = [found for found in list(globals().values()) if isinstance(found, type) and "caught_by" in vars(found)]

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mutants import ContractViolation, HealthyStore, SortsFoundTasks
+from workspace_copies import WorkspaceCopies
 
 from tasksvc import (
     DEFAULT_WORKSPACE,
@@ -18,11 +19,11 @@ from tasksvc import (
     ChangedWorkspaces,
     ChangeKind,
     ChangePage,
+    Commit,
     CommitResult,
     Cursor,
     DeleteRecord,
     DeleteTask,
-    IdempotencyKey,
     Page,
     Position,
     PositionGone,
@@ -35,11 +36,9 @@ from tasksvc import (
     StoreHeader,
     Task,
     TaskQuery,
-    TaskRepository,
     UpdateTask,
     WorkspaceHeader,
     WorkspaceSummary,
-    Write,
     new_generation,
     select,
 )
@@ -50,28 +49,28 @@ from tasksvc import (
 class FoldsNamesOfWorkspaces(ContractViolation):
     caught_by = "test_each_name_is_a_workspace_of_its_own"
 
-    def workspace(self, name: str) -> TaskRepository:
+    def workspace(self, name: str) -> WorkspaceCopies:
         return super().workspace(name.lower())
 
 
 class CutsNamesOfWorkspaces(ContractViolation):
     caught_by = "test_each_name_is_a_workspace_of_its_own"
 
-    def workspace(self, name: str) -> TaskRepository:
+    def workspace(self, name: str) -> WorkspaceCopies:
         return super().workspace(name[:99])
 
 
 class TakesAnyNameOfAWorkspace(ContractViolation):
     caught_by = "test_another_text_is_refused_as_a_name"
 
-    def workspace(self, name: str) -> TaskRepository:
+    def workspace(self, name: str) -> WorkspaceCopies:
         return super().workspace(name or "empty")
 
 
 class HasTwoDefaultWorkspaces(ContractViolation):
     caught_by = "test_the_default_workspace_is_the_one_that_is_opened"
 
-    def workspace(self, name: str) -> TaskRepository:
+    def workspace(self, name: str) -> WorkspaceCopies:
         return super().workspace("Default" if name == DEFAULT_WORKSPACE else name)
 
 
@@ -98,15 +97,8 @@ class TakesAnyPositionWhereNothingIs(ContractViolation):
 class MakesAWorkspaceOfNothing(ContractViolation):
     caught_by = "test_a_commit_that_leaves_nothing_makes_no_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        committed = await super().do(commit)
         if not self._ledger.generation:
             self.apply(WorkspaceHeader(new_generation(), self._memory.epoch))
         return committed
@@ -126,15 +118,8 @@ class ForgetsItsStart(ContractViolation):
 class MakesNoWorkspaceOfAKey(ContractViolation):
     caught_by = "test_a_key_alone_makes_a_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        committed = await super().do(commit)
         if not self._ledger.last_seq and self.workspace_name != DEFAULT_WORKSPACE:
             self._memory.workspaces.pop(self.workspace_name, None)
         return committed
@@ -184,16 +169,9 @@ class CountsAllWorkspaces(ContractViolation):
 class DeletesInAllWorkspaces(ContractViolation):
     caught_by = "test_writes_reach_tasks_of_their_own_workspace_alone"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
-        for write in writes:
+    async def do(self, commit: Commit) -> CommitResult:
+        committed = await super().do(commit)
+        for write in commit.writes:
             if isinstance(write, DeleteTask):
                 for each in self._memory.workspaces.values():
                     each.tasks.pop(write.task_id, None)
@@ -205,16 +183,9 @@ class DeletesTwins(ContractViolation):
 
     caught_by = "test_a_store_behaves_as_its_model"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         before = dict(self._tasks)
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        committed = await super().do(commit)
         for task_id in before.keys() - self._tasks.keys():
             for each in self._memory.workspaces.values():
                 if task_id in each.tasks and each.tasks[task_id].done == before[task_id].done:
@@ -253,18 +224,12 @@ class HasOneSetOfKeys(ContractViolation):
 class TakesVersionsOfOtherWorkspaces(ContractViolation):
     caught_by = "test_a_version_of_one_workspace_never_matches_in_another"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         loose = [
-            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w for w in writes
+            w._replace(expected=self._own(w.expected)) if isinstance(w, UpdateTask | DeleteTask) else w
+            for w in commit.writes
         ]
-        return await super().commit(loose, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit._replace(writes=loose))
 
     def _own(self, expected: Precondition) -> Precondition:
         known = {each.ledger.generation for each in self._memory.workspaces.values()}
@@ -332,16 +297,9 @@ class MakesAWorkspaceTwice(ContractViolation):
 
     caught_by = "test_of_many_first_writes_at_once_one_makes_the_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         is_made = bool(self._ledger.generation)
-        committed = await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        committed = await super().do(commit)
         if is_made:
             return committed
         return committed._replace(position=committed.position._replace(generation=new_generation()))
@@ -361,20 +319,13 @@ class MakesAWorkspaceFirst(ContractViolation):
 
     caught_by = "test_a_failed_first_write_makes_no_workspace"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if writes and not self._ledger.generation:
+    async def do(self, commit: Commit) -> CommitResult:
+        if commit.writes and not self._ledger.generation:
             header = WorkspaceHeader(new_generation(), self._memory.epoch)
             self.driver.disk.append([StoreEntry(self.workspace_name, header)])
             self.apply(header)
             await asyncio.sleep(0)
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        return await super().do(commit)
 
 
 class LeavesAWorkspaceEmpty(MakesAWorkspaceFirst):
@@ -400,21 +351,14 @@ class HasWorkspacesThatItDeclaresAbsent(ContractViolation):
 class KeepsRecordsByWorkspace(ContractViolation):
     caught_by = "test_records_are_the_same_in_all_workspaces"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
+    async def do(self, commit: Commit) -> CommitResult:
         own = [
             write._replace(namespace=f"{self.workspace_name} {write.namespace}")
             if isinstance(write, PutRecord | DeleteRecord)
             else write
-            for write in writes
+            for write in commit.writes
         ]
-        committed = await super().commit(own, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+        committed = await super().do(commit._replace(writes=own))
         return committed._replace(results=list(map(self._told, committed.results)))
 
     def _told(self, result: Result) -> Result:
@@ -430,19 +374,10 @@ class KeepsRecordsByWorkspace(ContractViolation):
 class KeepsKeysOfRecordsForAll(ContractViolation):
     caught_by = "test_the_key_of_a_commit_of_records_is_its_workspaces"
 
-    async def commit(
-        self,
-        writes: Sequence[Write],
-        *,
-        at: datetime,
-        idempotency_key: IdempotencyKey | None = None,
-        tasks_max: int | None = None,
-    ) -> CommitResult:
-        if self.workspace_name != DEFAULT_WORKSPACE and any(isinstance(write, PutRecord) for write in writes):
-            return await self.workspace(DEFAULT_WORKSPACE).commit(
-                writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max
-            )
-        return await super().commit(writes, at=at, idempotency_key=idempotency_key, tasks_max=tasks_max)
+    async def do(self, commit: Commit) -> CommitResult:
+        if self.workspace_name != DEFAULT_WORKSPACE and any(isinstance(write, PutRecord) for write in commit.writes):
+            return await self.workspace(DEFAULT_WORKSPACE).do(commit)
+        return await super().do(commit)
 
 
 class DecidesForEachWorkspace(ContractViolation):
