@@ -100,6 +100,17 @@ async def test_users_of_an_issuer_do_not_see_each_other_and_share_what_both_may_
     assert me["expires_at"] is not None
 
 
+async def test_changes_have_the_names_of_users(client: Client, issuer: Issuer) -> None:
+    for sub in ("ann", "auth0|7", "é"):
+        token = issuer.token(sub=sub, tasksvc_workspaces=["family"])
+        made = await client.post("/workspaces/family/tasks/", json={"description": "x"}, headers=bearer(token))
+        assert made.status == 201
+
+    answer = await client.get("/workspaces/family/changes", headers=bearer(token))
+
+    assert [change["by"] for change in (await answer.json())["changes"]] == ["ann", "auth0|7", "é"]
+
+
 async def test_without_a_token_nobody_comes_in(client: Client) -> None:
     assert (await client.get("/tasks/")).status == 401
 
