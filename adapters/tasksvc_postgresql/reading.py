@@ -33,20 +33,12 @@ HEADS_AND_TASKS: Final = f"""
     SELECT workspaces.name, key, generation, workspaces.epoch, store.epoch, last_id, last_seq, task_count, found.*
     FROM unnest($1::text[], $2::bigint[], $3::text[]) AS wanted (name, task_id, term)
     JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store LEFT JOIN LATERAL (
-        (SELECT seq, {TASK_COLUMNS} FROM tasks WHERE workspace = workspaces.key AND id = wanted.task_id LIMIT 1)
+        SELECT wanted.task_id AS id WHERE wanted.task_id IS NOT NULL
         UNION ALL
-        SELECT task.* FROM (
-            SELECT task_id FROM task_terms WHERE workspace = workspaces.key AND term = wanted.term
-            LIMIT {RELATED_MAX + 1}
-        ) AS listed CROSS JOIN LATERAL (
-            SELECT seq, {TASK_COLUMNS} FROM tasks WHERE workspace = workspaces.key AND id = listed.task_id LIMIT 1
-        ) AS task
-    ) AS found ON true
+        (SELECT task_id FROM task_terms WHERE workspace = key AND term = wanted.term LIMIT {RELATED_MAX + 1})
+    ) AS listed ON true LEFT JOIN {lookup(f"seq, {TASK_COLUMNS}", "tasks", "id = listed.id")} ON true
 """
-"""The rows of workspaces, each with the task of an id, with the tasks of a term, or with neither.
-
-The parts with a limit are planned alone, so the planner takes the whole key into an index; see lookup().
-"""
+"""The rows of workspaces, each with the task of an id, with the tasks of a term, or with neither."""
 _IDEMPOTENCY_RECORDS: Final = f"""
     SELECT workspaces.name, found.*
     FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, wanted_scope, wanted_value)

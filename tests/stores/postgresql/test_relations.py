@@ -49,7 +49,8 @@ async def create(repository: TaskRepository, description: str = "x", **fields: A
 
 
 async def outcomes(*commits: Coroutine[Any, Any, CommitResult]) -> Sequence[CommitResult | BaseException]:
-    return await asyncio.gather(*commits, return_exceptions=True)
+    done: Sequence[CommitResult | BaseException] = await asyncio.gather(*commits, return_exceptions=True)
+    return done
 
 
 def refusals(done: Sequence[CommitResult | BaseException]) -> list[type]:
