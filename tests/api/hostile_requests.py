@@ -374,6 +374,12 @@ def fields() -> Iterator[Hostile]:
         '{"op":"delete","id":9007199254740992.0}',
         '{"op":"delete","id":-1}',
         '{"op":"delete","id":1,"if_match":"x"}',
+        '{"op":"delete","id":1,"children":"keep"}',
+        '{"op":"delete","id":1,"children":null}',
+        '{"op":"restore","id":1}',
+        '{"op":"restore","id":1,"version":0}',
+        '{"op":"restore","id":1,"version":9223372036854775808}',
+        '{"op":"restore","version":1}',
         '{"op":"delete","id":1,"if_match":"\\ud800"}',
         "[]",
         "0",
@@ -450,6 +456,21 @@ def paths() -> Iterator[Hostile]:
     for task_id in ("0", "-1", "%00", "9223372036854775808", "1" + "0" * 400, "1.0", "%D9%A1"):
         yield Hostile(f"delete: {task_id[:30]}", head(f"DELETE /tasks/{task_id} HTTP/1.1"), 404)
         yield Hostile(f"patch: {task_id[:30]}", send('{"done":true}', line=f"PATCH /tasks/{task_id} HTTP/1.1"), 404)
+    for task_id in ("0", "-1", "%00", "9223372036854775808", "1.0", "%D9%A1", "x" * 7_000):
+        yield Hostile(f"history: {task_id[:30]}", get(f"/tasks/{task_id}/changes"), 404)
+        yield Hostile(
+            f"restore: {task_id[:30]}", send('{"version":1}', line=f"POST /tasks/{task_id}/restore HTTP/1.1"), 404
+        )
+    for body, status in (
+        ("", 400),
+        ("{}", 422),
+        ('{"version":0}', 422),
+        ('{"version":1e400}', 422),
+        ('{"version":9223372036854775808}', 422),
+        ('{"version":1,"version":1}', 400),
+        ('{"version":2}', 404),
+    ):
+        yield Hostile(f"restore: {body}", send(body, line="POST /tasks/1/restore HTTP/1.1"), status)
     yield Hostile("id: an escaped digit", get("/tasks/%31"), 200)
     yield Hostile("id: a query that is empty", get("/tasks/1?"), 200)
     for path in (
@@ -539,6 +560,34 @@ def queries() -> Iterator[Hostile]:
         "limit=NaN",
         "limit=1&limit=1",
         "limit[]=1",
+        "parent_id=",
+        "parent_id=0",
+        "parent_id=None",
+        "parent_id=%D9%A1",
+        "parent_id=9223372036854775808",
+        "parent_id=" + "9" * 5_000,
+        "parent_id=1&parent_id=none",
+        "uid=",
+        "uid=%00",
+        "uid=a%0Ab",
+        "uid=" + "x" * 256,
+        "metadata",
+        "metadata=1",
+        "metadata=1&metadata.a=1",
+        "metadata.a=1&metadata=1",
+        "metadata[a]=1",
+        "metadata.=1",
+        "metadata..=1",
+        "metadata.a.b.c.d=1",
+        "metadata." + "a." * 3_000,
+        "metadata.a=[]",
+        "metadata.a={}",
+        "metadata.a=%00",
+        "metadata.%00=1",
+        'metadata.a="%5cu0000"',
+        'metadata.a="%5cud800"',
+        "&".join(f"metadata.n{n}=1" for n in range(21)),
+        "children=delete",
         "limit=1;sort=id",
         "done=1",
         "done=True",
@@ -578,16 +627,26 @@ def queries() -> Iterator[Hostile]:
         "q=%0d%0aSet-Cookie:%20x",
         "label=a&label=a",
         "limit=1000",
+        "parent_id=none",
+        "parent_id=9223372036854775807",
+        "metadata.a",
+        "metadata.a=" + "[" * 7_000,
+        "metadata.a=" + "9" * 7_000,
+        "metadata.a=1e999",
+        "metadata.__proto__=1",
+        "metadata.<script>=%0d%0aSet-Cookie:%20x",
     ):
         yield Hostile(f"query: {query[:40]}", get(f"/tasks/?{query}"), 200)
     yield Hostile("query: 10,000 parameters", get("/tasks/?" + "&".join(f"p{n}=1" for n in range(10_000))), 414)
     yield Hostile("query: raw bytes", get(b"/tasks/?q=\xff\xfe"), 400)
     for since in ("", "-1", "1", "x", "%00", "a-", "-1-1", "a-1-1", "A-1", "a-" + "9" * 5_000, "%D9%A0"):
         yield Hostile(f"since: {since[:30]}", get(f"/changes?since={since}"), 422)
+        yield Hostile(f"history since: {since[:30]}", get(f"/tasks/1/changes?since={since}"), 422)
     for since in ("a-1", "0123456789abcdef-0", "0123456789abcdef-999999999999999999"):
+        yield Hostile(f"history since: {since}", get(f"/tasks/1/changes?since={since}"), 410)
         yield Hostile(f"since: {since}", get(f"/changes?since={since}"), 410)
         yield Hostile(f"stream: {since}", get(f"/changes/stream?since={since}"), 410)
-    for query in ("", "?sort=id", "?x=1", "?done=maybe"):
+    for query in ("", "?sort=id", "?x=1", "?done=maybe", "?metadata=1", "?metadata.a=[]", "?parent_id=", "?uid="):
         yield Hostile(f"delete all{query}", head(f"DELETE /tasks/{query} HTTP/1.1"), 422)
 
 

@@ -23,9 +23,11 @@ OTHER_STATUSES = {
     "delete_tasks": (422, 422),  # no filter is filled in
     "delete_task": (204, 404),
     "skip_task": (404, 404),  # the task was deleted by the operation before
+    "rename_list": (404, 404),  # no task is in either list
     "delete_workspace_tasks": (422, 422),
     "delete_workspace_task": (204, 404),
     "skip_workspace_task": (404, 404),
+    "rename_workspace_list": (404, 404),
     "create_token": (201, 422),  # the name is taken
     "revoke_token": (204, 404),
 }
