@@ -43,13 +43,22 @@ async def test_no_other_origin_may(client: Client, origin: str) -> None:
     assert "Access-Control-Allow-Origin" not in read.headers
 
 
-async def test_a_preflight_is_answered_for_a_named_origin_only(client: Client) -> None:
-    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match"}
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PATCH", "/tasks/1"),
+        ("POST", "/tasks/1/restore"),
+        ("DELETE", "/tasks/1?children=delete"),
+        ("PATCH", "/lists/x"),
+    ],
+)
+async def test_a_preflight_is_answered_for_a_named_origin_only(client: Client, method: str, path: str) -> None:
+    asked = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": "if-match"}
 
-    named = await client.options("/tasks/1", headers={"Origin": NAMED, **asked})
-    other = await client.options("/tasks/1", headers={"Origin": "https://evil.example", **asked})
+    named = await client.options(path, headers={"Origin": NAMED, **asked})
+    other = await client.options(path, headers={"Origin": "https://evil.example", **asked})
 
-    assert "PATCH" in named.headers["Access-Control-Allow-Methods"]
+    assert method in named.headers["Access-Control-Allow-Methods"]
     assert "If-Match" in named.headers["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Methods" not in other.headers
 
