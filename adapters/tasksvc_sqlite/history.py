@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from tasksvc.sql import clamp_int64
 from tasksvc_sqlite.rows import CHANGE_VALUES, VERSION_CHANGE_COLUMNS, Statement
 
 LINKING: Final = (
@@ -113,7 +114,7 @@ def versions_of(key: int | None, task_id: int, numbers: Collection[int]) -> Stat
     The last ones are the last of all, and the last one that left a version.
     """
     log, task = _log_of(key, task_id)
-    number = log.number
+    number, wanted = log.number, [clamp_int64(number) for number in numbers]
     return Statement(
         f"WITH RECURSIVE chain (number, previous, version) AS ("
         f"SELECT {number}, previous, version FROM {log.changes} WHERE {number} = {log.last}"
@@ -124,7 +125,7 @@ def versions_of(key: int | None, task_id: int, numbers: Collection[int]) -> Stat
         f" UNION SELECT max(number) FROM chain WHERE version IS NOT NULL"
         f" UNION SELECT number FROM chain WHERE version IN (SELECT value FROM json_each(?)))"
         f" CROSS JOIN {log.changes} ON {number} = wanted ORDER BY {number}",
-        (*task, *task, min(numbers), json.dumps(list(numbers))),
+        (*task, *task, min(wanted), json.dumps(wanted)),
     )
 
 
