@@ -16,11 +16,13 @@ from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
 from tasksvc.testing.repeating import RepeatingContract
+from tasksvc.testing.restoring import RestoringContract
 from tasksvc.testing.retries import RetriesContract
 from tasksvc.testing.sharing import SharingContract
 from tasksvc.testing.sharing_erasing import SharingErasureContract
 from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 from tasksvc.testing.state_machine import StateMachineContract
+from tasksvc.testing.task_history import TaskHistoryContract
 from tasksvc.testing.values import ValuesContract
 from tasksvc.testing.whole_stores import WholeStoresContract
 from tasksvc.testing.workspace_lists import WorkspaceListsContract
@@ -35,6 +37,8 @@ class TaskRepositoryContract(
     ReadingContract,
     ChangeLogContract,
     RepeatingContract,
+    RestoringContract,
+    TaskHistoryContract,
     RetriesContract,
     RecordsContract,
     QuotasContract,
