@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.api_client import Answer, Api, next_page
+from tasksvc.api.app import RUNTIME
 from tasksvc.application.limits import Limits
 
 
@@ -141,6 +142,26 @@ async def test_a_renaming_between_lists_without_tasks_is_not_found(any_api: Api)
     answers = [await any_api.patch(f"/lists/{name}", {"name": to}) for name, to in (("a", "b"), ("a", "a"), ("b", "a"))]
 
     assert [(answer.status, answer.problem) for answer in answers] == [(404, "list-not-found")] * 3
+
+
+async def test_a_list_that_others_empty_as_soon_as_it_is_renamed_was_renamed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create(api, "garden")
+    assert api.client.app is not None
+    jobs = api.client.app[RUNTIME].list_jobs
+    rename = jobs.rename
+
+    async def rename_and_delete(workspace: str, name: str, to: str, *, by: str | None) -> bool:
+        was_renamed = await rename(workspace, name, to, by=by)
+        await jobs.delete(workspace, to, by=None)
+        return was_renamed
+
+    monkeypatch.setattr(jobs, "rename", rename_and_delete)
+
+    renamed = await api.patch("/lists/garden", {"name": "allotment"})
+
+    assert (renamed.status, renamed.json) == (200, {"name": "allotment", "open": 0, "total": 0})
 
 
 async def test_the_inbox_is_renamed_and_deleted_like_any_list(any_api: Api) -> None:

@@ -114,6 +114,18 @@ async def test_a_task_below_one_with_a_higher_id_comes_there_with_all_that_is_be
     assert list(found.values()) == [3, 1, None, *[1] * len(below)]
 
 
+async def test_a_task_comes_below_another_one_before_its_children_with_lower_ids_come_below_it() -> None:
+    children = range(1, RELATED_MAX + 2)
+    parent, top = children[-1] + 1, children[-1] + 2
+    parents = {parent: top} | dict.fromkeys(children, parent)
+    file = await exported(*[TaskDraft("x")] * top, parents=parents)
+    workspace = Counting().workspace("u_2")
+
+    await import_workspace(file, workspace)
+
+    assert await parents_in(workspace) == {**parents, top: None}
+
+
 async def test_the_deepest_tasks_come_below_others_in_any_order_of_their_ids() -> None:
     parents = {number: number + 1 for number in range(1, 8)}
     file = await exported(*[TaskDraft("x")] * 9, parents={**dict(reversed(parents.items())), 9: 7})
