@@ -9,6 +9,7 @@ from pathlib import Path
 import mutants
 import pytest
 from erasure_mutants import ERASURE_MUTANTS
+from history_mutants import HISTORY_MUTANTS
 from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
 from quota_mutants import QUOTA_MUTANTS
 from repeat_mutants import REPEAT_MUTANTS
@@ -82,7 +83,7 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
 
 @pytest.mark.parametrize(
     "store",
-    [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS, *REPEAT_MUTANTS],
+    [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS, *REPEAT_MUTANTS, *HISTORY_MUTANTS],
     ids=lambda store: store.__name__,
 )
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ async def history(store: Store, task_id: int, *, since: Position = LOG_START, li
         if not page.more:
             assert page.next == await store.head(), "after the last change one reads on at the end of the log"
             return changes
+        assert page.changes, "a page after which there is more has a change"
         assert page.next == Position(page.next.generation, page.changes[-1].seq), "one reads on behind the page"
         since = page.next
 
