@@ -15,6 +15,7 @@ from tasksvc.testing.quotas import QuotasContract
 from tasksvc.testing.races import RacesContract
 from tasksvc.testing.reading import ReadingContract
 from tasksvc.testing.records import RecordsContract
+from tasksvc.testing.relations import RelationsContract
 from tasksvc.testing.repeating import RepeatingContract
 from tasksvc.testing.restoring import RestoringContract
 from tasksvc.testing.retries import RetriesContract
@@ -39,6 +40,7 @@ class TaskRepositoryContract(
     RepeatingContract,
     RestoringContract,
     TaskHistoryContract,
+    RelationsContract,
     RetriesContract,
     RecordsContract,
     QuotasContract,
