@@ -10,6 +10,8 @@ from tasksvc.testing.dumping import DumpingContract
 from tasksvc.testing.erasing import ErasingContract
 from tasksvc.testing.lifecycle import LifecycleContract
 from tasksvc.testing.limits import LimitsContract
+from tasksvc.testing.lists import ListsContract
+from tasksvc.testing.metadata_filters import MetadataFiltersContract
 from tasksvc.testing.pruning import PruningContract
 from tasksvc.testing.quotas import QuotasContract
 from tasksvc.testing.races import RacesContract
@@ -24,6 +26,7 @@ from tasksvc.testing.sharing_erasing import SharingErasureContract
 from tasksvc.testing.sharing_workspaces import SharingWorkspacesContract
 from tasksvc.testing.state_machine import StateMachineContract
 from tasksvc.testing.task_history import TaskHistoryContract
+from tasksvc.testing.uids import UidsContract
 from tasksvc.testing.values import ValuesContract
 from tasksvc.testing.whole_stores import WholeStoresContract
 from tasksvc.testing.workspace_lists import WorkspaceListsContract
@@ -36,11 +39,14 @@ class TaskRepositoryContract(
     ValuesContract,
     LimitsContract,
     ReadingContract,
+    ListsContract,
+    MetadataFiltersContract,
     ChangeLogContract,
     RepeatingContract,
     RestoringContract,
     TaskHistoryContract,
     RelationsContract,
+    UidsContract,
     RetriesContract,
     RecordsContract,
     QuotasContract,
