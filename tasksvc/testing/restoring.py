@@ -159,6 +159,60 @@ class RestoringContract(StoreUnderTest):
         assert [each.done for each in await store.listed()] == [True, False]
         await store.check()
 
+    @on_store()
+    async def test_the_clock_does_not_go_back_for_a_deleted_task(self, store: Store) -> None:
+        task = await store.add(at=later(5))
+        await store.remove(task, at=later(7))
+
+        back = await restored(store, 1, 1, at=later(1))
+
+        assert back.updated_at == later(7), "it is restored after it was deleted"
+        assert [change.at for change in await store.log()] == [later(5), later(7), later(7)]
+
+    @on_store()
+    async def test_a_parent_that_is_gone_is_left_out_once(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a"), TaskDraft("b", parent_id=1)])
+        await store.commit(DeleteTask(1))
+        before = await store.get(2)
+
+        assert exact(await restored(store, 2, 1)) == exact(before), "without its parent it is as it was"
+
+    @on_store()
+    async def test_restoring_an_open_version_leaves_a_next_task_that_was_changed(self, store: Store) -> None:
+        task = await store.add(due_on=DAY, repeat=DAILY)
+        await store.patch(task, done=True)
+        await store.commit(UpdateTask(2, {"priority": 1}))
+
+        opened = await restored(store, 1, 1)
+
+        assert (opened.done, opened.repeat) == (False, None), "the series goes on in the next task"
+        assert [each.id for each in await store.listed()] == [1, 2]
+        await store.check()
+
+    @on_store()
+    async def test_restoring_a_version_that_is_done_makes_no_second_next_task(self, store: Store) -> None:
+        task = await store.add(due_on=DAY, repeat=DAILY)
+        await store.commit(UpdateTask(task.id, {"done": True}), UpdateTask(2, {"priority": 1}))
+        await store.commit(UpdateTask(task.id, {"done": False}))
+
+        done = await restored(store, 1, 2)
+
+        assert (done.done, done.next_id) == (True, 2), "it is there"
+        assert [each.id for each in await store.listed()] == [1, 2]
+        await store.check()
+
+    @on_store()
+    async def test_a_deleted_task_of_a_series_comes_back_without_another_one(self, store: Store) -> None:
+        task = await store.add(due_on=DAY, repeat=DAILY)
+        await store.commit(UpdateTask(task.id, {"done": True}))
+        await store.commit(DeleteTask(1))
+
+        done = await restored(store, 1, 2)
+
+        assert (done.done, done.next_id) == (True, 2)
+        assert [each.id for each in await store.listed()] == [1, 2]
+        await store.check()
+
     # ------------------------------------------------------------ what is refused
 
     @on_store()
@@ -199,6 +253,19 @@ class RestoringContract(StoreUnderTest):
         assert exact(await restored(store, 1, 2)) == exact(task), "nothing changes"
         await raised(VersionGone, store.commit(RestoreTask(1, 1)), "a version before")
 
+    @on_store(Capability.PRUNE, beside="nothing")
+    async def test_a_task_whose_log_was_pruned_goes_on_with_its_version(self, store: Store) -> None:
+        task = await store.add("1")
+        await store.patch(task, description="2")
+        await store.repository.prune(log_before=LAST_MOMENT, max_changes=0, keys_before=later(-99), limit=100)
+
+        await store.patch(task, description="3")
+
+        assert (await restored(store, 1, 3)).version == 3
+        await raised(VersionGone, store.commit(RestoreTask(1, 2)), "the version before the first change that is left")
+        await store.commit(DeleteTask(1))
+        assert (await restored(store, 1, 3)).version == 4, "the version after the last one that it had"
+
     @on_store()
     async def test_a_uid_that_another_has_by_now_is_taken(self, store: Store) -> None:
         await store.add(uid="u")
@@ -233,6 +300,15 @@ class RestoringContract(StoreUnderTest):
         present = Precondition(any_of=await store.versions(2))
         await store.commit(RestoreTask(1, 1, present))
         assert (await store.get(1)).priority == 0
+        await store.remove(task)
+        last = await store.versions(3)
+        await raised(
+            TaskNotFound,
+            store.commit(RestoreTask(1, 1, Precondition(any_of=last))),
+            "a deleted task, which is at no version",
+        )
+        await store.commit(RestoreTask(1, 1, Precondition(none_of=last)))
+        assert (await store.get(1)).version == 4, "it is at no version that it must not be at"
 
     # ------------------------------------------------------------ at once, again, and elsewhere
 

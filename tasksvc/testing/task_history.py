@@ -21,6 +21,7 @@ from tasksvc import (
     TaskQuery,
     UpdateMatching,
     UpdateTask,
+    Write,
     json_size,
 )
 from tasksvc.testing.samples import LAST_MOMENT, later
@@ -140,6 +141,32 @@ class TaskHistoryContract(StoreUnderTest):
         deleted = store.repository.task_changes(2, LOG_START, limit=1)
         await raised(TaskNotFound, deleted, "a deleted task of which the log has nothing")
 
+    @on_store()
+    async def test_a_task_of_three_hundred_versions_has_all_its_changes(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a"), TaskDraft("b")])
+        for start in range(0, 300, 50):
+            writes: list[Write] = [UpdateTask(1, {"description": f"{n}"}) for n in range(start, start + 50)]
+            await store.commit(*writes, UpdateTask(2, {"description": f"{start}"}))
+
+        changes = await history(store, 1, limit=70)
+
+        assert [change.task.version for change in changes if change.task] == list(range(1, 302))
+        assert (await store.commit(RestoreTask(1, 2))).results[0] == await store.get(1)
+        assert (await store.get(1)).description == "0", "the second version is found behind 300"
+        await store.check()
+
+    @on_store(Capability.PRUNE, beside="nothing")
+    async def test_a_task_without_a_change_in_the_log_has_none(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a"), TaskDraft("b")])
+        await store.commit(DeleteTask(2))
+        await store.repository.prune(log_before=LAST_MOMENT, max_changes=0, keys_before=later(-99), limit=100)
+
+        assert await history(store, 1) == [], "the task is there, and its changes are not"
+        await raised(TaskNotFound, history(store, 2), "a deleted task of which the log knows nothing")
+        await store.patch(await store.get(1), priority=1)
+
+        assert [change.seq for change in await history(store, 1)] == [4], "new changes are there"
+
     @on_store(Capability.DUMP)
     async def test_a_restored_store_has_the_changes_of_its_tasks(self, store: Store) -> None:
         await eventful(store)
@@ -178,6 +205,14 @@ class TaskHistoryContract(StoreUnderTest):
 
         assert told == [*callers, "first", "first", "second", "third"], "a change has the name of its commit"
         assert [change.by for change in await history(store, 1)] == [callers[0], "first", "second", "third"]
+
+    @on_store()
+    async def test_all_changes_of_a_commit_are_of_its_caller(self, store: Store) -> None:
+        await store.add_all([TaskDraft("a"), TaskDraft("b", parent_id=1)])
+
+        await store.commit(DeleteTask(1), by="z")
+
+        assert [change.by for change in await store.log()] == [None, None, "z", "z"], "also of what it changes besides"
 
     @on_store()
     async def test_a_replayed_commit_keeps_the_name_of_its_first_caller(self, store: Store) -> None:
