@@ -10,7 +10,6 @@ from aiohttp import hdrs, web
 from tasksvc.api.openapi.decorators import Refusal, operation, responses
 from tasksvc.api.pipeline.auth import Authenticator
 from tasksvc.api.pipeline.clients import name_of
-from tasksvc.api.requests.body import MERGE_PATCH
 from tasksvc.api.requests.etags import check_untagged, conditions_of
 from tasksvc.api.requests.lists import LIST, list_of
 from tasksvc.api.requests.validation import BODY, QUERY
@@ -105,7 +104,7 @@ class ListHandlers:
             RouteGroup(
                 [
                     Route("GET", "/lists/", self.list_lists, Scope.READ),
-                    Route("PATCH", path, self.rename_list, Scope.WRITE, (JSON, MERGE_PATCH)),
+                    Route("PATCH", path, self.rename_list, Scope.WRITE),
                     Route("DELETE", path, self.delete_list, Scope.WRITE),
                 ]
             ),
