@@ -364,7 +364,7 @@ def _comparison(condition: Condition, descending: bool, values: _Values, dialect
     field, operator, value = condition
     if field not in TASK_COLUMNS or (isinstance(value, str) and operator is not Operator.EQUAL):
         raise ValueError(f"{condition} is none that a column can be compared by.")
-    if operator is Operator.IS_NULL:
+    if value is None:  # for IS_NULL alone
         return f"{field} IS NULL"
     if isinstance(value, bool | str):
         return f"{field} {operator} {values.put(value)}"
