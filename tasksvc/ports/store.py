@@ -140,9 +140,9 @@ class TaskRepository(StoreReader):
     seen in another.  Records are those of the store, whichever workspace is asked, and the methods for maintenance
     concern the whole store.
 
-    An adapter implements commit(), get(), find(), count(), read_changes() and close(); the rest is declared
-    absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Five rules hold for all
-    methods:
+    An adapter implements commit(), get(), find(), count(), read_changes(), task_changes() and close(); the rest is
+    declared absent in `capabilities`, or implemented too.  All times are aware datetimes in UTC.  Five rules hold for
+    all methods:
 
     * A write is atomic wherever its caller is cancelled: all of it or nothing, and never in the transaction of
       another call.  When it returns, it is on disk (a scratch store is exempt).

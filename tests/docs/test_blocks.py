@@ -28,6 +28,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     "CONTRIBUTING.md": {"": "tests/docs/test_contributing.py"},
     "docs/adapters.md": {
         "A whole adapter": "tests/docs/test_adapters_page.py",
+        "A commit": "tests/docs/test_reading_page.py",
         "A store behind a network": "tests/docs/test_network_page.py",
         "What the hook must do": "examples/tasksvc_jsonl/tasksvc_jsonl.py",
     },
