@@ -123,7 +123,7 @@ class RelationsContract(StoreUnderTest):
         await store.commit(*writes)
 
         assert await parents(store) == {1: 3, 2: None, 3: 2}
-        refused = [DeleteTask(2), UpdateTask(1, {"parent_id": 2})]
+        refused: list[Write] = [DeleteTask(2), UpdateTask(1, {"parent_id": 2})]
         error = await raised(InvalidTask, store.commit(*refused), "a parent that the commit deletes before")
         assert error.index == 1, "the error names the write"
         await store.check()
