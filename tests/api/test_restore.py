@@ -367,7 +367,7 @@ async def test_of_many_at_once_one_brings_a_task_back_and_the_others_find_it(any
 
 async def test_a_batch_restores_what_it_deletes_and_changes(any_api: Api) -> None:
     first = await any_api.new("one")
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "update", "id": 1, "patch": {"description": "two"}},
         {"op": "delete", "id": 1},
         {"op": "restore", "id": 1, "version": 2},

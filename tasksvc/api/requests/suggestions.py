@@ -52,7 +52,7 @@ class Unknown(str):
         made.set_by_service, made.given_once = set_by_service, given_once
         return made
 
-    def __getnewargs__(self) -> tuple[str, Sequence[str], Collection[str], Collection[str]]:
+    def __getnewargs__(self) -> tuple[str, Sequence[str], Collection[str], Collection[str]]:  # type: ignore[override]
         """Returns the arguments of a copy, since the description of the API is made from copies of schemas."""
         return self.noun, self.known, self.set_by_service, self.given_once
 
