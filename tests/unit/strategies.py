@@ -24,6 +24,7 @@ from tasksvc import (
     Task,
     TaskDraft,
     TaskQuery,
+    UpdateResult,
     WorkspaceHeader,
     is_workspace_name,
 )
@@ -42,6 +43,7 @@ json_objects = st.dictionaries(texts, json_values, max_size=4)
 labels = st.lists(st.sampled_from("abcde") | texts.filter(bool), max_size=4).map(normalize_labels)
 descriptions = texts.filter(lambda text: text and not text.isspace())
 
+uids = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(str.isprintable)
 positions = st.text("09AZaz", min_size=1, max_size=5)
 notes = st.just("") | texts
 days = st.dates()
@@ -74,8 +76,10 @@ drafts = st.builds(
     priority=st.integers(0, 9),
     labels=labels,
     list=texts.filter(bool),
+    parent_id=st.none() | ids,
     position=st.none() | positions,
     metadata=json_objects,
+    uid=st.none() | uids,
 )
 tasks = st.builds(
     lambda due, **fields: Task(**{"due_at": None, "due_on": None, **fields, **due}),
@@ -88,11 +92,13 @@ tasks = st.builds(
     priority=st.integers(0, 9),
     labels=labels,
     list=texts.filter(bool),
+    parent_id=st.none() | ids,
     position=st.none() | positions,
     metadata=json_objects,
     repeat=st.none() | repeats,
     series_id=st.none() | ids,
     next_id=st.none() | ids,
+    uid=st.none() | uids,
     created_at=moments,
     updated_at=moments,
     version=st.integers(1, 1000),
@@ -135,11 +141,13 @@ lists_of_tasks = st.lists(
         priority=st.integers(0, 3),
         labels=st.lists(st.sampled_from("abc"), max_size=3).map(normalize_labels),
         list=st.sampled_from(["inbox", "garden"]),
+        parent_id=st.none() | st.integers(1, 3),
         position=st.none() | st.sampled_from(["a", "B", "0"]),
-        metadata=st.just({}),
+        metadata=st.sampled_from([{}, {"n": 1}, {"n": 1.0}, {"n": {"deep": True}}]),
         repeat=st.none(),
         series_id=st.none(),
         next_id=st.none(),
+        uid=st.none() | st.sampled_from("uv"),
         created_at=few_moments,
         updated_at=few_moments,
         version=st.integers(1, 3),
@@ -158,6 +166,10 @@ queries = st.builds(
     priority_min=st.none() | st.integers(0, 3),
     priority_max=st.none() | st.integers(0, 3),
     list=st.none() | st.sampled_from(["inbox", "garden"]),
+    parent_id=st.none() | st.none() | st.integers(1, 3),
+    without_parent=st.sampled_from([False, False, True]),
+    uid=st.none() | st.none() | st.sampled_from("uv"),
+    metadata=st.just(()) | st.sampled_from([(("n", 1),), (("n", 1.0),), (("n.deep", True),)]),
     due_before=st.none() | few_moments.map(Due.time),
     due_after=st.none() | few_moments.map(Due.time),
     created_after=st.none() | few_moments,
@@ -171,7 +183,14 @@ records = st.builds(Record, namespace=texts, key=texts, value=json_objects, vers
 workspace_names = st.just(DEFAULT_WORKSPACE) | st.text("Aa09._~-", min_size=1, max_size=WORKSPACE_NAME_MAX).filter(
     is_workspace_name
 )
-results = st.lists(st.none() | tasks | records | st.builds(DeleteResult, ids, st.booleans()), max_size=3).map(tuple)
+results = st.lists(
+    st.none()
+    | tasks
+    | records
+    | st.builds(DeleteResult, ids, st.booleans())
+    | st.builds(UpdateResult, ids, st.booleans()),
+    max_size=3,
+).map(tuple)
 entries = st.one_of(
     st.builds(StoreEntry, st.just(STORE), st.builds(StoreHeader, texts) | records),
     st.builds(
@@ -184,7 +203,13 @@ entries = st.one_of(
                 IdempotencyRecord, key=st.builds(IdempotencyKey, texts, texts, texts), at=moments, results=results
             ),
             st.builds(
-                Change, seq=ids, kind=st.sampled_from(ChangeKind), at=moments, task_id=ids, task=st.none() | tasks
+                Change,
+                seq=ids,
+                kind=st.sampled_from(ChangeKind),
+                at=moments,
+                task_id=ids,
+                task=st.none() | tasks,
+                by=st.none() | texts,
             ),
         ),
     ),

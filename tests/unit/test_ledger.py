@@ -48,6 +48,7 @@ from tasksvc import (
     effective_generation,
     read_set,
 )
+from tasksvc.domain.reading import ReadSet
 from tasksvc.domain.rules import (
     DESCRIPTION_MAX,
     LABEL_MAX,
@@ -562,7 +563,7 @@ def test_a_write_of_no_known_kind_names_nothing_that_a_ledger_must_know() -> Non
     """Otherwise it would fail the commits beside it."""
     names = read_set([Commit([Archive(1)], NOW), Commit([DeleteTask(2)], NOW)])  # type: ignore[list-item]
 
-    assert names == ({2}, set(), set())
+    assert names == ReadSet({2}, set(), set(), {"parent_id=2"}, {})
 
 
 @pytest.mark.parametrize("entry", [Archive(1), None, "entry", (1, 2)], ids=repr)

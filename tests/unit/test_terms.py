@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +25,7 @@ from tasksvc import (
     term,
     terms_of,
 )
+from tasksvc.domain.query import METADATA_TERMS_MAX, metadata_terms
 from tasksvc.domain.rules import LABEL_MAX
 from tasksvc.domain.task import create_task
 from unit import strategies as some
@@ -47,6 +49,39 @@ def test_the_term_of_the_longest_label_is_within_the_limit(character: str) -> No
     (found,) = terms_of(task)
 
     assert len(found.encode()) <= TERM_BYTES_MAX
+
+
+def test_metadata_has_terms_for_what_is_three_levels_deep_in_objects() -> None:
+    metadata: dict[str, Any] = {
+        "a": {"b": {"c": 7, "d": {"e": 1}}, "": 1, "f.g": 1, "h": [1]},
+        "n": None,
+        "t": "x=y",
+    }
+
+    found = metadata_terms(metadata)
+
+    assert sorted(found) == ["metadata.a.b.c=7", "metadata.n=null", 'metadata.t="x=y"']
+
+
+def test_of_many_values_in_metadata_the_first_paths_have_terms() -> None:
+    found = metadata_terms({f"{n:04}": n for n in reversed(range(METADATA_TERMS_MAX + 1))})
+
+    assert found == [f"metadata.{n:04}={n}" for n in range(METADATA_TERMS_MAX)]
+
+
+def test_long_values_make_different_terms_within_the_limit() -> None:
+    terms = [term("metadata.n", "x" * 2_000 + end) for end in "ab"]
+
+    assert len(set(terms)) == 2
+    assert all(len(each.encode()) <= TERM_BYTES_MAX for each in terms)
+
+
+@given(some.json_objects)
+def test_the_terms_of_any_metadata_are_few_and_short(metadata: dict[str, Any]) -> None:
+    found = metadata_terms(metadata)
+
+    assert len(found) <= METADATA_TERMS_MAX
+    assert all(len(each.encode()) <= TERM_BYTES_MAX for each in found)
 
 
 @given(some.tasks, some.labels)
