@@ -108,8 +108,8 @@ def test_a_task_has_this_form(module: Any) -> None:
     assert text == (
         '{"id":1,"description":"задача \\n\\"\'","notes":"more","done":true,'
         '"completed_at":"2026-11-24T15:00:00.123456Z",'
-        '"due_at":"2026-11-24T15:00:00Z","due_on":null,"priority":3,"labels":["a","b"],"list":"work","position":null,'
-        '"metadata":{"z":[1,1.5,null],"a":{}},"repeat":null,"series_id":null,"next_id":null,'
+        '"due_at":"2026-11-24T15:00:00Z","due_on":null,"priority":3,"labels":["a","b"],"list":"work","parent_id":null,"position":null,'
+        '"metadata":{"z":[1,1.5,null],"a":{}},"repeat":null,"series_id":null,"next_id":null,"uid":null,'
         '"created_at":"2026-11-24T15:00:00.123456Z","updated_at":"2026-11-24T15:00:00.123456Z","version":1}'
     )
 
@@ -181,7 +181,7 @@ def test_an_object_that_is_not_a_result_is_not_kept_as_one(result: Any) -> None:
 
 TASK = (
     '{"id":1,"description":"x","notes":"","done":false,"completed_at":null,"due_at":null,"due_on":null,"priority":0,'
-    '"labels":["a"],"list":"inbox","position":null,"metadata":{},"repeat":null,"series_id":null,"next_id":null,'
+    '"labels":["a"],"list":"inbox","parent_id":null,"position":null,"metadata":{},"repeat":null,"series_id":null,"next_id":null,"uid":null,'
     '"created_at":"2026-11-24T15:00:00Z","updated_at":"2026-11-24T15:00:00Z","version":1}'
 )
 SECOND = NOW.replace(microsecond=0)
@@ -208,17 +208,17 @@ def test_the_present_format_has_this_form() -> None:
     text = codec.dump_entries(entries).decode()
 
     assert text == (
-        '{"format":5,"entries":[{"store":{"epoch":"new"}},'
+        '{"format":6,"entries":[{"store":{"epoch":"new"}},'
         '{"record":{"namespace":"s","key":"n","value":{"a":1},"version":2}},'
         '{"header":{"generation":"abc","epoch":"old","last_id":3,"last_seq":2,"pruned_seq":1}},'
         '{"idempotency_record":{"scope":"scope","value":"key","fingerprint":"print","at":"2026-11-24T15:00:00Z",'
         f'"results":{kept_results}}}}},'
-        '{"change":{"seq":2,"kind":"deleted","at":"2026-11-24T15:00:00Z","task_id":1,"task":null}},'
+        '{"change":{"seq":2,"kind":"deleted","at":"2026-11-24T15:00:00Z","task_id":1,"task":null,"by":null}},'
         '{"workspace":"u_42","header":{"generation":"def","epoch":"new","last_id":0,"last_seq":0,"pruned_seq":0}},'
         '{"workspace":"u_42","change":{"seq":1,"kind":"created","at":"2026-11-24T15:00:00Z","task_id":1,'
-        f'"task":{TASK}}}}}]}}'
+        f'"task":{TASK},"by":null}}}}]}}'
     )
-    assert codec.dump_results(results).decode() == f'{{"format":5,"results":{kept_results}}}'
+    assert codec.dump_results(results).decode() == f'{{"format":6,"results":{kept_results}}}'
 
 
 def test_entries_of_format_3_are_read_as_the_default_workspace() -> None:
@@ -289,15 +289,15 @@ def test_a_field_that_this_version_does_not_know_is_refused_by_name() -> None:
 
 @pytest.mark.parametrize("load", [codec.load_entries, codec.load_results])
 def test_a_document_of_a_later_format_is_refused_with_the_formats_that_are_read(load: Any) -> None:
-    document = '{"format":6,"entries":[],"results":[]}'
+    document = '{"format":7,"entries":[],"results":[]}'
 
-    with pytest.raises(FormatTooNew, match="data of format 6, and this version of tasksvc reads formats up to 5"):
+    with pytest.raises(FormatTooNew, match="data of format 7, and this version of tasksvc reads formats up to 6"):
         load(document)
 
 
 def test_a_result_of_no_known_kind_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'tusk' isn't the result of a write"):
-        codec.load_results('{"format":5,"results":[{"tusk": {}}]}')
+        codec.load_results('{"format":6,"results":[{"tusk": {}}]}')
 
 
 # ---------------------------------------------------------------- without orjson
