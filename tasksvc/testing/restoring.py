@@ -91,6 +91,9 @@ class RestoringContract(StoreUnderTest):
         for version in (1, 3):
             assert exact(await restored(store, 1, version, at=later(1))) == exact(third), "the task is as it was"
         assert await store.head() == before, "no change is logged"
+        await store.patch(first, metadata={"a": 1.0}, labels=("x",))
+        await store.patch(first, metadata={"a": 1})
+        assert (await restored(store, 1, 4)).version == 6, "1 and 1.0 differ"
 
     @on_store()
     async def test_a_chain_of_versions_comes_back(self, store: Store) -> None:
