@@ -28,7 +28,7 @@ from tasksvc.domain.rules import (
     normalize_labels,
     parse_timestamp,
 )
-from tasksvc.domain.task import apply_patch, create_task, draft_of, merge_patch
+from tasksvc.domain.task import GIVEN_ONCE, apply_patch, create_task, draft_of, merge_patch
 from unit import strategies as some
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
@@ -309,7 +309,7 @@ def test_a_merge_patch_touches_just_the_names_that_it_has(target: dict[str, Any]
 def test_a_new_task_is_version_1_of_its_draft(draft: TaskDraft) -> None:
     task = create_task(7, draft, NOW)
 
-    assert draft_of(task)._replace(repeat=draft.repeat) == draft
+    assert draft_of(task) == draft._replace(repeat=task.repeat, created_at=NOW, completed_at=task.completed_at)
     assert (task.id, task.version, task.created_at, task.updated_at) == (7, 1, NOW, NOW)
     assert task.completed_at == (NOW if draft.done else None)
 
@@ -344,6 +344,8 @@ def test_a_revision_to_what_is_there_already_is_the_same_task(draft: TaskDraft) 
     task = create_task(1, draft, NOW)
     patch = draft._asdict()
     del patch["metadata"]  # a merge patch can't set a null
+    for name in GIVEN_ONCE:
+        del patch[name]
 
     assert apply_patch(task, patch, LATER) is task
 
@@ -352,10 +354,38 @@ def test_a_revision_to_what_is_there_already_is_the_same_task(draft: TaskDraft) 
 def test_null_resets_each_field_that_has_a_default(draft: TaskDraft) -> None:
     task = create_task(1, draft, NOW)
 
-    after = apply_patch(task, dict.fromkeys(TaskDraft._field_defaults), LATER)
+    after = apply_patch(task, dict.fromkeys(set(TaskDraft._field_defaults) - set(GIVEN_ONCE)), LATER)
 
     assert after.completed_at is None
-    assert draft_of(after) == TaskDraft(draft.description)
+    assert draft_of(after) == TaskDraft(draft.description, created_at=NOW)
+
+
+@pytest.mark.parametrize("name", GIVEN_ONCE)
+@pytest.mark.parametrize("value", [None, "other"])
+def test_what_is_given_once_never_changes(name: str, value: str | None) -> None:
+    with pytest.raises(InvalidTask, match=f"{name}: It is given when a task is created, and never changes"):
+        apply_patch(sample(uid="mail-7"), {name: value}, LATER)
+
+
+def test_a_task_of_another_system_has_the_times_that_it_had_there() -> None:
+    begun, done = NOW - timedelta(days=2), NOW - timedelta(days=1)
+
+    task = sample(done=True, created_at=begun, completed_at=done)
+
+    assert (task.created_at, task.completed_at, task.updated_at) == (begun, done, NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"created_at": LATER}, "created_at: The time must not be in the future"),
+        ({"done": True, "completed_at": LATER}, "completed_at: The time must not be in the future"),
+        ({"completed_at": NOW}, "completed_at: Only a task that is done"),
+    ],
+)
+def test_times_that_no_task_can_have_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidTask, match=message):
+        sample(**fields)
 
 
 def sample(**fields: Any) -> Task:

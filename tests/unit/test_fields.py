@@ -14,6 +14,7 @@ from tasksvc_sqlite.schema import MIGRATIONS
 from tasksvc import REQUIRED, TASK_FIELDS, FieldKind, Task, TaskDraft, TaskField, TaskQuery, codec
 from tasksvc.api.schemas.task_fields import SET_BY_SERVICE, TASK, FilterQuery, TaskIn, TaskOut, TaskPatch
 from tasksvc.domain.query import FILTERED_BY_TERM, FILTERS
+from tasksvc.domain.task import GIVEN_ONCE
 from tasksvc.testing.samples import FEW_VALUES, OTHER_VALUES
 
 API = Path(__file__).parents[2] / "docs" / "api.md"
@@ -28,8 +29,9 @@ def test_the_table_has_the_fields_of_a_task_and_of_a_draft() -> None:
 
 
 def test_clients_send_the_writable_fields_and_see_all() -> None:
-    assert list(TaskIn._declared_fields) == WRITABLE
-    assert list(TaskPatch._declared_fields) == WRITABLE
+    changeable = [name for name in WRITABLE if name not in GIVEN_ONCE]
+    assert list(TaskIn._declared_fields) == [*changeable, *GIVEN_ONCE]
+    assert list(TaskPatch._declared_fields) == changeable
     assert list(TaskOut._declared_fields) == [*NAMES, "workspace"]
     assert list(TASK) == NAMES
     assert set(SET_BY_SERVICE) == set(NAMES) - set(WRITABLE)
@@ -38,11 +40,11 @@ def test_clients_send_the_writable_fields_and_see_all() -> None:
 def test_clients_can_send_each_filter() -> None:
     sent = {"label" if name == "labels" else name for name in inspect.signature(TaskQuery).parameters}
 
-    assert set(FilterQuery._declared_fields) == sent - {"sort", "descending"}
+    assert set(FilterQuery._declared_fields) == sent - {"sort", "descending", "without_parent"}  # parent_id=none
 
 
 def test_each_filter_makes_a_condition() -> None:
-    known = {name for name, _, _ in FILTERS} | set(FILTERED_BY_TERM) | {"q"}
+    known = {name for name, _, _ in FILTERS} | set(FILTERED_BY_TERM) | {"q", "metadata", "without_parent"}
 
     assert known == set(inspect.signature(TaskQuery).parameters) - {"sort", "descending"}
 

@@ -208,7 +208,7 @@ async def test_a_walk_of_a_whole_list_holds_no_more_of_each_workspace_than_its_s
     repositories = [Listed(name, (await store.workspace(name).find(ALL_TASKS, limit=100)).tasks) for name in NAMES]
 
     whole = merged(repositories).whole(ALL_TASKS, caller=nobody)
-    page = await whole.next_page(limit=100, max_bytes=6_600)
+    page = await whole.next_page(limit=100, max_bytes=7_040)
 
     assert [repository.read for repository in repositories] == [5, 5, 5]
     assert len(page.tasks) == 13, "up to the last task that was read of the first workspace"
