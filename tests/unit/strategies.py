@@ -81,6 +81,8 @@ drafts = st.builds(
     metadata=json_objects,
     uid=st.none() | uids,
 )
+unrelated_drafts = drafts.map(lambda draft: draft._replace(parent_id=None, uid=None))
+"""Drafts of tasks that need no others, and stand in nobody's way."""
 tasks = st.builds(
     lambda due, **fields: Task(**{"due_at": None, "due_on": None, **fields, **due}),
     dues,

@@ -357,7 +357,7 @@ def test_null_resets_each_field_that_has_a_default(draft: TaskDraft) -> None:
     after = apply_patch(task, dict.fromkeys(set(TaskDraft._field_defaults) - set(GIVEN_ONCE)), LATER)
 
     assert after.completed_at is None
-    assert draft_of(after) == TaskDraft(draft.description, created_at=NOW)
+    assert draft_of(after) == TaskDraft(draft.description, uid=draft.uid, created_at=NOW)
 
 
 @pytest.mark.parametrize("name", GIVEN_ONCE)

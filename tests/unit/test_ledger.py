@@ -105,7 +105,7 @@ def test_an_id_is_not_reused_after_its_task_is_deleted() -> None:
     assert task.id == 2
 
 
-@given(st.lists(some.drafts, min_size=2, max_size=4))
+@given(st.lists(some.unrelated_drafts, min_size=2, max_size=4))
 def test_tasks_that_are_added_together_are_as_if_added_in_turn(drafts: list[TaskDraft]) -> None:
     together, in_turn = Ledger("life"), Ledger("life")
 
@@ -261,7 +261,7 @@ def test_a_patch_that_breaks_a_rule_together_with_the_task_is_refused_at_its_pla
     assert (caught.value.index, caught.value.field) == (1, "metadata")
 
 
-@given(some.drafts, some.patches)
+@given(some.unrelated_drafts, some.patches)
 def test_deciding_changes_nothing_itself(draft: TaskDraft, patch: dict[str, Any]) -> None:
     ledger = Ledger("life")
     do(ledger, CreateTask(draft))
@@ -398,7 +398,7 @@ def test_a_record_that_one_commit_writes_twice_is_persisted_once_as_it_was_left(
 EXPECTED = st.sampled_from([ANY_VERSION, Precondition(any_of=versions(1)), Precondition(none_of=versions(1))])
 WRITES = st.lists(
     st.one_of(
-        st.builds(CreateTask, some.drafts),
+        st.builds(CreateTask, some.unrelated_drafts),
         st.builds(UpdateTask, st.integers(1, 6), some.patches, EXPECTED),
         st.builds(DeleteTask, st.integers(1, 6), EXPECTED),
         st.builds(DeleteMatching, st.lists(st.integers(1, 6), max_size=4), some.queries, st.booleans()),
