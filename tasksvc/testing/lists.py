@@ -45,6 +45,7 @@ class ListsContract(StoreUnderTest):
             joined: list[tuple[str, int, int]] = []
             while page := await lists(store, after=joined[-1][0] if joined else "", limit=limit):
                 assert len(page) <= limit, "a page has at most `limit` lists"
+                assert not joined or page[0][0] > joined[-1][0], "a page begins behind the one before"
                 joined += page
             assert joined == whole, f"pages of {limit} give all lists"
         for after in ("!", "Inbox!", "inbo", "inbox\x01", "zz", "😀😀"):

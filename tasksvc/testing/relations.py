@@ -370,10 +370,11 @@ class RelationsContract(StoreUnderTest):
     @on_store()
     async def test_an_update_by_a_query_is_done_for_all_or_for_none(self, store: Store) -> None:
         await line(store, 2)
+        await store.add()
         before = await store.head()
 
         error = await raised(
-            InvalidTask, store.commit(UpdateMatching([2, 1], ALL, {"parent_id": 2, "priority": 1})), "below itself"
+            InvalidTask, store.commit(UpdateMatching([3, 1], ALL, {"parent_id": 2, "priority": 1})), "below itself"
         )
 
         assert error.field == "parent_id", "the error names the field"
