@@ -73,7 +73,10 @@ MAGIC = b"broken "
 """What the file of a backup begins with, before the name of its class."""
 TIME_LIMIT = 0.05
 """Seconds after which a call of a store that hangs gives up."""
-OTHERS = ("workspace_mutants", "erasure_mutants", "quota_mutants", "repeat_mutants", "history_mutants")
+OTHERS = (
+    "workspace_mutants", "erasure_mutants", "quota_mutants", "repeat_mutants", "history_mutants", "relation_mutants",
+    "uid_mutants", "list_mutants", "metadata_mutants",
+)  # fmt: skip
 """The modules with further stores, which import this one."""
 _opened: type[HealthyStore]
 """The class of the store that was opened last, whose hooks the adapter has."""

@@ -10,9 +10,13 @@ import mutants
 import pytest
 from erasure_mutants import ERASURE_MUTANTS
 from history_mutants import HISTORY_MUTANTS
+from list_mutants import LIST_MUTANTS
+from metadata_mutants import METADATA_MUTANTS
 from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
 from quota_mutants import QUOTA_MUTANTS
+from relation_mutants import RELATION_MUTANTS
 from repeat_mutants import REPEAT_MUTANTS
+from uid_mutants import UID_MUTANTS
 from workspace_mutants import WORKSPACE_MUTANTS
 
 from tasksvc import TaskRepository, TasksvcError
@@ -83,7 +87,18 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
 
 @pytest.mark.parametrize(
     "store",
-    [*MUTANTS, *WORKSPACE_MUTANTS, *ERASURE_MUTANTS, *QUOTA_MUTANTS, *REPEAT_MUTANTS, *HISTORY_MUTANTS],
+    [
+        *MUTANTS,
+        *WORKSPACE_MUTANTS,
+        *ERASURE_MUTANTS,
+        *QUOTA_MUTANTS,
+        *REPEAT_MUTANTS,
+        *HISTORY_MUTANTS,
+        *RELATION_MUTANTS,
+        *UID_MUTANTS,
+        *LIST_MUTANTS,
+        *METADATA_MUTANTS,
+    ],
     ids=lambda store: store.__name__,
 )
 def test_the_kit_catches(store: type[ContractViolation], tmp_path: Path) -> None:
