@@ -23,6 +23,7 @@ from tasksvc import (
     LOG_START,
     Capability,
     Change,
+    ChangeKind,
     CommitResult,
     CreateTask,
     DeleteTask,
@@ -365,9 +366,11 @@ class Store:
 
 
 def replayed(log: Sequence[Change]) -> dict[int, Task]:
-    """Returns the tasks that exist after the changes of `log`."""
+    """Returns the tasks that exist after the changes of `log`, which must be a whole one."""
     tasks: dict[int, Task] = {}
     for change in log:
+        is_new = change.task_id not in tasks
+        assert (change.kind is ChangeKind.CREATED) == is_new, "a task is created where there is none, and only there"
         if change.task is None:
             del tasks[change.task_id]
         else:

@@ -44,6 +44,7 @@ async def history(store: Store, task_id: int, *, since: Position = LOG_START, li
             return changes
         assert page.changes, "a page after which there is more has a change"
         assert page.next == Position(page.next.generation, page.changes[-1].seq), "one reads on behind the page"
+        assert page.next.seq > since.seq, "a page has changes after the one before"
         since = page.next
 
 
