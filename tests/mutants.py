@@ -75,7 +75,7 @@ TIME_LIMIT = 0.05
 """Seconds after which a call of a store that hangs gives up."""
 OTHERS = (
     "workspace_mutants", "erasure_mutants", "quota_mutants", "repeat_mutants", "history_mutants", "relation_mutants",
-    "uid_mutants", "list_mutants", "metadata_mutants",
+    "uid_mutants", "list_mutants", "metadata_mutants", "restoring_mutants",
 )  # fmt: skip
 """The modules with further stores, which import this one."""
 _opened: type[HealthyStore]

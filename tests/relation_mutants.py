@@ -24,6 +24,7 @@ from tasksvc import (
     StoreEntry,
     Task,
     TaskQuery,
+    TooManyRelated,
     UpdateMatching,
     UpdateResult,
     UpdateTask,
@@ -129,15 +130,17 @@ class FindsNineHundredChildren(ReadsForCommits):
         return ids[:900]
 
 
-class KnowsNoTasksAbove(ReadsForCommits):
-    """Reads what the writes name, and none of the tasks above it."""
-
-    caught_by = "test_tasks_have_at_most_eight_levels"
+class KnowsWhatIsNamed(ReadsForCommits):
+    """The base of mutants that know the tasks that the writes name, and none of those above them."""
 
     def _read(self, name: str, commits: Sequence[Commit]) -> Any:
         workspace = super()._read(name, commits)
         workspace.ledger.tasks.known &= read_set(commits).task_ids
         return workspace
+
+
+class KnowsNoTasksAbove(KnowsWhatIsNamed):
+    caught_by = "test_tasks_have_at_most_eight_levels"
 
 
 class KnowsNothingOfBefore(ContractViolation):
@@ -223,6 +226,26 @@ class ChecksCyclesTooEarly(ContractViolation):
             task = dataclasses.replace(old, parent_id=write.fields["parent_id"], version=old.version + 1)
             self.apply(Change(self._ledger.last_seq + 1, ChangeKind.UPDATED, commit.at, task.id, task, commit.by))
             return CommitResult([task], self._ledger.position)
+
+
+class ChecksParentsTooEarly(ContractViolation):
+    """Looks for the parent of a new task before it waits for its turn."""
+
+    caught_by = "test_a_deletion_and_a_new_child_at_once_leave_no_child_of_nothing"
+
+    async def do(self, commit: Commit) -> CommitResult:
+        existed = set(self._tasks)
+        try:
+            return await super().do(commit)
+        except InvalidTask:
+            write = commit.writes[0]
+            if not isinstance(write, CreateTask) or write.draft.parent_id not in existed:
+                raise
+            committed = await super().do(commit._replace(writes=[_without_parent(write)]))
+            task = committed.results[0]
+            assert isinstance(task, Task)
+            self._tasks[task.id].parent_id = write.draft.parent_id
+            return committed
 
 
 class LosesTheParentInAPatch(ContractViolation):
@@ -413,6 +436,24 @@ class SaysThatAllWereDeleted(ContractViolation):
         return committed._replace(
             results=[r._replace(more=False) if isinstance(r, DeleteResult) else r for r in committed.results]
         )
+
+
+class DeletesNothingInsteadOfTooMuch(ContractViolation):
+    caught_by = "test_a_deletion_by_a_query_that_can_delete_none_is_refused"
+
+    async def do(self, commit: Commit) -> CommitResult:
+        try:
+            return await super().do(commit)
+        except TooManyRelated:
+            return CommitResult([DeleteResult(0, more=True)], self._ledger.position)
+
+
+class KeepsNoKeysOfDeletionsWithChildren(ContractViolation):
+    caught_by = "test_a_repeated_deletion_with_children_is_replayed"
+
+    async def do(self, commit: Commit) -> CommitResult:
+        deletes = any(isinstance(write, DeleteTask) and write.children for write in commit.writes)
+        return await super().do(commit._replace(idempotency_key=None) if deletes else commit)
 
 
 class CountsDeletedTasksForRoom(ContractViolation):

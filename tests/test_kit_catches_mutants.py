@@ -16,6 +16,7 @@ from mutants import MUTANTS, ContractViolation, CountedStore, HealthyStore
 from quota_mutants import QUOTA_MUTANTS
 from relation_mutants import RELATION_MUTANTS
 from repeat_mutants import REPEAT_MUTANTS
+from restoring_mutants import RESTORING_MUTANTS
 from uid_mutants import UID_MUTANTS
 from workspace_mutants import WORKSPACE_MUTANTS
 
@@ -95,6 +96,7 @@ def test_a_sound_store_passes_with_few_stores_open_at_once(
         *REPEAT_MUTANTS,
         *HISTORY_MUTANTS,
         *RELATION_MUTANTS,
+        *RESTORING_MUTANTS,
         *UID_MUTANTS,
         *LIST_MUTANTS,
         *METADATA_MUTANTS,
