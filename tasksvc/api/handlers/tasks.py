@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import partial
+from typing import TypedDict
 
 from aiohttp import hdrs, web
 
@@ -56,6 +58,7 @@ from tasksvc.domain.json_text import dumps
 from tasksvc.domain.query import Cursor, TaskQuery
 from tasksvc.domain.rules import ID_MAX
 from tasksvc.domain.task import TaskDraft
+from tasksvc.domain.writes import IdempotencyKey, Precondition
 from tasksvc.ports.store import Found, Page
 
 _TASK_ID = re.compile(r"[1-9]\d{0,18}", re.ASCII).fullmatch
@@ -89,6 +92,26 @@ NOTHING_TO_SKIP = Refusal(
     "The task doesn't repeat, is done, or has no occurrence after this one; `errors` says which.",
     {"errors": [{"in": "body", "field": "repeat", "message": "The task has no occurrence after this one."}]},
 )
+
+
+class _Asked(TypedDict):
+    """What every request that writes one task asks for, besides what is written."""
+
+    at: datetime
+    precondition: Precondition
+    idempotency_key: IdempotencyKey | None
+    by: str | None
+
+
+def _asked(request: web.Request, target: str, raw: bytes = b"") -> _Asked:
+    """Returns what a request asks for, with a key for `target` and `raw` as idempotency_key_of() makes it."""
+    conditions = conditions_of(request)
+    return {
+        "at": clock.now(),
+        "precondition": precondition_from(*conditions),
+        "idempotency_key": idempotency_key_of(request, target, raw, conditions),
+        "by": name_of(request),
+    }
 
 
 class TaskHandlers:
@@ -171,21 +194,9 @@ class TaskHandlers:
         body=TaskPatch(),
     )
     async def patch_task(self, request: web.Request) -> RawResponse:
-        tasks = self._runtime.tasks_of(workspace_of(request))
-        conditions = conditions_of(request)
-        precondition = precondition_from(*conditions)
-        task_id = task_id_of(request)
-        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}", request[RAW], conditions)
-        return _updated_response(
-            *await tasks.update(
-                task_id,
-                request[BODY],
-                at=clock.now(),
-                precondition=precondition,
-                idempotency_key=idempotency_key,
-                by=name_of(request),
-            )
-        )
+        tasks, task_id = self._task_of(request)
+        asked = _asked(request, f"/tasks/{task_id}", request[RAW])
+        return _updated_response(*await tasks.update(task_id, request[BODY], **asked))
 
     @operation(
         "Skip an occurrence",
@@ -200,20 +211,8 @@ class TaskHandlers:
         ),
     )
     async def skip_task(self, request: web.Request) -> RawResponse:
-        tasks = self._runtime.tasks_of(workspace_of(request))
-        conditions = conditions_of(request)
-        precondition = precondition_from(*conditions)
-        task_id = task_id_of(request)
-        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}/skip", conditions=conditions)
-        return _updated_response(
-            *await tasks.skip(
-                task_id,
-                at=clock.now(),
-                precondition=precondition,
-                idempotency_key=idempotency_key,
-                by=name_of(request),
-            )
-        )
+        tasks, task_id = self._task_of(request)
+        return _updated_response(*await tasks.skip(task_id, **_asked(request, f"/tasks/{task_id}/skip")))
 
     @operation(
         "Restore a version",
@@ -236,21 +235,9 @@ class TaskHandlers:
         body=RestoreIn(),
     )
     async def restore_task(self, request: web.Request) -> RawResponse:
-        tasks = self._runtime.tasks_of(workspace_of(request))
-        conditions = conditions_of(request)
-        precondition = precondition_from(*conditions)
-        task_id = task_id_of(request)
-        idempotency_key = idempotency_key_of(request, f"/tasks/{task_id}/restore", request[RAW], conditions)
-        return _updated_response(
-            *await tasks.restore(
-                task_id,
-                request[BODY]["version"],
-                at=clock.now(),
-                precondition=precondition,
-                idempotency_key=idempotency_key,
-                by=name_of(request),
-            )
-        )
+        tasks, task_id = self._task_of(request)
+        asked = _asked(request, f"/tasks/{task_id}/restore", request[RAW])
+        return _updated_response(*await tasks.restore(task_id, request[BODY]["version"], **asked))
 
     @operation(
         "Delete a task",
@@ -262,22 +249,15 @@ class TaskHandlers:
         query=DeletionQuery(),
     )
     async def delete_task(self, request: web.Request) -> web.StreamResponse:
-        tasks = self._runtime.tasks_of(workspace_of(request))
-        conditions = conditions_of(request)
-        precondition = precondition_from(*conditions)
-        task_id = task_id_of(request)
+        tasks, task_id = self._task_of(request)
         children = "children" in request[QUERY]
-        target = f"/tasks/{task_id}?children=delete" if children else f"/tasks/{task_id}"
-        idempotency_key = idempotency_key_of(request, target, conditions=conditions)
-        replayed = await tasks.delete(
-            task_id,
-            at=clock.now(),
-            precondition=precondition,
-            idempotency_key=idempotency_key,
-            children=children,
-            by=name_of(request),
-        )
+        asked = _asked(request, f"/tasks/{task_id}?children=delete" if children else f"/tasks/{task_id}")
+        replayed = await tasks.delete(task_id, children=children, **asked)
         return web.Response(status=204, headers={REPLAYED: "true"} if replayed else {})
+
+    def _task_of(self, request: web.Request) -> tuple[Tasks, int]:
+        """Returns the tasks of the workspace in the path, and the id there."""
+        return self._runtime.tasks_of(workspace_of(request)), task_id_of(request)
 
     # ------------------------------------------------------------ many tasks
 
