@@ -313,6 +313,20 @@ class RestoringContract(StoreUnderTest):
         await store.commit(RestoreTask(1, 1, Precondition(none_of=last)))
         assert (await store.get(1)).version == 4, "it is at no version that it must not be at"
 
+    @on_store()
+    async def test_a_precondition_says_whether_a_restored_task_may_exist(self, store: Store) -> None:
+        await store.patch(await store.add(), priority=1)
+        deleted, present = Precondition(exists=False), Precondition(exists=True)
+
+        error = await raised(VersionConflict, store.commit(RestoreTask(1, 1, deleted)), "a task that exists")
+        assert error.current.version == 2, "the error has the task as it is"
+        await store.commit(RestoreTask(1, 1, present))
+        assert (await store.get(1)).priority == 0
+        await store.remove(await store.get(1))
+        await raised(TaskNotFound, store.commit(RestoreTask(1, 1, present)), "a deleted task that must exist")
+        await store.commit(RestoreTask(1, 1, deleted))
+        assert (await store.get(1)).version == 4
+
     # ------------------------------------------------------------ at once, again, and elsewhere
 
     @on_store()
