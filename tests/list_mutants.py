@@ -14,7 +14,7 @@ class ListsOtherwise(ContractViolation):
     """The base of mutants that tell other lists than there are."""
 
     def change(self, lists: list[ListSummary]) -> list[ListSummary]:
-        """Returns what is told instead of all lists of the workspace."""
+        """Returns the lists that a caller gets instead of all those of the workspace."""
         return lists
 
     async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
