@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tasksvc import (
-    RELATED_MAX,
     Commit,
     Entry,
     Ledger,
@@ -35,10 +34,10 @@ HEADS_AND_TASKS: Final = f"""
     JOIN workspaces ON workspaces.name = wanted.name CROSS JOIN store LEFT JOIN LATERAL (
         SELECT wanted.task_id AS id WHERE wanted.task_id IS NOT NULL
         UNION ALL
-        (SELECT task_id FROM task_terms WHERE workspace = key AND term = wanted.term LIMIT {RELATED_MAX + 1})
+        (SELECT task_id FROM task_terms WHERE workspace = key AND term = wanted.term LIMIT $4)
     ) AS listed ON true LEFT JOIN {lookup(f"seq, {TASK_COLUMNS}", "tasks", "id = listed.id")} ON true
 """
-"""The rows of workspaces, each with the task of an id, with the tasks of a term, or with neither."""
+"""The rows of workspaces, each with the task of an id, with at most $4 tasks of a term, or with neither."""
 _IDEMPOTENCY_RECORDS: Final = f"""
     SELECT workspaces.name, found.*
     FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (name, wanted_scope, wanted_value)
@@ -131,7 +130,8 @@ async def _read_tasks(session: Session, known: Mapping[str, Known], asked: Mappi
         wanted.append((name, None, None))
         wanted += [(name, task_id, None) for task_id in names.task_ids if clamp_int64(task_id) == task_id]
         wanted += [(name, None, term) for term in names.terms]
-    rows = await session.fetch(HEADS_AND_TASKS, *transpose(wanted, 3))
+    term_limit = max(known[name].reading.term_limit for name in asked)
+    rows = await session.fetch(HEADS_AND_TASKS, *transpose(wanted, 3), term_limit)
     found = [row for row in rows if row[8] is not None]
     tasks: dict[str, list[Task]] = {}
     for (name, *row), task in zip(found, await in_turns(task_from_row, [row[9:] for row in found]), strict=True):

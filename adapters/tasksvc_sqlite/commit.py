@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from tasksvc import (
     DEFAULT_WORKSPACE,
-    RELATED_MAX,
     Batcher,
     Commit,
     CommitResult,
@@ -207,7 +206,7 @@ class Committer:
         terms = [
             term for term in names.terms if (has_parents or not term.startswith(PARENT_TERM)) and is_storable(term)
         ]
-        for statement in term_lookups(terms, key, RELATED_MAX + 1):
+        for statement in term_lookups(terms, key, part.reading.term_limit):
             part.reading.add(tasks=await in_turns(task_from_row, await self._writer.rows(*statement)))
         for task_id, numbers in names.versions.items():
             if 0 < task_id <= INT64_MAX:

@@ -35,7 +35,7 @@ class ReadSet(NamedTuple):
     idempotency_keys: set[KeyName]
     records: set[RecordName]
     terms: set[str]
-    """Terms of tasks: those that are found by each of them, but of more than RELATED_MAX only one more than these."""
+    """Terms of tasks: those that are found by each of them, but at most Reading.term_limit."""
     versions: dict[int, set[int]]
     """For some tasks, deleted ones too, the numbers of versions.
 
@@ -86,6 +86,27 @@ def _add(write: Write, names: ReadSet) -> None:
                 assert_never(write)  # the ledger refuses it, and so fails no other commit
 
 
+def _removed_at_most(commit: Commit) -> int:
+    """Returns how many tasks a commit may delete or move, so that they aren't found by a term any more."""
+    return sum(map(_removed_by, commit.writes))
+
+
+def _removed_by(write: Write) -> int:
+    match write:
+        case DeleteTask(_, _, True):
+            return 1 + RELATED_MAX
+        case DeleteTask():
+            return 1
+        case DeleteMatching(task_ids):
+            return len(task_ids)
+        case UpdateTask() | RestoreTask():
+            return 2  # the task, and the next one of its series
+        case UpdateMatching(task_ids):
+            return 2 * len(task_ids)
+        case _:
+            return 0
+
+
 def _add_parent(fields: Mapping[str, object], names: ReadSet) -> None:
     if isinstance(parent_id := fields.get("parent_id"), int):
         names.task_ids.add(parent_id)
@@ -99,6 +120,12 @@ class Reading:
 
     def __init__(self, commits: Iterable[Commit]) -> None:
         self._commits = list(commits)
+        self.term_limit = RELATED_MAX + 1 + sum(map(_removed_at_most, self._commits))
+        """The most tasks to read for each term.
+
+        Of more than these at least RELATED_MAX + 1 are left, whatever the commits take away, so the ledger refuses to
+        change them all.
+        """
         self.tasks: dict[int, Task] = {}
         """All tasks that were read."""
         self.changes: dict[int, list[Change]] = {}
@@ -194,7 +221,7 @@ class Reading:
     def _follow_children(self, task_id: int, names: ReadSet) -> None:
         """Adds the tasks below a task, as far as they are known, unless these are too many already."""
         level, found = [task_id], 0
-        while level and found <= RELATED_MAX:
+        while level and found < self.term_limit:
             names.terms.update(map(children_term, level))
             level = [child for parent in level for child in self._relations.children(parent)]
             found += len(level)

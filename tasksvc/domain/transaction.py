@@ -193,16 +193,16 @@ class Transaction:
         """Raises InvalidTask, or TooManyRelated, if a task can't have the parent that it has."""
         if (parent_id := task.parent_id) is None:
             return
-        levels = len(self._levels_below(task.id))
-        while parent_id is not None:
-            if parent_id == task.id:
-                raise InvalidTask("parent_id", "A task can't be below itself.")
+        above: list[int] = []
+        while parent_id is not None and len(above) <= PARENTS_MAX:
             if (parent := self._tasks.get(parent_id)) is None:
                 raise InvalidTask("parent_id", f"There is no task {parent_id}.")
-            levels += 1
-            if levels > PARENTS_MAX:
-                raise InvalidTask("parent_id", f"Tasks may be at most {PARENTS_MAX + 1} levels deep.")
+            above.append(parent_id)
             parent_id = parent.parent_id
+        if task.id in above:
+            raise InvalidTask("parent_id", "A task can't be below itself.")
+        if len(above) + len(self._levels_below(task.id)) > PARENTS_MAX:
+            raise InvalidTask("parent_id", f"Tasks may be at most {PARENTS_MAX + 1} levels deep.")
 
     def _levels_below(self, task_id: int) -> list[list[int]]:
         """Returns the ids of the tasks below a task, level by level.  Raises TooManyRelated."""

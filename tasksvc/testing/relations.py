@@ -328,6 +328,31 @@ class RelationsContract(StoreUnderTest):
         assert await store.repository.count(TaskQuery(without_parent=True)) == 1_200
 
     @on_store()
+    async def test_a_deletion_by_a_query_of_a_parent_and_most_of_its_children_leaves_the_rest_without_one(
+        self, store: Store
+    ) -> None:
+        await family(store, RELATED_MAX + 200)
+
+        committed = await store.commit(DeleteMatching(range(1, RELATED_MAX + 1), ALL, more=True))
+
+        assert committed.results == (DeleteResult(RELATED_MAX, more=True),)
+        assert set((await parents(store)).values()) == {None}, "each of 201 children that are left has no parent"
+        assert await store.repository.count(ALL) == 201
+
+    @on_store()
+    async def test_children_that_a_batch_deletes_or_moves_before_do_not_count(self, store: Store) -> None:
+        await family(store, RELATED_MAX + 600)
+
+        await store.commit(
+            *(DeleteTask(task_id) for task_id in range(2, 402)),
+            UpdateMatching(range(402, 702), ALL, {"parent_id": None}),
+            DeleteTask(1),
+        )
+
+        assert set((await parents(store)).values()) == {None}, "none is below the task that is gone"
+        assert await store.repository.count(ALL) == RELATED_MAX + 200
+
+    @on_store()
     async def test_a_deletion_by_a_query_that_can_delete_none_is_refused(self, store: Store) -> None:
         await family(store, RELATED_MAX)
         await store.add(parent_id=1)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tasksvc import (
     ANY_VERSION,
-    RELATED_MAX,
     Change,
     Commit,
     CreateTask,
@@ -87,7 +86,7 @@ class Kept:
             found = [self.tasks[task_id] for task_id in names.task_ids if task_id in self.tasks]
             for term in names.terms:
                 having = [task for task in self.tasks.values() if term in terms_of(task)]
-                found += having[: RELATED_MAX + 1]
+                found += having[: reading.term_limit]
             for task_id, versions in names.versions.items():
                 changes = self.history(task_id)
                 last = [change for change in changes if change.task is not None][-1:]

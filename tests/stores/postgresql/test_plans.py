@@ -78,8 +78,11 @@ QUERIES = {
 NAMES, IDS = ["default", "w7"], [40_000, 1]
 LOOKUPS: dict[str, tuple[str, list[Any]]] = {
     "get": (_TASKS, [NAMES, IDS]),
-    "commit": (HEADS_AND_TASKS, [NAMES, IDS, [None, None]]),
-    "commit with terms": (HEADS_AND_TASKS, [NAMES, [None, None], [term("uid", "x"), term("uid", "y")]]),
+    "commit": (HEADS_AND_TASKS, [NAMES, IDS, [None, None], RELATED_MAX + 1]),
+    "commit with terms": (
+        HEADS_AND_TASKS,
+        [NAMES, [None, None], [term("uid", "x"), term("uid", "y")], RELATED_MAX + 1],
+    ),
 }
 """The statements that find tasks by their ids, or by terms that few tasks have."""
 CHANGED, DELETED, VERSION_COUNT = 40_000, 60_000, 20
@@ -257,7 +260,8 @@ async def test_of_a_task_with_many_children_little_more_than_the_limit_is_read(
     await open_store(store_url)
     await fill(database, schema, 50_000)
 
-    read = await rows_read_by(database, schema, (HEADS_AND_TASKS, [["default"], [None], [term("parent_id", 1)]]))
+    arguments = [["default"], [None], [term("parent_id", 1)], RELATED_MAX + 1]
+    read = await rows_read_by(database, schema, (HEADS_AND_TASKS, arguments))
 
     assert RELATED_MAX < read <= 2 * (RELATED_MAX + 1) + 2, "each is read once in the index, and once in the table"
 
