@@ -16,7 +16,15 @@ from tasksvc.domain.fields import TASK_FIELDS, FieldKind
 from tasksvc.domain.record import Record
 from tasksvc.domain.rules import ID_MAX, is_storable_text
 from tasksvc.domain.task import Task
-from tasksvc.domain.writes import DeleteResult, Entry, IdempotencyRecord, StoreEntry, StoreHeader, WorkspaceHeader
+from tasksvc.domain.writes import (
+    DeleteResult,
+    Entry,
+    IdempotencyRecord,
+    StoreEntry,
+    StoreHeader,
+    UpdateResult,
+    WorkspaceHeader,
+)
 
 COUNT_MAX: Final = 2**53 - 1
 """The largest counter in a header.  A store can count on from there, and JSON keeps it exact (RFC 8259, section 6)."""
@@ -52,11 +60,13 @@ def _problems(entry: Entry) -> Iterator[str]:
             yield from _moment("the time of an idempotency key", at)
             for result in results:
                 yield from _result(result)
-        case Change(seq, kind, at, task_id, task):
+        case Change(seq, kind, at, task_id, task, by):
             if not (
                 _is_integer(seq, 1, COUNT_MAX) and isinstance(kind, ChangeKind) and _is_integer(task_id, 1, ID_MAX)
             ):
                 yield "A change must have a number, a kind and the id of a task."
+            if by is not None and not _is_text(by):
+                yield "The name of who made a change must be text."
             yield from _moment("the time of a change", at)
             if task is not None:
                 yield from _task(task)
@@ -72,9 +82,9 @@ def _result(result: Any) -> Iterator[str]:
             yield from _task(result)
         case Record():
             yield from _record(result)
-        case DeleteResult(tasks, more):
+        case UpdateResult(tasks, more) | DeleteResult(tasks, more):
             if not (_is_integer(tasks, 0, ID_MAX) and isinstance(more, bool)):
-                yield "A deletion must have a number of tasks and say whether there are more."
+                yield "A write by a query must have a number of tasks and say whether there are more."
 
 
 def _task(task: Task) -> Iterator[str]:

@@ -60,7 +60,7 @@ async def test_an_export_of_an_import_is_the_same_to_the_byte(
 async def test_an_export_is_lines_that_say_what_they_are(export: bytes, open_store: Open) -> None:
     first, store, record, _, header, *entries, last = [json.loads(line) for line in export.splitlines()]
 
-    assert first == {"tasksvc": "export", "format": 5}
+    assert first == {"tasksvc": "export", "format": 6}
     assert store == {"store": {}}
     assert record == {"record": {"namespace": "b", "key": "x", "value": {"n": 2.5}, "version": 2}}
     assert header == {"header": {"last_id": 32, "last_seq": 36, "pruned_seq": 10}}
