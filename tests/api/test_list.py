@@ -456,6 +456,9 @@ def parameters(query: TaskQuery) -> list[tuple[str, str]]:
     return [*shown, ("sort", ("-" if query.descending else "") + query.sort)]
 
 
+METADATA: list[dict[str, Any]] = [{}, {"n": 1}, {"n": 1.0}, {"n": {"deep": True}}]
+
+
 def can_be_sent(query: TaskQuery) -> bool:
     """Returns whether a client can ask for `query`."""
     return query.q != "" and not (query.without_parent and query.parent_id is not None)
@@ -471,7 +474,7 @@ async def fill_with_ties(repository: TaskRepository) -> None:
             priority=n % 4,
             labels=(("a",), ("a", "b"), ("b", "c"), ())[n % 4],
             parent_id=None if n < 4 or n % 2 else n % 3 + 1,
-            metadata=[{}, {"n": 1}, {"n": 1.0}, {"n": {"deep": True}}][n % 4],
+            metadata=METADATA[n % 4],
         )
         await repository.commit([CreateTask(draft)], at=DAYS[n % 3])
     for n in range(1, 80, 7):
