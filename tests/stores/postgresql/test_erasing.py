@@ -356,14 +356,14 @@ async def test_what_is_left_is_found_in_the_index_of_the_workspace(
     await fill(repository.workspace("a"), 2)
     await database.execute(
         f"""
-        INSERT INTO {schema}.changes (workspace, seq, kind, at, task_id)
-        SELECT 0, n, 'deleted', 0, n FROM generate_series(1, 20000) n;
+        INSERT INTO {schema}.changes (workspace, seq, previous, kind, at, task_id)
+        SELECT 0, n, 0, 'deleted', 0, n FROM generate_series(1, 20000) n;
         INSERT INTO {schema}.task_terms (workspace, term, task_id) SELECT 0, 't', n FROM generate_series(1, 20000) n;
         INSERT INTO {schema}.idempotency_keys (workspace, scope, value, fingerprint, at, results)
         SELECT 0, '', n, '', 0, '[]' FROM generate_series(1, 20000) n;
         INSERT INTO {schema}.tasks (workspace, id, description, notes, done, priority, labels, list, metadata,
-            created_at, updated_at, version, folded, folded_notes)
-        SELECT 0, n, '', '', false, 0, '[]', '', '{{}}', 0, 0, 1, '', '' FROM generate_series(1, 20000) n;
+            created_at, updated_at, version, seq, folded, folded_notes)
+        SELECT 0, n, '', '', false, 0, '[]', '', '{{}}', 0, 0, 1, n, '', '' FROM generate_series(1, 20000) n;
         ANALYZE {schema}.changes, {schema}.task_terms, {schema}.idempotency_keys, {schema}.tasks;
         """
     )
