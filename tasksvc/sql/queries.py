@@ -124,9 +124,7 @@ def find_statement(workspace: str, arguments: FindArgs, dialect: Dialect) -> Sta
         f" ORDER BY {', '.join(key + way for key in keys)} LIMIT {limit + 1:d}"
     )
     order = ", ".join(name + way for name in names)
-    running = "0"
-    if max_bytes is not None:
-        page, running = bounded_rows(page, order, values.put(max_bytes), dialect), "running"
+    page, running = _bounded(page, order, max_bytes, values, dialect)
     found = ", ".join(f"page.{column}" for column in TASK_COLUMNS)
     return values.statement(
         f"SELECT {_POSITION}, {running}, {found} FROM workspaces CROSS JOIN store LEFT JOIN ({page}) page ON true"
@@ -176,9 +174,7 @@ def changes_statement(workspace: str, arguments: ReadArgs, dialect: Dialect) -> 
         f"SELECT {', '.join(columns)} FROM changes WHERE {_of_workspace('changes', workspace, values, dialect)}"
         f" AND seq > {values.put(clamp_int64(since.seq))} ORDER BY seq LIMIT {limit:d}"
     )
-    running = "0"
-    if max_bytes is not None:
-        page, running = bounded_rows(page, "seq", values.put(max_bytes), dialect), "running"
+    page, running = _bounded(page, "seq", max_bytes, values, dialect)
     found = ", ".join(f"page.{column}" for column in columns)
     return values.statement(
         f"SELECT {_POSITION}, workspaces.pruned_seq, {running}, {found}"
@@ -227,9 +223,7 @@ def task_changes_statement(workspace: str, task_id: int, arguments: ReadArgs, di
         f" FROM (SELECT seq FROM chain ORDER BY seq LIMIT {limit + 1:d}) found JOIN changes ON changes.seq = found.seq"
         f" WHERE {of_changes}"
     )
-    running = "0"
-    if max_bytes is not None:
-        page, running = bounded_rows(page, "seq", values.put(max_bytes), dialect), "running"
+    page, running = _bounded(page, "seq", max_bytes, values, dialect)
     found = ", ".join(f"page.{column}" for column in columns)
     return values.statement(
         f"WITH RECURSIVE last AS ({last}), chain AS ({chain})"
@@ -279,6 +273,13 @@ def _insert(table: str, columns: Sequence[str], rows: Sequence[Row], dialect: Di
     values = _Values()
     places = ", ".join(f"({', '.join(map(values.put, row))})" for row in rows)
     return values.statement(f"{verb} INTO {table} ({', '.join(map(dialect.quote, columns))}) VALUES {places}", dialect)
+
+
+def _bounded(rows: str, order: str, max_bytes: int | None, values: _Values, dialect: Dialect) -> tuple[str, str]:
+    """Returns what bounded_rows() does, and the expression of the sum; without `max_bytes`, `rows` and a zero."""
+    if max_bytes is None:
+        return rows, "0"
+    return bounded_rows(rows, order, values.put(max_bytes), dialect), "running"
 
 
 def bounded_rows(rows: str, order: str, max_bytes: str, dialect: Dialect) -> str:
