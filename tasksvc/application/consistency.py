@@ -137,8 +137,7 @@ class _Books:
             return
         if not 1 <= task_id <= self._header.last_id:
             yield f"Change {seq} is of task {task_id}, which was never there: the highest id is {self._header.last_id}."
-        index = bisect_left(self._ids, task_id)
-        if index == len(self._ids) or self._ids[index] != task_id:
+        if (index := self._index_of(task_id)) is None:
             if task is None:
                 self._missing.discard(task_id)
             else:
@@ -153,6 +152,11 @@ class _Books:
                 yield f"Change {seq} brings task {task_id} from version {before} to {task.version}."
             self._versions[index] = task.version
 
+    def _index_of(self, task_id: int) -> int | None:
+        """Returns the index of a task among those that were seen, or None if it isn't there."""
+        index = bisect_left(self._ids, task_id)
+        return index if index < len(self._ids) and self._ids[index] == task_id else None
+
     def close(self) -> Iterator[str]:
         """Yields what is wrong with the whole."""
         if self._seq != self._header.last_seq:
@@ -166,8 +170,7 @@ class _Books:
             elif logged == _UNKNOWN and whole:
                 yield f"Task {task_id} is there, and the log, which is whole, has no change of it."
         for task_id, parent_id in zip(self._below, self._parents, strict=True):
-            index = bisect_left(self._ids, parent_id)
-            if index == len(self._ids) or self._ids[index] != parent_id:
+            if self._index_of(parent_id) is None:
                 yield f"Task {task_id} has the parent {parent_id}, which is not there."
         if len(set(self._uids)) < len(self._uids):
             yield "Several tasks have the same uid."

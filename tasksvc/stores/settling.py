@@ -7,14 +7,13 @@ from typing import NamedTuple, assert_never
 
 from tasksvc.domain.change import Change, ChangeKind
 from tasksvc.domain.query import terms_of
+from tasksvc.domain.reading import RecordName
 from tasksvc.domain.record import Record
 from tasksvc.domain.task import Task
 from tasksvc.domain.writes import Entry, IdempotencyRecord, StoreHeader, WorkspaceHeader
 
 TermRow = tuple[str, int]
 """A term, and the id of a task that is found by it."""
-RecordName = tuple[str, str]
-"""The namespace and the key of a record."""
 
 
 class Settled(NamedTuple):
