@@ -56,7 +56,7 @@ class Operator(StrEnum):
     CONTAINS = "contains"
     """The value is a part of fold_text() of one of the fields SEARCHED."""
     IS_NULL = "is null"
-    """The field is None.  There is no value."""
+    """The field is None.  The condition has no value to compare it with."""
 
 
 class Due(NamedTuple):

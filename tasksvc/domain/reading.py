@@ -44,9 +44,14 @@ class ReadSet(NamedTuple):
     """
 
 
+def _no_names() -> ReadSet:
+    """Returns a set to which names are added."""
+    return ReadSet(set(), set(), set(), set(), {})
+
+
 def read_set(commits: Iterable[Commit]) -> ReadSet:
     """Returns the names that are needed first, which are all that `commits` have by themselves."""
-    names = ReadSet(set(), set(), set(), set(), {})
+    names = _no_names()
     for commit in commits:
         if commit.idempotency_key is not None:
             names.idempotency_keys.add((commit.idempotency_key.scope, commit.idempotency_key.value))
@@ -137,7 +142,7 @@ class Reading:
         self._has_begun = False
 
     def next(self) -> ReadSet | None:
-        """Returns the names of what must be read now, or None if there is no more.
+        """Returns the names of what must be read next, or None once everything has been read.
 
         Idempotency keys and records are in the first one alone.
         """
@@ -145,7 +150,7 @@ class Reading:
             self._has_begun = True
             names = read_set(self._commits)
         else:
-            names = ReadSet(set(), set(), set(), set(), {})
+            names = _no_names()
             for commit in self._commits:
                 for write in commit.writes:
                     self._follow(write, names)

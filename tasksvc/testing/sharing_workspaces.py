@@ -195,7 +195,7 @@ class SharingWorkspacesContract(StoreUnderTest):
                 assert there[name].seq >= position.seq, "what was acknowledged is there"
                 assert head.seq % 2 == 0, "a commit of a process that was killed is whole or absent"
                 met = seen.get(name, LOG_START).seq
-                assert there[name].seq <= met <= head.seq, "a follower meets every change that is there"
+                assert there[name].seq <= met <= head.seq, "a follower has seen every change in the log"
         for name in acknowledged:
             places = [repository.workspace(name) for repository in (first, second)]
             for place in places:
