@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -29,7 +28,7 @@ from tasksvc.api.server.http_protocol import (
     LocalProtocol,
 )
 from tasksvc.api.server.read_turns import ReadTurns
-from tasksvc.application.heap import trim_heap
+from tasksvc.application.heap import rare_collections, trim_heap
 from tasksvc.domain.errors import AddressUnavailable
 
 CLOSE_SECONDS = 0.5
@@ -113,11 +112,9 @@ async def serve(
             await _listen_privately(admin_socket, _factory(runner, LocalProtocol, bounds), stack)
         cutting = asyncio.create_task(_cut_stalled_connections(runners, timeouts.stalled_check))
         stack.callback(cutting.cancel)
+        stack.enter_context(rare_collections())
         trimming = asyncio.create_task(trim_heap())
         stack.callback(trimming.cancel)
-        # What is there now stays, so the garbage collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
         ready(ports)
         await stop.wait()
         stopping()
