@@ -34,7 +34,7 @@ from run import machine
 from stores.postgresql.server import Server, execute, memory, with_parameters
 
 from tasksvc import CreateTask, TaskDraft
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 CALLERS = 64
 BATCH = 8

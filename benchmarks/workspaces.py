@@ -36,7 +36,7 @@ from run import ROWS, TARGETS, TASKSVC, Server, Target, machine, wrk
 
 from tasksvc import STORE, StoreEntry, StoreHeader, TaskDraft, WorkspaceHeader
 from tasksvc.domain.task import create_task
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CONNECTIONS = 32

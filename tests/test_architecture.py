@@ -34,7 +34,8 @@ CORE = {
     "stores": {"domain", "ports"},
     "network": {"domain", "ports", "stores"},
     "application": {"domain", "ports", "stores"},
-    "plugins": {"domain", "ports"},
+    "entry_points": {"domain"},
+    "store_adapters": {"domain", "entry_points", "ports"},
 }
 """What each folder and module of the core may import of the others. A new one must be added here."""
 
@@ -45,12 +46,12 @@ AUTHOR_PACKAGES = (files, network, sql)
 """What authors of adapters import apart, since not every store needs it.  Nothing else of tasksvc imports it."""
 
 OUTSIDE_CORE = {
-    "api": {"", "domain", "ports", "stores", "application", "plugins"},
+    "api": {"", "domain", "ports", "stores", "application", "entry_points", "store_adapters"},
     "cli": CORE.keys() | {"", "api"},
     "__main__": {"cli"},
     "files": {""},
     "sql": {""},
-    "testing": {"", "domain", "ports", "plugins"},
+    "testing": {"", "domain", "ports", "store_adapters"},
 }
 """What the folders and modules around the core may import; "" is `tasksvc` itself."""
 
@@ -87,7 +88,8 @@ IN_DOMAIN = {
 LIBRARIES = {
     "domain": {"orjson"},
     "ports": {"pluggy"},
-    "plugins": {"pluggy"},
+    "entry_points": {"pluggy"},
+    "store_adapters": {"pluggy"},
     "api": {"aiohttp", "aiohttp_apispec", "apispec", "marshmallow", "prometheus_client", "webargs"},
     "cli": {"click", "jinja2", "uvloop", "watchfiles"},
     "testing": {"hypothesis", "pytest"},

@@ -32,8 +32,8 @@ from tasksvc.api.responses.sse import sse_event
 from tasksvc.api.routes import Routes, in_home, in_workspaces
 from tasksvc.application.memory_shares import fit_to_memory
 from tasksvc.application.runtime import Runtime
-from tasksvc.plugins import open_repository
 from tasksvc.ports.store import TaskRepository
+from tasksvc.store_adapters import open_repository
 
 if TYPE_CHECKING:
     from tasksvc.api.jwt_login.login import JWTLogin

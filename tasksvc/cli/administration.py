@@ -25,9 +25,9 @@ from tasksvc.cli.local_service import connection_to
 from tasksvc.cli.token_file import read_token_file
 from tasksvc.cli.variables import ADMIN_TOKEN, ADMIN_TOKEN_FILE
 from tasksvc.domain.errors import StoreInUse, TasksvcError
-from tasksvc.plugins import admin_socket, open_repository
 from tasksvc.ports.store import TaskRepository
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import admin_socket, open_repository
 
 HTTP_SECONDS = 10.0
 """Seconds that a service has for an answer."""

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 from tasksvc.application.transfer import Summary
 from tasksvc.domain.errors import TasksvcError
-from tasksvc.plugins import open_reader, open_repository
 from tasksvc.ports.store import StoreReader, TaskRepository
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import open_reader, open_repository
 
 
 class StoreNotNamed(TasksvcError):

@@ -22,8 +22,8 @@ from tasksvc import (
     TaskQuery,
     UpdateTask,
 )
-from tasksvc.plugins import backup, has_reader, open_reader, open_repository, recognizes_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
+from tasksvc.store_adapters import backup, has_reader, open_reader, open_repository, recognizes_backup
 from tasksvc.testing.dumping import dumped, epoch_of, is_of_one_moment, without_generations
 from tasksvc.testing.samples import FULL, NOW, varied
 from tasksvc.testing.store import Store, StoreUnderTest, on_store, raised

@@ -30,7 +30,7 @@ from tasksvc import (
     TaskQuery,
     UpdateTask,
 )
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 from tasksvc.testing.dumping import EMPTY_DUMP
 from tasksvc.testing.samples import FULL, NOW, exact, later, varied
 from tasksvc.testing.store import Store, StoreUnderTest, each_of, on_store, raised, run_alone

@@ -12,7 +12,7 @@ import sys
 from typing import Any, BinaryIO
 
 from tasksvc import DEFAULT_WORKSPACE
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 _Error = tuple[type[Exception], tuple[Any, ...], dict[str, Any]]
 

@@ -41,7 +41,7 @@ from tasksvc import (
     Version,
     Write,
 )
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 from tasksvc.testing.neighbours import Neighbours
 from tasksvc.testing.other_process import OtherProcess
 from tasksvc.testing.samples import NOW

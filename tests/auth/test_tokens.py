@@ -23,7 +23,7 @@ from tasksvc.application.tokens import (
     new_secret,
     revoke_token,
 )
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 @pytest.fixture

@@ -115,7 +115,7 @@ def test_a_service_that_cannot_create_the_socket_warns_and_serves(tmp_path: Path
 def test_a_store_that_an_application_serves_is_refused_with_a_way_on(tmp_path: Path) -> None:
     script = f"""
 import asyncio, sys
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 async def serve():
     repository = await open_repository("sqlite:///{tmp_path}/tasks.db")
     print("serving", flush=True)

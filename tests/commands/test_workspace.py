@@ -30,7 +30,7 @@ from tasksvc.application.clock import now
 from tasksvc.application.tokens import new_secret
 from tasksvc.application.workspaces import prune_erased
 from tasksvc.cli.commands.workspace import PAGE
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 needs_jsonl = pytest.mark.skipif(find_spec("tasksvc_jsonl") is None, reason="needs examples/tasksvc_jsonl")
 LONG_AGO = datetime(2020, 2, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from stores.postgresql.server import given_or_temporary, with_parameters
 
 from tasksvc import TaskRepository
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 KINDS = ("memory", "sqlite", "postgresql")
 

@@ -20,7 +20,7 @@ from maintenance.conftest import NewURL, Open
 from maintenance.contents import contents, fill
 from tasksvc import PositionGone, StoreRefused, Task, TaskQuery
 from tasksvc.application.transfer import summarize
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 from tasksvc.testing.dumping import header_of
 
 pytestmark = pytest.mark.slow

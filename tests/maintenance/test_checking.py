@@ -37,7 +37,7 @@ from tasksvc import (
 from tasksvc.application.consistency import inconsistencies
 from tasksvc.application.transfer import check
 from tasksvc.domain.task import create_task
-from tasksvc.plugins import open_reader, open_repository
+from tasksvc.store_adapters import open_reader, open_repository
 from tasksvc.testing.samples import NOW
 
 

@@ -23,7 +23,7 @@ from tasksvc import (
     TaskQuery,
 )
 from tasksvc.application.transfer import CopyVerificationFailed, SameStore, copy, summarize
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 from tasksvc.testing.samples import FULL, NOW
 
 

@@ -22,7 +22,7 @@ from maintenance.conftest import KINDS, NewURL, Open
 from maintenance.contents import contents, fill, fill_workspaces
 from tasksvc import CreateTask, StoreReader, TaskDraft, codec
 from tasksvc.application.transfer import InvalidExport, export_to, import_from, verify
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 FIRST_LINE = b'{"tasksvc":"export","format":%d}\n' % codec.FORMAT
 

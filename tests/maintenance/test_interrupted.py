@@ -18,7 +18,7 @@ from service_process import environment_with
 from maintenance.conftest import NewURL
 from maintenance.contents import fill_with_many
 from tasksvc.application.transfer import Summary, summarize
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 pytestmark = pytest.mark.slow
 

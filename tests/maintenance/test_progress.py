@@ -16,7 +16,7 @@ from terminals import read_to_end
 
 from maintenance.contents import fill_with_many
 from tasksvc.cli.progress import progress_bar
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from service_process import run_tasksvc
 from maintenance.conftest import NewURL
 from maintenance.every_command import COMMANDS
 from tasksvc import SchemaTooOld
-from tasksvc.plugins import open_reader, open_repository
+from tasksvc.store_adapters import open_reader, open_repository
 
 UPGRADES = Path(upgrades.__file__).parent
 

@@ -29,7 +29,7 @@ from tasksvc.api.options import Options
 from tasksvc.api.pipeline.auth import TokenPolicy
 from tasksvc.application.retention import Retention
 from tasksvc.application.transfer import check, import_from, verify
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 STORES = sorted(path.name for path in Path(upgrades.__file__).parent.glob("stores_*"))
 WORKSPACE = "workspace"

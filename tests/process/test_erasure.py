@@ -12,7 +12,7 @@ from service_process import RunningService, run_here, with_timeouts
 
 from tasksvc.application.limits import Timeouts
 from tasksvc.application.workspaces import prune_erased
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 STORE = ("--store", "sqlite:///tasks.db")
 BATCH = [{"op": "create", "task": {"description": "the description of a task that is erased"}}] * 1_000

@@ -26,7 +26,7 @@ from tasksvc import (
     codec,
     commit_weight,
 )
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 MEBIBYTE = 2**20

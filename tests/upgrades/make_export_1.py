@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tasksvc.plugins import open_repository  # type: ignore[import-not-found,unused-ignore]
+from tasksvc.store_adapters import open_repository  # type: ignore[import-not-found,unused-ignore]
 
 PORT = 8923
 TASK = {

@@ -11,7 +11,7 @@ from tasksvc.cli.arguments import store_option
 from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import url_of
-from tasksvc.plugins import backup
+from tasksvc.store_adapters import backup
 from tasksvc.stores.atomic_file import atomic_write
 
 

@@ -14,9 +14,9 @@ from tasksvc.cli.command import Command
 from tasksvc.cli.importing import import_from_export, import_from_store, open_file
 from tasksvc.cli.output import say
 from tasksvc.cli.stores import describe, url_of
-from tasksvc.plugins import recognize_backup
 from tasksvc.ports.hookspecs import BACKUP_HEAD_BYTES
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import recognize_backup
 from tasksvc.stores.atomic_file import OutputRefused
 
 

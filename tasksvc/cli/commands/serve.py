@@ -36,8 +36,8 @@ from tasksvc.cli.process import notify, set_exit_deadline
 from tasksvc.cli.token_file import read_token_file
 from tasksvc.cli.variables import ADMIN_TOKEN_FILE
 from tasksvc.domain.errors import TasksvcError
-from tasksvc.plugins import admin_socket
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import admin_socket
 
 if TYPE_CHECKING:
     from tasksvc.api.jwt_login.login import JWTSettings

@@ -6,7 +6,7 @@ import click
 
 from tasksvc.cli.command import Command
 from tasksvc.cli.output import say
-from tasksvc.plugins import installed_stores
+from tasksvc.store_adapters import installed_stores
 
 
 @click.command("stores", cls=Command, help="List the installed adapters: for which URLs, from where, and their state.")

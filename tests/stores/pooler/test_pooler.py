@@ -33,7 +33,7 @@ from tasksvc import (
 )
 from tasksvc.application.clock import now
 from tasksvc.application.retention import Retention, prune_step
-from tasksvc.plugins import open_reader, open_repository
+from tasksvc.store_adapters import open_reader, open_repository
 
 pytestmark = pytest.mark.pooler
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from stores.postgresql.server import with_parameters
 from tasksvc import TaskRepository
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 PATIENCE = 20.0
 """The timeout in seconds of calls in tests that aren't about time, since the machine may be busy."""

@@ -37,7 +37,7 @@ from tasksvc import (
 )
 from tasksvc.application.clock import now
 from tasksvc.network import Look
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 TABLES = ("tasks", "task_terms", "changes", "idempotency_keys")

@@ -15,7 +15,7 @@ from stores.postgresql.repositories import PATIENCE, Open
 from stores.postgresql.server import Server, with_parameters
 from tasksvc import CreateTask, StoreRefused, StoreUnavailable, TaskDraft
 from tasksvc.application.clock import now
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 async def refusal(url: str, *, scratch: bool = False) -> str:

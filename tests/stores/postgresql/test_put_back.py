@@ -30,7 +30,7 @@ from tasksvc import (
     VersionConflict,
 )
 from tasksvc.application.clock import now
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 class RequestRecord(NamedTuple):

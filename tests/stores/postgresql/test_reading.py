@@ -10,7 +10,7 @@ from tasksvc_postgresql.settings import settings_of
 from stores.postgresql.repositories import Open
 from tasksvc import CreateTask, StoreEntry, StoreReader, StoreRefused, StoreURL, TaskDraft
 from tasksvc.application.clock import now
-from tasksvc.plugins import open_reader
+from tasksvc.store_adapters import open_reader
 
 
 async def refusal(url: str) -> str:

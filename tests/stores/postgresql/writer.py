@@ -13,7 +13,7 @@ import sys
 
 from tasksvc import CreateTask, TaskDraft, UpdateTask
 from tasksvc.application.clock import now
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 async def main(url: str, writers: int, commits: int) -> None:

@@ -17,7 +17,7 @@ from tasksvc_sqlite.repository import open_file
 from tasksvc_sqlite.settings import Settings
 
 from tasksvc import CreateTask, Task, TaskDraft, TaskQuery, TaskRepository
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 NOW = datetime(2026, 11, 24, 15, 0, 0, 123456, tzinfo=UTC)
 WITHOUT_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()

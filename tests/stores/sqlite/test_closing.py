@@ -16,7 +16,7 @@ from patience import PATIENCE_SECONDS
 
 from stores.sqlite.stores import NOW, add, add_all, descriptions, open_and_close, opened, process, raw, url_of
 from tasksvc import CreateTask, StoreClosed, StoreRefused, TaskDraft, TaskRepository
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 from tasksvc.testing.cancellation import cancelled_everywhere
 
 
@@ -168,7 +168,7 @@ def test_an_event_loop_that_is_stopped_leaves_nothing_half_written(tmp_path: Pat
 import asyncio, sys
 from datetime import UTC, datetime
 from tasksvc import CreateTask, IdempotencyKey, TaskDraft
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 async def main():
     repository = await open_repository(sys.argv[1])
     async def write(number):

@@ -18,7 +18,7 @@ WRITE = """
 import asyncio, itertools, sys
 from datetime import UTC, datetime
 from tasksvc import CreateTask, UpdateTask, DeleteTask, IdempotencyKey, TaskDraft
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 async def write(repository, name):
     now = lambda: datetime.now(UTC)

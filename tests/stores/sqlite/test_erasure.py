@@ -42,8 +42,8 @@ from tasksvc import (
     TaskRepository,
     WorkspaceFull,
 )
-from tasksvc.plugins import backup, open_reader
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import backup, open_reader
 
 SECRETS = ("Müllers Scheidung", "label-of-mueller", "metadata-of-mueller", "key-of-mueller", "u_mueller")
 """What no file may have after a compaction."""
@@ -687,7 +687,7 @@ ERASE = """
 import asyncio, sys
 from datetime import UTC, datetime
 from tasksvc import CreateTask, TaskDraft
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
 async def main():

@@ -21,7 +21,7 @@ SERVE = """
 import asyncio, sys
 from datetime import UTC, datetime
 from tasksvc import CreateTask, TaskDraft
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 async def serve():
     repository = await open_repository(sys.argv[1], scratch=sys.argv[2] == "scratch")
     await repository.commit((CreateTask(TaskDraft("of the first process")),), at=datetime.now(UTC))

@@ -18,8 +18,8 @@ from heads import generation_of
 from stores.sqlite.stores import NOW, add, descriptions, open_and_close, opened, url_of
 from tasksvc import Position, PositionGone, Precondition, TaskQuery, TaskRepository, UpdateTask, VersionConflict
 from tasksvc.files import HighWaterMark
-from tasksvc.plugins import backup, open_reader
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import backup, open_reader
 
 PARTS = ("", "-wal", "-shm")
 """The suffixes of the files that SQLite creates for a store."""

@@ -26,7 +26,7 @@ from tasksvc import StoreRefused
 OPEN = """
 import asyncio, sys
 from tasksvc import StoreRefused
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 try:
     asyncio.run(open_repository(sys.argv[1]))
 except StoreRefused as error:

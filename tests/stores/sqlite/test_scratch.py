@@ -17,7 +17,7 @@ CRASH = """
 import asyncio, os, sys
 from datetime import UTC, datetime
 from tasksvc import CreateTask, PutRecord, IdempotencyKey, TaskDraft, TaskQuery
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 async def crash():
     repository = await open_repository(sys.argv[1], scratch=True)
     for text in ("one", "two"):

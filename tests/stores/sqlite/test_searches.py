@@ -13,7 +13,7 @@ from patience import PATIENCE_SECONDS, until
 
 from stores.sqlite.stores import NOW, add, add_all, opened, url_of
 from tasksvc import LOG_START, CreateTask, Overloaded, SortField, StoreClosed, TaskDraft, TaskQuery, TaskRepository
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 class Gate:

@@ -9,7 +9,7 @@ from tasksvc_sqlite import path_of
 
 from stores.sqlite.stores import add, descriptions, opened
 from tasksvc import InvalidStoreURL, StoreURL
-from tasksvc.plugins import open_repository
+from tasksvc.store_adapters import open_repository
 
 
 def test_three_slashes_lead_to_a_file_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,8 +33,8 @@ from tasksvc import (
     UpdateTask,
     select,
 )
-from tasksvc.plugins import backup, open_reader
 from tasksvc.ports.store_url import StoreURL
+from tasksvc.store_adapters import backup, open_reader
 
 LATER = NOW + timedelta(1)
 QUERIES = [

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import re
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from types import NoneType
 from typing import Any, NamedTuple
@@ -13,6 +10,7 @@ from typing import Any, NamedTuple
 import pluggy
 
 from tasksvc.domain.errors import BackupsUnsupported, PluginError, TasksvcError
+from tasksvc.entry_points import Registration, load_problem, registrations
 from tasksvc.ports import hookspecs
 from tasksvc.ports.store import StoreReader, TaskRepository
 from tasksvc.ports.store_url import StoreURL
@@ -35,7 +33,7 @@ async def open_repository(url: str | StoreURL, *, scratch: bool = False) -> Task
     Raises InvalidStoreURL, PluginError, StoreRefused and StoreUnavailable, each with one clear sentence.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _registrations()).hook
+    hook = _load(url.scheme, registrations(hookspecs.GROUP)).hook
     given: TaskRepository = await _call_hook(
         url, "open", lambda: hook.tasksvc_open_store(url=url, scratch=scratch), TaskRepository
     )
@@ -48,7 +46,7 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
     Raises what open_repository() raises.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _registrations()).hook
+    hook = _load(url.scheme, registrations(hookspecs.GROUP)).hook
     if not hook.tasksvc_open_reader.get_hookimpls():
         return await open_repository(url)
     given: StoreReader = await _call_hook(url, "read", lambda: hook.tasksvc_open_reader(url=url), StoreReader)
@@ -57,7 +55,7 @@ async def open_reader(url: str | StoreURL) -> StoreReader:
 
 def has_reader(scheme: str) -> bool:
     """Returns whether the adapter of `scheme` has the hook tasksvc_open_reader.  Raises PluginError."""
-    return bool(_load(scheme, _registrations()).hook.tasksvc_open_reader.get_hookimpls())
+    return bool(_load(scheme, registrations(hookspecs.GROUP)).hook.tasksvc_open_reader.get_hookimpls())
 
 
 async def backup(url: str | StoreURL, file: Path) -> None:
@@ -66,7 +64,7 @@ async def backup(url: str | StoreURL, file: Path) -> None:
     Raises BackupsUnsupported where the adapter makes no backups, and what open_repository() raises.
     """
     url = StoreURL(url) if isinstance(url, str) else url
-    hook = _load(url.scheme, _registrations()).hook
+    hook = _load(url.scheme, registrations(hookspecs.GROUP)).hook
     if not hook.tasksvc_backup.get_hookimpls():
         raise BackupsUnsupported(f"The adapter for {url.scheme}: makes no backups. Use the means of its database.")
     await _call_hook(url, "back up", lambda: hook.tasksvc_backup(url=url, file=file), NoneType)
@@ -77,7 +75,7 @@ def admin_socket(url: StoreURL) -> Path | None:
 
     Raises InvalidStoreURL and PluginError.
     """
-    hook = _load(url.scheme, _registrations()).hook
+    hook = _load(url.scheme, registrations(hookspecs.GROUP)).hook
     try:
         path: Path | None = hook.tasksvc_admin_socket(url=url)
     except TasksvcError:
@@ -105,18 +103,18 @@ def recognize_backup(head: bytes, *, first: str) -> Recognized:
     The adapters are asked one by one, that of the scheme `first` before all others, so that none is
     imported after one has said yes.  One that cannot be imported, or fails, is skipped.
     """
-    registrations = _registrations()
+    installed = registrations(hookspecs.GROUP)
     asked: set[str] = set()
     problems: list[str] = []
     for registration in sorted(
-        registrations, key=lambda registration: (registration.entry_point.name != first, registration.entry_point.name)
+        installed, key=lambda registration: (registration.entry_point.name != first, registration.entry_point.name)
     ):
         if registration.entry_point.value in asked:  # one adapter may have several schemes
             continue
         asked.add(registration.entry_point.value)
         scheme = registration.entry_point.name
         try:
-            if _recognizes(scheme, head, registrations):
+            if _recognizes(scheme, head, installed):
                 return Recognized(scheme, problems)
         except PluginError as error:
             problems.append(str(error))
@@ -128,11 +126,11 @@ def recognizes_backup(scheme: str, head: bytes) -> bool:
 
     Raises PluginError.
     """
-    return _recognizes(scheme, head, _registrations())
+    return _recognizes(scheme, head, registrations(hookspecs.GROUP))
 
 
-def _recognizes(scheme: str, head: bytes, registrations: Sequence[_Registration]) -> bool:
-    hook = _load(scheme, registrations).hook
+def _recognizes(scheme: str, head: bytes, installed: Sequence[Registration]) -> bool:
+    hook = _load(scheme, installed).hook
     try:
         return hook.tasksvc_recognize_backup(head=head) is True
     except Exception as error:
@@ -164,13 +162,13 @@ async def _call_hook(url: StoreURL, task: str, call: Callable[[], Any], kind: ty
 
 def installed_stores() -> list[InstalledStore]:
     """Returns all adapters that are installed, by scheme.  Imports each of them to see whether it loads."""
-    registrations = _registrations()
+    installed = registrations(hookspecs.GROUP)
     found = []
     for entry_point, distribution in sorted(
-        registrations, key=lambda registration: (registration.entry_point.name, registration.distribution.name)
+        installed, key=lambda registration: (registration.entry_point.name, registration.distribution.name)
     ):
         try:
-            _load(entry_point.name, registrations)
+            _load(entry_point.name, installed)
             problem = None
         except PluginError as error:
             problem = str(error)
@@ -180,24 +178,11 @@ def installed_stores() -> list[InstalledStore]:
     return found
 
 
-class _Registration(NamedTuple):
-    """A distribution offers the adapter for the scheme that its entry point is named after."""
-
-    entry_point: EntryPoint
-    distribution: Distribution
-
-
-def _registrations() -> list[_Registration]:
-    """Returns all that are installed; a distribution that is found twice counts once."""
-    entry_points = importlib.metadata.entry_points(group=hookspecs.GROUP)
-    return [_Registration(found, found.dist) for found in entry_points if found.dist is not None]
-
-
-def _load(scheme: str, registrations: Sequence[_Registration]) -> pluggy.PluginManager:
+def _load(scheme: str, installed: Sequence[Registration]) -> pluggy.PluginManager:
     """Returns a manager with the one plugin of `scheme` in it."""
-    fitting = [registration for registration in registrations if registration.entry_point.name == scheme]
+    fitting = [registration for registration in installed if registration.entry_point.name == scheme]
     if not fitting:
-        schemes = ", ".join(sorted({registration.entry_point.name for registration in registrations})) or "none"
+        schemes = ", ".join(sorted({registration.entry_point.name for registration in installed})) or "none"
         raise PluginError(f"No adapter is installed for {scheme}: stores. Installed: {schemes}.")
     if len(fitting) > 1:
         names = " and ".join(sorted(registration.distribution.name for registration in fitting))
@@ -213,7 +198,7 @@ def _load(scheme: str, registrations: Sequence[_Registration]) -> pluggy.PluginM
     except PluginError:
         raise
     except Exception as error:
-        raise PluginError(f"{adapter} {_problem(error, entry_point, distribution)}") from error
+        raise PluginError(f"{adapter} {load_problem(error, entry_point, distribution)}") from error
     if not manager.hook.tasksvc_open_store.get_hookimpls():
         raise PluginError(f"{adapter} implements no hook tasksvc_open_store. Ask its author.")
     return manager
@@ -228,27 +213,3 @@ def _check_port(manager: pluggy.PluginManager, adapter: str, version: str) -> No
             raise PluginError(
                 f"{adapter} was written for port {port}, and this tasksvc has port {hookspecs.PORT}. {advice}"
             )
-
-
-def _problem(error: Exception, entry_point: EntryPoint, distribution: Distribution) -> str:
-    """Returns why an adapter can't be loaded, as the end of a sentence."""
-    reason = " ".join(str(error).split())
-    match error:
-        case ModuleNotFoundError(name=str(missing)) if f"{entry_point.module}.".startswith(f"{missing}."):
-            return f"names the module {entry_point.module}, which is not there. Reinstall it."
-        case ModuleNotFoundError(name=str(missing)):
-            return f"needs {missing}, which is not installed. {_install_hint(distribution, missing)}"
-        case pluggy.PluginValidationError():
-            return f"has a wrong hook: {reason}. Ask its author."
-        case _:
-            return f"fails on import with {type(error).__name__}: {reason}"
-
-
-def _install_hint(distribution: Distribution, module: str) -> str:
-    """Returns how to get a module that `distribution` needs, as far as its metadata tells."""
-    project = re.escape(module.partition(".")[0]).replace("_", "[-_.]")
-    for requirement in distribution.requires or ():
-        extra = re.match(rf"{project}(?![\w.-]).*\bextra == ['\"]([^'\"]+)", requirement, re.IGNORECASE)
-        if extra is not None:
-            return f"Install it with: pip install '{distribution.name}[{extra[1]}]'"
-    return "Install it."

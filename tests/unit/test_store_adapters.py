@@ -15,7 +15,7 @@ from service_process import unmeasured
 
 from tasksvc import InMemoryRepository, NotSupported, StoreRefused, StoreURL
 from tasksvc.domain.errors import PluginError
-from tasksvc.plugins import (
+from tasksvc.store_adapters import (
     InstalledStore,
     Recognized,
     admin_socket,
@@ -373,7 +373,7 @@ def modules_after(code: str, *places: Path) -> set[str]:
 HEAVY = {"aiohttp", "aiohttp_apispec", "aiosqlite", "apispec", "asyncpg", "marshmallow", "pytest", "sqlite3", "webargs"}
 
 
-@pytest.mark.parametrize("code", ["import tasksvc", "import tasksvc.plugins", "import tasksvc.cli"])
+@pytest.mark.parametrize("code", ["import tasksvc", "import tasksvc.store_adapters", "import tasksvc.cli"])
 def test_the_package_loads_no_framework_no_driver_and_no_adapter(code: str) -> None:
     loaded = {name.partition(".")[0] for name in modules_after(code)}
 
@@ -385,7 +385,7 @@ def test_the_package_loads_no_framework_no_driver_and_no_adapter(code: str) -> N
 def test_opening_a_store_imports_its_adapter_alone(site: SitePackages) -> None:
     place = site.install()
     other = site.install(scheme="other", distribution="other", module="other_store")
-    code = "import asyncio, tasksvc.plugins\nasyncio.run(tasksvc.plugins.open_repository('plug://'))"
+    code = "import asyncio, tasksvc.store_adapters\nasyncio.run(tasksvc.store_adapters.open_repository('plug://'))"
 
     loaded = {name.partition(".")[0] for name in modules_after(code, place, other)}
 
@@ -525,7 +525,7 @@ def test_a_hook_recognizes_a_file_only_by_returning_true(answer: str, site: Site
 def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: SitePackages) -> None:
     place = site.install(READER)
     other = site.install(scheme="aaa", distribution="other", module="other_store")
-    code = "import tasksvc.plugins\nassert tasksvc.plugins.recognize_backup(b'plug', first='plug').scheme"
+    code = "import tasksvc.store_adapters\nassert tasksvc.store_adapters.recognize_backup(b'plug', first='plug').scheme"
 
     loaded = {name.partition(".")[0] for name in modules_after(code, place, other)}
 
