@@ -81,9 +81,9 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         encode_change=sse_event,
     )
     observer = Observer(options.request_log, options.proxies)
-    authenticator = Authenticator(
-        runtime, peers, options.tokens, options.allowance, options.identify, _jwt_login(options)
-    )
+    jwt = _jwt_login(options)
+    logins = [] if jwt is None else [jwt]
+    authenticator = Authenticator(runtime, peers, options.tokens, options.allowance, options.identify, logins)
     cors = Cors(options.cors_origins) if options.cors_origins else None
 
     def pipeline_with(origin_check: OriginCheck | None, cors: Cors | None = None) -> RequestPipeline:
@@ -135,7 +135,8 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
 
     async def shutdown(app: web.Application) -> None:
         await runtime.drain()
-        await authenticator.close()
+        if jwt is not None:
+            await jwt.close()
         observer.close()  # before what is said of the store
         await runtime.stop()
 

@@ -8,11 +8,14 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 import jwt
+from aiohttp import web
 
 from tasksvc.api.jwt_login.claims import InvalidClaims, WorkspaceTemplate, caller_of
 from tasksvc.api.jwt_login.keys import Key, KeySource
+from tasksvc.api.pipeline.clients import bearer_of
 from tasksvc.application.callers import Caller
 from tasksvc.application.clock import now
+from tasksvc.application.tokens import PREFIX
 
 LEEWAY: Final = timedelta(seconds=60)
 """By how much the clocks of the issuer and of the service may differ."""
@@ -48,9 +51,10 @@ class JWTLogin:
         self._settings = settings
         self._verified: dict[bytes, _JWTCaller] = {}
 
-    async def authenticate(self, token: str) -> Caller | None:
-        """Returns the caller who shows `token`; None if it isn't good.  Raises IssuerUnavailable."""
-        if len(token) > TOKEN_MAX:
+    async def authenticate(self, request: web.BaseRequest) -> Caller | None:
+        """Returns the caller whose token `request` has; None if it isn't good.  Raises IssuerUnavailable."""
+        token = bearer_of(request)
+        if token is None or token.startswith(PREFIX) or len(token) > TOKEN_MAX:
             return None
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
         verified = self._verified.get(digest)

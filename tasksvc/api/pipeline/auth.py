@@ -6,16 +6,16 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from tasksvc.api.observability.redaction import names_token
 from tasksvc.api.pipeline.application_login import ApplicationLogin, Identify
 from tasksvc.api.pipeline.caller_watch import CallerWatch, WatchedCaller
-from tasksvc.api.pipeline.clients import CLIENT, Client, Login
+from tasksvc.api.pipeline.clients import CLIENT, Client, Login, RequestLogin, bearer_of
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.pipeline.token_login import TokenLogin
@@ -23,17 +23,13 @@ from tasksvc.api.responses.problems import Forbidden, TokenInQuery, Unauthorized
 from tasksvc.application.callers import EVERYBODY, Caller, Scope
 from tasksvc.application.clock import now
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tokens import PREFIX, ensure_token, list_tokens
+from tasksvc.application.tokens import ensure_token, list_tokens
 from tasksvc.domain.errors import NoTokens, Overloaded
-
-if TYPE_CHECKING:
-    from tasksvc.api.jwt_login.login import JWTLogin
 
 log = logging.getLogger("tasksvc")
 
 CLIENTS_MAX = 10_000
 """Clients of each kind whose state is kept.  The oldest ones are forgotten first."""
-BEARER = "bearer "
 
 
 class TokenPolicy(Enum):
@@ -55,12 +51,14 @@ class Authenticator:
         policy: TokenPolicy,
         rate_limits: RateLimits,
         identify: Identify | None = None,
-        jwt: JWTLogin | None = None,
+        logins: Sequence[RequestLogin] = (),
     ) -> None:
+        """Takes the ways to know callers beside tokens: `identify` is asked first, and `logins` in their order."""
         self._runtime, self._peers, self._policy, self._rate_limits = runtime, peers, policy, rate_limits
         self._tokens = TokenLogin(runtime)
-        self._application = None if identify is None else ApplicationLogin(identify)
-        self._jwt = jwt
+        self._logins = [*([] if identify is None else [ApplicationLogin(identify)]), *logins]
+        self._takes_tokens_only = not logins
+        """Whether whoever the application doesn't know needs a token of the store."""
         self._clients: dict[str, Client] = {}
         """Clients that showed who they are, by the keys of the callers."""
         self._streams = 0
@@ -80,7 +78,7 @@ class Authenticator:
         self._tokens.clear()
         repository = self._runtime.repository
         keeps_tokens = self._runtime.keeps_records
-        needs_tokens = self._policy is TokenPolicy.ALWAYS and self._jwt is None
+        needs_tokens = self._policy is TokenPolicy.ALWAYS and self._takes_tokens_only
         if not keeps_tokens and (needs_tokens or admin_token is not None):
             raise NoTokens(
                 f"The service requires tokens, and {self._runtime.scheme}: stores can't keep any. Use another store.",
@@ -95,13 +93,8 @@ class Authenticator:
             return
         self.tokens_required = False
         await self._refresh()
-        if self._policy is TokenPolicy.ALWAYS and not self.tokens_required and self._jwt is None:
+        if self._policy is TokenPolicy.ALWAYS and not self.tokens_required and self._takes_tokens_only:
             raise NoTokens("The service requires tokens, and the store has none.", keeps_tokens=True)
-
-    async def close(self) -> None:
-        """Releases what looks at the keys of an issuer."""
-        if self._jwt is not None:
-            await self._jwt.close()
 
     def token_made(self) -> None:
         """Requires tokens from now on, since this service has just created one."""
@@ -119,8 +112,7 @@ class Authenticator:
         """Returns whether authorize() has anything to do for scopes other than that of administrators."""
         return (
             self.tokens_required
-            or self._application is not None
-            or self._jwt is not None
+            or bool(self._logins)
             or self._rate_limits.rate is not None
             or time.monotonic() >= self._next_refresh
         )
@@ -178,7 +170,7 @@ class Authenticator:
 
     async def _asks_for_caller(self) -> bool:
         """Returns whether requests must show now who sends them."""
-        return self._application is not None or self._jwt is not None or await self._asks_for_token()
+        return bool(self._logins) or await self._asks_for_token()
 
     async def _asks_for_token(self) -> bool:
         """Returns whether requests need a token now.
@@ -203,24 +195,17 @@ class Authenticator:
         return self._strangers.get(peer) or self._remember(self._strangers, peer, None)
 
     async def _authenticate(self, request: web.BaseRequest) -> tuple[Client, Caller]:
-        if self._application is not None and (caller := await self._application.authenticate(request)) is not None:
-            return self._client_of(caller, self._application), caller
-        given = request.headers.getall(hdrs.AUTHORIZATION, ())
-        if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
+        for login in self._logins:
+            if (caller := await login.authenticate(request)) is not None:
+                return self._client_of(caller, login), caller
+        secret = bearer_of(request)
+        if secret is None:
             if any(map(names_token, request.query)):
                 raise TokenInQuery
             raise Unauthorized
-        secret = given[0][len(BEARER) :].strip()
-        if self._jwt is not None and not secret.startswith(PREFIX):
-            login: JWTLogin | TokenLogin = self._jwt
-        elif self._policy is not TokenPolicy.NEVER:
-            login = self._tokens
-        else:
+        if self._policy is TokenPolicy.NEVER or (caller := await self._tokens.authenticate(secret)) is None:
             raise Unauthorized
-        caller = await login.authenticate(secret)
-        if caller is None:
-            raise Unauthorized
-        return self._client_of(caller, login), caller
+        return self._client_of(caller, self._tokens), caller
 
     def _client_of(self, caller: Caller, login: Login) -> Client:
         return self._clients.get(caller.key) or self._remember(self._clients, caller.key, login)

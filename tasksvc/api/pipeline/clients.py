@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from tasksvc.api.pipeline.rate_limit import RateLimits
 from tasksvc.api.responses.problems import TooManyRequests
@@ -18,7 +18,21 @@ class Login(Protocol):
     """A way in which clients show who they are."""
 
     async def renewed(self, caller: Caller) -> Caller | None:
-        """Returns the caller as they are now; None if they may do nothing any more."""
+        """Returns the caller as they are now; None if they may do nothing any more.
+
+        It's asked for a stream about twice a second.
+        """
+
+
+@runtime_checkable
+class RequestLogin(Login, Protocol):
+    """A way in which clients show who they are that looks at whatever a request has."""
+
+    async def authenticate(self, request: web.BaseRequest) -> Caller | None:
+        """Returns who sends `request`; None if this way doesn't know, so that others are tried.
+
+        The `key` of a caller distinguishes them from the callers of all other ways.  Raises RequestError.
+        """
 
 
 class Client:
@@ -77,6 +91,17 @@ CLIENT: web.RequestKey[Client] = web.RequestKey("client", Client)
 """Holds what is counted for the caller of a request."""
 CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 """Holds who sent a request, as they were when it was authorized."""
+
+
+BEARER = "bearer "
+
+
+def bearer_of(request: web.BaseRequest) -> str | None:
+    """Returns the secret that came as Authorization: Bearer (RFC 6750, section 2.1); None if there isn't just one."""
+    given = request.headers.getall(hdrs.AUTHORIZATION, ())
+    if len(given) != 1 or given[0][: len(BEARER)].lower() != BEARER:
+        return None
+    return given[0][len(BEARER) :].strip()
 
 
 def caller_of(request: web.BaseRequest) -> Caller:
