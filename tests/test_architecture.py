@@ -101,6 +101,7 @@ DRIVERS = {
     "tasksvc_memory": set(),
     "tasksvc_sqlite": {"aiosqlite"},
     "tasksvc_postgresql": {"asyncpg"},
+    "tasksvc_webhooks": {"aiohttp", "marshmallow"},
 }
 """Libraries that each adapter may import."""
 

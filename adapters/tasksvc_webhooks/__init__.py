@@ -1,0 +1,1 @@
+"""Webhooks: sends the changes of workspaces to URLs that callers name, signed."""
