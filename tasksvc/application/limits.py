@@ -103,6 +103,20 @@ class Timeouts(NamedTuple):
     """Between two looks for lists that a process has left half renamed or half deleted."""
     list_pause: float = 0.01
     """Between two commits that rename or delete a list, so that requests come first."""
+    lease: float = 6.0
+    """Another process takes a lease that wasn't renewed for this long.  Its holder stops its work a second earlier."""
+    lease_renewal: float = 2.0
+    """Between two renewals of a lease by its holder."""
+    lease_check: float = 1.0
+    """Between two looks at a lease by those who wait for it, which is how soon one is taken that is given back."""
+    consumer_poll: float = 0.25
+    """Between two looks for workspaces that have changed, while somebody waits for changes of all of them."""
+    consumer_retry: float = 1.0
+    """Between a failure of a consumer and the next attempt.  It doubles with each further failure."""
+    consumer_retry_max: float = 60.0
+    """The longest time between two attempts of a consumer."""
+    consumer_token: float = 5.0
+    """Between two writes that say which changes a consumer need not look for after the next start."""
     drain: float = 10.0
     """Requests in flight get this long to finish when the service stops."""
     final_response_grace: float = 1.0
