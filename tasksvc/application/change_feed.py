@@ -17,9 +17,9 @@ from itertools import islice
 
 from tasksvc.application.contract_checks import check_changes
 from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.log_search import end_of_log
 from tasksvc.domain.change import Change, Position
 from tasksvc.domain.errors import PositionGone, RepositoryError, StoreClosed, StoreUnavailable
-from tasksvc.domain.query import TaskQuery
 from tasksvc.ports.store import ChangePage, TaskRepository
 
 EncodeChange = Callable[[Change, str], bytes]
@@ -73,7 +73,7 @@ class ChangeFeeds:
         if self._closed:
             raise StoreClosed("The service is shutting down.")
         if since is None:  # not the reader's own position, which may be behind or of an earlier generation
-            since = await _end_of_log(self._workspace(workspace))
+            since = await end_of_log(self._workspace(workspace))
         page = await self.read(workspace, since, limit=1)
         return Position(page.next.generation, since.seq)
 
@@ -130,10 +130,6 @@ async def _read(repository: TaskRepository, since: Position, *, limit: int, max_
     return page
 
 
-async def _end_of_log(repository: TaskRepository) -> Position:
-    return (await repository.find(TaskQuery(), limit=1)).position
-
-
 class ChangeFeed:
     """Reads the change log of a workspace for any number of streams."""
 
@@ -172,7 +168,7 @@ class ChangeFeed:
     async def _start_reader(self) -> None:
         """Starts the reader, so that a stream that reaches the end of the log finds its next events in the window."""
         if self._reader is None:
-            head = await _end_of_log(self._repository)
+            head = await end_of_log(self._repository)
             if self._reader is None and not self.ended:  # nobody else was faster
                 self._head = head
                 self._reader = asyncio.create_task(self._read_for_ever())
@@ -235,7 +231,7 @@ class ChangeFeed:
                     self._head = page.next
                     self._wake()
         except PositionGone:  # the store has a new generation: the streams find out by themselves
-            head = await _end_of_log(self._repository)
+            head = await end_of_log(self._repository)
             if head == self._head:
                 raise
             self._window.clear()
