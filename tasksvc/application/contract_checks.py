@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tasksvc.domain.change import Position
 from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.task import Task
-from tasksvc.ports.store import ChangePage, ListSummary, Page, TaskRepository, WorkspaceSummary
+from tasksvc.ports.store import ChangedWorkspaces, ChangePage, ListSummary, Page, TaskRepository, WorkspaceSummary
 
 
 class ContractViolation(Exception):
@@ -31,6 +31,14 @@ def check_workspaces(found: Sequence[WorkspaceSummary], prefix: str, after: str,
                 f"Asked for the workspaces {prefix!r}... after {after!r}, the store gave {name!r} after {before!r}."
             )
         before = name
+
+
+def check_changed_workspaces(page: ChangedWorkspaces, since: str, limit: int) -> None:
+    """Raises ContractViolation where `page` has too many names, or a token at which a reader would stay for ever."""
+    if len(page.names) > limit:
+        raise ContractViolation(f"Asked for at most {limit} workspaces, the store gave {len(page.names)}.")
+    if page.more and page.next == since:
+        raise ContractViolation(f"Asked for the workspaces that have changed since {since!r}, the store gave the same.")
 
 
 def check_lists(found: Sequence[ListSummary], after: str, limit: int) -> None:
