@@ -273,7 +273,8 @@ class Consumption:
             if unit.again:
                 return False
             del self.pending[name]
-        self._has_room.set()
+        if len(self.pending) < PENDING_MAX:
+            self._has_room.set()
         return True
 
     async def _advance(self, name: str) -> bool:

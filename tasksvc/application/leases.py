@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from tasksvc.application.limits import Timeouts
 from tasksvc.application.plugin_records import Delete, Put, Records
-from tasksvc.domain.errors import RecordConflict, StoreUnavailable, TasksvcError
+from tasksvc.domain.errors import NotSupported, RecordConflict, StoreUnavailable, TasksvcError
 from tasksvc.domain.record import Record
 from tasksvc.ports.store import Capability
 
@@ -145,8 +145,12 @@ class Lease:
                     return await self._begin(record, holder)
             except RecordConflict:
                 pass  # another process was faster
+            except NotSupported:
+                raise
             except StoreUnavailable as error:
                 log.warning("The lease %s cannot be taken yet: %s", self._label, error)
+            except Exception as error:
+                log.error("The lease %s cannot be taken yet.", self._label, exc_info=error)
             left = seen_since + timeouts.lease - loop.time()
             await asyncio.sleep(min(timeouts.lease_check, max(left, LEAST_CHECK_SECONDS)))
 
