@@ -77,7 +77,7 @@ _GLOBAL_UNICAST: Final = IPv6Network("2000::/3")
 _split = re.compile(r"(https?)://([^/?#]*)([^#]*)", re.ASCII | re.IGNORECASE).fullmatch
 _is_port = re.compile(r"[1-9][0-9]{0,4}", re.ASCII).fullmatch
 _is_name = re.compile(r"(?=.{1,253}\Z)(?:(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.(?!\Z)|\Z))+", re.ASCII).fullmatch
-_is_number = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.ASCII).fullmatch
+_is_number = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)", re.ASCII).fullmatch
 """Finds a host that a parser may take for an IPv4 address, since it ends with a number (WHATWG URL, section 3.5)."""
 _has_bad_escape = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _has_bad_character = re.compile(r"[^!-~]|[\"<>\\^`{|}]").search
@@ -132,16 +132,18 @@ def check_url(url: str, allowed: Networks) -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}{port}{rest}"
 
 
-async def check_resolves(url: str, allowed: Networks, *, look_up: Lookup = _look_up) -> None:
+async def check_resolves(
+    url: str, allowed: Networks, *, look_up: Lookup = _look_up, timeout: float = LOOKUP_SECONDS
+) -> None:
     """Looks the host of a URL up that check_url() has returned; raises InvalidURL if an address of it is refused.
 
-    A name that can't be resolved now is accepted, since each attempt looks it up again.
+    A name that can't be resolved within `timeout` seconds is accepted, since each attempt looks it up again.
     """
     host = host_of(url)
     if _literal(host) is not None:
         return
     try:
-        async with asyncio.timeout(LOOKUP_SECONDS):
+        async with asyncio.timeout(timeout):
             found = await look_up(host)
     except OSError:  # TimeoutError is one
         return

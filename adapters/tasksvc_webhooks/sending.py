@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import time
 from collections.abc import Sequence
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tasksvc_webhooks.addresses import InvalidURL, Networks, check_url, is_allowed, refusal_of_address
+from tasksvc_webhooks.addresses import InvalidURL, Networks, check_url
+from tasksvc_webhooks.connecting import Exchange, exchange, open_session
 from tasksvc_webhooks.lookups import Lookup, Lookups
 from tasksvc_webhooks.signing import sign
 
@@ -27,8 +24,6 @@ if TYPE_CHECKING:
 
 RETRY_AFTER_MAX: Final = 86_400.0
 """Seconds that a Retry-After may ask for; a longer one counts as this."""
-KEEP_ALIVE_SECONDS: Final = 4.0
-"""Seconds that an idle connection is kept; many servers close theirs after 5."""
 LOOKUPS_MAX: Final = 200
 """Threads that look names up: twice the requests in flight, since a lookup can outlive its request."""
 
@@ -82,52 +77,6 @@ class Attempt(NamedTuple):
     """Seconds that the target wants the next attempt to wait, from 0 to RETRY_AFTER_MAX."""
 
 
-class _Connecting:
-    """What happens while the connection of a request is made."""
-
-    def __init__(self, *, plain: bool) -> None:
-        self.plain = plain
-        """Whether the scheme is http."""
-        self.refused: str | None = None
-        """What an address was that was refused."""
-        self.tried = False
-        """Whether there was an address that wasn't."""
-        self.reused = False
-        """Whether the connection had a request before."""
-
-
-_connecting: ContextVar[_Connecting] = ContextVar("_connecting")
-
-
-class _AddressRefused(OSError):
-    """Nothing may be sent to the address."""
-
-
-class _Resolver(AbstractResolver):
-    """Looks names up for aiohttp."""
-
-    def __init__(self, look_up: Lookup) -> None:
-        self._look_up = look_up
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=socket.IPPROTO_TCP,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address in await self._look_up(host)
-        ]
-
-    async def close(self) -> None:
-        pass
-
-
 class Sender:
     """Sends messages over connections that it keeps for a while.
 
@@ -148,7 +97,7 @@ class Sender:
         """Takes the networks that messages may be sent to although they aren't public, and in plain http too.
 
         `timeout` is in seconds, for a whole request from the lookup to the end of the answer.  `answer_max` is in
-        bytes.  `tls` replaces the default, which trusts what the system trusts.
+        bytes, the head of the answer included.  `tls` replaces the default, which trusts what the system trusts.
         """
         self._allowed, self._timeout, self._answer_max = allowed, timeout, answer_max
         self._user_agent, self._tls = user_agent, tls
@@ -158,10 +107,24 @@ class Sender:
     async def send(self, target: Target, message: Message) -> Attempt:
         """Sends a message once, and returns what came of it; no error but CancelledError is raised.
 
-        Only the status of a complete answer decides.  Of a longer answer than `answer_max` the rest isn't read.
+        The status of the answer decides once the answer is complete, or longer than `answer_max`.
         """
         began = time.monotonic()
-        outcome, status, detail, retry_after = await self._send(target, message)
+        status: int | None = None
+        retry_after: float | None = None
+        try:
+            url = check_url(target.url, self._allowed)
+            async with asyncio.timeout(self._timeout), await self._post(url, target, message) as response:
+                status = response.status
+                retry_after = None if response.ok else _retry_after(response.headers.get("Retry-After", ""))
+                await _drain(response)
+            outcome, detail = _judge(status)
+        except InvalidURL as error:
+            outcome, detail = Outcome.FORBIDDEN, str(error)
+        except TimeoutError:
+            outcome, detail = Outcome.TIMED_OUT, f"There was no complete answer within {self._timeout:g} s."
+        except Exception as error:
+            outcome, detail = _failure(error)
         return Attempt(outcome, status, detail, time.monotonic() - began, retry_after)
 
     async def close(self) -> None:
@@ -169,43 +132,23 @@ class Sender:
         if self._session is not None:
             await self._session.close()
 
-    async def _send(self, target: Target, message: Message) -> tuple[Outcome, int | None, str, float | None]:
-        status: int | None = None
-        connecting = _Connecting(plain=False)
-        try:
-            url = check_url(target.url, self._allowed)
-            headers = self._headers(target, message)
-            async with asyncio.timeout(self._timeout):
-                while True:
-                    connecting = _Connecting(plain=url.startswith("http:"))
-                    _connecting.set(connecting)
-                    try:
-                        async with self._opened().post(
-                            url, data=message.body, headers=headers, allow_redirects=False
-                        ) as response:
-                            status = response.status
-                            await self._read(response)
-                            return (*_judge(status), None if response.ok else _retry_after(response))
-                    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                        # The target may have closed an idle connection just now.
-                        if status is not None or not connecting.reused:
-                            raise
-        except InvalidURL as error:
-            return Outcome.FORBIDDEN, None, str(error), None
-        except TimeoutError:
-            return Outcome.TIMED_OUT, status, f"There was no complete answer within {self._timeout:g} s.", None
-        except Exception as error:
-            if connecting.refused and not connecting.tried:
-                return Outcome.FORBIDDEN, None, f"The host is {connecting.refused}, to which nothing is sent.", None
-            return Outcome.UNREACHABLE, status, _describe(error), None
+    async def _post(self, url: str, target: Target, message: Message) -> aiohttp.ClientResponse:
+        """Sends a message, and returns the answer as soon as its head is there.
 
-    async def _read(self, response: aiohttp.ClientResponse) -> None:
-        """Reads the answer, so that its connection can be used again; closes the connection if it is too long."""
-        left = self._answer_max
-        while left > 0 and (chunk := await response.content.readany()):
-            left -= len(chunk)
-        if left <= 0:
-            response.close()
+        If the target closes a connection that had a request before, it may have done so before this one came, as
+        servers do with idle connections.  Then the message is sent again over another.
+        """
+        if self._session is None:
+            self._session = open_session(self._allowed, self._look_up, self._tls)
+        headers = self._headers(target, message)
+        while True:
+            current = Exchange(plain=url.startswith("http:"), answer_max=self._answer_max)
+            exchange.set(current)
+            try:
+                return await self._session.post(url, data=message.body, headers=headers, allow_redirects=False)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not current.reused or current.cut:
+                    raise
 
     def _headers(self, target: Target, message: Message) -> dict[str, str]:
         timestamp = int(message.at.timestamp())
@@ -218,70 +161,49 @@ class Sender:
             "Tasksvc-Workspace": message.workspace,
         }
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            trace = aiohttp.TraceConfig()
-            trace.on_connection_reuseconn.append(_note_reuse)
-            connector = aiohttp.TCPConnector(
-                resolver=_Resolver(self._look_up),
-                use_dns_cache=False,
-                socket_factory=self._socket,
-                ssl=True if self._tls is None else self._tls,
-                keepalive_timeout=KEEP_ALIVE_SECONDS,
-                limit=0,
-            )
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-                auto_decompress=False,
-                skip_auto_headers=("Accept-Encoding",),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-                trace_configs=[trace],
-            )
-        return self._session
 
-    def _socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """Returns a socket for the address that it will be connected to next.  Raises _AddressRefused."""
-        family, kind, protocol, _, (host, *_) = info
-        connecting = _connecting.get()
-        address = ip_address(host)
-        refused = refusal_of_address(address, self._allowed)
-        if refused is None and connecting.plain and not is_allowed(address, self._allowed):
-            refused = "an address that is reached over https alone"
-        if refused is not None:
-            connecting.refused = refused
-            raise _AddressRefused(refused)
-        connecting.tried = True
-        return socket.socket(family, kind, protocol)
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Reads the rest of an answer, so that its connection can be used again."""
+    try:
+        async for _ in response.content.iter_any():
+            pass
+    except aiohttp.ClientError:
+        if not exchange.get().cut:
+            raise
 
 
-async def _note_reuse(*_: object) -> None:
-    _connecting.get().reused = True
-
-
-def _judge(status: int) -> tuple[Outcome, int, str]:
+def _judge(status: int) -> tuple[Outcome, str]:
+    """Returns what came of an attempt that was answered, and the sentence that says so."""
     if 200 <= status < 300:
-        return Outcome.DELIVERED, status, f"The answer was {status}."
+        return Outcome.DELIVERED, f"The answer was {status}."
     if status == 410:
-        return Outcome.GONE, status, "The answer was 410: the target wants no more messages."
+        return Outcome.GONE, "The answer was 410: the target wants no more messages."
     if 300 <= status < 400:
-        return Outcome.REFUSED, status, f"The answer was {status}, and redirects aren't followed."
-    return Outcome.REFUSED, status, f"The answer was {status}."
+        return Outcome.REFUSED, f"The answer was {status}, and redirects aren't followed."
+    return Outcome.REFUSED, f"The answer was {status}."
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float | None:
-    """Returns the seconds that Retry-After asks for (RFC 9110, section 10.2.3); None if it doesn't, or isn't valid."""
-    text = response.headers.get("Retry-After", "").strip()
+def _failure(error: Exception) -> tuple[Outcome, str]:
+    """Returns what came of an attempt whose request failed, and the sentence that says so."""
+    current = exchange.get(None)
+    if current is not None and current.refused and not current.tried:
+        return Outcome.FORBIDDEN, f"The host is {current.refused}, to which no webhook may be sent."
+    if current is not None and current.cut:
+        return Outcome.UNREACHABLE, "The answer is too long."
+    return Outcome.UNREACHABLE, _describe(error)
+
+
+def _retry_after(text: str) -> float | None:
+    """Returns the seconds that Retry-After asks for (RFC 9110, section 10.2.3); None if it isn't there or valid."""
     if re.fullmatch("[0-9]+", text, re.ASCII):
         return min(float(text), RETRY_AFTER_MAX)
     try:
         until = parsedate_to_datetime(text)
+        if until.tzinfo is None:  # the zone of asctime(), which is GMT too
+            until = until.replace(tzinfo=UTC)
+        return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), RETRY_AFTER_MAX)
     except (ValueError, OverflowError):
         return None
-    if until.tzinfo is None:  # "-0000", or no zone at all
-        until = until.replace(tzinfo=UTC)
-    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), RETRY_AFTER_MAX)
 
 
 def _describe(error: Exception) -> str:
