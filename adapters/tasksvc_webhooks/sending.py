@@ -116,7 +116,7 @@ class Sender:
             url = check_url(target.url, self._allowed)
             async with asyncio.timeout(self._timeout), await self._post(url, target, message) as response:
                 status = response.status
-                retry_after = None if response.ok else _retry_after(response.headers.get("Retry-After", ""))
+                retry_after = None if _is_success(status) else _retry_after(response.headers.get("Retry-After", ""))
                 await _drain(response)
             outcome, detail = _judge(status)
         except InvalidURL as error:
@@ -155,10 +155,10 @@ class Sender:
         return {
             "Content-Type": "application/json",
             "User-Agent": self._user_agent,
-            "Webhook-Id": message.id,
-            "Webhook-Timestamp": str(timestamp),
-            "Webhook-Signature": sign(target.secrets, message.id, timestamp, message.body),
-            "Tasksvc-Workspace": message.workspace,
+            "webhook-id": message.id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(target.secrets, message.id, timestamp, message.body),
+            "tasksvc-workspace": message.workspace,
         }
 
 
@@ -172,9 +172,13 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
             raise
 
 
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300
+
+
 def _judge(status: int) -> tuple[Outcome, str]:
     """Returns what came of an attempt that was answered, and the sentence that says so."""
-    if 200 <= status < 300:
+    if _is_success(status):
         return Outcome.DELIVERED, f"The answer was {status}."
     if status == 410:
         return Outcome.GONE, "The answer was 410: the target wants no more messages."
