@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from pages import Page
@@ -23,6 +24,8 @@ class Replaced(NamedTuple):
 
     def find(self, prose: str) -> Iterator[str]:
         """Yields each place in `prose` where it is used, as some words around it."""
+        if pattern(self.phrase).search(prose) is None:
+            return
         for phrase in self.right_in:
             prose = pattern(phrase).sub("", prose)
         for found in pattern(self.phrase).finditer(prose):
@@ -30,6 +33,7 @@ class Replaced(NamedTuple):
             yield " ".join(around.split())
 
 
+@cache
 def pattern(phrase: str) -> re.Pattern[str]:
     """Returns what finds `phrase` as whole words, also over the end of a line; one in lower case in any case."""
     words = r"\s+".join(r"\w+" if word == "..." else re.escape(word) for word in phrase.split())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
 
 import pytest
 from pages import MARKDOWN, ROOT, Page
@@ -35,18 +34,21 @@ def test_a_page_uses_no_replaced_word(name: str) -> None:
     assert found == []
 
 
-def docstrings(module: Path) -> Iterator[str]:
-    """Yields what a module documents: itself, its classes and functions, its constants and attributes."""
-    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.value.value
+@cache
+def docstrings(module: str) -> list[str]:
+    """Returns what a module documents: itself, its classes and functions, its constants and attributes."""
+    return [
+        node.value.value
+        for node in ast.walk(ast.parse((ROOT / module).read_text("utf-8")))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_docstring_uses_no_replaced_word(module: str) -> None:
     found = [
         f"{place!r}: write {word.instead}"
-        for text in map(prose_of, docstrings(ROOT / module))
+        for text in map(prose_of, docstrings(module))
         for word in REPLACED
         for place in word.find(text)
     ]
@@ -56,7 +58,7 @@ def test_a_docstring_uses_no_replaced_word(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_docstring_begins_with_a_sentence(module: str) -> None:
-    assert [text for text in docstrings(ROOT / module) if not is_sentence(text.strip().partition("\n\n")[0])] == []
+    assert [text for text in docstrings(module) if not is_sentence(text.strip().partition("\n\n")[0])] == []
 
 
 def is_sentence(paragraph: str) -> bool:
