@@ -15,7 +15,9 @@ from tasksvc.application.limits import Timeouts
 STORE = ("--store", "sqlite:///tasks.db")
 FIRST_STEP_ONLY = with_timeouts(Timeouts(list_pause=1_000.0))
 STOPS_AT_ONCE = with_timeouts(Timeouts(list_pause=1_000.0, drain=0.0))
-TASKS, STEP = 20_000, 1_000
+SLOWLY = with_timeouts(Timeouts(list_pause=1.0))
+TASKS, STEP = 5_000, 1_000
+"""Tasks of the large list, and those of a step: five steps, so that the third start has several to do."""
 BATCH = [{"op": "create", "task": {"description": "of a large list", "list": "garden"}}] * STEP
 OTHER = {"description": "of another list", "list": "kitchen"}
 
@@ -70,7 +72,7 @@ async def test_a_large_list_is_changed_completely_though_the_service_is_killed_t
 
 
 async def test_a_client_that_disconnects_leaves_no_list_half_renamed(tmp_path: Path) -> None:
-    with RunningService(*STORE, folder=tmp_path) as service:
+    with RunningService(*STORE, folder=tmp_path, before=SLOWLY) as service:
         fill(service)
         await begin(service, "PATCH", {"name": "allotment"})
 
