@@ -112,17 +112,39 @@ async def test_a_new_connection_that_is_closed_without_an_answer_is_tried_once()
     assert target.connections == 1
 
 
+async def to_loopback(host: str) -> Sequence[str]:
+    return ["127.0.0.1"]
+
+
 async def test_cookies_are_not_sent_back() -> None:
     def answer() -> web.Response:
         response = web.Response()
         response.set_cookie("session", "1")
         return response
 
-    async with http_target(answer) as target, sender(*LOOPBACK) as sending:
+    async with http_target(answer) as target, sender(*LOOPBACK, look_up=to_loopback) as sending:
         for _ in range(2):
-            await sending.send(target_of(target.url), message())
+            await sending.send(target_of(f"http://hooks.example.com:{target.port}/"), message())
 
     assert ["Cookie" in received.headers for received in target.received] == [False, False]
+
+
+async def test_each_new_connection_looks_the_name_up() -> None:
+    looked_up: list[str] = []
+
+    async def look_up(host: str) -> Sequence[str]:
+        looked_up.append(host)
+        return ["127.0.0.1"]
+
+    headers = {"Connection": "close"}
+    async with (
+        http_target(lambda: web.Response(headers=headers)) as target,
+        sender(*LOOPBACK, look_up=look_up) as sending,
+    ):
+        for _ in range(3):
+            await sending.send(target_of(f"http://hooks.example.com:{target.port}/"), message())
+
+    assert looked_up == ["hooks.example.com"] * 3
 
 
 async def test_the_environment_gives_neither_a_proxy_nor_a_password(
@@ -468,10 +490,6 @@ async def test_a_second_address_is_tried_when_the_first_fails() -> None:
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
-
-
-async def to_loopback(host: str) -> Sequence[str]:
-    return ["127.0.0.1"]
 
 
 async def test_a_certificate_that_is_trusted_and_names_the_host_is_taken(authority: Authority) -> None:
