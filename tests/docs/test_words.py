@@ -12,10 +12,12 @@ from words import Replaced, prose_of, replaced
 
 GLOSSARY = Page.named("docs/glossary.md")
 REPLACED = replaced()
-MODULES = sorted(
-    str(path.relative_to(ROOT))
-    for folder in ("tasksvc", "adapters", "examples", "benchmarks", "tests")
-    for path in (ROOT / folder).rglob("*.py")
+FOLDERS = sorted(
+    {
+        str(path.parent.relative_to(ROOT))
+        for folder in ("tasksvc", "adapters", "examples", "benchmarks", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    }
 )
 SENTENCE = re.compile(r"(?:[A-Z]|tasksvc\b).*[.:?]\Z", re.DOTALL)
 WORDS_MIN = 4
@@ -35,30 +37,41 @@ def test_a_page_uses_no_replaced_word(name: str) -> None:
 
 
 @cache
-def docstrings(module: str) -> list[str]:
-    """Returns what a module documents: itself, its classes and functions, its constants and attributes."""
+def docstrings(folder: str) -> list[tuple[str, str]]:
+    """Returns what the modules of a folder document, as pairs of the module's name and a text.
+
+    They document themselves, their classes and functions, their constants and attributes.
+    """
     return [
-        node.value.value
-        for node in ast.walk(ast.parse((ROOT / module).read_text("utf-8")))
+        (module.name, node.value.value)
+        for module in sorted((ROOT / folder).glob("*.py"))
+        for node in ast.walk(ast.parse(module.read_text("utf-8")))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     ]
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_docstring_uses_no_replaced_word(module: str) -> None:
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_docstring_uses_no_replaced_word(folder: str) -> None:
     found = [
-        f"{place!r}: write {word.instead}"
-        for text in map(prose_of, docstrings(module))
+        f"{module}: {place!r}: write {word.instead}"
+        for module, text in docstrings(folder)
+        for prose in [prose_of(text)]
         for word in REPLACED
-        for place in word.find(text)
+        for place in word.find(prose)
     ]
 
     assert found == []
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_docstring_begins_with_a_sentence(module: str) -> None:
-    assert [text for text in docstrings(module) if not is_sentence(text.strip().partition("\n\n")[0])] == []
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_docstring_begins_with_a_sentence(folder: str) -> None:
+    found = [
+        f"{module}: {text!r}"
+        for module, text in docstrings(folder)
+        if not is_sentence(text.strip().partition("\n\n")[0])
+    ]
+
+    assert found == []
 
 
 def is_sentence(paragraph: str) -> bool:
