@@ -46,6 +46,7 @@ def test_the_page_about_tokens_is_true(tmp_path: Path) -> None:
         assert reader.follow(Page.named("docs/tokens.md")) >= 12
 
 
+@pytest.mark.slow
 def test_a_token_that_was_rotated_no_longer_opens_the_service(tmp_path: Path) -> None:
     page = Page.named("docs/tokens.md")
     with Reader(tmp_path) as reader:
@@ -77,6 +78,7 @@ def test_the_page_about_operations_is_true(kept: Path) -> None:
     assert count >= 8
 
 
+@pytest.mark.slow
 def test_a_migration_by_hand_and_the_way_back_work_as_the_page_says(kept: Path) -> None:
     page = Page.named("docs/upgrading.md")
     with Reader(kept) as reader:
@@ -103,6 +105,7 @@ def test_a_store_of_a_newer_version_is_refused_in_the_words_of_the_page(kept: Pa
 # ---------------------------------------------------------------- the API
 
 
+@pytest.mark.slow
 def test_the_operations_of_the_api_answer_with_the_documented_status(tmp_path: Path) -> None:
     rows = Page.named("docs/api.md").section("Operations").table("To")
     assert len(rows) >= 12
@@ -117,6 +120,7 @@ def test_the_operations_of_the_api_answer_with_the_documented_status(tmp_path: P
     assert answered == [response.split(",")[0] for _, _, response in rows]
 
 
+@pytest.mark.slow
 def test_the_page_about_the_api_is_true(tmp_path: Path) -> None:
     with Reader(tmp_path) as reader:
         reader.serve()
@@ -178,6 +182,7 @@ def test_every_flag_variable_and_command_is_documented(tmp_path: Path) -> None:
     assert [name for name in commands if f"tasksvc {name}" not in page] == []
 
 
+@pytest.mark.slow
 def test_the_commands_for_stores_work(tmp_path: Path) -> None:
     rows = Page.named("docs/operations.md").section("Commands").table("To")
     commands = {row[1].strip("`").split()[1]: row[1].strip("`").split()[1:] for row in rows}

@@ -197,6 +197,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "event", "expected"), CASES)
 def test_what_clients_hold_survives_as_documented(
     kind: str, event: Event, expected: Found, new_url: NewURL, tmp_path: Path

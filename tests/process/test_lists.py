@@ -12,6 +12,8 @@ from service_process import RunningService, run_tasksvc, with_timeouts
 
 from tasksvc.application.limits import Timeouts
 
+pytestmark = pytest.mark.slow
+
 STORE = ("--store", "sqlite:///tasks.db")
 FIRST_STEP_ONLY = with_timeouts(Timeouts(list_pause=1_000.0))
 STOPS_AT_ONCE = with_timeouts(Timeouts(list_pause=1_000.0, drain=0.0))
