@@ -314,6 +314,18 @@ async def test_an_endless_head_of_an_answer_is_cut(parts: Sequence[bytes]) -> No
     assert made.outcome is Outcome.UNREACHABLE
 
 
+async def test_a_compressed_answer_is_not_expanded() -> None:
+    """This one can't be, and others may become a thousand times as long."""
+    headers = {"Content-Encoding": "gzip"}
+    async with (
+        http_target(lambda: web.Response(body=b"not gzip", headers=headers)) as target,
+        sender(*LOOPBACK) as sending,
+    ):
+        made = await sending.send(target_of(target.url), message())
+
+    assert made.outcome is Outcome.DELIVERED
+
+
 async def test_no_more_of_an_answer_is_read_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the parser of aiohttp gets is counted, at answers that are shorter, as long, and longer."""
     from aiohttp.client_proto import ResponseHandler
