@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tasksvc.api.options import SCRATCH_STORE, Options
     from tasksvc.api.pipeline.auth import TokenPolicy
     from tasksvc.api.pipeline.origin_check import LOOPBACK_HOSTS, OriginCheck
+    from tasksvc.api.plugins.loading import load_plugins
     from tasksvc.application.callers import Caller, Scope
     from tasksvc.application.limits import Limits, Timeouts
 
@@ -23,6 +24,7 @@ __all__ = [
     "Timeouts",
     "TokenPolicy",
     "create_app",
+    "load_plugins",
 ]
 
 _WHEN_USED = {
@@ -30,6 +32,7 @@ _WHEN_USED = {
     "tasksvc.api.options": {"SCRATCH_STORE", "Options"},
     "tasksvc.api.pipeline.auth": {"TokenPolicy"},
     "tasksvc.api.pipeline.origin_check": {"LOOPBACK_HOSTS", "OriginCheck"},
+    "tasksvc.api.plugins.loading": {"load_plugins"},
     "tasksvc.application.callers": {"Caller", "Scope"},
     "tasksvc.application.limits": {"Limits", "Timeouts"},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -27,6 +27,8 @@ from tasksvc.api.pipeline.in_flight import InFlight
 from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
+from tasksvc.api.plugins.active import ActivePlugins
+from tasksvc.api.plugins.loading import Plugin, load_plugins
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.responses.sse import sse_event
 from tasksvc.api.routes import Routes, in_home, in_workspaces
@@ -46,6 +48,8 @@ IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("tasksvc-in-flight", InFlight)
 """Holds the requests that are being answered."""
 PEERS: web.AppKey[Peers] = web.AppKey("tasksvc-peers", Peers)
 """Tells the clients of the application apart."""
+PLUGINS: web.AppKey[Sequence[Plugin]] = web.AppKey("tasksvc-plugins", Sequence[Plugin])
+"""The plugins that extend the service."""
 FAST_PATH: web.AppKey[FastPath] = web.AppKey("tasksvc-fast-path", FastPath)
 """Dispatches the most frequent requests, if a server puts it before the application."""
 HEALTH_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-health", web.Application)
@@ -59,7 +63,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
 
     `store` is the URL of a store, which is kept; without one it is the scratch store, which is
     emptied on shutdown.  The store is opened on startup, which raises what open_repository()
-    raises, and closed on shutdown.
+    raises, and closed on shutdown.  Raises PluginError.
     """
     options = options or Options()
     limits = fit_to_memory(options.limits, options.memory_limit)
@@ -81,8 +85,10 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         encode_change=sse_event,
     )
     observer = Observer(options.request_log, options.proxies)
+    loaded = load_plugins() if options.plugins is None else options.plugins
+    plugins = ActivePlugins(loaded, options.plugin_settings, runtime, lambda: authenticator.is_closed)
     jwt = _jwt_login(options)
-    logins = [] if jwt is None else [jwt]
+    logins = [*plugins.logins(), *([] if jwt is None else [jwt])]
     authenticator = Authenticator(runtime, peers, options.tokens, options.allowance, options.identify, logins)
     cors = Cors(options.cors_origins) if options.cors_origins else None
 
@@ -94,11 +100,11 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     pipeline = pipeline_with(options.origin_check, cors)
     tasks, tokens = TaskHandlers(runtime, authenticator), TokenHandlers(runtime, authenticator)
     workspaces = WorkspaceHandlers(runtime, authenticator)
-    health = HealthHandlers(runtime, in_flight, observer)
+    health = HealthHandlers(runtime, in_flight, observer, plugins.metrics)
     routes = Routes(pipeline, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
-    app[IN_FLIGHT], app[PEERS] = in_flight, peers
+    app[IN_FLIGHT], app[PEERS], app[PLUGINS] = in_flight, peers, loaded
     app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
     changes = ChangeHandlers(runtime, authenticator)
     of_workspaces = [
@@ -117,7 +123,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         DocsPages().routes(),
         routes.document(),
     ]
-    routes.add_to(app.router, groups)
+    routes.add_to(app.router, plugins.add_routes(groups))
     app[HEALTH_APP] = web.Application()
     Routes(pipeline_with(options.health_origin_check), None, tasksvc.__version__).add_to(
         app[HEALTH_APP].router, health.routes_for_operators()
@@ -129,12 +135,14 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         try:
             await runtime.start()
             await authenticator.start(options.admin_token)
+            await plugins.start()
             yield
         finally:
             await shutdown(app)
 
     async def shutdown(app: web.Application) -> None:
         await runtime.drain()
+        await plugins.stop()
         if jwt is not None:
             await jwt.close()
         observer.close()  # before what is said of the store

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasksvc.api.observability.access_log import RequestLog
 from tasksvc.api.pipeline.application_login import Identify
@@ -16,6 +17,7 @@ from tasksvc.application.retention import Retention
 
 if TYPE_CHECKING:
     from tasksvc.api.jwt_login.login import JWTSettings
+    from tasksvc.api.plugins.loading import Plugin
 
 SCRATCH_STORE = "sqlite:///tasks.db"
 """The store of those who name none: emptied on shutdown."""
@@ -57,5 +59,9 @@ class Options:
     retention: Retention = field(default_factory=Retention)
     memory_limit: int | None = None
     """Bytes that the process may occupy, to which fit_to_memory() reduces `limits`; None for no bound."""
+    plugins: Sequence[Plugin] | None = None
+    """The plugins that extend the service, as load_plugins() gives them; None for all that are installed."""
+    plugin_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the plugins' settings by their flags, such as `--webhook-allow`, where they aren't the defaults."""
     limits: Limits = field(default_factory=Limits)
     timeouts: Timeouts = field(default_factory=Timeouts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -35,6 +36,12 @@ class Route(NamedTuple):
     """The largest body in bytes."""
     operation_max: int = BODY_MAX
     """The largest operation of a batch in bytes."""
+    raw: bool = False
+    """Whether the handler takes the bytes of the body, of whatever `types` they are, from request[RAW]."""
+    any_query: bool = False
+    """Whether the handler looks at the query string itself."""
+    parameters: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """OpenAPI's `schema` and `example` of parameters in the path, by name, where they aren't those of the service."""
 
 
 class RouteGroup(NamedTuple):
@@ -51,6 +58,8 @@ class RouteGroup(NamedTuple):
     """Whether its paths name a workspace."""
     in_home: bool = False
     """Whether its paths mean the home of the caller."""
+    tags: Mapping[str, str] = MappingProxyType({})
+    """Descriptions of tags of its operations that no other group has."""
 
 
 def in_home(group: RouteGroup) -> RouteGroup:
@@ -70,6 +79,7 @@ class Routes:
         """Takes the version of the service, for the OpenAPI document."""
         self._pipeline, self._cors, self._version = pipeline, cors, version
         self._operations: list[Operation] = []
+        self._tags: dict[str, str] = {}
         self._description: StaticContent | None = None
 
     def add_to(self, router: web.UrlDispatcher, groups: Iterable[RouteGroup]) -> None:
@@ -77,6 +87,7 @@ class Routes:
         paths: dict[str, dict[str, Route]] = {}
         group_of: dict[str, RouteGroup] = {}
         for group in groups:
+            self._tags.update(group.tags)
             for route in group.routes:
                 paths.setdefault(route.path, {})[route.method] = route
                 group_of[route.path] = group
@@ -89,6 +100,7 @@ class Routes:
                             route.types,
                             route.scope,
                             in_workspace=group.in_workspaces,
+                            parameters=route.parameters,
                         )
                     )
         # The router takes the first path that matches: /tasks/count must come before /tasks/{id}.
@@ -110,7 +122,12 @@ class Routes:
         allow = ", ".join(sorted([*methods, "OPTIONS"]))
         for method, route in methods.items():
             validator = RequestValidator(
-                route.handler, types=route.types, body_max=route.body_max, operation_max=route.operation_max
+                route.handler,
+                types=route.types,
+                body_max=route.body_max,
+                operation_max=route.operation_max,
+                raw=route.raw,
+                any_query=route.any_query,
             )
             self._add_route(resource, method, route.handler, validator, route.scope, group)
 
@@ -158,7 +175,7 @@ class Routes:
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._description is None:  # made when it is first asked for, since that takes a while
-            document = describe(self._operations, version=self._version)
+            document = describe(self._operations, self._tags, version=self._version)
             self._description = StaticContent(dump_line(document), JSON)
         return self._description.response(request)
 

@@ -117,6 +117,8 @@ class Timeouts(NamedTuple):
     """The longest time between two attempts of a consumer."""
     consumer_token: float = 5.0
     """Between two writes that say which changes a consumer need not look for after the next start."""
+    plugin_exit: float = 3.0
+    """What a plugin does beside the requests gets this long to end when the service stops; then it's cancelled."""
     drain: float = 10.0
     """Requests in flight get this long to finish when the service stops."""
     final_response_grace: float = 1.0

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from tasksvc.application.change_feed import ChangeFeeds, EncodeChange
+from tasksvc.application.change_watch import ChangeWatch
 from tasksvc.application.contract_checks import check_workspace
 from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.list_jobs import ListJobs
@@ -78,6 +79,8 @@ class Runtime:
         self._tasks: Tasks | None = None
         self.turns = Turns(limits, timeouts)
         """The turns at reads that take long."""
+        self.change_watch = ChangeWatch(lambda: self.repository, timeouts)
+        """Finds the workspaces that have changed, for what plugins do beside the requests."""
         self._list_jobs: ListJobs | None = None
         self._feeds: ChangeFeeds | None = None
         self._pruner: Pruner | None = None

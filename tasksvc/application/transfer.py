@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 from tasksvc.application.consistency import inconsistencies
+from tasksvc.application.plugin_namespaces import is_secret, plugin_of
 from tasksvc.application.well_formed import malformed
 from tasksvc.domain.change import Change, new_generation
 from tasksvc.domain.errors import StoreUnavailable, TasksvcError
@@ -68,6 +69,8 @@ class Summary(NamedTuple):
     workspaces: int
     checksum: str
     """SHA-256 of their lines in an export, in hexadecimal; equal for stores that hold the same."""
+    secrets: int = 0
+    """Secrets of plugins that an export leaves out."""
 
 
 def silent(step: str, share: float) -> None:
@@ -107,17 +110,21 @@ async def export_to(
 ) -> Summary:
     """Writes an export of all that `source` holds at one moment, or of one `workspace` of it.
 
-    The export of a workspace is that of a store which holds nothing else.  Raises what the file raises, and
-    NoSuchWorkspace.
+    The secrets of plugins are left out.  The export of a workspace is that of a store which holds nothing else.  Raises
+    what the file raises, and NoSuchWorkspace.
     """
     tally = _Tally("exporting", progress)
+    secrets = 0
     file.write(b"%b%d}\n" % (OPENING, codec.FORMAT))
     async with _closing(source.dump() if workspace is None else _alone(workspace, source.dump())) as dump:
         async for entry in dump:
-            file.write(tally.line(entry))
-            await tally.report(entry)
+            if isinstance(entry.entry, Record) and is_secret(entry.entry.namespace):
+                secrets += 1
+            else:
+                file.write(tally.line(entry))
+                await tally.report(entry)
     file.write(tally.last_line())
-    return tally.summary()
+    return tally.summary()._replace(secrets=secrets)
 
 
 async def _alone(workspace: str, dump: AsyncIterator[StoreEntry]) -> AsyncIterator[StoreEntry]:
@@ -185,17 +192,32 @@ async def summarize(source: StoreReader, *, progress: Progress = silent) -> Summ
     return tally.summary()
 
 
-async def check(source: StoreReader, *, progress: Progress = silent) -> AsyncIterator[str]:
-    """Yields what is wrong with a store, a sentence each: first underneath, then in what it holds."""
+async def check(
+    source: StoreReader, *, of_plugins: list[Record] | None = None, progress: Progress = silent
+) -> AsyncIterator[str]:
+    """Yields what is wrong with a store, a sentence each: first underneath, then in what it holds.
+
+    The records of plugins are added to `of_plugins`.
+    """
     for problem in await source.check():
         yield problem
     tally = _Tally("checking", progress)
     try:
-        async with _closing(tally.passing(source.dump())) as dump:
-            async for problem in inconsistencies(dump):
+        dump = _noting(tally.passing(source.dump()), [] if of_plugins is None else of_plugins)
+        async with _closing(dump) as noted:
+            async for problem in inconsistencies(noted):
                 yield problem
     except StoreUnavailable as error:
         yield f"The rest cannot be read: {error}"
+
+
+async def _noting(entries: AsyncIterator[StoreEntry], of_plugins: list[Record]) -> AsyncIterator[StoreEntry]:
+    """Yields the same entries, and adds the records of plugins to a list."""
+    async with _closing(entries):
+        async for entry in entries:
+            if isinstance(entry.entry, Record) and plugin_of(entry.entry.namespace) is not None:
+                of_plugins.append(entry.entry)
+            yield entry
 
 
 async def _fill(target: TaskRepository, entries: AsyncIterable[StoreEntry], step: str, progress: Progress) -> Summary:

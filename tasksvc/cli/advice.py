@@ -6,6 +6,7 @@ from tasksvc.domain.errors import (
     AddressUnavailable,
     BackupsUnsupported,
     NoTokens,
+    PluginRefused,
     SchemaOutdated,
     SchemaTooOld,
     StoreIsKept,
@@ -38,6 +39,8 @@ def _advice(error: TasksvcError) -> str | None:
                 "Make one with 'tasksvc token create NAME --scope admin --store URL',"
                 f" give one in TASKSVC_ADMIN_TOKEN_FILE, or {OPEN}"
             )
+        case PluginRefused():
+            return "To serve without it, name the other plugins with --plugins, or give --no-plugins."
         case NoTokens():
             return f"Or {OPEN}"
         case _:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import tasksvc
@@ -23,10 +24,11 @@ class Announcer:
     in_json: bool
     """Whether to announce the start in the log, as JSON, in place of text on standard output."""
 
-    def ready(self, url: str, *, open_to: str, durable: bool, admin_url: str | None) -> None:
+    def ready(self, url: str, *, open_to: str, durable: bool, plugins: Sequence[str], admin_url: str | None) -> None:
         """Announces that the service takes requests at `url`, and at `admin_url` if operators have a port of their own.
 
-        `open_to` names the people whom it serves; `durable` is whether the store outlives the service.
+        `open_to` names the people whom it serves; `durable` is whether the store outlives the service; `plugins` are
+        those that are active, with their versions.
         """
         if self.scratch:
             fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
@@ -40,6 +42,7 @@ class Announcer:
                 "store": str(self.store),
                 "fate": fate,
                 "open_to": open_to,
+                "plugins": plugins,
                 "admin": admin_url,
             }
             log.info("tasksvc %s is ready.", tasksvc.__version__, extra={"fields": fields})
@@ -51,6 +54,8 @@ class Announcer:
             f"  Store  {self.store} ({fate})",
             f"  Open   to {open_to}",
         ]
+        if plugins:
+            lines.append(f"  With   {', '.join(plugins)}")
         if admin_url is not None:
             lines.append(f"  Admin  {admin_url}/health/ready and /metrics")
         with contextlib.suppress(OutputFailed):  # the service goes on without a reader of its output

@@ -45,9 +45,13 @@ class Command(click.Command):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # which click leaves out of some
             raise
-        if self._checks_variables and not ctx.resilient_parsing and (problem := unknown_variable(os.environ)):
+        if self._checks_variables and not ctx.resilient_parsing and (problem := self.unknown_variable(ctx)):
             raise click.UsageError(problem, ctx)
         return rest
+
+    def unknown_variable(self, ctx: click.Context) -> str | None:
+        """Returns a sentence about a variable that was probably mistyped; None if there is none."""
+        return unknown_variable(os.environ)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)

@@ -18,6 +18,18 @@ LAST_CHARACTER = "\uffff"
 
 
 @contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Imports what serves HTTP in less time within the block, with all that this module has for that."""
+    with (
+        without_garbage_collection(),
+        certificates_loaded_when_used(),
+        jinja2_imported_when_used(),
+        large_patterns_compiled_when_used(),
+    ):
+        yield
+
+
+@contextlib.contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Keeps Python from looking for garbage within the block, where modules are imported that make next to none."""
     was_enabled = gc.isenabled()

@@ -12,6 +12,7 @@ import tasksvc
 from tasksvc.cli.command import Group, describe, print_and_exit
 from tasksvc.cli.imports import ended_by_interrupts, without_garbage_collection
 from tasksvc.cli.output import tell
+from tasksvc.cli.plugin_commands import installed_commands, load_command
 from tasksvc.cli.variables import COMPLETION
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ GROUPS = {
     "About tasksvc": {
         "help": "Show the help of tasksvc or of a command.",
         "version": "Show the version.",
+        "plugins": "List the installed plugins.",
         "completion": "Print a script that completes commands in a shell.",
     },
 }
@@ -64,28 +66,41 @@ class Root(Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *self._commands_of_plugins()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
-            return None
+            registration = installed_commands().get(cmd_name)
+            return None if registration is None else load_command(registration)
         module = "import_" if cmd_name == "import" else cmd_name
         with without_garbage_collection(), ended_by_interrupts():
             command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = max(map(len, COMMANDS))
-        for heading, commands in GROUPS.items():
+        groups = dict(GROUPS)
+        if of_plugins := self._commands_of_plugins():
+            groups["Plugins"] = of_plugins
+        width = max(len(name) for commands in groups.values() for name in commands)
+        for heading, commands in groups.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), text) for name, text in commands.items()])
+
+    def _commands_of_plugins(self) -> dict[str, str]:
+        """Returns the commands that plugins add, each with a text that takes no import."""
+        return {
+            name: f"A command of {registration.distribution.name}."
+            for name, registration in installed_commands().items()
+            if name not in COMMANDS
+        }
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         """Completes commands and, since `serve` may be left out, its options."""
         from click.shell_completion import CompletionItem
 
         if not incomplete.startswith("-"):
-            return [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+            commands = {**COMMANDS, **self._commands_of_plugins()}
+            return [CompletionItem(name, help=text) for name, text in commands.items() if name.startswith(incomplete)]
         serve = self.get_command(ctx, SERVE)
         assert serve is not None
         return [*super().shell_complete(ctx, incomplete), *serve.shell_complete(ctx, incomplete)]

@@ -62,4 +62,5 @@ def describe(summary: Summary) -> str:
         *([(summary.workspaces, "workspace")] if summary.workspaces > 1 else []),
     )
     figures = ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    return f"{figures}; checksum {summary.checksum}"
+    left_out = f"; without {summary.secrets:,} secrets of plugins" if summary.secrets else ""
+    return f"{figures}; checksum {summary.checksum}{left_out}"

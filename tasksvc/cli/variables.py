@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 PREFIX = "TASKSVC_"
 ADMIN_TOKEN = "TASKSVC_ADMIN_TOKEN"  # noqa: S105
 ADMIN_TOKEN_FILE = "TASKSVC_ADMIN_TOKEN_FILE"  # noqa: S105
+PLUGIN_GROUP = "tasksvc.plugins"
+"""The entry-point group of plugins, whose hooks need more imports than their names."""
 COMPLETION = "_TASKSVC_COMPLETE"
 """The variable that a completion script sets, and nothing else."""
 
@@ -15,8 +17,8 @@ OF_OPTIONS = frozenset(
     for name in (
         *("ADMIN_HOST", "ADMIN_PORT", "ALLOWED_HOST", "BATCH_MAX", "BODY_MAX", "BURST", "CORS_ORIGIN", "HOST"),
         *("JWT_AUDIENCE", "JWT_ISSUER", "JWT_KEY", "JWT_WORKSPACE"),
-        *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "PORT", "RATE", "STOP_DELAY", "STORE", "STREAMS"),
-        *("TRUSTED_PROXY", "URL", "WORKSPACE_TASKS"),
+        *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "NO_PLUGINS", "PLUGINS", "PORT", "RATE"),
+        *("STOP_DELAY", "STORE", "STREAMS", "TRUSTED_PROXY", "URL", "WORKSPACE_TASKS"),
     )
 )
 """Listed here as well as at the options, so that no other command has to be imported to know them."""
@@ -43,13 +45,33 @@ def closest(name: str, names: Sequence[str]) -> str | None:
     return found[0] if found else None
 
 
-def unknown_variable(names: Iterable[str]) -> str | None:
-    """Returns a sentence about the first of `names` that begins like a variable of tasksvc and isn't one, or None."""
+def unknown_variable(names: Iterable[str], of_plugins: Collection[str] | None = None) -> str | None:
+    """Returns a sentence about the first of `names` that begins like a variable of tasksvc and isn't one, or None.
+
+    `of_plugins`: the variables of all active plugins; without them, each that may be one of an installed plugin is
+    taken for one.
+    """
     for name in sorted(names):
         if name.startswith(PREFIX) and name not in KNOWN and not name.startswith(PREFIXES_OF_OTHERS):
-            similar = closest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in sorted(KNOWN)])
+            if name in (of_plugins or ()) or (of_plugins is None and name.startswith(_beginnings_of_plugins())):
+                continue
+            all_known = sorted(KNOWN.union(of_plugins or ()))
+            similar = closest(name.removeprefix(PREFIX), [known.removeprefix(PREFIX) for known in all_known])
             remedy = (
                 f"Did you mean {PREFIX}{similar}?" if similar else "Unset it, or rename it if it is another program's."
             )
             return f"There is no variable {name}. {remedy}"
     return None
+
+
+def beginnings(plugin: str) -> tuple[str, ...]:
+    """Returns what the flags of a plugin begin with: --webhooks- or --webhook- for webhooks."""
+    return (f"--{plugin}-", f"--{plugin.removesuffix('s')}-")
+
+
+def _beginnings_of_plugins() -> tuple[str, ...]:
+    """Returns what the variables of installed plugins begin with.  It loads none of them."""
+    from tasksvc.entry_points import registrations  # which most commands don't need
+
+    plugins = [found.entry_point.name for found in registrations(PLUGIN_GROUP)]
+    return tuple(variable_of(flag) for plugin in plugins for flag in beginnings(plugin))

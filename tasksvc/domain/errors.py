@@ -24,7 +24,11 @@ class InvalidStoreURL(TasksvcError):
 
 
 class PluginError(TasksvcError):
-    """No adapter could be loaded for the scheme of a store URL."""
+    """No adapter could be loaded for the scheme of a store URL, or no plugin of a name."""
+
+
+class PluginRefused(PluginError):
+    """A plugin that extends the service can't be used."""
 
 
 class StoreRefused(TasksvcError):

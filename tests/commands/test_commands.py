@@ -44,7 +44,7 @@ def test_the_version_is_shown_before_anything_heavy_is_imported(word: str) -> No
     [
         (("migrate", "--store", "x:"), "migrate"),
         (("token", "list", "--store", "x:"), "token"),
-        (("serve", "--help"), "serve"),
+        (("serve", "--no-plugins", "--help"), "serve"),
         (("completion", "bash"), "completion"),
     ],
 )

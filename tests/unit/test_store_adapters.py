@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from service_process import unmeasured
+from site_packages import SitePackages
 
 from tasksvc import InMemoryRepository, NotSupported, StoreRefused, StoreURL
 from tasksvc.domain.errors import PluginError
@@ -41,12 +42,8 @@ GOOD = """
 URL = "plug://user:sesame@host/db?password=sesame"
 
 
-class SitePackages:
-    """A separate folder for each distribution, where Python finds it."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder, self._monkeypatch = folder, monkeypatch
-        self.modules: set[str] = set()
+class Site(SitePackages):
+    """Where adapters are installed."""
 
     def install(
         self,
@@ -64,25 +61,16 @@ class SitePackages:
 
         Its module has `source`, after the declaration of its `port`; without any, it is missing.
         """
-        place = self._folder / f"place-{len(list(self._folder.iterdir()))}"
-        info = place / f"{distribution.lower().replace('-', '_')}-{version}.dist-info"
-        info.mkdir(parents=True)
-        metadata = f"Metadata-Version: 2.4\nName: {distribution}\nVersion: {version}\n{requires}"
-        info.joinpath("METADATA").write_text(metadata)
-        info.joinpath("entry_points.txt").write_text(f"[tasksvc.stores]\n{scheme} = {value or module}\n")
-        if source is not None:
-            place.joinpath(f"{module}.py").write_text(f"PORT = {port}\n{textwrap.dedent(source)}")
-        self._monkeypatch.syspath_prepend(str(place))
-        self.modules.add(module)
-        return place
+        modules = {} if source is None else {module: f"PORT = {port}\n{textwrap.dedent(source)}"}
+        points = {"tasksvc.stores": {scheme: value or module}}
+        return self.add(distribution, version, entry_points=points, modules=modules, requires=requires)
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SitePackages]:
-    site = SitePackages(tmp_path, monkeypatch)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    site = Site(tmp_path, monkeypatch)
     yield site
-    for module in site.modules:
-        sys.modules.pop(module, None)
+    site.forget()
 
 
 async def problem_with(url: str) -> str:
@@ -100,7 +88,7 @@ async def problem_with(url: str) -> str:
 
 
 @pytest.mark.parametrize("scratch", [False, True])
-async def test_the_hook_of_the_named_adapter_opens_the_store(site: SitePackages, scratch: bool) -> None:
+async def test_the_hook_of_the_named_adapter_opens_the_store(site: Site, scratch: bool) -> None:
     site.install()
 
     repository = await open_repository(URL, scratch=scratch)
@@ -111,7 +99,7 @@ async def test_the_hook_of_the_named_adapter_opens_the_store(site: SitePackages,
     assert repository.scratch is scratch  # type: ignore[attr-defined]
 
 
-async def test_a_url_that_was_parsed_already_is_taken_too(site: SitePackages) -> None:
+async def test_a_url_that_was_parsed_already_is_taken_too(site: Site) -> None:
     site.install()
     url = StoreURL("PLUG://host/db")
 
@@ -120,7 +108,7 @@ async def test_a_url_that_was_parsed_already_is_taken_too(site: SitePackages) ->
     assert repository.url is url  # type: ignore[attr-defined]
 
 
-async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackages) -> None:
+async def test_an_entry_point_may_name_an_object_in_its_module(site: Site) -> None:
     source = """
         import tasksvc
 
@@ -138,7 +126,7 @@ async def test_an_entry_point_may_name_an_object_in_its_module(site: SitePackage
     assert isinstance(await open_repository(URL), InMemoryRepository)
 
 
-async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_it(site: SitePackages) -> None:
+async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_it(site: Site) -> None:
     site.install("raise RuntimeError('this one is shadowed')", version="1.0")
     site.install(version="2.0")
 
@@ -151,7 +139,7 @@ async def test_a_distribution_that_is_found_twice_counts_once_as_python_imports_
 # ---------------------------------------------------------------- what doesn't work, each in one clear sentence
 
 
-async def test_an_unknown_scheme_lists_the_installed_ones(site: SitePackages) -> None:
+async def test_an_unknown_scheme_lists_the_installed_ones(site: Site) -> None:
     site.install()
 
     message = await problem_with(URL.replace("plug:", "nosuch:"))
@@ -160,7 +148,7 @@ async def test_an_unknown_scheme_lists_the_installed_ones(site: SitePackages) ->
     assert {"memory", "plug", "sqlite"} <= set(re.findall(r"\w+", message.partition("Installed:")[2]))
 
 
-async def test_a_scheme_that_two_distributions_claim_is_refused_naming_both(site: SitePackages) -> None:
+async def test_a_scheme_that_two_distributions_claim_is_refused_naming_both(site: Site) -> None:
     site.install(distribution="one")
     site.install(distribution="two", module="another_store")
 
@@ -169,14 +157,14 @@ async def test_a_scheme_that_two_distributions_claim_is_refused_naming_both(site
     )
 
 
-async def test_a_scheme_that_two_distributions_claim_for_one_module_is_refused_too(site: SitePackages) -> None:
+async def test_a_scheme_that_two_distributions_claim_for_one_module_is_refused_too(site: Site) -> None:
     site.install(distribution="original")
     site.install(distribution="fork")
 
     assert "fork and original" in await problem_with(URL)
 
 
-async def test_a_driver_that_is_missing_is_named_with_the_extra_that_brings_it(site: SitePackages) -> None:
+async def test_a_driver_that_is_missing_is_named_with_the_extra_that_brings_it(site: Site) -> None:
     requires = """
         Requires-Dist: no-such-driver-ng>1; extra == 'other'
         Requires-Dist: No-Such-Driver>=2; python_version > '3' and extra == 'fast'
@@ -190,7 +178,7 @@ async def test_a_driver_that_is_missing_is_named_with_the_extra_that_brings_it(s
     )
 
 
-async def test_a_driver_that_is_missing_and_in_no_extra_is_named(site: SitePackages) -> None:
+async def test_a_driver_that_is_missing_and_in_no_extra_is_named(site: Site) -> None:
     site.install("import no_such_driver", requires="Requires-Dist: no-such-driver\n")
 
     assert await problem_with(URL) == (
@@ -202,7 +190,7 @@ async def test_a_driver_that_is_missing_and_in_no_extra_is_named(site: SitePacka
     ("module", "value"),
     [("no_such_module", "no_such_module"), ("pack", "no_such_pack.inner"), ("module", "no_such_module:plugin")],
 )
-async def test_a_module_that_is_missing_is_named(site: SitePackages, module: str, value: str) -> None:
+async def test_a_module_that_is_missing_is_named(site: Site, module: str, value: str) -> None:
     site.install(None, module=module, value=value)
 
     assert await problem_with(URL) == (
@@ -220,9 +208,7 @@ async def test_a_module_that_is_missing_is_named(site: SitePackages, module: str
         ("raise ModuleNotFoundError('no name')", "ModuleNotFoundError: no name"),
     ],
 )
-async def test_an_adapter_that_fails_on_import_is_named_with_the_reason(
-    site: SitePackages, source: str, reason: str
-) -> None:
+async def test_an_adapter_that_fails_on_import_is_named_with_the_reason(site: Site, source: str, reason: str) -> None:
     site.install(source)
 
     message = await problem_with(URL)
@@ -231,7 +217,7 @@ async def test_an_adapter_that_fails_on_import_is_named_with_the_reason(
     assert reason in message
 
 
-async def test_an_object_that_the_module_lacks_is_named(site: SitePackages) -> None:
+async def test_an_object_that_the_module_lacks_is_named(site: Site) -> None:
     site.install(value="plug_store:plugin")
 
     message = await problem_with(URL)
@@ -247,7 +233,7 @@ async def test_an_object_that_the_module_lacks_is_named(site: SitePackages) -> N
         ("(url, scratch)", "(url, scrach)", "{'scrach'}"),
     ],
 )
-async def test_a_misspelt_hook_or_argument_is_named(site: SitePackages, old: str, new: str, reason: str) -> None:
+async def test_a_misspelt_hook_or_argument_is_named(site: Site, old: str, new: str, reason: str) -> None:
     site.install(GOOD.replace(old, new))
 
     message = await problem_with(URL)
@@ -263,9 +249,7 @@ async def test_a_misspelt_hook_or_argument_is_named(site: SitePackages, old: str
         (4, "was written for port 4, and this tasksvc has port 3. Upgrade tasksvc."),
     ],
 )
-async def test_an_adapter_of_another_port_is_refused_in_one_sentence(
-    site: SitePackages, port: int, problem: str
-) -> None:
+async def test_an_adapter_of_another_port_is_refused_in_one_sentence(site: Site, port: int, problem: str) -> None:
     site.install(port=port)
 
     assert await problem_with(URL) == f"The adapter for plug: from Plug-Store {problem}"
@@ -274,7 +258,7 @@ async def test_an_adapter_of_another_port_is_refused_in_one_sentence(
 
 
 async def test_an_adapter_that_declares_no_port_is_of_port_1_whatever_its_hooks_are(
-    site: SitePackages,
+    site: Site,
 ) -> None:
     site.install(GOOD.replace("tasksvc_open_store", "tasksvc_open") + "\n    del PORT\n")
 
@@ -282,7 +266,7 @@ async def test_an_adapter_that_declares_no_port_is_of_port_1_whatever_its_hooks_
 
 
 @pytest.mark.parametrize("source", ["", GOOD.replace("@tasksvc.hookimpl", "")])
-async def test_an_adapter_without_the_hook_is_named(site: SitePackages, source: str) -> None:
+async def test_an_adapter_without_the_hook_is_named(site: Site, source: str) -> None:
     site.install(source)
 
     assert await problem_with(URL) == (
@@ -301,7 +285,7 @@ async def test_an_adapter_without_the_hook_is_named(site: SitePackages, source: 
     ],
 )
 async def test_a_hook_that_returns_something_else_than_an_awaitable_repository_is_named_with_it(
-    site: SitePackages, hook: str, given: str
+    site: Site, hook: str, given: str
 ) -> None:
     site.install(f"import tasksvc\n@tasksvc.hookimpl\n{hook}")
 
@@ -311,9 +295,7 @@ async def test_a_hook_that_returns_something_else_than_an_awaitable_repository_i
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_hidden(
-    site: SitePackages, kind: str
-) -> None:
+async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_hidden(site: Site, kind: str) -> None:
     site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open_store(url): raise OSError(url.reveal())")
 
     assert await problem_with(URL) == (
@@ -325,7 +307,7 @@ async def test_a_hook_that_fails_is_named_with_the_cause_chained_and_the_secret_
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: SitePackages, kind: str) -> None:
+async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: Site, kind: str) -> None:
     refusal = "raise tasksvc.StoreRefused('This store is in use.')"
     site.install(f"import tasksvc\n@tasksvc.hookimpl\n{kind} tasksvc_open_store(): {refusal}")
 
@@ -336,7 +318,7 @@ async def test_what_a_hook_says_on_purpose_is_passed_on_as_it_is(site: SitePacka
 # ---------------------------------------------------------------- the list
 
 
-def test_the_list_shows_where_each_adapter_came_from_and_whether_it_loads(site: SitePackages) -> None:
+def test_the_list_shows_where_each_adapter_came_from_and_whether_it_loads(site: Site) -> None:
     site.install(scheme="good", distribution="good", module="good_store")
     site.install("import no_such_driver", scheme="bad", distribution="bad", module="bad_store")
     site.install(scheme="twice", distribution="one", module="one_store")
@@ -382,7 +364,7 @@ def test_the_package_loads_no_framework_no_driver_and_no_adapter(code: str) -> N
     assert [name for name in loaded if name.startswith("tasksvc_")] == []
 
 
-def test_opening_a_store_imports_its_adapter_alone(site: SitePackages) -> None:
+def test_opening_a_store_imports_its_adapter_alone(site: Site) -> None:
     place = site.install()
     other = site.install(scheme="other", distribution="other", module="other_store")
     code = "import asyncio, tasksvc.store_adapters\nasyncio.run(tasksvc.store_adapters.open_repository('plug://'))"
@@ -419,7 +401,7 @@ READER = """
 """
 
 
-async def test_a_store_is_read_through_the_hook_for_it(site: SitePackages) -> None:
+async def test_a_store_is_read_through_the_hook_for_it(site: Site) -> None:
     site.install(READER)
 
     reader = await open_reader(URL)
@@ -427,7 +409,7 @@ async def test_a_store_is_read_through_the_hook_for_it(site: SitePackages) -> No
     assert type(reader).__name__ == "Opened"
 
 
-async def test_a_store_without_that_hook_is_opened_as_always(site: SitePackages) -> None:
+async def test_a_store_without_that_hook_is_opened_as_always(site: Site) -> None:
     site.install()
 
     reader = await open_reader(URL)
@@ -435,14 +417,14 @@ async def test_a_store_without_that_hook_is_opened_as_always(site: SitePackages)
     assert isinstance(reader, InMemoryRepository)
 
 
-async def test_a_hook_that_returns_something_else_than_a_reader_is_named(site: SitePackages) -> None:
+async def test_a_hook_that_returns_something_else_than_a_reader_is_named(site: Site) -> None:
     site.install(READER.replace("return Opened()", "return 7"))
 
     with pytest.raises(PluginError, match=r"gave int instead of an awaitable of a StoreReader\. Ask its author"):
         await open_reader(URL)
 
 
-async def test_the_adapter_makes_a_backup(site: SitePackages, tmp_path: Path) -> None:
+async def test_the_adapter_makes_a_backup(site: Site, tmp_path: Path) -> None:
     site.install(READER)
 
     await backup(URL, tmp_path / "backup")
@@ -450,14 +432,14 @@ async def test_the_adapter_makes_a_backup(site: SitePackages, tmp_path: Path) ->
     assert (tmp_path / "backup").read_text() == "plug"
 
 
-async def test_an_adapter_without_backups_is_reported(site: SitePackages, tmp_path: Path) -> None:
+async def test_an_adapter_without_backups_is_reported(site: Site, tmp_path: Path) -> None:
     site.install()
 
     with pytest.raises(NotSupported, match="makes no backups"):
         await backup(URL, tmp_path / "backup")
 
 
-async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackages, tmp_path: Path) -> None:
+async def test_a_backup_that_fails_is_named_without_the_secret(site: Site, tmp_path: Path) -> None:
     site.install(READER.replace("file.write_text(url.scheme)", "raise OSError(url.reveal())"))
 
     with pytest.raises(PluginError) as caught:
@@ -472,19 +454,19 @@ async def test_a_backup_that_fails_is_named_without_the_secret(site: SitePackage
 
 
 @pytest.mark.parametrize("first", ["plug", "sqlite", "no-such-scheme"])
-def test_a_backup_is_recognized_by_the_adapter_that_made_it(site: SitePackages, first: str) -> None:
+def test_a_backup_is_recognized_by_the_adapter_that_made_it(site: Site, first: str) -> None:
     site.install(READER)
 
     assert recognize_backup(b"plug and more", first=first) == Recognized("plug", [])
 
 
-def test_a_file_that_no_adapter_recognizes_is_of_none(site: SitePackages) -> None:
+def test_a_file_that_no_adapter_recognizes_is_of_none(site: Site) -> None:
     site.install(READER)
 
     assert recognize_backup(b"milk, bread", first="plug") == Recognized(None, [])
 
 
-def test_a_scheme_that_is_only_another_name_of_its_adapter_is_not_asked_again(site: SitePackages) -> None:
+def test_a_scheme_that_is_only_another_name_of_its_adapter_is_not_asked_again(site: Site) -> None:
     site.install("import no_such_driver")
     site.install(None, scheme="plug2", distribution="second")
 
@@ -503,7 +485,7 @@ def test_a_scheme_that_is_only_another_name_of_its_adapter_is_not_asked_again(si
         ),
     ],
 )
-def test_an_adapter_whose_hook_fails_is_skipped_and_named(source: str, problem: str, site: SitePackages) -> None:
+def test_an_adapter_whose_hook_fails_is_skipped_and_named(source: str, problem: str, site: Site) -> None:
     site.install(source, scheme="aaa", module="aaa_store")
     site.install(READER, scheme="zzz", distribution="good", module="zzz_store")
 
@@ -516,13 +498,13 @@ def test_an_adapter_whose_hook_fails_is_skipped_and_named(source: str, problem: 
 
 
 @pytest.mark.parametrize("answer", ["None", "1", "'yes'"])
-def test_a_hook_recognizes_a_file_only_by_returning_true(answer: str, site: SitePackages) -> None:
+def test_a_hook_recognizes_a_file_only_by_returning_true(answer: str, site: Site) -> None:
     site.install(READER.replace('head.startswith(b"plug")', answer))
 
     assert recognize_backup(b"plug", first="plug").scheme is None
 
 
-def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: SitePackages) -> None:
+def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: Site) -> None:
     place = site.install(READER)
     other = site.install(scheme="aaa", distribution="other", module="other_store")
     code = "import tasksvc.store_adapters\nassert tasksvc.store_adapters.recognize_backup(b'plug', first='plug').scheme"
@@ -536,19 +518,19 @@ def test_no_adapter_is_imported_after_the_one_that_recognized_the_file(site: Sit
 # ---------------------------------------------------------------- through the process that serves the store
 
 
-def test_an_adapter_names_the_socket_of_a_store(site: SitePackages) -> None:
+def test_an_adapter_names_the_socket_of_a_store(site: Site) -> None:
     site.install(READER)
 
     assert admin_socket(StoreURL(URL)) == Path("/run/plug")
 
 
-def test_an_adapter_without_that_hook_has_no_socket(site: SitePackages) -> None:
+def test_an_adapter_without_that_hook_has_no_socket(site: Site) -> None:
     site.install()
 
     assert admin_socket(StoreURL(URL)) is None
 
 
-def test_an_adapter_that_fails_to_name_the_socket_is_named_without_the_secret(site: SitePackages) -> None:
+def test_an_adapter_that_fails_to_name_the_socket_is_named_without_the_secret(site: Site) -> None:
     site.install(READER.replace('pathlib.Path("/run", url.scheme)', "url.reveal().no_such_method()"))
 
     with pytest.raises(PluginError) as caught:

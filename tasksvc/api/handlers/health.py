@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from time import perf_counter
 
 from aiohttp import hdrs, web
@@ -11,6 +12,7 @@ from tasksvc.api.observability.metrics import render_prometheus
 from tasksvc.api.observability.observer import Observer
 from tasksvc.api.openapi.decorators import Refusal, operation, responses
 from tasksvc.api.pipeline.in_flight import InFlight
+from tasksvc.api.plugins.extensions import Metric
 from tasksvc.api.responses.problems import problem
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.routes import Route, RouteGroup
@@ -25,8 +27,12 @@ NOT_READY = Refusal(503, "not-ready", "The service isn't ready: `detail` says wh
 class HealthHandlers:
     """Handles the routes below /health, and /metrics."""
 
-    def __init__(self, runtime: Runtime, in_flight: InFlight, observer: Observer) -> None:
+    def __init__(
+        self, runtime: Runtime, in_flight: InFlight, observer: Observer, of_plugins: Callable[[], Sequence[Metric]]
+    ) -> None:
+        """Takes what returns the metrics of plugins."""
         self._runtime, self._in_flight, self._observer = runtime, in_flight, observer
+        self._of_plugins = of_plugins
         self._timeouts = runtime.timeouts
 
     @operation("Check liveness", tag="health", responses=responses({200: ("The process is alive.", HealthOut, [])}))
@@ -72,7 +78,7 @@ class HealthHandlers:
                 for name, value in self._runtime.statistics().items()
             },
         }
-        body, content_type = render_prometheus(self._observer.metrics, gauges)
+        body, content_type = render_prometheus(self._observer.metrics, gauges, self._of_plugins())
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     def routes(self) -> list[RouteGroup]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from operator import add
 from typing import Any
+
+from tasksvc.api.plugins.extensions import Metric
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of durations, in seconds."""
@@ -47,7 +50,9 @@ class Metrics:
         return found
 
 
-def render_prometheus(metrics: Metrics, gauges: dict[str, tuple[str, float]]) -> tuple[bytes, str]:
+def render_prometheus(
+    metrics: Metrics, gauges: dict[str, tuple[str, float]], of_plugins: Sequence[Metric]
+) -> tuple[bytes, str]:
     """Returns the metrics as Prometheus reads them, and the content type.  `gauges`: help and value by name."""
     from prometheus_client import CollectorRegistry, ProcessCollector
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -75,6 +80,12 @@ def render_prometheus(metrics: Metrics, gauges: dict[str, tuple[str, float]]) ->
             yield errors
             for name, (text, value) in gauges.items():
                 yield GaugeMetricFamily(f"tasksvc_{name}", text, value)
+            for metric in of_plugins:
+                family_of = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+                family = family_of(f"tasksvc_{metric.name}", metric.text, labels=metric.labels)
+                for labels, value in metric.values.items():
+                    family.add_metric(labels, value)
+                yield family
 
     registry = CollectorRegistry()
     registry.register(Collector())

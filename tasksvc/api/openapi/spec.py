@@ -6,8 +6,9 @@ a second application in one process gets a broken description.  This reads them 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from string import Formatter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from apispec import APISpec
@@ -66,10 +67,15 @@ class Operation(NamedTuple):
     """The scope that it needs; None if it needs no token."""
     in_workspace: bool
     """Whether the path names the workspace in which it's done."""
+    parameters: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """Schemas and examples of parameters in the path, where they aren't the usual ones."""
 
 
-def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]:
-    """Returns the OpenAPI document of `operations`, which are served beside it, below whatever path that is."""
+def describe(operations: Iterable[Operation], more_tags: Mapping[str, str], *, version: str) -> dict[str, Any]:
+    """Returns the OpenAPI document of `operations`, which are served beside it, below whatever path that is.
+
+    `more_tags`: descriptions of tags that the service doesn't have.
+    """
     plugin = MarshmallowPlugin()
     spec = APISpec(
         title="tasksvc",
@@ -79,7 +85,7 @@ def describe(operations: Iterable[Operation], *, version: str) -> dict[str, Any]
         info={"description": DESCRIPTION + usual_errors(), "license": {"name": "MIT", "identifier": "MIT"}},
         # Relative to the address of the document, whatever path a proxy has put it below.
         servers=[{"url": ".", "description": "The service that serves this description."}],
-        tags=TAGS,
+        tags=[*TAGS, *({"name": name, "description": text} for name, text in more_tags.items())],
     )
     assert plugin.converter is not None
     for field, json_type in _TYPES.items():
@@ -128,16 +134,6 @@ def _bounds(self: Any, field: Field[Any], **kwargs: Any) -> dict[str, Any]:
     return {}
 
 
-_EXAMPLES: dict[type[Schema], dict[str, Any]] = {
-    task_fields.TaskIn: task_fields.EXAMPLE_TASK,
-    task_fields.TaskPatch: {"done": True},
-    tasks.RestoreIn: {"version": 1},
-    lists.ListPatch: {"name": "allotment"},
-    tokens.TokenIn: {"name": "reporting", "scope": "read"},
-    tokens.TokenPatch: {"scope": "read"},
-}
-
-
 _BATCH_ITEM = "#/components/schemas/BatchItemIn"
 _BATCH_EXAMPLES = {
     # Swagger UI fills in the first, which must work on every store.
@@ -179,13 +175,17 @@ def _add_batch_item(spec: APISpec) -> None:
 
 def _operation(operation: Operation) -> dict[str, Any]:
     """Returns one operation.  Schemas stay in it, for apispec to resolve."""
-    path, _, handler, types, scope, in_workspace = operation
+    path, _, handler, types, scope, in_workspace, parameters = operation
     data = handler.__apispec__
     found: dict[str, Any] = {
         "operationId": _in_workspace(handler.__name__) if in_workspace else handler.__name__,
         "tags": ["workspaces"] if in_workspace else data["tags"],
         "summary": f"{data['summary']} in a workspace" if in_workspace else data["summary"],
-        "parameters": [_path_parameter(name) for _, name, _, _ in Formatter().parse(path) if name],
+        "parameters": [
+            {"in": "path", "name": name, "required": True, **(parameters.get(name) or _path_parameter(name))}
+            for _, name, _, _ in Formatter().parse(path)
+            if name
+        ],
     }
     if "description" in data:
         found["description"] = data["description"]
@@ -214,22 +214,23 @@ def _in_workspace(name: str) -> str:
 def _path_parameter(name: str) -> dict[str, Any]:
     if name == PARAMETER:
         schema = {"type": "string", **workspaces.WORKSPACE_NAME}
-        return {"in": "path", "name": name, "required": True, "schema": schema, "example": workspaces.EXAMPLE_WORKSPACE}
+        return {"schema": schema, "example": workspaces.EXAMPLE_WORKSPACE}
     if name == "id":
         schema = {"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX}
-        return {"in": "path", "name": name, "required": True, "schema": schema, "example": 1}
+        return {"schema": schema, "example": 1}
     if name == LIST:
         schema = {"type": "string", **task_fields.LIST}
-        return {"in": "path", "name": name, "required": True, "schema": schema, "example": lists.EXAMPLE_LIST}
+        return {"schema": schema, "example": lists.EXAMPLE_LIST}
     schema = {"type": "string", **tokens.TOKEN_NAME}
-    return {"in": "path", "name": name, "required": True, "schema": schema, "example": tokens.EXAMPLE_NAME}
+    return {"schema": schema, "example": tokens.EXAMPLE_NAME}
 
 
 def _body(schema: Schema) -> dict[str, Any]:
     if isinstance(schema, tasks.Batch):
         items = {"type": "array", "minItems": 1, "maxItems": tasks.BATCH_MAX, "items": {"$ref": _BATCH_ITEM}}
         return {"schema": items, "examples": _BATCH_EXAMPLES}
-    return {"schema": type(schema), "example": _EXAMPLES[type(schema)]}
+    assert isinstance(schema, fields.StrictSchema), f"{type(schema).__name__} is a schema of a body, but not strict."
+    return {"schema": type(schema), **({"example": dict(schema.example)} if schema.example else {})}
 
 
 def _answer(answer: dict[str, Any], produces: list[str]) -> dict[str, Any]:

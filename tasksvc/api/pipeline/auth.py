@@ -96,6 +96,11 @@ class Authenticator:
         if self._policy is TokenPolicy.ALWAYS and not self.tokens_required and self._takes_tokens_only:
             raise NoTokens("The service requires tokens, and the store has none.", keeps_tokens=True)
 
+    @property
+    def is_closed(self) -> bool:
+        """Returns whether callers must show who they are."""
+        return self.tokens_required or bool(self._logins)
+
     def token_made(self) -> None:
         """Requires tokens from now on, since this service has just created one."""
         if self._policy is not TokenPolicy.NEVER:

@@ -68,17 +68,19 @@ class RequestValidator:
         types: tuple[str, ...] = (JSON,),
         body_max: int = BODY_MAX,
         operation_max: int = BODY_MAX,
+        raw: bool = False,
         any_query: bool = False,
     ) -> None:
         """Takes bodies of the media `types` and at most `body_max` bytes; `any_query` leaves parameters unchecked.
 
-        `operation_max`: bytes of each operation, where the body is a batch.
+        `operation_max`: bytes of each operation, where the body is a batch; `raw`: whether the body is read and not
+        loaded, since it isn't JSON.
         """
         schemas: dict[str, Schema] = {item["location"]: item["schema"] for item in getattr(handler, "__schemas__", ())}
         self._body = schemas.get("json")
         self._query = schemas.get("querystring", _NO_QUERY)
         self._repeatable = {name for name, field in self._query.fields.items() if isinstance(field, QueryStringList)}
-        self._any_query = any_query
+        self._raw, self._any_query = raw, any_query
         self.takes_workspaces = PARAMETER in self._repeatable
         """Whether the query string may name workspaces, all of which the caller must be allowed to enter."""
         self.types, self.body_max, self.operation_max = types, body_max, operation_max
@@ -87,7 +89,9 @@ class RequestValidator:
         """Loads the query string and the body into the request.  Raises RequestError."""
         if not self._any_query:
             request[QUERY] = self._load_query(request)
-        if self._body is not None:
+        if self._raw:
+            request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
+        elif self._body is not None:
             raw = request[RAW] = await read_body(request, uploads, types=self.types, limit=self.body_max)
             is_batch = isinstance(self._body, Batch)
             if len(raw) < (SMALL_BATCH_BYTES if is_batch else LARGE_BYTES):

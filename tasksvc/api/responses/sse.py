@@ -20,6 +20,11 @@ def change_to_json(change: Change, position: str) -> dict[str, object]:
     }
 
 
+def change_json(change: Change, generation: str) -> bytes:
+    """Returns the JSON of a change in a generation, as streams have it."""
+    return dumps(change_to_json(change, format_position(Position(generation, change.seq))))
+
+
 def sse_event(change: Change, generation: str) -> bytes:
     """Encodes a change as a Server-Sent Event, whose id is the position after it."""
     position = format_position(Position(generation, change.seq))

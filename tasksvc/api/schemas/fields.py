@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -155,6 +156,8 @@ class StrictSchema(Schema):
     """Members of what it makes that clients do not write."""
     given_once: ClassVar[Collection[str]] = ()
     """Members of what it changes that clients write only when they create it."""
+    example: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """A body that the description shows."""
 
     class Meta:
         unknown = RAISE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import fields, post_load
@@ -41,6 +42,8 @@ class ListsQuery(Query):
 
 class ListPatch(StrictSchema):
     """A new name of a list."""
+
+    example = MappingProxyType({"name": "allotment"})
 
     name = StrictString(
         required=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import MappingProxyType
 from typing import Any, Never
 
 from marshmallow import ValidationError, fields, post_load
@@ -205,6 +206,8 @@ ONLY_FOR_IMPORTS = "Only administrators give it, or everybody where the service 
 class TaskIn(StrictSchema):
     """A task to be created."""
 
+    example = EXAMPLE_TASK
+
     set_by_service = SET_BY_SERVICE
 
     description = StrictString(
@@ -285,6 +288,8 @@ class TaskIn(StrictSchema):
 
 class TaskPatch(StrictSchema):
     """A JSON Merge Patch of a task (RFC 7396): what is not sent is not touched, null resets."""
+
+    example = MappingProxyType({"done": True})
 
     set_by_service = (*SET_BY_SERVICE, "created_at", "completed_at")
     given_once = ("uid",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
@@ -59,6 +60,8 @@ class BatchUpdate(StrictSchema):
 
 class RestoreIn(StrictSchema):
     """Which version of a task is to be brought back."""
+
+    example = MappingProxyType({"version": 1})
 
     version = StrictInteger(1, rules.ID_MAX, required=True, metadata=described("A version that the log still has."))
 

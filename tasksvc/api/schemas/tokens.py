@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -63,6 +64,8 @@ class Workspaces(Field[tuple[str, ...]]):
 class TokenIn(StrictSchema):
     """A token to be created."""
 
+    example = MappingProxyType({"name": "reporting", "scope": "read"})
+
     name = StrictString(
         required=True, metadata=described(f"{NAME_RULE}; unique among tokens.", EXAMPLE_NAME, **TOKEN_NAME)
     )
@@ -79,6 +82,8 @@ class TokenIn(StrictSchema):
 
 class TokenPatch(StrictSchema):
     """Changes of a token (RFC 7396): what is not sent stays as it is."""
+
+    example = MappingProxyType({"scope": "read"})
 
     scope = StrictString(validate=Choice(map(str, Scope)), metadata=described("What the token allows.", "read"))
     workspaces = Workspaces(allow_none=True, metadata=described(WORKSPACES_RULE, **WORKSPACES))

@@ -9,11 +9,11 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -24,17 +24,12 @@ from tasksvc.cli.advice import with_advice
 from tasksvc.cli.announcing import Announcer
 from tasksvc.cli.arguments import Option, count, days, host_name, option, origin, port, rate, seconds, store_option
 from tasksvc.cli.command import Command, describe
-from tasksvc.cli.imports import (
-    certificates_loaded_when_used,
-    ended_by_interrupts,
-    jinja2_imported_when_used,
-    large_patterns_compiled_when_used,
-    without_garbage_collection,
-)
+from tasksvc.cli.imports import ended_by_interrupts, quick_imports
 from tasksvc.cli.logs import set_up, wants_json
+from tasksvc.cli.plugin_options import chosen_plugins, plugin_choice, setting_options
 from tasksvc.cli.process import notify, set_exit_deadline
 from tasksvc.cli.token_file import read_token_file
-from tasksvc.cli.variables import ADMIN_TOKEN_FILE
+from tasksvc.cli.variables import ADMIN_TOKEN_FILE, unknown_variable
 from tasksvc.domain.errors import TasksvcError
 from tasksvc.ports.store_url import StoreURL
 from tasksvc.store_adapters import admin_socket
@@ -42,6 +37,7 @@ from tasksvc.store_adapters import admin_socket
 if TYPE_CHECKING:
     from tasksvc.api.jwt_login.login import JWTSettings
     from tasksvc.api.options import Options
+    from tasksvc.api.plugins.loading import Plugin
 
 ADVICE = (
     "If clients use this name, allow it with --allowed-host.",
@@ -52,6 +48,8 @@ ADVICE = (
 
 ARGUMENTS = "tasksvc.arguments"
 """Key of the command's arguments, unparsed, in the context's `meta`."""
+ACTIVE, OF_PLUGINS = "tasksvc.plugins", "tasksvc.plugin-options"
+"""Keys of the active plugins, and of their options, there."""
 DRAIN_SECONDS = 7.0
 """Seconds that requests in flight get to finish after a signal.  With what follows, the process ends within ten."""
 
@@ -89,12 +87,24 @@ class Settings:
     body_max: int
     batch_max: int
     workspace_tasks: int | None
+    plugins: tuple[str, ...] | None
+    no_plugins: bool
     log_format: Literal["text", "json", "none"]
     reload: bool
 
 
+class Extensions(NamedTuple):
+    """The active plugins, and the values of their settings by their flags."""
+
+    plugins: Sequence[Plugin]
+    settings: Mapping[str, Any]
+
+
 class Serve(Command):
-    """A command that refuses its arguments in the form of its log, which may be JSON Lines."""
+    """A command that has the options of plugins too.
+
+    It refuses its arguments in the form of its log, which may be JSON Lines.
+    """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -107,10 +117,28 @@ class Serve(Command):
             except click.UsageError as error:
                 log.error("%s", describe(error))
                 raise click.exceptions.Exit(2) from None
+            except TasksvcError as error:
+                log.error("%s", with_advice(error))
+                raise click.exceptions.Exit(1) from None
         else:
             context = super().make_context(info_name, args, parent, **extra)
         context.meta[ARGUMENTS] = given
         return context
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Loads the plugins that are active, whose options are parsed too.  Raises PluginError."""
+        plugins = ctx.meta[ACTIVE] = chosen_plugins(args)
+        own = [name for parameter in super().get_params(ctx) for name in parameter.opts]
+        ctx.meta[OF_PLUGINS] = setting_options(plugins, own)
+        return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Returns the options, and those of plugins after them."""
+        return [*super().get_params(ctx), *ctx.meta.get(OF_PLUGINS, ())]
+
+    def unknown_variable(self, ctx: click.Context) -> str | None:
+        """Returns what is wrong with a variable; those of active plugins are known."""
+        return unknown_variable(os.environ, [str(option.envvar) for option in ctx.meta[OF_PLUGINS]])
 
 
 def _switch(flag: str, section: str, text: str) -> Callable[[Any], Any]:
@@ -198,6 +226,7 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 @option("--body-max", count, "BYTES", "The largest body.", default="262144", section=_CLIENTS)
 @option("--batch-max", count, "BYTES", "The largest batch.", default="8388608", section=_CLIENTS)
 @option("--workspace-tasks", count, "COUNT", "Tasks that a workspace may have.", section=_CLIENTS)
+@plugin_choice
 @option(
     *("--log-format", click.Choice(["text", "json", "none"]), "FORMAT"),
     "text, json, or none for text without a line for each request.",
@@ -208,43 +237,42 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 @click.pass_context
 def command(context: click.Context, /, **values: Any) -> None:
     """Runs the service, or a process that restarts it.  Raises what is wrong as a TasksvcError, or logs it as JSON."""
+    if values["plugins"] and values["no_plugins"]:
+        raise click.UsageError("--plugins and --no-plugins exclude each other.")
+    of_plugins = {option.opts[0]: values.pop(str(option.name)) for option in context.meta[OF_PLUGINS]}
     settings = Settings(**values)
+    extensions = Extensions(context.meta[ACTIVE], of_plugins)
     arguments, timeouts = context.meta[ARGUMENTS], context.obj or Timeouts(drain=DRAIN_SECONDS)
     if settings.keep_alive is not None:
         timeouts = timeouts._replace(idle=settings.keep_alive)
     if settings.log_format != "json":
-        return _run(settings, timeouts, arguments)
+        return _run(settings, extensions, timeouts, arguments)
     try:
-        return _run(settings, timeouts, arguments)
+        return _run(settings, extensions, timeouts, arguments)
     except TasksvcError as error:
         log.error("%s", with_advice(error))
         context.exit(1)
 
 
-def _run(settings: Settings, timeouts: Timeouts, arguments: Sequence[str]) -> None:
+def _run(settings: Settings, extensions: Extensions, timeouts: Timeouts, arguments: Sequence[str]) -> None:
     with ended_by_interrupts():  # until the service handles signals itself
         if settings.log_format != "json":
             set_up("text")
         if not settings.reload:
-            _run_until_done(_serve(settings, timeouts))
+            _run_until_done(_serve(settings, extensions, timeouts))
     if settings.reload:
         _reload(arguments)
 
 
-async def _serve(settings: Settings, timeouts: Timeouts) -> None:
-    with (
-        without_garbage_collection(),
-        certificates_loaded_when_used(),
-        jinja2_imported_when_used(),
-        large_patterns_compiled_when_used(),
-    ):
+async def _serve(settings: Settings, extensions: Extensions, timeouts: Timeouts) -> None:
+    with quick_imports():
         from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
         from tasksvc.api.server.listener import Listener, serve
         from tasksvc.application.heap import keep_little
 
         keep_little()
-        app = create_app(settings.store, _options(settings, timeouts))
+        app = create_app(settings.store, _options(settings, extensions, timeouts))
         gc.freeze()  # what is imported stays, and looking through it takes 40 ms each time
     listeners = [Listener(app, settings.host, settings.port)]
     if settings.admin_port is not None:
@@ -261,8 +289,9 @@ async def _serve(settings: Settings, timeouts: Timeouts) -> None:
         everybody = "everybody on this machine" if is_loopback(settings.host) else "everybody who reaches it"
         announcer.ready(
             _url(settings.host, ports[0]),
-            open_to="those who have a token" if app[AUTHENTICATOR].tokens_required else everybody,
+            open_to="those who have a token" if app[AUTHENTICATOR].is_closed else everybody,
             durable=app[RUNTIME].is_durable,
+            plugins=[f"{plugin.name} {plugin.version}" for plugin in extensions.plugins],
             admin_url=_url(settings.admin_host, ports[1]) if len(ports) > 1 else None,
         )
         notify("READY=1")
@@ -280,7 +309,7 @@ async def _serve(settings: Settings, timeouts: Timeouts) -> None:
     )
 
 
-def _options(settings: Settings, timeouts: Timeouts) -> Options:
+def _options(settings: Settings, extensions: Extensions, timeouts: Timeouts) -> Options:
     from tasksvc.api.observability.access_log import RequestLog
     from tasksvc.api.options import Options
     from tasksvc.api.pipeline.auth import TokenPolicy
@@ -316,6 +345,8 @@ def _options(settings: Settings, timeouts: Timeouts) -> Options:
         request_log=None if settings.log_format == "none" else RequestLog(settings.log_format),
         proxies=proxies,
         operations=settings.admin_port is None,
+        plugins=extensions.plugins,
+        plugin_settings=extensions.settings,
         memory_limit=memory_limit(),
         limits=Limits(
             body_bytes=settings.body_max, batch_bytes=settings.batch_max, workspace_tasks=settings.workspace_tasks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tasksvc.cli.command import Command
-from tasksvc.cli.output import say
+from tasksvc.cli.tables import print_table
 from tasksvc.store_adapters import installed_stores
 
 
@@ -17,7 +17,4 @@ def command() -> None:
         (store.scheme, f"{store.distribution} {store.version}", store.module, store.problem or "ready")
         for store in installed_stores()
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        say(line.rstrip() + "\n")
+    print_table(rows)

@@ -1,0 +1,1 @@
+"""Plugins on the driving side: what extends the service beside its stores."""
