@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from service_process import PLUGINS
 
 if TYPE_CHECKING:
     from tasksvc.api import Options
@@ -58,7 +59,8 @@ def options(request: pytest.FixtureRequest) -> Options:
 def _installed_is_read_once() -> Iterator[None]:
     """Caches the entry points of each installed distribution, since every opening of a store reads all of them.
 
-    A distribution that a test installs is read each time.
+    A distribution that a test installs is read each time.  With TASKSVC_TEST_PLUGINS it's as if only those plugins were
+    installed.
     """
     known: dict[str, EntryPoints] = {}
     read: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
@@ -68,6 +70,9 @@ def _installed_is_read_once() -> Iterator[None]:
         if path in known:
             return known[path]
         found = read(distribution)
+        if PLUGINS is not None and path.startswith(sys.prefix):
+            chosen = PLUGINS.split(",")
+            found = EntryPoints(each for each in found if each.group != "tasksvc.plugins" or each.name in chosen)
         if path.startswith(sys.prefix):
             known[path] = found
         return found

@@ -22,6 +22,9 @@ from patience import PATIENCE_SECONDS
 from tasksvc.application.limits import Timeouts
 from tasksvc.cli.main import run
 
+PLUGINS = os.environ.get("TASKSVC_TEST_PLUGINS")
+"""The plugins that the tests run with, with commas, "" for none; without the variable all that are installed."""
+
 _RUN_WITH_TIMEOUTS = """
 import json, sys
 from tasksvc.application.limits import Timeouts
@@ -45,7 +48,8 @@ def environment_with(variables: Mapping[str, str] | None = None) -> dict[str, st
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TASKSVC_")}
     inherited.pop("PYTHONUNBUFFERED", None)
-    return inherited | {"SSL_CERT_FILE": os.devnull} | dict(variables or {})
+    plugins = {} if PLUGINS is None else {"TASKSVC_PLUGINS": PLUGINS or "none"}
+    return inherited | {"SSL_CERT_FILE": os.devnull} | plugins | dict(variables or {})
 
 
 def unmeasured(environment: Mapping[str, str]) -> dict[str, str]:

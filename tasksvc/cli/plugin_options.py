@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 SECTION = "Plugins"
 PLUGINS, NO_PLUGINS = "--plugins", "--no-plugins"
+NONE = "none"
+"""Stands for no plugin in place of names, also in a variable."""
 
 _NAMES = re.compile(r"[a-z][a-z0-9-]*(?:,[a-z][a-z0-9-]*)*", re.ASCII).fullmatch
 
 
 def names(text: str) -> tuple[str, ...]:
-    """Returns the names of plugins that are given with commas between them.  Raises click.BadParameter."""
+    """Returns the names of plugins that are given with commas between them; `none` is for no plugin.
+
+    Raises click.BadParameter.
+    """
     text = text.replace(" ", "")
+    if text == NONE:
+        return ()
     if _NAMES(text) is None:
         raise click.BadParameter(f"{text!r} isn't a list of plugins; a list is like stats,webhooks.")
     return tuple(text.split(","))
@@ -35,18 +42,11 @@ def names(text: str) -> tuple[str, ...]:
 def plugin_choice(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that say which plugins are active."""
     choose = option(
-        *(PLUGINS, names, "NAMES", "The plugins that are active, with commas; without it all that are installed."),
+        *(PLUGINS, names, "NAMES", "The active plugins, with commas, or none; without it all that are installed."),
         section=SECTION,
+        unless="no_plugins",
     )
-    choose_none = click.option(
-        NO_PLUGINS,
-        cls=Option,
-        section=SECTION,
-        is_flag=True,
-        help="Let no plugin be active.",
-        envvar=variable_of(NO_PLUGINS),
-        show_envvar=True,
-    )
+    choose_none = click.option(NO_PLUGINS, cls=Option, section=SECTION, is_flag=True, help="Let no plugin be active.")
     return choose(choose_none(command))
 
 
@@ -61,12 +61,13 @@ def chosen_plugins(arguments: Sequence[str]) -> Sequence[Plugin]:
     Raises PluginError.
     """
     given = _CHOICE.make_context("serve", list(arguments), resilient_parsing=True).params
-    if given["no_plugins"] or not (given["plugins"] or registrations(PLUGIN_GROUP)):
+    names = () if given["no_plugins"] else given["plugins"]
+    if names == () or (names is None and not registrations(PLUGIN_GROUP)):
         return []  # without the imports that plugins need
     with quick_imports():
         from tasksvc.api.plugins.loading import load_plugins
 
-        return load_plugins(given["plugins"])
+        return load_plugins(names)
 
 
 def setting_options(plugins: Iterable[Plugin], taken: Collection[str]) -> list[click.Option]:

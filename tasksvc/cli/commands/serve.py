@@ -237,7 +237,7 @@ _NETWORK, _STORE, _CLIENTS, _LOG = "Network", "Store", "Clients", "Log and devel
 @click.pass_context
 def command(context: click.Context, /, **values: Any) -> None:
     """Runs the service, or a process that restarts it.  Raises what is wrong as a TasksvcError, or logs it as JSON."""
-    if values["plugins"] and values["no_plugins"]:
+    if values["plugins"] is not None and values["no_plugins"]:
         raise click.UsageError("--plugins and --no-plugins exclude each other.")
     of_plugins = {option.opts[0]: values.pop(str(option.name)) for option in context.meta[OF_PLUGINS]}
     settings = Settings(**values)
