@@ -156,11 +156,16 @@ class Lease:
 
     async def _begin(self, record: Record | None, holder: str) -> _Term:
         """Takes the lease, whose record is this one, by compare-and-set."""
-        began = asyncio.get_running_loop().time()
+        began, seconds = asyncio.get_running_loop().time(), self._timeouts.lease * HOLDER_SHARE
         version = 0 if record is None else record.version
-        taken = await self._records.put(self._key, {"holder": holder}, expected=version)
+        own = Record(self._records.namespace, self._key, {"holder": holder}, version + 1)
+        try:
+            own = await self._records.put(self._key, own.value, expected=version)
+        except asyncio.CancelledError:
+            await self._release(_Term(own, began, seconds))  # which may have been taken
+            raise
         log.info("This process has taken the lease %s.", self._label)
-        return _Term(taken, began, self._timeouts.lease * HOLDER_SHARE)
+        return _Term(own, began, seconds)
 
     # ------------------------------------------------------------ holding it
 
