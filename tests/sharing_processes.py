@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar, cast
 
-from tasksvc import InMemoryRepository, StoreUnavailable, TaskRepository
+from patience import until
+
+from tasksvc import Change, CreateTask, InMemoryRepository, Position, StoreUnavailable, TaskDraft, TaskRepository
+from tasksvc.application.change_watch import ChangeWatch
+from tasksvc.application.clock import now
+from tasksvc.application.consumers import Consumer, Start
+from tasksvc.application.limits import Limits, Timeouts
 from tasksvc.application.plugin_records import Records
 from tasksvc.ports.store import Capability
 
 NAMESPACE = "plugin:test"
+CONSUMING = Timeouts(
+    consumer_poll=0.01, consumer_retry=0.01, consumer_retry_max=0.05, consumer_token=0.05, feed_retry=0.01
+)
+"""The timeouts of a consumer that is quick."""
 
 Hook = Callable[[str], Awaitable[None]]
 
@@ -99,3 +111,107 @@ class _Linked:
             return result
 
         return call
+
+
+class ConsumingProcess:
+    """A process with a consumer, which keeps what that was given."""
+
+    def __init__(
+        self,
+        store: TaskRepository,
+        *,
+        start: Start = Start.BEGINNING,
+        timeouts: Timeouts = CONSUMING,
+        limits: Limits = Limits(),  # noqa: B008  (it's a tuple)
+        concurrency: int = 8,
+    ) -> None:
+        self.link = Link(store)
+        self.watch = ChangeWatch(lambda: self.link.repository, timeouts)
+        self.given: list[tuple[str, list[int]]] = []
+        """The workspace and the numbers of the changes of each call."""
+        self.lost: list[tuple[str, Position, Position]] = []
+        self.handling: Callable[[str], Awaitable[None]] = works
+        """Called with the workspace, before the changes count as given."""
+        self.consumer = Consumer(
+            "test",
+            self._handle,
+            records=self.link.records(),
+            workspace=self.link.workspace,
+            watch=self.watch,
+            start=start,
+            lost=self._lost,
+            concurrency=concurrency,
+            timeouts=timeouts,
+            limits=limits,
+        )
+        self.task = asyncio.create_task(self.consumer.run())
+
+    async def _handle(self, workspace: str, changes: Sequence[Change], position: Position) -> None:
+        assert position.seq == changes[-1].seq
+        await self.handling(workspace)
+        self.given.append((workspace, [change.seq for change in changes]))
+
+    async def _lost(self, workspace: str, since: Position, start: Position) -> None:
+        self.lost.append((workspace, since, start))
+
+    def numbers(self, workspace: str) -> list[int]:
+        """Returns the numbers of all changes of a workspace that were given, in their order."""
+        return [number for name, numbers in self.given if name == workspace for number in numbers]
+
+    async def until_given(self, workspace: str, last: int) -> None:
+        """Waits until the change `last` of a workspace was given."""
+        await until(lambda: last in self.numbers(workspace))
+
+    async def until_idle(self) -> None:
+        """Waits until it runs and has nothing to do."""
+        seen = self.watch.noticed
+        while not self.consumer.is_running or self.consumer.pending or seen != self.watch.noticed:
+            seen = self.watch.noticed
+            await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        """Ends the process in order."""
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+    async def kill(self) -> None:
+        """Ends the process without another word to the store."""
+        self.link.before = hangs
+        await self.stop()
+
+
+async def change(store: TaskRepository, workspace: str = "default", count: int = 1) -> Position:
+    """Makes changes in a workspace, a commit for each, and returns the end of its log."""
+    for _ in range(count):
+        committed = await store.workspace(workspace).commit([CreateTask(TaskDraft("x"))], at=now())
+    return committed.position
+
+
+async def prune(store: TaskRepository, left: int) -> None:
+    """Leaves as many changes in the log of each workspace."""
+    long_ago = now() - timedelta(days=1)
+    await store.prune(log_before=long_ago, max_changes=left, keys_before=long_ago, limit=10_000)
+
+
+async def keys(store: TaskRepository) -> Counter[str]:
+    """Returns how many records there are of each kind."""
+    return Counter(each.key.partition(":")[0] for each in await store.records(NAMESPACE, limit=1_000))
+
+
+async def unseen(store: TaskRepository) -> Sequence[str]:
+    """Returns the workspaces that have changed after the token in the consumer's state."""
+    state = await store.record(NAMESPACE, "consumer:test")
+    assert state is not None
+    return (await store.changed_workspaces(state.value["token"], limit=10)).names
+
+
+class Gate:
+    """Holds up the handling of some workspaces."""
+
+    def __init__(self, *workspaces: str) -> None:
+        self.workspaces, self.opened, self.waiting = set(workspaces), asyncio.Event(), set[str]()
+
+    async def __call__(self, workspace: str) -> None:
+        if workspace in self.workspaces:
+            self.waiting.add(workspace)
+            await self.opened.wait()
