@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from tasksvc import Position
 from tasksvc_webhooks.schedule import next_attempt
 from tasksvc_webhooks.subscriptions import Webhook, position_of
 from tasksvc_webhooks.times import format_time, parse_time
 
-PREFIX: Final = "lane:"
-"""What the keys of their records begin with."""
-BEHIND: Final = "behind:"
-"""What the keys begin with of the marks of lanes that are to be looked at after a start."""
-
 
 class Place(NamedTuple):
-    """How far a lane has come, as its record holds it."""
+    """How far a lane has come, as its record holds it.
 
-    workspace: str
+    The record doesn't name the workspace, which is so forgotten when it is erased; its key has a hash of the name.
+    """
+
     position: Position
     """The position after the last change that was delivered, or left out by the filter."""
     at: datetime
@@ -40,10 +37,10 @@ def passed(place: Place, position: Position, at: datetime) -> Place:
     return place._replace(position=position, at=at, attempts=0, due=None)
 
 
-def failed(place: Place, at: datetime, retry_after: float | None) -> Place | None:
-    """Returns the place after an attempt that failed at `at`; None if that was the last one."""
+def failed(place: Place, at: datetime, retry_after: float | None, delays: Sequence[float]) -> Place | None:
+    """Returns the place after an attempt that failed at `at`; None if that was the last one of those with `delays`."""
     attempts = place.attempts + 1
-    due = next_attempt(attempts, at, retry_after=retry_after)
+    due = next_attempt(attempts, at, delays=delays, retry_after=retry_after)
     return None if due is None else place._replace(attempts=attempts, due=due)
 
 
@@ -60,7 +57,6 @@ def must_begin(place: Place | None, webhook: Webhook, workspace: str) -> bool:
 def place_to_json(place: Place) -> dict[str, Any]:
     """Returns the value of the record of a lane."""
     return {
-        "workspace": place.workspace,
         "position": [*place.position],
         "at": format_time(place.at),
         "start": place.start,
@@ -74,7 +70,6 @@ def place_from_json(value: Mapping[str, Any]) -> Place:
     """Returns the place in a record.  Raises KeyError, TypeError and ValueError if the record is damaged."""
     due = value["due"]
     return Place(
-        str(value["workspace"]),
         position_of(*value["position"]),
         parse_time(value["at"]),
         int(value["start"]),

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from tasksvc import Change, Position
+from tasksvc_webhooks.keys import WEBHOOK
 from tasksvc_webhooks.times import format_time, parse_time
 
-PREFIX: Final = "webhook:"
-"""What the keys of their records begin with."""
 ID_PREFIX: Final = "wh_"
 CREATION_SLACK: Final = timedelta(seconds=1)
 """By how much the clocks of replicas may differ.  A webhook of all workspaces, whose positions at its creation aren't
@@ -44,7 +44,7 @@ class Pause(NamedTuple):
 
     at: datetime
     reason: str
-    """A sentence."""
+    """Says why, in a sentence."""
     by: str | None = None
     """The name of the caller who paused it; None if it isn't known, or if the service did."""
 
@@ -99,13 +99,15 @@ class Webhook(NamedTuple):
     pause: Pause | None = None
     """Why it is paused; None if it's active."""
     created_by: str | None = None
+    fingerprint: str | None = None
+    """That of the request that created it, if this had an idempotency key, of which the id is made then."""
     version: int = 0
     """The version of the record; 0 if there is none yet."""
 
     @property
     def key(self) -> str:
         """The key of its records, of which one holds the secrets."""
-        return PREFIX + self.id
+        return WEBHOOK + self.id
 
     def wants(self, workspace: str) -> bool:
         """Returns whether changes of a workspace are delivered."""
@@ -116,14 +118,10 @@ class Webhook(NamedTuple):
         return self.starts.get(workspace, self.begun)
 
 
-def new_id() -> str:
-    """Returns a random id: wh_ and 22 characters of base64 for URLs, which have 128 bits."""
-    return ID_PREFIX + secrets.token_urlsafe(16)
-
-
-def lane_name(webhook: str, workspace: str) -> str:
-    """Returns what the keys of a lane's records end with, whose length doesn't depend on the workspace's name."""
-    return f"{webhook}:{hashlib.sha256(workspace.encode()).hexdigest()[:32]}"
+def new_id(seed: str | None = None) -> str:
+    """Returns an id: wh_ and 22 characters of base64 for URLs, of 128 bits that are random or a hash of `seed`."""
+    bits = secrets.token_bytes(16) if seed is None else hashlib.sha256(seed.encode()).digest()[:16]
+    return ID_PREFIX + urlsafe_b64encode(bits).decode().rstrip("=")
 
 
 # ---------------------------------------------------------------- changes of its state
@@ -211,6 +209,7 @@ def webhook_to_json(webhook: Webhook) -> dict[str, Any]:
         "description": webhook.description,
         "created_at": format_time(webhook.created_at),
         "created_by": webhook.created_by,
+        "fingerprint": webhook.fingerprint,
         "updated_at": format_time(webhook.updated_at),
         "begun": _start_to_json(webhook.begun),
         "starts": {name: _start_to_json(start) for name, start in webhook.starts.items()},
@@ -239,6 +238,7 @@ def webhook_from_json(webhook_id: str, value: Mapping[str, Any], version: int) -
         _text_or_none(value["scan"]),
         None if pause is None else Pause(parse_time(pause["at"]), _text(pause["reason"]), _text_or_none(pause["by"])),
         _text_or_none(value["created_by"]),
+        _text_or_none(value["fingerprint"]),
         version,
     )
 

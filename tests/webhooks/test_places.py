@@ -22,7 +22,7 @@ async def logs_with(count: int = CHANGES) -> Logs:
 
 
 def place_at(position: Position, seconds: float) -> Place:
-    return Place("a", position, later(seconds), start=1, round=1)
+    return Place(position, later(seconds), start=1, round=1)
 
 
 @pytest.mark.parametrize(

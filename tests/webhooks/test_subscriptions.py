@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from tasksvc_webhooks.keys import lane_name
 from tasksvc_webhooks.subscriptions import (
     Filter,
     Pause,
     Start,
-    lane_name,
     new_id,
     paused,
     pointed_elsewhere,
