@@ -60,6 +60,7 @@ _REFUSED: Final = tuple(
         ("2002::/16", "a 6to4 address"),
         ("3ffe::/16", "a reserved address"),  # once the 6bone's
         ("3fff::/20", "a documentation address"),
+        ("5f00::/16", "a reserved address"),  # segments of routes, RFC 9602
         ("fc00::/7", "a private address"),
         ("fe80::/10", "a link-local address"),
         ("fec0::/10", "a site-local address"),

@@ -1,0 +1,401 @@
+"""What the service answers about webhooks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import hdrs, web
+
+from tasksvc import LOG_START, IdempotencyKey, IdempotencyKeyReused, Overloaded, Position, RecordConflict
+from tasksvc.plugin import (
+    IDEMPOTENCY_KEY,
+    Refusal,
+    Route,
+    RouteGroup,
+    Scope,
+    body_of,
+    caller_of,
+    idempotency_key_of,
+    json_response,
+    name_of,
+    operation,
+    parse_position,
+    query_of,
+    raw_body_of,
+    responses,
+)
+from tasksvc_webhooks import refusals, schemas
+from tasksvc_webhooks.addresses import InvalidURL, check_resolves, check_url
+from tasksvc_webhooks.context import Context
+from tasksvc_webhooks.refusals import NO_SUCH_WEBHOOK, NOT_YOURS, TOO_MANY, WRONG_URL, NoSuchWebhook, invalid
+from tasksvc_webhooks.rotation import signing
+from tasksvc_webhooks.sending import Message, Target
+from tasksvc_webhooks.signing import message_id, new_secret
+from tasksvc_webhooks.statuses import attempt_to_json
+from tasksvc_webhooks.storing import Update
+from tasksvc_webhooks.subscriptions import (
+    CREATION_SLACK,
+    Filter,
+    Pause,
+    Start,
+    Webhook,
+    new_id,
+    paused,
+    pointed_elsewhere,
+    replayed,
+    resumed,
+    with_workspaces,
+)
+from tasksvc_webhooks.times import format_time
+from tasksvc_webhooks.views import detailed_view, webhook_view
+
+if TYPE_CHECKING:
+    from tasksvc.api.responses.raw import RawResponse
+
+PATCH_TYPES: Final = ("application/json", "application/merge-patch+json")
+TESTS_MAX: Final = 20
+"""Test messages that are being sent at once.  Further ones wait."""
+FIRST: Final = datetime.min.replace(tzinfo=UTC)
+"""The time of which a replay begins with the first change that the log has."""
+POSITION_GONE = Refusal(410, "position-gone", "The log doesn't have the position any more, or never had it.")
+
+
+class WebhookHandlers:
+    """Handles the routes below /webhooks/."""
+
+    def __init__(self, context: Context) -> None:
+        self._service, self._store, self._registry = context.service, context.store, context.registry
+        self._sender, self._allowed, self._settings = context.sender, context.allowed, context.settings
+        self._tests = asyncio.Semaphore(TESTS_MAX)
+
+    # ------------------------------------------------------------ one after the other
+
+    @operation(
+        "Create a webhook",
+        tag="webhooks",
+        description=(
+            "From now on every change of its workspaces is sent to the URL as an HTTP POST, with the JSON that the"
+            " change has in the change log: at least once, and in the order of each workspace. The answer holds the"
+            " secret that signs the messages (Standard Webhooks 1.0); it isn't shown again."
+        ),
+        headers=[IDEMPOTENCY_KEY],
+        responses=responses(
+            {201: ("The webhook.", schemas.WebhookCreated, ["Idempotency-Replayed"])}, NOT_YOURS, TOO_MANY, WRONG_URL
+        ),
+        body=schemas.WebhookIn(),
+    )
+    async def create_webhook(self, request: web.Request) -> RawResponse:
+        asked, caller = body_of(request), caller_of(request)
+        key = idempotency_key_of(request, "/webhooks/", raw_body_of(request))
+        if key is not None and (answer := await self._made_before(key)) is not None:
+            return answer
+        workspaces = _names(asked["workspaces"]) if "workspaces" in asked else (caller.home,)
+        refusals.check_workspaces(self._service, caller, workspaces)
+        await self._registry.refresh()
+        refusals.check_room(self._registry, self._settings, workspaces)
+        url = await self._checked(asked["url"])
+        followed, now = await self._store.followed(), self._service.now()
+        webhook = Webhook(
+            id=new_id() if key is None else _id_of(key),
+            url=url,
+            workspaces=workspaces,
+            filter=_filter(Filter(), asked),
+            description=asked.get("description", ""),
+            created_at=now,
+            updated_at=now,
+            begun=Start(1, now - CREATION_SLACK),
+            starts={name: Start(1, now, await self._service.end_of_log(name)) for name in workspaces or ()},
+            scan=followed,
+            created_by=name_of(request),
+            fingerprint=None if key is None else key.fingerprint,
+        )
+        secret = new_secret()
+        try:
+            created = await self._store.create(webhook, secret)
+        except RecordConflict as error:
+            raise _busy() from error
+        if created is None:
+            assert key is not None
+            return await self._made_before(key) or json_response({}, status=201)
+        self._registry.put(created.id, created)
+        return json_response({**webhook_view(created), "secret": secret}, status=201)
+
+    async def _made_before(self, key: IdempotencyKey) -> RawResponse | None:
+        """Returns the answer to a request that is repeated; None if there is no webhook of its key.
+
+        Raises IdempotencyKeyReused if the key came with another request.
+        """
+        webhook = await self._store.get(_id_of(key))
+        if webhook is None:
+            return None
+        if webhook.fingerprint != key.fingerprint:
+            raise IdempotencyKeyReused
+        known = signing(await self._store.secrets(webhook), self._service.now())
+        answer = json_response({**webhook_view(webhook), "secret": known[0] if known else None}, status=201)
+        answer.add_header("Idempotency-Replayed", "true")
+        return answer
+
+    @operation(
+        "List webhooks",
+        tag="webhooks",
+        description=(
+            "Those whose workspaces the caller may all enter, by id; administrators see all. A Link header leads on."
+        ),
+        responses=responses({200: ("The webhooks.", [schemas.WebhookOut], ["Link"])}),
+        query=schemas.WebhooksQuery(),
+    )
+    async def list_webhooks(self, request: web.Request) -> RawResponse:
+        caller, limit = caller_of(request), query_of(request)["limit"]
+        after: str | None = query_of(request)["after"]
+        found: list[Webhook] = []
+        while after is not None and len(found) < limit:
+            page, after = await self._store.page(after=after, limit=limit - len(found))
+            found += [webhook for webhook in page if refusals.may_see(self._service, caller, webhook)]
+        answer = json_response([webhook_view(webhook) for webhook in found])
+        if after is not None:
+            query = request.rel_url.update_query(after=after).raw_query_string
+            answer.add_header(hdrs.LINK, f'<?{query}>; rel="next"')
+        return answer
+
+    @operation(
+        "Show a webhook",
+        tag="webhooks",
+        description="With how far its deliveries have come, and the last answers of its target.",
+        responses=responses({200: ("The webhook.", schemas.WebhookDetails, [])}, NO_SUCH_WEBHOOK),
+    )
+    async def get_webhook(self, request: web.Request) -> RawResponse:
+        return json_response(await detailed_view(self._service, self._store, await self._visible(request)))
+
+    @operation(
+        "Change a webhook",
+        tag="webhooks",
+        description=(
+            "What is sent replaces what the webhook had. A workspace that is added begins with its next change. Another"
+            " URL gets what is due at once."
+        ),
+        responses=responses(
+            {200: ("The webhook.", schemas.WebhookOut, [])}, NOT_YOURS, NO_SUCH_WEBHOOK, TOO_MANY, WRONG_URL
+        ),
+        body=schemas.WebhookPatch(),
+    )
+    async def update_webhook(self, request: web.Request) -> RawResponse:
+        there, asked = await self._visible(request), body_of(request)
+        ends: dict[str, Position] = {}
+        workspaces: tuple[str, ...] | None = None
+        if "workspaces" in asked:
+            workspaces = _names(asked["workspaces"])
+            refusals.check_workspaces(self._service, caller_of(request), workspaces)
+            await self._registry.refresh()
+            refusals.check_room(self._registry, self._settings, workspaces, there)
+            ends = {name: await self._service.end_of_log(name) for name in workspaces or ()}
+        url = await self._checked(asked["url"]) if "url" in asked else None
+        followed, now = await self._store.followed(), self._service.now()
+
+        def update(webhook: Webhook) -> Webhook:
+            changed = webhook._replace(
+                filter=_filter(webhook.filter, asked), description=asked.get("description", webhook.description)
+            )
+            if url is not None and url != webhook.url:
+                changed = pointed_elsewhere(changed, url, followed=followed)
+            if "workspaces" in asked:
+                changed = with_workspaces(changed, workspaces, ends, at=now, followed=followed)
+            return webhook if changed == webhook else changed._replace(updated_at=now)
+
+        return json_response(webhook_view(await self._update(there, update)))
+
+    @operation(
+        "Delete a webhook",
+        tag="webhooks",
+        description="Nothing is sent any more, and its secret is deleted.",
+        responses=responses({204: "The webhook is deleted."}, NO_SUCH_WEBHOOK),
+    )
+    async def delete_webhook(self, request: web.Request) -> web.Response:
+        webhook = await self._visible(request)
+        if not await self._store.delete(webhook.id):
+            raise NoSuchWebhook
+        self._registry.put(webhook.id, None)
+        return web.Response(status=204)
+
+    # ------------------------------------------------------------ what is done with one
+
+    @operation(
+        "Test a webhook",
+        tag="webhooks",
+        description=(
+            "Sends one signed message now, with the type `webhook.test`, even if the webhook is paused, and answers"
+            " what came of it."
+        ),
+        responses=responses({200: ("What came of it.", schemas.AttemptOut, [])}, NO_SUCH_WEBHOOK),
+    )
+    async def test_webhook(self, request: web.Request) -> RawResponse:
+        webhook = await self._visible(request)
+        now = self._service.now()
+        keys = signing(await self._store.secrets(webhook), now)
+        if not keys:
+            raise refusals.NoSecret
+        workspace = webhook.workspaces[0] if webhook.workspaces else caller_of(request).home
+        document = {"type": "webhook.test", "webhook": webhook.id, "at": format_time(now)}
+        body = json.dumps(document, separators=(",", ":")).encode()
+        message = Message(message_id(webhook.id, workspace, f"test {secrets.token_hex(8)}", 0), now, body, workspace)
+        async with self._tests:
+            attempt = await self._sender.send(Target(webhook.url, keys), message)
+        return json_response({"at": format_time(now), **attempt_to_json(attempt)})
+
+    @operation(
+        "Pause a webhook",
+        tag="webhooks",
+        description="Nothing is sent until it is resumed, which sends what has changed meanwhile.",
+        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK),
+    )
+    async def pause_webhook(self, request: web.Request) -> RawResponse:
+        webhook, name = await self._visible(request), name_of(request)
+        reason = "It was paused by a caller." if name is None else f"It was paused by {name}."
+        followed, pause = await self._store.followed(), Pause(self._service.now(), reason, name)
+        changed = await self._update(webhook, lambda there: paused(there, pause, followed=followed))
+        return json_response(webhook_view(changed))
+
+    @operation(
+        "Resume a webhook",
+        tag="webhooks",
+        description=(
+            "It goes on where it was, at once and with all attempts. One that is active and waits for its next attempt"
+            " doesn't wait any longer."
+        ),
+        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK),
+    )
+    async def resume_webhook(self, request: web.Request) -> RawResponse:
+        webhook = await self._visible(request)
+        followed, now = await self._store.followed(), self._service.now()
+        changed = await self._update(webhook, lambda there: resumed(there, at=now, followed=followed))
+        return json_response(webhook_view(changed))
+
+    @operation(
+        "Replay changes",
+        tag="webhooks",
+        description=(
+            "Goes back, or on, to a time or a position, from which changes are sent in their order. A message that was"
+            " sent before has the same id again."
+        ),
+        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK, POSITION_GONE),
+        body=schemas.Replay(),
+    )
+    async def replay_webhook(self, request: web.Request) -> RawResponse:
+        webhook, asked = await self._visible(request), body_of(request)
+        workspace: str | None = asked.get("workspace")
+        if workspace is not None and not (webhook.wants(workspace) and caller_of(request).may_enter(workspace)):
+            raise invalid("workspace", "The webhook doesn't have this workspace.")
+        since = _since(asked["since"])
+        if isinstance(since, Position):
+            if workspace is None and webhook.workspaces is not None and len(webhook.workspaces) == 1:
+                workspace = webhook.workspaces[0]
+            if workspace is None:
+                raise invalid("workspace", "A position is one of a single workspace. Name it, or give a time.")
+            await self._service.read_changes(workspace, since, limit=1)  # raises PositionGone
+        named, now = None if workspace is None else [workspace], self._service.now()
+        changed = await self._update(webhook, lambda there: replayed(there, since, named, at=now))
+        return json_response(webhook_view(changed))
+
+    @operation(
+        "Rotate the secret of a webhook",
+        tag="webhooks",
+        description="For 24 hours messages are signed with both the new secret and the one before.",
+        responses=responses({200: ("The new secret.", schemas.SecretOut, [])}, NO_SUCH_WEBHOOK),
+    )
+    async def rotate_secret(self, request: web.Request) -> RawResponse:
+        webhook, secret = await self._visible(request), new_secret()
+        try:
+            changed = await self._store.rotate(webhook.id, secret, self._service.now())
+        except RecordConflict as error:
+            raise _busy() from error
+        if changed is None:
+            raise NoSuchWebhook
+        self._registry.put(changed.id, changed)
+        return json_response({"id": webhook.id, "secret": secret})
+
+    # ------------------------------------------------------------ for all of them
+
+    async def _visible(self, request: web.Request) -> Webhook:
+        """Returns the webhook in the path.  Raises NoSuchWebhook if there is none, or the caller may not see it."""
+        webhook = await self._store.get(request.match_info["id"][:100])
+        if webhook is None or not refusals.may_see(self._service, caller_of(request), webhook):
+            raise NoSuchWebhook
+        return webhook
+
+    async def _update(self, webhook: Webhook, update: Update) -> Webhook:
+        """Changes a webhook.  Raises NoSuchWebhook if it's deleted meanwhile."""
+        try:
+            changed = await self._store.update(webhook.id, update)
+        except RecordConflict as error:
+            raise _busy() from error
+        if changed is None:
+            raise NoSuchWebhook
+        self._registry.put(changed.id, changed)
+        return changed
+
+    async def _checked(self, url: str) -> str:
+        """Returns a URL as it is kept.  Raises InvalidRequest if nothing may be sent there."""
+        try:
+            url = check_url(url, self._allowed)
+            await check_resolves(url, self._allowed)
+        except InvalidURL as error:
+            raise invalid("url", str(error)) from None
+        return url
+
+    def routes(self) -> list[RouteGroup]:
+        """Returns the routes of webhooks."""
+        one = "/webhooks/{id}"
+        return [
+            RouteGroup(
+                [
+                    Route("GET", "/webhooks/", self.list_webhooks, Scope.WRITE),
+                    Route("POST", "/webhooks/", self.create_webhook, Scope.WRITE),
+                    Route("GET", one, self.get_webhook, Scope.WRITE),
+                    Route("PATCH", one, self.update_webhook, Scope.WRITE, PATCH_TYPES),
+                    Route("DELETE", one, self.delete_webhook, Scope.WRITE),
+                    Route("POST", f"{one}/test", self.test_webhook, Scope.WRITE),
+                    Route("POST", f"{one}/pause", self.pause_webhook, Scope.WRITE),
+                    Route("POST", f"{one}/resume", self.resume_webhook, Scope.WRITE),
+                    Route("POST", f"{one}/replay", self.replay_webhook, Scope.WRITE),
+                    Route("POST", f"{one}/rotate-secret", self.rotate_secret, Scope.WRITE),
+                ]
+            )
+        ]
+
+
+def _names(names: list[str] | None) -> tuple[str, ...] | None:
+    """Returns different names in their order."""
+    return None if names is None else tuple(dict.fromkeys(names))
+
+
+def _filter(before: Filter, asked: Mapping[str, Any]) -> Filter:
+    """Returns a filter with what is asked for."""
+    types, labels = (_names(asked[name]) if name in asked else getattr(before, name) for name in ("types", "labels"))
+    return Filter(types, labels, asked.get("list", before.list))
+
+
+def _since(text: str) -> datetime | Position:
+    """Returns the time or the position in a request.  Raises InvalidRequest."""
+    if "T" in text.upper() and ":" in text:
+        try:
+            at = datetime.fromisoformat(text.upper())
+        except ValueError:
+            at = datetime.min
+        if at.tzinfo is None:
+            raise invalid("since", "Must be a date and time with an offset (RFC 3339), such as 2026-11-24T15:00:00Z.")
+        return at.astimezone(UTC)
+    position = parse_position(text, where="body", field="since")
+    return FIRST if position == LOG_START else position
+
+
+def _id_of(key: IdempotencyKey) -> str:
+    """Returns the id of the webhook that is created under an idempotency key."""
+    return new_id(f"{key.scope}\n{key.value}")
+
+
+def _busy() -> Overloaded:
+    return Overloaded("Others change webhooks at the same time. Send the request again.")
