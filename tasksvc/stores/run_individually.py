@@ -19,7 +19,4 @@ async def run_individually(
             outcomes += await run([item])
         except Exception as error:
             outcomes.append(error)
-    try:
-        return outcomes
-    finally:
-        del outcomes  # as in decide_each()
+    return outcomes

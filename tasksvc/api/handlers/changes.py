@@ -167,10 +167,7 @@ class ChangeHandlers:
                     if now is None or not now.may_enter(workspace):
                         return
                     if changes:
-                        chunk = b"".join(changes)
-                        del changes  # slow clients are many
-                        yield chunk
-                        del chunk
+                        yield b"".join(changes)
                     else:
                         await woken.wait()
 
