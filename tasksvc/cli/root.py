@@ -139,6 +139,9 @@ def invoke(arguments: Sequence[str], timeouts: Timeouts | None = None) -> int:
     except click.UsageError as error:
         tell(f"tasksvc: {describe(error)}\n")
         return 2
+    except click.ClickException as error:  # which only commands of plugins raise
+        tell(f"tasksvc: {error.format_message()}\n")
+        return error.exit_code
     return 0
 
 

@@ -62,5 +62,6 @@ def describe(summary: Summary) -> str:
         *([(summary.workspaces, "workspace")] if summary.workspaces > 1 else []),
     )
     figures = ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in counts)
-    left_out = f"; without {summary.secrets:,} secrets of plugins" if summary.secrets else ""
+    plural = "" if summary.secrets == 1 else "s"
+    left_out = f"; without {summary.secrets:,} secret{plural} of plugins" if summary.secrets else ""
     return f"{figures}; checksum {summary.checksum}{left_out}"
