@@ -163,7 +163,9 @@ class ConsumingProcess:
         await until(lambda: last in self.numbers(workspace))
 
     async def until_idle(self) -> None:
-        """Waits until it runs and has nothing to do."""
+        """Waits until it has begun and has nothing to do."""
+        while await self.link.store.record(NAMESPACE, "consumer:test") is None:
+            await asyncio.sleep(0.01)
         seen = self.watch.noticed
         while not self.consumer.is_running or self.consumer.pending or seen != self.watch.noticed:
             seen = self.watch.noticed

@@ -28,8 +28,6 @@ from tasksvc.ports.store import Capability, TaskRepository
 
 CONCURRENCY: Final = 8
 """Workspaces whose changes are handled at once."""
-PENDING_MAX: Final = 10_000
-"""Workspaces that wait for their turn, or for another attempt.  With more of them no further ones are looked for."""
 
 _is_name = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII).fullmatch
 
@@ -192,7 +190,7 @@ class Consumption:
             return
         self.pending[name] = _Pending(is_behind=is_behind)
         self._ready.put_nowait(name)
-        if len(self.pending) >= PENDING_MAX:
+        if len(self.pending) >= self._consumer.limits.consumer_workspaces:
             self._has_room.clear()
 
     async def _follow(self) -> None:
@@ -249,7 +247,7 @@ class Consumption:
             unit = self.pending[name]
             unit.again = False
             try:
-                more = await self._advance(name) or unit.again or not await self._catch_up(name, unit)
+                more = await self._advance(name) or not await self._catch_up(name, unit)
             except LeaseLost:
                 raise
             except (Exception, asyncio.CancelledError) as error:
@@ -273,7 +271,7 @@ class Consumption:
             if unit.again:
                 return False
             del self.pending[name]
-        if len(self.pending) < PENDING_MAX:
+        if len(self.pending) < self._consumer.limits.consumer_workspaces:
             self._has_room.set()
         return True
 

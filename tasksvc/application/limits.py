@@ -46,6 +46,8 @@ class Limits(NamedTuple):
     """Bytes after which a chunk of a stream of changes ends, and about what is read from the store at once."""
     list_step: int = 1_000
     """Tasks of a list that one commit moves or deletes, when the list is renamed or deleted."""
+    consumer_workspaces: int = 10_000
+    """Workspaces of one consumer that wait for their turn, or for another attempt, before it looks for further ones."""
     workspace_tasks: int | None = None
     """Tasks that a workspace may have; None for any number.  One more is refused with 409."""
 

@@ -182,6 +182,25 @@ async def test_a_record_that_is_gone_is_a_free_lease() -> None:
     await holder.stop()
 
 
+async def test_a_process_that_is_stopped_while_it_takes_the_lease_gives_it_back() -> None:
+    store = SharedRepository()
+    process = Process(store, "a", [])
+    taken = asyncio.Event()
+
+    async def hangs_once(method: str) -> None:
+        if method == "commit" and not taken.is_set():
+            taken.set()
+            await hangs(method)
+
+    process.link.after = hangs_once
+    process.start()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await taken.wait()
+    await process.stop()
+
+    assert (await record(store)).value == {"holder": None}
+
+
 # ---------------------------------------------------------------- a holder that is killed, or held up
 
 
@@ -340,6 +359,29 @@ async def test_work_that_takes_long_to_end_keeps_the_lease_until_then() -> None:
     assert events == ["a works", "a stops", "b works"]
     assert await store.record(NAMESPACE, "last") is not None
     await other.stop()
+
+
+async def test_a_lease_is_not_given_back_while_the_work_still_runs() -> None:
+    store, events = SharedRepository(), list[str]()
+    holder = Process(store, "a", events, ENDLESS)
+    may_end = asyncio.Event()
+
+    async def work() -> None:
+        events.append("a works")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    holder.start(work)
+    await until_in(events, "a works")
+    assert holder.task is not None
+    holder.task.cancel()
+    await asyncio.sleep(0.05)
+    await holder.stop()  # by a second cancellation, for which it doesn't wait
+
+    assert (await record(store)).value["holder"] is not None
+    may_end.set()
 
 
 async def test_work_that_fails_starts_again_in_another_process_or_in_the_same(

@@ -134,8 +134,7 @@ async def test_processes_that_take_turns_lose_nothing_of_a_log_that_grows(open_s
         await until(lambda holder=processes[-2]: holder.given or writing.done())  # type: ignore[misc]
         await processes[-2].stop()
     await writing
-    for name in NAMES:
-        await processes[-1].until_given(name, 100)
+    await until(lambda: all(any(100 in process.numbers(name) for process in processes) for name in NAMES))
     await processes[-1].stop()
 
     for name in NAMES:

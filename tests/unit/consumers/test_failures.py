@@ -20,7 +20,7 @@ from sharing_processes import (
 from tasksvc import InMemoryRepository, TaskRepository
 from tasksvc.application.consumers import Start
 from tasksvc.application.leases import backoff
-from tasksvc.application.limits import Timeouts
+from tasksvc.application.limits import Limits, Timeouts
 from unit.consumers.conftest import Reopen
 
 # ---------------------------------------------------------------- handlers that fail
@@ -108,12 +108,9 @@ async def test_the_place_moves_after_the_changes_were_handled(store: TaskReposit
     assert (await keys(store))["place"] == 1
 
 
-async def test_too_many_workspaces_that_fail_hold_up_new_ones_until_they_are_handled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("tasksvc.application.consumers.PENDING_MAX", 3)
+async def test_too_many_workspaces_that_fail_hold_up_new_ones_until_they_are_handled() -> None:
     store = InMemoryRepository()
-    process = ConsumingProcess(store)
+    process = ConsumingProcess(store, limits=Limits(consumer_workspaces=3))
     await process.until_idle()
     process.handling = fails
     for number in range(3):
