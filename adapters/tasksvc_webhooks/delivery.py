@@ -123,23 +123,31 @@ class Delivery:
             page = await self.pages.read(lane.workspace, place.position)
         except PositionGone:
             return await self._find_again(lane, place)
-        sent = 0
+        sent, skipped = 0, None
         for each in page.changes:
-            if self._active(lane) is not webhook:
+            if not webhook.filter.matches(each.change):
+                skipped = each
+                continue
+            if skipped is not None:
+                self._pass(lane, skipped)
+                skipped = None
+            if sent == SENT_MAX or self._active(lane) is not webhook:
                 return True
-            if webhook.filter.matches(each.change):
-                if sent == SENT_MAX:
-                    return True
-                lane.oldest = each.change.at
-                if not await self._deliver(lane, webhook, each):
-                    return False
-                sent += 1
-                self.saver.moved(lane)
-            else:
-                self.saver.skipped(lane)
-            lane.place = passed(self._current(lane), each.position, each.change.at)
+            lane.oldest = each.change.at
+            if not await self._deliver(lane, webhook, each):
+                return False
+            sent += 1
+            self._pass(lane, each)
+            self.saver.moved(lane)
+        if skipped is not None:
+            self._pass(lane, skipped)
+            self.saver.skipped(lane)
         lane.oldest = None
         return page.more
+
+    def _pass(self, lane: Lane, what: Sendable) -> None:
+        """Moves a lane behind a change that was delivered or left out."""
+        lane.place = passed(self._current(lane), what.position, what.change.at)
 
     def _active(self, lane: Lane) -> Webhook | None:
         """Returns the webhook of a lane; None if the lane has nothing to do."""
