@@ -11,15 +11,18 @@ import time
 from typing import Final
 
 RATE_MIN: Final = 50.0
-"""Requests a second that are begun however busy the thread is."""
+"""Requests a second that are begun however busy the thread is: they take about a thirtieth of its time."""
 RATE_MAX: Final = 2_000.0
 BUSY: Final = 0.6
 """The part of the time that the thread works, above which the pace slows down."""
+LATE_SECONDS: Final = 0.003
+"""How much later than it should the thread wakes on average, above which the pace slows down.  It shows, too, that
+other processes take the processor."""
 LOOK_SECONDS: Final = 0.1
-"""Between two looks at how busy the thread is."""
-QUICKER: Final = 1.2
-SLOWER: Final = 0.7
-BURST_SECONDS: Final = 0.005
+"""Between two looks at that."""
+QUICKER: Final = 1.15
+SLOWER: Final = 0.6
+BURST_SECONDS: Final = 0.002
 """For how long requests may be begun at once that weren't begun in time."""
 
 
@@ -30,21 +33,24 @@ class Pace:
         self.rate = 200.0
         """How many requests a second are begun."""
         self._next = 0.0
-        self._looked = 0.0
-        self._worked = 0.0
+        self._looked = self._worked = 0.0
+        self._late, self._slept = 0.0, 0
 
     async def turn(self) -> None:
         """Returns when one more request may begin."""
         now = time.monotonic()
         if now - self._looked >= LOOK_SECONDS:
             self._look(now)
-        self._next = max(self._next, now - BURST_SECONDS) + 1 / self.rate
-        if self._next > now:
-            await asyncio.sleep(self._next - now)
+        due = self._next = max(self._next, now - BURST_SECONDS) + 1 / self.rate
+        if due > now:
+            await asyncio.sleep(due - now)
+            self._late += time.monotonic() - due
+            self._slept += 1
 
     def _look(self, now: float) -> None:
-        """Sets the pace by how much the thread has worked since the last look."""
+        """Sets the pace by how much the thread has worked, and how late it was, since the last look."""
         worked = time.thread_time()
-        busy = (worked - self._worked) / (now - self._looked)
-        self._looked, self._worked = now, worked
-        self.rate = min(RATE_MAX, max(RATE_MIN, self.rate * (SLOWER if busy > BUSY else QUICKER)))
+        is_busy = worked - self._worked > BUSY * (now - self._looked)
+        is_late = self._late > LATE_SECONDS * self._slept
+        self._looked, self._worked, self._late, self._slept = now, worked, 0.0, 0
+        self.rate = min(RATE_MAX, max(RATE_MIN, self.rate * (SLOWER if is_busy or is_late else QUICKER)))
