@@ -23,8 +23,10 @@ from service_process import unmeasured
 
 import tasksvc
 from tasksvc import files, network, plugin, sql
+from tasksvc.api.plugins import hookspecs as plugin_hookspecs
 from tasksvc.cli.root import COMMANDS
 from tasksvc.ports import hookspecs
+from tasksvc.testing import plugin as plugin_testing
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,12 +108,14 @@ DRIVERS = {
     "tasksvc_memory": set(),
     "tasksvc_sqlite": {"aiosqlite"},
     "tasksvc_postgresql": {"asyncpg"},
-    "tasksvc_webhooks": {"aiohttp", "marshmallow"},
 }
-"""Libraries that each adapter may import."""
+"""Libraries that each adapter of a store may import."""
 
-DRIVING = {"tasksvc_webhooks"}
-"""Adapters on the driving side, which import `tasksvc.plugin` too, and have flags of their own."""
+PLUGINS = {
+    "tasksvc_webhooks": {"aiohttp", "marshmallow"},
+    "tasksvc_stats": {"aiohttp", "click", "marshmallow"},
+}
+"""Libraries that each plugin may import."""
 
 
 # ---------------------------------------------------------------- reading the imports
@@ -133,6 +137,12 @@ ADAPTERS = {
     if folder.is_dir()
     for name, tree in modules(folder).items()
 }
+EXAMPLE = ROOT / "examples" / "tasksvc_stats"
+OF_PLUGINS = modules(EXAMPLE / "tasksvc_stats") | {
+    name: tree for name, tree in ADAPTERS.items() if name.partition(".")[0] in PLUGINS
+}
+"""The modules of plugins: those that come with tasksvc, and that of the example."""
+OF_STORES = {name: tree for name, tree in ADAPTERS.items() if name not in OF_PLUGINS}
 
 
 def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
@@ -260,24 +270,52 @@ def test_the_api_calls_no_method_of_a_repository(module: str) -> None:
 
 
 def test_nobody_imports_an_adapter() -> None:
-    assert {module for module, tree in TASKSVC.items() if libraries(tree) & DRIVERS.keys()} == set()
+    adapters = DRIVERS.keys() | PLUGINS.keys()
+
+    assert {module for module, tree in TASKSVC.items() if libraries(tree) & adapters} == set()
 
 
 # ---------------------------------------------------------------- adapters
 
 
-@pytest.mark.parametrize("module", ADAPTERS)
+def names_of(*packages: ModuleType) -> set[str]:
+    """Returns the dotted names of what packages offer."""
+    return {f"{package.__name__}.{name}" for package in packages for name in package.__all__}
+
+
+def imported_names_of_tasksvc(tree: ast.Module) -> set[str]:
+    """Returns the dotted name of each thing that a module imports of `tasksvc`."""
+    return {name for name in imports(tree) if name.partition(".")[0] == "tasksvc"}
+
+
+@pytest.mark.parametrize("module", OF_STORES)
 def test_an_adapter_imports_only_itself_its_driver_and_the_plugin_authors_api(module: str) -> None:
     adapter = module.partition(".")[0]
     assert adapter in DRIVERS, f"Give {adapter} its driver in the table of this test."
 
-    assert libraries(ADAPTERS[module]) <= {"tasksvc", adapter, *DRIVERS[adapter]}
-    ours = {name for name in imports(ADAPTERS[module]) if name.partition(".")[0] == "tasksvc"}
-    packages = (tasksvc, plugin) if adapter in DRIVING else (tasksvc, *AUTHOR_PACKAGES)
-    offered = {f"{package.__name__}.{name}" for package in packages for name in package.__all__}
-    assert ours <= offered | {package.__name__ for package in AUTHOR_PACKAGES} | {"tasksvc.__version__"}, (
-        "from tasksvc import ..., and what __all__ has"
+    assert libraries(OF_STORES[module]) <= {"tasksvc", adapter, *DRIVERS[adapter]}
+    offered = names_of(tasksvc, *AUTHOR_PACKAGES) | {package.__name__ for package in AUTHOR_PACKAGES}
+    assert imported_names_of_tasksvc(OF_STORES[module]) <= offered, "from tasksvc import ..., and what __all__ has"
+
+
+@pytest.mark.parametrize("module", OF_PLUGINS)
+def test_a_plugin_imports_only_itself_its_libraries_and_what_is_for_plugins(module: str) -> None:
+    name = module.partition(".")[0]
+
+    assert libraries(OF_PLUGINS[module]) <= {"tasksvc", name, *PLUGINS[name]}
+    offered = names_of(tasksvc, plugin) | {"tasksvc.__version__"}
+    assert imported_names_of_tasksvc(OF_PLUGINS[module]) <= offered, (
+        "from tasksvc import ..., from tasksvc.plugin import ..., and what __all__ has"
     )
+
+
+@pytest.mark.parametrize("path", sorted((EXAMPLE / "tests").glob("*.py")), ids=lambda path: path.name)
+def test_the_tests_of_a_plugin_import_beside_it_only_what_is_for_plugins_and_their_tests(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+
+    assert libraries(tree) <= {"tasksvc", "tasksvc_stats", "pytest", *PLUGINS["tasksvc_stats"]}
+    offered = names_of(tasksvc, plugin) | {f"{plugin_testing.__name__}.{name}" for name in vars(plugin_testing)}
+    assert imported_names_of_tasksvc(tree) <= offered
 
 
 def test_help_is_short_and_lists_the_plugin_authors_api_by_subject() -> None:
@@ -303,7 +341,7 @@ def test_the_plugin_authors_api_is_imported_from_where_the_type_checker_finds_it
     assert sorted(typed) == sorted(tasksvc.__all__)
 
 
-@pytest.mark.parametrize("package", [tasksvc, *AUTHOR_PACKAGES])
+@pytest.mark.parametrize("package", [tasksvc, *AUTHOR_PACKAGES, plugin])
 def test_the_plugin_authors_api_is_all_there_and_sorted(package: ModuleType) -> None:
     names: list[str] = package.__all__
     assert sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name)) == names
@@ -322,6 +360,7 @@ def test_a_service_on_sqlite_does_not_import_what_other_stores_need() -> None:
 # ---------------------------------------------------------------- messages
 
 FLAG = re.compile(r"--[a-z][a-z-]*").fullmatch
+"""Matches the flag of a setting, which isn't a message if it's a whole literal."""
 ADVICE = re.compile(
     r"(?<![\w-])--[a-z][a-z-]+|TASKSVC_|\b[Tt]asksvc (?:--|(?:{})\b)".format("|".join(COMMANDS)),
 )
@@ -340,13 +379,12 @@ def literals(tree: ast.Module) -> Iterator[ast.Constant]:
 def test_no_message_below_the_command_line_names_a_flag_a_variable_or_a_command(module: str) -> None:
     """An application that embeds the service, and a client, have neither; `tasksvc.cli.advice` adds them."""
     tree = (TASKSVC | ADAPTERS)[module]
-    is_driving = module.partition(".")[0] in DRIVING
 
-    assert [
-        f"line {node.lineno}: {node.value!r}"
-        for node in literals(tree)
-        if ADVICE.search(str(node.value)) and not (is_driving and FLAG(str(node.value)))
-    ] == []
+    found = [node for node in literals(tree) if ADVICE.search(str(node.value))]
+    if module in OF_PLUGINS:
+        found = [node for node in found if FLAG(str(node.value)) is None]
+
+    assert [f"line {node.lineno}: {node.value!r}" for node in found] == []
 
 
 @pytest.mark.parametrize(
@@ -367,7 +405,12 @@ def f(x):
 
 # ---------------------------------------------------------------- hooks
 
-HOOKS = [name for name, value in vars(hookspecs).items() if hasattr(value, "tasksvc_spec")]
+HOOKS = [
+    (specifications, name)
+    for specifications in (hookspecs, plugin_hookspecs)
+    for name, value in vars(specifications).items()
+    if hasattr(value, "tasksvc_spec")
+]
 
 
 def test_a_mere_import_loads_neither_an_event_loop_nor_plugins() -> None:
@@ -381,15 +424,17 @@ def test_a_mere_import_loads_neither_an_event_loop_nor_plugins() -> None:
 
 
 def test_the_hooks_are_found_and_share_a_prefix() -> None:
-    assert "tasksvc_open_store" in HOOKS
-    assert all(name.startswith("tasksvc_") for name in HOOKS)
+    names = [name for _, name in HOOKS]
+
+    assert {"tasksvc_open_store", "tasksvc_routes"} <= set(names)
+    assert all(name.startswith("tasksvc_") for name in names)
 
 
-@pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_is_documented_and_tested(hook: str) -> None:
-    doc = inspect.getdoc(getattr(hookspecs, hook)) or ""
-    assert "Raises" in doc
-    for argument in inspect.signature(getattr(hookspecs, hook)).parameters:
+@pytest.mark.parametrize(("specifications", "hook"), HOOKS)
+def test_a_hook_is_documented_and_tested(specifications: ModuleType, hook: str) -> None:
+    doc = inspect.getdoc(getattr(specifications, hook)) or ""
+    assert ("Returns" if specifications is plugin_hookspecs else "Raises") in doc
+    for argument in inspect.signature(getattr(specifications, hook)).parameters.keys() - {"service"}:
         assert f"`{argument}`" in doc
 
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))

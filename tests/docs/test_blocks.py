@@ -52,6 +52,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "Checking": "tests/docs/test_commands.py",
     },
     "docs/performance.md": {"Measure it again": ""},
+    "docs/plugins.md": {"": "tests/docs/test_plugins_page.py"},
     "docs/postgresql.md": {"": "tests/stores/postgresql/test_postgresql_page.py"},
     "docs/proxies.md": {"": "tests/docs/test_commands.py", "Below a path": "tests/proxies/conftest.py"},
     "docs/streaming.md": {"": "tests/browser/test_streams.py"},
