@@ -104,6 +104,11 @@ class Connection:
         self._sent += len(data)
         self._writer.write(data)
 
+    @property
+    def unsent(self) -> int:
+        """The number of bytes that the system has not taken yet."""
+        return self._writer.transport.get_write_buffer_size()
+
     def take_nothing(self) -> None:
         """Stops reading, so that the other side can't send much more."""
         transport = self._writer.transport

@@ -322,10 +322,12 @@ def size_of(task: Task) -> int:
     else:
         metadata = 32 * len(codec.dumps(task.metadata)) if task.metadata else 0
     return (
-        750
+        800
         + getsizeof(task.description)
         + getsizeof(task.notes)
         + getsizeof(task.list)
+        + (getsizeof(task.uid) if task.uid else 0)
+        + (getsizeof(task.position) if task.position else 0)
         + 160 * len(task.labels)
         + metadata
         + (1_000 if task.repeat else 0)

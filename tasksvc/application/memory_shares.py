@@ -29,6 +29,7 @@ def fit_to_memory(limits: Limits, memory: int | None) -> Limits:
         held_answer_bytes=min(limits.held_answer_bytes, left // 4),
         held_body_bytes=min(limits.held_body_bytes, left // 4),
         streams=min(limits.streams, left // 4 // STREAM_BYTES),
+        feed_bytes=min(limits.feed_bytes, left // 8),
         pages=max(1, min(limits.pages, left // 8 // READ_PAGE_BYTES)),
     )
 

@@ -15,6 +15,9 @@ from typing import Any
 
 from tasksvc.domain.json_object import JSONObject
 
+_MAPPED_BYTES = 128 * 1024
+"""Bytes from which a block of memory has pages of its own; those that were never written to take no memory."""
+
 try:
     import orjson
 except ImportError:  # a platform without wheels
@@ -46,15 +49,22 @@ else:
 
     def dumps(value: Any) -> bytes:
         """Returns compact JSON in UTF-8 of plain values, datetimes in UTC, and tasks."""
-        return orjson.dumps(value, _encoded, orjson.OPT_UTC_Z)
+        return _trimmed(orjson.dumps(value, _encoded, orjson.OPT_UTC_Z))
 
     def dump_line(value: Any) -> bytes:
         """Returns what dumps() does, with a newline at the end."""
-        return orjson.dumps(value, _encoded, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+        return _trimmed(orjson.dumps(value, _encoded, orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 
     def loads(data: bytes | str) -> Any:
         """Decodes what dumps() wrote.  It isn't strict, so don't use it for input from outside."""
         return orjson.loads(data)
+
+    def _trimmed(text: bytes) -> bytes:
+        """Returns `text` in no more memory than it needs.
+
+        orjson's own bytes keep the buffer that they were written into: 4 KB at least, and up to 13 times their length.
+        """
+        return b"%b" % text if len(text) < _MAPPED_BYTES else text
 
     def _encoded(value: object) -> object:
         if isinstance(value, EncodedObject):

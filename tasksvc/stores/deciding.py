@@ -51,7 +51,10 @@ async def decide_each(
             ledger.apply(made)
             entries += made
             outcomes.append(decision.committed)
-    return outcomes
+    try:
+        return outcomes
+    finally:
+        del outcomes  # an error keeps this frame by its traceback, and would keep itself and all that it refused
 
 
 async def decide(ledger: Ledger, commit: Commit, turns: Turns) -> Decision:

@@ -19,4 +19,7 @@ async def run_individually(
             outcomes += await run([item])
         except Exception as error:
             outcomes.append(error)
-    return outcomes
+    try:
+        return outcomes
+    finally:
+        del outcomes  # as in decide_each()

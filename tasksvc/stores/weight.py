@@ -31,7 +31,7 @@ def commit_weight(commit: Commit) -> int:
         # The most frequent one first, and without a call.
         if type(write) is CreateTask:
             draft = write.draft
-            weight += WRITE_BYTES + len(draft.description)
+            weight += WRITE_BYTES + len(draft.description) + len(draft.notes)
             if draft.metadata:
                 weight += _size(draft.metadata)
         else:

@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -93,6 +94,8 @@ async def test_redoc_renders_every_operation(watched: Any, base: str) -> None:
         for operation in item.values()
     ]
     assert len(operations) >= 11
+    if urlsplit(base).path:  # a prefix concerns what the page loads, and not its operations
+        operations = [operations[0], operations[-1]]
     await page.clock.install()
 
     for tag, identifier, summary in operations:

@@ -6,6 +6,8 @@ import dataclasses
 import importlib.util
 import json
 import sys
+import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -344,3 +346,18 @@ def test_what_has_no_json_form_is_refused(module: Any) -> None:
 @given(some.json_values)
 def test_the_form_is_json(value: Any) -> None:
     assert repr(json.loads(json_text.dumps(value))) == repr(value)
+
+
+@pytest.mark.parametrize("size", [10, 2_000, 10_000, 100_000])
+@pytest.mark.parametrize("dump", [json_text.dumps, json_text.dump_line])
+def test_what_is_kept_encoded_takes_little_more_than_its_length(dump: Callable[[Any], bytes], size: int) -> None:
+    value = {"text": "x" * size}
+
+    tracemalloc.start()
+    try:
+        kept = [dump(value) for _ in range(20)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert taken / len(kept) < len(kept[0]) + 200

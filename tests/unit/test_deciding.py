@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,6 +86,21 @@ async def test_commits_in_several_workspaces_see_the_records_of_those_before() -
     assert [type(outcome) for outcome in outcomes] == [CommitResult, CommitResult, RecordConflict, CommitResult]
     assert [[type(entry) for entry in entries] for entries in (ones, others)] == [[Change], [Record, Change]]
     assert (one.position, other.position) == (Position("one", 1), Position("other", 1))
+
+
+@pytest.mark.parametrize("operations", [1, 3])
+async def test_a_commit_that_is_refused_is_freed_without_the_garbage_collector(operations: int) -> None:
+    gc.disable()
+    try:
+        (refused,) = (await decide_all(ledger(), [Commit([DeleteTask(99)] * operations, NOW)])).outcomes
+        assert isinstance(refused, TaskNotFound)
+        kept = weakref.ref(refused)
+
+        del refused
+
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 async def test_others_have_their_turn_meanwhile() -> None:

@@ -61,6 +61,7 @@ async def test_64_commits_of_8_mebibytes_are_divided_and_single_tasks_share_a_ba
     [
         (CreateTask(TaskDraft("x")), 500, 2_000),
         (CreateTask(TaskDraft("x" * 8_000)), 8_000, 10_000),
+        (CreateTask(TaskDraft("x", notes="x" * 20_000)), 20_000, 22_000),
         (CreateTask(TaskDraft("x", metadata=LARGE)), 60_000, 62_000),
         (CreateTask(TaskDraft("x", metadata=codec.packed(LARGE))), 60_000, 62_000),
         (UpdateTask(1, {"done": True}), 500, 2_000),

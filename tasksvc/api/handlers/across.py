@@ -181,7 +181,10 @@ class AcrossHandlers:
                     elif step.gone is not None:
                         yield _farewell(step.workspace, step.gone)
                     elif now.may_enter(step.workspace):
-                        yield b"".join(ids.events(step))
+                        chunk = b"".join(ids.events(step))
+                        del step  # slow clients are many
+                        yield chunk
+                        del chunk
 
     def routes(self, groups: Iterable[RouteGroup]) -> list[RouteGroup]:
         """Returns `groups`, which are those of the home of the caller, with the handlers that stand for them."""

@@ -167,7 +167,10 @@ class ChangeHandlers:
                     if now is None or not now.may_enter(workspace):
                         return
                     if changes:
-                        yield b"".join(changes)
+                        chunk = b"".join(changes)
+                        del changes  # slow clients are many
+                        yield chunk
+                        del chunk
                     else:
                         await woken.wait()
 

@@ -210,6 +210,7 @@ async def _collect(request: web.Request, uploads: Uploads, limit: int) -> bytes:
         raise _broken_off() from None
     finally:
         parts.clear()  # a traceback may keep this frame until the next garbage collection
+        chunk = b""  # as there
 
 
 def _broken_off() -> MalformedRequest:

@@ -13,7 +13,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from tasksvc.api.observability.redaction import redacted
 from tasksvc.api.responses.cache_control import NO_STORE
 from tasksvc.api.responses.problems import log
-from tasksvc.api.responses.raw import SERVER, write_in_chunks
+from tasksvc.api.responses.raw import CHUNK_BYTES, SERVER, write_in_chunks
 from tasksvc.api.server.heads import asks_for_upgrade
 from tasksvc.api.server.held_bytes import kept_for
 from tasksvc.application.limits import Timeouts
@@ -107,7 +107,7 @@ class StreamingResponse:
                 async for chunk in self._chunks:
                     asked_store = False
                     try:
-                        with kept_for(request.protocol, len(chunk) + self._kept):
+                        with kept_for(request.protocol, _bytes_kept_of(chunk) + self._kept):
                             await write_in_chunks(request, self.response, chunk, wait_for_client)
                     finally:
                         del chunk  # while the next one is made, or as long as a traceback keeps this frame
@@ -124,6 +124,15 @@ class StreamingResponse:
         finally:
             if heart is not None:
                 heart.stop()
+
+
+def _bytes_kept_of(chunk: Chunk) -> int:
+    """Returns the bytes that are kept besides the connection's while `chunk` is sent: it, and a copy of the part sent.
+
+    A chunk that is sent as one part isn't copied, nor is a memoryview.
+    """
+    size = len(chunk)
+    return size + CHUNK_BYTES if size > CHUNK_BYTES and isinstance(chunk, bytes) else size
 
 
 class _Heart:

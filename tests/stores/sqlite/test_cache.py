@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,37 @@ def test_a_reading_beside_a_commit_of_its_task_is_not_taken_in(order: str) -> No
 
     assert recent.get(1) is None
     assert recent.get(2) == found(2), "another task of the same reading is"
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        {"uid": "\U0001f600" * 250, "position": "z" * 95},
+        {"description": "\U0001f600" * 1_000, "notes": "é" * 20_000, "list": "é" * 60},
+    ],
+)
+def test_the_size_of_a_task_is_an_upper_estimate(texts: dict[str, str]) -> None:
+    tracemalloc.start()
+    try:
+        tasks = [
+            task(
+                1_000 + number,
+                version=1_000 + number,
+                parent_id=2_000 + number,
+                due_at=NOW + timedelta(seconds=number),
+                completed_at=NOW + timedelta(seconds=number),
+                created_at=NOW + timedelta(seconds=number),
+                updated_at=NOW + timedelta(seconds=number),
+                **{name: f"{text}{number}" for name, text in texts.items()},
+            )
+            for number in range(1_000)
+        ]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert taken <= sum(map(size_of, tasks))
 
 
 def test_cached_tasks_are_bounded_in_bytes() -> None:
