@@ -248,6 +248,16 @@ async def test_a_plugin_knows_callers_in_a_way_of_its_own() -> None:
             assert (await me.json())["home"] == "cave"
 
 
+async def test_a_hook_may_leave_out_its_argument() -> None:
+    class Brief:
+        @hookimpl
+        def tasksvc_routes(self) -> Iterable[RouteGroup]:
+            return [RouteGroup([Route("GET", "/where", where, Scope.READ)])]
+
+    async with serving(Brief()) as client, client.get("/where") as response:
+        assert response.status == 200
+
+
 async def test_metrics_and_settings_of_a_plugin() -> None:
     class Metered:
         @hookimpl
