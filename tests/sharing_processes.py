@@ -24,6 +24,9 @@ CONSUMING = Timeouts(
 )
 """The timeouts of a consumer that is quick."""
 
+POLLS = {"changed_workspaces", "find"}
+"""What a consumer that is idle asks a store, with workspaces or without."""
+
 Hook = Callable[[str], Awaitable[None]]
 
 
@@ -166,10 +169,11 @@ class ConsumingProcess:
         """Waits until it has begun and has nothing to do."""
         while await self.link.store.record(NAMESPACE, "consumer:test") is None:
             await asyncio.sleep(0.01)
-        seen = self.watch.noticed
-        while not self.consumer.is_running or self.consumer.pending or seen != self.watch.noticed:
-            seen = self.watch.noticed
-            await asyncio.sleep(0.1)
+        while True:
+            asked, noticed = len(self.link.calls), self.watch.noticed
+            await until(lambda asked=asked: sum(call in POLLS for call in self.link.calls[asked:]) > 2)  # type: ignore[misc]
+            if not self.consumer.pending and noticed == self.watch.noticed:
+                return
 
     async def stop(self) -> None:
         """Ends the process in order."""

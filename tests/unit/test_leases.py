@@ -134,14 +134,15 @@ async def test_one_of_several_processes_works_and_the_next_one_as_soon_as_it_sto
 
 
 async def test_the_holder_renews_the_lease_and_those_who_wait_write_nothing() -> None:
+    timeouts = QUICK._replace(lease=3.0)
     store, events = SharedRepository(), list[str]()
-    holder, other = Process(store, "a", events), Process(store, "b", events)
+    holder, other = Process(store, "a", events, timeouts), Process(store, "b", events, timeouts)
     holder.start()
     await until_in(events, "a works")
     other.start()
 
     first = await record(store)
-    await asyncio.sleep(2 * QUICK.lease)
+    await asyncio.sleep(4.0)
     last = await record(store)
 
     assert events == ["a works"]
@@ -338,15 +339,16 @@ async def test_a_write_under_a_lease_renews_it_and_is_refused_by_its_own_conditi
 
 
 async def test_work_that_takes_long_to_end_keeps_the_lease_until_then() -> None:
+    timeouts = QUICK._replace(lease=3.0)
     store, events = SharedRepository(), list[str]()
-    holder, other = Process(store, "a", events), Process(store, "b", events)
+    holder, other = Process(store, "a", events, timeouts), Process(store, "b", events, timeouts)
 
     async def work() -> None:
         events.append("a works")
         try:
             await asyncio.Event().wait()
         finally:
-            await asyncio.sleep(2 * QUICK.lease)
+            await asyncio.sleep(4.0)
             await holder.lease.write([Put("last", {})])
             events.append("a stops")
 
