@@ -272,7 +272,8 @@ class Dispatcher:
                 continue
             if scan.is_full and self._lanes.count_of(webhook_id) > self._settings.lanes // 2:
                 continue
-            page = await self._service.changed_workspaces(scan.token, limit=SCANNED)
+            room = max(1, self._settings.lanes // 2)  # so that a page always fits
+            page = await self._service.changed_workspaces(scan.token, limit=min(SCANNED, room))
             scan.is_full = False
             for workspace in page.names:
                 self._wake(webhook, workspace, scan.token)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 
 import tasksvc_webhooks
-from tasksvc_webhooks.context import context_of
+from tasksvc_webhooks.context import Context, context_of
 from tasksvc_webhooks.settings import WebhookSettings
 
 from tasksvc.plugin import RouteGroup, Service, hookimpl
@@ -22,10 +22,17 @@ class ConfiguredWebhooks:
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
+        self._context: Context | None = None
+
+    @property
+    def context(self) -> Context:
+        """What the hooks share, once a service runs."""
+        assert self._context is not None
+        return self._context
 
     @hookimpl
     def tasksvc_routes(self, service: Service) -> Iterable[RouteGroup]:
-        context_of(service, self._settings)
+        self._context = context_of(service, self._settings)
         return tasksvc_webhooks.tasksvc_routes(service)
 
     @hookimpl
