@@ -16,6 +16,8 @@ from webhooks.receiver import Receiver
 
 WORKSPACES = ("default", "w1", "w2", "w3", "w4")
 ARGUMENTS = ("--store", "sqlite:///kept.db", "--log-format", "none", "--webhook-allow", "127.0.0.0/8")
+TAKES_SECONDS = 0.05
+"""How long a target takes to answer, so that most kills come while messages are under way."""
 
 
 class Verdict(NamedTuple):
@@ -71,6 +73,7 @@ async def deliver_under_kills(
     `rate` is that of creations a second.  The first webhook is of all workspaces, and each other one of one.
     """
     service = RunningService(*ARGUMENTS, folder=folder)
+    receiver.seconds = {f"t{number}": TAKES_SECONDS for number in range(webhooks)}
     with service:
         of: dict[str, Sequence[str]] = {}
         for number in range(webhooks):

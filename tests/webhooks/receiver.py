@@ -54,7 +54,7 @@ class Receiver:
         self.silent: set[str] = set()
         """Targets that don't answer."""
         self.seconds: dict[str, float] = {}
-        """How long some targets take."""
+        """How long some targets take, which lose a message whose sender is gone by then."""
         self.open = 0
         """Requests that aren't answered yet."""
         self.open_most = 0
@@ -91,6 +91,8 @@ class Receiver:
             if target in self.silent:
                 await self._closing.wait()
             await asyncio.sleep(self.seconds.get(target, 0))
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError  # so the sender has no answer, and the message doesn't count
             self.messages.append(Received(target, headers, body, datetime.now(UTC)))
         finally:
             self.open -= 1
