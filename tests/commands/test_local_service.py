@@ -20,6 +20,8 @@ from service_process import RunningService, environment_with, run_here, run_task
 from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import is_well_formed
 
+pytestmark = pytest.mark.slow
+
 STORE = ("--store", "sqlite:///tasks.db")
 
 

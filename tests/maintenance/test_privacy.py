@@ -17,6 +17,8 @@ from service_process import RunningService, environment_with, run_here, run_task
 
 from tasksvc.application.tokens import is_well_formed
 
+pytestmark = pytest.mark.slow
+
 STORE = ("--store", "sqlite:///tasks.db")
 BESIDE_THE_STORE = ["tasks.db", "tasks.db-shm", "tasks.db-wal", "tasks.db.lock"]
 

@@ -6,9 +6,12 @@ import shutil
 from http.client import HTTPConnection
 from pathlib import Path
 
+import pytest
 from http_client import Answer, ask
 from patience import PATIENCE_SECONDS
 from service_process import RunningService, run_here
+
+pytestmark = pytest.mark.slow
 
 STORE = ("--store", "sqlite:///tasks.db")
 

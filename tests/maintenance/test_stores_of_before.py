@@ -17,6 +17,8 @@ from maintenance.every_command import COMMANDS
 from tasksvc import SchemaTooOld
 from tasksvc.store_adapters import open_reader, open_repository
 
+pytestmark = pytest.mark.slow
+
 UPGRADES = Path(upgrades.__file__).parent
 
 

@@ -143,6 +143,7 @@ FAILURES: dict[Arrange, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrange", FAILURES, ids=lambda arrange: arrange.__name__)
 def test_a_start_that_fails_is_one_sentence_and_leaves_the_rest_as_it_was(
     arrange: Arrange, tmp_path: Path, taken_port: int
@@ -157,6 +158,7 @@ def test_a_start_that_fails_is_one_sentence_and_leaves_the_rest_as_it_was(
     assert {file: file.read_bytes() for file in before} == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "hunter2", "\xff\xfe"])
 def test_a_wrong_file_of_the_admin_token_fails_the_start(content: str | None, tmp_path: Path) -> None:
     file = tmp_path / "admin-token"

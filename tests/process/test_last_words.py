@@ -14,6 +14,8 @@ import pytest
 from http_client import ask
 from service_process import RunningService, run_tasksvc
 
+pytestmark = pytest.mark.slow
+
 
 def last_words(output: str) -> str:
     """Returns the last line of the log, without its time and the empty request id."""
