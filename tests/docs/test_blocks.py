@@ -64,6 +64,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "Stores of before the first release": "tests/maintenance/test_stores_of_before.py",
         "Going back": "tests/docs/test_commands.py",
     },
+    "docs/webhooks.md": {"": "tests/webhooks/test_page.py"},
 }
 """By page and heading ("" for the whole page): the file that runs the blocks below it, or "" if nothing can.
 
