@@ -87,6 +87,8 @@ class RawTarget:
             await self._serve(reader, writer)
         except ConnectionError:
             self.ended += 1
+        except asyncio.CancelledError:
+            pass  # by stop(); the callback of asyncio's streams in Python 3.11 fails for a task that was cancelled
         finally:
             self._tasks.discard(task)
             writer.close()
