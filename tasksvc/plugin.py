@@ -40,7 +40,7 @@ Description and validation
     operation, responses     the description of a handler in the OpenAPI document; Refusal is an error in it, and
                              IDEMPOTENCY_KEY a header
     StrictSchema, Query      bases of schemas of bodies and query strings, which refuse what they don't know
-    ResponseSchema           the base of schemas of responses
+    ResponseSchema           the base of schemas of responses; ResponseInteger is a field of one
     StrictString, StrictBoolean, StrictInteger, StrictNested, Date, UTCDateTime, QueryInteger, QueryBoolean,
     QueryStringList          fields
     Choice, checked_by       a validator of one of some texts, and what makes a validator of a function
@@ -73,6 +73,7 @@ from tasksvc.api.schemas.fields import (
     QueryBoolean,
     QueryInteger,
     QueryStringList,
+    ResponseInteger,
     ResponseSchema,
     StrictBoolean,
     StrictInteger,
@@ -114,6 +115,7 @@ __all__ = [
     "Refusal",
     "RequestError",
     "RequestLogin",
+    "ResponseInteger",
     "ResponseSchema",
     "Route",
     "RouteGroup",

@@ -32,7 +32,15 @@ from tasksvc.plugin import (
 from tasksvc_webhooks import refusals, schemas
 from tasksvc_webhooks.addresses import InvalidURL, check_resolves, check_url
 from tasksvc_webhooks.context import Context
-from tasksvc_webhooks.refusals import NO_SUCH_WEBHOOK, NOT_YOURS, TOO_MANY, WRONG_URL, NoSuchWebhook, invalid
+from tasksvc_webhooks.refusals import (
+    NO_SUCH_WEBHOOK,
+    NOT_YOURS,
+    TOO_MANY,
+    WITHOUT_SECRET,
+    WRONG_URL,
+    NoSuchWebhook,
+    invalid,
+)
 from tasksvc_webhooks.rotation import signing
 from tasksvc_webhooks.sending import Message, Target
 from tasksvc_webhooks.signing import message_id, new_secret
@@ -40,6 +48,7 @@ from tasksvc_webhooks.statuses import attempt_to_json
 from tasksvc_webhooks.storing import Update
 from tasksvc_webhooks.subscriptions import (
     CREATION_SLACK,
+    ID_PATTERN,
     Filter,
     Pause,
     Start,
@@ -58,6 +67,10 @@ if TYPE_CHECKING:
     from tasksvc.api.responses.raw import RawResponse
 
 PATCH_TYPES: Final = ("application/json", "application/merge-patch+json")
+PARAMETERS: Final = {
+    "id": {"schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}, "example": schemas.EXAMPLE_ID},
+}
+"""The description of the id in paths."""
 TESTS_MAX: Final = 20
 """Test messages that are being sent at once.  Further ones wait."""
 FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -230,7 +243,7 @@ class WebhookHandlers:
             "Sends one signed message now, with the type `webhook.test`, even if the webhook is paused, and answers"
             " what came of it."
         ),
-        responses=responses({200: ("What came of it.", schemas.AttemptOut, [])}, NO_SUCH_WEBHOOK),
+        responses=responses({200: ("The result.", schemas.AttemptOut, [])}, NO_SUCH_WEBHOOK, WITHOUT_SECRET),
     )
     async def test_webhook(self, request: web.Request) -> RawResponse:
         webhook = await self._visible(request)
@@ -349,22 +362,20 @@ class WebhookHandlers:
     def routes(self) -> list[RouteGroup]:
         """Returns the routes of webhooks."""
         one = "/webhooks/{id}"
-        return [
-            RouteGroup(
-                [
-                    Route("GET", "/webhooks/", self.list_webhooks, Scope.WRITE),
-                    Route("POST", "/webhooks/", self.create_webhook, Scope.WRITE),
-                    Route("GET", one, self.get_webhook, Scope.WRITE),
-                    Route("PATCH", one, self.update_webhook, Scope.WRITE, PATCH_TYPES),
-                    Route("DELETE", one, self.delete_webhook, Scope.WRITE),
-                    Route("POST", f"{one}/test", self.test_webhook, Scope.WRITE),
-                    Route("POST", f"{one}/pause", self.pause_webhook, Scope.WRITE),
-                    Route("POST", f"{one}/resume", self.resume_webhook, Scope.WRITE),
-                    Route("POST", f"{one}/replay", self.replay_webhook, Scope.WRITE),
-                    Route("POST", f"{one}/rotate-secret", self.rotate_secret, Scope.WRITE),
-                ]
-            )
+        routes = [
+            Route("GET", "/webhooks/", self.list_webhooks, Scope.WRITE),
+            Route("POST", "/webhooks/", self.create_webhook, Scope.WRITE),
+            Route("GET", one, self.get_webhook, Scope.WRITE),
+            Route("PATCH", one, self.update_webhook, Scope.WRITE, PATCH_TYPES),
+            Route("DELETE", one, self.delete_webhook, Scope.WRITE),
+            Route("POST", f"{one}/test", self.test_webhook, Scope.WRITE),
+            Route("POST", f"{one}/pause", self.pause_webhook, Scope.WRITE),
+            Route("POST", f"{one}/resume", self.resume_webhook, Scope.WRITE),
+            Route("POST", f"{one}/replay", self.replay_webhook, Scope.WRITE),
+            Route("POST", f"{one}/rotate-secret", self.rotate_secret, Scope.WRITE),
         ]
+        described = [route._replace(parameters=PARAMETERS) for route in routes]
+        return [RouteGroup(described, tags={"webhooks": schemas.TAG})]
 
 
 def _names(names: list[str] | None) -> tuple[str, ...] | None:

@@ -9,6 +9,7 @@ from tasksvc_webhooks.subscriptions import Webhook
 
 NO_SUCH_WEBHOOK = Refusal(404, "webhook-not-found", "There is no such webhook, or the caller may not see it.")
 TOO_MANY = Refusal(409, "too-many-webhooks", "The workspace or the service has as many webhooks as it may have.")
+WITHOUT_SECRET = Refusal(409, "webhook-without-secret", "The webhook has no secret, since exports hold none.")
 WRONG_URL = Refusal(
     422,
     "invalid-request",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
@@ -11,6 +12,7 @@ from tasksvc.plugin import (
     Choice,
     Query,
     QueryInteger,
+    ResponseInteger,
     ResponseSchema,
     StrictSchema,
     StrictString,
@@ -25,7 +27,11 @@ LABELS_MAX: Final = 50
 TEXT_MAX: Final = 255
 """Characters that a label, the name of a list and a description may have here."""
 LIMIT_MAX: Final = 1_000
+NUMBER_MAX: Final = 2**53 - 1
+"""The highest number that every JSON parser keeps exact."""
+EXAMPLE_URL: Final = "https://hooks.example/tasks"
 EXAMPLE_ID: Final = "wh_9Jp2xQm0Tz6bq1c7d8eFgA"
+TAG: Final = "Changes that are sent to a URL, at least once and in the order of each workspace, signed."
 TIME: Final = "2026-11-24T15:00:00.123456Z"
 
 
@@ -97,7 +103,7 @@ def _url(**options: Any) -> StrictString:
         metadata=described(
             "Where changes are sent: https, a public address, and no user name or password, unless the service allows"
             " others.",
-            "https://example.org/hooks/tasks",
+            EXAMPLE_URL,
         ),
         **options,
     )
@@ -106,6 +112,8 @@ def _url(**options: Any) -> StrictString:
 class WebhookIn(_Subscription):
     """A webhook to be created."""
 
+    example = MappingProxyType({"url": EXAMPLE_URL})
+
     url = _url(required=True)
     workspaces = _workspaces()
 
@@ -113,12 +121,16 @@ class WebhookIn(_Subscription):
 class WebhookPatch(_Subscription):
     """Changes of a webhook (RFC 7396): what isn't sent stays as it is."""
 
+    example = MappingProxyType({"types": ["created"]})
+
     url = _url()
     workspaces = _workspaces()
 
 
 class Replay(StrictSchema):
-    """From where changes are sent again."""
+    """The place from which changes are sent again."""
+
+    example = MappingProxyType({"since": "0"})
 
     since = StrictString(
         required=True,
@@ -141,7 +153,7 @@ class WebhooksQuery(Query):
         validate=validate.Length(0, 100),
         metadata=described("The id after which the page begins, as in the Link header of the previous page."),
     )
-    limit = QueryInteger(1, LIMIT_MAX, metadata=described("The largest number of webhooks on a page.", 100))
+    limit = QueryInteger(1, LIMIT_MAX, metadata=described("The largest number of webhooks on a page; 100 without it."))
 
     @post_load
     def with_defaults(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -149,6 +161,10 @@ class WebhooksQuery(Query):
 
 
 # ---------------------------------------------------------------- answers
+
+
+def _count(text: str, example: int) -> ResponseInteger:
+    return ResponseInteger(0, NUMBER_MAX, metadata=described(text, example))
 
 
 class PauseOut(ResponseSchema):
@@ -165,7 +181,7 @@ class WebhookOut(ResponseSchema):
     """A webhook, without its secret."""
 
     id = fields.String(metadata={"example": EXAMPLE_ID})
-    url = fields.String(metadata={"example": "https://example.org/hooks/tasks"})
+    url = fields.String(metadata={"example": EXAMPLE_URL})
     workspaces = fields.List(fields.String(), allow_none=True, metadata=described("null for all."))
     types = fields.List(fields.String(), allow_none=True, metadata=described("null for all."))
     labels = fields.List(fields.String(), allow_none=True, metadata=described("null for any."))
@@ -191,7 +207,9 @@ class AttemptOut(ResponseSchema):
 
     at = fields.String(metadata={"format": "date-time", "example": TIME})
     outcome = fields.String(metadata={"enum": [outcome.value for outcome in Outcome], "example": "delivered"})
-    status = fields.Integer(allow_none=True, metadata=described("The status of the answer, if there was one.", 204))
+    status = ResponseInteger(
+        100, 599, allow_none=True, metadata=described("The status of the answer, if there was one.", 204)
+    )
     detail = fields.String(metadata=described("A sentence.", "The answer was 204."))
     seconds = fields.Float(metadata=described("How long it took.", 0.12))
 
@@ -206,7 +224,9 @@ class AnswerOut(AttemptOut):
 class LagOut(ResponseSchema):
     """How much is yet to be looked at."""
 
-    changes = fields.Integer(metadata=described("Changes in the logs, whether or not they are to be sent.", 2))
+    changes = ResponseInteger(
+        0, NUMBER_MAX, metadata=described("Changes in the logs, whether or not they are to be sent.", 2)
+    )
     seconds = fields.Float(metadata=described("The age of the oldest one; 0 if there is none.", 0.3))
 
 
@@ -215,7 +235,9 @@ class PlaceOut(LagOut):
 
     workspace = fields.String()
     position = fields.String(metadata=described("The position after the last change that is done with."))
-    attempts = fields.Integer(metadata=described("Attempts to deliver the next change, all of which failed.", 0))
+    attempts = ResponseInteger(
+        0, NUMBER_MAX, metadata=described("Attempts to deliver the next change, all of which failed.", 0)
+    )
     next_attempt_at = fields.String(allow_none=True, metadata={"format": "date-time", "example": None})
 
 
@@ -224,7 +246,7 @@ class LossOut(ResponseSchema):
 
     at = fields.String(metadata={"format": "date-time", "example": TIME})
     workspace = fields.String()
-    changes = fields.Integer(metadata=described("How many.", 40))
+    changes = _count("How many.", 40)
     until = fields.String(metadata=described("The position after the last one."))
 
 
@@ -238,7 +260,7 @@ class WebhookDetails(WebhookOut):
     )
     answers = fields.List(fields.Nested(AnswerOut), metadata=described("The last 10, the newest one last."))
     lost = fields.List(fields.Nested(LossOut), metadata=described("The last 10 losses, the newest one last."))
-    lost_changes = fields.Integer(metadata=described("Changes that were ever lost.", 0))
+    lost_changes = _count("Changes that were ever lost.", 0)
 
 
 class SecretOut(ResponseSchema):

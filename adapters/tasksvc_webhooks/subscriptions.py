@@ -20,6 +20,7 @@ from tasksvc_webhooks.keys import WEBHOOK
 from tasksvc_webhooks.times import format_time, parse_time
 
 ID_PREFIX: Final = "wh_"
+ID_PATTERN: Final = f"{ID_PREFIX}[0-9A-Za-z_-]{{22}}"
 CREATION_SLACK: Final = timedelta(seconds=1)
 """By how much the clocks of replicas may differ.  A webhook of all workspaces, whose positions at its creation aren't
 known, gets the changes of this time before it, too."""

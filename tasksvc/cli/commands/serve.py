@@ -127,14 +127,19 @@ class Serve(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Loads the plugins that are active, whose options are parsed too.  Raises PluginError."""
-        plugins = ctx.meta[ACTIVE] = chosen_plugins(args)
-        own = [name for parameter in super().get_params(ctx) for name in parameter.opts]
-        ctx.meta[OF_PLUGINS] = setting_options(plugins, own)
+        self._load_plugins(ctx, args)
         return super().parse_args(ctx, args)
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Returns the options, and those of plugins after them."""
-        return [*super().get_params(ctx), *ctx.meta.get(OF_PLUGINS, ())]
+        """Returns the options, and those of plugins after them.  Raises PluginError."""
+        if OF_PLUGINS not in ctx.meta:
+            self._load_plugins(ctx, [])
+        return [*super().get_params(ctx), *ctx.meta[OF_PLUGINS]]
+
+    def _load_plugins(self, ctx: click.Context, args: list[str]) -> None:
+        ctx.meta[ACTIVE] = chosen_plugins(args)
+        own = [name for parameter in super().get_params(ctx) for name in parameter.opts]
+        ctx.meta[OF_PLUGINS] = setting_options(ctx.meta[ACTIVE], own)
 
     def unknown_variable(self, ctx: click.Context) -> str | None:
         """Returns what is wrong with a variable; those of active plugins are known."""
