@@ -46,12 +46,12 @@ async def fails(method: str) -> None:
 
 
 async def hangs(method: str) -> None:
-    """Never returns."""
+    """Hangs as if the store did."""
     await asyncio.Event().wait()
 
 
 async def fails_to_write(method: str) -> None:
-    """Fails at commits."""
+    """A store that fails at commits."""
     if method == "commit":
         await fails(method)
 

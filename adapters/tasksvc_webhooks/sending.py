@@ -1,4 +1,4 @@
-"""Sends messages to the targets of webhooks, and says what came of it."""
+"""Sends messages to the targets of webhooks, and tells the result."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Target(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What is sent."""
+    """A message to one target."""
 
     id: str
     at: datetime
     """The time of this attempt, since receivers refuse messages that are minutes old."""
     body: bytes
-    """JSON."""
+    """The document, as JSON."""
     workspace: str
 
 
 class Outcome(StrEnum):
-    """What came of an attempt."""
+    """The result of an attempt."""
 
     DELIVERED = "delivered"
     """The answer was 2xx."""
@@ -105,7 +105,7 @@ class Sender:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, target: Target, message: Message) -> Attempt:
-        """Sends a message once, and returns what came of it; no error but CancelledError is raised.
+        """Sends a message once, and returns the result; no error but CancelledError is raised.
 
         The status of the answer decides once the answer is complete, or longer than `answer_max`.
         """
@@ -128,7 +128,7 @@ class Sender:
         return Attempt(outcome, status, detail, time.monotonic() - began, retry_after)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections to targets."""
         if self._session is not None:
             await self._session.close()
 
@@ -177,7 +177,7 @@ def _is_success(status: int) -> bool:
 
 
 def _judge(status: int) -> tuple[Outcome, str]:
-    """Returns what came of an attempt that was answered, and the sentence that says so."""
+    """Returns the result of an attempt that was answered, and the sentence that says so."""
     if _is_success(status):
         return Outcome.DELIVERED, f"The answer was {status}."
     if status == 410:
@@ -188,7 +188,7 @@ def _judge(status: int) -> tuple[Outcome, str]:
 
 
 def _failure(error: Exception) -> tuple[Outcome, str]:
-    """Returns what came of an attempt whose request failed, and the sentence that says so."""
+    """Returns the result of an attempt whose request failed, and the sentence that says so."""
     current = exchange.get(None)
     if current is not None and current.refused and not current.tried:
         return Outcome.FORBIDDEN, f"The host is {current.refused}, to which no webhook may be sent."

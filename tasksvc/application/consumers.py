@@ -42,7 +42,7 @@ class Handle(Protocol):
 
 
 class Lost(Protocol):
-    """Is told that changes of a workspace can't be handled any more, and may be missing."""
+    """Learns that changes of a workspace can't be handled any more, and may be missing."""
 
     async def __call__(self, workspace: str, since: Position, start: Position, /) -> None:
         """Takes the position after the last change that was handled, and the one from which changes follow.

@@ -34,7 +34,7 @@ def check_workspaces(found: Sequence[WorkspaceSummary], prefix: str, after: str,
 
 
 def check_changed_workspaces(page: ChangedWorkspaces, since: str, limit: int) -> None:
-    """Raises ContractViolation where `page` has too many names, or a token at which a reader would stay for ever."""
+    """Raises ContractViolation where `page` has too many names, or a token at which a reader would stay."""
     if len(page.names) > limit:
         raise ContractViolation(f"Asked for at most {limit} workspaces, the store gave {len(page.names)}.")
     if page.more and page.next == since:

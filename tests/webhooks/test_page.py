@@ -1,4 +1,4 @@
-"""What docs/webhooks.md says."""
+"""The commands and the function on docs/webhooks.md."""
 
 from __future__ import annotations
 
