@@ -51,7 +51,7 @@ async def hangs(method: str) -> None:
 
 
 async def fails_to_write(method: str) -> None:
-    """A store that fails at commits."""
+    """Fails at commits, and only there."""
     if method == "commit":
         await fails(method)
 

@@ -30,7 +30,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 def saying(*parts: bytes, then: str = "close") -> Serve:
-    """Returns what answers each request with the parts, and then closes, waits or repeats the last part without an end."""
+    """Returns what answers each request with the parts, and then closes, waits, or repeats the last one."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await read_request(reader)
