@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import hdrs, web
@@ -71,6 +71,8 @@ PARAMETERS: Final = {
     "id": {"schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}, "example": schemas.EXAMPLE_ID},
 }
 """The description of the id in paths."""
+REPEATED: Final = timedelta(hours=24)
+"""How long a repetition of the request that created a webhook shows the secret again, as other keys are kept."""
 TESTS_MAX: Final = 20
 """Test messages that are being sent at once.  Further ones wait."""
 FIRST: Final = datetime.min.replace(tzinfo=UTC)
@@ -148,8 +150,10 @@ class WebhookHandlers:
             return None
         if webhook.fingerprint != key.fingerprint:
             raise IdempotencyKeyReused
-        known = signing(await self._store.secrets(webhook), self._service.now())
-        answer = json_response({**webhook_view(webhook), "secret": known[0] if known else None}, status=201)
+        secrets_kept = await self._store.secrets(webhook)
+        is_first = len(secrets_kept) == 1 and self._service.now() - webhook.created_at < REPEATED
+        shown = secrets_kept[0].secret if is_first else None
+        answer = json_response({**webhook_view(webhook), "secret": shown}, status=201)
         answer.add_header("Idempotency-Replayed", "true")
         return answer
 

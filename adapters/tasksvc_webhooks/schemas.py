@@ -198,7 +198,12 @@ class WebhookCreated(WebhookOut):
     """A webhook, with its secret."""
 
     secret = fields.String(
-        metadata=described("What signs its messages (Standard Webhooks 1.0). It is shown only once.", "whsec_…")
+        allow_none=True,
+        metadata=described(
+            "What signs its messages (Standard Webhooks 1.0). It is shown only here: null in a repetition under an"
+            " Idempotency-Key after 24 hours, or once it was replaced.",
+            "whsec_…",
+        ),
     )
 
 

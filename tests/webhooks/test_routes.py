@@ -109,6 +109,16 @@ async def test_a_repetition_with_an_idempotency_key_makes_no_second_webhook(clie
     assert ids(await client.ask("GET", "/webhooks/")) == [first["id"]]
 
 
+async def test_a_repetition_does_not_show_a_secret_that_replaced_the_first(client: Client) -> None:
+    headers = {"Idempotency-Key": "k1"}
+    first = await client.ask("POST", "/webhooks/", {"url": HOOK}, status=201, headers=headers)
+    await client.do(first, "rotate-secret")
+
+    second = await client.ask("POST", "/webhooks/", {"url": HOOK}, status=201, headers=headers)
+
+    assert (second["id"], second["secret"]) == (first["id"], None)
+
+
 @pytest.mark.parametrize(
     "workspaces",
     [
