@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from weakref import WeakKeyDictionary
 
 from tasksvc import __version__
 from tasksvc.plugin import Service
@@ -50,11 +49,9 @@ class Context:
         await Dispatcher(self.service, self.store, self.registry, self.sender, self.counters, self.settings).run()
 
 
-_contexts: WeakKeyDictionary[Service, Context] = WeakKeyDictionary()
-
-
 def context_of(service: Service, settings: WebhookSettings = DEFAULT_SETTINGS) -> Context:
     """Returns what the hooks of a service share, which the first call makes, with these settings."""
-    if service not in _contexts:
-        _contexts[service] = Context(service, settings)
-    return _contexts[service]
+    # It's kept by the service itself, so that both can be forgotten together.
+    context: Context = vars(service).get("_webhooks") or Context(service, settings)
+    vars(service)["_webhooks"] = context
+    return context

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import hdrs, web
 
-from tasksvc import LOG_START, IdempotencyKey, IdempotencyKeyReused, Overloaded, Position, RecordConflict
+from tasksvc import IdempotencyKey, IdempotencyKeyReused, Position, RecordConflict
 from tasksvc.plugin import (
     IDEMPOTENCY_KEY,
-    Refusal,
     Route,
     RouteGroup,
     Scope,
@@ -24,43 +20,34 @@ from tasksvc.plugin import (
     json_response,
     name_of,
     operation,
-    parse_position,
     query_of,
     raw_body_of,
     responses,
 )
 from tasksvc_webhooks import refusals, schemas
+from tasksvc_webhooks.actions import WebhookActions
 from tasksvc_webhooks.addresses import InvalidURL, check_resolves, check_url
 from tasksvc_webhooks.context import Context
 from tasksvc_webhooks.refusals import (
     NO_SUCH_WEBHOOK,
     NOT_YOURS,
     TOO_MANY,
-    WITHOUT_SECRET,
     WRONG_URL,
     NoSuchWebhook,
     invalid,
 )
-from tasksvc_webhooks.rotation import signing
-from tasksvc_webhooks.sending import Message, Target
-from tasksvc_webhooks.signing import message_id, new_secret
-from tasksvc_webhooks.statuses import attempt_to_json
-from tasksvc_webhooks.storing import Update
+from tasksvc_webhooks.requests import WebhookRequests, busy
+from tasksvc_webhooks.signing import new_secret
 from tasksvc_webhooks.subscriptions import (
     CREATION_SLACK,
     ID_PATTERN,
     Filter,
-    Pause,
     Start,
     Webhook,
     new_id,
-    paused,
     pointed_elsewhere,
-    replayed,
-    resumed,
     with_workspaces,
 )
-from tasksvc_webhooks.times import format_time
 from tasksvc_webhooks.views import detailed_view, webhook_view
 
 if TYPE_CHECKING:
@@ -73,22 +60,15 @@ PARAMETERS: Final = {
 """The description of the id in paths."""
 REPEATED: Final = timedelta(hours=24)
 """How long a repetition of the request that created a webhook shows the secret again, as other keys are kept."""
-TESTS_MAX: Final = 20
-"""Test messages that are being sent at once.  Further ones wait."""
-FIRST: Final = datetime.min.replace(tzinfo=UTC)
-"""The time of which a replay begins with the first change that the log has."""
-POSITION_GONE = Refusal(410, "position-gone", "The log doesn't have the position any more, or never had it.")
 
 
-class WebhookHandlers:
-    """Handles the routes below /webhooks/."""
+class WebhookHandlers(WebhookRequests):
+    """Handles the routes of webhooks."""
 
     def __init__(self, context: Context) -> None:
-        self._service, self._store, self._registry = context.service, context.store, context.registry
-        self._sender, self._allowed, self._settings = context.sender, context.allowed, context.settings
-        self._tests = asyncio.Semaphore(TESTS_MAX)
-
-    # ------------------------------------------------------------ one after the other
+        super().__init__(context)
+        self._allowed, self._settings = context.allowed, context.settings
+        self._actions = WebhookActions(context)
 
     @operation(
         "Create a webhook",
@@ -133,7 +113,7 @@ class WebhookHandlers:
         try:
             created = await self._store.create(webhook, secret)
         except RecordConflict as error:
-            raise _busy() from error
+            raise busy() from error
         if created is None:
             assert key is not None
             return await self._made_before(key) or json_response({}, status=201)
@@ -238,122 +218,6 @@ class WebhookHandlers:
         self._registry.put(webhook.id, None)
         return web.Response(status=204)
 
-    # ------------------------------------------------------------ what is done with one
-
-    @operation(
-        "Test a webhook",
-        tag="webhooks",
-        description=(
-            "Sends one signed message now, with the type `webhook.test`, even if the webhook is paused, and answers"
-            " what came of it."
-        ),
-        responses=responses({200: ("The result.", schemas.AttemptOut, [])}, NO_SUCH_WEBHOOK, WITHOUT_SECRET),
-    )
-    async def test_webhook(self, request: web.Request) -> RawResponse:
-        webhook = await self._visible(request)
-        now = self._service.now()
-        keys = signing(await self._store.secrets(webhook), now)
-        if not keys:
-            raise refusals.NoSecret
-        workspace = webhook.workspaces[0] if webhook.workspaces else caller_of(request).home
-        document = {"type": "webhook.test", "webhook": webhook.id, "at": format_time(now)}
-        body = json.dumps(document, separators=(",", ":")).encode()
-        message = Message(message_id(webhook.id, workspace, f"test {secrets.token_hex(8)}", 0), now, body, workspace)
-        async with self._tests:
-            attempt = await self._sender.send(Target(webhook.url, keys), message)
-        return json_response({"at": format_time(now), **attempt_to_json(attempt)})
-
-    @operation(
-        "Pause a webhook",
-        tag="webhooks",
-        description="Nothing is sent until it is resumed, which sends what has changed meanwhile.",
-        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK),
-    )
-    async def pause_webhook(self, request: web.Request) -> RawResponse:
-        webhook, name = await self._visible(request), name_of(request)
-        reason = "It was paused by a caller." if name is None else f"It was paused by {name}."
-        followed, pause = await self._store.followed(), Pause(self._service.now(), reason, name)
-        changed = await self._update(webhook, lambda there: paused(there, pause, followed=followed))
-        return json_response(webhook_view(changed))
-
-    @operation(
-        "Resume a webhook",
-        tag="webhooks",
-        description=(
-            "It goes on where it was, at once and with all attempts. One that is active and waits for its next attempt"
-            " doesn't wait any longer."
-        ),
-        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK),
-    )
-    async def resume_webhook(self, request: web.Request) -> RawResponse:
-        webhook = await self._visible(request)
-        followed, now = await self._store.followed(), self._service.now()
-        changed = await self._update(webhook, lambda there: resumed(there, at=now, followed=followed))
-        return json_response(webhook_view(changed))
-
-    @operation(
-        "Replay changes",
-        tag="webhooks",
-        description=(
-            "Goes back, or on, to a time or a position, from which changes are sent in their order. A message that was"
-            " sent before has the same id again."
-        ),
-        responses=responses({200: ("The webhook.", schemas.WebhookOut, [])}, NO_SUCH_WEBHOOK, POSITION_GONE),
-        body=schemas.Replay(),
-    )
-    async def replay_webhook(self, request: web.Request) -> RawResponse:
-        webhook, asked = await self._visible(request), body_of(request)
-        workspace: str | None = asked.get("workspace")
-        if workspace is not None and not (webhook.wants(workspace) and caller_of(request).may_enter(workspace)):
-            raise invalid("workspace", "The webhook doesn't have this workspace.")
-        since = _since(asked["since"])
-        if isinstance(since, Position):
-            if workspace is None and webhook.workspaces is not None and len(webhook.workspaces) == 1:
-                workspace = webhook.workspaces[0]
-            if workspace is None:
-                raise invalid("workspace", "A position is one of a single workspace. Name it, or give a time.")
-            await self._service.read_changes(workspace, since, limit=1)  # raises PositionGone
-        named, now = None if workspace is None else [workspace], self._service.now()
-        changed = await self._update(webhook, lambda there: replayed(there, since, named, at=now))
-        return json_response(webhook_view(changed))
-
-    @operation(
-        "Rotate the secret of a webhook",
-        tag="webhooks",
-        description="For 24 hours messages are signed with both the new secret and the one before.",
-        responses=responses({200: ("The new secret.", schemas.SecretOut, [])}, NO_SUCH_WEBHOOK),
-    )
-    async def rotate_secret(self, request: web.Request) -> RawResponse:
-        webhook, secret = await self._visible(request), new_secret()
-        try:
-            changed = await self._store.rotate(webhook.id, secret, self._service.now())
-        except RecordConflict as error:
-            raise _busy() from error
-        if changed is None:
-            raise NoSuchWebhook
-        self._registry.put(changed.id, changed)
-        return json_response({"id": webhook.id, "secret": secret})
-
-    # ------------------------------------------------------------ for all of them
-
-    async def _visible(self, request: web.Request) -> Webhook:
-        """Returns the webhook in the path.  Raises NoSuchWebhook if there is none, or the caller may not see it."""
-        webhook = await self._store.get(request.match_info["id"][:100])
-        if webhook is None or not refusals.may_see(self._service, caller_of(request), webhook):
-            raise NoSuchWebhook
-        return webhook
-
-    async def _update(self, webhook: Webhook, update: Update) -> Webhook:
-        """Changes a webhook.  Raises NoSuchWebhook if it's deleted meanwhile."""
-        try:
-            changed = await self._store.update(webhook.id, update)
-        except RecordConflict as error:
-            raise _busy() from error
-        if changed is None:
-            raise NoSuchWebhook
-        self._registry.put(changed.id, changed)
-        return changed
-
     async def _checked(self, url: str) -> str:
         """Returns a URL as it is kept.  Raises InvalidRequest if nothing may be sent there."""
         try:
@@ -372,11 +236,7 @@ class WebhookHandlers:
             Route("GET", one, self.get_webhook, Scope.WRITE),
             Route("PATCH", one, self.update_webhook, Scope.WRITE, PATCH_TYPES),
             Route("DELETE", one, self.delete_webhook, Scope.WRITE),
-            Route("POST", f"{one}/test", self.test_webhook, Scope.WRITE),
-            Route("POST", f"{one}/pause", self.pause_webhook, Scope.WRITE),
-            Route("POST", f"{one}/resume", self.resume_webhook, Scope.WRITE),
-            Route("POST", f"{one}/replay", self.replay_webhook, Scope.WRITE),
-            Route("POST", f"{one}/rotate-secret", self.rotate_secret, Scope.WRITE),
+            *self._actions.routes(),
         ]
         described = [route._replace(parameters=PARAMETERS) for route in routes]
         return [RouteGroup(described, tags={"webhooks": schemas.TAG})]
@@ -393,24 +253,6 @@ def _filter(before: Filter, asked: Mapping[str, Any]) -> Filter:
     return Filter(types, labels, asked.get("list", before.list))
 
 
-def _since(text: str) -> datetime | Position:
-    """Returns the time or the position in a request.  Raises InvalidRequest."""
-    if "T" in text.upper() and ":" in text:
-        try:
-            at = datetime.fromisoformat(text.upper())
-        except ValueError:
-            at = datetime.min
-        if at.tzinfo is None:
-            raise invalid("since", "Must be a date and time with an offset (RFC 3339), such as 2026-11-24T15:00:00Z.")
-        return at.astimezone(UTC)
-    position = parse_position(text, where="body", field="since")
-    return FIRST if position == LOG_START else position
-
-
 def _id_of(key: IdempotencyKey) -> str:
     """Returns the id of the webhook that is created under an idempotency key."""
     return new_id(f"{key.scope}\n{key.value}")
-
-
-def _busy() -> Overloaded:
-    return Overloaded("Others change webhooks at the same time. Send the request again.")
