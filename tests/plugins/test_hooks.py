@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from patience import until
 
 from tasksvc import Record
 from tasksvc.api.plugins.loading import Plugin
-from tasksvc.domain.errors import PluginRefused
+from tasksvc.domain.errors import NotSupported, PluginRefused
 from tasksvc.plugin import (
     Caller,
     Metric,
@@ -216,6 +217,26 @@ async def test_background_work_that_fails_begins_again(caplog: pytest.LogCapture
 
     assert runs == [0, 1]
     assert "The plugin stubborn failed, and begins again." in caplog.text
+
+
+async def test_background_work_that_the_store_cannot_do_ends(caplog: pytest.LogCaptureFixture) -> None:
+    runs: list[int] = []
+
+    class Background:
+        @hookimpl
+        def tasksvc_lifespan(self, service: Service) -> AbstractAsyncContextManager[None]:
+            async def work() -> None:
+                runs.append(len(runs))
+                raise NotSupported("The store keeps no records.")
+
+            return service.background(work)
+
+    async with serving(Background(), name="hopeless"):
+        await until(
+            lambda: "The plugin hopeless can't work with this store: The store keeps no records." in caplog.text
+        )
+
+    assert runs == [0]
 
 
 # ---------------------------------------------------------------- other hooks

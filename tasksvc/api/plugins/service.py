@@ -19,6 +19,7 @@ from tasksvc.application.plugin_records import Records
 from tasksvc.application.runtime import Runtime
 from tasksvc.application.tasks import ALL_TASKS, Tasks
 from tasksvc.domain.change import Position
+from tasksvc.domain.errors import NotSupported
 from tasksvc.ports.store import ChangedWorkspaces, ChangePage
 
 RESTART_SECONDS = 1.0
@@ -154,7 +155,7 @@ class Service:
     async def background(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         """Runs `work` beside the block, which may be all of tasksvc_lifespan, and cancels it at the end.
 
-        If it fails, the log says so, and it begins again after a second.
+        If it fails, the log says so, and it begins again after a second, unless the store can't do what it needs.
         """
         running = asyncio.create_task(self._run_for_ever(work))
         try:
@@ -168,6 +169,8 @@ class Service:
         while True:
             try:
                 return await work()
+            except NotSupported as error:  # which no other attempt changes
+                return self.log.error("The plugin %s can't work with this store: %s", self.name, error)
             except Exception as error:
                 self.log.error("The plugin %s failed, and begins again.", self.name, exc_info=error)
             await asyncio.sleep(RESTART_SECONDS)
