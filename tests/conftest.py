@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from service_process import PLUGINS
 
 if TYPE_CHECKING:
     from tasksvc.api import Options
 
+PLUGINS = os.environ.get("TASKSVC_TEST_PLUGINS")
+"""The plugins that the tests run with, as service_process.py has them."""
 POSTGRESQL = Path(__file__).parent / "stores" / "postgresql"
 SHORT = {"test_settings.py", "test_smoke.py"}
 """Files of that folder whose tests start no server, or only briefly."""
