@@ -30,7 +30,7 @@ Requests
     format_position          a position as clients have it
 
 Answers
-    json_response            a response with JSON
+    json_response            a response with JSON, which is a RawResponse
     change_json              a change as /changes and its streams show it
     RequestError             the base of errors that a handler raises, which become problem documents (RFC 9457)
     InvalidRequest           fields of a request aren't valid; FieldError says of each what is wrong
@@ -63,7 +63,7 @@ from tasksvc.api.requests.positions import format_position, parse_position
 from tasksvc.api.requests.validation import BODY, QUERY, RAW
 from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.problems import FieldError, Forbidden, InvalidRequest, RequestError
-from tasksvc.api.responses.raw import json_response
+from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.responses.sse import change_json
 from tasksvc.api.routes import Route, RouteGroup, in_home, in_workspaces
 from tasksvc.api.schemas.fields import (
@@ -111,6 +111,7 @@ __all__ = [
     "QueryBoolean",
     "QueryInteger",
     "QueryStringList",
+    "RawResponse",
     "Records",
     "Refusal",
     "RequestError",

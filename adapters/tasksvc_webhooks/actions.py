@@ -6,12 +6,13 @@ import asyncio
 import json
 import secrets
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 
 from tasksvc import LOG_START, Position, RecordConflict
 from tasksvc.plugin import (
+    RawResponse,
     Refusal,
     Route,
     Scope,
@@ -44,9 +45,6 @@ from tasksvc_webhooks.subscriptions import (
 )
 from tasksvc_webhooks.times import format_time
 from tasksvc_webhooks.views import webhook_view
-
-if TYPE_CHECKING:
-    from tasksvc.api.responses.raw import RawResponse
 
 TESTS_MAX: Final = 20
 """Test messages that are being sent at once.  Further ones wait."""

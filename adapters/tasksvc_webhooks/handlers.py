@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
 from tasksvc import IdempotencyKey, IdempotencyKeyReused, Position, RecordConflict
 from tasksvc.plugin import (
     IDEMPOTENCY_KEY,
+    RawResponse,
     Route,
     RouteGroup,
     Scope,
@@ -49,9 +50,6 @@ from tasksvc_webhooks.subscriptions import (
     with_workspaces,
 )
 from tasksvc_webhooks.views import detailed_view, webhook_view
-
-if TYPE_CHECKING:
-    from tasksvc.api.responses.raw import RawResponse
 
 PATCH_TYPES: Final = ("application/json", "application/merge-patch+json")
 PARAMETERS: Final = {
