@@ -133,6 +133,7 @@ async def test_one_of_several_processes_works_and_the_next_one_as_soon_as_it_sto
         await process.stop()
 
 
+@pytest.mark.slow
 async def test_the_holder_renews_the_lease_and_those_who_wait_write_nothing() -> None:
     timeouts = QUICK._replace(lease=3.0)
     store, events = SharedRepository(), list[str]()
@@ -219,6 +220,7 @@ async def test_the_lease_of_a_process_that_was_killed_is_taken_when_it_has_expir
     await other.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [hangs, hangs_at_writing, fails, fails_to_write])
 async def test_a_holder_that_cannot_renew_the_lease_stops_before_the_next_one_starts(fault: Any) -> None:
     timeouts = QUICK._replace(lease=3.0)
@@ -338,6 +340,7 @@ async def test_a_write_under_a_lease_renews_it_and_is_refused_by_its_own_conditi
 # ---------------------------------------------------------------- work that ends
 
 
+@pytest.mark.slow
 async def test_work_that_takes_long_to_end_keeps_the_lease_until_then() -> None:
     timeouts = QUICK._replace(lease=3.0)
     store, events = SharedRepository(), list[str]()

@@ -166,6 +166,7 @@ async def test_silent_targets_hold_up_nobody_else(client: Client, receiver: Rece
     assert receiver.seqs() == list(range(1, 21))
 
 
+@pytest.mark.slow
 async def test_redirects_are_failures(client: Client, receiver: Receiver) -> None:
     made = await client.make(receiver.url())
     receiver.statuses["hook"], receiver.headers = 307, {"Location": receiver.url("other")}

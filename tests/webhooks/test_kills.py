@@ -13,6 +13,7 @@ from webhooks.killing import deliver_under_kills
 from webhooks.receiver import Receiver
 
 
+@pytest.mark.slow
 async def test_five_kills_lose_no_delivery(tmp_path: Path, receiver: Receiver) -> None:
     verdict = await deliver_under_kills(tmp_path, receiver, kills=5, webhooks=6, rate=30, dice=random.Random(1))
     checked = run_tasksvc("check", "--store", "sqlite:///kept.db", folder=tmp_path)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from patience import until
 from tasksvc_webhooks.context import Context
 from tasksvc_webhooks.settings import WebhookSettings
@@ -53,6 +54,7 @@ async def test_a_target_that_failed_gets_its_changes_after_a_restart(tmp_path: P
     assert receiver.seqs(workspace="a") == [1, 1, 2]
 
 
+@pytest.mark.slow
 async def test_an_attempt_that_is_due_later_is_made_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
     async with served(tmp_path, delays=(3.0,) * 9) as (client, context):
         await client.make(receiver.url())
@@ -118,6 +120,7 @@ async def test_a_lane_that_caught_up_leaves_no_mark_and_no_memory(tmp_path: Path
     assert set(receiver.seqs()[:-1]) == {1}
 
 
+@pytest.mark.slow
 async def test_more_lanes_than_there_is_room_for_are_all_served(tmp_path: Path, receiver: Receiver) -> None:
     names = [f"w{number}" for number in range(30)]
     async with served(tmp_path, lanes=4, idle=0.05) as (client, _):
@@ -131,6 +134,7 @@ async def test_more_lanes_than_there_is_room_for_are_all_served(tmp_path: Path, 
     assert {tuple(receiver.seqs(workspace=name)) for name in names} == {(1, 2)}
 
 
+@pytest.mark.slow
 async def test_more_lanes_than_there_is_room_for_are_found_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
     names = [f"w{number}" for number in range(30)]
     receiver.statuses["hook"] = 500
