@@ -47,8 +47,8 @@ class SitePackages:
         return place
 
     def environment(self) -> dict[str, str]:
-        """Returns variables with which another process finds the distributions, too."""
-        return {"PYTHONPATH": os.pathsep.join(map(str, self._places))}
+        """Returns variables with which another process finds the distributions, and has all plugins active."""
+        return {"PYTHONPATH": os.pathsep.join(map(str, self._places)), "TASKSVC_PLUGINS": ""}
 
     def forget(self) -> None:
         """Forgets the modules that were imported."""

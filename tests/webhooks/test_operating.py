@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import tasksvc_webhooks
-from service_process import run_here
+from service_process import run_tasksvc
 from tasksvc_webhooks.rotation import Secret, secrets_to_json
 from tasksvc_webhooks.subscriptions import webhook_to_json
 
@@ -93,7 +93,7 @@ def test_a_check_finds_damaged_records_and_nothing_else() -> None:
 
 
 def test_a_network_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
-    done = run_here("serve", "--webhook-allow", "nowhere", folder=tmp_path)
+    done = run_tasksvc("serve", "--plugins", "webhooks", "--webhook-allow", "nowhere", folder=tmp_path)
 
     assert done.returncode == 2
     assert "nowhere" in done.stderr
