@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasksvc.cli.arguments import Option, option
-from tasksvc.cli.imports import quick_imports
+from tasksvc.cli.imports import ended_by_interrupts, quick_imports
 from tasksvc.cli.variables import PLUGIN_GROUP, beginnings, variable_of
 from tasksvc.domain.errors import PluginRefused
 from tasksvc.entry_points import registrations
@@ -64,7 +64,7 @@ def chosen_plugins(arguments: Sequence[str]) -> Sequence[Plugin]:
     names = () if given["no_plugins"] else given["plugins"]
     if names == () or (names is None and not registrations(PLUGIN_GROUP)):
         return []  # without the imports that plugins need
-    with quick_imports():
+    with ended_by_interrupts(), quick_imports():
         from tasksvc.api.plugins.loading import load_plugins
 
         return load_plugins(names)
