@@ -9,8 +9,8 @@ from typing import Final
 
 from tasksvc.application.contract_checks import check_changed_workspaces
 from tasksvc.application.limits import Timeouts
+from tasksvc.application.log_search import end_of_log
 from tasksvc.domain.errors import RepositoryError
-from tasksvc.domain.query import TaskQuery
 from tasksvc.domain.workspace import DEFAULT_WORKSPACE
 from tasksvc.ports.store import Capability, ChangedWorkspaces, TaskRepository
 from tasksvc.stores.broadcast import Broadcast
@@ -50,7 +50,7 @@ class ChangeWatch:
         if Capability.WORKSPACES in store.capabilities:
             page = await store.changed_workspaces(since, limit=limit)
         else:
-            generation, seq = (await store.find(TaskQuery(), limit=1)).position
+            generation, seq = await end_of_log(store)
             token = f"{generation}-{seq}"
             page = ChangedWorkspaces([] if token == since else [DEFAULT_WORKSPACE], token, more=False)
         check_changed_workspaces(page, since, limit)

@@ -14,10 +14,11 @@ from tasksvc.application import clock
 from tasksvc.application.consumers import CONCURRENCY, Consumer, Handle, Lost, Start
 from tasksvc.application.leases import Lease
 from tasksvc.application.limits import Limits, Timeouts
+from tasksvc.application.log_search import end_of_log
 from tasksvc.application.plugin_namespaces import namespace_of, secrets_of
 from tasksvc.application.plugin_records import Records
 from tasksvc.application.runtime import Runtime
-from tasksvc.application.tasks import ALL_TASKS, Tasks
+from tasksvc.application.tasks import Tasks
 from tasksvc.domain.change import Position
 from tasksvc.domain.errors import NotSupported
 from tasksvc.ports.store import ChangedWorkspaces, ChangePage
@@ -75,7 +76,7 @@ class Service:
 
     async def end_of_log(self, workspace: str) -> Position:
         """Returns where the change log of a workspace ends now."""
-        return (await self.tasks(workspace).find(ALL_TASKS, limit=1)).position
+        return await end_of_log(self._runtime.workspace(workspace))
 
     async def read_changes(
         self, workspace: str, since: Position, *, limit: int, max_bytes: int | None = None
