@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -28,7 +28,7 @@ from tasksvc.api.pipeline.origin_check import OriginCheck
 from tasksvc.api.pipeline.peers import Peers
 from tasksvc.api.pipeline.pipeline import RequestPipeline
 from tasksvc.api.plugins.active import ActivePlugins
-from tasksvc.api.plugins.loading import Plugin, load_plugins
+from tasksvc.api.plugins.loading import load_plugins
 from tasksvc.api.requests.body import Uploads
 from tasksvc.api.responses.sse import sse_event
 from tasksvc.api.routes import Routes, in_home, in_workspaces
@@ -48,8 +48,6 @@ IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("tasksvc-in-flight", InFlight)
 """Holds the requests that are being answered."""
 PEERS: web.AppKey[Peers] = web.AppKey("tasksvc-peers", Peers)
 """Tells the clients of the application apart."""
-PLUGINS: web.AppKey[Sequence[Plugin]] = web.AppKey("tasksvc-plugins", Sequence[Plugin])
-"""The plugins that extend the service."""
 FAST_PATH: web.AppKey[FastPath] = web.AppKey("tasksvc-fast-path", FastPath)
 """Dispatches the most frequent requests, if a server puts it before the application."""
 HEALTH_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-health", web.Application)
@@ -104,7 +102,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
     routes = Routes(pipeline, cors, tasksvc.__version__)
     app = web.Application(client_max_size=2**62)  # body.py bounds bodies, by what each operation takes
     app[RUNTIME], app[AUTHENTICATOR] = runtime, authenticator
-    app[IN_FLIGHT], app[PEERS], app[PLUGINS] = in_flight, peers, loaded
+    app[IN_FLIGHT], app[PEERS] = in_flight, peers
     app[FAST_PATH] = FastPath(tasks, pipeline, bodies, body_max=limits.body_bytes)
     changes = ChangeHandlers(runtime, authenticator)
     of_workspaces = [

@@ -22,7 +22,6 @@ class ActivePlugins:
         self, plugins: Sequence[Plugin], settings: Mapping[str, Any], runtime: Runtime, is_closed: Callable[[], bool]
     ) -> None:
         """Takes the values of all settings by their flags, and `is_closed`: whether callers must show who they are."""
-        self.plugins = plugins
         self._given = [
             (plugin, Service(plugin.name, plugin.values(settings), runtime, is_closed)) for plugin in plugins
         ]
