@@ -5,9 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import re
 from importlib.metadata import Distribution, EntryPoint
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pluggy
+
+PLUGINS: Final = "tasksvc.plugins"
+"""The group of plugins.  The entry point's name is that of the plugin."""
 
 
 class Registration(NamedTuple):

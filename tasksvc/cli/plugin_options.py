@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasksvc import entry_points
 from tasksvc.cli.arguments import Option, option
 from tasksvc.cli.imports import ended_by_interrupts, quick_imports
-from tasksvc.cli.variables import PLUGIN_GROUP, beginnings, variable_of
+from tasksvc.cli.variables import beginnings, variable_of
 from tasksvc.domain.errors import PluginRefused
-from tasksvc.entry_points import registrations
 
 if TYPE_CHECKING:
     from tasksvc.api.plugins.extensions import Setting
@@ -62,7 +62,7 @@ def chosen_plugins(arguments: Sequence[str]) -> Sequence[Plugin]:
     """
     given = _CHOICE.make_context("serve", list(arguments), resilient_parsing=True).params
     names = () if given["no_plugins"] else given["plugins"]
-    if names == () or (names is None and not registrations(PLUGIN_GROUP)):
+    if names == () or (names is None and not entry_points.registrations(entry_points.PLUGINS)):
         return []  # without the imports that plugins need
     with ended_by_interrupts(), quick_imports():
         from tasksvc.api.plugins.loading import load_plugins

@@ -7,8 +7,6 @@ from collections.abc import Collection, Iterable, Sequence
 PREFIX = "TASKSVC_"
 ADMIN_TOKEN = "TASKSVC_ADMIN_TOKEN"  # noqa: S105
 ADMIN_TOKEN_FILE = "TASKSVC_ADMIN_TOKEN_FILE"  # noqa: S105
-PLUGIN_GROUP = "tasksvc.plugins"
-"""The entry-point group of plugins, whose hooks need more imports than their names."""
 COMPLETION = "_TASKSVC_COMPLETE"
 """The variable that a completion script sets, and nothing else."""
 
@@ -71,7 +69,7 @@ def beginnings(plugin: str) -> tuple[str, ...]:
 
 def _beginnings_of_plugins() -> tuple[str, ...]:
     """Returns what the variables of installed plugins begin with.  It loads none of them."""
-    from tasksvc.entry_points import registrations  # which most commands don't need
+    from tasksvc.entry_points import PLUGINS, registrations  # which most commands don't need
 
-    plugins = [found.entry_point.name for found in registrations(PLUGIN_GROUP)]
+    plugins = [found.entry_point.name for found in registrations(PLUGINS)]
     return tuple(variable_of(flag) for plugin in plugins for flag in beginnings(plugin))

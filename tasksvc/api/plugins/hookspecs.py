@@ -13,8 +13,6 @@ from tasksvc.api.plugins.service import Service
 from tasksvc.api.routes import RouteGroup
 from tasksvc.domain.record import Record
 
-GROUP = "tasksvc.plugins"
-"""The entry-point group of plugins.  The entry point's name is that of the plugin."""
 VERSION = 1
 """The version of the hooks and of `tasksvc.plugin`.
 

@@ -19,7 +19,7 @@ from tasksvc.api.plugins.service import Service
 from tasksvc.api.routes import RouteGroup
 from tasksvc.domain.errors import PluginError, PluginRefused, TasksvcError
 from tasksvc.domain.record import Record
-from tasksvc.entry_points import Registration, load_problem, registrations
+from tasksvc.entry_points import PLUGINS, Registration, load_problem, registrations
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII).fullmatch
 
@@ -128,7 +128,7 @@ class InstalledPlugin(NamedTuple):
 def installed_plugins() -> list[InstalledPlugin]:
     """Returns all plugins that are installed, by name.  Imports each of them to see whether it loads."""
     found = []
-    for registration in registrations(hookspecs.GROUP):
+    for registration in registrations(PLUGINS):
         try:
             _load(registration)
             problem = None
@@ -145,7 +145,7 @@ def load_plugins(names: Collection[str] | None = None) -> list[Plugin]:
     Raises PluginError, with one sentence that has the name of the distribution at fault.
     """
     installed: dict[str, Registration] = {}
-    for registration in registrations(hookspecs.GROUP):
+    for registration in registrations(PLUGINS):
         name = registration.entry_point.name
         if name in installed:
             both = sorted(found.distribution.name for found in (installed[name], registration))
