@@ -53,7 +53,10 @@ RecordName = tuple[str, str]
 
 
 class Head(NamedTuple):
-    """The row of a workspace.  `key` is None if there is no row, and `generation` is "" if the workspace isn't made."""
+    """The row of a workspace.
+
+    Without a row, `key` is None.  `generation` is "" as long as the workspace isn't made.
+    """
 
     key: int | None = None
     generation: str = ""

@@ -76,7 +76,7 @@ class Model:
         if start.generation == reached.generation:
             start = Position(start.generation, max(start.seq, reached.seq))
         self.reached[workspace] = start
-        if start == LOG_START:  # a new workspace of that name begins anew, without another report
+        if start == LOG_START:  # the workspace is gone; a new one of its name isn't reported again
             del self.reached[workspace]
 
     async def is_done(self) -> bool:
