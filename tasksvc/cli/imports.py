@@ -19,8 +19,12 @@ LAST_CHARACTER = "\uffff"
 
 @contextlib.contextmanager
 def quick_imports() -> Iterator[None]:
-    """Imports what serves HTTP in less time within the block, with all that this module has for that."""
+    """Imports what serves HTTP in less time within the block, with all that this module has for that.
+
+    SIGINT ends the process meanwhile, as in ended_by_interrupts().
+    """
     with (
+        ended_by_interrupts(),
         without_garbage_collection(),
         certificates_loaded_when_used(),
         jinja2_imported_when_used(),

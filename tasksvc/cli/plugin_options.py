@@ -10,7 +10,7 @@ import click
 
 from tasksvc import entry_points
 from tasksvc.cli.arguments import Option, option
-from tasksvc.cli.imports import ended_by_interrupts, quick_imports
+from tasksvc.cli.imports import quick_imports
 from tasksvc.cli.variables import beginnings, variable_of
 from tasksvc.domain.errors import PluginRefused
 
@@ -61,13 +61,13 @@ def chosen_plugins(arguments: Sequence[str]) -> Sequence[Plugin]:
     Raises PluginError.
     """
     given = _CHOICE.make_context("serve", list(arguments), resilient_parsing=True).params
-    names = () if given["no_plugins"] else given["plugins"]
-    if names == () or (names is None and not entry_points.registrations(entry_points.PLUGINS)):
+    chosen = () if given["no_plugins"] else given["plugins"]
+    if chosen == () or (chosen is None and not entry_points.registrations(entry_points.PLUGINS)):
         return []  # without the imports that plugins need
-    with ended_by_interrupts(), quick_imports():
+    with quick_imports():
         from tasksvc.api.plugins.loading import load_plugins
 
-        return load_plugins(names)
+        return load_plugins(chosen)
 
 
 def setting_options(plugins: Iterable[Plugin], taken: Collection[str]) -> list[click.Option]:
