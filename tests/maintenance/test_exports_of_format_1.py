@@ -47,8 +47,8 @@ async def bring_in(export: str, repository: TaskRepository) -> None:
 
 
 async def serve(export: str, url: str, aiohttp_client: AiohttpClient) -> TestClient[Any, Any]:
-    """The service with a store that the export fills."""
-    options = Options(retention=Retention(max_age=FOREVER, idempotency_key_ttl=FOREVER))
+    """The service with a store that the export fills, without plugins, which would write to it before."""
+    options = Options(retention=Retention(max_age=FOREVER, idempotency_key_ttl=FOREVER), plugins=())
     client = await aiohttp_client(create_app(url, options))
     await bring_in(export, client.app[RUNTIME].repository)
     return client
