@@ -60,7 +60,7 @@ class Delivery:
         self._service, self._store, self._registry, self._sender = service, store, registry, sender
         self._counters, self._lanes, self._statuses = counters, lanes, statuses
         self._delays = settings.delays
-        self._pace = Pace()
+        self._pace = Pace(lambda: service.requests_begun)
         self._secrets: dict[str, tuple[int, Sequence[Secret]]] = {}
         """The secrets of webhooks that were sent to, with the versions of the webhooks."""
         self.pages = LogPages(service)

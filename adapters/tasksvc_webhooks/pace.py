@@ -1,18 +1,22 @@
 """How fast requests to targets follow each other, so that those to the service come first.
 
-Both need the same thread.  While it has time to spare the pace quickens, and while it is busy it slows down, to a pace
-at which deliveries fall behind and the service doesn't.
+Both need the same thread.  While the service has few requests, nothing holds the others up.  While it has many, the
+pace quickens as long as the thread has time to spare, and slows down while it is busy, to a pace at which deliveries
+fall behind and the service doesn't.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Final
 
 RATE_MIN: Final = 50.0
 """Requests a second that are begun however busy the thread is: they take about a thirtieth of its time."""
 RATE_MAX: Final = 2_000.0
+FEW: Final = 20.0
+"""Requests to the service a second up to which the pace doesn't slow down."""
 BUSY: Final = 0.6
 """The part of the time that the thread works, above which the pace slows down."""
 LATE_SECONDS: Final = 0.003
@@ -29,9 +33,11 @@ BURST_SECONDS: Final = 0.002
 class Pace:
     """Lets requests begin one after the other."""
 
-    def __init__(self) -> None:
-        self.rate = 200.0
+    def __init__(self, requests_begun: Callable[[], int]) -> None:
+        """Takes what returns how many requests the service has had."""
+        self.rate = RATE_MAX
         """How many requests a second are begun."""
+        self._requests_begun, self._seen = requests_begun, 0
         self._next = 0.0
         self._looked = self._worked = 0.0
         self._late, self._slept = 0.0, 0
@@ -48,9 +54,12 @@ class Pace:
             self._slept += 1
 
     def _look(self, now: float) -> None:
-        """Sets the pace by how much the thread has worked, and how late it was, since the last look."""
-        worked = time.thread_time()
-        is_busy = worked - self._worked > BUSY * (now - self._looked)
+        """Sets the pace by what the thread has done since the last look."""
+        seconds, worked, begun = now - self._looked, time.thread_time(), self._requests_begun()
+        is_busy = worked - self._worked > BUSY * seconds
         is_late = self._late > LATE_SECONDS * self._slept
-        self._looked, self._worked, self._late, self._slept = now, worked, 0.0, 0
-        self.rate = min(RATE_MAX, max(RATE_MIN, self.rate * (SLOWER if is_busy or is_late else QUICKER)))
+        if begun - self._seen <= max(1, FEW * seconds):
+            self.rate = RATE_MAX
+        else:
+            self.rate = min(RATE_MAX, max(RATE_MIN, self.rate * (SLOWER if is_busy or is_late else QUICKER)))
+        self._looked, self._worked, self._seen, self._late, self._slept = now, worked, begun, 0.0, 0

@@ -41,6 +41,9 @@ class Ended(Protocol):
 class Requests(Protocol):
     """The requests that are being answered, whichever way they came in."""
 
+    begun: int
+    """How many requests there were up to now."""
+
     def set_deadline(self, end: float) -> None:
         """Lets no request take longer to arrive than until `end`, by the clock of the event loop."""
 
@@ -102,6 +105,11 @@ class Runtime:
     def keeps_records(self) -> bool:
         """Returns whether the open store keeps records, such as tokens.  Raises StoreClosed like is_durable."""
         return Capability.RECORDS in self.repository.capabilities
+
+    @property
+    def requests_begun(self) -> int:
+        """How many requests this process has begun to answer."""
+        return self._requests.begun
 
     @property
     def repository(self) -> TaskRepository:

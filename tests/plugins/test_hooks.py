@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -237,6 +237,24 @@ async def test_background_work_that_the_store_cannot_do_ends(caplog: pytest.LogC
         )
 
     assert runs == [0]
+
+
+async def test_background_work_sees_how_many_requests_the_service_has_had() -> None:
+    services: list[Service] = []
+
+    class Watching:
+        @hookimpl
+        def tasksvc_lifespan(self, service: Service) -> AbstractAsyncContextManager[None]:
+            services.append(service)
+            return nullcontext()
+
+    async with serving(Watching()) as client:
+        before = services[0].requests_begun
+        for path in ("/tasks/", "/tasks/99", "/health"):
+            async with client.get(path):
+                pass
+
+        assert services[0].requests_begun == before + 3
 
 
 # ---------------------------------------------------------------- other hooks

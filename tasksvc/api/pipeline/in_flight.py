@@ -39,6 +39,8 @@ class InFlight:
         self._cancelled: dict[int, float] = {}
         """When each request was cancelled that hasn't ended yet."""
         self._emptied: asyncio.Event | None = None
+        self.begun = 0
+        """How many requests there were up to now."""
         self.write_timed_out_at = float("-inf")
         """When a write timed out last."""
 
@@ -49,6 +51,7 @@ class InFlight:
     def enter(self, request: web.BaseRequest, since: float) -> None:
         """Adds a request that came at the time `since`."""
         self._waiting[id(request)] = request, since
+        self.begun += 1
 
     def leave(self, request: web.BaseRequest) -> None:
         """Removes a request whose answer is made."""

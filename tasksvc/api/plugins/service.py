@@ -68,6 +68,14 @@ class Service:
         """Returns the time in UTC, as tasks and changes have it."""
         return clock.now()
 
+    @property
+    def requests_begun(self) -> int:
+        """How many requests this process has begun to answer, the probes of its health included.
+
+        Work that takes much of the thread can go slower while this number grows, so that requests come first.
+        """
+        return self._runtime.requests_begun
+
     # ------------------------------------------------------------ tasks and changes
 
     def tasks(self, workspace: str) -> Tasks:
