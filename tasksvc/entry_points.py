@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-from importlib.metadata import Distribution, EntryPoint
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint, EntryPoints
 from typing import Final, NamedTuple
 
 import pluggy
@@ -22,8 +25,17 @@ class Registration(NamedTuple):
 
 def registrations(group: str) -> list[Registration]:
     """Returns all that are installed of a group; a distribution that is found twice counts once."""
-    entry_points = importlib.metadata.entry_points(group=group)
+    entry_points = _select(tuple(sys.path))(group=group)
     return [Registration(found, found.dist) for found in entry_points if found.dist is not None]
+
+
+@lru_cache(maxsize=2)
+def _select(path: tuple[str, ...]) -> Callable[..., EntryPoints]:
+    """Returns what selects from the entry points on `path`, which is sys.path.
+
+    They are read once, since that takes some milliseconds and each start asks for several groups.
+    """
+    return importlib.metadata.entry_points().select
 
 
 def load_problem(error: Exception, entry_point: EntryPoint, distribution: Distribution) -> str:

@@ -58,26 +58,19 @@ def options(request: pytest.FixtureRequest) -> Options:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _installed_is_read_once() -> Iterator[None]:
-    """Caches the entry points of each installed distribution, since every opening of a store reads all of them.
-
-    A distribution that a test installs is read each time.  With TASKSVC_TEST_PLUGINS it's as if only those plugins were
-    installed.
-    """
-    known: dict[str, EntryPoints] = {}
+def _only_the_chosen_plugins() -> Iterator[None]:
+    """With TASKSVC_TEST_PLUGINS it's as if only those plugins were installed, beside what a test installs."""
+    if PLUGINS is None:
+        yield
+        return
+    chosen = PLUGINS.split(",")
     read: Callable[[Distribution], EntryPoints] = vars(Distribution)["entry_points"].fget
 
     def entry_points(distribution: Distribution) -> EntryPoints:
-        path = str(getattr(distribution, "_path", ""))
-        if path in known:
-            return known[path]
         found = read(distribution)
-        if PLUGINS is not None and path.startswith(sys.prefix):
-            chosen = PLUGINS.split(",")
-            found = EntryPoints(each for each in found if each.group != "tasksvc.plugins" or each.name in chosen)
-        if path.startswith(sys.prefix):
-            known[path] = found
-        return found
+        if not str(getattr(distribution, "_path", "")).startswith(sys.prefix):
+            return found
+        return EntryPoints(each for each in found if each.group != "tasksvc.plugins" or each.name in chosen)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Distribution, "entry_points", property(entry_points))

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from tasksvc.api.openapi.spec import Operation, describe
 from tasksvc.api.pipeline.cors import Cors
-from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline
+from tasksvc.api.pipeline.pipeline import Handler, RequestPipeline, RouterHandler
 from tasksvc.api.requests.lists import LIST
 from tasksvc.api.requests.validation import BODY_MAX, RequestValidator
 from tasksvc.api.requests.workspaces import PARAMETER, PATH
@@ -117,61 +117,53 @@ class Routes:
         for name in (PARAMETER, LIST):
             path = path.replace(f"{{{name}}}", f"{{{name}:[^/]*}}")
         resource = router.add_resource(path)
-        if "GET" in methods:
-            methods = {"HEAD": methods["GET"], **methods}
-        allow = ", ".join(sorted([*methods, "OPTIONS"]))
-        for method, route in methods.items():
-            validator = RequestValidator(
-                route.handler,
-                types=route.types,
-                body_max=route.body_max,
-                operation_max=route.operation_max,
-                raw=route.raw,
-                any_query=route.any_query,
-            )
-            self._add_route(resource, method, route.handler, validator, route.scope, group)
+        answers = {method: self._wrap(route, resource.canonical, group) for method, route in methods.items()}
+        if "GET" in answers:
+            answers.setdefault("HEAD", answers["GET"])
+        for method, answer in answers.items():
+            resource.add_route(method, answer, expect_handler=_expect)
+        self._add_other_methods(resource, ", ".join(sorted({*answers, "OPTIONS"})), methods.get("PATCH"))
 
-        async def options(request: web.Request) -> web.StreamResponse:
+    def _wrap(self, route: Route, path: str, group: RouteGroup) -> RouterHandler:
+        validator = RequestValidator(
+            route.handler,
+            types=route.types,
+            body_max=route.body_max,
+            operation_max=route.operation_max,
+            raw=route.raw,
+            any_query=route.any_query,
+        )
+        return self._pipeline.wrap_for_router(
+            route.handler,
+            validator,
+            route.scope,
+            path,
+            origin_checked=group.origin_checked,
+            counted=group.counted,
+            in_home=group.in_home,
+        )
+
+    def _add_other_methods(self, resource: web.Resource, allow: str, patch: Route | None) -> None:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            if request.method != hdrs.METH_OPTIONS:
+                raise WrongMethod(f"This path takes {allow}.", headers={"Allow": allow})
             response = web.Response(status=204, headers={hdrs.ALLOW: allow})
-            if (patch := methods.get("PATCH")) is not None:
+            if patch is not None:
                 response.headers["Accept-Patch"] = ", ".join(patch.types)  # RFC 5789, section 3.1
             if self._cors is not None:
                 response.headers.extend(self._cors.preflight_headers(request, allow))
             return response
 
-        async def wrong_method(request: web.Request) -> web.StreamResponse:
-            raise WrongMethod(f"This path takes {allow}.", headers={"Allow": allow})
-
-        for method, handler in ((hdrs.METH_OPTIONS, options), (hdrs.METH_ANY, wrong_method)):
-            self._add_route(resource, method, handler, RequestValidator(handler, any_query=True), None, RouteGroup(()))
-
-    def _add_route(
-        self,
-        resource: web.Resource,
-        method: str,
-        handler: Handler,
-        validator: RequestValidator,
-        scope: Scope | None,
-        group: RouteGroup,
-    ) -> None:
-        wrapped = self._pipeline.wrap_for_router(
-            handler,
-            validator,
-            scope,
-            resource.canonical,
-            origin_checked=group.origin_checked,
-            counted=group.counted,
-            in_home=group.in_home,
-        )
-        resource.add_route(method, wrapped, expect_handler=_expect)
+        self._add_any(resource, answer, resource.canonical)
 
     def _add_not_found(self, router: web.UrlDispatcher) -> None:
         catch_all = _CatchAllResource()
         router.register_resource(catch_all)
-        wrapped = self._pipeline.wrap_for_router(
-            _not_found, RequestValidator(_not_found, any_query=True), None, "none", origin_checked=True
-        )
-        catch_all.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
+        self._add_any(catch_all, _not_found, "none")
+
+    def _add_any(self, resource: web.Resource, handler: Handler, name: str) -> None:
+        wrapped = self._pipeline.wrap_for_router(handler, _UNREAD, None, name, origin_checked=True)
+        resource.add_route(hdrs.METH_ANY, wrapped, expect_handler=_expect)
 
     async def _openapi(self, request: web.Request) -> web.StreamResponse:
         if self._description is None:  # made when it is first asked for, since that takes a while
@@ -188,6 +180,10 @@ async def _not_found(request: web.Request) -> web.StreamResponse:
     if request.method == hdrs.METH_OPTIONS and request.raw_path == "*":  # the server itself
         return web.Response(status=204, headers={hdrs.ALLOW: "DELETE, GET, HEAD, OPTIONS, PATCH, POST"})
     raise NoSuchPath("There is nothing at this path. /docs tells what there is.")
+
+
+_UNREAD = RequestValidator(_not_found, any_query=True)
+"""Leaves the query string and the body alone."""
 
 
 class _CatchAllResource(web.DynamicResource):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
@@ -92,7 +91,6 @@ class RequestPipeline:
         administers = scope is Scope.ADMIN
         counted = counted and scope is None and authenticator.counts_strangers
 
-        @functools.wraps(handler)
         async def answer(request: web.Request, *known: Any) -> web.StreamResponse | RawResponse:
             began = perf_counter()
             name = id_for(request)
@@ -227,7 +225,6 @@ class RequestPipeline:
             across=validator.takes_workspaces,
         )
 
-        @functools.wraps(handler)
         async def answer(request: web.Request) -> web.StreamResponse:
             response = await enclosed(request)
             for key in (BODY, RAW):  # aiohttp keeps the request until the next one

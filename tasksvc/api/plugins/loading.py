@@ -160,7 +160,8 @@ def load_plugins(names: Collection[str] | None = None) -> list[Plugin]:
 def _load(registration: Registration) -> Plugin:
     entry_point, distribution = registration
     try:
-        return Plugin(entry_point.name, entry_point.load(), distribution.name, distribution.version)
+        metadata = distribution.metadata  # parsed each time that something of it is asked for
+        return Plugin(entry_point.name, entry_point.load(), metadata["Name"], metadata["Version"])
     except TasksvcError:
         raise
     except Exception as error:
