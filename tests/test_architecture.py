@@ -117,6 +117,13 @@ PLUGINS = {
 }
 """Libraries that each plugin may import."""
 
+OVER_HTTP = {
+    "tasksvc_client": set(),
+    "tasksvc_client.async_client": {"aiohttp"},
+    "tasksvc_client.sessions": {"aiohttp", "yarl"},
+}
+"""Libraries that each package which talks to the service over HTTP may import, or a module of it instead."""
+
 
 # ---------------------------------------------------------------- reading the imports
 
@@ -142,7 +149,8 @@ OF_PLUGINS = modules(EXAMPLE / "tasksvc_stats") | {
     name: tree for name, tree in ADAPTERS.items() if name.partition(".")[0] in PLUGINS
 }
 """The modules of plugins: those that come with tasksvc, and that of the example."""
-OF_STORES = {name: tree for name, tree in ADAPTERS.items() if name not in OF_PLUGINS}
+OF_CLIENTS = {name: tree for name, tree in ADAPTERS.items() if name.partition(".")[0] in OVER_HTTP}
+OF_STORES = {name: tree for name, tree in ADAPTERS.items() if name not in OF_PLUGINS | OF_CLIENTS}
 
 
 def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
@@ -270,7 +278,7 @@ def test_the_api_calls_no_method_of_a_repository(module: str) -> None:
 
 
 def test_nobody_imports_an_adapter() -> None:
-    adapters = DRIVERS.keys() | PLUGINS.keys()
+    adapters = DRIVERS.keys() | PLUGINS.keys() | OVER_HTTP.keys()
 
     assert {module for module, tree in TASKSVC.items() if libraries(tree) & adapters} == set()
 
@@ -307,6 +315,21 @@ def test_a_plugin_imports_only_itself_its_libraries_and_what_is_for_plugins(modu
     assert imported_names_of_tasksvc(OF_PLUGINS[module]) <= offered, (
         "from tasksvc import ..., from tasksvc.plugin import ..., and what __all__ has"
     )
+
+
+@pytest.mark.parametrize("module", OF_CLIENTS)
+def test_what_talks_to_the_service_over_http_imports_nothing_of_it(module: str) -> None:
+    package = module.partition(".")[0]
+
+    assert libraries(OF_CLIENTS[module]) <= {package, *OVER_HTTP.get(module, OVER_HTTP[package])}
+
+
+def test_the_blocking_client_imports_neither_aiohttp_nor_an_event_loop() -> None:
+    script = "import sys; from tasksvc_client import SyncClient; print({'aiohttp', 'asyncio'} & set(sys.modules))"
+    environment = unmeasured(os.environ)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "set()\n"
 
 
 @pytest.mark.parametrize("path", sorted((EXAMPLE / "tests").glob("*.py")), ids=lambda path: path.name)

@@ -1,0 +1,41 @@
+"""The address of a service, as a URL names it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the service is."""
+
+    host: str
+    """The name or address of the host; "localhost" for a socket."""
+    port: int
+    secure: bool
+    prefix: str = ""
+    """The path of the service behind a proxy, without / at its end."""
+    socket: str | None = None
+    """The path of a Unix socket."""
+    url: str = ""
+    """The URL without / at its end."""
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Reads http://HOST:PORT/PATH, https://... or unix:/PATH. Raises ValueError for anything else."""
+        parts = urlsplit(url.strip())
+        if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
+            return cls("localhost", 80, secure=False, socket=unquote(parts.path), url="http://localhost")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{_shown(url)} isn't the URL of a service, such as http://127.0.0.1:8000.")
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise ValueError("The URL of a service has no user name, no query and no fragment. Pass a token apart.")
+        secure = parts.scheme == "https"
+        port = parts.port if parts.port is not None else 443 if secure else 80
+        prefix = parts.path.rstrip("/")
+        return cls(parts.hostname, port, secure, prefix, url=f"{parts.scheme}://{parts.netloc}{prefix}")
+
+
+def _shown(url: str) -> str:
+    return repr(url if len(url) <= 100 else url[:100] + "...")

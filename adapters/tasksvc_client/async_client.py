@@ -1,0 +1,174 @@
+"""The client for programs on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+
+from tasksvc_client.address import Address
+from tasksvc_client.headers import headers_of
+from tasksvc_client.operations import administration, change_log, following, task_lists, tasks
+from tasksvc_client.scope import Scope
+from tasksvc_client.sessions import Sessions, Stream
+from tasksvc_client.steps import Answer, Item, Items, Lost, Open, Operation, Receive, Send, Step, Wait
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _returning(
+    operation: Callable[Concatenate[Scope, P], Operation[T]],
+) -> Callable[Concatenate[Client, P], Coroutine[Any, Any, T]]:
+    """Returns the method that does an operation."""
+
+    @wraps(operation)
+    async def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._result(operation(self._scope, *args, **kwargs))
+
+    return call
+
+
+def _yielding(
+    operation: Callable[Concatenate[Scope, P], Items[T]],
+) -> Callable[Concatenate[Client, P], AsyncGenerator[T, None]]:
+    """Returns the method that yields the items of an operation."""
+
+    @wraps(operation)
+    def call(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> AsyncGenerator[T, None]:
+        return self._items(operation(self._scope, *args, **kwargs))
+
+    return call
+
+
+class Client:
+    """A client of the service for asyncio: `async with Client(url) as tasks`.
+
+    A call that is cancelled may have been done. Give a write a `key`, and repeat it with that key to find out.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        token: str | None = None,
+        workspace: str | None = None,
+        *,
+        deadline: float = 30.0,
+        timeout: float = 10.0,
+        context: ssl.SSLContext | None = None,
+        connections: int = 100,
+    ) -> None:
+        """Prepares a client; the first request connects. Raises ValueError for a URL that isn't one of a service.
+
+        Without a `workspace` it is the home of the caller. A request may take `deadline` seconds with all repetitions,
+        and an attempt is given up after `timeout` seconds without an answer. `url` may be unix:/PATH. `context` says
+        which certificates are trusted; without it, those of the machine are. Requests at the same time use up to that
+        number of `connections`, and streams have one of these each.
+        """
+        self._scope = Scope(workspace, deadline, timeout)
+        self._sessions = Sessions(Address.of(url), headers_of(token), context, connections)
+
+    def in_workspace(self, name: str | None) -> Self:
+        """Returns a client of another workspace on the same connections; None is the home of the caller."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        other._scope = Scope(name, self._scope.deadline, self._scope.timeout)
+        return other
+
+    @property
+    def workspace(self) -> str | None:
+        """The workspace; None for the home of the caller."""
+        return self._scope.workspace
+
+    create = _returning(tasks.create)
+    get = _returning(tasks.get_task)
+    update = _returning(tasks.update)
+    edit = _returning(tasks.edit)
+    delete = _returning(tasks.delete)
+    skip = _returning(tasks.skip)
+    restore = _returning(tasks.restore)
+    batch = _returning(tasks.batch)
+
+    find = _yielding(tasks.find)
+    pages = _yielding(tasks.pages)
+    count = _returning(tasks.count)
+    delete_matching = _returning(tasks.delete_matching)
+
+    lists = _returning(task_lists.lists)
+    rename_list = _returning(task_lists.rename_list)
+    delete_list = _returning(task_lists.delete_list)
+
+    changes = _yielding(change_log.changes)
+    history = _yielding(change_log.history)
+
+    follow = _yielding(following.follow)
+    follow_workspaces = _yielding(following.follow_workspaces)
+
+    me = _returning(administration.me)
+    workspaces = _yielding(administration.workspaces)
+    erase_workspace = _returning(administration.erase_workspace)
+    tokens = _returning(administration.tokens)
+    create_token = _returning(administration.create_token)
+    change_token = _returning(administration.change_token)
+    revoke_token = _returning(administration.revoke_token)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._sessions.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    # ---------------------------------------------------------------- doing the steps
+
+    async def _result(self, operation: Operation[T]) -> T:
+        outcome: Any = None
+        try:
+            while True:
+                outcome = await self._do(operation.send(outcome))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _items(self, items: Items[T]) -> AsyncGenerator[T, None]:
+        outcome: Any = None
+        stream: Stream | None = None
+        try:
+            while True:
+                try:
+                    step = items.send(outcome)
+                except StopIteration:
+                    return
+                outcome = None
+                if isinstance(step, Item):
+                    yield step.value
+                elif isinstance(step, Open):
+                    if stream is not None:
+                        stream.close()
+                    outcome, stream = await self._sessions.stream(step.send)
+                elif isinstance(step, Receive):
+                    assert stream is not None
+                    outcome = await stream.read(step.timeout)
+                else:
+                    outcome = await self._do(step)
+        finally:
+            items.close()
+            if stream is not None:
+                stream.close()
+
+    async def _do(self, step: Step) -> Answer | Lost | None:
+        if isinstance(step, Send):
+            return await self._sessions.send(step)
+        assert isinstance(step, Wait)
+        await asyncio.sleep(step.seconds)
+        return None

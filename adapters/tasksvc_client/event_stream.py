@@ -1,0 +1,65 @@
+"""Reading Server-Sent Events (HTML standard, section 9.2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+EVENT_MAX = 64 * 1024 * 1024
+"""Bytes that an event may have."""
+_END = re.compile(rb"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event, or a block that has only an id."""
+
+    type: str
+    """`message` if it has no name."""
+    data: str | None
+    id: str | None
+    """The id of the last event that had one, or None."""
+
+
+class EventStream:
+    """The events of one stream, whose bytes come in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._id: str | None = None
+        self._begun = False
+        self._block: list[tuple[str, str]] = []
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """Returns the events that end in a piece. Raises ValueError if an event is too large or isn't UTF-8."""
+        data = self._rest + piece
+        if not self._begun:
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._rest = data
+                return []
+            self._begun, data = True, data.removeprefix(b"\xef\xbb\xbf")
+        events, at = [], 0
+        for end in _END.finditer(data):
+            if end.group() == b"\r" and end.end() == len(data):
+                break  # a \n may follow
+            line, at = data[at : end.start()], end.end()
+            if line:
+                name, _, value = line.decode().partition(":")
+                self._block.append((name, value.removeprefix(" ")))
+            elif (event := self._finish()) is not None:
+                events.append(event)
+        self._rest = data[at:]
+        if len(self._rest) > EVENT_MAX:
+            raise ValueError(f"An event is larger than {EVENT_MAX:,} bytes.")
+        return events
+
+    def _finish(self) -> Event | None:
+        block, self._block = self._block, []
+        lines = [value for name, value in block if name == "data"]
+        names = [value for name, value in block if name == "event"]
+        ids = [value for name, value in block if name == "id" and "\0" not in value]
+        if ids:
+            self._id = ids[-1]
+        if not lines and not ids:
+            return None
+        return Event(names[-1] if names and names[-1] else "message", "\n".join(lines) if lines else None, self._id)

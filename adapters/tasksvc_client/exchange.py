@@ -1,0 +1,132 @@
+"""The one rule for repetition: when a request is sent again, when it is given up, and what is raised then."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from tasksvc_client.errors import NotTasksvc, OutcomeUnknown, Problem, TasksvcError, Unreachable
+from tasksvc_client.scope import Scope
+from tasksvc_client.steps import Answer, Lost, Operation, Repeat, Request, Send, Wait
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds before the second attempt, at most; it doubles for each further one. Chance makes it shorter."""
+UNDONE = {"too-many-requests", "body-too-slow", "store-unavailable", "issuer-unavailable"}
+"""Problems after which a repetition may succeed, and which say that nothing was done."""
+BLIND = {401, 403, 500, 501, 505}
+"""Statuses of refusals that may come before the service has looked at the idempotency key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An attempt after which another one may succeed."""
+
+    error: TasksvcError
+    may_be_done: bool
+    """Whether the attempt may have been done, if it was a write."""
+    seconds: float = 0.0
+    """Seconds that the service asks to wait."""
+
+
+def exchange(request: Request, scope: Scope) -> Operation[Answer]:
+    """Sends a request, again if need be, and returns its successful answer, whose body is JSON or empty.
+
+    Raises Problem if the service refuses it, Unreachable, OutcomeUnknown or NotTasksvc.
+    """
+    end = scope.clock() + scope.deadline
+    may_be_done = False
+    for number in itertools.count():
+        seconds = max(0.001, end - scope.clock())
+        outcome = yield Send(request, min(scope.timeout, seconds), seconds)
+        try:
+            again = judge(request, outcome)
+        except Problem as problem:
+            if may_be_done and problem.status in BLIND:
+                raise _unknown(request, problem) from problem
+            raise
+        except NotTasksvc as error:
+            if may_be_done:
+                raise _unknown(request, error) from error
+            raise
+        if isinstance(again, Answer):
+            return again
+        may_be_done |= again.may_be_done and request.writes
+        pause = again.seconds + scope.chance() * min(LONGEST_PAUSE, FIRST_PAUSE * 2**number)
+        if may_be_done and request.repeat is Repeat.NEVER:
+            raise _unknown(request, again.error) from again.error
+        if scope.clock() + pause >= end:
+            raise (_unknown(request, again.error) if may_be_done else again.error) from None
+        yield Wait(pause)
+    raise AssertionError
+
+
+def _unknown(request: Request, error: TasksvcError) -> OutcomeUnknown:
+    what = f"Nobody knows whether {request.method} {request.target} was done: {error}"
+    how = "" if request.key is None else f" Repeat it with the key {request.key}, which does it once in any case."
+    return OutcomeUnknown(what + how, request.key)
+
+
+def judge(request: Request, outcome: Answer | Lost) -> Answer | Again:
+    """Returns a successful answer, or what to do after another one.
+
+    Raises Problem or NotTasksvc if a repetition is useless.
+    """
+    if isinstance(outcome, Lost):
+        return Again(Unreachable(f"{outcome.reason}."), outcome.sent)
+    status = outcome.status
+    if status in (200, 201, 204):
+        return _checked(request, outcome)
+    if outcome.media_type != "application/problem+json":
+        error = stranger(request, outcome)
+        if status in (408, 429, 502, 503, 504):
+            return Again(error, status != 429, retry_after(outcome))
+        raise error
+    try:
+        document = outcome.document()
+        seconds = retry_after(outcome)
+        problem = Problem.read(status, document, outcome.headers, retry_after=seconds)
+    except (ValueError, AttributeError) as error:
+        raise stranger(request, outcome) from error
+    if problem.name in UNDONE or (status == 503 and "retry-after" in outcome.headers):
+        return Again(problem, problem.name not in UNDONE, seconds)
+    if status in (408, 429, 502, 503, 504) and problem.name != "not-ready":
+        return Again(problem, may_be_done=True, seconds=seconds)
+    raise problem
+
+
+def _checked(request: Request, answer: Answer) -> Answer | Again:
+    """Returns a successful answer if its body is whole. Raises NotTasksvc if it isn't one of the service."""
+    if answer.status == 204:
+        return answer
+    if answer.media_type != "application/json":
+        raise stranger(request, answer)
+    try:
+        answer.document()
+    except ValueError:
+        return Again(stranger(request, answer), may_be_done=True)
+    return answer
+
+
+def stranger(request: Request, answer: Answer) -> NotTasksvc:
+    """Returns the error that an answer isn't one of the service."""
+    what = f"{request.method} {request.target} was answered with status {answer.status}"
+    kind = answer.media_type or "no media type"
+    if 300 <= answer.status < 400:
+        location = answer.headers.get("location", "")[:200]
+        return NotTasksvc(f"{what}, which leads to {location!r}. Use the URL that the service itself has.")
+    return NotTasksvc(f"{what} and {kind}, which isn't an answer of the service. Check the URL, and the proxy's paths.")
+
+
+def retry_after(answer: Answer) -> float:
+    """Returns the seconds of Retry-After (RFC 9110, section 10.2.3), a number or a date; 0 without a valid one."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        from email.utils import parsedate_to_datetime
+
+        there = parsedate_to_datetime(text)
+        now = parsedate_to_datetime(answer.headers["date"])  # its own clock may be wrong by as much
+        return max(0.0, (there - now).total_seconds())
+    except (KeyError, TypeError, ValueError):
+        return 0.0

@@ -1,0 +1,17 @@
+"""The headers that all requests have."""
+
+from __future__ import annotations
+
+
+def headers_of(token: str | None) -> dict[str, str]:
+    """Returns the headers of all requests. Raises ValueError for a token that can't be in a header."""
+    headers = {
+        "Accept": "application/json, application/problem+json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "tasksvc-client",
+    }
+    if token is not None:
+        if not token.isascii() or not token.isprintable() or " " in token or not token:
+            raise ValueError("The token has characters that no token has. It is one word of letters and digits.")
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
