@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tasksvc_client.errors import NotTasksvc, OutcomeUnknown, Problem, TasksvcError, Unreachable
 from tasksvc_client.scope import Scope
@@ -17,8 +17,7 @@ BLIND = {401, 403, 500, 501, 505}
 """Statuses of refusals that may come before the service has looked at the idempotency key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(NamedTuple):
     """An attempt after which another one may succeed."""
 
     error: TasksvcError

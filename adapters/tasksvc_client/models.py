@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,8 +81,7 @@ class Task:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page of a list."""
 
     tasks: tuple[Task, ...]
@@ -131,8 +130,7 @@ class Change:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceLeft:
+class WorkspaceLeft(NamedTuple):
     """A workspace has left a stream of several; the others go on."""
 
     workspace: str
@@ -141,8 +139,7 @@ class WorkspaceLeft:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskList:
+class TaskList(NamedTuple):
     """A list and the numbers of its tasks."""
 
     name: str
@@ -154,8 +151,7 @@ class TaskList:
         return cls(document["name"], document["open"], document["total"])
 
 
-@dataclass(frozen=True, slots=True)
-class Me:
+class Me(NamedTuple):
     """The caller."""
 
     name: str | None
@@ -178,8 +174,7 @@ class Me:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(NamedTuple):
     """A workspace that somebody has written to."""
 
     name: str
@@ -192,8 +187,7 @@ class Workspace:
         return cls(document["name"], document["tasks"], document["open"], time_of(document["updated_at"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token."""
 
     name: str
@@ -201,8 +195,11 @@ class Token:
     workspaces: tuple[str, ...] | None
     created_at: datetime
     expires_at: datetime | None
-    secret: str | None = field(default=None, repr=False)
+    secret: str | None = None
     """What callers send; only create_token() gives it."""
+
+    def __repr__(self) -> str:
+        return f"<Token {self.name!r}, {self.scope}>"
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Token:

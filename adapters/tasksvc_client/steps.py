@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 ANSWER_MAX = 256 * 1024 * 1024
 """Bytes that an answer may have, before and after decompression. The largest page of a list is half as large."""
@@ -25,14 +25,13 @@ class Repeat(Enum):
     NEVER = "never"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request, without what is the same for all: the host and the token."""
 
     method: str
     target: str
     """The path and the query string, below the URL of the service."""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes | None = None
     repeat: Repeat = Repeat.ALWAYS
     key: str | None = None
@@ -42,8 +41,7 @@ class Request:
         return self.method not in ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An answer that was received in full; the head of one, for a stream."""
 
     status: int
@@ -69,8 +67,7 @@ class Answer:
         return json.loads(body)
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """There was no answer, or only a part of one."""
 
     reason: str
@@ -79,8 +76,7 @@ class Lost:
     """Whether a part of the request may have arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Asks for a request to be sent. The client answers with Answer or Lost."""
 
     request: Request
@@ -90,29 +86,25 @@ class Send:
     """Seconds after which it is given up in any case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Asks for a stream to be opened. The client answers with the head alone if the status is 200, or as to Send."""
 
     send: Send
 
 
-@dataclass(frozen=True, slots=True)
-class Receive:
+class Receive(NamedTuple):
     """Asks for more of the open stream. The client answers with bytes, or with Lost at the end."""
 
     timeout: float
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """Asks for a pause."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Item(Generic[T]):
+class Item(NamedTuple, Generic[T]):
     """Gives the caller one more item of an iterator."""
 
     value: T
