@@ -57,7 +57,18 @@ from tasksvc_client.errors import (
     WorkspaceForbidden,
     WorkspaceFull,
 )
-from tasksvc_client.models import Change, Me, Page, Task, TaskList, Token, Workspace, WorkspaceLeft
+from tasksvc_client.models import (
+    Change,
+    Me,
+    Page,
+    Task,
+    TaskList,
+    Token,
+    Webhook,
+    WebhookAttempt,
+    Workspace,
+    WorkspaceLeft,
+)
 
 if TYPE_CHECKING:
     from tasksvc_client.async_client import Client
@@ -115,6 +126,8 @@ __all__ = [
     "VersionConflict",
     "VersionGone",
     "VersionNotFound",
+    "Webhook",
+    "WebhookAttempt",
     "WebhookNotFound",
     "WebhookWithoutSecret",
     "Workspace",

@@ -84,6 +84,8 @@ class Problem(TasksvcError):
 
     retry_after: float = 0.0
     """Seconds after which a repetition may succeed; 0 if the service didn't say."""
+    may_be_done: bool = False
+    """Whether an earlier attempt of the same write may have been done, so that this refusal may be its consequence."""
 
 
 class MalformedRequest(Problem):

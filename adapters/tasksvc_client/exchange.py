@@ -42,6 +42,7 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
         except Problem as problem:
             if may_be_done and problem.status in BLIND:
                 raise _unknown(request, problem) from problem
+            problem.may_be_done = may_be_done
             raise
         except NotTasksvc as error:
             if may_be_done:

@@ -213,5 +213,66 @@ class Token(NamedTuple):
         )
 
 
+class Webhook(NamedTuple):
+    """A webhook."""
+
+    id: str
+    url: str
+    workspaces: tuple[str, ...] | None
+    """None for all."""
+    types: tuple[str, ...] | None
+    """The types of changes that are sent; None for all."""
+    labels: tuple[str, ...] | None
+    list: str | None
+    description: str
+    state: str
+    """`active` or `paused`."""
+    created_at: datetime
+    updated_at: datetime
+    json: Mapping[str, Any]
+    """The webhook as the service sent it; that of get_webhook() also says how far its deliveries have come."""
+    secret: str | None = None
+    """What signs its messages; only create_webhook() gives it."""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Webhook:
+        """Reads a webhook, whose `json` doesn't have the secret."""
+        return cls(
+            document["id"],
+            document["url"],
+            _names(document["workspaces"]),
+            _names(document["types"]),
+            _names(document["labels"]),
+            document["list"],
+            document["description"],
+            document["state"],
+            _time(document["created_at"]),
+            _time(document["updated_at"]),
+            {name: value for name, value in document.items() if name != "secret"},
+            document.get("secret"),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Webhook {self.id} to {self.url}, {self.state}>"
+
+
+class WebhookAttempt(NamedTuple):
+    """What came of a message that a webhook sent."""
+
+    at: datetime
+    outcome: str
+    """`delivered`, or why it wasn't."""
+    status: int | None
+    """The status of the answer, if there was one."""
+    detail: str
+    seconds: float
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> WebhookAttempt:
+        return cls(
+            _time(document["at"]), document["outcome"], document["status"], document["detail"], document["seconds"]
+        )
+
+
 def _names(names: Any) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)

@@ -11,6 +11,7 @@ from tasksvc_client.address import Address
 from tasksvc_client.connection import Connection
 from tasksvc_client.headers import headers_of
 from tasksvc_client.operations import administration, change_log, following, task_lists, tasks
+from tasksvc_client.operations import webhooks as hooks
 from tasksvc_client.scope import Scope
 from tasksvc_client.steps import Answer, Item, Items, Lost, Open, Operation, Receive, Repeat, Send, Step, Wait
 
@@ -116,6 +117,17 @@ class SyncClient:
     create_token = _returning(administration.create_token)
     change_token = _returning(administration.change_token)
     revoke_token = _returning(administration.revoke_token)
+
+    webhooks = _yielding(hooks.webhooks)
+    get_webhook = _returning(hooks.get_webhook)
+    create_webhook = _returning(hooks.create_webhook)
+    change_webhook = _returning(hooks.change_webhook)
+    delete_webhook = _returning(hooks.delete_webhook)
+    pause_webhook = _returning(hooks.pause_webhook)
+    resume_webhook = _returning(hooks.resume_webhook)
+    replay_webhook = _returning(hooks.replay_webhook)
+    test_webhook = _returning(hooks.test_webhook)
+    rotate_webhook_secret = _returning(hooks.rotate_webhook_secret)
 
     def close(self) -> None:
         """Closes all connections that are idle."""

@@ -79,3 +79,14 @@ class TokenFields(TypedDict, total=False):
     scope: str
     workspaces: Iterable[str] | None
     expires_at: datetime | str | None
+
+
+class WebhookFields(TypedDict, total=False):
+    """What a webhook may have besides its URL."""
+
+    workspaces: Iterable[str] | None
+    """None for all, which needs the scope admin."""
+    types: Iterable[str] | None
+    labels: Iterable[str] | None
+    list: str | None
+    description: str
