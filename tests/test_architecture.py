@@ -121,8 +121,13 @@ OVER_HTTP = {
     "tasksvc_client": set(),
     "tasksvc_client.async_client": {"aiohttp"},
     "tasksvc_client.sessions": {"aiohttp", "yarl"},
+    "tasksvc_formats": set(),
+    "tasksvc_formats.ics_zones": {"icalendar"},
 }
-"""Libraries that each package which talks to the service over HTTP may import, or a module of it instead."""
+"""Libraries that each package which talks to the service over HTTP may import, or a module of it instead.
+
+The package of formats talks to nobody.
+"""
 
 
 # ---------------------------------------------------------------- reading the imports
