@@ -72,17 +72,25 @@ from tasksvc_client.models import (
 
 if TYPE_CHECKING:
     from tasksvc_client.async_client import Client
-    from tasksvc_client.positions import between
+    from tasksvc_client.positions import NoRoom, between
+    from tasksvc_client.replica import Replica
+    from tasksvc_client.replica_conflicts import DELETION, Conflict, Decision
+    from tasksvc_client.replica_file import UnusableReplica
+    from tasksvc_client.replica_queue import RefusedWrite, Write
+    from tasksvc_client.replica_sync import SyncReplica
     from tasksvc_client.sync_client import SyncClient
 
 __all__ = [
+    "DELETION",
     "BodyTooLarge",
     "BodyTooSlow",
     "Change",
     "Client",
     "CommitTooLarge",
     "ConditionFailed",
+    "Conflict",
     "Create",
+    "Decision",
     "Delete",
     "Forbidden",
     "ForeignHost",
@@ -96,6 +104,7 @@ __all__ = [
     "MalformedRequest",
     "Me",
     "MethodNotAllowed",
+    "NoRoom",
     "NotFound",
     "NotSupported",
     "NotTasksvc",
@@ -103,10 +112,13 @@ __all__ = [
     "Page",
     "PositionGone",
     "Problem",
+    "RefusedWrite",
+    "Replica",
     "Restore",
     "StoreFull",
     "StoreUnavailable",
     "SyncClient",
+    "SyncReplica",
     "TargetTooLong",
     "Task",
     "TaskList",
@@ -122,6 +134,7 @@ __all__ = [
     "Unauthorized",
     "Unreachable",
     "UnsupportedMediaType",
+    "UnusableReplica",
     "Update",
     "VersionConflict",
     "VersionGone",
@@ -134,10 +147,24 @@ __all__ = [
     "WorkspaceForbidden",
     "WorkspaceFull",
     "WorkspaceLeft",
+    "Write",
     "between",
 ]
 
-_LATER = {"Client": "async_client", "SyncClient": "sync_client", "between": "positions"}
+_LATER = {
+    "Client": "async_client",
+    "SyncClient": "sync_client",
+    "NoRoom": "positions",
+    "between": "positions",
+    "Replica": "replica",
+    "SyncReplica": "replica_sync",
+    "DELETION": "replica_conflicts",
+    "Conflict": "replica_conflicts",
+    "Decision": "replica_conflicts",
+    "UnusableReplica": "replica_file",
+    "RefusedWrite": "replica_queue",
+    "Write": "replica_queue",
+}
 """The modules of names that are imported when they are used first, since a program needs only some of them."""
 
 

@@ -72,7 +72,8 @@ class Client:
         number of `connections`, and streams have one of these each.
         """
         self._scope = Scope(workspace, deadline, timeout)
-        self._sessions = Sessions(Address.of(url), headers_of(token), context, connections)
+        self._address = Address.of(url)
+        self._sessions = Sessions(self._address, headers_of(token), context, connections)
 
     def in_workspace(self, name: str | None) -> Self:
         """Returns a client of another workspace on the same connections; None is the home of the caller."""
@@ -80,6 +81,11 @@ class Client:
         vars(other).update(vars(self))
         other._scope = Scope(name, self._scope.deadline, self._scope.timeout)
         return other
+
+    @property
+    def url(self) -> str:
+        """The URL of the service, without / at its end."""
+        return self._address.url
 
     @property
     def workspace(self) -> str | None:

@@ -11,7 +11,7 @@ like that of an integer. So keys at both ends stay short: ten million of them ha
 
 from __future__ import annotations
 
-import random
+import os
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 BASE = len(DIGITS)
@@ -79,9 +79,14 @@ def _drawn(low: int, high: int, a: str | None, b: str | None) -> int:
     room = high - low - 1
     if (a is None) == (b is None):
         margin = room // 4
-        return random.randint(low + 1 + margin, high - 1 - margin)
-    step = random.randint(1, min(CHOICES, room))
+        return low + 1 + margin + _below(room - 2 * margin)
+    step = 1 + _below(min(CHOICES, room))
     return high - step if a is None else low + step
+
+
+def _below(limit: int) -> int:
+    """Returns a random number below `limit`. The module random would take longer to import than all of this."""
+    return int.from_bytes(os.urandom(16)) % limit
 
 
 def _number(key: str, length: int) -> int:

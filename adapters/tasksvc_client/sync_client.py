@@ -82,6 +82,11 @@ class SyncClient:
         return other
 
     @property
+    def url(self) -> str:
+        """The URL of the service, without / at its end."""
+        return self._address.url
+
+    @property
     def workspace(self) -> str | None:
         """The workspace; None for the home of the caller."""
         return self._scope.workspace

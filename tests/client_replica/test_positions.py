@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import random
 
 import pytest
 from hypothesis import assume, given
@@ -111,11 +110,10 @@ def test_hundreds_of_positions_fit_into_one_gap(towards_the_first: bool) -> None
 
 
 def test_positions_for_the_same_place_are_seldom_equal() -> None:
-    random.seed(20_261_128)
     for place in [(None, None), ("V", None), (None, "V"), ("V", "V1")]:
-        drawn = [between(*place) for _ in range(200)]
+        drawn = [between(*place) for _ in range(100)]
 
-        assert len(set(drawn)) >= 199, place
+        assert len(set(drawn)) >= 98, place
 
 
 @pytest.mark.parametrize("wrong", ["", "a" * 101, "a-b", "ä", "²", "a b"])
