@@ -79,7 +79,7 @@ class Client:
         """Returns a client of another workspace on the same connections; None is the home of the caller."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
-        other._scope = Scope(name, self._scope.deadline, self._scope.timeout)
+        other._scope = self._scope._replace(workspace=name)
         return other
 
     @property

@@ -12,14 +12,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tasksvc_client.address import Address
-from tasksvc_client.steps import ANSWER_MAX, Answer, Lost, Send
+from tasksvc_client.failures import is_hopeless
+from tasksvc_client.steps import ANSWER_MAX, Answer, Lost, Repeat, Send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CHUNK = 65_536
 """Bytes that are read at once."""
-BROKEN = (OSError, http.client.HTTPException, ValueError)
+BROKEN = (OSError, http.client.HTTPException)
 """What a connection that breaks, or isn't one with HTTP, raises."""
 
 
@@ -67,8 +68,10 @@ class _Socket:
         return io.BufferedReader(_Reader(self.socket, self._patience), CHUNK)
 
     def sendall(self, data: bytes) -> None:
-        self.socket.settimeout(self._patience.left())  # for all of the data (since Python 3.5)
-        self.socket.sendall(data)
+        rest = memoryview(data)
+        while rest:
+            self.socket.settimeout(self._patience.left())
+            rest = rest[self.socket.send(rest[:CHUNK]) :]
 
     def close(self) -> None:
         self.socket.close()
@@ -105,15 +108,16 @@ class Connection:
         if self._http is None:
             try:
                 self._http = self._connected()
-            except OSError as error:
-                return Lost(f"{self._address.url} can't be reached ({_text(error)})", sent=False)
+            except (OSError, UnicodeError) as error:  # a name that can't be one is the latter
+                hopeless = is_hopeless(error)
+                return Lost(f"{self._address.url} can't be reached ({_text(error)})", sent=False, hopeless=hopeless)
         try:
             with suppress(ConnectionError):  # the service may have answered without reading all of the request
                 self._http.request(request.method, self._address.prefix + request.target, request.body, dict(headers))
-            # The head has to be there in time as a whole.
-            patience.end = min(patience.end, time.monotonic() + step.timeout)
+            end = patience.end
+            patience.end = min(end, time.monotonic() + step.timeout)  # for the whole head
             self._response = self._http.getresponse()
-            patience.end = max(patience.end, time.monotonic() + step.seconds)
+            patience.end = end
         except BROKEN as error:
             return self._lost(error)
         fields = {name.lower(): value for name, value in self._response.getheaders()}
@@ -136,7 +140,7 @@ class Connection:
                 pieces.append(piece)
                 size += len(piece)
                 if size > ANSWER_MAX:
-                    return self._lost(ValueError("its answer is too large"))
+                    return self._lost(http.client.HTTPException("its answer is too large"))
             if response.length:
                 return self._lost(http.client.IncompleteRead(b""))
         except BROKEN as error:
@@ -175,6 +179,8 @@ class Connection:
         """Returns whether the other side has neither closed the connection nor sent what nobody asked for."""
         if self._socket is None:
             return False
+        if not hasattr(select, "poll"):  # as on Windows
+            return not select.select([self._socket], [], [], 0)[0]
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return not poll.poll(0)
@@ -186,6 +192,56 @@ class Connection:
         if self._http is not None:
             self._http.close()
         self._socket, self._http, self._response, self.reusable = None, None, None, False
+
+
+class Pool:
+    """The connections of a client, which threads may share: those that are idle are used again."""
+
+    def __init__(self, address: Address, headers: Mapping[str, str], context: ssl.SSLContext | None) -> None:
+        """Prepares a pool. `headers` are those of all requests."""
+        self._address, self._headers, self._context = address, headers, context
+        self._idle: list[Connection] = []
+
+    def send(self, step: Send) -> Answer | Lost:
+        """Sends a request and returns its answer."""
+        connection = self._taken(step)
+        try:
+            return connection.send(step, {**self._headers, **step.request.headers})
+        finally:
+            if connection.reusable:
+                self._idle.append(connection)
+            else:
+                connection.close()
+
+    def stream(self, step: Send) -> tuple[Answer | Lost, Connection]:
+        """Sends a request on its own connection. Returns what Connection.stream() does, and the connection."""
+        connection = self._new()
+        return connection.stream(step, {**self._headers, **step.request.headers}), connection
+
+    def close(self) -> None:
+        """Closes all connections that are idle."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _taken(self, step: Send) -> Connection:
+        """Returns an idle connection or a new one.
+
+        One that was idle may be closed as the request is sent, so what isn't repeated gets a new one.
+        """
+        while step.request.repeat is not Repeat.NEVER:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            if connection.is_alive():
+                return connection
+            connection.close()
+        return self._new()
+
+    def _new(self) -> Connection:
+        if self._address.secure and self._context is None:
+            self._context = ssl.create_default_context()
+        return Connection(self._address, self._context)
 
 
 def _text(error: Exception) -> str:

@@ -46,6 +46,7 @@ class Problem(TasksvcError):
         self.type = str(document.get("type", "about:blank"))
         self.title = str(document.get("title", ""))
         self.detail = str(document.get("detail", ""))
+        self._etag = headers.get("etag")
         self.request_id = headers.get("x-request-id")
         """What to quote to those who run the service."""
         super().__init__(self.detail or self.title or f"The service answered with status {status}.")
@@ -59,7 +60,7 @@ class Problem(TasksvcError):
     def current(self) -> Task | None:
         """The task as it is, for VersionConflict, and the one that has the uid, for UidTaken."""
         task = self.document.get("current")
-        return None if task is None else Task.from_json(task)
+        return None if task is None else Task.from_json(task, self._etag)
 
     @property
     def index(self) -> int | None:

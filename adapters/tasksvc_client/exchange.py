@@ -44,7 +44,7 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
                 raise _unknown(request, problem) from problem
             problem.may_be_done = may_be_done
             raise
-        except NotTasksvc as error:
+        except (NotTasksvc, Unreachable) as error:
             if may_be_done:
                 raise _unknown(request, error) from error
             raise
@@ -69,10 +69,13 @@ def _unknown(request: Request, error: TasksvcError) -> OutcomeUnknown:
 def judge(request: Request, outcome: Answer | Lost) -> Answer | Again:
     """Returns a successful answer, or what to do after another one.
 
-    Raises Problem or NotTasksvc if a repetition is useless.
+    Raises Problem, NotTasksvc or Unreachable if a repetition is useless.
     """
     if isinstance(outcome, Lost):
-        return Again(Unreachable(f"{outcome.reason}."), outcome.sent)
+        error: TasksvcError = Unreachable(f"{outcome.reason}.")
+        if outcome.hopeless:
+            raise error
+        return Again(error, outcome.sent)
     status = outcome.status
     if status in (200, 201, 204):
         return _checked(request, outcome)
@@ -82,7 +85,7 @@ def judge(request: Request, outcome: Answer | Lost) -> Answer | Again:
             return Again(error, status != 429, retry_after(outcome))
         raise error
     try:
-        document = outcome.document()
+        document = outcome.decoded().document
         seconds = retry_after(outcome)
         problem = Problem.read(status, document, outcome.headers, retry_after=seconds)
     except (ValueError, AttributeError) as error:
@@ -101,10 +104,9 @@ def _checked(request: Request, answer: Answer) -> Answer | Again:
     if answer.media_type != "application/json":
         raise stranger(request, answer)
     try:
-        answer.document()
+        return answer.decoded()
     except ValueError:
         return Again(stranger(request, answer), may_be_done=True)
-    return answer
 
 
 def stranger(request: Request, answer: Answer) -> NotTasksvc:

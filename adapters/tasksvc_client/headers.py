@@ -11,7 +11,7 @@ def headers_of(token: str | None) -> dict[str, str]:
         "User-Agent": "tasksvc-client",
     }
     if token is not None:
-        if not token.isascii() or not token.isprintable() or " " in token or not token:
-            raise ValueError("The token has characters that no token has. It is one word of letters and digits.")
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise ValueError("The token isn't one: it is empty, or has spaces or other characters that no token has.")
         headers["Authorization"] = f"Bearer {token}"
     return headers

@@ -5,17 +5,36 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from tasksvc_client.address import Address
+from tasksvc_client.failures import is_hopeless
 from tasksvc_client.steps import ANSWER_MAX, Answer, Lost, Repeat, Send
 
 CHUNK = 65_536
 """Bytes that are read at once."""
-BROKEN = (aiohttp.ClientError, OSError, ValueError)
+BROKEN = (aiohttp.ClientError, OSError)
 """What a connection that breaks, or isn't one with HTTP, raises; TimeoutError is an OSError."""
+
+
+class _Sent:
+    """Whether a part of a request may have been sent."""
+
+    begun = False
+
+
+async def _on_headers(session: aiohttp.ClientSession, context: Any, parameters: object) -> None:
+    context.trace_request_ctx.begun = True
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Returns what notes in the _Sent of a request that it is being sent."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_headers_sent.append(_on_headers)
+    return tracing
 
 
 class Stream:
@@ -30,7 +49,7 @@ class Stream:
             async with asyncio.timeout(timeout):
                 return await self._response.content.readany() or Lost("The stream ended", sent=True)
         except BROKEN as error:
-            return _lost(self._address, error)
+            return Lost(f"The stream of {self._address.url} ended ({_text(error)})", sent=True)
 
     def close(self) -> None:
         """Closes its connection."""
@@ -55,28 +74,25 @@ class Sessions:
             return await self._send(session, step, timeout)
 
     async def _send(self, session: aiohttp.ClientSession, step: Send, timeout: aiohttp.ClientTimeout) -> Answer | Lost:
+        sent = _Sent()
         try:
-            async with self._request(session, step, timeout) as response:
+            async with self._request(session, step, timeout, sent) as response:
                 return await self._whole(response)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return self._unreached(error)
         except BROKEN as error:
-            return _lost(self._address, error)
+            return _lost(self._address, error, sent)
 
     async def stream(self, step: Send) -> tuple[Answer | Lost, Stream | None]:
         """Sends a request and returns the head of its answer and its body if the status is 200, else the answer."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=step.timeout)
+        timeout, sent = aiohttp.ClientTimeout(total=None, sock_connect=step.timeout), _Sent()
         try:
             async with asyncio.timeout(step.timeout):
-                response = await self._request(self._shared(), step, timeout)
+                response = await self._request(self._shared(), step, timeout, sent)
                 if response.status == 200:
                     return _head(response), Stream(self._address, response)
                 async with response:
                     return await self._whole(response), None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return self._unreached(error), None
         except BROKEN as error:
-            return _lost(self._address, error), None
+            return _lost(self._address, error, sent), None
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -85,7 +101,7 @@ class Sessions:
             await session.close()
 
     def _request(
-        self, session: aiohttp.ClientSession, step: Send, timeout: aiohttp.ClientTimeout
+        self, session: aiohttp.ClientSession, step: Send, timeout: aiohttp.ClientTimeout, sent: _Sent
     ) -> aiohttp.client._RequestContextManager:
         request, address = step.request, self._address
         return session.request(
@@ -95,6 +111,7 @@ class Sessions:
             headers={**self._headers, **request.headers},
             allow_redirects=False,
             timeout=timeout,
+            trace_request_ctx=sent,
         )
 
     async def _whole(self, response: aiohttp.ClientResponse) -> Answer | Lost:
@@ -106,9 +123,6 @@ class Sessions:
                 response.close()
                 return Lost(f"{self._address.url} sent an answer that is too large", sent=True)
         return Answer(head.status, head.headers, b"".join(pieces))
-
-    def _unreached(self, error: Exception) -> Lost:
-        return Lost(f"{self._address.url} can't be reached ({_text(error)})", sent=False)
 
     def _shared(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -122,7 +136,7 @@ class Sessions:
         else:
             connector = aiohttp.TCPConnector(limit=self._connections, ssl=self._context or True)
         return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trust_env=False
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False, trace_configs=[_tracing()]
         )
 
 
@@ -130,8 +144,12 @@ def _head(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, {name.lower(): value for name, value in response.headers.items()})
 
 
-def _lost(address: Address, error: Exception) -> Lost:
-    return Lost(f"{address.url} gave no answer ({_text(error)})", sent=True)
+def _lost(address: Address, error: Exception, sent: _Sent) -> Lost:
+    if sent.begun:
+        return Lost(f"{address.url} gave no answer ({_text(error)})", sent=True)
+    hopeless = isinstance(error, aiohttp.ClientConnectorError) and is_hopeless(error.os_error)
+    hopeless |= isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.InvalidURL)
+    return Lost(f"{address.url} can't be reached ({_text(error)})", sent=False, hopeless=hopeless)
 
 
 def _text(error: BaseException) -> str:

@@ -49,12 +49,15 @@ class Answer(NamedTuple):
     """The header fields, with names in lower case."""
     body: bytes = b""
 
+    document: Any = None
+    """The JSON of the body, once it is decoded."""
+
     @property
     def media_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    def document(self) -> Any:
-        """Returns the JSON of the body. Raises ValueError if it isn't JSON, and if it is too large to be decoded."""
+    def decoded(self) -> Answer:
+        """Returns the answer with its document. Raises ValueError if the body isn't whole, or isn't JSON."""
         body = self.body
         if self.headers.get("content-encoding", "identity").lower() in ("gzip", "x-gzip", "deflate"):
             decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -62,9 +65,12 @@ class Answer(NamedTuple):
                 body = decoder.decompress(body, ANSWER_MAX)
             except zlib.error as error:
                 raise ValueError(f"The answer isn't compressed as it says: {error}.") from None
-            if decoder.unconsumed_tail or not decoder.eof:
+            if not decoder.eof:
                 raise ValueError("The answer is too large, or was cut.")
-        return json.loads(body)
+        try:
+            return self._replace(document=json.loads(body))
+        except RecursionError:
+            raise ValueError("The answer has too many levels.") from None
 
 
 class Lost(NamedTuple):
@@ -74,6 +80,8 @@ class Lost(NamedTuple):
     """Says what happened, as the end of a sentence."""
     sent: bool
     """Whether a part of the request may have arrived."""
+    hopeless: bool = False
+    """Whether another attempt would fail too, for instance because a certificate isn't valid."""
 
 
 class Send(NamedTuple):

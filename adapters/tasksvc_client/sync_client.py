@@ -8,12 +8,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from tasksvc_client.address import Address
-from tasksvc_client.connection import Connection
+from tasksvc_client.connection import Connection, Pool
 from tasksvc_client.headers import headers_of
 from tasksvc_client.operations import administration, change_log, following, task_lists, tasks
 from tasksvc_client.operations import webhooks as hooks
 from tasksvc_client.scope import Scope
-from tasksvc_client.steps import Answer, Item, Items, Lost, Open, Operation, Receive, Repeat, Send, Step, Wait
+from tasksvc_client.steps import Answer, Item, Items, Lost, Open, Operation, Receive, Send, Step, Wait
 
 if TYPE_CHECKING:
     import ssl
@@ -68,17 +68,14 @@ class SyncClient:
         and an attempt is given up after `timeout` seconds without an answer. `url` may be unix:/PATH. `context` says
         which certificates are trusted; without it, those of the machine are.
         """
-        self._address = Address.of(url)
-        self._headers = headers_of(token)
         self._scope = Scope(workspace, deadline, timeout)
-        self._context = context
-        self._idle: list[Connection] = []
+        self._pool = Pool(Address.of(url), headers_of(token), context)
 
     def in_workspace(self, name: str | None) -> Self:
         """Returns a client of another workspace on the same connections; None is the home of the caller."""
         other = object.__new__(type(self))
         vars(other).update(vars(self))
-        other._scope = Scope(name, self._scope.deadline, self._scope.timeout)
+        other._scope = self._scope._replace(workspace=name)
         return other
 
     @property
@@ -136,8 +133,7 @@ class SyncClient:
 
     def close(self) -> None:
         """Closes all connections that are idle."""
-        while self._idle:
-            self._idle.pop().close()
+        self._pool.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,8 +169,7 @@ class SyncClient:
                 elif isinstance(step, Open):
                     if stream is not None:
                         stream.close()
-                    stream = self._new()
-                    outcome = stream.stream(step.send, {**self._headers, **step.send.request.headers})
+                    outcome, stream = self._pool.stream(step.send)
                 elif isinstance(step, Receive):
                     assert stream is not None
                     outcome = stream.read(step.timeout)
@@ -187,32 +182,7 @@ class SyncClient:
 
     def _do(self, step: Step) -> Answer | Lost | None:
         if isinstance(step, Send):
-            # A connection that was idle may be closed as the request is sent.
-            connection = self._new() if step.request.repeat is Repeat.NEVER else self._connection()
-            try:
-                return connection.send(step, {**self._headers, **step.request.headers})
-            finally:
-                if connection.reusable:
-                    self._idle.append(connection)
-                else:
-                    connection.close()
+            return self._pool.send(step)
         assert isinstance(step, Wait)
         time.sleep(step.seconds)
         return None
-
-    def _connection(self) -> Connection:
-        while True:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                return self._new()
-            if connection.is_alive():
-                return connection
-            connection.close()
-
-    def _new(self) -> Connection:
-        if self._address.secure and self._context is None:
-            import ssl
-
-            self._context = ssl.create_default_context()
-        return Connection(self._address, self._context)

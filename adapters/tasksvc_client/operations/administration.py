@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def me(scope: Scope, /) -> Operation[Me]:
     """Returns who the caller is, and which workspaces they may enter."""
-    return (yield from get(scope, "/me", lambda answer: Me.from_json(answer.document())))
+    return (yield from get(scope, "/me", lambda answer: Me.from_json(answer.document)))
 
 
 def workspaces(scope: Scope, /, prefix: str | None = None) -> Items[Workspace]:
@@ -36,7 +36,7 @@ def workspaces(scope: Scope, /, prefix: str | None = None) -> Items[Workspace]:
 
 
 def _workspaces(answer: Answer) -> list[Workspace]:
-    return list(map(Workspace.from_json, answer.document()))
+    return list(map(Workspace.from_json, answer.document))
 
 
 def erase_workspace(scope: Scope, /, name: str) -> Operation[None]:
@@ -92,8 +92,8 @@ def revoke_token(scope: Scope, /, name: str, *, key: str | None = None) -> Opera
 
 
 def _token(answer: Answer) -> Token:
-    return Token.from_json(answer.document())
+    return Token.from_json(answer.document)
 
 
 def _tokens(answer: Answer) -> tuple[Token, ...]:
-    return tuple(map(Token.from_json, answer.document()))
+    return tuple(map(Token.from_json, answer.document))

@@ -34,5 +34,5 @@ def _walk(scope: Scope, /, path: str, since: str) -> Items[Change]:
 
 
 def _changes(answer: Answer) -> tuple[list[Change], str, bool]:
-    document = answer.document()
+    document = answer.document
     return list(map(Change.from_json, document["changes"])), str(document["next"]), bool(document["more"])

@@ -14,6 +14,8 @@ from tasksvc_client.scope import Scope, new_key
 from tasksvc_client.steps import Answer, Operation, Repeat, Request
 
 T = TypeVar("T")
+HEADER_MAX = 255
+"""Characters that an idempotency key may have, and an entity tag does not reach."""
 
 
 def get(scope: Scope, /, target: str, read: Callable[[Answer], T]) -> Operation[T]:
@@ -36,11 +38,15 @@ def write(
 ) -> Operation[T]:
     """Writes, and returns what `read` makes of the answer. Raises what exchange() raises.
 
-    `key` is the idempotency key, of which each write gets a new one if it is None. `body` becomes JSON.
+    `key` is the idempotency key, of which each write gets a new one if it is None. `body` becomes JSON. A header that
+    can't be sent raises ValueError.
     """
     sent = dict(headers or {})
     if repeat is Repeat.WITH_KEY:
         sent["Idempotency-Key"] = key = new_key() if key is None else key
+    for name, value in sent.items():
+        if not 0 < len(value) <= HEADER_MAX or not value.isascii() or not value.isprintable():
+            raise ValueError(f"{name} must have 1 to {HEADER_MAX} printable characters of ASCII.")
     data = None
     if body is not None:
         sent["Content-Type"] = "application/json"
@@ -65,7 +71,7 @@ def nothing(answer: Answer) -> None:
 
 def task(answer: Answer) -> Task:
     """Reads a task and its entity tag."""
-    return Task.from_json(answer.document(), answer.headers.get("etag"))
+    return Task.from_json(answer.document, answer.headers.get("etag"))
 
 
 def next_page(target: str, answer: Answer) -> str | None:

@@ -25,8 +25,8 @@ def delete_list(scope: Scope, /, name: str) -> Operation[None]:
 
 
 def _lists(answer: Answer) -> tuple[TaskList, ...]:
-    return tuple(map(TaskList.from_json, answer.document()))
+    return tuple(map(TaskList.from_json, answer.document))
 
 
 def _list(answer: Answer) -> TaskList:
-    return TaskList.from_json(answer.document())
+    return TaskList.from_json(answer.document)

@@ -13,7 +13,7 @@ from tasksvc_client.exchange import exchange
 from tasksvc_client.models import Page, Task
 from tasksvc_client.operations.requests import condition, get, next_page, nothing, task, understood, write
 from tasksvc_client.scope import Scope
-from tasksvc_client.steps import Answer, Item, Items, Operation, Request
+from tasksvc_client.steps import Answer, Item, Items, Operation, Request, Wait
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -68,7 +68,7 @@ def edit(
     the task, also if an earlier call with `key` has done it. Raises TaskNotFound, and VersionConflict if others were
     faster until the deadline.
     """
-    end = scope.clock() + scope.deadline
+    end, conflicts = scope.clock() + scope.deadline, 0
     there = yield from get_task(scope, id)
     while True:
         fields: Any = dict(change(there))
@@ -76,14 +76,17 @@ def edit(
             return there
         try:
             return (yield from update(scope, id, if_version=there, key=key, **fields))
-        except VersionConflict:
-            if scope.clock() >= end:
-                raise
         except IdempotencyKeyReused:
             if key is None:
                 raise
             return (yield from get_task(scope, id))  # done by an earlier call, from another version
-        there = yield from get_task(scope, id)
+        except VersionConflict as conflict:
+            if scope.clock() >= end:
+                raise
+            current = conflict.current
+        conflicts += 1
+        yield Wait(scope.chance() * min(1.0, 0.01 * 2 ** min(conflicts, 10)))
+        there = (yield from get_task(scope, id)) if current is None or current.etag is None else current
 
 
 def delete(
@@ -128,7 +131,7 @@ def restore(
 ) -> Operation[Task]:
     """Brings back a deleted task, or an earlier version of one, and returns it.
 
-    With `deleted` it is only done if the task is deleted, or isn't; otherwise it raises ConditionFailed. Raises
+    With `deleted` it is only done if the task is deleted, or isn't; otherwise it raises VersionConflict. Raises
     TaskNotFound, VersionNotFound, VersionGone, and UidTaken.
     """
     headers = condition(if_version)
@@ -149,7 +152,7 @@ def batch(scope: Scope, /, operations: Operations, *, key: str | None = None) ->
 
 
 def _results(answer: Answer) -> tuple[Task | None, ...]:
-    results = answer.document()["results"]
+    results = answer.document["results"]
     return tuple(
         None if result["task"] is None else Task.from_json(result["task"], result["etag"]) for result in results
     )
@@ -194,7 +197,7 @@ def find(
 
 
 def _page(answer: Answer) -> Page:
-    return Page(tuple(map(Task.from_json, answer.document())), answer.headers["x-change-seq"])
+    return Page(tuple(map(Task.from_json, answer.document)), answer.headers["x-change-seq"])
 
 
 def count(scope: Scope, /, **filters: Unpack[CountFilters]) -> Operation[int]:
@@ -204,7 +207,7 @@ def count(scope: Scope, /, **filters: Unpack[CountFilters]) -> Operation[int]:
 
 
 def _count(answer: Answer) -> int:
-    return int(answer.document()["count"])
+    return int(answer.document["count"])
 
 
 def delete_matching(scope: Scope, /, **filters: Unpack[Filters]) -> Operation[int]:
@@ -223,5 +226,5 @@ def delete_matching(scope: Scope, /, **filters: Unpack[Filters]) -> Operation[in
 
 
 def _deleted(answer: Answer) -> tuple[int, bool]:
-    document = answer.document()
+    document = answer.document
     return int(document["deleted"]), bool(document["more"])

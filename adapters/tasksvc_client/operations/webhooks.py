@@ -123,16 +123,16 @@ def _with_arrays(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _webhook(answer: Answer) -> Webhook:
-    return Webhook.from_json(answer.document())
+    return Webhook.from_json(answer.document)
 
 
 def _webhooks(answer: Answer) -> list[Webhook]:
-    return list(map(Webhook.from_json, answer.document()))
+    return list(map(Webhook.from_json, answer.document))
 
 
 def _attempt(answer: Answer) -> WebhookAttempt:
-    return WebhookAttempt.from_json(answer.document())
+    return WebhookAttempt.from_json(answer.document)
 
 
 def _secret(answer: Answer) -> str:
-    return str(answer.document()["secret"])
+    return str(answer.document["secret"])
