@@ -122,6 +122,7 @@ OVER_HTTP = {
     "tasksvc_client.async_client": {"aiohttp"},
     "tasksvc_client.sessions": {"aiohttp", "yarl"},
     "tasksvc_formats": set(),
+    "tasksvc_formats.ics_writer": {"icalendar"},
     "tasksvc_formats.ics_zones": {"icalendar"},
 }
 """Libraries that each package which talks to the service over HTTP may import, or a module of it instead.

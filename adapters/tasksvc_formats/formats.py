@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Final, cast
+from typing import Any, Final, Protocol, TextIO, cast
+from zoneinfo import ZoneInfo
 
 from tasksvc_formats.drafts import Context, Item
+from tasksvc_formats.report import Report
 from tasksvc_formats.sources import Source
 
 Reader = Callable[[Source, Context], Iterator[Item]]
+
+
+class Writer(Protocol):
+    """Writes tasks as the API shows them, in the order of their ids."""
+
+    def __call__(self, tasks: Iterable[dict[str, Any]], out: TextIO, zone: ZoneInfo, report: Report) -> None:
+        """Takes the `zone` of days, and reports what the format has no place for."""
 
 
 _READERS: Final = {
@@ -22,8 +31,11 @@ _READERS: Final = {
     "ics": "ics_reader.read_ics",
     "google-takeout": "google_tasks.read_google_tasks",
 }
+_WRITERS: Final = {"todo.txt": "todotxt_writer.write_todotxt", "ics": "ics_writer.write_ics"}
 READABLE: Final = tuple(_READERS)
 """The names of the formats that can be read."""
+WRITABLE: Final = tuple(_WRITERS)
+"""The names of the formats that can be written."""
 START: Final = 4096
 """Bytes by which a format is guessed."""
 
@@ -31,6 +43,11 @@ START: Final = 4096
 def reader_of(name: str) -> Reader:
     """Returns the reader of a format."""
     return cast("Reader", _load(_READERS[name]))
+
+
+def writer_of(name: str) -> Writer:
+    """Returns the writer of a format."""
+    return cast("Writer", _load(_WRITERS[name]))
 
 
 def _load(path: str) -> object:
