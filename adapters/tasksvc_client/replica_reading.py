@@ -73,20 +73,21 @@ class Reading:
 
     def _walk(self, instead_of: str | None) -> Steps[None]:
         """Reads the list, and what was changed while it was read, in place of the copy."""
-        seen, position = self._queue.last_answered(), None
+        seen, position, count = self._queue.last_answered(), None, 0
         self._log.begin_walk()
         pages = self._client.pages()
         while (page := (yield _next(pages))) is not None:
             assert isinstance(page, Page)
             position = position or page.position  # the first page's, since later ones may show more
             self._log.add_walked(page.tasks)
+            count += len(page.tasks)
         assert position is not None, "a list has at least one page"
         changes = self._client.changes(since=position)
         while (change := (yield _next(changes))) is not None:
             self._log.apply_walked([change])
             position = change.position
         self._log.finish_walk(position, instead_of, seen)
-        LOG.info("walked the list: %s", position)
+        LOG.info("walked the list: %d tasks at %s", count, position)
 
 
 def _next(items: Generator[T, None, None] | AsyncGenerator[T, None]) -> Any:

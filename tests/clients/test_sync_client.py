@@ -146,7 +146,7 @@ async def test_the_copy_follows_through_broken_connections_and_killed_services(
         status, output = await run_example("sync_client.py", service.url, "--copy", "copy.db", "--prove")
 
     assert count(lines, "walked the list") == 1, "it followed the log all the time"
-    assert count(lines, "follows from") >= CUTS, lines
+    assert proxy.taken >= CUTS, "it was connected again"
     assert status == 0, output
     assert output.endswith("equal\n")
     assert output.count(end) == 3, "a fresh list, the copy and the service are at the position that was followed to"
@@ -209,7 +209,7 @@ async def test_it_says_in_one_line_that_no_service_is_there_to_prove_against(run
     status, output = await run_example("sync_client.py", "http://127.0.0.1:1", "--prove")
 
     assert status == 1
-    assert output == "Nothing answers at http://127.0.0.1:1/. Start the service with: tasksvc\n"
+    assert output == "Nothing answers at http://127.0.0.1:1. Start the service with: tasksvc\n"
 
 
 async def test_it_reports_in_one_line_that_the_file_is_not_a_copy(tmp_path: Path, run_example: Run) -> None:
@@ -218,4 +218,4 @@ async def test_it_reports_in_one_line_that_the_file_is_not_a_copy(tmp_path: Path
     status, output = await run_example("sync_client.py", "--copy", "notes.txt")
 
     assert status == 1
-    assert output == "The copy notes.txt cannot be used: file is not a database.\n"
+    assert output == "The copy cannot be used: notes.txt: file is not a database.\n"
