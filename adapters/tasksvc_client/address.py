@@ -20,6 +20,11 @@ class Address(NamedTuple):
     url: str = ""
     """The URL without / at its end."""
 
+    @property
+    def name(self) -> str:
+        """The URL by which one service is told from others, without / at its end."""
+        return self.url if self.socket is None else f"unix:{self.socket}"
+
     @classmethod
     def of(cls, url: str) -> Address:
         """Reads http://HOST:PORT/PATH, https://... or unix:/PATH. Raises ValueError for anything else."""

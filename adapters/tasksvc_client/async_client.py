@@ -85,7 +85,7 @@ class Client:
     @property
     def url(self) -> str:
         """The URL of the service, without / at its end."""
-        return self._address.url
+        return self._address.name
 
     @property
     def workspace(self) -> str | None:

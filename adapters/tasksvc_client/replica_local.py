@@ -103,10 +103,11 @@ class LocalTasks:
     def create(self, description: str, **fields: Unpack[NewTaskFields]) -> Task:
         """Queues a new task and returns it, with a negative id. It gets a uid, unless it is given one."""
         given = plain_fields({"description": description, **fields}, new=True)
+        given = {name: value for name, value in given.items() if value is not None}
         with self._file.transaction(durable=True):
             self._follow_parent(given)
-            uid = None if given.get("uid") is not None else str(uuid4())
-            given["uid"] = uid or given["uid"]
+            uid = None if "uid" in given else str(uuid4())
+            given.setdefault("uid", uid)
             number = self._queue.add(CREATE, 0, given, None, uid)
             task_id = self._queue.make_create(number)
             queued_at = self._queue.queued_at(number)

@@ -69,7 +69,8 @@ class SyncClient:
         which certificates are trusted; without it, those of the machine are.
         """
         self._scope = Scope(workspace, deadline, timeout)
-        self._pool = Pool(Address.of(url), headers_of(token), context)
+        self._address = Address.of(url)
+        self._pool = Pool(self._address, headers_of(token), context)
 
     def in_workspace(self, name: str | None) -> Self:
         """Returns a client of another workspace on the same connections; None is the home of the caller."""
@@ -81,7 +82,7 @@ class SyncClient:
     @property
     def url(self) -> str:
         """The URL of the service, without / at its end."""
-        return self._address.url
+        return self._address.name
 
     @property
     def workspace(self) -> str | None:
