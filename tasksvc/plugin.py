@@ -32,6 +32,7 @@ Requests
 Answers
     json_response            a response with JSON, which is a RawResponse
     change_json              a change as /changes and its streams show it
+    StaticContent            a file that stays as it is, with its entity tag, and compressed for those who take that
     RequestError             the base of errors that a handler raises, which become problem documents (RFC 9457)
     InvalidRequest           fields of a request aren't valid; FieldError says of each what is wrong
     Forbidden                the caller may not do this
@@ -65,6 +66,7 @@ from tasksvc.api.requests.workspaces import home_of, workspace_of
 from tasksvc.api.responses.problems import FieldError, Forbidden, InvalidRequest, RequestError
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.responses.sse import change_json
+from tasksvc.api.responses.static_content import StaticContent
 from tasksvc.api.routes import Route, RouteGroup, in_home, in_workspaces
 from tasksvc.api.schemas.fields import (
     Choice,
@@ -124,6 +126,7 @@ __all__ = [
     "Service",
     "Setting",
     "Start",
+    "StaticContent",
     "StrictBoolean",
     "StrictInteger",
     "StrictNested",
