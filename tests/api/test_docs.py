@@ -11,6 +11,7 @@ from api.api_client import Api
 FILES = ["swagger.js", "swagger.css", "redoc.js", "start-swagger.js"]
 
 
+@pytest.mark.options(plugins=[])
 async def test_the_home_page_leads_to_the_docs(api: Api) -> None:
     answer = await api.get("/")
 

@@ -14,7 +14,7 @@ from pytest_aiohttp.plugin import AiohttpClient
 from yarl import URL
 
 from api.sse_client import Events
-from tasksvc.api import create_app
+from tasksvc.api import Options, create_app
 
 Client = TestClient[web.Request, web.Application]
 PREFIXES = ["/private", "/public/v1"]
@@ -30,7 +30,7 @@ async def client(aiohttp_client: AiohttpClient) -> Client:
     app = web.Application()
     app.router.add_get("/hello", hello)
     for prefix in PREFIXES:
-        app.add_subapp(prefix, create_app("memory://"))
+        app.add_subapp(prefix, create_app("memory://", Options(plugins=[])))
     return await aiohttp_client(app)
 
 
