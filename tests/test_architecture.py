@@ -125,11 +125,21 @@ OVER_HTTP = {
     "tasksvc_formats": set(),
     "tasksvc_formats.ics_writer": {"icalendar"},
     "tasksvc_formats.ics_zones": {"icalendar"},
+    "tasksvc_tasks": {"click", "tasksvc_client"},
+    "tasksvc_tasks.dates": {"dateutil"},
+    "tasksvc_tasks.repeats": {"tzlocal"},
+    "tasksvc_tasks.text": {"wcwidth"},
 }
 """Libraries that each package which talks to the service over HTTP may import, or a module of it instead.
 
 The package of formats talks to nobody.
 """
+
+FOR_COMMANDS = {
+    "tasksvc_tasks.command": {"tasksvc.cli.arguments.option", "tasksvc.cli.command.Command"},
+    "tasksvc_tasks.output": {"tasksvc.cli.output.OutputFailed", "tasksvc.cli.output.say", "tasksvc.cli.output.tell"},
+}
+"""What these may import of tasksvc: how all commands of `tasksvc` look, and how they print."""
 
 
 # ---------------------------------------------------------------- reading the imports
@@ -328,7 +338,8 @@ def test_a_plugin_imports_only_itself_its_libraries_and_what_is_for_plugins(modu
 def test_what_talks_to_the_service_over_http_imports_nothing_of_it(module: str) -> None:
     package = module.partition(".")[0]
 
-    assert libraries(OF_CLIENTS[module]) <= {package, *OVER_HTTP.get(module, OVER_HTTP[package])}
+    assert libraries(OF_CLIENTS[module]) - {"tasksvc"} <= {package, *OVER_HTTP.get(module, OVER_HTTP[package])}
+    assert imported_names_of_tasksvc(OF_CLIENTS[module]) == FOR_COMMANDS.get(module, set())
 
 
 def test_the_blocking_client_imports_neither_aiohttp_nor_an_event_loop() -> None:
@@ -405,7 +416,12 @@ def literals(tree: ast.Module) -> Iterator[ast.Constant]:
             yield node
 
 
-@pytest.mark.parametrize("module", [*(name for name in TASKSVC if place(name) != "cli"), *ADAPTERS])
+NOT_COMMANDS = [name for name in TASKSVC if place(name) != "cli"] + [
+    name for name in ADAPTERS if name.partition(".")[0] != "tasksvc_tasks"
+]
+
+
+@pytest.mark.parametrize("module", NOT_COMMANDS)
 def test_no_message_below_the_command_line_names_a_flag_a_variable_or_a_command(module: str) -> None:
     """An application that embeds the service, and a client, have neither; `tasksvc.cli.advice` adds them."""
     tree = (TASKSVC | ADAPTERS)[module]

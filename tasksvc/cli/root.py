@@ -12,7 +12,7 @@ import tasksvc
 from tasksvc.cli.command import Group, describe, print_and_exit
 from tasksvc.cli.imports import ended_by_interrupts, without_garbage_collection
 from tasksvc.cli.output import tell
-from tasksvc.cli.plugin_commands import installed_commands, load_command
+from tasksvc.cli.plugin_commands import installed_commands, load_command, own_command
 from tasksvc.cli.variables import COMPLETION
 
 if TYPE_CHECKING:
@@ -20,7 +20,26 @@ if TYPE_CHECKING:
 
     from tasksvc.application.limits import Timeouts
 
+TASKS = {
+    "add": "Create a task.",
+    "ls": "List tasks.",
+    "show": "Show all that tasks have.",
+    "edit": "Change tasks, by options or in an editor.",
+    "done": "Complete tasks.",
+    "reopen": "Open tasks again that are done.",
+    "rm": "Delete tasks.",
+    "undo": "Undo the last thing that you did here.",
+    "redo": "Do again what was undone last.",
+    "log": "Show the latest changes, or those of a task.",
+    "lists": "Show the lists, with the number of their tasks.",
+    "open": "Open the page of the service in a browser.",
+    "login": "Keep the URL of a service, and a token for it.",
+    "logout": "Forget the token for a service.",
+}
+"""The commands for people, which ask a service that runs.  Entry points of this distribution give them."""
+
 GROUPS = {
+    "Tasks": TASKS,
     "Service": {
         "serve": "Run the service; tasksvc does so without a command, too.",
         "token": "Create, list, change and revoke API tokens.",
@@ -50,7 +69,7 @@ GROUPS = {
 """Commands and what each does, by the heading under which the help lists them."""
 
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
-"""Each is `command` in a module of tasksvc.cli.commands; that of `import` is import_."""
+"""Each but those in TASKS is `command` in a module of tasksvc.cli.commands; that of `import` is import_."""
 
 SERVE = "serve"
 _OWN_OPTIONS = ("-h", "--help", "--version")
@@ -72,6 +91,9 @@ class Root(Group):
         if cmd_name not in COMMANDS:
             registration = installed_commands().get(cmd_name)
             return None if registration is None else load_command(registration)
+        if cmd_name in TASKS:
+            with without_garbage_collection(), ended_by_interrupts():
+                return load_command(own_command(cmd_name))
         module = "import_" if cmd_name == "import" else cmd_name
         with without_garbage_collection(), ended_by_interrupts():
             command: click.Command = importlib.import_module(f"tasksvc.cli.commands.{module}").command

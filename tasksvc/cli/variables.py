@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 PREFIX = "TASKSVC_"
 ADMIN_TOKEN = "TASKSVC_ADMIN_TOKEN"  # noqa: S105
 ADMIN_TOKEN_FILE = "TASKSVC_ADMIN_TOKEN_FILE"  # noqa: S105
+TOKEN = "TASKSVC_TOKEN"  # noqa: S105
 COMPLETION = "_TASKSVC_COMPLETE"
 """The variable that a completion script sets, and nothing else."""
 
@@ -16,14 +17,14 @@ OF_OPTIONS = frozenset(
         *("ADMIN_HOST", "ADMIN_PORT", "ALLOWED_HOST", "BATCH_MAX", "BODY_MAX", "BURST", "CORS_ORIGIN", "HOST"),
         *("JWT_AUDIENCE", "JWT_ISSUER", "JWT_KEY", "JWT_WORKSPACE"),
         *("KEEP_ALIVE", "KEEP_CHANGES", "KEEP_DAYS", "LOG_FORMAT", "PLUGINS", "PORT", "RATE"),
-        *("STOP_DELAY", "STORE", "STREAMS", "TRUSTED_PROXY", "URL", "WORKSPACE_TASKS"),
+        *("STOP_DELAY", "STORE", "STREAMS", "TRUSTED_PROXY", "URL", "WORKSPACE", "WORKSPACE_TASKS"),
     )
 )
 """Listed here as well as at the options, so that no other command has to be imported to know them."""
 
 WITHOUT_OPTION = frozenset({ADMIN_TOKEN, ADMIN_TOKEN_FILE})
-OF_OTHERS = frozenset({"TASKSVC_TOKEN", "TASKSVC_SITE"})
-"""Variables that the example clients and the files in examples/deployment read."""
+OF_OTHERS = frozenset({TOKEN, "TASKSVC_SITE"})
+"""Variables that clients, such as the commands for tasks, and the files in examples/deployment read."""
 PREFIXES_OF_OTHERS = ("TASKSVC_TEST_", "TASKSVC_SERVICE_", "TASKSVC_PORT_")
 """Prefixes of variables that the project's tests read, or that Kubernetes and Docker set for a service tasksvc."""
 

@@ -31,7 +31,7 @@ def completions(tasksvc: CommandLine, *words: str) -> list[str]:
 
 def test_commands_are_completed(tasksvc: CommandLine) -> None:
     assert completions(tasksvc, "") == list(COMMANDS)
-    assert completions(tasksvc, "re") == ["restore", "renew"]
+    assert completions(tasksvc, "re") == ["reopen", "redo", "restore", "renew"]
     assert completions(tasksvc, "token", "") == ["create", "list", "new", "revoke", "update"]
 
 

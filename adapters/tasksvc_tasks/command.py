@@ -1,0 +1,59 @@
+"""What all commands share: the options that name the service, and one sentence for what goes wrong."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tasksvc.cli.arguments import option
+from tasksvc.cli.command import Command
+from tasksvc_tasks import completing
+from tasksvc_tasks.logins import InvalidURL
+from tasksvc_tasks.service import TOKEN, Service, service_at
+
+SECTION = "Service"
+VARIABLES = {TOKEN: "The token for the service; without it the one that 'tasksvc login' kept for its URL."}
+
+
+def tasks_command(name: str, **options: Any) -> Callable[[Callable[..., None]], click.Command]:
+    """Makes a command of a function that takes a Service and the values of its own options."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @functools.wraps(function)
+        def run(*, url: str | None, workspace: str | None, **arguments: Any) -> None:
+            function(_service(url, workspace), **arguments)
+
+        return click.command(name, cls=Command, variables=VARIABLES, **options)(_with_service(run))
+
+    return decorate
+
+
+def _with_service(function: Callable[..., Any]) -> Callable[..., Any]:
+    url = option(
+        *("--url", str, "URL", "The service; without it that of the last login, or http://127.0.0.1:8000."),
+        section=SECTION,
+    )
+    workspace = option(
+        *("--workspace", str, "NAME", "The workspace; without it that of the login, or the home of the token."),
+        section=SECTION,
+        shell_complete=completing.workspaces,
+    )
+    return url(workspace(function))
+
+
+def _service(url: str | None, workspace: str | None) -> Service:
+    try:
+        return service_at(url, workspace)
+    except InvalidURL as error:
+        raise click.BadParameter(str(error), param_hint="--url") from error
+
+
+def ask(question: str) -> bool:
+    """Asks on the terminal, and returns whether the answer is yes.  An interrupt raises KeyboardInterrupt."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        raise KeyboardInterrupt from None
