@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_a_named_store_is_kept(tmp_path: Path) -> None:
         assert "(kept)" in service.output
 
     assert (tmp_path / "my-tasks.db").exists()
+
+
+def test_the_commands_for_people_work(tmp_path: Path) -> None:
+    (command,) = PAGE.section("Use it at the command line").commands()
+
+    with RunningService("--store", "memory://", folder=tmp_path) as service:
+        own = {"PATH": f"{BIN}:{os.environ['PATH']}", "TASKSVC_URL": service.url, "HOME": str(tmp_path)}
+        shown = run_shell(command, tmp_path, own)
+
+    assert shown.endswith("Done: 1 Water the plants\n")
+    assert shown.count("Water the plants") == 3
 
 
 @pytest.mark.parametrize("command", PAGE.section("Use it from a program").commands())
