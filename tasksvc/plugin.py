@@ -46,6 +46,7 @@ Description and validation
     QueryStringList          fields
     Choice, checked_by       a validator of one of some texts, and what makes a validator of a function
     described                makes the metadata of a field
+    WORKSPACE_NAME           the bounds of a name of a workspace, for the metadata of a field
 """
 
 from __future__ import annotations
@@ -86,6 +87,7 @@ from tasksvc.api.schemas.fields import (
     checked_by,
     described,
 )
+from tasksvc.api.schemas.workspaces import WORKSPACE_NAME
 from tasksvc.application.callers import Caller, Scope
 from tasksvc.application.consumers import Consumer, Start
 from tasksvc.application.leases import Lease
@@ -97,6 +99,7 @@ from tasksvc.ports.hookspecs import hookimpl
 __all__ = [
     "IDEMPOTENCY_KEY",
     "VERSION",
+    "WORKSPACE_NAME",
     "Caller",
     "Choice",
     "Consumer",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
-from tasksvc import LOG_START, Position, RecordConflict
+from tasksvc import Position, RecordConflict
 from tasksvc.plugin import (
     RawResponse,
     Refusal,
@@ -21,7 +21,6 @@ from tasksvc.plugin import (
     json_response,
     name_of,
     operation,
-    parse_position,
     responses,
 )
 from tasksvc_webhooks import refusals, schemas
@@ -48,8 +47,6 @@ from tasksvc_webhooks.views import webhook_view
 
 TESTS_MAX: Final = 20
 """Test messages that are being sent at once.  Further ones wait."""
-FIRST: Final = datetime.min.replace(tzinfo=UTC)
-"""The time of which a replay begins with the first change that the log has."""
 POSITION_GONE = Refusal(410, "position-gone", "The log doesn't have the position any more, or never had it.")
 
 
@@ -127,7 +124,7 @@ class WebhookActions(WebhookRequests):
         workspace: str | None = asked.get("workspace")
         if workspace is not None and not (webhook.wants(workspace) and caller_of(request).may_enter(workspace)):
             raise invalid("workspace", "The webhook doesn't have this workspace.")
-        since = _since(asked["since"])
+        since: datetime | Position = asked["since"]
         if isinstance(since, Position):
             if workspace is None and webhook.workspaces is not None and len(webhook.workspaces) == 1:
                 workspace = webhook.workspaces[0]
@@ -165,17 +162,3 @@ class WebhookActions(WebhookRequests):
             Route("POST", f"{one}/replay", self.replay_webhook, Scope.WRITE),
             Route("POST", f"{one}/rotate-secret", self.rotate_secret, Scope.WRITE),
         ]
-
-
-def _since(text: str) -> datetime | Position:
-    """Returns the time or the position in a request.  Raises InvalidRequest."""
-    if "T" in text.upper() and ":" in text:
-        try:
-            at = datetime.fromisoformat(text.upper())
-        except ValueError:
-            at = datetime.min
-        if at.tzinfo is None:
-            raise invalid("since", "Must be a date and time with an offset (RFC 3339), such as 2026-11-24T15:00:00Z.")
-        return at.astimezone(UTC)
-    position = parse_position(text, where="body", field="since")
-    return FIRST if position == LOG_START else position

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from tasksvc import DEFAULT_WORKSPACE, WORKSPACE_NAME_MAX, ChangeKind, is_workspace_name
+from tasksvc import DEFAULT_WORKSPACE, LOG_START, WORKSPACE_NAME_MAX, ChangeKind, Position, is_workspace_name
 from tasksvc.plugin import (
+    WORKSPACE_NAME,
     Choice,
+    InvalidRequest,
     Query,
     QueryInteger,
     ResponseInteger,
     ResponseSchema,
     StrictSchema,
     StrictString,
+    UTCDateTime,
     described,
+    parse_position,
 )
 from tasksvc_webhooks.addresses import URL_MAX
 from tasksvc_webhooks.sending import Outcome
@@ -33,6 +38,13 @@ EXAMPLE_URL: Final = "https://hooks.example/tasks"
 EXAMPLE_ID: Final = "wh_9Jp2xQm0Tz6bq1c7d8eFgA"
 TAG: Final = "Changes that are sent to a URL, at least once and in the order of each workspace, signed."
 TIME: Final = "2026-11-24T15:00:00.123456Z"
+FIRST: Final = datetime.min.replace(tzinfo=UTC)
+"""The time from which all that the log has is sent again."""
+_STORABLE: Final = {"pattern": r"^[^\u0000]*$"}
+_TIME_FORM: Final = (
+    "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]+)?"
+    "([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
 
 
 def _check_workspace(name: str) -> None:
@@ -54,7 +66,7 @@ def _text(least: int, most: int) -> list[Any]:
 
 def _workspaces(**options: Any) -> fields.List[str]:
     return fields.List(
-        StrictString(validate=_check_workspace),
+        StrictString(validate=_check_workspace, metadata=dict(WORKSPACE_NAME)),
         allow_none=True,
         validate=validate.Length(1, WORKSPACES_MAX),
         metadata=described(
@@ -76,7 +88,7 @@ class _Subscription(StrictSchema):
         metadata=described("The types of changes that are sent; null for all.", ["created", "deleted"]),
     )
     labels = fields.List(
-        StrictString(validate=_text(1, TEXT_MAX)),
+        StrictString(validate=_text(1, TEXT_MAX), metadata=dict(_STORABLE)),
         allow_none=True,
         validate=validate.Length(1, LABELS_MAX),
         metadata=described(
@@ -89,11 +101,14 @@ class _Subscription(StrictSchema):
         allow_none=True,
         validate=_text(1, TEXT_MAX),
         metadata=described(
-            "Only changes are sent that leave a task in this list, and every deletion; null for any list.", "garden"
+            "Only changes are sent that leave a task in this list, and every deletion; null for any list.",
+            "garden",
+            **_STORABLE,
         ),
     )
     description = StrictString(
-        validate=_text(0, TEXT_MAX), metadata=described("What it is for; nothing depends on it.", "Tells the chat.")
+        validate=_text(0, TEXT_MAX),
+        metadata=described("What it is for; nothing depends on it.", "Tells the chat.", **_STORABLE),
     )
 
 
@@ -127,22 +142,43 @@ class WebhookPatch(_Subscription):
     workspaces = _workspaces()
 
 
+class Since(fields.Field["datetime | Position"]):
+    """A time or a position; both 0 and the time FIRST are before everything."""
+
+    default_error_messages = StrictString.default_error_messages
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime | Position:
+        text: str = StrictString().deserialize(value)
+        if ":" in text:  # which no position has
+            at: datetime = UTCDateTime().deserialize(text)
+            return at
+        try:
+            position = parse_position(text, where="body", field=attr or "")
+        except InvalidRequest as error:
+            raise ValidationError([found.message for found in error.found]) from None
+        return FIRST if position == LOG_START else position
+
+
 class Replay(StrictSchema):
     """The place from which changes are sent again."""
 
     example = MappingProxyType({"since": "0"})
 
-    since = StrictString(
+    since = Since(
         required=True,
         metadata=described(
             "A date and time with an offset (RFC 3339): changes from then on are sent again. Or a position that the"
             " service gave: changes after it. Or 0, for all that the log has.",
             "2026-11-24T15:00:00Z",
+            type="string",
+            pattern=f"^(0|[0-9a-z]{{1,32}}-[0-9]{{1,18}}|{_TIME_FORM})$",
         ),
     )
     workspace = StrictString(
         validate=_check_workspace,
-        metadata=described("Only this workspace; by default all that the webhook has.", DEFAULT_WORKSPACE),
+        metadata=described(
+            "Only this workspace; by default all that the webhook has.", DEFAULT_WORKSPACE, **WORKSPACE_NAME
+        ),
     )
 
 

@@ -29,7 +29,7 @@ def test_the_service_is_as_it_describes_itself(tmp_path: Path) -> None:
     secret = new_secret()
     (tmp_path / "token").write_text(secret)
     environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
-    arguments = ["--no-plugins", "--store", "memory://", "--log-format", "none"]
+    arguments = ["--store", "memory://", "--log-format", "none"]
 
     with RunningService(*arguments, folder=tmp_path, environment=environment) as service:
         run = subprocess.run(
