@@ -31,6 +31,7 @@ Requests
 
 Answers
     json_response            a response with JSON, which is a RawResponse
+    StreamingResponse        a response that is sent in chunks, as they are made
     change_json              a change as /changes and its streams show it
     StaticContent            a file that stays as it is, with its entity tag, and compressed for those who take that
     RequestError             the base of errors that a handler raises, which become problem documents (RFC 9457)
@@ -68,6 +69,7 @@ from tasksvc.api.responses.problems import FieldError, Forbidden, InvalidRequest
 from tasksvc.api.responses.raw import RawResponse, json_response
 from tasksvc.api.responses.sse import change_json
 from tasksvc.api.responses.static_content import StaticContent
+from tasksvc.api.responses.streaming import StreamingResponse
 from tasksvc.api.routes import Route, RouteGroup, in_home, in_workspaces
 from tasksvc.api.schemas.fields import (
     Choice,
@@ -130,6 +132,7 @@ __all__ = [
     "Setting",
     "Start",
     "StaticContent",
+    "StreamingResponse",
     "StrictBoolean",
     "StrictInteger",
     "StrictNested",
