@@ -55,7 +55,7 @@ def _as_text(seen: RequestRecord) -> str:
     if not path.isascii():  # and what is, has no control characters: HTTP's parser refuses them
         path = ascii(path)
     took = f"{seconds * 1000:.1f}ms"
-    return f"{written_time(at)} INFO {method} {path} {status} {took} {remote} {caller} {workspace} [{name}]\n"
+    return f"{written_time(at)} INFO {method} {path} {status} {took} {remote} {caller} {redacted(workspace)} [{name}]\n"
 
 
 def _as_json(seen: RequestRecord) -> str:
@@ -66,7 +66,7 @@ def _as_json(seen: RequestRecord) -> str:
         "request_id": name,
         "remote": remote,
         "caller": caller,
-        "workspace": workspace,
+        "workspace": redacted(workspace),
         "method": method,
         "path": redacted(path),
         "status": status,
