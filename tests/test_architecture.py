@@ -112,6 +112,7 @@ DRIVERS = {
 """Libraries that each adapter of a store may import."""
 
 PLUGINS = {
+    "tasksvc_calendar": {"aiohttp", "icalendar", "marshmallow"},
     "tasksvc_web": {"aiohttp"},
     "tasksvc_webhooks": {"aiohttp", "marshmallow"},
     "tasksvc_stats": {"aiohttp", "click", "marshmallow"},
