@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -24,9 +24,12 @@ def tasks_command(name: str, **options: Any) -> Callable[[Callable[..., None]], 
     def decorate(function: Callable[..., None]) -> click.Command:
         @functools.wraps(function)
         def run(*, url: str | None, workspace: str | None, **arguments: Any) -> None:
+            _check_text(arguments.values())
             function(_service(url, workspace), **arguments)
 
-        return click.command(name, cls=Command, variables=VARIABLES, **options)(_with_service(run))
+        command = click.command(name, cls=Command, variables=VARIABLES, **options)(_with_service(run))
+        command.params.sort(key=lambda parameter: getattr(parameter, "section", None) == SECTION)  # last in the help
+        return command
 
     return decorate
 
@@ -49,6 +52,19 @@ def _service(url: str | None, workspace: str | None) -> Service:
         return service_at(url, workspace)
     except InvalidURL as error:
         raise click.BadParameter(str(error), param_hint="--url") from error
+
+
+def _check_text(values: Iterable[object]) -> None:
+    """Raises click.UsageError for bytes that aren't text, which Python has as surrogates."""
+    for value in values:
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                message = f"{value!r} isn't valid in the encoding of this terminal."
+                raise click.UsageError(message, click.get_current_context()) from None
+        elif isinstance(value, tuple):
+            _check_text(value)
 
 
 def ask(question: str) -> bool:

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from dateutil import parser
 from dateutil.relativedelta import MO, SA, relativedelta, weekday
 
+from tasksvc_tasks.showing import in_utc
+
 EXAMPLES = "tomorrow, 'fri 18:00', +3d, '1 Dec' or 2026-12-01"
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -79,11 +81,6 @@ def parse_when(text: str, now: datetime, zone: tzinfo | None = None) -> date | d
         raise NotUnderstood(f"{text.strip()!r} {error}") from None
     except (ValueError, OverflowError):
         raise NotUnderstood(f"{text.strip()!r} isn't a day or a time that there is.") from None
-
-
-def in_utc(local: datetime, zone: tzinfo | None) -> datetime:
-    """Returns a time of the clock in `zone` as one in UTC: the first of two, and with the offset before a gap."""
-    return (local if zone is None else local.replace(tzinfo=zone)).astimezone(UTC)
 
 
 # ---------------------------------------------------------------- forms

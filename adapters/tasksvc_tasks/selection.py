@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from tasksvc_tasks import completing, values
-from tasksvc_tasks.dates import in_utc
+from tasksvc_tasks.showing import in_utc
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -52,10 +52,15 @@ def in_zone(when: datetime, zone: tzinfo | None) -> datetime:
         return when.astimezone(UTC)
 
 
+def in_utc(local: datetime, zone: tzinfo | None) -> datetime:
+    """Returns a time of the clock in `zone` as one in UTC: the first of two, and with the offset before a gap."""
+    return (local if zone is None else local.replace(tzinfo=zone)).astimezone(UTC)
+
+
 def _is_unclear(local: datetime, zone: tzinfo | None) -> bool:
     """Returns whether a text without an offset would be read as another time: the clock shows this one twice."""
     naive = local.replace(tzinfo=None, fold=0)
     try:
-        return (naive if zone is None else naive.replace(tzinfo=zone)).astimezone(UTC) != local.astimezone(UTC)
+        return in_utc(naive, zone) != local.astimezone(UTC)
     except (OverflowError, ValueError, OSError):
         return True

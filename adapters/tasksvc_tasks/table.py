@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from tasksvc_tasks.showing import in_zone, is_overdue, show_briefly, show_time
-from tasksvc_tasks.text import cut, harmless, width
+from tasksvc_tasks.text import cut, harmless, is_right_to_left, width
 from tasksvc_tasks.wording import due_of
 
 if TYPE_CHECKING:
     from tasksvc_client import Task
 
 GAP = "  "
+LEFT_TO_RIGHT = "\u200e"
+"""The mark that keeps a terminal from showing two cells in exchanged places, if both are written from right to left."""
 NAMES_MAX = 16
 """Columns that lists and labels take at most, each."""
 TEXT_MIN = 20
@@ -116,6 +118,13 @@ def _left(others: Sequence[Column], columns_max: int) -> int:
 def _placed(cell: Cell, column: Column, taken: int, colours: bool) -> str:
     """Returns a cell in the columns that it takes."""
     text = cut(cell.text, taken)
-    shown = click.style(text, fg=cell.colour, bold=cell.bold or None, dim=cell.dim or None) if colours else text
     spaces = " " * (taken - width(text))
+    shown = _styled(text, cell) if colours else text
+    if is_right_to_left(text):
+        shown += LEFT_TO_RIGHT
     return spaces + shown if column.to_the_right else shown + spaces
+
+
+def _styled(text: str, cell: Cell) -> str:
+    is_plain = cell.colour is None and not cell.bold and not cell.dim
+    return text if is_plain else click.style(text, cell.colour, bold=cell.bold or None, dim=cell.dim or None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
 """Characters that move the cursor, begin an escape sequence, end a line, or turn the direction of what follows."""
@@ -54,14 +53,13 @@ def cut(text: str, columns: int) -> str:
     return shown.rstrip() + CUT
 
 
-def padded(text: str, columns: int) -> str:
-    """Returns harmless text with spaces after it, in exactly so many columns if it isn't wider."""
-    return text + " " * (columns - width(text))
-
-
 def is_right_to_left(text: str) -> bool:
-    """Returns whether a terminal may turn the order of `text`, and of what stands after it."""
-    return not text.isascii() and any(unicodedata.bidirectional(each) in ("R", "AL") for each in text)
+    """Returns whether a part of `text` is written from right to left."""
+    if text.isascii():
+        return False
+    import unicodedata
+
+    return any(unicodedata.bidirectional(each) in ("R", "AL") for each in text)
 
 
 def _picture(found: re.Match[str]) -> str:
