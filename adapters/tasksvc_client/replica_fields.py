@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Any] = {
 """What the service makes of a field that a new task doesn't name, and of null in a patch."""
 GIVEN_ONCE = ("uid", "created_at", "completed_at")
 """What a new task may have besides these and its description."""
+_UNCOMPARED = {"version": 0, "updated_at": ""}
 _TIMES = ("due_at", "created_at", "completed_at")
 
 
@@ -132,6 +133,11 @@ def same_task(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     A store that was put back to an earlier state, or emptied, may have given the id to another one.
     """
     return bool(one["created_at"] == other["created_at"] and one["uid"] == other["uid"])
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Returns whether two versions of a task say the same."""
+    return {**one, **_UNCOMPARED} == {**other, **_UNCOMPARED}
 
 
 def meet(base: Mapping[str, Any], theirs: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:

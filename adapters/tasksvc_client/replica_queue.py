@@ -167,7 +167,13 @@ class Queue:
         if write.kind == CREATE:
             assert task is not None
             task_id = self._move(write, task["id"])
-        if task is not None:
+        if task is None:
+            self._file.execute(  # the children have no parent now, which isn't a change by others
+                "UPDATE writes SET base = json_set(base, '$.parent_id', NULL)"
+                " WHERE NOT answered AND json_extract(base, '$.parent_id') = ?",
+                task_id,
+            )
+        else:
             self._hand_over(write.number, task_id, task)
         self._file.execute("UPDATE writes SET answered = 1 WHERE number = ?", write.number)
         rows = self._file.rows("SELECT version FROM tasks WHERE id = ?", task_id)

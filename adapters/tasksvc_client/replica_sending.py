@@ -27,6 +27,7 @@ from tasksvc_client.replica_fields import (
     meet,
     patched,
     plain_fields,
+    same_content,
     same_task,
     time_text,
 )
@@ -77,7 +78,9 @@ class Sending:
             yield from self._send(write, None)
             return
         theirs = yield from self._theirs(write)
-        if theirs is not None and (theirs.json == write.base or (write.kind == UPDATE and not _meets(write, theirs))):
+        if theirs is not None and (
+            _is_as_before(write, theirs) or (write.kind == UPDATE and not _meets(write, theirs))
+        ):
             yield from self._send(write, theirs.etag)
         else:
             yield from self._settle(write, theirs)
@@ -175,7 +178,7 @@ class Sending:
             self._note(self._queue.is_undone, write)
             return
         theirs = yield from self._theirs(write)
-        if theirs is not None and theirs.json == write.base:
+        if theirs is not None and _is_as_before(write, theirs):
             self._note(self._queue.is_undone, write)
         else:
             yield from self._settle(write, theirs, open=True)
@@ -244,6 +247,12 @@ def _reason(conflict: Conflict) -> str:
     if conflict.open:
         return "Others have changed the task, and the service didn't answer whether this was written before."
     return "Others have changed the task."
+
+
+def _is_as_before(write: Write, theirs: Task) -> bool:
+    """Returns whether a task is as it was when the write was queued."""
+    assert write.base is not None
+    return same_content(write.base, theirs.json)
 
 
 def _meets(write: Write, theirs: Task) -> bool:

@@ -208,6 +208,34 @@ def test_own_writes_one_after_another_are_no_conflict(replicas: Replicas, others
         replica.get(1)
 
 
+def test_the_children_of_a_task_that_was_deleted_here_were_not_changed_by_others(
+    replicas: Replicas, others: SyncClient
+) -> None:
+    replica = opened(replicas, others, NEVER)
+    for name in ("deleted too", "changed too"):
+        others.create(name, parent_id=1)
+    replica.sync()
+    replica.delete(1)
+    replica.delete(2)
+    replica.update(3, parent_id=replica.create("new parent").id)
+
+    replica.sync()
+
+    assert [(task.id, task.parent_id) for task in others.find()] == [(3, 4), (4, None)]
+    assert contents(replica) == contents(others)
+
+
+def test_a_change_that_was_taken_back_is_none(replicas: Replicas, others: SyncClient) -> None:
+    replica = opened(replicas, others, NEVER)
+    replica.delete(1)
+    others.update(1, notes="for a moment")
+    others.update(1, notes="")
+
+    replica.sync()
+
+    assert contents(others) == []
+
+
 def test_a_task_with_the_uid_that_another_has_is_that_one(replicas: Replicas, others: SyncClient) -> None:
     others.create("Answer Ann", uid="mail-7", notes="theirs")
     decide = Deciding(lambda conflict: {"notes": "both"})
