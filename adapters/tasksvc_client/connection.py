@@ -30,6 +30,8 @@ class Patience:
     def __init__(self) -> None:
         self.timeout, self.end = 0.0, 0.0
         """Seconds without a byte, and the moment at which everything must be over."""
+        self.in_head = False
+        """Whether the head of an answer is being read, of which http.client would take a part for the whole."""
 
     def left(self) -> float:
         """Returns how many seconds the next step may take. Raises TimeoutError if there are none."""
@@ -51,7 +53,10 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(self._patience.left())
-        return self._raw.readinto(buffer)
+        size = self._raw.readinto(buffer)
+        if size == 0 and self._patience.in_head:
+            raise ConnectionResetError
+        return size
 
     def close(self) -> None:
         self._raw.close()
@@ -104,7 +109,7 @@ class Connection:
         """Sends a request and returns the head of its answer; read() gives the body."""
         patience, request = self._patience, step.request
         patience.timeout, patience.end = step.timeout, time.monotonic() + step.seconds
-        self.reusable = False
+        self.reusable = patience.in_head = False
         if self._http is None:
             try:
                 self._http = self._connected()
@@ -116,8 +121,9 @@ class Connection:
                 self._http.request(request.method, self._address.prefix + request.target, request.body, dict(headers))
             end = patience.end
             patience.end = min(end, time.monotonic() + step.timeout)  # for the whole head
+            patience.in_head = True
             self._response = self._http.getresponse()
-            patience.end = end
+            patience.in_head, patience.end = False, end
         except BROKEN as error:
             return self._lost(error)
         fields = {name.lower(): value for name, value in self._response.getheaders()}

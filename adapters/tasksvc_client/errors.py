@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from tasksvc_client.models import Task, Token
 
@@ -37,13 +37,14 @@ class NotTasksvc(TasksvcError):
 class Problem(TasksvcError):
     """The service refused a request with a problem document (RFC 9457). Each type that it has is a subclass."""
 
-    name: ClassVar[str] = ""
+    name: str = ""
     """The type of the problem, without TYPE_PREFIX."""
 
     def __init__(self, status: int, document: Mapping[str, Any], headers: Mapping[str, str]) -> None:
         """Reads a problem document. `headers` are those of its answer, with names in lower case."""
         self.status, self.document = status, document
         self.type = str(document.get("type", "about:blank"))
+        self.name = self.type.removeprefix(TYPE_PREFIX)
         self.title = str(document.get("title", ""))
         self.detail = str(document.get("detail", ""))
         self._etag = headers.get("etag")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-EVENT_MAX = 64 * 1024 * 1024
-"""Bytes that an event may have."""
+LINE_MAX = 16 * 1024 * 1024
+"""Bytes that a line may have. The largest change of a task has a fiftieth of it."""
 _END = re.compile(rb"\r\n|\n|\r")
 
 
@@ -24,18 +24,23 @@ class EventStream:
     """The events of one stream, whose bytes come in pieces of any size."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The pieces of a line that hasn't ended."""
+        self._rest_size = 0
         self._id: str | None = None
         self._begun = False
         self._block: list[tuple[str, str]] = []
 
     def feed(self, piece: bytes) -> list[Event]:
-        """Returns the events that end in a piece. Raises ValueError if an event is too large or isn't UTF-8."""
-        data = self._rest + piece
+        """Returns the events that end in a piece. Raises ValueError if a line is too large or isn't UTF-8."""
+        self._rest.append(piece)
+        self._rest_size += len(piece)
+        if self._rest_size > LINE_MAX:
+            raise ValueError(f"A line is larger than {LINE_MAX:,} bytes.")
+        if not _END.search(piece) and not (len(self._rest) > 1 and self._rest[-2].endswith(b"\r")):
+            return []
+        data = b"".join(self._rest)
         if not self._begun:
-            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
-                self._rest = data
-                return []
             self._begun, data = True, data.removeprefix(b"\xef\xbb\xbf")
         events, at = [], 0
         for end in _END.finditer(data):
@@ -47,9 +52,7 @@ class EventStream:
                 self._block.append((name, value.removeprefix(" ")))
             elif (event := self._finish()) is not None:
                 events.append(event)
-        self._rest = data[at:]
-        if len(self._rest) > EVENT_MAX:
-            raise ValueError(f"An event is larger than {EVENT_MAX:,} bytes.")
+        self._rest, self._rest_size = [data[at:]], len(data) - at
         return events
 
     def _finish(self) -> Event | None:
