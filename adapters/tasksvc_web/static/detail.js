@@ -64,9 +64,10 @@ function content(task) {
         <label class="field"><span>Notes</span>${textField(task, "notes", "Notes")}</label>
       </fieldset>
       ${subtasks(task)}
-      <p class="dates">Created ${momentText(task.created_at)}. Changed ${momentText(task.updated_at)}.${
-        task.completed_at ? ` Completed ${momentText(task.completed_at)}.` : ""
-      } Number ${task.id}.</p>
+      <p class="dates"><span>Created <bdi>${momentText(task.created_at)}</bdi></span>
+        <span>Changed <bdi>${momentText(task.updated_at)}</bdi></span>
+        ${task.completed_at ? html`<span>Completed <bdi>${momentText(task.completed_at)}</bdi></span>` : nothing}
+        <span>Number ${task.id}</span></p>
     </div>`;
 }
 

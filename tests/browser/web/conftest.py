@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PATIENCE_MS = 30_000
 PLUGINS = {"TASKSVC_PLUGINS": "web"}
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,8 @@ class Space:
 
 
 @pytest.fixture
-def space(request: pytest.FixtureRequest, service: RunningService, browser: Browser) -> Iterator[Space]:
-    """An empty workspace with the name of the test."""
-    space = Space(service, request.node.name.partition("[")[0][-90:], browser)
+def space(service: RunningService, browser: Browser) -> Iterator[Space]:
+    """An empty workspace."""
+    space = Space(service, f"team-{next(NUMBERS)}", browser)
     yield space
     space.close()
