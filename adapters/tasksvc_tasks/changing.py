@@ -55,7 +55,7 @@ def delete_tasks(client: SyncClient, ids: Sequence[int], *, children: bool) -> t
     for attempt in range(ATTEMPTS):
         found = {task_id: client.get(task_id) for task_id in ids}
         below = _below(client, found, whole=children)
-        gone = {**found, **below} if children else found
+        gone = found | {task_id: client.get(task_id) for task_id in below if children}
         ordered = sorted(gone.values(), key=lambda task: _depth(task, gone))
         try:
             client.batch([Delete(task.id, if_version=task) for task in reversed(ordered)])

@@ -6,7 +6,7 @@ Each service and workspace has a list of what was done and a list of what was un
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -80,13 +80,22 @@ class Journal:
         return _from_json(found[-1]) if found else None
 
     def move(self, side: str, entry: Entry, inverse: Entry) -> None:
-        """Takes the entry from the end of its side, and adds what was done instead to the other.  Raises Failed."""
+        """Takes the entry from the end of its side, and adds what was done instead to the other.  Raises Failed.
+
+        A version that is back has a new number, by which the other entries know it from then on.
+        """
         other = "undone" if side == "done" else "done"
+        renewed = {
+            (old.task_id, old.before): new.after
+            for old, new in zip(entry.steps, inverse.steps, strict=True)
+            if old.before is not None
+        }
         with locked(self._path):
             everything = self._read()
             rest = [each for each in self._list(everything, side) if each != _to_json(entry)]
             added = [*self._list(everything, other), _to_json(inverse)][-KEPT:]
-            self._write(everything, {side: rest, other: added})
+            lists = {side: rest, other: added}
+            self._write(everything, {name: _renewed(each, renewed) for name, each in lists.items()})
 
     def _list(self, everything: dict[str, Any], side: str) -> list[Any]:
         return list(everything.get(self._place, {}).get(side, []))
@@ -106,6 +115,19 @@ class Journal:
 
     def _write(self, everything: dict[str, Any], lists: dict[str, Any]) -> None:
         write_privately(self._path, json.dumps({**everything, self._place: lists}))
+
+
+def _renewed(entries: Sequence[dict[str, Any]], marks: Mapping[tuple[int, Mark], Mark | None]) -> list[dict[str, Any]]:
+    """Returns entries with other marks of what their steps led to."""
+    found = []
+    for value in entries:
+        entry = _from_json(value)
+        steps = [
+            step if step.after is None else step._replace(after=marks.get((step.task_id, step.after), step.after))
+            for step in entry.steps
+        ]
+        found.append(_to_json(entry._replace(steps=steps)))
+    return found
 
 
 def _to_json(entry: Entry) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def undo(client: SyncClient, journal: Journal, side: str) -> Entry:
     steps = [
         Step(step.task_id, step.after, None if step.before is None else Mark.of(after[step.task_id]))
         for step in entry.steps
-    ]
+    ]  # what is undone is an entry too, the other way round
     journal.move(side, entry, entry._replace(steps=steps))
     return entry
 

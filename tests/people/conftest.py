@@ -22,6 +22,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 @pytest.fixture
-def ann(service: RunningService, tmp_path: Path) -> Person:
+def ann(service: RunningService, tmp_path: Path) -> Iterator[Person]:
     """A user with a workspace and a home folder of their own."""
-    return Person(service.url, tmp_path, workspace=f"ann-{next(_NUMBERS)}")
+    person = Person(service.url, tmp_path, workspace=f"ann-{next(_NUMBERS)}")
+    with person.tasks:
+        yield person

@@ -21,6 +21,8 @@ class Person:
 
     def __init__(self, url: str, home: Path, *, workspace: str, zone: str = BERLIN) -> None:
         self.url, self.home, self.workspace = url, home, workspace
+        self.tasks = SyncClient(url, workspace=workspace)
+        """A client of the same workspace."""
         self.environment = {
             "TASKSVC_URL": url,
             "TASKSVC_WORKSPACE": workspace,
@@ -29,11 +31,6 @@ class Person:
             "XDG_STATE_HOME": str(home / "state"),
             "TZ": zone,
         }
-
-    @property
-    def tasks(self) -> SyncClient:
-        """A client of the same workspace."""
-        return SyncClient(self.url, workspace=self.workspace)
 
     def __call__(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command within this process."""
