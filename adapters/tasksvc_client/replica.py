@@ -73,16 +73,17 @@ class Replica(BaseReplica):
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _live(self) -> None:
-        """Follows the log and sends writes, until the copy has to be brought up to date by reading."""
+        """Follows the log and sends writes, until one of both fails."""
         jobs = [asyncio.create_task(self._follow()), asyncio.create_task(self._send())]
         try:
-            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
-        for job in done:
-            job.result()
+        for job in jobs:
+            if not job.cancelled():
+                job.result()
 
     async def _follow(self) -> None:
         since = self.position
@@ -90,21 +91,24 @@ class Replica(BaseReplica):
         LOG.info("follows from %s", since)
         async with aclosing(self._client.follow(since)) as changes:
             async for change in changes:
-                if not self._log.apply([change], since):
-                    return
+                # Another process may be ahead in the log. Its position comes in this stream too.
+                self._log.apply([change], since)
                 since = change.position
 
     async def _send(self) -> None:
-        """Sends writes when there are some. Returns when the stream doesn't show one that was answered."""
-        stale = 0.0
-        while not stale or asyncio.get_running_loop().time() < stale:
+        """Sends writes when there are some, and reads the log if the stream doesn't show one that was answered."""
+        clock = asyncio.get_running_loop().time
+        stale: float | None = None
+        while True:
             self._queued.clear()
             if self._queue.first() is not None:
                 await self._do(self._sending.send_all())
             if not self._queue.last_answered():
-                stale = 0.0
-            elif not stale:
-                stale = asyncio.get_running_loop().time() + STALE_SECONDS
+                stale = None
+            elif stale is None:
+                stale = clock() + STALE_SECONDS
+            elif clock() > stale:
+                await self._do(self._reading.catch_up())
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._queued.wait(), LOOK_SECONDS)
 

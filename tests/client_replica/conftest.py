@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from service_process import RunningService
-from tasksvc_client import SyncClient, SyncReplica
+from tasksvc_client import Replica, SyncClient, SyncReplica
 from tasksvc_client.replica_conflicts import OnConflict
 
 
@@ -57,6 +57,6 @@ def replica(replicas: Replicas) -> SyncReplica:
     return opened
 
 
-def contents(tasks: SyncClient | SyncReplica) -> list[object]:
+def contents(tasks: SyncClient | SyncReplica | Replica) -> list[object]:
     """Returns all that there is, as JSON."""
     return [task.json for task in tasks.find()]
