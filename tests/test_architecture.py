@@ -126,7 +126,7 @@ OVER_HTTP = {
     "tasksvc_formats": set(),
     "tasksvc_formats.ics_writer": {"icalendar"},
     "tasksvc_formats.ics_zones": {"icalendar"},
-    "tasksvc_tasks": {"click", "tasksvc_client"},
+    "tasksvc_tasks": {"click", "tasksvc_client", "tasksvc_formats"},
     "tasksvc_tasks.dates": {"dateutil"},
     "tasksvc_tasks.repeats": {"tzlocal"},
     "tasksvc_tasks.text": {"wcwidth"},
@@ -138,6 +138,7 @@ The package of formats talks to nobody.
 
 FOR_COMMANDS = {
     "tasksvc_tasks.command": {"tasksvc.cli.arguments.option", "tasksvc.cli.command.Command"},
+    "tasksvc_tasks.files": {"tasksvc.cli.exporting.open_output"},
     "tasksvc_tasks.output": {"tasksvc.cli.output.OutputFailed", "tasksvc.cli.output.say", "tasksvc.cli.output.tell"},
 }
 """What these may import of tasksvc: how all commands of `tasksvc` look, and how they print."""

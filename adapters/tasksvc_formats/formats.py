@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final, Protocol, TextIO, cast
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ Reader = Callable[[Source, Context], Iterator[Item]]
 class Writer(Protocol):
     """Writes tasks as the API shows them, in the order of their ids."""
 
-    def __call__(self, tasks: Iterable[dict[str, Any]], out: TextIO, zone: ZoneInfo, report: Report) -> None:
+    def __call__(self, tasks: Iterable[Mapping[str, Any]], out: TextIO, zone: ZoneInfo, report: Report) -> None:
         """Takes the `zone` of days, and reports what the format has no place for."""
 
 

@@ -42,6 +42,20 @@ class Source:
         self._file.seek(0)
         return cast("io.BufferedReader", self._file)
 
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        at = self._file.tell()
+        try:
+            return self._file.seek(0, io.SEEK_END)
+        finally:
+            self._file.seek(at)
+
+    @property
+    def position(self) -> int:
+        """How many of these have been read since it was opened."""
+        return self._file.tell()
+
     @contextlib.contextmanager
     def archive(self) -> Iterator[Archive]:
         """Gives the archive that the file is.  Raises InvalidFile if it isn't one, or is damaged."""

@@ -32,6 +32,8 @@ TASKS = {
     "redo": "Do again what was undone last.",
     "log": "Show the latest changes, or those of a task.",
     "lists": "Show the lists, with the number of their tasks.",
+    "load": "Bring in tasks from a file of another program.",
+    "dump": "Write tasks to a file that other programs read.",
     "open": "Open the page of the service in a browser.",
     "login": "Keep the URL of a service, and a token for it.",
     "logout": "Forget the token for a service.",
