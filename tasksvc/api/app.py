@@ -48,6 +48,8 @@ IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("tasksvc-in-flight", InFlight)
 """Holds the requests that are being answered."""
 PEERS: web.AppKey[Peers] = web.AppKey("tasksvc-peers", Peers)
 """Tells the clients of the application apart."""
+HAS_PAGE: web.AppKey[bool] = web.AppKey("tasksvc-has-page", bool)
+"""Whether a plugin answers at `/`, which leads to the docs otherwise."""
 FAST_PATH: web.AppKey[FastPath] = web.AppKey("tasksvc-fast-path", FastPath)
 """Dispatches the most frequent requests, if a server puts it before the application."""
 HEALTH_APP: web.AppKey[web.Application] = web.AppKey("tasksvc-health", web.Application)
@@ -122,6 +124,7 @@ def create_app(store: str | None = None, options: Options | None = None) -> web.
         routes.document(),
     ]
     routes.add_to(app.router, plugins.add_routes(groups))
+    app[HAS_PAGE] = plugins.have_home
     app[HEALTH_APP] = web.Application()
     Routes(pipeline_with(options.health_origin_check), None, tasksvc.__version__).add_to(
         app[HEALTH_APP].router, health.routes_for_operators()

@@ -24,11 +24,20 @@ class Announcer:
     in_json: bool
     """Whether to announce the start in the log, as JSON, in place of text on standard output."""
 
-    def ready(self, url: str, *, open_to: str, durable: bool, plugins: Sequence[str], admin_url: str | None) -> None:
+    def ready(
+        self,
+        url: str,
+        *,
+        has_page: bool,
+        open_to: str,
+        durable: bool,
+        plugins: Sequence[str],
+        admin_url: str | None,
+    ) -> None:
         """Announces that the service takes requests at `url`, and at `admin_url` if operators have a port of their own.
 
-        `open_to` names the people whom it serves; `durable` is whether the store outlives the service; `plugins` are
-        those that are active, with their versions.
+        `has_page` is whether a plugin has a page at `url`; `open_to` names the people whom it serves; `durable` is
+        whether the store outlives the service; `plugins` are those that are active, with their versions.
         """
         if self.scratch:
             fate = "scratch: emptied on shutdown; name a store with --store to keep tasks"
@@ -37,6 +46,7 @@ class Announcer:
         docs = (f"{url}/docs", f"{url}/redoc")
         if self.in_json:
             fields = {
+                "page": f"{url}/" if has_page else None,
                 "tasks": f"{url}/tasks/",
                 "docs": docs,
                 "store": str(self.store),
@@ -49,6 +59,7 @@ class Announcer:
             return
         lines = [
             f"tasksvc {tasksvc.__version__} is ready; Ctrl-C ends it.",
+            *([f"  Page   {url}/"] if has_page else []),
             f"  Tasks  {url}/tasks/",
             f"  Docs   {' and '.join(docs)}",
             f"  Store  {self.store} ({fate})",

@@ -161,6 +161,17 @@ def test_the_start_says_which_plugins_are_active_with_their_versions(site: Site,
         assert "\n  With " not in service.output
 
 
+def test_the_start_names_the_page_that_a_plugin_has(site: Site, tmp_path: Path) -> None:
+    site.install("greeting")
+    site.install("front", path="/")
+    arguments, environment = ("--store", "memory:", "--plugins"), site.environment()
+
+    with RunningService(*arguments, "front", folder=tmp_path, environment=environment) as service:
+        assert f"\n  Page   {service.url}/\n" in service.output
+    with RunningService(*arguments, "greeting", folder=tmp_path, environment=environment) as service:
+        assert "\n  Page " not in service.output
+
+
 def test_a_plugin_that_is_not_active_is_not_imported(site: Site, tmp_path: Path) -> None:
     site.install("greeting")
     site.install("broken", "raise OSError('imported')")

@@ -9,7 +9,7 @@ from tasksvc.api.pipeline.clients import RequestLogin
 from tasksvc.api.plugins.extensions import Metric
 from tasksvc.api.plugins.lifespans import Lifespans
 from tasksvc.api.plugins.loading import Plugin
-from tasksvc.api.plugins.paths import with_plugins
+from tasksvc.api.plugins.paths import HOME, with_plugins
 from tasksvc.api.plugins.service import Service
 from tasksvc.api.routes import RouteGroup
 from tasksvc.application.runtime import Runtime
@@ -26,6 +26,8 @@ class ActivePlugins:
             (plugin, Service(plugin.name, plugin.values(settings), runtime, is_closed)) for plugin in plugins
         ]
         self._lifespans = Lifespans(runtime.timeouts.plugin_exit)
+        self.have_home = False
+        """Whether one of those whose routes were added answers at `/`."""
 
     def logins(self) -> list[RequestLogin]:
         """Returns the ways to know callers."""
@@ -33,7 +35,9 @@ class ActivePlugins:
 
     def add_routes(self, groups: Sequence[RouteGroup]) -> Sequence[RouteGroup]:
         """Returns the groups of the service and those of the plugins."""
-        return with_plugins(groups, [(plugin, plugin.routes(service)) for plugin, service in self._given])
+        added = [(plugin, plugin.routes(service)) for plugin, service in self._given]
+        self.have_home = any(route.path == HOME for _, more in added for group in more for route in group.routes)
+        return with_plugins(groups, added)
 
     def metrics(self) -> list[Metric]:
         """Returns the metrics as they are now."""

@@ -271,7 +271,7 @@ def _run(settings: Settings, extensions: Extensions, timeouts: Timeouts, argumen
 
 async def _serve(settings: Settings, extensions: Extensions, timeouts: Timeouts) -> None:
     with quick_imports():
-        from tasksvc.api.app import AUTHENTICATOR, HEALTH_APP, RUNTIME, create_app
+        from tasksvc.api.app import AUTHENTICATOR, HAS_PAGE, HEALTH_APP, RUNTIME, create_app
         from tasksvc.api.options import SCRATCH_STORE
         from tasksvc.api.server.listener import Listener, serve
         from tasksvc.application.heap import keep_little
@@ -294,6 +294,7 @@ async def _serve(settings: Settings, extensions: Extensions, timeouts: Timeouts)
         everybody = "everybody on this machine" if is_loopback(settings.host) else "everybody who reaches it"
         announcer.ready(
             _url(settings.host, ports[0]),
+            has_page=app[HAS_PAGE],
             open_to="those who have a token" if app[AUTHENTICATOR].is_closed else everybody,
             durable=app[RUNTIME].is_durable,
             plugins=[f"{plugin.name} {plugin.version}" for plugin in extensions.plugins],
