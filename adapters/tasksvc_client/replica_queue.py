@@ -176,8 +176,8 @@ class Queue:
         else:
             self._hand_over(write.number, task_id, task)
         self._file.execute("UPDATE writes SET answered = 1 WHERE number = ?", write.number)
-        rows = self._file.rows("SELECT version FROM tasks WHERE id = ?", task_id)
-        if (task is None and not rows) or (task is not None and rows and rows[0][0] >= task["version"]):
+        known = self._shown.known(task_id)
+        if known is None if task is None else known is not None and known["version"] >= task["version"]:
             self._remove(write.number)  # the log has shown it
         elif task is not None:
             self._shown.add(write.number, task_id, ANSWER, task)
@@ -266,10 +266,9 @@ class Queue:
             found = f"SELECT {_COLUMNS} FROM writes WHERE uid = ? AND NOT answered AND tried_at IS NOT NULL"
             for row in self._file.rows(found, task["uid"]):
                 self.answer(_write(row), task)
-        for number, written in self._file.rows(
-            "SELECT number, kind FROM writes WHERE task_id = ? AND answered ORDER BY number", task_id
-        ):
-            if task is None or (kind == "created" if written == DELETE else self._is_shown(number, task)):
+        answered = "SELECT number, kind FROM writes WHERE task_id = ? AND answered ORDER BY number"
+        for number, written in self._file.rows(answered, task_id):
+            if task is None or (written != DELETE and self._is_shown(number, task)):
                 self._remove(number)
         self._shown.refresh([task_id])
 

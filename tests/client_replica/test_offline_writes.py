@@ -100,6 +100,25 @@ def test_a_deletion_shows_what_becomes_of_the_children(replica: SyncReplica, oth
     assert [task["id"] for task in before] == [task["id"] for task in contents(others)]  # type: ignore[index]
 
 
+def test_what_was_sent_is_shown_before_the_log_shows_it(replica: SyncReplica, others: SyncClient) -> None:
+    others.create("there before")
+    replica.sync()
+    before = replica.position
+    replica.delete(replica.create("gone").id)
+    kept = replica.create("kept")
+    replica.update(kept.id, priority=4)
+    replica.update(1, priority=5)
+    replica.delete(1)
+
+    replica.sync(to=before)
+
+    assert (replica.position, replica.waiting()) == (before, [])
+    assert [(task.description, task.priority) for task in replica.find()] == [("kept", 4)]
+    assert contents(replica) == contents(others)
+    replica.sync()
+    assert contents(replica) == contents(others)
+
+
 def test_a_change_that_changes_nothing_is_not_queued(replica: SyncReplica, others: SyncClient) -> None:
     others.create("as it is", labels=["a", "b"], metadata={"n": 1})
     replica.sync()
