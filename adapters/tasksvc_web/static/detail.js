@@ -8,7 +8,8 @@ import { dueFields } from "./due.js";
 import { icon } from "./icons.js";
 import { labelField } from "./labels.js";
 import { html, nothing, render } from "./lit-html/lit-html.js";
-import { live } from "./lit-html/directives/live.js";
+import { repeat } from "./lit-html/directives/repeat.js";
+import { leftAlone } from "./left-alone.js";
 import { go } from "./loading.js";
 import { keyOf, model } from "./model.js";
 import { subtasks } from "./subtasks.js";
@@ -26,7 +27,8 @@ export function renderDetail() {
   const task = model.detail && model.seen(model.detail);
   document.body.classList.toggle("detail-open", task !== null);
   pane.hidden = task === null;
-  render(task ? content(task) : nothing, pane);
+  // Another task has other fields, so that nothing that is typed goes into the wrong one.
+  render(repeat(task ? [task] : [], keyOf, content), pane);
   if (task) for (const area of pane.querySelectorAll("textarea")) fit(area);
 }
 
@@ -53,11 +55,11 @@ function content(task) {
         ${dueFields(task)}
         <div class="pair">
           <label class="field"><span>Priority</span>
-            <select .value=${live(String(task.priority))} @change=${(/** @type {Event} */ event) => change(task, { priority: Number(valueOf(event)) })}>
+            <select .value=${leftAlone(String(task.priority))} @change=${(/** @type {Event} */ event) => change(task, { priority: Number(valueOf(event)) })}>
               ${[0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => html`<option value=${number} ?selected=${number === task.priority}>${number || "None"}</option>`)}
             </select></label>
           <label class="field"><span>List</span>
-            <input dir="auto" list="lists" maxlength="100" autocomplete="off" .value=${live(task.list)}
+            <input dir="auto" list="lists" maxlength="100" autocomplete="off" .value=${leftAlone(task.list)}
               @change=${(/** @type {Event} */ event) => valueOf(event).trim() && change(task, { list: valueOf(event).trim() })}></label>
         </div>
         ${labelField(task)}
@@ -119,7 +121,7 @@ function textField(task, field, label) {
   };
   return html`<textarea class=${field} dir="auto" rows="1" aria-label=${label} ?readonly=${!model.writes}
     maxlength=${field === "notes" ? 20_000 : 10_000} placeholder=${field === "notes" ? "Add notes" : ""}
-    .value=${live(draft ? draft.text : task[field])} @focus=${begin} @input=${write} @keydown=${keydown} @blur=${save}></textarea>`;
+    .value=${leftAlone(draft ? draft.text : task[field])} @focus=${begin} @input=${write} @keydown=${keydown} @blur=${save}></textarea>`;
 }
 
 /** Makes a text area as high as its text. @param {HTMLTextAreaElement} area */

@@ -4,7 +4,7 @@
 import { change, skip } from "./changing.js";
 import { dayOf, dueOf, timeOf, withOffset } from "./dates.js";
 import { html, nothing } from "./lit-html/lit-html.js";
-import { live } from "./lit-html/directives/live.js";
+import { leftAlone } from "./left-alone.js";
 import { model } from "./model.js";
 
 /** @typedef {import("./model.js").Task} Task */
@@ -50,9 +50,9 @@ export function dueFields(task) {
   return html`
     <div class="pair">
       <label class="field"><span>Due</span>
-        <input id="due" type="date" max="9999-12-31" .value=${live(day)} @change=${(/** @type {Event} */ event) => write(valueOf(event), time)}></label>
+        <input id="due" type="date" max="9999-12-31" .value=${leftAlone(day)} @change=${(/** @type {Event} */ event) => write(valueOf(event), time)}></label>
       <label class="field"><span>Time</span>
-        <input type="time" ?disabled=${!day} .value=${live(time)} @change=${(/** @type {Event} */ event) => write(day, valueOf(event))}></label>
+        <input type="time" ?disabled=${!day} .value=${leftAlone(time)} @change=${(/** @type {Event} */ event) => write(day, valueOf(event))}></label>
     </div>
     ${day || task.repeat ? repeatFields(task) : nothing}`;
 }
@@ -85,19 +85,19 @@ function repeatFields(task) {
   return html`
     <div class="pair">
       <label class="field"><span>Repeats</span>
-        <select .value=${live(chosen)} @change=${choose}>
+        <select .value=${leftAlone(chosen)} @change=${choose}>
           ${[["", "Never"], ...RULES, [OWN, "By a rule"]].map(([rule, text]) => html`<option value=${rule} ?selected=${rule === chosen}>${text}</option>`)}
         </select></label>
       ${repeat
         ? html`<label class="field"><span>Counted</span>
-            <select .value=${live(repeat.from)} @change=${(/** @type {Event} */ event) => write(repeat.rule, valueOf(event))}>
+            <select .value=${leftAlone(repeat.from)} @change=${(/** @type {Event} */ event) => write(repeat.rule, valueOf(event))}>
               ${FROM.map(([from, text]) => html`<option value=${from} ?selected=${from === repeat.from}>${text}</option>`)}
             </select></label>`
         : nothing}
     </div>
     ${chosen === OWN
       ? html`<label class="field"><span>Rule (RFC 5545)</span>
-          <input maxlength="500" spellcheck="false" autocomplete="off" placeholder="FREQ=MONTHLY;BYDAY=1MO" .value=${live(repeat?.rule ?? "")}
+          <input maxlength="500" spellcheck="false" autocomplete="off" placeholder="FREQ=MONTHLY;BYDAY=1MO" .value=${leftAlone(repeat?.rule ?? "")}
             @change=${(/** @type {Event} */ event) => valueOf(event).trim() && write(valueOf(event).trim(), repeat?.from ?? "schedule")}></label>`
       : nothing}
     ${repeat && !task.done ? html`<button class="link" @click=${() => skip(task)}>Skip to the next one</button>` : nothing}`;

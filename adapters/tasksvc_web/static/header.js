@@ -5,7 +5,7 @@ import { line } from "./asking.js";
 import { deleteDone, deleteList, renameList } from "./deleting.js";
 import { icon } from "./icons.js";
 import { html, nothing, render } from "./lit-html/lit-html.js";
-import { live } from "./lit-html/directives/live.js";
+import { leftAlone } from "./left-alone.js";
 import { go } from "./loading.js";
 import { model } from "./model.js";
 import { outbox, tryNow } from "./repeating.js";
@@ -41,7 +41,7 @@ export function renderHeader() {
       <div class="tools">
         <label class="search">${icon("search")}
           <input id="search" type="search" dir="auto" autocomplete="off" placeholder="Search" aria-label="Search texts and notes"
-            .value=${live(typed ?? view.q)} @input=${search} @blur=${() => (typed = null)}><kbd aria-hidden="true">/</kbd></label>
+            .value=${leftAlone(view.q)} @input=${type} @change=${search}><kbd aria-hidden="true">/</kbd></label>
         ${filterMenu()}
       </div>
       ${chips()}`,
@@ -64,14 +64,18 @@ function sign() {
 }
 
 let timer = 0;
-/** What is being typed and not searched for yet. @type {string | null} */
-let typed = null;
 
-/** @param {InputEvent} event */
-function search(event) {
-  typed = /** @type {HTMLInputElement} */ (event.currentTarget).value;
+/** Searches when nothing was typed for a moment. @param {Event} event */
+function type({ currentTarget }) {
   clearTimeout(timer);
-  timer = setTimeout(() => go({ q: typed ?? "" }, { replace: model.view.q !== "" }), TYPING_MS);
+  timer = setTimeout(() => search({ currentTarget }), TYPING_MS);
+}
+
+/** @param {{currentTarget: EventTarget | null}} event */
+function search({ currentTarget }) {
+  clearTimeout(timer);
+  const q = /** @type {HTMLInputElement} */ (currentTarget).value;
+  if (q !== model.view.q) go({ q }, { replace: model.view.q !== "" });
 }
 
 function listMenu() {
@@ -98,7 +102,7 @@ function listMenu() {
 function choice(label, value, options, changes) {
   const chosen = (/** @type {Event} */ event) => go(changes(/** @type {HTMLSelectElement} */ (event.currentTarget).value));
   return html`<label class="field"><span>${label}</span>
-    <select @change=${chosen} .value=${live(value)}>${options.map(
+    <select @change=${chosen} .value=${leftAlone(value)}>${options.map(
       ([each, text]) => html`<option value=${each} ?selected=${each === value}>${text}</option>`,
     )}</select></label>`;
 }

@@ -39,6 +39,7 @@ addEventListener("popstate", () => {
   shown(before);
 });
 addEventListener("click", closeMenus);
+addEventListener("focusout", () => model.again()); // a field that is left shows what the task has
 addEventListener("beforeunload", (event) => {
   if (outbox.open) event.preventDefault();
 });

@@ -4,7 +4,7 @@
 import { BASE } from "./api.js";
 import { icon } from "./icons.js";
 import { html } from "./lit-html/lit-html.js";
-import { live } from "./lit-html/directives/live.js";
+import { leftAlone } from "./left-alone.js";
 import { model } from "./model.js";
 
 const KEY = `tasksvc-settings ${BASE.pathname}`;
@@ -54,7 +54,7 @@ export const settings = {
 export function settingsMenu() {
   const choice = (/** @type {"theme" | "direction"} */ name, /** @type {string} */ label, /** @type {[string, string][]} */ options) => html`
     <label class="field"><span>${label}</span>
-      <select .value=${live(settings[name])} @change=${(/** @type {Event} */ event) => settings.set({ [name]: /** @type {HTMLSelectElement} */ (event.currentTarget).value })}>
+      <select .value=${leftAlone(settings[name])} @change=${(/** @type {Event} */ event) => settings.set({ [name]: /** @type {HTMLSelectElement} */ (event.currentTarget).value })}>
         ${options.map(([value, text]) => html`<option value=${value} ?selected=${value === settings[name]}>${text}</option>`)}
       </select></label>`;
   return html`

@@ -103,6 +103,7 @@ def test_a_service_that_is_killed_and_comes_back_gets_each_write_once(killable: 
         page.get_by_label("Add a task to inbox").fill("two")
         page.keyboard.press("Enter")
         until_shown(page, ["one", "two"])
+        answered(page)
         assert len(dropped) == 1
         service.kill()
         for each in (page, other):
