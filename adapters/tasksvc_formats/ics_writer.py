@@ -16,7 +16,7 @@ from tasksvc_formats.ics_reader import OWN
 from tasksvc_formats.report import Fate, Report
 from tasksvc_formats.uids import digest
 
-PRODUCT: Final = "-//tasksvc//tasksvc dump//EN"
+PRODUCT: Final = "-//tasksvc//tasksvc//EN"
 ZONE_DAYS: Final = timedelta(days=365 * 10)
 """How long the definition of a zone holds after the first due that needs it."""
 

@@ -43,6 +43,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
         "Two replicas and a balancer": "tests/deployment/test_compose.py",
     },
     "docs/embedding.md": {"": "tests/docs/test_commands.py"},
+    "docs/moving.md": {"": "tests/formats/test_page.py"},
     "docs/operations.md": {
         "File permissions": "tests/docs/test_commands.py",
         "Backup and restore": "tests/docs/test_commands.py",

@@ -61,7 +61,7 @@ def command(
         try:
             items = _read(source, name or _guess(source), list_, report)
         except InvalidFile as error:
-            raise Failed(f"{source.name or 'Standard input'}, {error}" if error.line else f"{error}") from error
+            raise Failed(harmless(error.say_of(source.name or "standard input"))) from error
         with items:
             outcome = _load(client, items, report, dry_run=dry_run, with_times=not without_times)
     for line in [_summary(outcome, source.name, dry_run=dry_run), *report_lines(report)]:
