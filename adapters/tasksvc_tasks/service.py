@@ -29,11 +29,14 @@ class Service(NamedTuple):
     """None stands for the home of the token."""
 
     @contextlib.contextmanager
-    def open(self, deadline: float = DEADLINE_SECONDS) -> Iterator[SyncClient]:
-        """Gives a client.  Raises Failed, in place of what the client raises within the block."""
+    def open(self, deadline: float | None = None) -> Iterator[SyncClient]:
+        """Gives a client whose calls take up to `deadline` seconds, or DEADLINE_SECONDS.
+
+        Raises Failed, also in place of what the client raises within the block.
+        """
         self._check_loopback()
         try:
-            with SyncClient(self.url, self.token, self.workspace, deadline=deadline) as client:
+            with SyncClient(self.url, self.token, self.workspace, deadline=deadline or DEADLINE_SECONDS) as client:
                 yield client
         except TasksvcError as error:
             raise failure_of(error, self.url) from error

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DASHES = "---"
 CONTINUED = "    "
-"""What the further lines of a description begin with."""
+"""What the further lines of a value begin with."""
 FIELDS = ("description", "due", "priority", "labels", "list", "repeat", "parent")
 
 
@@ -29,7 +29,7 @@ def write_text(task: Task) -> str:
     """Returns the text of a task."""
     due = due_of(task)
     values = {
-        "description": task.description.replace("\r\n", "\n").replace("\n", f"\n{CONTINUED}"),
+        "description": task.description,
         "due": "" if due is None else show_when(due),
         "priority": str(task.priority or ""),
         "labels": _joined(task.labels),
@@ -39,7 +39,7 @@ def write_text(task: Task) -> str:
     }
     lines = [
         f"# Task {task.id}. Change it, save it and leave the editor. An empty value clears a field.",
-        *(f"{name}: {value}".rstrip() for name, value in values.items()),
+        *(f"{name}: {_continued(value)}".rstrip() for name, value in values.items()),
         DASHES,
     ]
     return "\n".join(lines) + f"\n{task.notes}{'' if task.notes.endswith(chr(10)) or not task.notes else chr(10)}"
@@ -77,7 +77,7 @@ def _split(text: str) -> _Parts:
             parts.notes = "\n".join(lines[number:])
             parts.notes = parts.notes.removesuffix("\n")
             return parts
-        if line.startswith(CONTINUED) and name == "description":
+        if line.startswith(CONTINUED) and name:
             parts.values[name] += f"\n{line.removeprefix(CONTINUED)}"
         elif line.strip() and not line.startswith("#"):
             name, colon, value = (part.strip() for part in line.partition(":"))
@@ -87,6 +87,10 @@ def _split(text: str) -> _Parts:
         elif not line.strip() and name == "description":
             parts.values[name] += "\n"
     raise UnreadableText(f"The line {DASHES} is missing, which comes before the notes.")
+
+
+def _continued(value: str) -> str:
+    return value.replace("\r\n", "\n").replace("\n", f"\n{CONTINUED}")
 
 
 def _joined(labels: tuple[str, ...]) -> str:

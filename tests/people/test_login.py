@@ -1,0 +1,186 @@
+"""tasksvc login and logout, and which token goes where."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from service_process import RunningService, environment_with, run_here
+from terminals import read_to_end
+
+from people.person import Person
+
+NOBODY = "http://127.0.0.1:1"
+
+
+class Listener(BaseHTTPRequestHandler):
+    """A service that notes which tokens it is sent, and is no tasksvc."""
+
+    tokens: list[str | None]
+
+    def do_GET(self) -> None:
+        self.tokens.append(self.headers.get("Authorization"))
+        self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str | None]]]:
+    """The URL of another service, and the tokens that it gets."""
+    tokens: list[str | None] = []
+    handler = type("Handler", (Listener,), {"tokens": tokens})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", tokens
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The URL of a service that requires tokens, and a token."""
+    folder = tmp_path_factory.mktemp("guarded")
+    made = run_here("token", "create", "ann", "--scope", "write", "--store", "sqlite:///t.db", folder=folder)
+    with RunningService("--store", "sqlite:///t.db", folder=folder) as service:
+        yield service.url, made.stdout.strip()
+
+
+@pytest.fixture
+def stranger(ann: Person) -> Person:
+    """A user without variables."""
+    for name in ("TASKSVC_URL", "TASKSVC_WORKSPACE"):
+        del ann.environment[name]
+    return ann
+
+
+def log_in(person: Person, url: str, token: str, *words: str) -> str:
+    return person.says("login", "--url", url, *words, TASKSVC_TOKEN=token)
+
+
+def logins(person: Person) -> Path:
+    return person.home / "config" / "tasksvc" / "logins.json"
+
+
+def test_a_login_is_tried_and_kept_for_its_user_alone(stranger: Person, guarded: tuple[str, str]) -> None:
+    url, token = guarded
+
+    said = log_in(stranger, f"{url.upper().replace('HTTP', 'http')}/", token)
+
+    assert said == f"Logged in to {url} as ann, with the scope write. It is kept in {logins(stranger)}.\n"
+    assert stat.S_IMODE(logins(stranger).stat().st_mode) == 0o600
+    assert stat.S_IMODE(logins(stranger).parent.stat().st_mode) == 0o700
+    assert json.loads(logins(stranger).read_text())["services"][url]["token"] == token
+    assert stranger.says("add", "x").startswith("1  x")
+
+
+def test_a_wrong_token_is_refused_and_not_kept(stranger: Person, guarded: tuple[str, str]) -> None:
+    refused = stranger("login", "--url", guarded[0], TASKSVC_TOKEN=guarded[1][:-1] + "x")
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (5, 1)
+    assert not logins(stranger).exists()
+
+
+def test_without_a_token_the_sentence_says_how_to_log_in(stranger: Person, guarded: tuple[str, str]) -> None:
+    refused = stranger("ls", "--url", guarded[0])
+
+    assert refused.returncode == 5
+    assert refused.stderr.endswith("Log in with 'tasksvc login', or give a token in TASKSVC_TOKEN.\n")
+
+
+def test_a_token_that_was_kept_for_one_url_is_never_sent_to_another(
+    stranger: Person, guarded: tuple[str, str], elsewhere: tuple[str, list[str | None]]
+) -> None:
+    log_in(stranger, *guarded)
+    url, tokens = elsewhere
+
+    answers = [stranger("ls", "--url", url), stranger("ls", TASKSVC_URL=url), stranger("ls", "--url", f"{url}/below")]
+
+    assert [answer.returncode for answer in answers] == [6, 6, 6]
+    assert "isn't tasksvc" in answers[0].stderr
+    assert set(tokens) == {None}
+    assert stranger("ls").returncode == 0
+
+
+def test_variables_and_options_go_before_what_was_kept(
+    stranger: Person, guarded: tuple[str, str], elsewhere: tuple[str, list[str | None]]
+) -> None:
+    log_in(stranger, *guarded)
+    url, tokens = elsewhere
+
+    stranger("ls", TASKSVC_URL=url, TASKSVC_TOKEN="mine")  # noqa: S106
+    stranger("ls", "--url", url, TASKSVC_URL=NOBODY)
+    refused = stranger("ls", TASKSVC_TOKEN="mine")  # noqa: S106
+
+    assert tokens == ["Bearer mine", None]
+    assert refused.returncode == 5
+
+
+def test_a_workspace_is_kept_with_the_login(stranger: Person, service: RunningService) -> None:
+    assert stranger.process("login", "--url", service.url, "--workspace", "kept").returncode == 0
+    stranger.says("add", "There")
+
+    assert stranger.says("ls", "--workspace", "kept").endswith("There\n")
+    assert stranger.says("ls", "--url", service.url).endswith("There\n")
+
+
+def test_logout_forgets_the_token(stranger: Person, guarded: tuple[str, str]) -> None:
+    log_in(stranger, *guarded)
+
+    assert stranger.says("logout") == f"Logged out of {guarded[0]}.\n"
+    assert guarded[1] not in logins(stranger).read_text()
+    assert stranger.says("logout", "--url", guarded[0]) == f"Nothing is kept for {guarded[0]}.\n"
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"services": 1}', '{"services": {"a": 1}}', "\xff"])
+def test_a_damaged_file_is_one_sentence(content: str, stranger: Person) -> None:
+    logins(stranger).parent.mkdir(parents=True)
+    logins(stranger).write_bytes(content.encode("latin-1"))
+
+    refused = stranger("ls")
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert refused.stderr == f"tasksvc: {logins(stranger)} is damaged. Delete it, and log in again.\n"
+
+
+def test_on_a_terminal_it_asks_and_hides_the_token(stranger: Person, guarded: tuple[str, str]) -> None:
+    url, token = guarded
+    ours, theirs = pty.openpty()
+    environment = environment_with(stranger.environment)
+    with subprocess.Popen(
+        stranger.command("login"), env=environment, stdin=theirs, stdout=theirs, stderr=theirs, cwd=stranger.home
+    ) as process:
+        os.close(theirs)
+        shown = os.read(ours, 1_000)
+        os.write(ours, f"{url}\n".encode())
+        while b"Token" not in shown:
+            shown += os.read(ours, 1_000)
+        os.write(ours, f"{token}\n".encode())
+        shown += read_to_end(ours)
+
+    assert process.returncode == 0, shown
+    assert b"URL of the service [http://127.0.0.1:8000]: " in shown
+    assert token.encode() not in shown
+    assert json.loads(logins(stranger).read_text())["services"][url]["token"] == token
+
+
+def test_a_token_comes_from_standard_input_in_a_script(stranger: Person, guarded: tuple[str, str]) -> None:
+    done = subprocess.run(
+        stranger.command("login", "--url", guarded[0]),
+        env=environment_with(stranger.environment), input=f"{guarded[1]}\n", text=True, capture_output=True, check=True,
+    )  # fmt: skip
+
+    assert guarded[1] not in done.stdout + done.stderr
+    assert stranger("ls").returncode == 0
