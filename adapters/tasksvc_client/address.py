@@ -28,17 +28,33 @@ class Address(NamedTuple):
     @classmethod
     def of(cls, url: str) -> Address:
         """Reads http://HOST:PORT/PATH, https://... or unix:/PATH. Raises ValueError for anything else."""
-        parts = urlsplit(url.strip())
+        try:
+            parts = urlsplit(url.strip())
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{_shown(url)} isn't the URL of a service: {error}.") from None
         if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
             return cls("localhost", 80, secure=False, socket=unquote(parts.path), url="http://localhost")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
             raise ValueError(f"{_shown(url)} isn't the URL of a service, such as http://127.0.0.1:8000.")
         if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
             raise ValueError("The URL of a service has no user name, no query and no fragment. Pass a token apart.")
+        assert parts.hostname is not None
         secure = parts.scheme == "https"
-        port = parts.port if parts.port is not None else 443 if secure else 80
+        port = port if port is not None else 443 if secure else 80
         prefix = parts.path.rstrip("/")
         return cls(parts.hostname, port, secure, prefix, url=f"{parts.scheme}://{parts.netloc}{prefix}")
+
+
+def _is_host(name: str | None) -> bool:
+    """Returns whether a name, or an address, may be that of a host."""
+    if not name:
+        return False
+    try:
+        labels = (name if name.isascii() else name.encode("idna").decode()).removesuffix(".").split(".")
+    except UnicodeError:
+        return False
+    return all(0 < len(label) < 64 for label in labels)
 
 
 def _shown(url: str) -> str:

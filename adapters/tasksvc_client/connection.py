@@ -113,7 +113,7 @@ class Connection:
         if self._http is None:
             try:
                 self._http = self._connected()
-            except (OSError, UnicodeError) as error:  # a name that can't be one is the latter
+            except OSError as error:
                 hopeless = is_hopeless(error)
                 return Lost(f"{self._address.url} can't be reached ({_text(error)})", sent=False, hopeless=hopeless)
         try:

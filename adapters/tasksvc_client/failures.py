@@ -10,4 +10,4 @@ def is_hopeless(error: BaseException) -> bool:
     """Returns whether another attempt to connect would fail too: a name doesn't exist, or TLS fails."""
     if isinstance(error, ssl.SSLError):
         return not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return isinstance(error, UnicodeError) or (isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME)
+    return isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME

@@ -27,6 +27,12 @@ class _Sent:
 
 
 async def _on_headers(session: aiohttp.ClientSession, context: Any, parameters: object) -> None:
+    """Notes that a request is being sent. Raises ClientConnectionError if it's sent again.
+
+    aiohttp repeats a DELETE by itself if the connection breaks, and whether that is safe is decided elsewhere.
+    """
+    if context.trace_request_ctx.begun:
+        raise aiohttp.ClientConnectionError("the connection was closed")
     context.trace_request_ctx.begun = True
 
 
