@@ -117,7 +117,7 @@ function filterMenu() {
   };
   return html`
     <details class="menu">
-      <summary class="button quiet">${icon("filter")}<span>Filter and sort</span></summary>
+      <summary class="button quiet" aria-label="Filter and sort">${icon("filter")}<span>Filter and sort</span></summary>
       <div class="panel fields">
         ${choice("Show", view.show, [["open", "Open"], ["done", "Done"], ["all", "All"]], (show) => ({ show: /** @type {any} */ (show) }))}
         ${choice("Due", view.due, [["", "At any time"], ["today", "Today or before"], ["week", "In the next 7 days"]], (due) => ({ due: /** @type {any} */ (due) }))}

@@ -28,7 +28,7 @@ export function subtasks(task) {
   if (!parts.length && !model.writes) return nothing;
   return html`
     <section class="parts" aria-label="Subtasks">
-      <h3>Subtasks ${parts.length ? html`<span class="count">${done} of ${parts.length}</span>` : nothing}</h3>
+      <h2>Subtasks ${parts.length ? html`<span class="count">${done} of ${parts.length}</span>` : nothing}</h2>
       <ul>${repeat(parts, keyOf, (part) => html`
         <li class=${part.done ? "done" : ""}>${tickButton(part, 0)}<button class="part" @click=${() => go({ task: keyOf(part) })}><bdi>${part.description}</bdi></button></li>`)}</ul>
       ${model.writes
