@@ -11,10 +11,15 @@ from tasksvc_formats.errors import InvalidFile
 from tasksvc_formats.sources import LINE_MAX, UNPACKED_MAX, read_lines
 
 _SEPARATORS: Final = " \t\r\n,[]"
+_TOO_MANY_DIGITS: Final = "A number in its JSON has too many digits."
+
+
+class _NotJSON(ValueError):
+    """A constant that Python reads, and JSON doesn't have."""
 
 
 def _refuse(name: str) -> float:
-    raise ValueError(f"{name} isn't JSON.")
+    raise _NotJSON(f"It isn't JSON: {name} isn't a number there.")
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse)
@@ -34,8 +39,10 @@ def read_document(file: io.BufferedReader) -> Any:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InvalidFile("It isn't UTF-8. Save the file in UTF-8, and try again.", line=line) from None
-    except ValueError as error:
-        raise InvalidFile(f"It isn't JSON: {error}") from None
+    except _NotJSON as error:
+        raise InvalidFile(str(error)) from None
+    except ValueError:  # of int(), which reads 4,300 digits at most
+        raise InvalidFile(_TOO_MANY_DIGITS) from None
 
 
 def read_objects(file: io.BufferedReader) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -64,8 +71,10 @@ def read_objects(file: io.BufferedReader) -> Iterator[tuple[int, dict[str, Any]]
             continue
         except RecursionError:
             raise InvalidFile("Its JSON is nested too deeply.", line=line) from None
-        except ValueError as error:
-            raise InvalidFile(f"It isn't JSON: {error}", line=line) from None
+        except _NotJSON as error:
+            raise InvalidFile(str(error), line=line) from None
+        except ValueError:
+            raise InvalidFile(_TOO_MANY_DIGITS, line=line) from None
         if not isinstance(value, dict):
             raise InvalidFile("It must have an object for each task.", line=line)
         yield line, value

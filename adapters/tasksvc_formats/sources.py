@@ -59,7 +59,9 @@ class Source:
     @contextlib.contextmanager
     def archive(self) -> Iterator[Archive]:
         """Gives the archive that the file is.  Raises InvalidFile if it isn't one, or is damaged."""
-        with _explained(), zipfile.ZipFile(self.open()) as opened:
+        with _explained():
+            opened = zipfile.ZipFile(self.open())
+        with opened:
             yield Archive(opened)
 
 
@@ -77,7 +79,9 @@ class Archive:
     def open(self, name: str) -> Iterator[io.BufferedReader]:
         """Gives one of its files, of which at most UNPACKED_MAX bytes are read."""
         try:
-            with _explained(), self._opened.open(name) as file:
+            with _explained():
+                file = self._opened.open(name)
+            with file:
                 yield io.BufferedReader(_Bounded(file))
         except InvalidFile as error:
             raise error if error.member else error.within(name) from None
@@ -93,7 +97,8 @@ class _Bounded(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._file.read(len(buffer))
+        with _explained():
+            data = self._file.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise InvalidFile(f"It unpacks to more than {UNPACKED_MAX // 1024**2} MiB.")
@@ -106,10 +111,9 @@ def _explained() -> Iterator[None]:
     """Makes one error of the many that zipfile raises for a file that isn't an archive, or can't be unpacked."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        if isinstance(error, RecursionError):
-            raise
-        raise InvalidFile(f"It can't be unpacked: {error or 'it ends too early'}.") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
+        reason = str(error).rstrip(".") or "it ends too early"
+        raise InvalidFile(f"It can't be unpacked: {reason}.") from None
 
 
 def read_lines(file: io.BufferedReader) -> Iterator[str]:
