@@ -37,6 +37,7 @@ CREATE TABLE writes (
     answered INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX writes_of_task ON writes (task_id);
+CREATE INDEX writes_by_uid ON writes (uid) WHERE uid IS NOT NULL;
 CREATE TABLE effects (
     write INTEGER NOT NULL REFERENCES writes ON DELETE CASCADE,
     task_id INTEGER NOT NULL,

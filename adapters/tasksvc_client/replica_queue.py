@@ -175,8 +175,8 @@ class Queue:
             )
         else:
             self._hand_over(write.number, task_id, task)
-        self._file.execute("UPDATE writes SET answered = 1 WHERE number = ?", write.number)
         known = self._shown.known(task_id)
+        self._file.execute("UPDATE writes SET answered = 1 WHERE number = ?", write.number)
         if known is None if task is None else known is not None and known["version"] >= task["version"]:
             self._remove(write.number)  # the log has shown it
         elif task is not None:

@@ -25,13 +25,8 @@ class Shown:
         return json.loads(rows[0][0]) if rows else None
 
     def known(self, task_id: int) -> dict[str, Any] | None:
-        """Returns a task as the service had it last, without the effects of writes that it hasn't answered."""
-        rows = self._file.rows("SELECT body FROM tasks WHERE id = ?", task_id)
-        task: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
-        answers = "SELECT value FROM effects WHERE task_id = ? AND kind = ? ORDER BY write"
-        for (value,) in self._file.rows(answers, task_id, ANSWER):
-            task = _after(task, ANSWER, json.loads(value), "")
-        return task
+        """Returns a task as the service has it as far as its answers tell, without the effects of writes that wait."""
+        return self._folded(task_id, "AND answered")
 
     def children(self, task_id: int) -> list[int]:
         """Returns the ids of the tasks that are shown as parts of one."""
@@ -62,20 +57,24 @@ class Shown:
     def refresh(self, task_ids: Iterable[int]) -> None:
         """Shows tasks as the service's ones with the effects that there are now."""
         for task_id in task_ids:
-            effects = self._file.rows(
-                "SELECT effects.kind, value, queued_at FROM effects JOIN writes ON number = write"
-                " WHERE effects.task_id = ? ORDER BY number",
-                task_id,
-            )
-            if not effects:
+            if self._file.rows("SELECT 1 FROM effects WHERE task_id = ? LIMIT 1", task_id):
+                task = self._folded(task_id)
+                text = None if task is None else dump(task)
+                self._file.execute("INSERT OR REPLACE INTO overlay VALUES (?, ?)", task_id, text)
+            else:
                 self._file.execute("DELETE FROM overlay WHERE id = ?", task_id)
-                continue
-            rows = self._file.rows("SELECT body FROM tasks WHERE id = ?", task_id)
-            task: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
-            for kind, value, at in effects:
-                task = _after(task, kind, None if value is None else json.loads(value), at)
-            text = None if task is None else dump(task)
-            self._file.execute("INSERT OR REPLACE INTO overlay VALUES (?, ?)", task_id, text)
+
+    def _folded(self, task_id: int, condition: str = "") -> dict[str, Any] | None:
+        """Returns a task of the copy with the effects of those writes for which `condition` holds."""
+        rows = self._file.rows("SELECT body FROM tasks WHERE id = ?", task_id)
+        task: dict[str, Any] | None = json.loads(rows[0][0]) if rows else None
+        for kind, value, at in self._file.rows(
+            "SELECT effects.kind, value, queued_at FROM effects JOIN writes ON number = write"
+            f" WHERE effects.task_id = ? {condition} ORDER BY number",
+            task_id,
+        ):
+            task = _after(task, kind, None if value is None else json.loads(value), at)
+        return task
 
 
 def _after(task: dict[str, Any] | None, kind: str, value: Any, at: str) -> dict[str, Any] | None:

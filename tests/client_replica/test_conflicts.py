@@ -225,6 +225,19 @@ def test_the_children_of_a_task_that_was_deleted_here_were_not_changed_by_others
     assert contents(replica) == contents(others)
 
 
+def test_that_goes_for_what_the_log_has_not_shown_yet_too(replicas: Replicas, others: SyncClient) -> None:
+    replica = opened(replicas, others, NEVER)
+    others.create("child", parent_id=1)
+    replica.sync()
+    replica.delete(1)
+    replica.sync(to=replica.position)
+    replica.delete(2)
+
+    replica.sync(to=replica.position)
+
+    assert contents(others) == contents(replica) == []
+
+
 def test_a_change_that_was_taken_back_is_none(replicas: Replicas, others: SyncClient) -> None:
     replica = opened(replicas, others, NEVER)
     replica.delete(1)
