@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from tasksvc.cli.arguments import option
 from tasksvc.cli.command import Command
-from tasksvc_tasks import completing
+from tasksvc_tasks import completing, values
 from tasksvc_tasks.logins import InvalidURL
 from tasksvc_tasks.service import TOKEN, Service, service_at
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 SECTION = "Service"
 VARIABLES = {TOKEN: "The token for the service; without it the one that 'tasksvc login' kept for its URL."}
@@ -34,6 +36,13 @@ def tasks_command(name: str, **options: Any) -> Callable[[Callable[..., None]], 
     return decorate
 
 
+def ids_argument(completer: completing.Completer) -> Callable[[F], F]:
+    """Adds the argument `ids`: at least one, each a tuple of the ids in it."""
+    return click.argument(
+        "ids", type=values.task_ids, nargs=-1, required=True, metavar="ID...", shell_complete=completer
+    )
+
+
 def _with_service(function: Callable[..., Any]) -> Callable[..., Any]:
     url = option(
         *("--url", str, "URL", "The service; without it that of the last login, or http://127.0.0.1:8000."),
@@ -48,15 +57,18 @@ def _with_service(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _service(url: str | None, workspace: str | None) -> Service:
+    """Returns the service that is asked.  Raises Failed, click.BadParameter."""
     try:
         return service_at(url, workspace)
     except InvalidURL as error:
-        raise click.BadParameter(str(error), param_hint="--url") from error
+        context = click.get_current_context()
+        option = next(parameter for parameter in context.command.params if parameter.name == "url")
+        raise click.BadParameter(str(error), context, option) from error
 
 
-def _check_text(values: Iterable[object]) -> None:
+def _check_text(given: Iterable[object]) -> None:
     """Raises click.UsageError for bytes that aren't text, which Python has as surrogates."""
-    for value in values:
+    for value in given:
         if isinstance(value, str) and not value.isascii():
             try:
                 value.encode()

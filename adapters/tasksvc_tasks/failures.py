@@ -44,19 +44,11 @@ def failure_of(error: TasksvcError, url: str) -> Failed:
                 Status.UNAVAILABLE,
             )
         case Unreachable():
-            return Failed(unreachable(url, str(error)), Status.UNAVAILABLE)
+            return Failed(str(error), Status.UNAVAILABLE)
         case NotTasksvc():
             return Failed(f"What answers at {url} isn't tasksvc: {error}", Status.UNAVAILABLE)
         case _:
             return Failed(str(error))
-
-
-def unreachable(url: str, reason: str) -> str:
-    """Returns what is said where no service answers, with how to start one on this machine."""
-    if "//127.0.0.1" in url or "//localhost" in url or "//[::1]" in url:
-        start = "Start one with 'tasksvc --store sqlite:///tasks.db', or name another with --url."
-        return f"No service answers at {url}. {start}"
-    return f"No service answers at {url}: {reason.rstrip('.')}."
 
 
 def _status(problem: Problem) -> Status:

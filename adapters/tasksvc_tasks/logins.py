@@ -6,6 +6,7 @@ The file is JSON, and only its user can read it.  A token is found by its URL al
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,10 @@ from tasksvc_tasks.places import configuration_folder, locked, write_privately
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 FILE = "logins.json"
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""The port of a URL that names none, by its scheme."""
+
+_HOST = re.compile(r"[\w.:%-]+").fullmatch
 
 
 class InvalidURL(ValueError):
@@ -45,12 +49,13 @@ def normal_url(text: str) -> str:
         port = parts.port
     except ValueError:
         parts, port = urlsplit(""), None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
+    host = parts.hostname or ""
+    if parts.scheme not in PORTS or not _HOST(host) or parts.query or parts.fragment:
         raise InvalidURL(f"{text!r} isn't the URL of a service, such as {DEFAULT_URL} or https://tasks.example.")
     if parts.username is not None or parts.password is not None:
         raise InvalidURL("A URL with a name and a password isn't taken. Give a token in TASKSVC_TOKEN.")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    port_text = "" if port in (None, _PORTS[parts.scheme]) else f":{port}"
+    host = f"[{host}]" if ":" in host else host
+    port_text = "" if port in (None, PORTS[parts.scheme]) else f":{port}"
     return f"{parts.scheme}://{host}{port_text}{parts.path.rstrip('/')}"
 
 

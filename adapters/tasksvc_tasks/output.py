@@ -33,11 +33,13 @@ def say(text: str) -> None:
         raise
 
 
-def say_lines(lines: Iterable[str]) -> None:
-    """Prints lines, whose ends are added, as they come.  Otherwise as say()."""
-    rest = iter(lines)
-    while some := "".join(f"{line}\n" for line in islice(rest, LINES)):
-        say(some)
+def say_lines(lines: Iterable[str]) -> int:
+    """Prints lines, whose ends are added, as they come, and returns how many.  Otherwise as say()."""
+    rest, count = iter(lines), 0
+    while some := list(islice(rest, LINES)):
+        say("\n".join(some) + "\n")
+        count += len(some)
+    return count
 
 
 def is_terminal() -> bool:

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from tasksvc_client import SyncClient, TasksvcError
 
-from tasksvc_tasks.failures import Failed, Status, failure_of, unreachable
-from tasksvc_tasks.logins import DEFAULT_URL, normal_url, read_logins
+from tasksvc_tasks.failures import Failed, Status, failure_of
+from tasksvc_tasks.logins import DEFAULT_URL, PORTS, normal_url, read_logins
 
 TOKEN = "TASKSVC_TOKEN"  # noqa: S105
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+START = "Start one with 'tasksvc --store sqlite:///tasks.db', or name another with --url."
 DEADLINE_SECONDS = 20.0
 """Seconds that one call may take with all its repetitions, for somebody who waits."""
 
@@ -34,23 +35,30 @@ class Service(NamedTuple):
 
         Raises Failed, also in place of what the client raises within the block.
         """
-        self._check_loopback()
+        self._check_address()
         try:
             with SyncClient(self.url, self.token, self.workspace, deadline=deadline or DEADLINE_SECONDS) as client:
                 yield client
         except TasksvcError as error:
             raise failure_of(error, self.url) from error
 
-    def _check_loopback(self) -> None:
-        """Raises Failed at once if nobody listens at a URL of this machine, where the client would try for long."""
+    def _check_address(self) -> None:
+        """Raises Failed at once where it's no use to try for long.
+
+        That is so if nobody listens at a URL of this machine, or there is no host of that name.
+        """
         parts = urlsplit(self.url)
-        if parts.hostname not in LOOPBACK:
-            return
+        address = (parts.hostname or "", parts.port or PORTS[parts.scheme])
         try:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            socket.create_connection((parts.hostname, port), timeout=DEADLINE_SECONDS).close()
-        except ConnectionError as error:
-            raise Failed(unreachable(self.url, str(error.strerror)), Status.UNAVAILABLE) from error
+            if parts.hostname in LOOPBACK:
+                socket.create_connection(address, timeout=DEADLINE_SECONDS).close()
+            else:
+                socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+        except ConnectionRefusedError as error:
+            raise Failed(f"No service answers at {self.url}. {START}", Status.UNAVAILABLE) from error
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_NONAME:
+                raise Failed(f"There is no host {parts.hostname}. Check the URL.", Status.UNAVAILABLE) from error
         except OSError:
             pass  # which the client tries again
 
@@ -63,5 +71,13 @@ def service_at(url: str | None, workspace: str | None) -> Service:
     kept = read_logins()
     place = normal_url(url or kept.current or DEFAULT_URL)
     login = kept.by_url.get(place)
-    token = os.environ.get(TOKEN, "").strip() or (None if login is None else login.token)
-    return Service(place, token or None, workspace or (None if login is None else login.workspace))
+    given = os.environ.get(TOKEN, "").strip()
+    if not is_token(given):
+        raise Failed(f"What {TOKEN} holds is no token: it has spaces or other characters that no token has.")
+    token = given or (None if login is None else login.token)
+    return Service(place, token, workspace or (None if login is None else login.workspace))
+
+
+def is_token(text: str) -> bool:
+    """Returns whether `text` can be sent as a token; an empty one stands for none."""
+    return text.isascii() and text.isprintable() and " " not in text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -42,9 +43,14 @@ def task_id(text: str) -> int:
     return int(digits)
 
 
-def task_ids(texts: Sequence[str]) -> list[int]:
-    """Returns ids, each once, in their order; one argument may have several, with commas."""
-    return list(dict.fromkeys(task_id(part) for text in texts for part in text.split(",") if part))
+def task_ids(text: str) -> tuple[int, ...]:
+    """Returns the ids in one argument, which may have several, with commas."""
+    return tuple(task_id(part) for part in text.split(",") if part)
+
+
+def each_once(ids: Iterable[Sequence[int]]) -> list[int]:
+    """Returns the ids of several arguments, each once, in their order."""
+    return list(dict.fromkeys(itertools.chain.from_iterable(ids)))
 
 
 def or_none(convert: Callable[[str], T]) -> Callable[[str], T | str]:

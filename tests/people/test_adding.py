@@ -81,7 +81,7 @@ def test_nothing_in_a_text_reaches_the_terminal_as_a_control_character(ann: Pers
         (["add", "x", "--due", "soonish"], "isn't a date that is understood here"),
         (["add", "x", "--repeat", "weekly"], "--repeat needs a --due to begin with."),
         (["add", "x", "--parent", "x"], "isn't the id of a task"),
-        (["show", "0"], "isn't the id of a task"),
+        (["show", "0"], "ID...: '0' isn't the id of a task. 'tasksvc ls' shows the ids."),
         (["ls", "--done", "--all"], "say different things"),
         (["ls", "--json", "--csv"], "Give one of --json, --csv and --watch."),
         (["ls", "--watch"], "--watch needs a terminal."),

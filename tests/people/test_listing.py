@@ -94,7 +94,8 @@ def test_csv_can_be_read_and_holds_no_formula(ann: Person) -> None:
 def test_an_empty_list_says_so_beside_the_output(ann: Person) -> None:
     done = ann("ls")
 
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "There are no such open tasks.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "There are no open tasks.\n")
+    assert ann("ls", "-l", "x").stderr == "There are no such open tasks.\n"
 
 
 def test_more_tasks_than_a_page_has_are_listed(ann: Person) -> None:

@@ -93,6 +93,27 @@ def test_a_wrong_token_is_refused_and_not_kept(stranger: Person, guarded: tuple[
     assert not logins(stranger).exists()
 
 
+@pytest.mark.parametrize("token", ["a b", "tök€n", "a\nb"])
+def test_what_cannot_be_a_token_is_one_sentence(token: str, stranger: Person) -> None:
+    refused = stranger("ls", TASKSVC_TOKEN=token)
+
+    assert refused.returncode == 1
+    assert refused.stderr == (
+        "tasksvc: What TASKSVC_TOKEN holds is no token: it has spaces or other characters that no token has.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["tasks.example", "http://a b/", "http://[::1", "http://x:99999", "ftp://x", "http://x/?a=b"]
+)
+def test_what_is_not_a_url_is_refused_where_it_was_given(url: str, stranger: Person) -> None:
+    typed, in_variable = stranger("ls", "--url", url), stranger("ls", TASKSVC_URL=url)
+
+    assert (typed.returncode, in_variable.returncode) == (2, 2)
+    assert typed.stderr.startswith(f"tasksvc: --url: {url!r} isn't the URL of a service, such as http")
+    assert in_variable.stderr.startswith(f"tasksvc: TASKSVC_URL: {url!r} isn't the URL of a service, such as http")
+
+
 def test_without_a_token_the_sentence_says_how_to_log_in(stranger: Person, guarded: tuple[str, str]) -> None:
     refused = stranger("ls", "--url", guarded[0])
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from tasksvc_tasks import completing, values
 from tasksvc_tasks.changing import change_tasks
-from tasksvc_tasks.command import tasks_command
+from tasksvc_tasks.command import ids_argument, tasks_command
 from tasksvc_tasks.journal import Journal
 from tasksvc_tasks.output import say
 from tasksvc_tasks.service import Service
@@ -20,11 +18,11 @@ from tasksvc_tasks.wording import short_line, task_line
     help="Complete tasks, all or none. Of one that repeats, the next one is shown.",
     arguments={"ID": "an open task"},
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completing.open_tasks)
-def command(service: Service, ids: Sequence[str]) -> None:
+@ids_argument(completing.open_tasks)
+def command(service: Service, ids: Sequence[Sequence[int]]) -> None:
     """Completes the tasks, and prints each."""
     with service.open() as client:
-        changed = change_tasks(client, values.task_ids(ids), lambda task: {} if task.done else {"done": True})
+        changed = change_tasks(client, values.each_once(ids), lambda task: {} if task.done else {"done": True})
         done = [each for each in changed if not each.before.done]
         if done:
             what = f"done {' '.join(str(each.after.id) for each in done)}"

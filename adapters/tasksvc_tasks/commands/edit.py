@@ -9,7 +9,7 @@ import click
 
 from tasksvc_tasks import completing, values
 from tasksvc_tasks.changing import Changed, change_tasks
-from tasksvc_tasks.command import tasks_command
+from tasksvc_tasks.command import ids_argument, tasks_command
 from tasksvc_tasks.fields import field_options, given_fields
 from tasksvc_tasks.journal import Journal
 from tasksvc_tasks.output import say
@@ -22,7 +22,7 @@ from tasksvc_tasks.wording import task_line
     help="Change fields of tasks, all or none. Without fields, one task is opened in $VISUAL or $EDITOR.",
     arguments={"ID": "a task"},
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completing.open_tasks)
+@ids_argument(completing.open_tasks)
 @click.option("--description", metavar="TEXT", help="The text.")
 @field_options(of_new_task=False)
 @click.option(
@@ -41,14 +41,14 @@ from tasksvc_tasks.wording import task_line
 )
 def command(
     service: Service,
-    ids: Sequence[str],
+    ids: Sequence[Sequence[int]],
     description: str | None,
     add: Sequence[str],
     remove: Sequence[str],
     **options: Any,
 ) -> None:
     """Changes the tasks, and prints each as it is then."""  # fmt: skip
-    wanted = values.task_ids(ids)
+    wanted = values.each_once(ids)
     fields = given_fields(**options) | ({} if description is None else {"description": description})
     with service.open() as client:
         if fields or add or remove:

@@ -12,7 +12,7 @@ from tasksvc_tasks.command import tasks_command
 from tasksvc_tasks.failures import Failed
 from tasksvc_tasks.logins import InvalidURL, Login, keep_login, logins_file, normal_url
 from tasksvc_tasks.output import say, tell
-from tasksvc_tasks.service import LOOPBACK, TOKEN, Service
+from tasksvc_tasks.service import LOOPBACK, TOKEN, Service, is_token
 from tasksvc_tasks.text import harmless
 
 
@@ -56,6 +56,8 @@ def _token() -> str | None:
             given = _prompt("Token (empty if the service needs none)", hidden=True)
         else:
             given = sys.stdin.readline()
+    if not is_token(given.strip()):
+        raise Failed("That is no token: it has spaces or other characters that no token has.")
     return given.strip() or None
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,15 +71,9 @@ def command(
         elif is_terminal():
             say_lines(_table(client, search, limit, kind))
         else:
-            _say_with_tabs(client.find(**search, limit=limit), kind)
-
-
-def _say_with_tabs(tasks: Iterator[Task], kind: str) -> None:
-    first = list(islice(tasks, 1))
-    if not first:
-        tell(f"There are no such {kind}tasks.\n")
-    say_lines(tab_lines(first))
-    say_lines(tab_lines(tasks))
+            tasks = client.find(**search, limit=limit)
+            if not say_lines(tab_lines(tasks)):
+                tell(f"{_none(search, kind)}\n")
 
 
 def _table(client: SyncClient, search: dict[str, Any], limit: int | None, kind: str) -> Sequence[str]:
@@ -89,7 +82,7 @@ def _table(client: SyncClient, search: dict[str, Any], limit: int | None, kind: 
     tasks = list(client.find(**search, limit=most + 1))
     is_cut, tasks = len(tasks) > most, tasks[:most]
     if not tasks:
-        return [f"There are no such {kind}tasks." if set(search) - {"done", "sort"} else f"There are no {kind}tasks."]
+        return [_none(search, kind)]
     lines = table(task_columns(tasks, now()), columns() or 80, colours=takes_colours())
     of_lists = "" if "list" in search else " of all lists"
     number = (
@@ -98,6 +91,11 @@ def _table(client: SyncClient, search: dict[str, Any], limit: int | None, kind: 
         else (f"{len(tasks):,} {kind}task{'' if len(tasks) == 1 else 's'}{of_lists if len(search) < 3 else ''}.")
     )
     return [*lines, "", click.style(number, dim=True) if takes_colours() else number]
+
+
+def _none(search: Mapping[str, Any], kind: str) -> str:
+    """Returns the sentence that no task was found."""
+    return f"There are no {'such ' if set(search) - {'done', 'sort'} else ''}{kind}tasks."
 
 
 def _json_lines(tasks: Iterator[Task]) -> Iterator[str]:

@@ -9,7 +9,7 @@ import click
 
 from tasksvc_tasks import completing, values
 from tasksvc_tasks.changing import delete_tasks, tasks_below
-from tasksvc_tasks.command import ask, tasks_command
+from tasksvc_tasks.command import ask, ids_argument, tasks_command
 from tasksvc_tasks.failures import Failed
 from tasksvc_tasks.journal import Journal
 from tasksvc_tasks.output import say
@@ -22,12 +22,12 @@ from tasksvc_tasks.wording import short_line
     help="Delete tasks, all or none. 'tasksvc undo' brings them back. On a terminal it asks before it deletes several.",
     arguments={"ID": "a task"},
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completing.all_tasks)
+@ids_argument(completing.all_tasks)
 @click.option("--children", is_flag=True, help="Delete all tasks below them too; otherwise these stay.")
 @click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-def command(service: Service, ids: Sequence[str], children: bool, yes: bool) -> None:
+def command(service: Service, ids: Sequence[Sequence[int]], children: bool, yes: bool) -> None:
     """Deletes the tasks, and prints each."""
-    wanted = values.task_ids(ids)
+    wanted = values.each_once(ids)
     with service.open() as client:
         if not yes and sys.stdin.isatty():
             number = len(wanted) + (len(tasks_below(client, wanted, whole=True)) if children else 0)

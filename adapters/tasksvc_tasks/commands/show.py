@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from tasksvc_tasks import completing, values
-from tasksvc_tasks.command import tasks_command
+from tasksvc_tasks.command import ids_argument, tasks_command
 from tasksvc_tasks.output import say, say_lines
 from tasksvc_tasks.service import Service
 from tasksvc_tasks.wording import short_line, task_lines, tasks_json
@@ -18,12 +18,12 @@ from tasksvc_tasks.wording import short_line, task_lines, tasks_json
     help="Show all that tasks have. What is shown of a date can be typed as it is.",
     arguments={"ID": "a task, as 'tasksvc ls' shows it"},
 )
-@click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=completing.all_tasks)
+@ids_argument(completing.all_tasks)
 @click.option("--json", "as_json", is_flag=True, help="Print a line for each task, as the API gives it.")
-def command(service: Service, ids: Sequence[str], as_json: bool) -> None:
+def command(service: Service, ids: Sequence[Sequence[int]], as_json: bool) -> None:
     """Prints the tasks, with an empty line between them."""
     with service.open() as client:
-        for number, task_id in enumerate(values.task_ids(ids)):
+        for number, task_id in enumerate(values.each_once(ids)):
             task = client.get(task_id)
             if as_json:
                 say(tasks_json(task))
