@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aiohttp
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from tasksvc_client import Client, Problem
 
 ISSUER, AUDIENCE = "https://login.example", "tasks"
 provider_key = Ed25519PrivateKey.generate()
@@ -52,37 +52,29 @@ async def service(folder: Path) -> AsyncIterator[str]:
         await process.communicate()
 
 
-class User:
-    """A user of an application, who shows their token with each request."""
-
-    def __init__(self, url: str, name: str) -> None:
-        self.session = aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {sign_in(name)}"})
-
-    async def write(self, path: str, description: str) -> None:
-        """Creates a task at a path."""
-        async with self.session.post(path, json={"description": description}) as response:
-            response.raise_for_status()
-
-    async def read(self, path: str) -> str:
-        """Returns the tasks at a path, or why there are none."""
-        async with self.session.get(path) as response:
-            found = await response.json()
-        return ", ".join(task["description"] for task in found) if response.ok else str(found["detail"])
+async def seen(tasks: Client) -> str:
+    """Returns the tasks that a client sees, or why there are none."""
+    try:
+        return ", ".join([task.description async for task in tasks.find()])
+    except Problem as problem:
+        return str(problem)
 
 
 async def main() -> None:
     """Lets Ann and Bob write and read."""
     with TemporaryDirectory() as folder:
-        async with service(Path(folder)) as url:
-            ann, bob = User(url, "ann"), User(url, "bob")
-            async with ann.session, bob.session:
-                await ann.write("/tasks/", "Buy a present for Bob")
-                await bob.write("/tasks/", "Call the dentist")
-                await bob.write("/workspaces/family/tasks/", "Book a table")
-                print("Ann sees", await ann.read("/tasks/"))
-                print("Bob sees", await bob.read("/tasks/"))
-                print("Both see", await ann.read("/workspaces/family/tasks/"))
-                print("Bob asks for Ann's:", await bob.read("/workspaces/u_ann/tasks/"))
+        async with (
+            service(Path(folder)) as url,
+            Client(url, sign_in("ann")) as ann,
+            Client(url, sign_in("bob")) as bob,
+        ):
+            await ann.create("Buy a present for Bob")
+            await bob.create("Call the dentist")
+            await bob.in_workspace("family").create("Book a table")
+            print("Ann sees", await seen(ann))
+            print("Bob sees", await seen(bob))
+            print("Both see", await seen(ann.in_workspace("family")))
+            print("Bob asks for Ann's:", await seen(bob.in_workspace("u_ann")))
 
 
 if __name__ == "__main__":

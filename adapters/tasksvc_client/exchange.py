@@ -111,12 +111,12 @@ def _checked(request: Request, answer: Answer) -> Answer | Again:
 
 def stranger(request: Request, answer: Answer) -> NotTasksvc:
     """Returns the error that an answer isn't one of the service."""
-    what = f"{request.method} {request.target} was answered with status {answer.status}"
-    kind = answer.media_type or "no media type"
+    what = f"{request.method} {request.target} wasn't answered by the service, but with status {answer.status}"
     if 300 <= answer.status < 400:
         location = answer.headers.get("location", "")[:200]
         return NotTasksvc(f"{what}, which leads to {location!r}. Use the URL that the service itself has.")
-    return NotTasksvc(f"{what} and {kind}, which isn't an answer of the service. Check the URL, and the proxy's paths.")
+    kind = answer.media_type or "no media type"
+    return NotTasksvc(f"{what} and {kind}. Check the URL, and the proxy's paths.")
 
 
 def retry_after(answer: Answer) -> float:

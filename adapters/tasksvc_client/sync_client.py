@@ -74,9 +74,16 @@ class SyncClient:
 
     def in_workspace(self, name: str | None) -> Self:
         """Returns a client of another workspace on the same connections; None is the home of the caller."""
+        return self._with(self._scope._replace(workspace=name))
+
+    def within(self, deadline: float) -> Self:
+        """Returns a client on the same connections whose requests may take that many seconds."""
+        return self._with(self._scope._replace(deadline=deadline))
+
+    def _with(self, scope: Scope) -> Self:
         other = object.__new__(type(self))
         vars(other).update(vars(self))
-        other._scope = self._scope._replace(workspace=name)
+        other._scope = scope
         return other
 
     @property

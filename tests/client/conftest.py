@@ -30,8 +30,8 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
-        if name == "in_workspace":
-            return lambda workspace: Blocking(found(workspace))
+        if name in ("in_workspace", "within"):
+            return lambda value: Blocking(found(value))
         if not callable(found):
             return found
         return (lambda *values, **named: _items(found(*values, **named))) if name in ITERATORS else _in_thread(found)
