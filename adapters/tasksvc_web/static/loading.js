@@ -51,13 +51,10 @@ export async function load() {
   model.loading = "first";
   model.changed();
   try {
-    if (!model.me) {
-      model.me = await repeated(async () => (await request("GET", "me", { signal })).json(), { signal, failed });
-      if (model.view.task && !model.detail) void openTask();
-    }
+    const known = model.me ?? whoIsIt(signal, failed);
+    if (!model.view.workspaces.length) await known; // or their names are enough to begin with
     if (model.view.list && !model.view.of) model.view.of = model.workspaces[0];
     const workspaces = model.workspaces;
-    void loadLists(workspaces);
     const query = filtersOf(model.view, workspaces);
     query.set("limit", String(FIRST));
     const first = await repeated(() => request("GET", "tasks/", { query, signal }), { signal, failed });
@@ -68,6 +65,9 @@ export async function load() {
     model.loading = nextOf(first) ? "more" : "";
     model.changed();
     // Of one list's workspace if there's one, and the stream is of all: what it lacks begins now.
+    await known;
+    void loadLists(workspaces);
+    if (model.view.task && !model.detail) void openTask();
     void stay(workspaces, first.headers.get("X-Change-Seq") ?? "0", signal);
     for (let next = nextOf(first); next; ) {
       next.set("limit", String(PAGE));
@@ -90,6 +90,12 @@ export async function load() {
     model.tasks = new Map();
     model.changed();
   }
+}
+
+/** Asks who the caller is. @param {AbortSignal} signal @param {(error: Error) => void} failed */
+async function whoIsIt(signal, failed) {
+  model.me = await repeated(async () => (await request("GET", "me", { signal })).json(), { signal, failed });
+  model.changed();
 }
 
 /** @param {unknown} error */
