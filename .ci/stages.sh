@@ -1,5 +1,8 @@
 # Stages: commands that are run one after another, timed, and repeated once where they fail.  .ci/run sources this.
 #
+# begin_beside runs a function with stages of its own at the same time as the stages that follow, for stages that mostly
+# wait.  What they print comes in one piece, when join_beside has waited for their end.
+#
 # A repetition is the same command with the same options.  The tests that failed at first are named at the end, and
 # a test that needs the second try in two environments of one run fails the run: that isn't an accident any more.
 
@@ -9,6 +12,7 @@ set -uo pipefail
 logs=             # a folder, from the first stage to the report: NAME.1.log and NAME.2.log are what the tries print
 stages=()         # lines of the table
 failed=()         # names of stages
+beside=           # the process of the stages in the background
 END_SECONDS=${END_SECONDS:-4800} # after which nothing may run any more, since the whole run would be killed
 
 say() { printf '\n=== %s\n' "$*"; }
@@ -29,6 +33,27 @@ stage() { # NAME SECONDS COMMAND...: runs it for at most so long, once more if i
     fi
     stages+=("$(printf '%-12s %6d s  %s' "$name" $((SECONDS - began)) "$result")")
     say "${stages[-1]}"
+}
+
+begin_beside() { # FUNCTION: runs the stages in it in the background, one at a time
+    logs=${logs:-$(mktemp -d)}
+    (
+        stages=() failed=()
+        "$1"
+        printf '%s\n' "${stages[@]}" >"$logs/beside.stages"
+        printf '%s\n' "${failed[@]}" >"$logs/beside.failed"
+    ) >"$logs/beside.out" 2>&1 &
+    beside=$!
+}
+
+join_beside() { # waits for those stages, prints what they printed, and counts them among the others
+    local theirs
+    wait "$beside"
+    cat "$logs/beside.out"
+    mapfile -t theirs < <(grep . "$logs/beside.stages")
+    stages+=("${theirs[@]}")
+    mapfile -t theirs < <(grep . "$logs/beside.failed")
+    failed+=("${theirs[@]}")
 }
 
 attempt() { # NAME TRY SECONDS COMMAND...: whether it succeeds, and each pytest in it has a test that passed

@@ -76,6 +76,14 @@ class Stages:
     def stage(self, name: str, command: str, seconds: int = 120) -> None:
         self._script.append(f"stage {name} {seconds} {command}")
 
+    def beside(self, *stages: tuple[str, str]) -> None:
+        """Adds stages in the background, with their names and commands."""
+        lane = "; ".join(f"stage {name} 120 {command}" for name, command in stages)
+        self._script += [f"lane() {{ {lane}; }}", "begin_beside lane"]
+
+    def join(self) -> None:
+        self._script.append("join_beside")
+
     def runs(self, name: str) -> list[str]:
         """Returns the options of each run of the tests of that name."""
         return (self._folder / f"{name}.runs").read_text().splitlines()
@@ -199,3 +207,49 @@ def test_a_stage_that_takes_too_long_is_ended_and_fails_the_run(stages: Stages) 
 
     assert run.status == 1
     assert run.lines[-1] == "FAILED: endless"
+
+
+MEET = """
+echo {mine} begins; touch {mine}.here
+until test -e {other}.here; do sleep 0.05; done
+echo {mine} ends
+"""
+"""A program that ends only if another one runs at the same time."""
+
+
+def test_stages_in_the_background_run_beside_the_others_and_are_printed_in_one_piece(stages: Stages) -> None:
+    stages.beside(("one", stages.script("first", MEET.format(mine="first", other="second"))), ("two", "echo then"))
+    stages.stage("three", stages.script("second", MEET.format(mine="second", other="first")))
+    stages.join()
+
+    run = stages.run()
+
+    assert run.status == 0
+    shown = [line for line in run.lines[: run.lines.index("=== times")] if line and line[:3] != "==="]
+    assert shown == ["second begins", "second ends", "first begins", "first ends", "then"]
+    names = [line.split()[0] for line in run.lines[run.lines.index("=== times") + 1 :][:4]]
+    assert names == ["three", "one", "two", "total"]
+
+
+def test_a_stage_in_the_background_that_fails_twice_fails_the_run(stages: Stages) -> None:
+    stages.beside(("bad", stages.tests("bad", BAD)), ("good", stages.tests("good", "def test_good(): pass")))
+    stages.join()
+
+    run = stages.run()
+
+    assert run.status == 1
+    assert stages.runs("bad") == ["", ""]
+    assert stages.runs("good") == [""]
+    assert run.lines[-1] == "FAILED: bad"
+
+
+def test_a_test_that_needs_the_second_try_in_the_background_too_fails_the_run(stages: Stages) -> None:
+    command = stages.tests("coin", COIN)
+    stages.beside(("one", command), ("forget", "rm coin.tossed"))
+    stages.join()
+    stages.stage("two", command)
+
+    run = stages.run()
+
+    assert run.status == 1
+    assert run.lines[-1] == "FAILED: test_coin.py::test_coin, which needed the second try in two environments"
