@@ -140,6 +140,7 @@ async def made(api: Api) -> list[str]:
 # ---------------------------------------------------------------- the same API
 
 
+@pytest.mark.options(plugins=[])
 async def test_a_workspace_answers_what_the_default_one_answers(any_api: Api) -> None:
     await any_api.post("/workspaces/neighbour/tasks/", {"description": "x"}, Idempotency_Key="cat")
     default, named = [

@@ -14,7 +14,12 @@ from tasksvc.application.clock import now
 from tasksvc.application.limits import Timeouts
 from tasksvc.application.tokens import create_token, new_secret, revoke_token
 
-PUBLIC = {("GET", "/health/live"), ("GET", "/health/ready")}
+PUBLIC = {
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/calendar/{list}.ics"),  # it takes a key of its own
+    ("GET", "/workspaces/{workspace}/calendar/{list}.ics"),
+}
 """The operations that need no token. All others must state their scope in the description."""
 CALLERS = ("nobody", "stranger", "read", "write", "admin")
 

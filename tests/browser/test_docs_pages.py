@@ -122,8 +122,8 @@ async def test_redoc_answers_a_click_and_a_search(watched: Any, base: str) -> No
     assert watched.hosts() == {origin(base)}
 
 
-async def test_the_root_leads_to_the_docs(watched: Any, base: str) -> None:
-    await watched.page.goto(f"{base}/")
+async def test_a_slash_too_many_leads_to_the_docs(watched: Any, base: str) -> None:
+    await watched.page.goto(f"{base}/docs/")
 
     await watched.page.locator(CREATE).wait_for()
     assert watched.page.url == f"{base}/docs"

@@ -67,10 +67,10 @@ def test_the_description_names_the_prefix_as_the_place_of_its_paths(base: str) -
     assert urljoin(f"{base}openapi.json", server["url"]) == base
 
 
-def test_the_root_leads_to_the_docs_below_the_prefix(base: str) -> None:
-    answer = get(base)
+def test_a_slash_too_many_leads_to_the_docs_below_the_prefix(base: str) -> None:
+    answer = get(f"{base}docs/")
 
-    assert (answer.status, urljoin(base, answer.headers["location"])) == (302, f"{base}docs")
+    assert (answer.status, urljoin(f"{base}docs/", answer.headers["location"])) == (308, f"{base}docs")
 
 
 def test_a_page_of_the_service_itself_may_write(base: str) -> None:
