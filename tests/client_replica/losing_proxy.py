@@ -1,4 +1,4 @@
-"""A TCP proxy that can lose writes, before the service gets them or after it has done them."""
+"""A TCP proxy that loses writes, before the service gets them or after it has done them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class LosingProxy:
     def __init__(self, port: int) -> None:
         """Prepares a proxy for `port` of 127.0.0.1."""
         self.port_there = port
-        self.loses: str | None = None
-        """`request` or `answer`: what is lost of every POST, PATCH and DELETE; None for nothing."""
+        self.loses = "request"
+        """`request` or `answer`: what is lost of every POST, PATCH and DELETE."""
         self.lost = 0
         """How many of them were lost."""
         self._mute = set[socket.socket]()

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from patience import wait_until
 from service_process import RunningService
 from tasksvc_client import OutcomeUnknown, SyncClient, SyncReplica, Unreachable
 
@@ -28,20 +29,13 @@ LATER = "2026-11-01T00:00:00Z", "2999-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def proxy(service: RunningService) -> Iterator[LosingProxy]:
-    with LosingProxy(service.port) as running:
-        yield running
-
-
-@pytest.fixture
-def behind(proxy: LosingProxy, others: SyncClient, replicas: Replicas) -> Iterator[SyncReplica]:
-    """A replica behind the proxy, of a workspace with task 1 and its child 2."""
+def behind(others: SyncClient, replicas: Replicas) -> SyncReplica:
+    """A replica of a workspace with task 1 and its child 2."""
     others.create("Paint", notes="red")
     others.create("Buy paint", parent_id=1)
-    with SyncClient(proxy.url, workspace=others.workspace) as client:
-        replica = replicas(client=client)
-        replica.sync()
-        yield replica
+    replica = replicas()
+    replica.sync()
+    return replica
 
 
 def log_of(client: SyncClient) -> list[tuple[str, int]]:
@@ -49,18 +43,23 @@ def log_of(client: SyncClient) -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def lose(behind: SyncReplica, proxy: LosingProxy, others: SyncClient, replicas: Replicas) -> Iterator[Lose]:
-    """Sends the first write that waits, of which the proxy loses the request or the answer."""
-    with SyncClient(proxy.url, workspace=others.workspace, deadline=0.05) as hasty:
+def lose(service: RunningService, behind: SyncReplica, others: SyncClient, replicas: Replicas) -> Iterator[Lose]:
+    """Sends the first write that waits, and loses the request or the answer, however often it is sent."""
+    with (
+        LosingProxy(service.port) as proxy,
+        SyncClient(proxy.url, workspace=others.workspace, deadline=0.05) as hasty,
+    ):
         replica = replicas(client=hasty)
 
         def once(what: str) -> None:
-            proxy.loses, before = what, proxy.lost
-            while proxy.lost == before:
+            proxy.loses = what
+            tried = False
+            while not tried:
                 with pytest.raises((OutcomeUnknown, Unreachable)):
                     replica.sync()
-            proxy.loses = None
+                tried = behind.waiting()[0].attempts > 0
             assert behind.waiting()[0].tried_at is not None
+            wait_until(lambda: proxy.lost)
 
         yield once
 
@@ -169,7 +168,8 @@ def test_a_new_task_that_the_log_shows_before_its_answer_is_shown_once(
     local = behind.create("new")
     behind.update(local.id, priority=3)
     lose("answer")
-    lose("request")
+    while behind.waiting()[0].kind == "create":  # it reads the log before it sends the update
+        lose("request")
 
     assert [(task.id, task.description, task.priority) for task in behind.find()][2:] == [(3, "new", 3)]
     assert behind.get(local.id).id == 3
