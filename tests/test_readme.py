@@ -82,6 +82,16 @@ def test_an_example_client_runs(command: str, tmp_path: Path) -> None:
     assert shown.count("\n") >= 4
 
 
+def test_the_python_client_prints_the_new_priority(tmp_path: Path) -> None:
+    (documented,) = PAGE.section("Use it from a program").blocks("python")
+
+    with RunningService("--store", "memory://", folder=tmp_path) as service:
+        (tmp_path / "program.py").write_text(documented.replace("http://127.0.0.1:8000", service.url))
+        shown = run_shell(f"{BIN}/python program.py", tmp_path)
+
+    assert shown == "1\n"
+
+
 def test_the_embedded_application_serves_below_its_prefix(tmp_path: Path) -> None:
     (documented,) = PAGE.section("Embed it").blocks("python")
     port = free_port()

@@ -35,6 +35,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     "docs/api.md": {"": "tests/docs/test_commands.py"},
     "docs/architecture.md": {"": ""},
     "docs/calendar.md": {"": "tests/calendars/test_page.py"},
+    "docs/client.md": {"": "tests/client/test_page.py"},
     "docs/clients.md": {"": "tests/docs/test_commands.py"},
     "docs/command_line.md": {"": "tests/people/test_page.py"},
     "docs/deployment.md": {
