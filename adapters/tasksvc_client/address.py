@@ -22,7 +22,7 @@ class Address(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The URL by which one service is told from others, without / at its end."""
+        """The URL that distinguishes the service from others, without / at its end."""
         return self.url if self.socket is None else f"unix:{self.socket}"
 
     @classmethod

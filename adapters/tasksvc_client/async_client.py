@@ -143,7 +143,7 @@ class Client:
     rotate_webhook_secret = _returning(hooks.rotate_webhook_secret)
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections; the next request opens one again."""
         await self._sessions.close()
 
     async def __aenter__(self) -> Self:

@@ -30,7 +30,7 @@ class _Operation:
 
 
 class Create(_Operation):
-    """Creates a task."""
+    """Creates a task in the workspace."""
 
     def __init__(self, description: str, **fields: Unpack[NewTaskFields]) -> None:
         self.json = {"op": "create", "task": {"description": description, **task_fields(fields)}}

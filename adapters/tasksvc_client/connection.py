@@ -42,7 +42,7 @@ class Patience:
 
 
 class _Reader(io.RawIOBase):
-    """Reads from a socket with patience, while the timeouts of sockets would begin anew with each byte."""
+    """Reads from a socket with patience, while a timeout of a socket begins again with each byte."""
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._socket, self._patience = sock, patience
@@ -192,7 +192,7 @@ class Connection:
         return not poll.poll(0)
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection, with what it has not read."""
         if self._response is not None:
             self._response.close()
         if self._http is not None:

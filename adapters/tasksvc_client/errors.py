@@ -25,7 +25,7 @@ class OutcomeUnknown(TasksvcError):
     """No answer says whether a write was done. The same call with `key` finds out, and does it if it wasn't done."""
 
     def __init__(self, detail: str, key: str | None) -> None:
-        """`key` is the idempotency key of the write; None if its operation takes none."""
+        """Takes the idempotency key of the write, None if its operation takes none."""
         super().__init__(detail)
         self.key = key
 

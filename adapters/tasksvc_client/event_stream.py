@@ -14,30 +14,30 @@ class Event(NamedTuple):
     """An event, or a block that has only an id."""
 
     type: str
-    """`message` if it has no name."""
+    """The name of the event, `message` if it has none."""
     data: str | None
     id: str | None
     """The id of the last event that had one, or None."""
 
 
 class EventStream:
-    """The events of one stream, whose bytes come in pieces of any size."""
+    """The events of one stream, whose bytes come in chunks of any size."""
 
     def __init__(self) -> None:
         self._rest: list[bytes] = []
-        """The pieces of a line that hasn't ended."""
+        """The chunks of a line that hasn't ended."""
         self._rest_size = 0
         self._id: str | None = None
         self._begun = False
         self._block: list[tuple[str, str]] = []
 
-    def feed(self, piece: bytes) -> list[Event]:
-        """Returns the events that end in a piece. Raises ValueError if a line is too large or isn't UTF-8."""
-        self._rest.append(piece)
-        self._rest_size += len(piece)
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Returns the events that end in a chunk. Raises ValueError if a line is too large or isn't UTF-8."""
+        self._rest.append(chunk)
+        self._rest_size += len(chunk)
         if self._rest_size > LINE_MAX:
             raise ValueError(f"A line is larger than {LINE_MAX:,} bytes.")
-        if not _END.search(piece) and not (len(self._rest) > 1 and self._rest[-2].endswith(b"\r")):
+        if not _END.search(chunk) and not (len(self._rest) > 1 and self._rest[-2].endswith(b"\r")):
             return []
         data = b"".join(self._rest)
         if not self._begun:

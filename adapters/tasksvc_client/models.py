@@ -94,11 +94,11 @@ class Change:
     """A change of a task."""
 
     seq: int
-    """1, 2, 3, ... without gaps in a workspace."""
+    """The number in the log of the workspace: 1, 2, 3, ... without gaps."""
     position: str
     """The position in the log after this change."""
     type: str
-    """`created`, `updated` or `deleted`."""
+    """One of `created`, `updated` and `deleted`."""
     task_id: int
     task: Task | None
     """The task after the change; None for a deletion."""
@@ -135,7 +135,7 @@ class WorkspaceLeft(NamedTuple):
 
     workspace: str
     type: str
-    """`position-gone`: read its list again; `workspace-forbidden`: the caller may no longer enter it."""
+    """Why: `position-gone`, so read its list again, or `workspace-forbidden`, since the caller may not enter it."""
     detail: str
 
 
@@ -152,11 +152,11 @@ class TaskList(NamedTuple):
 
 
 class Me(NamedTuple):
-    """The caller."""
+    """Who the caller is."""
 
     name: str | None
     scope: str
-    """`read`, `write` or `admin`."""
+    """One of `read`, `write` and `admin`."""
     workspaces: tuple[str, ...] | None
     """The workspaces that the caller may enter; None for all."""
     home: str
@@ -188,7 +188,7 @@ class Workspace(NamedTuple):
 
 
 class Token(NamedTuple):
-    """A token."""
+    """A token of the service."""
 
     name: str
     scope: str
@@ -214,19 +214,19 @@ class Token(NamedTuple):
 
 
 class Webhook(NamedTuple):
-    """A webhook."""
+    """A webhook and what it sends."""
 
     id: str
     url: str
     workspaces: tuple[str, ...] | None
-    """None for all."""
+    """The workspaces whose changes are sent; None for all."""
     types: tuple[str, ...] | None
     """The types of changes that are sent; None for all."""
     labels: tuple[str, ...] | None
     list: str | None
     description: str
     state: str
-    """`active` or `paused`."""
+    """One of `active` and `paused`."""
     created_at: datetime
     updated_at: datetime
     json: Mapping[str, Any]
@@ -257,11 +257,11 @@ class Webhook(NamedTuple):
 
 
 class WebhookAttempt(NamedTuple):
-    """What came of a message that a webhook sent."""
+    """The result of a message that a webhook sent."""
 
     at: datetime
     outcome: str
-    """`delivered`, or why it wasn't."""
+    """Either `delivered` or why it wasn't."""
     status: int | None
     """The status of the answer, if there was one."""
     detail: str

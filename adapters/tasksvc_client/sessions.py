@@ -58,7 +58,7 @@ class Stream:
             return Lost(f"The stream of {self._address.url} ended ({_text(error)})", sent=True)
 
     def close(self) -> None:
-        """Closes its connection."""
+        """Closes the connection of the stream."""
         self._response.close()
 
 
@@ -101,7 +101,7 @@ class Sessions:
             return _lost(self._address, error, sent), None
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections of the pool."""
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()

@@ -121,6 +121,6 @@ class Item(NamedTuple, Generic[T]):
 Step: TypeAlias = Send | Open | Receive | Wait
 """What a client does for an operation."""
 Operation: TypeAlias = Generator[Step, Any, T]
-"""An operation: it yields steps, is sent what came of each, and returns its result."""
+"""An operation: it yields steps, is sent the result of each, and returns its own."""
 Items: TypeAlias = Generator[Step | Item[T], Any, None]
 """An operation that yields items for its caller among the steps."""

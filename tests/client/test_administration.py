@@ -20,7 +20,7 @@ from tasksvc_client import (
 from client.conftest import Connect, new_workspace
 
 TARGET = "http://127.0.0.1:1/hook"
-"""Where nothing listens."""
+"""A URL where nothing listens."""
 
 
 def new_name() -> str:

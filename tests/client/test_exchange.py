@@ -42,7 +42,7 @@ def problem(status: int, name: str, **headers: str) -> Answer:
 
 
 class Result(NamedTuple):
-    """What came of a request."""
+    """The result of a request."""
 
     result: Answer | Exception
     attempts: int

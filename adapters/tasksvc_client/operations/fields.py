@@ -70,7 +70,7 @@ class FindFilters(CountFilters, total=False):
     """The filters of lists, and their order."""
 
     sort: str | None
-    """`id`, `created_at`, `updated_at`, `due_at`, `priority` or `position`, with `-` in front for descending."""
+    """One of `id`, `created_at`, `updated_at`, `due_at`, `priority` or `position`, with `-` in front for descending."""
 
 
 class TokenFields(TypedDict, total=False):

@@ -99,7 +99,7 @@ def replay_webhook(
 
 
 def test_webhook(scope: Scope, /, id: str) -> Operation[WebhookAttempt]:  # noqa: A002
-    """Sends a message of the type webhook.test now, and returns what came of it. Raises WebhookNotFound.
+    """Sends a message of the type webhook.test now, and returns the result. Raises WebhookNotFound.
 
     It isn't repeated once the message may have been sent: then it raises OutcomeUnknown.
     """
