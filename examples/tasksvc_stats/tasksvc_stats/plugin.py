@@ -13,6 +13,7 @@ from marshmallow import fields
 from tasksvc import Record, TaskQuery
 from tasksvc.plugin import (
     Metric,
+    ResponseInteger,
     ResponseSchema,
     Route,
     RouteGroup,
@@ -33,22 +34,23 @@ from tasksvc_stats.counting import DailyCounts, problems_of
 
 PLUGIN = 1  # the version of tasksvc.plugin that this was written for
 DAYS_MAX = 90
+COUNT_MAX = 2**53 - 1  # every JSON parser keeps it exact
 
 
 class DayOut(ResponseSchema):
     """What happened on a day."""
 
     day = fields.Date(metadata=described("The day, in UTC.", "2026-11-28"))
-    created = fields.Integer(metadata=described("The tasks that were created.", 3))
-    completed = fields.Integer(metadata=described("The tasks that were completed.", 2))
+    created = ResponseInteger(0, COUNT_MAX, metadata=described("The tasks that were created.", 3))
+    completed = ResponseInteger(0, COUNT_MAX, metadata=described("The tasks that were completed.", 2))
 
 
 class StatsOut(ResponseSchema):
     """How many tasks there are, and what happened to them."""
 
     workspace = fields.String(metadata=described("The workspace of the tasks.", "default"))
-    open = fields.Integer(metadata=described("The tasks that aren't done.", 12))
-    done = fields.Integer(metadata=described("The tasks that are done.", 30))
+    open = ResponseInteger(0, COUNT_MAX, metadata=described("The tasks that aren't done.", 12))
+    done = ResponseInteger(0, COUNT_MAX, metadata=described("The tasks that are done.", 30))
     days = fields.List(fields.Nested(DayOut), metadata=described("The last days, today last."))
 
 
