@@ -67,7 +67,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder, token = tmp_path_factory.mktemp("service"), new_secret()
     (folder / "token").write_text(token)
     environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(folder / "token")}
-    options = ("--store", "memory://", "--webhook-allow", "127.0.0.0/8")
+    options = ("--store", "memory://", "--plugins", "webhooks", "--webhook-allow", "127.0.0.0/8")
     with RunningService(*options, folder=folder, environment=environment) as running:
         yield Service(running.url, running.port, token)
 
