@@ -23,7 +23,7 @@ def configuration_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Returns the folder of what the commands remember: `$XDG_STATE_HOME/tasksvc`."""
+    """Returns the folder of what the commands keep for themselves: `$XDG_STATE_HOME/tasksvc`."""
     return _folder(environment, "XDG_STATE_HOME", "LOCALAPPDATA", ".local/state")
 
 

@@ -18,11 +18,11 @@ TOKEN = "TASKSVC_TOKEN"  # noqa: S105
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 START = "Start one with 'tasksvc --store sqlite:///tasks.db', or name another with --url."
 DEADLINE_SECONDS = 20.0
-"""Seconds that one call may take with all its repetitions, for somebody who waits."""
+"""Seconds that one call may take with all its repetitions, while a person waits."""
 
 
 class Service(NamedTuple):
-    """A service, and who asks it."""
+    """A service, and as which caller it's asked."""
 
     url: str
     token: str | None

@@ -37,7 +37,7 @@ def width(text: str) -> int:
 
 
 def cut(text: str, columns: int) -> str:
-    """Returns harmless text in at most so many columns, with … at its end if something is left out."""
+    """Returns harmless text in at most this number of columns, with … at its end if something is left out."""
     if width(text) <= columns:
         return text
     if columns < 1:

@@ -12,7 +12,7 @@ import click
 T = TypeVar("T")
 
 NONE = "none"
-"""Clears a field."""
+"""Stands for no value, and clears a field."""
 
 
 def when(text: str) -> date | datetime:

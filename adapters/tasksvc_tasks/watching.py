@@ -36,7 +36,7 @@ def _fitting(lines: Sequence[str], lines_max: int) -> Sequence[str]:
 
 
 def _follow(service: Service, position: str | None, changes: queue.SimpleQueue[TasksvcError | None]) -> None:
-    """Puts None for each change, for ever, and what ends the stream."""
+    """Puts None for each change until something ends the stream, and then that error."""
     from tasksvc_client import SyncClient
 
     try:

@@ -27,7 +27,7 @@ FIELDS = (
     "metadata",
     "position",
 )
-"""The fields whose changes are told, in this order; `due` is either of both."""
+"""The fields whose changes the log says, in this order; `due` is either of both."""
 
 
 def task_line(task: Task) -> str:

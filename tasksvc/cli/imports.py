@@ -33,6 +33,18 @@ def quick_imports() -> Iterator[None]:
         yield
 
 
+_imports_stay = False
+
+
+def let_imports_stay() -> None:
+    """Keeps what without_garbage_collection() imports from being looked through for garbage, until the process ends.
+
+    For a process that runs one command, which is 15 ms sooner at its end for it.
+    """
+    global _imports_stay
+    _imports_stay = True
+
+
 @contextlib.contextmanager
 def without_garbage_collection() -> Iterator[None]:
     """Keeps Python from looking for garbage within the block, where modules are imported that make next to none."""
@@ -41,6 +53,8 @@ def without_garbage_collection() -> Iterator[None]:
     try:
         yield
     finally:
+        if _imports_stay:
+            gc.freeze()
         if was_enabled:
             gc.enable()
 

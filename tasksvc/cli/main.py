@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import tasksvc
 from tasksvc.cli.advice import with_advice
-from tasksvc.cli.imports import ended_by_interrupts, without_garbage_collection
+from tasksvc.cli.imports import ended_by_interrupts, let_imports_stay, without_garbage_collection
 from tasksvc.cli.output import finish_streams, prepare_streams, say, tell
 from tasksvc.cli.variables import COMPLETION
 from tasksvc.domain.errors import TasksvcError
@@ -28,6 +28,7 @@ def main(timeouts: Timeouts | None = None) -> None:
     `timeouts`: those of a service that the command runs.
     """
     prepare_streams()
+    let_imports_stay()
     try:
         sys.exit(run(sys.argv[1:], timeouts))
     finally:
