@@ -55,6 +55,7 @@ async def test_a_broken_answer_is_asked_for_again(connect: Connect, failure: byt
 @pytest.mark.parametrize(
     "body",
     [gzip.compress(ME), gzip.compress(ME, 0)],
+    ids=["small", "stored"],  # without the time that is in them
 )
 async def test_a_compressed_answer_is_read_though_nobody_asked_for_it(connect: Connect, body: bytes) -> None:
     async with Canned(answer(200, body, Content_Type="application/json", Content_Encoding="gzip")) as server:
@@ -126,7 +127,11 @@ async def test_a_write_without_an_answer_has_an_unknown_outcome_and_its_key(conn
     assert len(server.requests) > 1
 
 
-@pytest.mark.parametrize("retry_after", ["1000000000", format_datetime(datetime.now(UTC) + timedelta(400))])
+@pytest.mark.parametrize(
+    "retry_after",
+    ["1000000000", format_datetime(datetime.now(UTC) + timedelta(400))],
+    ids=["seconds", "date"],
+)
 async def test_a_wait_beyond_the_deadline_is_not_begun(connect: Connect, retry_after: str) -> None:
     date = format_datetime(datetime.now(UTC), usegmt=True)
     failure = too_many(retry_after).replace(b"Retry-After", b"Date: %b\r\nRetry-After" % date.encode())
