@@ -96,7 +96,7 @@ class Space:
 
 @pytest.fixture
 def space(service: RunningService, browser: Browser) -> Iterator[Space]:
-    """An empty workspace."""
+    """Gives an empty workspace, and closes its pages at the end."""
     space = Space(service, f"team-{next(NUMBERS)}", browser)
     yield space
     space.close()
