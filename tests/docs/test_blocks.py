@@ -59,6 +59,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     "docs/plugins.md": {"": "tests/docs/test_plugins_page.py"},
     "docs/postgresql.md": {"": "tests/stores/postgresql/test_postgresql_page.py"},
     "docs/proxies.md": {"": "tests/docs/test_commands.py", "Below a path": "tests/proxies/conftest.py"},
+    "docs/replica.md": {"": "tests/client_replica/test_page.py"},
     "docs/streaming.md": {"": "tests/browser/test_streams.py"},
     "docs/tokens.md": {"": "tests/docs/test_commands.py"},
     "docs/upgrading.md": {
