@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 
 class Address(NamedTuple):
@@ -35,27 +36,30 @@ class Address(NamedTuple):
             raise ValueError(f"{_shown(url)} isn't the URL of a service: {error}.") from None
         if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
             return cls("localhost", 80, secure=False, socket=unquote(parts.path), url="http://localhost")
-        if parts.scheme not in ("http", "https") or not _is_host(parts.hostname):
+        host = _ascii(parts.hostname or "")
+        if parts.scheme not in ("http", "https") or host is None:
             raise ValueError(f"{_shown(url)} isn't the URL of a service, such as http://127.0.0.1:8000.")
-        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("The URL of a service has no user name, no query and no fragment. Pass a token apart.")
-        assert parts.hostname is not None
         secure = parts.scheme == "https"
-        port = port if port is not None else 443 if secure else 80
-        prefix = parts.path.rstrip("/")
-        return cls(parts.hostname, port, secure, prefix, url=f"{parts.scheme}://{parts.netloc}{prefix}")
+        prefix = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
+        netloc = (f"[{host}]" if ":" in host else host) + ("" if port is None else f":{port}")
+        url = f"{parts.scheme}://{netloc}{prefix}"
+        return cls(host, port if port is not None else 443 if secure else 80, secure, prefix, url=url)
 
 
-def _is_host(name: str | None) -> bool:
-    """Returns whether a name, or an address, may be that of a host."""
-    if not name:
-        return False
+def _ascii(host: str) -> str | None:
+    """Returns the name or address of a host as it is looked up (RFC 5890); None if it can't be one."""
     try:
-        labels = (name if name.isascii() else name.encode("idna").decode()).removesuffix(".").split(".")
+        name = host if host.isascii() else host.encode("idna").decode()
     except UnicodeError:
-        return False
-    return all(0 < len(label) < 64 for label in labels)
+        return None
+    labels = name.removesuffix(".").split(".")
+    fits = all(0 < len(label) < 64 for label in labels) and name.isprintable() and " " not in name
+    return name if fits else None
 
 
 def _shown(url: str) -> str:
-    return repr(url if len(url) <= 100 else url[:100] + "...")
+    """Returns a URL for a message, without a password."""
+    shown = re.sub("//.*@", "//...@", url)
+    return repr(shown if len(shown) <= 100 else shown[:100] + "...")

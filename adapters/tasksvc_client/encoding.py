@@ -50,7 +50,10 @@ def filter_parameters(filters: Mapping[str, Any]) -> list[tuple[str, Any]]:
         if name in ("labels", "workspaces"):
             if isinstance(value, str):
                 raise TypeError(f"{name} takes several names, as in {name}=[{value!r}].")
-            parameters += [(name.removesuffix("s"), each) for each in value]
+            names = [(name.removesuffix("s"), each) for each in value]
+            if name == "workspaces" and not names:
+                raise ValueError("workspaces must name one at least; None is the workspace of the client.")
+            parameters += names
         elif name == "metadata":
             parameters += [(f"metadata.{path}", json_bytes(wanted).decode()) for path, wanted in value.items()]
         else:

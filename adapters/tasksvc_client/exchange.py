@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from tasksvc_client.errors import NotTasksvc, OutcomeUnknown, Problem, TasksvcError, Unreachable
@@ -125,10 +127,10 @@ def retry_after(answer: Answer) -> float:
     if text.isascii() and text.isdigit():
         return float(text)
     try:
-        from email.utils import parsedate_to_datetime
-
         there = parsedate_to_datetime(text)
-        now = parsedate_to_datetime(answer.headers["date"])  # its own clock may be wrong by as much
+        # The clock of the service may be wrong, but its two times are wrong alike.
+        date = answer.headers.get("date")
+        now = datetime.now(UTC) if date is None else parsedate_to_datetime(date)
         return max(0.0, (there - now).total_seconds())
-    except (KeyError, TypeError, ValueError):
+    except (TypeError, ValueError):
         return 0.0

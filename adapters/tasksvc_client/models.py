@@ -35,8 +35,8 @@ class Task:
     list: str
     parent_id: int | None
     position: str | None
-    metadata: Mapping[str, Any]
-    repeat: Mapping[str, Any] | None
+    metadata: Mapping[str, Any] = field(hash=False)
+    repeat: Mapping[str, Any] | None = field(hash=False)
     series_id: int | None
     next_id: int | None
     uid: str | None

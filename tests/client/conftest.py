@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 import pytest
+from patience import PATIENCE_SECONDS
 from service_process import RunningService
 from tasksvc_client import Client, SyncClient
 
@@ -74,11 +75,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(params=["Client", "SyncClient"])
 async def connect(request: pytest.FixtureRequest, service: Service) -> AsyncIterator[Connect]:
-    """Makes clients of either kind, with the token and in a workspace of its own unless others are given."""
+    """Makes clients of either kind: with the token, a workspace of their own and patience, unless others are given."""
     made: list[Client] = []
 
     def make(url: str | None = None, **options: Any) -> Client:
-        options = {"token": service.token, "workspace": new_workspace(), **options}
+        limits = {"deadline": PATIENCE_SECONDS, "timeout": PATIENCE_SECONDS}
+        options = {"token": service.token, "workspace": new_workspace(), **limits, **options}
         url = service.url if url is None else url
         if request.param == "Client":
             made.append(Client(url, **options))

@@ -102,7 +102,7 @@ async def cut_everywhere(connect: Connect, service: Service, write: Write, step:
 
     async def case(number: int, way: str, at: int) -> object:
         async with limit, CutAt(service.port, **{way: at}) as proxy:
-            mine = connect(proxy.url, workspace=client.workspace, deadline=120.0, timeout=60.0)
+            mine = connect(proxy.url, workspace=client.workspace)
             try:
                 return write.returned(await write.do(mine, tasks[number], number))
             finally:
@@ -127,6 +127,6 @@ async def test_a_write_that_is_cut_at_some_bytes_is_done_once(connect: Connect, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("name", ["create", "update", "delete"])
 async def test_a_write_that_is_cut_at_any_byte_is_done_once(connect: Connect, service: Service, name: str) -> None:
     await cut_everywhere(connect, service, WRITES[name], 1)

@@ -222,6 +222,15 @@ def test_retry_after_is_honoured(value: str, seconds: float) -> None:
     assert run(READ, [failure, DONE]).waits == pytest.approx([seconds + 0.1])
 
 
+def test_a_date_is_compared_with_the_own_clock_if_the_service_says_no_time() -> None:
+    failure = problem(429, "too-many-requests", retry_after="Fri, 28 Nov 2200 12:00:00 GMT")
+
+    result = run(READ, [failure]).result
+
+    assert isinstance(result, TooManyRequests)
+    assert result.retry_after > 1e9
+
+
 @pytest.mark.parametrize("value", ["1000000000", "9" * 400, "Fri, 28 Nov 2036 12:00:00 GMT"])
 def test_a_wait_beyond_the_deadline_is_not_begun(value: str) -> None:
     failure = problem(429, "too-many-requests", retry_after=value, date="Sat, 28 Nov 2026 12:00:00 GMT")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from patience import FOREVER_SECONDS, PATIENCE_SECONDS
+from patience import FOREVER_SECONDS
 from tasksvc_client import NotTasksvc, OutcomeUnknown, TooManyRequests, Unreachable
 from webhooks.certificates import Authority
 
@@ -47,17 +47,14 @@ def too_many(retry_after: str) -> bytes:
 )
 async def test_a_broken_answer_is_asked_for_again(connect: Connect, failure: bytes) -> None:
     async with Canned(failure, GOOD) as server:
-        me = await connect(server.url, timeout=PATIENCE_SECONDS, deadline=PATIENCE_SECONDS).me()
+        me = await connect(server.url).me()
 
     assert (me.home, len(server.requests)) == ("default", 2)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [gzip.compress(ME), gzip.compress(ME, 0)],
-    ids=["small", "stored"],  # without the time that is in them
-)
-async def test_a_compressed_answer_is_read_though_nobody_asked_for_it(connect: Connect, body: bytes) -> None:
+@pytest.mark.parametrize("level", [0, 9])
+async def test_a_compressed_answer_is_read_though_nobody_asked_for_it(connect: Connect, level: int) -> None:
+    body = gzip.compress(ME, level)
     async with Canned(answer(200, body, Content_Type="application/json", Content_Encoding="gzip")) as server:
         assert (await connect(server.url).me()).home == "default"
 
@@ -114,7 +111,7 @@ async def test_a_server_that_says_nothing_is_given_up_after_the_timeout(connect:
         client = connect(server.url, deadline=FOREVER_SECONDS, timeout=0.2)
         assert (await client.me()).home == "default"
 
-    assert len(server.requests) == 3
+    assert len(server.requests) >= 3
 
 
 async def test_a_write_without_an_answer_has_an_unknown_outcome_and_its_key(connect: Connect) -> None:
@@ -124,14 +121,9 @@ async def test_a_write_without_an_answer_has_an_unknown_outcome_and_its_key(conn
 
     keys = {request.partition(b"Idempotency-Key: ")[2].partition(b"\r\n")[0].decode() for request in server.requests}
     assert keys == {error.value.key}
-    assert len(server.requests) > 1
 
 
-@pytest.mark.parametrize(
-    "retry_after",
-    ["1000000000", format_datetime(datetime.now(UTC) + timedelta(400))],
-    ids=["seconds", "date"],
-)
+@pytest.mark.parametrize("retry_after", ["1000000000", "Fri, 28 Nov 2200 12:00:00 GMT"])
 async def test_a_wait_beyond_the_deadline_is_not_begun(connect: Connect, retry_after: str) -> None:
     date = format_datetime(datetime.now(UTC), usegmt=True)
     failure = too_many(retry_after).replace(b"Retry-After", b"Date: %b\r\nRetry-After" % date.encode())
@@ -156,17 +148,25 @@ async def test_nothing_that_listens_is_said_with_the_url(connect: Connect) -> No
         await connect("http://127.0.0.1:1", deadline=FOREVER_SECONDS).within(0.2).me()
 
 
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "bücher.invalid"])
+async def test_a_host_that_does_not_exist_is_said_at_once(connect: Connect, host: str) -> None:
+    with pytest.raises(Unreachable, match="can't be reached"):
+        await connect(f"http://{host}", deadline=FOREVER_SECONDS).me()
+
+
 @pytest.mark.parametrize(
     "url",
     [
-        f"http://{'x' * 70}.example",
-        "http://a..b",
-        f"http://{'ü' * 70}.example",
-        "http://host:99999",
         "127.0.0.1:8000",
         "ftp://host",
         "http://",
+        "http://a..b",
+        "http://a b",
+        f"http://{'x' * 70}.example",
+        f"http://{'ü' * 70}.example",
+        "http://host:99999",
         "http://user:secret@host",
+        "http://user:secret@",
         "http://host?x=1",
         "unix:relative",
     ],

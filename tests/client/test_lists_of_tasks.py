@@ -111,6 +111,11 @@ async def test_several_workspaces_are_one_list(connect: Connect) -> None:
     assert await client.count(workspaces=names) == 2
 
 
+async def test_no_workspaces_are_not_the_one_of_the_client(some: Client) -> None:
+    with pytest.raises(ValueError, match="one at least"):
+        await ids(some, workspaces=[])
+
+
 # ---------------------------------------------------------------- several writes
 
 

@@ -53,6 +53,16 @@ async def test_a_client_does_many_things_at_once(connect: Connect) -> None:
     assert sorted(task.id for task in made) == list(range(1, 201))
 
 
+async def test_calls_after_each_other_use_one_connection(connect: Connect, service: Service) -> None:
+    async with CuttingProxy(service.port) as proxy:
+        client = connect(proxy.url)
+        for _ in range(3):
+            await client.create("x")
+            await client.in_workspace(new_workspace()).count()
+
+    assert proxy.taken == 1
+
+
 def test_threads_share_a_blocking_client(service: Service) -> None:
     with SyncClient(service.url, service.token, new_workspace()) as client, ThreadPoolExecutor(8) as threads:
         made = list(threads.map(lambda number: client.create(f"task {number}"), range(100)))

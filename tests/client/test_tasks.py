@@ -86,6 +86,12 @@ async def test_the_json_is_what_the_service_sent(tasks: Client) -> None:
     json.dumps(task.json)
 
 
+async def test_tasks_are_members_of_sets(tasks: Client) -> None:
+    made = await tasks.create("x", metadata={"a": 1})
+
+    assert {made, await tasks.get(1), await tasks.update(1, done=True)} == {made, await tasks.get(1)}
+
+
 async def test_a_missing_task_is_not_found(tasks: Client) -> None:
     with pytest.raises(TaskNotFound, match="There is no task 99") as refusal:
         await tasks.get(99)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from tasksvc_client.encoding import query_text
+from tasksvc_client.encoding import filter_parameters, query_text
 from tasksvc_client.errors import NotTasksvc
 from tasksvc_client.event_stream import Event, EventStream
 from tasksvc_client.exchange import FIRST_PAUSE, LONGEST_PAUSE, Again, judge, stranger
@@ -38,7 +38,7 @@ def follow_workspaces(
     To go on later, pass the `resume` of the last change as `since`. A workspace whose position is gone, or which the
     caller may no longer enter, leaves the stream with a WorkspaceLeft.
     """
-    target = "/changes/stream" + query_text(("workspace", name) for name in tuple(workspaces))
+    target = "/changes/stream" + query_text(filter_parameters({"workspaces": workspaces}))
     yield from _follow(scope, target, since, _of_several)
 
 
