@@ -126,6 +126,8 @@ OVER_HTTP = {
     "tasksvc_formats": set(),
     "tasksvc_formats.ics_writer": {"icalendar"},
     "tasksvc_formats.ics_zones": {"icalendar"},
+    "tasksvc_mcp": {"jsonschema", "mcp", "mcp_types", "tasksvc_client", "tasksvc_tasks"},
+    "tasksvc_mcp.command": {"click", "tasksvc_tasks"},
     "tasksvc_tasks": {"click", "tasksvc_client", "tasksvc_formats"},
     "tasksvc_tasks.dates": {"dateutil"},
     "tasksvc_tasks.repeats": {"tzlocal"},

@@ -87,6 +87,8 @@ class Page(NamedTuple):
     tasks: tuple[Task, ...]
     position: str
     """The position in the change log that the page shows. Follow from that of the first page."""
+    next: str | None = None
+    """What to pass as `after` for the page that follows; None after the last one."""
 
 
 @dataclass(frozen=True, slots=True)

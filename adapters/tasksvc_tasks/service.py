@@ -35,14 +35,14 @@ class Service(NamedTuple):
 
         Raises Failed, also in place of what the client raises within the block.
         """
-        self._check_address()
+        self.check_address()
         try:
             with SyncClient(self.url, self.token, self.workspace, deadline=deadline or DEADLINE_SECONDS) as client:
                 yield client
         except TasksvcError as error:
             raise failure_of(error, self.url) from error
 
-    def _check_address(self) -> None:
+    def check_address(self) -> None:
         """Raises Failed at once where it's no use to try for long.
 
         That is so if nobody listens at a URL of this machine, or there is no host of that name.

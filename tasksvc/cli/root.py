@@ -37,6 +37,7 @@ TASKS = {
     "open": "Open the page of the service in a browser.",
     "login": "Keep the URL of a service, and a token for it.",
     "logout": "Forget the token for a service.",
+    "mcp": "Let an agent work with tasks (Model Context Protocol).",
 }
 """The commands for people, which ask a service that runs.  Entry points of this distribution give them."""
 

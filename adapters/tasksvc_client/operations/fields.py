@@ -71,6 +71,8 @@ class FindFilters(CountFilters, total=False):
 
     sort: str | None
     """One of `id`, `created_at`, `updated_at`, `due_at`, `priority` or `position`, with `-` in front for descending."""
+    after: str | None
+    """The `next` of a page, with the same filters and order: what follows it is listed."""
 
 
 class TokenFields(TypedDict, total=False):

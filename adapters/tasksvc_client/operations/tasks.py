@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
 from tasksvc_client.batches import Create, Delete, Restore, Update
 from tasksvc_client.encoding import filter_parameters, query_text, task_fields
@@ -172,12 +173,12 @@ def pages(
     while target is not None and left != 0:
         request = Request("GET", target)
         answer = yield from exchange(request, scope)
-        page = understood(request, answer, _page)
+        target = next_page(target, answer)
+        page = understood(request, answer, _page)._replace(next=_cursor(target))
         if left is not None:
-            page = Page(page.tasks[:left], page.position)
+            page = page._replace(tasks=page.tasks[:left])
             left -= len(page.tasks)
         yield Item(page)
-        target = next_page(target, answer)
 
 
 def find(
@@ -194,6 +195,11 @@ def find(
                     yield Item(each)
             else:
                 result = yield step
+
+
+def _cursor(target: str | None) -> str | None:
+    """Returns the parameter `after` of the target of a page."""
+    return None if target is None else parse_qs(urlsplit(target).query).get("after", [None])[0]
 
 
 def _page(answer: Answer) -> Page:
