@@ -11,7 +11,7 @@ default:
 setup:
     python3 -m venv .venv
     {{ python }} -m pip install --upgrade pip
-    {{ python }} -m pip install --editable '.[jwt,postgresql,reload,testing]' --group dev
+    {{ python }} -m pip install --editable '.[jwt,mcp,postgresql,reload,testing]' --group dev
 
 # lint and type-check, as CI does
 check:

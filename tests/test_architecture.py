@@ -421,7 +421,7 @@ def literals(tree: ast.Module) -> Iterator[ast.Constant]:
 
 
 NOT_COMMANDS = [name for name in TASKSVC if place(name) != "cli"] + [
-    name for name in ADAPTERS if name.partition(".")[0] != "tasksvc_tasks"
+    name for name in ADAPTERS if name.partition(".")[0] not in ("tasksvc_mcp", "tasksvc_tasks")
 ]
 
 

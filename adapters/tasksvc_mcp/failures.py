@@ -1,4 +1,4 @@
-"""What went wrong, as an agent is told it, so that it can do better."""
+"""Errors as an agent gets them, so that it can do better."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasksvc_mcp.arguments import WrongArguments
 
 
 class Unconfirmed(Exception):
-    """So many tasks aren't deleted without a confirmation."""
+    """More tasks than UNCONFIRMED_MAX aren't deleted without a confirmation."""
 
     def __init__(self, count: int) -> None:
         super().__init__(
@@ -22,11 +22,11 @@ class Unconfirmed(Exception):
 
 
 FAILURES = (TasksvcError, Failed, WrongArguments, Unconfirmed)
-"""What told() explains."""
+"""The errors that explain() takes; all others are bugs."""
 
 
-def told(error: Exception, url: str, *, writes: bool) -> dict[str, Any]:
-    """Returns what an agent is told of one of FAILURES: `error`, a sentence, and what helps it to go on."""
+def explain(error: Exception, url: str, *, writes: bool) -> dict[str, Any]:
+    """Returns what an agent gets for one of FAILURES: `error`, a sentence, and what helps it to go on."""
     if not isinstance(error, TasksvcError):
         return {"error": str(error)}
     if isinstance(error, OutcomeUnknown):

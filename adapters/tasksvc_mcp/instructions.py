@@ -1,4 +1,4 @@
-"""What an agent is told about all tools."""
+"""The instructions for agents, which hold for all tools."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tasksvc_tasks.service import DEADLINE_SECONDS, Service
 
 from tasksvc_mcp import reading, writing
 from tasksvc_mcp.arguments import check
-from tasksvc_mcp.failures import FAILURES, told
+from tasksvc_mcp.failures import FAILURES, explain
 from tasksvc_mcp.instructions import INSTRUCTIONS
 from tasksvc_mcp.tool import Tool
 
@@ -70,10 +70,10 @@ async def _run(tool: Tool, service: Service, client: Client, arguments: Mapping[
         check(tool.takes, arguments)
         if not tool.reads_only:  # so that the agent is told the key if the outcome is unknown
             arguments = {"key": uuid.uuid4().hex, **arguments}
-        await asyncio.to_thread(service.check_loopback)
+        await asyncio.to_thread(service.check_address)
         given = dict(await tool.run(client, arguments))
     except FAILURES as error:
-        return _failed(told(error, client.url, writes=not tool.reads_only))
+        return _failed(explain(error, client.url, writes=not tool.reads_only))
     except ValueError as error:  # an argument that can't be sent, such as a key with a line end
         return _failed({"error": f"{error} Nothing was done."})
     except Exception:
@@ -83,8 +83,8 @@ async def _run(tool: Tool, service: Service, client: Client, arguments: Mapping[
     return CallToolResult(content=[_text(given)], structured_content=given)
 
 
-def _failed(told: Mapping[str, Any]) -> CallToolResult:
-    return CallToolResult(content=[_text(told)], is_error=True)
+def _failed(explained: Mapping[str, Any]) -> CallToolResult:
+    return CallToolResult(content=[_text(explained)], is_error=True)
 
 
 def _text(document: Mapping[str, Any]) -> TextContent:

@@ -31,7 +31,7 @@ class Tool(NamedTuple):
     """Whether a second call with the same arguments changes nothing more."""
 
     def description(self) -> Description:
-        """Returns what a host is told of it."""
+        """Returns the description of the tool that a host gets."""
         return Description(
             name=self.name,
             title=self.title,

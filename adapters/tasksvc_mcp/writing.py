@@ -14,13 +14,13 @@ from tasksvc_mcp.tool import Result, Tool
 
 
 async def add_tasks(client: Client, asked: Mapping[str, Any]) -> Result:
-    """Creates tasks."""
+    """Creates tasks, and returns them in short."""
     made = await client.batch([Create(**fields) for fields in asked["tasks"]], key=asked["key"])
     return _written(made)
 
 
 async def update_tasks(client: Client, asked: Mapping[str, Any]) -> Result:
-    """Changes fields of tasks."""
+    """Changes fields of tasks, and returns them in short."""
     tag: str | None = None
     operations = []
     for each in asked["tasks"]:
@@ -51,7 +51,7 @@ async def complete_tasks(client: Client, asked: Mapping[str, Any]) -> Result:
 
 
 async def delete_tasks(client: Client, asked: Mapping[str, Any]) -> Result:
-    """Deletes tasks."""
+    """Deletes tasks, and returns their ids.  Raises Unconfirmed."""
     ids = list(dict.fromkeys(asked["ids"]))
     if len(ids) > s.UNCONFIRMED_MAX and not asked.get("confirm", False):
         raise Unconfirmed(len(ids))

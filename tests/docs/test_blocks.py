@@ -45,6 +45,7 @@ RUN: Mapping[str, Mapping[str, str]] = {
     },
     "docs/embedding.md": {"": "tests/docs/test_commands.py"},
     "docs/moving.md": {"": "tests/formats/test_page.py"},
+    "docs/mcp.md": {"Install it": "", "Put it into a host": "tests/mcp_server/test_page.py"},
     "docs/operations.md": {
         "File permissions": "tests/docs/test_commands.py",
         "Backup and restore": "tests/docs/test_commands.py",

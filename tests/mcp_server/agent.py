@@ -55,7 +55,7 @@ class Agent:
         return given
 
     def fail(self, name: str, **arguments: Any) -> dict[str, Any]:
-        """Calls a tool, which must fail, and returns what the agent is told."""
+        """Calls a tool, which must fail, and returns the error that the agent gets."""
         result = self._call(name, arguments)
         assert result.is_error, result.content
         return _document(result)

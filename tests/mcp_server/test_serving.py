@@ -39,6 +39,7 @@ INITIALIZE = {
 }
 
 
+@pytest.mark.slow
 def test_hosts_of_earlier_revisions_of_the_protocol_are_served_too(service: RunningService) -> None:
     with Agent("--url", service.url, mode="legacy") as agent:
         assert agent.client.protocol_version == "2025-11-25"
@@ -47,6 +48,7 @@ def test_hosts_of_earlier_revisions_of_the_protocol_are_served_too(service: Runn
         assert "tasks" in agent.call("find_tasks")
 
 
+@pytest.mark.slow
 def test_only_the_tools_that_read_can_be_offered(service: RunningService) -> None:
     with Agent("--url", service.url, "--read-only") as agent:
         offered = agent.tools()
@@ -55,6 +57,7 @@ def test_only_the_tools_that_read_can_be_offered(service: RunningService) -> Non
         assert "There is no tool 'delete_tasks'." in agent.fail("delete_tasks", ids=[1])["error"]
 
 
+@pytest.mark.slow
 def test_an_agent_has_the_rights_of_its_token_and_the_workspace_that_is_named(tmp_path: Path) -> None:
     secret = new_secret()
     (tmp_path / "token").write_text(secret)
@@ -71,6 +74,7 @@ def test_an_agent_has_the_rights_of_its_token_and_the_workspace_that_is_named(tm
     assert wrong not in str(told)
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_run_is_named_and_used_once_it_does(tmp_path: Path) -> None:
     with closing(socket.socket()) as taken:
         taken.bind(("127.0.0.1", 0))
@@ -111,7 +115,10 @@ def silent_url() -> Iterator[str]:
 
 
 async def test_an_unknown_outcome_comes_with_the_key_that_makes_a_repetition_safe(silent_url: str) -> None:
-    async with Client(silent_url, deadline=0.5) as tasks, McpClient(make_server(Service(silent_url, None, None), tasks)) as agent:
+    async with (
+        Client(silent_url, deadline=0.5) as tasks,
+        McpClient(make_server(Service(silent_url, None, None), tasks)) as agent,
+    ):
         result = await agent.call_tool("add_tasks", {"tasks": [{"description": "a"}]})
 
     (content,) = result.content
@@ -122,6 +129,7 @@ async def test_an_unknown_outcome_comes_with_the_key_that_makes_a_repetition_saf
     assert "Send the same call again with this key." in told["error"]
 
 
+@pytest.mark.slow
 def test_standard_output_carries_the_protocol_alone(tmp_path: Path) -> None:
     calls = [
         {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": {}}}

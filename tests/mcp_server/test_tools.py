@@ -9,6 +9,8 @@ from tasksvc_client import SyncClient
 
 from mcp_server.agent import Agent
 
+pytestmark = pytest.mark.slow
+
 READING = {"find_tasks", "get_tasks", "list_lists", "changes_since"}
 WRITING = {"add_tasks", "update_tasks", "complete_tasks", "delete_tasks"}
 
