@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -149,29 +150,35 @@ FOR_COMMANDS = {
 # ---------------------------------------------------------------- reading the imports
 
 
-def modules(folder: Path) -> dict[str, ast.Module]:
-    """Returns every module below `folder`, by its dotted name."""
+def modules(folder: Path) -> dict[str, Path]:
+    """Returns the file of every module below `folder`, by the module's dotted name."""
     found = {}
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder.parent).with_suffix("").parts
-        found[".".join(parts).removesuffix(".__init__")] = ast.parse(path.read_text())
+        found[".".join(parts).removesuffix(".__init__")] = path
     return found
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Returns the tree of a module.  It isn't parsed before a test looks at it: each worker collects all tests."""
+    return ast.parse(path.read_text())
 
 
 TASKSVC = modules(ROOT / "tasksvc")
 ADAPTERS = {
-    name: tree
+    name: path
     for folder in sorted((ROOT / "adapters").iterdir())
     if folder.is_dir()
-    for name, tree in modules(folder).items()
+    for name, path in modules(folder).items()
 }
 EXAMPLE = ROOT / "examples" / "tasksvc_stats"
 OF_PLUGINS = modules(EXAMPLE / "tasksvc_stats") | {
-    name: tree for name, tree in ADAPTERS.items() if name.partition(".")[0] in PLUGINS
+    name: path for name, path in ADAPTERS.items() if name.partition(".")[0] in PLUGINS
 }
 """The modules of plugins: those that come with tasksvc, and that of the example."""
-OF_CLIENTS = {name: tree for name, tree in ADAPTERS.items() if name.partition(".")[0] in OVER_HTTP}
-OF_STORES = {name: tree for name, tree in ADAPTERS.items() if name not in OF_PLUGINS | OF_CLIENTS}
+OF_CLIENTS = {name: path for name, path in ADAPTERS.items() if name.partition(".")[0] in OVER_HTTP}
+OF_STORES = {name: path for name, path in ADAPTERS.items() if name not in OF_PLUGINS | OF_CLIENTS}
 
 
 def at_run_time(node: ast.AST) -> Iterator[ast.AST]:
@@ -250,7 +257,7 @@ def test_a_module_imports_only_what_its_place_allows(module: str) -> None:
     allowed = {"": AUTHOR_API} | CORE | OUTSIDE_CORE
     assert place(module) in allowed, f"Give {module} a place in the tables of this test."
 
-    imported = {place(other) for other in imported_modules(TASKSVC[module])}
+    imported = {place(other) for other in imported_modules(parsed(TASKSVC[module]))}
 
     assert imported - {place(module)} <= allowed[place(module)]
 
@@ -262,7 +269,7 @@ def test_a_module_imports_only_the_libraries_of_its_place(module: str) -> None:
 
     allowed: set[str] = next((LIBRARIES[place] for place in places if place in LIBRARIES), set())
 
-    assert libraries(TASKSVC[module]) - {"tasksvc"} <= allowed
+    assert libraries(parsed(TASKSVC[module])) - {"tasksvc"} <= allowed
 
 
 @pytest.mark.parametrize("module", [module for module in TASKSVC if module.startswith("tasksvc.domain.")])
@@ -270,7 +277,7 @@ def test_a_module_of_the_domain_imports_only_what_stands_below_it(module: str) -
     name = module.removeprefix("tasksvc.domain.")
     assert name in IN_DOMAIN, f"Give {name} a place in the table of this test."
 
-    imported = {other.removeprefix("tasksvc.domain.") for other in imported_modules(TASKSVC[module])}
+    imported = {other.removeprefix("tasksvc.domain.") for other in imported_modules(parsed(TASKSVC[module]))}
 
     assert imported <= IN_DOMAIN[name]
 
@@ -281,7 +288,7 @@ def test_the_core_stands_in_layers(layers: dict[str, set[str]]) -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {module: imported_modules(tree) - {module} for module, tree in TASKSVC.items()}
+    graph = {module: imported_modules(parsed(path)) - {module} for module, path in TASKSVC.items()}
 
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
 
@@ -291,7 +298,7 @@ def test_the_api_calls_no_method_of_a_repository(module: str) -> None:
     """The use cases do, so that every way in gets the same checks and turns."""
     called = [
         f"line {node.lineno}"
-        for node in ast.walk(TASKSVC[module])
+        for node in ast.walk(parsed(TASKSVC[module]))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[-1] == "repository"
     ]
 
@@ -301,7 +308,7 @@ def test_the_api_calls_no_method_of_a_repository(module: str) -> None:
 def test_nobody_imports_an_adapter() -> None:
     adapters = DRIVERS.keys() | PLUGINS.keys() | OVER_HTTP.keys()
 
-    assert {module for module, tree in TASKSVC.items() if libraries(tree) & adapters} == set()
+    assert {module for module, path in TASKSVC.items() if libraries(parsed(path)) & adapters} == set()
 
 
 # ---------------------------------------------------------------- adapters
@@ -322,18 +329,20 @@ def test_an_adapter_imports_only_itself_its_driver_and_the_plugin_authors_api(mo
     adapter = module.partition(".")[0]
     assert adapter in DRIVERS, f"Give {adapter} its driver in the table of this test."
 
-    assert libraries(OF_STORES[module]) <= {"tasksvc", adapter, *DRIVERS[adapter]}
+    assert libraries(parsed(OF_STORES[module])) <= {"tasksvc", adapter, *DRIVERS[adapter]}
     offered = names_of(tasksvc, *AUTHOR_PACKAGES) | {package.__name__ for package in AUTHOR_PACKAGES}
-    assert imported_names_of_tasksvc(OF_STORES[module]) <= offered, "from tasksvc import ..., and what __all__ has"
+    assert imported_names_of_tasksvc(parsed(OF_STORES[module])) <= offered, (
+        "from tasksvc import ..., and what __all__ has"
+    )
 
 
 @pytest.mark.parametrize("module", OF_PLUGINS)
 def test_a_plugin_imports_only_itself_its_libraries_and_what_is_for_plugins(module: str) -> None:
     name = module.partition(".")[0]
 
-    assert libraries(OF_PLUGINS[module]) <= {"tasksvc", name, *PLUGINS[name]}
+    assert libraries(parsed(OF_PLUGINS[module])) <= {"tasksvc", name, *PLUGINS[name]}
     offered = names_of(tasksvc, plugin) | {"tasksvc.__version__"}
-    assert imported_names_of_tasksvc(OF_PLUGINS[module]) <= offered, (
+    assert imported_names_of_tasksvc(parsed(OF_PLUGINS[module])) <= offered, (
         "from tasksvc import ..., from tasksvc.plugin import ..., and what __all__ has"
     )
 
@@ -342,8 +351,8 @@ def test_a_plugin_imports_only_itself_its_libraries_and_what_is_for_plugins(modu
 def test_what_talks_to_the_service_over_http_imports_nothing_of_it(module: str) -> None:
     package = module.partition(".")[0]
 
-    assert libraries(OF_CLIENTS[module]) - {"tasksvc"} <= {package, *OVER_HTTP.get(module, OVER_HTTP[package])}
-    assert imported_names_of_tasksvc(OF_CLIENTS[module]) == FOR_COMMANDS.get(module, set())
+    assert libraries(parsed(OF_CLIENTS[module])) - {"tasksvc"} <= {package, *OVER_HTTP.get(module, OVER_HTTP[package])}
+    assert imported_names_of_tasksvc(parsed(OF_CLIENTS[module])) == FOR_COMMANDS.get(module, set())
 
 
 def test_the_blocking_client_imports_neither_aiohttp_nor_an_event_loop() -> None:
@@ -375,7 +384,7 @@ def test_help_is_short_and_lists_the_plugin_authors_api_by_subject() -> None:
 def test_the_plugin_authors_api_is_imported_from_where_the_type_checker_finds_it() -> None:
     typed = {
         alias.name: node.module
-        for node in ast.walk(TASKSVC["tasksvc"])
+        for node in ast.walk(parsed(TASKSVC["tasksvc"]))
         if isinstance(node, ast.ImportFrom) and node.module is not None and node.module.startswith("tasksvc.")
         for alias in node.names
     }
@@ -428,7 +437,7 @@ NOT_COMMANDS = [name for name in TASKSVC if place(name) != "cli"] + [
 @pytest.mark.parametrize("module", NOT_COMMANDS)
 def test_no_message_below_the_command_line_names_a_flag_a_variable_or_a_command(module: str) -> None:
     """An application that embeds the service, and a client, have neither; `tasksvc.cli.advice` adds them."""
-    tree = (TASKSVC | ADAPTERS)[module]
+    tree = parsed((TASKSVC | ADAPTERS)[module])
 
     found = [node for node in literals(tree) if ADVICE.search(str(node.value))]
     if module in OF_PLUGINS:
@@ -533,7 +542,7 @@ def namedtuple_methods() -> set[str]:
 
 @pytest.mark.parametrize("module", [module for module in TASKSVC if module.startswith("tasksvc.api")])
 def test_private_names_of_aiohttp_stand_in_the_server_alone(module: str) -> None:
-    found = private_names_of_others(TASKSVC[module])
+    found = private_names_of_others(parsed(TASKSVC[module]))
 
     assert module in WITH_PRIVATE_NAMES or found == set()
 
@@ -552,7 +561,7 @@ def test_the_private_names_of_requests_are_listed() -> None:
     used = {
         node.attr
         for module in WITH_PRIVATE_NAMES
-        for node in ast.walk(TASKSVC[module])
+        for node in ast.walk(parsed(TASKSVC[module]))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "request"
     }
 
@@ -563,7 +572,7 @@ def test_the_private_names_of_aiohttp_are_listed() -> None:
     used = {
         node.attr
         for module in WITH_PRIVATE_NAMES
-        for node in ast.walk(TASKSVC[module])
+        for node in ast.walk(parsed(TASKSVC[module]))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
     }
 
