@@ -31,7 +31,7 @@ class BaseReplica(LocalTasks):
         self._sending = Sending(client, self._file, self._queue, self._reading, on_conflict)
 
     def _round(self, to: str | None) -> Steps[None]:
-        """Reads what has changed, sends the writes that wait, and reads what came of them."""
+        """Reads what has changed, sends the writes that wait, and reads their results."""
         yield from self._reading.catch_up(to=to)
         if (yield from self._sending.send_all()):
             yield from self._reading.catch_up(to=to)

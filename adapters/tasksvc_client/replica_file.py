@@ -14,7 +14,7 @@ from tasksvc_client.errors import TasksvcError
 SCHEMA_VERSION = 1
 """Grows with every change of the schema. It's the file's PRAGMA user_version."""
 APPLICATION_ID = 0x7461736B
-"""The file's PRAGMA application_id, by which a replica is told from other databases."""
+"""The file's PRAGMA application_id, which only replicas have."""
 BUSY_SECONDS = 30.0
 """Seconds to wait for a transaction of another process, of which each takes milliseconds, and after a walk a second."""
 
@@ -61,7 +61,8 @@ CREATE TABLE refused (
     at TEXT NOT NULL
 );
 """
-"""
+"""The tables are these:
+
 place: the position in the change log that `tasks` shows; no row until the list was read.
 writes: the queue, in the order of `number`. One that is answered stays until the log shows it.
 effects: what each write changes, in which task. `kind` is body, patch, gone or answer.
@@ -171,7 +172,7 @@ class ReplicaFile:
         self._connection.executemany(statement, arguments)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the connection to the file."""
         self._connection.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tasksvc_client.replica_fields import patched, time_text
 from tasksvc_client.replica_file import ReplicaFile, dump
-from tasksvc_client.replica_shown import ANSWER, BODY, PATCH, Shown
+from tasksvc_client.replica_shown import ANSWER, BODY, GONE, PATCH, Shown
 from tasksvc_client.scope import new_key
 
 CREATE, UPDATE, DELETE, RESTORE = "create", "update", "delete", "restore"
@@ -24,7 +24,7 @@ class Write:
     number: int
     """Writes are sent in this order."""
     kind: str
-    """`create`, `update`, `delete` or `restore`."""
+    """Is `create`, `update`, `delete` or `restore`."""
     task_id: int
     """Negative for a task that the service doesn't have yet."""
     fields: Mapping[str, Any]
@@ -148,7 +148,10 @@ class Queue:
             *(kind, dump(fields), dump(base), new_key(), write.number, write.key),
         ):
             return
+        if write.kind == RESTORE:
+            return  # it's shown as it will be, until the log shows that it's back
         if kind == DELETE:
+            self._shown.add(write.number, write.task_id, GONE)
             return
         for task_id in self._shown.of_write(write.number):
             if task_id != write.task_id:  # what a deletion would have changed
@@ -158,6 +161,21 @@ class Queue:
             self._shown.add(write.number, write.task_id, BODY, patched(base, fields, _now()))
         else:
             self._shown.add(write.number, write.task_id, PATCH, fields)
+
+    def without_parent(self, write: Write) -> None:
+        """Lets a write whose parent doesn't exist any more be sent without it, with a new key."""
+        if self._file.execute(
+            "UPDATE writes SET fields = json_remove(fields, '$.parent_id')"
+            " WHERE number = ? AND key = ? AND attempts = ?",
+            *(write.number, write.key, write.attempts),
+        ):
+            self._file.execute(
+                "UPDATE effects SET value = iif(kind = 'body', json_set(value, '$.parent_id', NULL),"
+                " json_remove(value, '$.parent_id')) WHERE write = ? AND task_id = ?",
+                *(write.number, write.task_id),
+            )
+            self.is_undone(write)
+            self._shown.refresh([write.task_id])
 
     def answer(self, write: Write, task: Mapping[str, Any] | None) -> None:
         """Notes that the service has done a write; `task` is its answer. Does nothing if that is known already."""

@@ -28,7 +28,7 @@ class Reading:
     """Reads the list and the change log of the service into a copy."""
 
     def __init__(self, client: Any, log: LogCopy, queue: Queue) -> None:
-        """`client` is a Client or a SyncClient, in the workspace of the copy."""
+        """Takes a Client or a SyncClient, in the workspace of the copy."""
         self._client, self._log, self._queue = client, log, queue
 
     def catch_up(self, *, to: str | None = None) -> Steps[None]:

@@ -11,6 +11,7 @@ from tasksvc_client.errors import (
     ConditionFailed,
     Forbidden,
     IdempotencyKeyReused,
+    InvalidRequest,
     Problem,
     StoreUnavailable,
     TaskNotFound,
@@ -52,7 +53,7 @@ class Sending:
     def __init__(
         self, client: Any, file: ReplicaFile, queue: Queue, reading: Reading, on_conflict: OnConflict | None
     ) -> None:
-        """`client` is a Client or a SyncClient, in the workspace of the copy."""
+        """Takes a Client or a SyncClient, in the workspace of the copy."""
         self._client, self._file, self._queue, self._reading = client, file, queue, reading
         self._decide: OnConflict = on_conflict or by_default
 
@@ -123,12 +124,24 @@ class Sending:
         except Problem as problem:
             if isinstance(problem, TaskNotFound) and begun.base is not None:
                 yield from self._settle(begun, None)
+            elif isinstance(problem, InvalidRequest) and (yield from self._lacks_parent(begun)):
+                self._note(self._queue.without_parent, begun)
             elif _is_refusal(problem, begun):
                 self._refuse(begun, str(problem))
             else:
                 raise
         else:
             self._answered(begun, answer)
+
+    def _lacks_parent(self, write: Write) -> Steps[bool]:
+        """Returns whether the parent that a write names was deleted, which leaves children without one."""
+        if write.kind == DELETE or write.fields.get("parent_id") is None:
+            return False
+        try:
+            yield self._client.get(write.fields["parent_id"])
+        except TaskNotFound:
+            return True
+        return False
 
     def _call(self, write: Write) -> Any:
         if write.kind == CREATE:

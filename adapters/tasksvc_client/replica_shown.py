@@ -51,11 +51,11 @@ class Shown:
         return [row[0] for row in self._file.rows("SELECT task_id FROM effects WHERE write = ?", write)]
 
     def refresh_all(self) -> None:
-        """Shows every task anew that a write has effects in."""
+        """Shows again every task that a write has effects in."""
         self.refresh(row[0] for row in self._file.rows("SELECT task_id FROM effects UNION SELECT id FROM overlay"))
 
     def refresh(self, task_ids: Iterable[int]) -> None:
-        """Shows tasks as the service's ones with the effects that there are now."""
+        """Shows tasks as the service has them, with the effects on top that there are now."""
         for task_id in task_ids:
             if self._file.rows("SELECT 1 FROM effects WHERE task_id = ? LIMIT 1", task_id):
                 task = self._folded(task_id)

@@ -24,7 +24,7 @@ class SyncReplica(BaseReplica):
         ) -> None: ...
 
     def sync(self, *, to: str | None = None) -> None:
-        """Reads what has changed, sends the writes that wait, and reads what came of them.
+        """Reads what has changed, sends the writes that wait, and reads their results.
 
         With `to`, a later position of the log, it reads up to there. Raises what the client raises: what was done until
         then stays, and the rest is for the next call.

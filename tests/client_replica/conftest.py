@@ -21,7 +21,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 @pytest.fixture
 def others(service: RunningService) -> Iterator[SyncClient]:
-    """Somebody else, who writes to the workspace of the test."""
+    """Another client, which writes to the workspace of the test."""
     with SyncClient(service.url, workspace=uuid4().hex) as client:
         yield client
 

@@ -18,7 +18,7 @@ class LosingProxy:
         """Prepares a proxy for `port` of 127.0.0.1."""
         self.port_there = port
         self.loses = "request"
-        """`request` or `answer`: what is lost of every POST, PATCH and DELETE."""
+        """Says what is lost of every POST, PATCH and DELETE: `request` or `answer`."""
         self.lost = 0
         """How many of them were lost."""
         self._mute = set[socket.socket]()

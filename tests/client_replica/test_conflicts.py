@@ -181,6 +181,35 @@ def test_a_deletion_of_a_changed_task_is_decided(replicas: Replicas, others: Syn
     assert contents(replica) == contents(others)
 
 
+def test_a_change_of_a_changed_task_may_be_decided_to_be_a_deletion(replicas: Replicas, others: SyncClient) -> None:
+    replica = opened(replicas, others, lambda conflict: DELETION)
+    replica.update(1, notes="mine")
+    others.update(1, notes="theirs")
+
+    replica.sync()
+
+    assert contents(others) == contents(replica) == []
+    assert replica.refused() == []
+
+
+def test_a_task_whose_parent_others_deleted_is_written_without_a_parent(replicas: Replicas, others: SyncClient) -> None:
+    replica = opened(replicas, others)
+    others.create("moved")
+    replica.sync()
+    replica.create("child", parent_id=1)
+    replica.update(2, parent_id=1, priority=3)
+    others.delete(1)
+
+    replica.sync()
+
+    assert [(task.description, task.parent_id, task.priority) for task in others.find()] == [
+        ("moved", None, 3),
+        ("child", None, 0),
+    ]
+    assert contents(replica) == contents(others)
+    assert replica.refused() == []
+
+
 def test_a_task_that_both_delete_is_no_conflict(replicas: Replicas, others: SyncClient) -> None:
     replica = opened(replicas, others, NEVER)
     replica.delete(1)

@@ -1,4 +1,4 @@
-"""Two replicas, online and offline, beside somebody else who writes: in the end all have the same, each write once."""
+"""Two replicas, online and offline, beside another client: all end with the same tasks, and each write is done once."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_every_write_is_done_once_however_many_kills(service: RunningService, tm
 def kill_again_and_again(
     service: RunningService, folder: Path, modes: list[str], dice: random.Random, kills: int
 ) -> None:
-    """Kills a worker for each of `modes` that many times, all of them on one file, and looks what came of it."""
+    """Kills a worker for each of `modes` that many times, all of them on one file, and checks the result."""
     workspace = uuid4().hex
     with SyncClient(service.url, workspace=workspace) as client:
         client.create(COUNTER)
