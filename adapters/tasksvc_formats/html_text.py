@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
 import re
-from html.parser import HTMLParser
 from typing import Final
 
 _BLOCKS: Final = frozenset(
     ("p", "div", "br", "li", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "tr", "table", "hr")
 )
 _HIDDEN: Final = frozenset(("script", "style"))
-_TAG = re.compile(r"</?[a-zA-Z][^>]*>|&#?\w+;")
+
+# html.parser takes hours for some texts of a megabyte, before Python 3.13.6; this takes time in proportion.
+_TAG = re.compile(r"(<[^<>]*>)")
+_NAME = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[\s/>]", re.ASCII).match
+_ATTRIBUTE = re.compile(r"""\s([a-zA-Z-]+)=(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.ASCII)
+_IS_HTML = re.compile(r"</?[a-zA-Z][^<>]*>|&#?\w{1,30};").search
 
 
 def html_to_text(text: str) -> str:
@@ -18,50 +23,56 @@ def html_to_text(text: str) -> str:
 
     Text without tags is returned as it is.
     """
-    if _TAG.search(text) is None:
+    if _IS_HTML(text) is None:
         return text
-    parser = _Text()
-    parser.feed(text)
-    parser.close()
-    lines = [" ".join(line.split()) for line in "".join(parser.parts).split("\n")]
+    writer = _Text()
+    for part in _TAG.split(text):
+        if (match := _NAME(part)) is not None:
+            writer.tag(match[2].lower(), part, is_end=bool(match[1]))
+        elif not _TAG.match(part):
+            writer.data(part)
+    lines = [" ".join(line.split()) for line in "".join(writer.parts).split("\n")]
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
-class _Text(HTMLParser):
+class _Text:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._hidden = 0
+        self._hidden = ""
+        """The element whose text nobody sees, if one is open."""
         self._link = ""
+        """The address of the open link."""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag in _HIDDEN:
-            self._hidden += 1
-        elif tag in _BLOCKS:
+    def tag(self, name: str, tag: str, *, is_end: bool) -> None:
+        """Takes a tag with its `name` in small letters."""
+        if name in _HIDDEN:
+            self._hidden = "" if is_end else name
+        elif name in _BLOCKS:
             self._new_line()
-            checked = {"true": "[x] ", "false": "[ ] "}.get(values.get("data-checked") or "", "- ")
-            self.parts.append(checked if tag == "li" else "")
-        elif tag == "a":
-            self._link = values.get("href") or ""
-        elif tag == "img":
-            self.parts.append(values.get("alt") or values.get("src") or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
-            self._hidden = max(self._hidden - 1, 0)
-        elif tag in _BLOCKS and tag != "br":
-            self._new_line()
-        elif tag == "a" and self._link:
-            if self._link not in "".join(self.parts[-2:]):
+            if name == "li" and not is_end:
+                checked = _attribute(tag, "data-checked")
+                self.parts.append({"true": "[x] ", "false": "[ ] "}.get(checked, "- "))
+        elif name == "a":
+            if is_end and self._link and self._link not in "".join(self.parts[-2:]):
                 self.parts.append(f" <{self._link}>")
-            self._link = ""
+            self._link = "" if is_end else _attribute(tag, "href")
+        elif name == "img":
+            self.parts.append(_attribute(tag, "alt") or _attribute(tag, "src"))
 
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
+    def data(self, text: str) -> None:
+        """Takes text between tags."""
+        if text and not self._hidden:
+            self.parts.append(html.unescape(text))
 
     def _new_line(self) -> None:
         """Begins a line, unless one has just begun, as in a paragraph in an item of a list."""
         if any(self.parts[-1:]) and not self.parts[-1].endswith(("\n", "- ", "] ")):
             self.parts.append("\n")
+
+
+def _attribute(tag: str, name: str) -> str:
+    """Returns the value of an attribute; empty if the tag doesn't have it."""
+    for match in _ATTRIBUTE.finditer(tag):
+        if match[1].lower() == name:
+            return html.unescape(match[2] or match[3] or match[4] or "")
+    return ""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from tasksvc_formats.times import find_zone
+
+COMPONENT_MAX: Final = 64 * 1024
+"""Characters of a definition; the longest ones, with all rules since the railways, have a third of that."""
 
 
 class Zones:
@@ -16,7 +20,7 @@ class Zones:
 
     def define(self, tzid: str, component: str) -> None:
         """Takes the lines of a VTIMEZONE, which count only if its name isn't in the IANA database."""
-        if tzid in self._defined or named_zone(tzid) is not None:
+        if tzid in self._defined or named_zone(tzid) is not None or not _is_plain(component):
             return
         from icalendar import Timezone
 
@@ -32,6 +36,12 @@ class Zones:
     def find(self, tzid: str) -> tzinfo | None:
         """Returns the zone of a TZID; None if nobody knows it."""
         return named_zone(tzid) or self._defined.get(tzid)
+
+
+def _is_plain(component: str) -> bool:
+    """Returns whether a definition is short and has yearly rules alone, so that reading it doesn't take long."""
+    rules = [line for line in component.upper().split("\r\n") if line.startswith("RRULE")]
+    return len(component) <= COMPONENT_MAX and all("FREQ=YEARLY" in rule for rule in rules)
 
 
 def named_zone(tzid: str) -> ZoneInfo | None:

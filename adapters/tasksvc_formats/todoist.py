@@ -25,7 +25,6 @@ READ: Final = frozenset(
 )
 """The columns that are read; others go to the metadata."""
 
-_LABELS = re.compile(r"(?:\s+@([^\s@]+))+\s*$")
 _FILE = re.compile(r"\[\[file (\{.*\})\]\]", re.DOTALL)
 _PROJECT = re.compile(r"(.*?)\s*\[[\w-]+\]").fullmatch
 
@@ -96,9 +95,7 @@ class _Project:
         parent = self._above[-1] if self._above else None
         draft = Draft(self._uids.of(self._stem, self._section, parent or "", content), content, parent)
         self._above.append(draft.uid)
-        if (match := _LABELS.search(content)) is not None:
-            draft.description = content[: match.start()]
-            draft.labels = re.findall(r"@([^\s@]+)", match[0])
+        draft.description, draft.labels = _split_labels(content)
         draft.notes = [row.get("DESCRIPTION", "")]
         draft.priority = PRIORITIES.get(row.get("PRIORITY", "").strip(), 0)
         if self._name is not None:
@@ -127,6 +124,17 @@ class _Project:
         author, day = row.get("AUTHOR", "").strip(), row.get("DATE", "").strip()
         head = " ".join(part for part in (day, author) if part)
         draft.notes.append(f"{head}: {text}" if head else text)
+
+
+def _split_labels(content: str) -> tuple[str, list[str]]:
+    """Returns the name of a task without the labels at its end, such as @home, and these."""
+    text, labels = content, list[str]()
+    while True:
+        before, _, word = text.rstrip().rpartition(" ")
+        if not before.strip() or word[:1] != "@" or len(word) < 2:
+            return (text.rstrip() if labels else content), labels[::-1]
+        text = before
+        labels.append(word[1:])
 
 
 def _file_line(match: re.Match[str]) -> str:

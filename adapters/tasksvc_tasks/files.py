@@ -9,22 +9,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, BinaryIO, TextIO
+from typing import IO, BinaryIO, TextIO
 
 import click
+from tasksvc_formats import Source
 
 from tasksvc.cli.exporting import open_output
 from tasksvc_tasks.failures import Failed, Status
-
-if TYPE_CHECKING:
-    from tasksvc_formats import Source
 
 
 @contextmanager
 def open_source(path: str) -> Iterator[Source]:
     """Gives the file at `path`; what comes from standard input waits in a temporary file.  Raises Failed."""
-    from tasksvc_formats import Source
-
     try:
         with _open(path) as file:
             yield Source(file, "" if path == "-" else os.path.basename(path))

@@ -132,3 +132,32 @@ def fuzzed(document: Any, draw: Callable[[st.SearchStrategy[Any]], Any]) -> Any:
 def test_values_of_any_type_are_read_or_refused(name: str, data: st.DataObject) -> None:
     document = json.loads((SAMPLES / OF_FORMATS[name][0]).read_bytes())
     read_or_refuse(name, json.dumps(fuzzed(document, data.draw)).encode())
+
+
+HEADER = b"TYPE,CONTENT,DATE\n"
+SLOW = {
+    "spaces in a name": ("todoist-csv", HEADER + b"task,a" + b" " * 120_000 + b"@b c\n"),
+    "labels": ("todoist-csv", HEADER + b"task," + b"@a " * 40_000 + b"\n"),
+    "weekdays": ("todoist-csv", HEADER + b"task,a,every " + b"mon " * 20_000 + b"x\n"),
+    "files": ("todoist-csv", HEADER + b"task,a\nnote," + b"[[file {" * 15_000 + b"\n"),
+    "words": ("todo.txt", b"due:1 +a " * 100_000),
+    "lines of an object": ("taskwarrior", b'{"a": 1,\n' + b'"b": 1,\n' * 130_000 + b"}"),
+    "backslashes": (
+        "ics",
+        b"BEGIN:VCALENDAR\nBEGIN:VTODO\nCATEGORIES:" + b"\\\\," * 300_000 + b"\nEND:VTODO\nEND:VCALENDAR",
+    ),
+    "daily rules of a zone": (
+        "ics",
+        b"BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:X\n"
+        + b"BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0300\nTZOFFSETTO:+0400\nRRULE:FREQ=DAILY\n"
+        b"END:STANDARD\n"
+        * 10_000
+        + b"END:VTIMEZONE\nBEGIN:VTODO\nDUE;TZID=X:20260101T000000\nEND:VTODO\nEND:VCALENDAR\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_nothing_makes_a_reader_slow(kind: str) -> None:
+    """Otherwise these take minutes to hours."""
+    read_or_refuse(*SLOW[kind])

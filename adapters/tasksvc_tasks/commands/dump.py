@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
+from tasksvc_formats import WRITABLE, Report, writer_of
 
 from tasksvc_tasks.command import tasks_command
 from tasksvc_tasks.files import open_text_output
 from tasksvc_tasks.output import tell
+from tasksvc_tasks.repeats import local_zone
 from tasksvc_tasks.reporting import report_lines
 from tasksvc_tasks.selection import filters, selection_options
 from tasksvc_tasks.service import Service
-
-FORMATS = ("todo.txt", "ics")
 
 
 @tasks_command(
@@ -25,18 +24,17 @@ FORMATS = ("todo.txt", "ics")
 )
 @click.argument("file", type=click.Path(allow_dash=True), default="-", metavar="[FILE]")
 @click.option(
-    *("--as", "name"), type=click.Choice(FORMATS), required=True, metavar="FORMAT", help="The format: todo.txt or ics."
+    *("--as", "name"),
+    type=click.Choice(WRITABLE),
+    required=True,
+    metavar="FORMAT",
+    help=f"The format: {' or '.join(WRITABLE)}.",
 )
 @selection_options
 @click.option("--open", "open_", is_flag=True, help="Open tasks, in place of all.")
 def command(service: Service, file: str, name: str, open_: bool, **selection: Any) -> None:
     """Writes the tasks by id, and says on standard error what the format has no place for."""
-    from tasksvc_formats import Report, writer_of
-
-    from tasksvc_tasks.repeats import local_zone
-
-    words: Sequence[str] = ()
-    search = dict(filters(words, **selection))
+    search = dict(filters((), **selection))
     if not selection["done"]:
         search.pop("done", None)
     if open_:

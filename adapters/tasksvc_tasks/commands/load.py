@@ -11,23 +11,23 @@ from zoneinfo import ZoneInfo
 
 import click
 from tasksvc_client import Forbidden
+from tasksvc_formats import READABLE, Context, InvalidFile, Ordering, Report, guess_format, reader_of
 
 from tasksvc_tasks import completing
 from tasksvc_tasks.command import tasks_command
 from tasksvc_tasks.failures import Failed, Status
 from tasksvc_tasks.files import open_source
+from tasksvc_tasks.loading import Loading, Outcome
 from tasksvc_tasks.output import say, tell
+from tasksvc_tasks.repeats import local_zone
 from tasksvc_tasks.reporting import report_lines
 from tasksvc_tasks.service import Service
 from tasksvc_tasks.text import harmless
 
 if TYPE_CHECKING:
     from tasksvc_client import SyncClient
-    from tasksvc_formats import Item, Ordering, Report, Source
+    from tasksvc_formats import Item, Source
 
-    from tasksvc_tasks.loading import Outcome
-
-FORMATS = ("todoist-csv", "vikunja", "taskwarrior", "todo.txt", "ics", "google-takeout")
 DEADLINE_SECONDS = 120.0
 """Seconds that one request may take with all its repetitions, since nobody waits for each."""
 STEP = 200
@@ -43,9 +43,9 @@ STEP = 200
 @click.argument("file", type=click.Path(allow_dash=True, dir_okay=False), metavar="FILE")
 @click.option(
     *("--as", "name"),
-    type=click.Choice(FORMATS),
+    type=click.Choice(READABLE),
     metavar="FORMAT",
-    help=f"The format: {', '.join(FORMATS)}. It isn't needed where the file shows it.",
+    help=f"The format: {', '.join(READABLE)}. It isn't needed where the file shows it.",
 )
 @click.option("--list", "list_", metavar="NAME", shell_complete=completing.lists, help="Put all tasks into this list.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be loaded.")
@@ -54,8 +54,6 @@ def command(
     service: Service, file: str, name: str | None, list_: str | None, dry_run: bool, without_times: bool
 ) -> None:
     """Reads the file, creates what is missing, and prints what became of it."""
-    from tasksvc_formats import InvalidFile, Report
-
     report = Report()
     with open_source(file) as source, service.open(DEADLINE_SECONDS) as client:
         try:
@@ -71,17 +69,13 @@ def command(
 
 
 def _guess(source: Source) -> str:
-    from tasksvc_formats import guess_format
-
     if (name := guess_format(source)) is None:
-        raise Failed(f"The file doesn't show its format. Name it with --as, as one of {', '.join(FORMATS)}.")
+        raise Failed(f"The file doesn't show its format. Name it with --as, as one of {', '.join(READABLE)}.")
     return name
 
 
 def _read(source: Source, name: str, list_: str | None, report: Report) -> Ordering:
-    from tasksvc_formats import Context, Ordering, reader_of
-
-    from tasksvc_tasks.repeats import local_zone
+    from tasksvc_formats import Ordering
 
     context = Context(name, ZoneInfo(local_zone()), datetime.now(UTC), report, list_)
     with _bar("Reading", source.size) as advance:
@@ -96,11 +90,10 @@ def _watched(items: Iterator[Item], source: Source, advance: Callable[[int], Non
             advance(max(source.position - seen, 0))
             seen = max(source.position, seen)
         yield item
+    advance(source.size - seen)
 
 
 def _load(client: SyncClient, items: Ordering, report: Report, *, dry_run: bool, with_times: bool) -> Outcome:
-    from tasksvc_tasks.loading import Loading
-
     with _bar("Loading", len(items)) as advance:
         loading = Loading(client, items, report, with_times=with_times, advance=advance)
         try:
