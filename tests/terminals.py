@@ -6,11 +6,13 @@ import contextlib
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import termios
 from collections.abc import Mapping
 
+from patience import PATIENCE_SECONDS
 from service_process import environment_with
 
 
@@ -22,6 +24,15 @@ def read_to_end(ours: int) -> bytes:
             written += part
     os.close(ours)
     return written
+
+
+def read_until(ours: int, text: str) -> str:
+    """Returns what is shown until `text` is.  Fails after PATIENCE_SECONDS without anything more."""
+    shown = b""
+    while text.encode() not in shown:
+        assert select.select([ours], [], [], PATIENCE_SECONDS)[0], shown
+        shown += os.read(ours, 10_000)
+    return shown.decode()
 
 
 def on_terminal(*words: str, columns: int, environment: Mapping[str, str] | None = None) -> str:

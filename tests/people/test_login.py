@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from service_process import RunningService, environment_with, run_here
-from terminals import read_to_end
+from terminals import read_to_end, read_until
 
 from people.person import Person
 
@@ -181,19 +181,23 @@ def test_on_a_terminal_it_asks_and_hides_the_token(stranger: Person, guarded: tu
     ours, theirs = pty.openpty()
     environment = environment_with(stranger.environment)
     with subprocess.Popen(
-        stranger.command("login"), env=environment, stdin=theirs, stdout=theirs, stderr=theirs, cwd=stranger.home
+        stranger.command("login"),
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=stranger.home,
+        start_new_session=True,  # so that the question comes here and not to the terminal of the tests
     ) as process:
         os.close(theirs)
-        shown = os.read(ours, 1_000)
+        shown = read_until(ours, "URL of the service [http://127.0.0.1:8000]: ")
         os.write(ours, f"{url}\n".encode())
-        while b"Token" not in shown:
-            shown += os.read(ours, 1_000)
+        shown += read_until(ours, "Token (empty if the service needs none): ")
         os.write(ours, f"{token}\n".encode())
-        shown += read_to_end(ours)
+        shown += read_to_end(ours).decode()
 
     assert process.returncode == 0, shown
-    assert b"URL of the service [http://127.0.0.1:8000]: " in shown
-    assert token.encode() not in shown
+    assert token not in shown
     assert json.loads(logins(stranger).read_text())["services"][url]["token"] == token
 
 

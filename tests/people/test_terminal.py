@@ -10,14 +10,15 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from patience import PATIENCE_SECONDS
 from service_process import environment_with
 from tasksvc_client import Create
-from terminals import on_terminal, read_to_end
+from terminals import on_terminal, read_to_end, read_until
 from wcwidth import wcswidth
 
 from people.person import Person
@@ -88,7 +89,13 @@ def terminal(person: Person, *words: str) -> Iterator[tuple[subprocess.Popen[byt
     environment = environment_with(person.environment | {"TERM": "dumb"})
     environment.pop("COLUMNS", None)
     with subprocess.Popen(
-        person.command(*words), env=environment, stdin=theirs, stdout=theirs, stderr=theirs, cwd=person.home
+        person.command(*words),
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=person.home,
+        start_new_session=True,
     ) as process:
         os.close(theirs)
         try:
@@ -97,12 +104,18 @@ def terminal(person: Person, *words: str) -> Iterator[tuple[subprocess.Popen[byt
             process.kill()
 
 
-def read_until(ours: int, text: str) -> str:
-    """Returns what is shown until `text` is."""
-    shown = b""
-    while text.encode() not in shown:
-        shown += os.read(ours, 10_000)
-    return shown.decode()
+def interrupt(process: subprocess.Popen[bytes], ours: int) -> str:
+    """Interrupts a command as Ctrl-C does, and returns what it shows then.
+
+    Python loses a signal that comes while it begins to read a line from a terminal, so it's sent again.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while process.poll() is None:
+        assert time.monotonic() < end, "It doesn't end."
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+    return read_to_end(ours).decode()
 
 
 @pytest.mark.parametrize(("answer", "left", "status"), [("y", 0, 0), ("n", 2, 1)])
@@ -131,9 +144,7 @@ def test_an_interrupt_at_the_question_deletes_nothing(ann: Person) -> None:
 
     with terminal(ann, "rm", "1", "2") as (process, ours):
         read_until(ours, "[y/N]: ")
-        process.send_signal(signal.SIGINT)
-        read_to_end(ours)
-        process.wait(PATIENCE_SECONDS)
+        interrupt(process, ours)
 
     assert (ann.tasks.count(), process.returncode) == (2, 130)
 
@@ -147,13 +158,11 @@ def test_a_watched_table_shows_each_change(ann: Person) -> None:
         added = read_until(ours, "2 open tasks of all lists.")
         ann.tasks.update(1, done=True)
         completed = read_until(ours, "1 open task of all lists.")
-        process.send_signal(signal.SIGINT)
-        rest = read_to_end(ours)
-        process.wait(PATIENCE_SECONDS)
+        rest = interrupt(process, ours)
 
     assert "Second" in added
     assert "First" not in completed.rpartition("\x1b[J")[2]
-    assert (process.returncode, "Traceback" in rest.decode()) == (130, False)
+    assert (process.returncode, "Traceback" in rest) == (130, False)
 
 
 def test_the_log_is_followed(ann: Person) -> None:
@@ -163,9 +172,7 @@ def test_the_log_is_followed(ann: Person) -> None:
         read_until(ours, "1 created  First")
         ann.tasks.update(1, priority=4)
         read_until(ours, "1 priority 0 → 4  First")
-        process.send_signal(signal.SIGINT)
-        read_to_end(ours)
-        process.wait(PATIENCE_SECONDS)
+        interrupt(process, ours)
 
     assert process.returncode == 130
 
