@@ -25,7 +25,7 @@ IMMUTABLE: Final = "public, max-age=31536000, immutable"
 class PageFiles:
     """The page, and the files that it loads, with their headers.
 
-    The version of the page is a hash of all files. It's a part of the URL of each, so caches may keep them for ever,
+    The version of the page is a hash of all files. It's a part of the URL of each, so caches may keep them for a year,
     and modules that import each other are always of one version.
     """
 

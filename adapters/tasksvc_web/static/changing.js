@@ -5,8 +5,8 @@ import { Problem, pathIn, request } from "./api.js";
 import { askWhichVersion } from "./conflict.js";
 import { remember, tagOf } from "./loading.js";
 import { keyOf, model } from "./model.js";
-import { write } from "./repeating.js";
-import { remembered } from "./undo.js";
+import { repeated, write } from "./repeating.js";
+import { undoable } from "./undo.js";
 
 /** @typedef {import("./model.js").Task} Task */
 
@@ -78,7 +78,7 @@ export async function edit(base, patch) {
       let tag = tagOf(base);
       for (;;) {
         if (tag === null) {
-          const answer = await request("GET", pathIn(base.workspace, `tasks/${base.id}`));
+          const answer = await repeated(() => request("GET", pathIn(base.workspace, `tasks/${base.id}`)));
           const current = remember(await answer.json(), base.workspace, answer);
           tag = answer.headers.get("ETag") ?? "*";
           const chosen = await merged(seen, current, patch, fields);
@@ -123,11 +123,20 @@ async function merged(seen, current, patch, fields) {
 
 /** Ticks a task, or takes the tick away. @param {Task} task @param {boolean} done */
 export async function tick(task, done) {
-  const written = await change(task, { done });
-  if (!written || !done) return;
-  const next = written.next_id !== null ? " The next one is there." : "";
-  remembered(`Completed “${short(task)}”.${next}`, async () => {
-    await change(written, { done: false });
+  if (!done) {
+    await change(task, { done });
+    return;
+  }
+  await undoable(async () => {
+    const written = await change(task, { done });
+    if (!written) return null;
+    const next = written.next_id !== null ? " The next one is there." : "";
+    return [
+      `Completed “${short(task)}”.${next}`,
+      async () => {
+        await change(written, { done: false });
+      },
+    ];
   });
 }
 

@@ -7,7 +7,7 @@ import { confirmed } from "./asking.js";
 import { go, listsLater } from "./loading.js";
 import { keyOf, model } from "./model.js";
 import { write } from "./repeating.js";
-import { remembered } from "./undo.js";
+import { undoable } from "./undo.js";
 
 /** @typedef {import("./model.js").Task} Task */
 
@@ -15,7 +15,7 @@ const BATCH = 500;
 
 /** Deletes a task; if it has parts, people say what becomes of them. @param {Task} task */
 export async function deleteTask(task) {
-  try {
+  await guarded(async () => {
     const parts = await tasksBelow(task);
     let withParts = false;
     if (parts.length) {
@@ -24,58 +24,78 @@ export async function deleteTask(task) {
         ["all", `Delete with ${count}`],
         ["one", "Keep subtasks"],
       ]);
-      if (answer === "") return;
+      if (answer === "") return null;
       withParts = answer === "all";
     }
-    await inOrder(keyOf(task), async () => {
+    return inOrder(keyOf(task), async () => {
       const answer = await request("GET", pathIn(task.workspace, `tasks/${task.id}`));
       const current = { ...(await answer.json()), workspace: task.workspace };
-      const restored = [current, ...(withParts ? parts : [])];
-      const operations = restored.map(({ id }) => ({ op: "delete", id })).reverse();
-      await batch(task.workspace, operations, restored.map(keyOf));
-      remembered(`Deleted “${short(task)}”.`, async () => {
-        const children = withParts ? [] : parts.filter((part) => part.parent_id === task.id);
-        const back = children.map(({ id }) => ({ op: "update", id, patch: { parent_id: task.id } }));
-        await restore(task.workspace, restored, back);
-      });
+      const deleted = [current, ...(withParts ? parts : [])];
+      await batch(task.workspace, deletionsOf([...deleted].reverse()), deleted.map(keyOf));
+      if (model.view.task === keyOf(task)) go({ task: "" }, { replace: true });
+      const children = withParts ? [] : parts.filter((part) => part.parent_id === task.id);
+      const back = children.map(({ id }) => ({ op: "update", id, patch: { parent_id: task.id } }));
+      return [`Deleted “${short(task)}”.`, () => restore(task.workspace, deleted, back)];
     });
-    if (model.view.task === keyOf(task)) go({ task: "" }, { replace: true });
-  } catch (error) {
-    complain(error);
-  }
+  });
 }
 
 /** Deletes a list with all of its tasks. @param {string} workspace @param {string} list */
 export async function deleteList(workspace, list) {
-  try {
+  await guarded(async () => {
     const tasks = await allOf(workspace, { list });
     const count = tasks.length === 1 ? "1 task" : `${tasks.length} tasks`;
     const answer = await confirmed(`Delete the list “${list}”?`, `It has ${count}, with those that are done.`, [
       ["all", "Delete list"],
     ]);
-    if (answer === "") return;
+    if (answer === "") return null;
     await write("DELETE", pathIn(workspace, `lists/${encodeURIComponent(list)}`));
     for (const task of tasks) model.drop(keyOf(task));
     listsLater(workspace);
     go({ list: "", of: "", task: "" });
-    remembered(`Deleted the list “${list}” with ${count}.`, () => restore(workspace, byDepth(tasks)));
-  } catch (error) {
-    complain(error);
-  }
+    return [`Deleted the list “${list}” with ${count}.`, () => restore(workspace, byDepth(tasks))];
+  });
 }
 
-/** Deletes the tasks of a list that are done. @param {string} workspace @param {string} list "" for all lists */
-export async function deleteDone(workspace, list) {
-  try {
-    const tasks = await allOf(workspace, list ? { list, done: "true" } : { done: "true" });
-    if (!tasks.length) return model.toast("No task here is done.");
-    await batch(workspace, tasks.map(({ id }) => ({ op: "delete", id })), tasks.map(keyOf));
-    const count = tasks.length === 1 ? "1 task that was done" : `${tasks.length} tasks that were done`;
-    remembered(`Deleted ${count}.`, () => restore(workspace, byDepth(tasks)));
-  } catch (error) {
-    complain(error);
-  }
+/** Deletes the tasks that are done: of a list, or of some workspaces. @param {string[]} workspaces @param {string} list "" for all lists */
+export async function deleteDone(workspaces, list) {
+  await guarded(async () => {
+    /** @type {Map<string, Task[]>} */
+    const deleted = new Map();
+    for (const workspace of workspaces) {
+      const tasks = await allOf(workspace, list ? { list, done: "true" } : { done: "true" });
+      await batch(workspace, deletionsOf(tasks), tasks.map(keyOf));
+      deleted.set(workspace, tasks);
+    }
+    const count = [...deleted.values()].flat().length;
+    if (!count) {
+      model.toast("No task here is done.");
+      return null;
+    }
+    const text = `Deleted ${count === 1 ? "1 task that was done" : `${count} tasks that were done`}.`;
+    return [
+      text,
+      async () => {
+        for (const [workspace, tasks] of deleted) await restore(workspace, byDepth(tasks));
+      },
+    ];
+  });
 }
+
+/** Does something that can be undone, and says what was refused. @param {() => Promise<[string, () => Promise<void>] | null>} work */
+function guarded(work) {
+  return undoable(async () => {
+    try {
+      return await work();
+    } catch (error) {
+      complain(error);
+      return null;
+    }
+  });
+}
+
+/** @param {Task[]} tasks */
+const deletionsOf = (tasks) => tasks.map(({ id }) => ({ op: "delete", id }));
 
 /** Gives a list another name. @param {string} workspace @param {string} list @param {string} name */
 export async function renameList(workspace, list, name) {

@@ -10,6 +10,7 @@ import { labelField } from "./labels.js";
 import { html, nothing, render } from "./lit-html/lit-html.js";
 import { repeat } from "./lit-html/directives/repeat.js";
 import { leftAlone } from "./left-alone.js";
+import { focusList } from "./list.js";
 import { go } from "./loading.js";
 import { keyOf, model } from "./model.js";
 import { subtasks } from "./subtasks.js";
@@ -17,6 +18,8 @@ import { tickButton } from "./row.js";
 
 /** @typedef {import("./model.js").Task} Task */
 
+/** Whether the pane covers the tasks. */
+const covering = matchMedia("(max-width: 1100px)");
 const pane = /** @type {HTMLElement} */ (document.getElementById("detail"));
 
 /** Texts that are being edited: what the task was when that began, and what is there now. @type {Map<string, {base: Task, text: string}>} */
@@ -25,17 +28,23 @@ const drafts = new Map();
 /** Renders the pane, or hides it. */
 export function renderDetail() {
   const task = model.detail && model.seen(model.detail);
+  const opens = pane.hidden && task !== null;
   document.body.classList.toggle("detail-open", task !== null);
   pane.hidden = task === null;
+  if (opens && covering.matches) pane.focus();
   // Another task has other fields, so that nothing that is typed goes into the wrong one.
   render(repeat(task ? [task] : [], keyOf, content), pane);
   if (task) for (const area of pane.querySelectorAll("textarea")) fit(area);
 }
 
+/** Whether a text is being edited that isn't written yet. */
+export const isEditing = () => [...drafts].some(([key, { base, text }]) => text !== base[key.endsWith(" notes") ? "notes" : "description"]);
+
 /** Closes it. */
 export function closeDetail() {
   if (document.activeElement instanceof HTMLElement && pane.contains(document.activeElement)) document.activeElement.blur();
   go({ task: "" });
+  focusList();
 }
 
 /** @param {Task} task */

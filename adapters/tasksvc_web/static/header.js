@@ -89,7 +89,7 @@ function listMenu() {
       <summary class="icon-button" aria-label="More for this list" title="More">${icon("more")}</summary>
       <div class="panel">
         ${view.list ? html`<button @click=${rename}>${icon("edit")}Rename list</button>` : nothing}
-        <button @click=${() => deleteDone(view.of || workspaces[0], view.list)}>${icon("check")}Delete what is done</button>
+        <button @click=${() => deleteDone(view.list ? [view.of] : workspaces, view.list)}>${icon("check")}Delete what is done</button>
         ${view.list ? html`<button class="danger" @click=${() => deleteList(view.of, view.list)}>${icon("trash")}Delete list</button>` : nothing}
       </div>
     </details>`;

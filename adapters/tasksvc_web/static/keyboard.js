@@ -151,10 +151,8 @@ function escaped(target) {
   else if (target instanceof HTMLElement && target.matches("input, textarea, select")) {
     target.blur();
     focusList();
-  } else if (model.view.task) {
-    closeDetail();
-    focusList();
-  } else if (model.view.q) go({ q: "" });
+  } else if (model.view.task) closeDetail();
+  else if (model.view.q) go({ q: "" });
 }
 
 /** Listens to the keyboard. */

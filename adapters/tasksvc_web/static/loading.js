@@ -135,6 +135,10 @@ async function stay(workspaces, since, signal) {
         },
         state: (state) => {
           if (signal.aborted) return;
+          if (state === "live" && model.connection === "cut") {
+            void loadLists(workspaces);
+            void openTask();
+          }
           model.connection = state;
           model.again();
         },
@@ -205,8 +209,8 @@ export async function openTask() {
   const id = key.slice(slash + 1);
   try {
     const [answer, parts] = await Promise.all([
-      request("GET", pathIn(workspace, `tasks/${id}`)),
-      request("GET", pathIn(workspace, "tasks/"), { query: new URLSearchParams({ parent_id: id, limit: String(PAGE) }) }),
+      repeated(() => request("GET", pathIn(workspace, `tasks/${id}`))),
+      repeated(() => request("GET", pathIn(workspace, "tasks/"), { query: new URLSearchParams({ parent_id: id }) })),
     ]);
     const task = remember(await answer.json(), workspace, answer);
     if (model.view.task !== key) return;

@@ -1,7 +1,7 @@
 // @ts-check
 /** Starts the page. */
 
-import { renderDetail } from "./detail.js";
+import { isEditing, renderDetail } from "./detail.js";
 import { closeMenus, renderHeader } from "./header.js";
 import { listen } from "./keyboard.js";
 import { renderSuggestions } from "./labels.js";
@@ -41,7 +41,7 @@ addEventListener("popstate", () => {
 addEventListener("click", closeMenus);
 addEventListener("focusout", () => model.again()); // a field that is left shows what the task has
 addEventListener("beforeunload", (event) => {
-  if (outbox.open) event.preventDefault();
+  if (outbox.open || isEditing()) event.preventDefault();
 });
 document.getElementById("veil")?.addEventListener("click", closeSidebar);
 // At midnight, and after a sleep, "today" is another day.
