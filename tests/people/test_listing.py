@@ -132,3 +132,18 @@ def test_the_log_says_in_words_what_happened(ann: Person) -> None:
     ]
     assert ann.says("log", "1").splitlines()[0].endswith("1 created  Water the plants")
     assert ann.says("log", "--limit", "1").count("\n") == 1
+
+
+def test_the_latest_changes_are_said_although_what_was_before_is_not_shown(ann: Person) -> None:
+    ann.says("add", "Water")
+    ann.says("edit", "1", "-p", "3")
+    ann.says("rm", "1")
+    ann.says("add", "Other")
+
+    lines = ann.says("log", "--limit", "3").splitlines()
+
+    assert [line.partition("  ")[2] for line in lines] == [
+        "1 priority 0 → 3  Water",
+        "1 deleted  Water",
+        "2 created  Other",
+    ]
