@@ -8,7 +8,7 @@ import { html, nothing } from "./lit-html/lit-html.js";
 import { reveal } from "./list.js";
 import { go, load } from "./loading.js";
 import { keyOf, model } from "./model.js";
-import { tryNow } from "./repeating.js";
+import { outbox, tryNow } from "./repeating.js";
 
 /** Where new tasks go: the chosen list, or the inbox of the first workspace. */
 function target() {
@@ -53,7 +53,10 @@ export function addRow() {
       <input name="description" id="add" dir="auto" maxlength="10000" autocomplete="off" enterkeyhint="done"
         aria-label="Add a task to ${where}" placeholder="Add a task to ${where}">
       <kbd aria-hidden="true">n</kbd>
-    </form>`;
+    </form>
+    ${outbox.failing && model.creating.length
+      ? html`<ul class="waiting" aria-label="Tasks that wait for the service">${model.creating.map((text) => html`<li>${icon("cloud")}<bdi class="text">${text}</bdi></li>`)}</ul>`
+      : nothing}`;
 }
 
 /** What is said where no task is shown. */

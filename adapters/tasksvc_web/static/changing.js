@@ -158,6 +158,8 @@ export async function skip(task) {
  * @param {string} workspace @param {Partial<Task>} draft @returns {Promise<Task | null>} null if it was refused
  */
 export async function create(workspace, draft) {
+  const text = draft.description ?? "";
+  model.creating.push(text);
   try {
     const answer = await write("POST", pathIn(workspace, "tasks/"), { body: draft });
     const task = remember(await answer.json(), workspace, answer);
@@ -167,6 +169,8 @@ export async function create(workspace, draft) {
   } catch (error) {
     complain(error);
     return null;
+  } finally {
+    model.creating.splice(model.creating.indexOf(text), 1);
   }
 }
 

@@ -57,6 +57,7 @@ function sign() {
       outbox.failing ? `Not connected: ${writes}` : "Not connected"
     }</span></button>`;
   }
+  if (model.error) return nothing;
   if (outbox.open) return html`<span class="sign" role="status"><i class="dot busy"></i><span>Saving</span></span>`;
   return model.connection === "live"
     ? html`<span class="sign" role="status" title="Changes of others appear at once"><i class="dot"></i><span>Live</span></span>`

@@ -62,6 +62,8 @@ class Model {
   active = null;
   /** The row whose text is edited in place. @type {{key: string, base: Task, text: string} | null} */
   editing = null;
+  /** Texts of tasks that are being created. @type {string[]} */
+  creating = [];
   /** @type {Toast[]} */
   toasts = [];
   /** What a screen reader is told. */

@@ -111,6 +111,7 @@ def test_a_service_that_is_killed_and_comes_back_gets_each_write_once(killable: 
         page.get_by_label("Add a task to inbox").fill("three")
         page.keyboard.press("Enter")
         page.get_by_text("Not connected: 1 change waits").wait_for()
+        page.get_by_label("Tasks that wait for the service").get_by_text("three").wait_for()
         service.start()
 
         for each in (page, other):
