@@ -102,7 +102,7 @@ def order(sort: str | None) -> str:
     direction = " DESC" if (sort or "").startswith("-") else ""
     by_id = f"id < 0{direction}, abs(id){direction}"
     expression = _SORTS[name]
-    return by_id if expression is None else f"{expression} IS NULL, {expression}{direction}, {by_id}"
+    return by_id if expression is None else f"{expression}{direction} NULLS LAST, {by_id}"
 
 
 def _due(value: datetime | date | str, *, after: bool) -> tuple[str, int]:

@@ -12,9 +12,10 @@ import pytest
 from clients.cutting_proxy import CuttingProxy
 from patience import until
 from service_process import RunningService, run_tasksvc
-from tasksvc_client import Client, Create, Replica, SyncClient, SyncReplica, Unreachable
+from tasksvc_client import Client, Create, Replica, SyncClient, SyncReplica, Unauthorized, Unreachable
 
 from client_replica.conftest import contents
+from tasksvc.application.tokens import new_secret
 
 
 @asynccontextmanager
@@ -115,6 +116,25 @@ async def test_a_conflict_may_be_decided_by_an_async_function(others: SyncClient
             await asyncio.gather(replica.sync(), replica.sync())
 
             assert others.get(1).notes == replica.get(1).notes == "both"
+
+
+@pytest.mark.slow
+async def test_it_ends_where_the_service_refuses_the_caller_and_goes_on_with_a_token(tmp_path: Path) -> None:
+    token = new_secret()
+    (tmp_path / "token").write_text(token)
+    environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
+    with RunningService("--store", "memory://", folder=tmp_path, environment=environment) as service:
+        async with Client(service.url) as stranger:
+            with Replica(tmp_path / "copy.db", stranger) as replica:
+                replica.create("Water the plants")
+                with pytest.raises(Unauthorized):
+                    await replica.run()
+
+        async with Client(service.url, token) as caller:
+            with Replica(tmp_path / "copy.db", caller) as replica:
+                await replica.sync()
+
+                assert [task.description async for task in caller.find()] == ["Water the plants"]
 
 
 @pytest.mark.slow

@@ -66,13 +66,18 @@ def test_every_write_is_done_once_whenever_the_process_is_killed(
 @pytest.mark.soak
 @pytest.mark.parametrize("number", range(int(os.environ.get("TASKSVC_TEST_KILLS", "1000")) // KILLS // 3))
 def test_every_write_is_done_once_however_many_kills(service: RunningService, tmp_path: Path, number: int) -> None:
-    kill_again_and_again(service, tmp_path, ["sync", "async"], random.Random(number), KILLS)
+    written = kill_again_and_again(service, tmp_path, ["sync", "async"], random.Random(number), KILLS)
+
+    print(f"{2 * KILLS} kills, {written} writes")  # noqa: T201
 
 
 def kill_again_and_again(
     service: RunningService, folder: Path, modes: list[str], dice: random.Random, kills: int
-) -> None:
-    """Kills a worker for each of `modes` that many times, all of them on one file, and checks the result."""
+) -> int:
+    """Kills a worker for each of `modes` that many times, all of them on one file, and checks the result.
+
+    Returns how many writes were queued.
+    """
     workspace = uuid4().hex
     with SyncClient(service.url, workspace=workspace) as client:
         client.create(COUNTER)
@@ -103,3 +108,4 @@ def kill_again_and_again(
     there = {change.task_id: change.task.description for change in log if change.task}
     gone = {there[task_id] for task_id in deleted}
     assert {line.partition(" ")[2] for line in lines if line.startswith("deleted ")} <= gone
+    return len(lines)
