@@ -67,7 +67,7 @@ class Draft:
     description: str
     parent: str | None = None
     notes: list[str] = field(default_factory=list)
-    """Paragraphs."""
+    """The paragraphs of the notes, with an empty line between two of them."""
     done: bool = False
     created: datetime | None = None
     completed: datetime | None = None

@@ -1,4 +1,4 @@
-"""iCalendar (RFC 5545) as a sequence of lines: unfolded, and divided into name, parameters and value."""
+"""Reads iCalendar (RFC 5545) as a sequence of lines: unfolded, and divided into name, parameters and value."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COMMA = re.compile(r"(?<!\\)((?:\\\\)*),")
 
 
 class Line(NamedTuple):
-    """A content line."""
+    """A content line of a file."""
 
     number: int
     """Where it begins in the file, from 1."""

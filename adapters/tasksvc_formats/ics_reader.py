@@ -1,4 +1,4 @@
-"""iCalendar (RFC 5545): the to-dos of a file, such as Nextcloud, Apple and Thunderbird export them."""
+"""Reads the to-dos of iCalendar (RFC 5545), such as Nextcloud, Apple and Thunderbird export them."""
 
 from __future__ import annotations
 

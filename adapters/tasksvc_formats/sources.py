@@ -66,7 +66,7 @@ class Source:
 
 
 class Archive:
-    """A ZIP archive."""
+    """The files in a ZIP archive."""
 
     def __init__(self, opened: zipfile.ZipFile) -> None:
         self._opened = opened

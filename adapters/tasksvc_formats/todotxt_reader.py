@@ -1,4 +1,4 @@
-"""todo.txt: one task a line."""
+"""Reads todo.txt, which has one task a line."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ PRIORITIES: Final = (0, 2, 4, 6, 8, 9)
 KEPT: Final = ("start_date", "end_date", "percent_done", "hex_color", "is_favorite", "identifier")
 """Fields that go to the metadata unless they are unset."""
 DAY: Final = 24 * 60 * 60
-"""Seconds."""
+"""The seconds of a day, in which Vikunja counts."""
 MONTHLY, FROM_COMPLETION = 1, 2
 """Values of `repeat_mode`, besides 0, with which a task repeats from its due."""
 

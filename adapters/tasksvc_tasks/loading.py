@@ -105,19 +105,15 @@ class Loading:
         return item._replace(parent=None)
 
     def _create(self, batch: Sequence[Item]) -> None:
-        """Creates tasks whose parents are there; those that the service refuses are mended, or left out."""
+        """Creates tasks whose parents are there; those that the service refuses are repaired, or left out."""
         items = list(batch)
         while items:
             try:
                 results = self._client.batch([self._operation(item) for item in items])
-            except UidTaken as problem:  # by somebody who was faster, such as a run that was killed and still finished
-                index, current = problem.index, problem.current
-                if index is None or current is None:
-                    raise
-                self._ids[items.pop(index).uid] = current.id
-                self.outcome.there += 1
+            except UidTaken:  # by somebody who was faster, such as a run that was killed, and whose request went on
+                items = self._still_missing(items)
             except InvalidRequest as problem:
-                items = self._mended(items, problem)
+                items = self._repaired(items, problem)
             except (BodyTooLarge, CommitTooLarge) as problem:
                 if len(items) > 1:
                     half = len(items) // 2
@@ -132,6 +128,18 @@ class Loading:
                 self.outcome.created += len(items)
                 return
 
+    def _still_missing(self, items: Iterable[Item]) -> list[Item]:
+        """Returns the tasks that aren't there yet, and counts the others."""
+        missing = []
+        for item in items:
+            task = next(self._client.find(uid=item.uid, limit=1), None)
+            if task is None:
+                missing.append(item)
+            else:
+                self._ids[item.uid] = task.id
+                self.outcome.there += 1
+        return missing
+
     def _operation(self, item: Item) -> Create:
         fields = {name: value for name, value in item.fields.items() if self._with_times or name not in TIMES}
         description = fields.pop("description")
@@ -139,7 +147,7 @@ class Loading:
             fields["parent_id"] = self._ids[item.parent]
         return Create(description, uid=item.uid, **fields)
 
-    def _mended(self, items: list[Item], problem: InvalidRequest) -> list[Item]:
+    def _repaired(self, items: list[Item], problem: InvalidRequest) -> list[Item]:
         """Returns the tasks without the fields that the service refuses, and without those that it refuses whole."""
         refused: dict[int, dict[str, str]] = {}
         for error in problem.errors:
@@ -155,11 +163,11 @@ class Loading:
         for index, item in enumerate(items):
             if index not in refused:
                 left.append(item)
-            elif (mended := self._mend(item, refused[index])) is not None:
-                left.append(mended)
+            elif (repaired := self._repair(item, refused[index])) is not None:
+                left.append(repaired)
         return left
 
-    def _mend(self, item: Item, refused: dict[str, str]) -> Item | None:
+    def _repair(self, item: Item, refused: dict[str, str]) -> Item | None:
         """Returns a task without some fields, whose repetition is in its notes then; None if it needs them."""
         fields, parent, title = dict(item.fields), item.parent, item.fields["description"]
         for field, message in refused.items():

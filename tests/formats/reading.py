@@ -13,7 +13,7 @@ from tasksvc_formats import Context, Item, Ordering, Report, Source, reader_of
 SAMPLES = Path(__file__).parent / "samples"
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-"""A Saturday."""
+"""The time of all tests, on a Saturday."""
 
 
 def short_name(value: object) -> str:

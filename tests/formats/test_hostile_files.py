@@ -79,14 +79,14 @@ def read_or_refuse(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize(("name", "file"), [(name, file) for name, files in OF_FORMATS.items() for file in files])
-@settings(max_examples=300, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_damaged_files_are_read_or_refused(name: str, file: str, seed: int) -> None:
     read_or_refuse(name, mutated((SAMPLES / file).read_bytes(), seed))
 
 
 @pytest.mark.parametrize("name", READABLE)
-@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.binary(max_size=300))
 @example(data=b"")
 @example(data=b"\xff\xfe")
@@ -98,7 +98,7 @@ def test_any_bytes_are_read_or_refused(name: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["todoist-csv", "vikunja", "google-takeout"])
-@settings(max_examples=150, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_damaged_archives_are_read_or_refused(name: str, seed: int) -> None:
     packed = io.BytesIO()

@@ -1,4 +1,4 @@
-"""iCalendar of Nextcloud, Apple and Thunderbird: times and zones, relations, repetitions, and broken files."""
+"""Files of Nextcloud, Apple and Thunderbird: times and zones, relations, repetitions, and broken files."""
 
 from __future__ import annotations
 

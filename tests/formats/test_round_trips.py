@@ -14,26 +14,17 @@ from tasksvc_formats import Item, Report, writer_of
 from formats.reading import BERLIN, read, summary
 
 BARE: dict[str, Any] = {
+    **dict.fromkeys(("completed_at", "due_at", "due_on", "parent_id", "position", "repeat", "uid")),
     "id": 1,
     "description": "Water the plants",
     "notes": "",
     "done": False,
-    "completed_at": None,
-    "due_at": None,
-    "due_on": None,
     "priority": 0,
     "labels": [],
     "list": "inbox",
-    "parent_id": None,
-    "position": None,
     "metadata": {},
-    "repeat": None,
-    "series_id": None,
-    "next_id": None,
-    "uid": None,
-    "created_at": "2026-11-24T15:00:00.123456Z",
-    "updated_at": "2026-11-24T15:00:00.123456Z",
     "version": 1,
+    **dict.fromkeys(("created_at", "updated_at"), "2026-11-24T15:00:00.123456Z"),
 }
 """A task as the API shows it."""
 UNSET: dict[str, Any] = {"notes": "", "done": False, "priority": 0, "labels": [], "list": "inbox", "metadata": {}}

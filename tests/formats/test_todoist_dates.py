@@ -10,7 +10,7 @@ from tasksvc_formats.todoist_dates import When, read_when
 from formats.reading import BERLIN
 
 TODAY = date(2026, 11, 28)
-"""A Saturday."""
+"""The day of all tests, a Saturday."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""todo.txt: priorities, dates, projects, contexts, keys, and lines that only look like them."""
+"""Lines of todo.txt: priorities, dates, projects, contexts, keys, and lines that only look like them."""
 
 from __future__ import annotations
 
