@@ -1,8 +1,8 @@
 """How fast requests to targets follow each other, so that those to the service come first.
 
-Both need the same thread.  While the service has few requests, nothing holds the others up.  While it has many, the
-pace quickens as long as the thread has time to spare, and slows down while it is busy, to a pace at which deliveries
-fall behind and the service doesn't.
+Both need the same thread.  The pace quickens as long as the thread has time to spare, and slows down while it is busy,
+to one at which deliveries fall behind and the service doesn't.  The fewer requests the service has, the less it slows
+down, and not at all if there are none.
 """
 
 from __future__ import annotations
@@ -12,20 +12,24 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-RATE_MIN: Final = 50.0
-"""Requests a second that are begun however busy the thread is: they take about a thirtieth of its time."""
 RATE_MAX: Final = 2_000.0
-FEW: Final = 20.0
-"""Requests to the service a second up to which the pace doesn't slow down."""
-BUSY: Final = 0.6
+RATE_MIN: Final = 25.0
+"""Requests a second that are begun however busy the thread is, and however many requests the service has."""
+YIELDS: Final = 7_500.0
+"""The pace slows down to this number divided by the requests that the service has a second."""
+MANY: Final = 20.0
+"""The service begins to be busy with more requests a second than these."""
+RATE_BEGUN: Final = 200.0
+"""The pace at most when it begins to be busy."""
+BUSY: Final = 0.35
 """The part of the time that the thread works, above which the pace slows down."""
-LATE_SECONDS: Final = 0.003
+LATE_SECONDS: Final = 0.002
 """How much later than it should the thread wakes on average, above which the pace slows down.  It shows, too, that
 other processes take the processor."""
 LOOK_SECONDS: Final = 0.1
 """Between two looks at that."""
 QUICKER: Final = 1.15
-SLOWER: Final = 0.6
+SLOWER: Final = 0.4
 BURST_SECONDS: Final = 0.002
 """For how long requests may be begun at once that weren't begun in time."""
 
@@ -37,9 +41,11 @@ class Pace:
         """Takes what returns how many requests the service has had."""
         self.rate = RATE_MAX
         """How many requests a second are begun."""
-        self._requests_begun, self._seen = requests_begun, 0
+        self._requests_begun = requests_begun
+        self._requests = 0.0
+        """How many requests a second the service had."""
         self._next = 0.0
-        self._looked = self._worked = 0.0
+        self._looked, self._worked, self._seen = time.monotonic(), time.thread_time(), requests_begun()
         self._late, self._slept = 0.0, 0
 
     async def turn(self) -> None:
@@ -56,10 +62,11 @@ class Pace:
     def _look(self, now: float) -> None:
         """Sets the pace by what the thread has done since the last look."""
         seconds, worked, begun = now - self._looked, time.thread_time(), self._requests_begun()
+        had_many, self._requests = self._requests > MANY, (begun - self._seen) / seconds
         is_busy = worked - self._worked > BUSY * seconds
         is_late = self._late > LATE_SECONDS * self._slept
-        if begun - self._seen <= max(1, FEW * seconds):
-            self.rate = RATE_MAX
-        else:
-            self.rate = min(RATE_MAX, max(RATE_MIN, self.rate * (SLOWER if is_busy or is_late else QUICKER)))
+        if self._requests > MANY and not had_many:
+            self.rate = min(self.rate, RATE_BEGUN)
+        least = min(RATE_MAX, max(RATE_MIN, YIELDS / max(1.0, self._requests)))
+        self.rate = min(RATE_MAX, max(least, self.rate * (SLOWER if is_busy or is_late else QUICKER)))
         self._looked, self._worked, self._seen, self._late, self._slept = now, worked, begun, 0.0, 0
