@@ -205,6 +205,8 @@ class Delivery:
             await self._pause(webhook, UNSIGNED)
             return False
         await self._pace.turn()
+        if self.turns.closing:
+            return False
         generation, seq = what.position
         now = self._service.now()
         message = Message(message_id(webhook.id, lane.workspace, generation, seq), now, what.body, lane.workspace)

@@ -39,7 +39,7 @@ SCAN_PAUSE: Final = 0.05
 """Seconds between two steps, so that requests come first."""
 FAILED_SECONDS: Final = 1.0
 """After this work is tried again for which the store failed."""
-LAST_SAVE_SECONDS: Final = 2.0
+LAST_SAVE_SECONDS: Final = 1.5
 """The end waits this long for the last places to be written."""
 
 
@@ -116,7 +116,7 @@ class Dispatcher:
             await self._begin_scan(webhook)
 
     async def _end(self) -> None:
-        """Ends all requests, and writes what they have come to."""
+        """Ends all requests, those under way soon, and writes what they have come to."""
         await self._delivery.turns.close()
         for lane in self._lanes:
             lane.stop_waiting()
@@ -290,7 +290,7 @@ class Dispatcher:
 
     async def _save(self) -> None:
         """Writes what is due."""
-        await asyncio.sleep(self._settings.save)
+        await asyncio.sleep(self._saver.pause)
         await self._saver.save()
         now = asyncio.get_running_loop().time()
         if now - self._checked >= self._settings.checkpoint:

@@ -22,6 +22,8 @@ WEBHOOK_MAX: Final = 4
 """Turns at once of the lanes of one webhook."""
 SLOW_SECONDS: Final = 0.1
 """A request that takes longer is slow."""
+LAST_TURN_SECONDS: Final = 1.0
+"""The end waits this long for requests that are under way, so that they needn't be sent again."""
 
 
 class _Queue:
@@ -50,10 +52,14 @@ class Turns:
         self._rings: dict[bool, deque[_Queue]] = {False: deque(), True: deque()}
         """The queues that may have a turn, by whether it counts as slow; that whose turn is next comes first."""
         self._running = {False: 0, True: 0}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Lane] = {}
+        self.closing = False
+        """Whether no request may begin any more."""
 
     def add(self, lane: Lane) -> None:
         """Lets a lane have a turn, or another one if it has one now."""
+        if self.closing:
+            return
         lane.wants_turn = True
         if lane.queued or lane.running:
             return
@@ -75,11 +81,17 @@ class Turns:
                 queue.slow = False
             timer.cancel()
 
-    async def close(self) -> None:
-        """Cancels all turns, and returns when they have ended."""
+    async def close(self, seconds: float = LAST_TURN_SECONDS) -> None:
+        """Lets no more turns begin, and returns when those under way have ended.
+
+        Their requests get some seconds, but for those of lanes that have failed before.  Then they are cancelled.
+        """
+        self.closing = True
         self._queues.clear()
         for ring in self._rings.values():
             ring.clear()
+        if awaited := [task for task, lane in self._tasks.items() if not lane.has_failed]:
+            await asyncio.wait(awaited, timeout=seconds)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -113,8 +125,8 @@ class Turns:
         queue.running += 1
         self._running[slow] += 1
         task = asyncio.create_task(self._run(queue, lane))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = lane
+        task.add_done_callback(self._tasks.pop)
 
     async def _run(self, queue: _Queue, lane: Lane) -> None:
         again = False

@@ -20,6 +20,10 @@ from tasksvc_webhooks.storing import WebhookStore
 
 WRITES_MAX: Final = 500
 """Records in one commit."""
+PAUSE_RATIO: Final = 100.0
+"""How many times as long as a commit of places took the next one waits, since requests wait for it too."""
+PAUSE_MAX: Final = 2.0
+"""Seconds that it waits at most for that."""
 
 
 class _Snapshot(NamedTuple):
@@ -56,6 +60,8 @@ class Saver:
         """Lanes whose places may be written later, with the time when they moved first."""
         self._deletions: list[str] = []
         self._snapshot: _Snapshot | None = None
+        self.pause = settings.save
+        """Seconds until the next commit of places is due."""
         self.followed = followed
         """The token that is written."""
 
@@ -94,6 +100,8 @@ class Saver:
                 self._moved = {**dict.fromkeys(lanes[start:]), **self._moved}
                 raise
         await self._delete()
+        took = asyncio.get_running_loop().time() - now
+        self.pause = max(self._settings.save, min(PAUSE_MAX, PAUSE_RATIO * took))
 
     async def _write_places(self, lanes: Sequence[Lane]) -> None:
         taken = [(lane, lane.place) for lane in lanes if lane.place != lane.saved and not lane.dropped]
@@ -110,10 +118,16 @@ class Saver:
     async def _commit(self, writes: Sequence[tuple[Lane, Place]]) -> None:
         if not writes:
             return
-        await self._service.records.write([Put(lane.key, place_to_json(place), lane.version) for lane, place in writes])
-        for lane, place in writes:
-            lane.saved = place
-            lane.version = (lane.version or 0) + 1
+        puts = [Put(lane.key, place_to_json(place), lane.version) for lane, place in writes]
+        writing = asyncio.create_task(self._service.records.write(puts))
+        try:
+            await asyncio.shield(writing)
+        finally:
+            await asyncio.wait([writing])  # a write goes on if the wait for it is cancelled at the end
+            if not writing.cancelled() and writing.exception() is None:
+                for lane, place in writes:
+                    lane.saved = place
+                    lane.version = (lane.version or 0) + 1
 
     async def _delete(self) -> None:
         while self._deletions:

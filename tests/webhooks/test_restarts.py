@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,8 @@ from patience import until
 from tasksvc_webhooks.context import Context
 from tasksvc_webhooks.settings import WebhookSettings
 
+from tasksvc import Record
+from tasksvc.plugin import Delete, Put
 from tasksvc.testing.plugin import serving
 from webhooks.client import Client
 from webhooks.configured import ConfiguredWebhooks
@@ -84,6 +86,48 @@ async def test_what_was_delivered_is_not_sent_again_after_a_stop(tmp_path: Path,
         await receiver.gets(6)
 
     assert receiver.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_request_that_is_under_way_at_a_stop_is_not_sent_again(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.silent = {"hook"}
+    async with served(tmp_path) as (client, _):
+        await client.make(receiver.url())
+        await client.create(2)
+        await until(lambda: receiver.open)
+        asyncio.get_running_loop().call_later(0.1, receiver.close)
+
+    async with served(tmp_path):
+        await receiver.gets(2)
+
+    assert receiver.seqs() == [1, 2]
+
+
+async def test_places_whose_commit_is_under_way_at_a_stop_are_not_sent_again(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.seconds = {"hook": 0.1}
+    written = asyncio.Event()
+    async with served(tmp_path) as (client, context):
+        await client.make(receiver.url())
+        write = context.service.records.write
+
+        async def write_slowly(writes: Sequence[Put | Delete]) -> Sequence[Record | None]:
+            done = await write(writes)
+            if receiver.seqs() and writes[0].key.startswith("lane:"):
+                written.set()
+                await asyncio.sleep(0.5)
+            return done
+
+        monkeypatch.setattr(context.service.records, "write", write_slowly)
+        await client.create(20)
+        await written.wait()
+        count = len(receiver.messages)
+        await receiver.gets(count + 1)
+
+    async with served(tmp_path):
+        await receiver.gets(20)
+
+    assert receiver.seqs() == [*range(1, 21)]
 
 
 async def test_a_webhook_that_was_paused_before_a_restart_gets_all_when_it_is_resumed(
