@@ -33,8 +33,9 @@ def read_vikunja(source: Source, context: Context) -> Iterator[Item]:
     document = _document(source)
     if not isinstance(document, list) or not all(isinstance(project, dict) for project in document):
         raise InvalidFile("It must be an array of projects.", member=DATA if source.is_zip else "")
-    reader = _Reader(document, context)
-    for project in document:
+    projects = list(_all_projects(document))
+    reader = _Reader(projects, context)
+    for project in projects:
         for task in objects_in(project, "tasks"):
             yield finish(reader.read(project, task), context)
 
@@ -47,6 +48,16 @@ def _document(source: Source) -> Any:
             raise InvalidFile(f"It has no file {DATA}.")
         with archive.open(DATA) as file:
             return read_document(file)
+
+
+def _all_projects(projects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yields projects, and those that some versions put into them, which name the project above them."""
+    waiting = projects[::-1]
+    while waiting:
+        project = waiting.pop()
+        yield project
+        for child in reversed(objects_in(project, "child_projects")):
+            waiting.append({"parent_project_id": project.get("id"), **child})
 
 
 class _Reader:
@@ -62,10 +73,16 @@ class _Reader:
         }
         """The parents of tasks, as the parents name their parts."""
         self._buckets = {
-            (project, number_in(bucket, "id")): text_in(bucket, "title")
-            for project, values in self._projects.items()
-            for bucket in objects_in(values, "buckets")
+            number_in(bucket, "id"): text_in(bucket, "title")
+            for project in projects
+            for bucket in objects_in(project, "buckets")
         }
+        self._bucket_of = {
+            number_in(place, "task_id"): number_in(place, "bucket_id")
+            for project in projects
+            for place in objects_in(project, "task_buckets")
+        }
+        """The buckets of tasks, which later versions don't name in the task."""
 
     def read(self, project: Mapping[str, Any], task: dict[str, Any]) -> Draft:
         title, number, report = text_in(task, "title"), number_in(task, "id"), self._context.report
@@ -111,7 +128,8 @@ class _Reader:
                 draft.rest[name] = value
         draft.rest["assignees"] = [text_in(user, "username") for user in objects_in(task, "assignees")]
         draft.rest["reminders"] = [text_in(entry, "reminder") for entry in objects_in(task, "reminders")]
-        draft.rest["bucket"] = self._buckets.get((number_in(project, "id"), number_in(task, "bucket_id")), "")
+        bucket = number_in(task, "bucket_id") or self._bucket_of.get(number_in(task, "id"), 0)
+        draft.rest["bucket"] = self._buckets.get(bucket, "")
         draft.rest["is_archived"] = project.get("is_archived") is True or None
 
     def _repeat(self, task: dict[str, Any]) -> Repeat | None:

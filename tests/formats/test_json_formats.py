@@ -62,6 +62,21 @@ def test_projects_below_projects_and_subtasks_are_kept() -> None:
     }
 
 
+def test_later_versions_nest_projects_and_name_buckets_beside_the_tasks() -> None:
+    inner = {
+        "id": 2,
+        "title": "Garden",
+        "tasks": [{"id": 7, "title": "Prune the roses", "bucket_id": 0}],
+        "buckets": [{"id": 5, "title": "Doing"}],
+        "task_buckets": [{"task_id": 7, "bucket_id": 5}],
+    }
+
+    items, _ = read("vikunja", json.dumps([{"id": 1, "title": "Home", "child_projects": [inner]}]).encode())
+
+    assert items[0].fields["list"] == "Home/Garden"
+    assert items[0].fields["metadata"] == {"vikunja": {"bucket": "Doing"}}
+
+
 def test_projects_in_a_circle_end() -> None:
     projects = [
         {"id": 1, "title": "a", "parent_project_id": 2, "tasks": [{"id": 1, "title": "t"}]},
