@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from tasksvc_client.errors import NotTasksvc, OutcomeUnknown, Problem, TasksvcError, Unreachable
+from tasksvc_client.errors import TYPE_PREFIX, NotTasksvc, OutcomeUnknown, Problem, TasksvcError, Unreachable
 from tasksvc_client.scope import Scope
 from tasksvc_client.steps import Answer, Lost, Operation, Repeat, Request, Send, Wait
 
@@ -15,8 +15,8 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds before the second attempt, at most; it doubles for each further one. Chance makes it shorter."""
 UNDONE = {"too-many-requests", "body-too-slow", "store-unavailable", "issuer-unavailable"}
 """Problems after which a repetition may succeed, and which say that nothing was done."""
-BLIND = {401, 403, 500, 501, 505}
-"""Statuses of refusals that may come before the service has looked at the idempotency key."""
+BLIND = {"foreign-host", "forbidden", "method-not-allowed", "not-found", "unauthorized", "workspace-forbidden"}
+"""Problems with which the service refuses a request before it looks at the idempotency key."""
 
 
 class Again(NamedTuple):
@@ -42,7 +42,7 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
         try:
             again = judge(request, outcome)
         except Problem as problem:
-            if may_be_done and problem.status in BLIND:
+            if may_be_done and _is_blind(problem):
                 raise _unknown(request, problem) from problem
             problem.may_be_done = may_be_done
             raise
@@ -53,7 +53,7 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
         if isinstance(again, Answer):
             return again
         may_be_done |= again.may_be_done and request.writes
-        pause = again.seconds + scope.chance() * min(LONGEST_PAUSE, FIRST_PAUSE * 2**number)
+        pause = again.seconds + scope.chance() * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(number, 10))
         if may_be_done and request.repeat is Repeat.NEVER:
             raise _unknown(request, again.error) from again.error
         if scope.clock() + pause >= end:
@@ -66,6 +66,12 @@ def _unknown(request: Request, error: TasksvcError) -> OutcomeUnknown:
     what = f"Nobody knows whether {request.method} {request.target} was done: {error}"
     how = "" if request.key is None else f" Repeat it with the key {request.key}, which does it once in any case."
     return OutcomeUnknown(what + how, request.key)
+
+
+def _is_blind(problem: Problem) -> bool:
+    """Returns whether a refusal leaves open if an earlier attempt was done."""
+    is_own = problem.type.startswith(TYPE_PREFIX)
+    return not is_own or problem.name in BLIND or (problem.status >= 500 and problem.name != "store-full")
 
 
 def judge(request: Request, outcome: Answer | Lost) -> Answer | Again:

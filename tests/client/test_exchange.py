@@ -140,6 +140,12 @@ def test_waits_double_up_to_five_seconds() -> None:
     assert result.waits[:8] == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0])
 
 
+def test_attempts_go_on_for_days() -> None:
+    result = run(READ, [UNSENT] * 20_000 + [DONE], deadline=200_000)
+
+    assert (result.attempts, max(result.waits)) == (20_001, 5.0)
+
+
 def test_the_deadline_ends_the_attempts() -> None:
     result = run(READ, [UNSENT], deadline=1.0)
 
@@ -165,9 +171,13 @@ def test_the_deadline_ends_the_attempts() -> None:
         ([CUT, problem(401, "unauthorized")], OutcomeUnknown),
         ([CUT, problem(403, "workspace-forbidden")], OutcomeUnknown),
         ([CUT, problem(500, "internal-error")], OutcomeUnknown),
+        ([CUT, problem(503, "not-ready")], OutcomeUnknown),
+        ([CUT, problem(404, "not-found")], OutcomeUnknown),
+        ([CUT, Answer(400, {"content-type": "application/problem+json"}, b"{}")], OutcomeUnknown),
         ([CUT, Answer(404, HTML)], OutcomeUnknown),
         ([CUT, Lost("a certificate isn't valid", sent=False, hopeless=True)], OutcomeUnknown),
         ([CUT, problem(404, "task-not-found")], TaskNotFound),
+        ([CUT, problem(507, "store-full")], StoreFull),
     ],
 )
 def test_a_write_fails_only_if_it_cannot_have_been_done(
