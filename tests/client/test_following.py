@@ -133,6 +133,15 @@ async def test_a_page_of_something_else_at_first_is_said(connect: Connect) -> No
             await taken(connect(server.url, deadline=0.3).follow(), 1)
 
 
+async def test_events_that_are_not_changes_are_errors_or_left_out(connect: Connect) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    async with Canned(head + b"event: from-the-future\ndata: 1\n\ndata: {}\n\n") as server:
+        with pytest.raises(NotTasksvc):
+            await taken(connect(server.url).follow(), 1)
+        with pytest.raises(NotTasksvc):
+            await taken(connect(server.url).follow_workspaces(["a"]), 1)
+
+
 async def test_several_workspaces_are_followed_together(connect: Connect) -> None:
     names = [new_workspace(), new_workspace()]
     client = connect(workspace=None)

@@ -99,6 +99,11 @@ async def test_an_invalid_filter_is_refused(tasks: Client) -> None:
         await ids(tasks, sort="colour")
 
 
+async def test_a_filter_by_labels_that_is_one_text_is_a_mistake(some: Client) -> None:
+    with pytest.raises(TypeError, match="several names"):
+        await ids(some, labels="home")
+
+
 async def test_several_workspaces_are_one_list(connect: Connect) -> None:
     names = sorted([new_workspace(), new_workspace()])
     client = connect(workspace=None)

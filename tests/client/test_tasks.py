@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -285,6 +286,16 @@ async def test_a_key_that_cannot_be_a_header_is_refused_before_anything_is_sent(
 async def test_labels_that_are_one_text_are_a_mistake(tasks: Client) -> None:
     with pytest.raises(TypeError, match="several"):
         await tasks.create("x", labels="home")
+
+
+async def test_any_mapping_and_set_can_be_sent(tasks: Client) -> None:
+    metadata = MappingProxyType({"day": date(2026, 12, 1), "names": {"b", "a"}, "more": MappingProxyType({"x": 1})})
+
+    task = await tasks.create("x", labels=frozenset("ab"), metadata=metadata)
+
+    assert task.metadata == {"day": "2026-12-01", "names": ["a", "b"], "more": {"x": 1}}
+    with pytest.raises(TypeError, match="can't be sent"):
+        await tasks.update(1, metadata={"x": object()})
 
 
 async def test_an_order_by_hand_is_that_of_the_positions(tasks: Client) -> None:
