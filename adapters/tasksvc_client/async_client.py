@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from tasksvc_client.address import Address
-from tasksvc_client.headers import headers_of
+from tasksvc_client.base_client import BaseClient
 from tasksvc_client.operations import administration, change_log, following, task_lists, tasks
 from tasksvc_client.operations import webhooks as hooks
 from tasksvc_client.scope import Scope
@@ -47,7 +46,7 @@ def _yielding(
     return call
 
 
-class Client:
+class Client(BaseClient):
     """A client of the service for asyncio: `async with Client(url) as tasks`.
 
     A call that is cancelled may have been done. Give a write a `key`, and repeat it with that key to find out.
@@ -71,33 +70,8 @@ class Client:
         which certificates are trusted; without it, those of the machine are. Requests at the same time use up to that
         number of `connections`, and streams have one of these each.
         """
-        self._scope = Scope(workspace, deadline, timeout)
-        self._address = Address.of(url)
-        self._sessions = Sessions(self._address, headers_of(token), context, connections)
-
-    def in_workspace(self, name: str | None) -> Self:
-        """Returns a client of another workspace on the same connections; None is the home of the caller."""
-        return self._with(self._scope._replace(workspace=name))
-
-    def within(self, deadline: float) -> Self:
-        """Returns a client on the same connections whose requests may take that many seconds."""
-        return self._with(self._scope._replace(deadline=deadline))
-
-    def _with(self, scope: Scope) -> Self:
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        other._scope = scope
-        return other
-
-    @property
-    def url(self) -> str:
-        """The URL of the service, without / at its end."""
-        return self._address.name
-
-    @property
-    def workspace(self) -> str | None:
-        """The workspace; None for the home of the caller."""
-        return self._scope.workspace
+        super().__init__(url, token, Scope(workspace, deadline, timeout))
+        self._sessions = Sessions(self._address, self._headers, context, connections)
 
     create = _returning(tasks.create)
     get = _returning(tasks.get_task)

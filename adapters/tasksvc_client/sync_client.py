@@ -7,9 +7,8 @@ from collections.abc import Callable, Generator
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
-from tasksvc_client.address import Address
+from tasksvc_client.base_client import BaseClient
 from tasksvc_client.connection import Connection, Pool
-from tasksvc_client.headers import headers_of
 from tasksvc_client.operations import administration, change_log, following, task_lists, tasks
 from tasksvc_client.operations import webhooks as hooks
 from tasksvc_client.scope import Scope
@@ -45,7 +44,7 @@ def _yielding(
     return call
 
 
-class SyncClient:
+class SyncClient(BaseClient):
     """A client of the service that waits for each answer.
 
     It keeps its connections open for the next request; close it in the end, or use it with `with`. Threads may share
@@ -68,33 +67,8 @@ class SyncClient:
         and an attempt is given up after `timeout` seconds without an answer. `url` may be unix:/PATH. `context` says
         which certificates are trusted; without it, those of the machine are.
         """
-        self._scope = Scope(workspace, deadline, timeout)
-        self._address = Address.of(url)
-        self._pool = Pool(self._address, headers_of(token), context)
-
-    def in_workspace(self, name: str | None) -> Self:
-        """Returns a client of another workspace on the same connections; None is the home of the caller."""
-        return self._with(self._scope._replace(workspace=name))
-
-    def within(self, deadline: float) -> Self:
-        """Returns a client on the same connections whose requests may take that many seconds."""
-        return self._with(self._scope._replace(deadline=deadline))
-
-    def _with(self, scope: Scope) -> Self:
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        other._scope = scope
-        return other
-
-    @property
-    def url(self) -> str:
-        """The URL of the service, without / at its end."""
-        return self._address.name
-
-    @property
-    def workspace(self) -> str | None:
-        """The workspace; None for the home of the caller."""
-        return self._scope.workspace
+        super().__init__(url, token, Scope(workspace, deadline, timeout))
+        self._pool = Pool(self._address, self._headers, context)
 
     create = _returning(tasks.create)
     get = _returning(tasks.get_task)

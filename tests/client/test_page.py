@@ -37,13 +37,13 @@ def test_a_program_prints_what_its_comments_say(program: str, url: str, tmp_path
 
 @pytest.mark.parametrize("client", [Client, SyncClient])
 def test_the_page_names_every_method(client: type) -> None:
-    methods = {name for name in vars(client) if not name.startswith("_")} - {"close", "url", "workspace"}
+    methods = {name for name in dir(client) if not name.startswith("_")} - {"close", "url", "workspace"}
 
     assert {name for name in methods if f"`{name}(" not in PAGE.text and f".{name}(" not in PAGE.text} == set()
 
 
 def test_both_clients_have_the_same_methods() -> None:
-    names = [{name for name in vars(client) if not name.startswith("_")} for client in (Client, SyncClient)]
+    names = [{name for name in dir(client) if not name.startswith("_")} for client in (Client, SyncClient)]
 
     assert names[0] == names[1]
 

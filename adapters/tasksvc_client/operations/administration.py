@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tasksvc_client.encoding import query_text
-from tasksvc_client.exchange import exchange
 from tasksvc_client.models import Me, Token, Workspace
-from tasksvc_client.operations.requests import get, next_page, nothing, understood, write
+from tasksvc_client.operations.requests import get, nothing, walk, write
 from tasksvc_client.scope import Scope, segment
-from tasksvc_client.steps import Answer, Item, Items, Operation, Repeat, Request
+from tasksvc_client.steps import Answer, Items, Operation, Repeat
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,13 +25,8 @@ def me(scope: Scope, /) -> Operation[Me]:
 
 def workspaces(scope: Scope, /, prefix: str | None = None) -> Items[Workspace]:
     """Yields the workspaces that somebody has written to, by name, for administrators."""
-    target: str | None = "/workspaces/" + query_text([("prefix", prefix), ("limit", 1_000)])
-    while target is not None:
-        request = Request("GET", target)
-        answer = yield from exchange(request, scope)
-        for workspace in understood(request, answer, _workspaces):
-            yield Item(workspace)
-        target = next_page(target, answer)
+    target = "/workspaces/" + query_text([("prefix", prefix), ("limit", 1_000)])
+    yield from walk(scope, target, _workspaces)
 
 
 def _workspaces(answer: Answer) -> list[Workspace]:

@@ -23,9 +23,9 @@ T = TypeVar("T")
 def follow(scope: Scope, /, since: str | None = None) -> Items[Change]:
     """Yields the changes after a position, and each further one as it happens, without an end.
 
-    Without `since` it begins when the first change is asked for. A connection that breaks, or is silent for 45 s, is made again, and nothing is left
-    out or repeated. Raises PositionGone: read the list again. Raises other problems if the service refuses the caller,
-    and Unreachable if it can't be reached at first, until the deadline.
+    Without `since` it begins when the first change is asked for. A connection that breaks, or is silent for 45 s, is
+    made again, and nothing is left out or repeated. Raises PositionGone: read the list again. Raises other problems if
+    the service refuses the caller, and Unreachable if it can't be reached at first, until the deadline.
     """
     yield from _follow(scope, scope.path("/changes/stream"), since, _change)
 

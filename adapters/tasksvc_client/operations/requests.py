@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -11,7 +11,7 @@ from tasksvc_client.errors import NotTasksvc
 from tasksvc_client.exchange import exchange, stranger
 from tasksvc_client.models import Task
 from tasksvc_client.scope import Scope, new_key
-from tasksvc_client.steps import Answer, Operation, Repeat, Request
+from tasksvc_client.steps import Answer, Item, Items, Operation, Repeat, Request
 
 T = TypeVar("T")
 HEADER_MAX = 255
@@ -22,6 +22,19 @@ def get(scope: Scope, /, target: str, read: Callable[[Answer], T]) -> Operation[
     """Reads `target` and returns what `read` makes of the answer. Raises what exchange() raises."""
     request = Request("GET", target)
     return understood(request, (yield from exchange(request, scope)), read)
+
+
+def walk(scope: Scope, target: str | None, read: Callable[[Answer], Iterable[T]]) -> Items[T]:
+    """Yields what `read` finds on each page, from `target` on, as the Link headers lead.
+
+    Raises what exchange() raises.
+    """
+    while target is not None:
+        request = Request("GET", target)
+        answer = yield from exchange(request, scope)
+        for item in understood(request, answer, read):
+            yield Item(item)
+        target = next_page(target, answer)
 
 
 def write(

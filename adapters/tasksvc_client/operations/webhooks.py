@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from tasksvc_client.encoding import query_text
 from tasksvc_client.errors import WebhookNotFound
-from tasksvc_client.exchange import exchange
 from tasksvc_client.models import Webhook, WebhookAttempt
-from tasksvc_client.operations.requests import get, next_page, nothing, understood, write
+from tasksvc_client.operations.requests import get, nothing, walk, write
 from tasksvc_client.scope import Scope, segment
-from tasksvc_client.steps import Answer, Item, Items, Operation, Repeat, Request
+from tasksvc_client.steps import Answer, Items, Operation, Repeat
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,13 +24,7 @@ LISTS = ("workspaces", "types", "labels")
 
 def webhooks(scope: Scope, /) -> Items[Webhook]:
     """Yields the webhooks that the caller may see, by id."""
-    target: str | None = "/webhooks/" + query_text([("limit", 1_000)])
-    while target is not None:
-        request = Request("GET", target)
-        answer = yield from exchange(request, scope)
-        for webhook in understood(request, answer, _webhooks):
-            yield Item(webhook)
-        target = next_page(target, answer)
+    yield from walk(scope, "/webhooks/" + query_text([("limit", 1_000)]), _webhooks)
 
 
 def create_webhook(
