@@ -26,10 +26,19 @@ export class Unreachable extends Error {
   }
 }
 
+/** The storage of the tab; null in a browser that keeps nothing, where reading a property raises an error. */
+const tab = (() => {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+})();
+
 /** The token of this tab, which isn't kept any longer than the tab. */
 export const login = {
   /** @type {string | null} */
-  token: sessionStorage.getItem(KEY),
+  token: tab?.getItem(KEY) ?? null,
   /** Shows the question for a token, and returns what was given. @type {(refused: boolean) => Promise<string>} */
   ask: () => Promise.reject(new Error("Nobody can be asked.")),
   /** @type {Promise<void> | null} */
@@ -38,7 +47,7 @@ export const login = {
   /** Forgets the token. */
   forget() {
     this.token = null;
-    sessionStorage.removeItem(KEY);
+    tab?.removeItem(KEY);
   },
 
   /** Asks for another token than the one that was refused, once for all requests. @param {string | null} refused */
@@ -46,7 +55,7 @@ export const login = {
     if (this.token !== refused) return;
     this.asking ??= this.ask(refused !== null).then((token) => {
       this.token = token;
-      sessionStorage.setItem(KEY, token);
+      tab?.setItem(KEY, token);
       this.asking = null;
     });
     await this.asking;

@@ -66,7 +66,11 @@ function carry(step) {
   reveal(Math.max(at(), 0));
 }
 
-const writes = (/** @type {() => void} */ work) => () => void (model.writes && work());
+/** What changes tasks is done where the keyboard is with them, and not on a link or a button elsewhere. */
+const writes = (/** @type {() => void} */ work) => () => {
+  const elsewhere = document.activeElement?.closest("#sidebar, #header, #toasts");
+  if (model.writes && !elsewhere) work();
+};
 
 /** Keys that mean something outside of fields. @type {Record<string, () => void>} */
 const KEYS = {
@@ -92,7 +96,7 @@ const LETTERS = {
   k: KEYS.ArrowUp,
   x: writes(() => complete()),
   e: KEYS.F2,
-  n: writes(focus("add")),
+  n: focus("add"),
   d: writes(() => opened("due")),
   l: writes(() => opened("new-label")),
   u: () => void undoLast(),

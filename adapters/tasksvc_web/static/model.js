@@ -169,20 +169,20 @@ class Model {
   toast(text, more = {}) {
     const toast = { key: performance.now(), text, ...more };
     this.toasts = [...this.toasts.slice(-2), toast];
-    this.changed();
+    this.again();
     setTimeout(() => this.untoast(toast), more.error ? 12_000 : 8_000);
   }
 
   /** @param {Toast} toast */
   untoast(toast) {
     this.toasts = this.toasts.filter((other) => other !== toast);
-    this.changed();
+    this.again();
   }
 
   /** Tells a screen reader something. @param {string} text */
   say(text) {
     this.said = text;
-    this.changed();
+    this.again();
   }
 
   /** Calls `render` in a frame after each change. @param {() => void} render */

@@ -36,7 +36,7 @@ async function take(step) {
   if (!forget(step)) return;
   const undo = await step;
   model.toasts = model.toasts.filter((toast) => toast.undo === undefined);
-  model.changed();
+  model.again();
   await undo?.();
 }
 
