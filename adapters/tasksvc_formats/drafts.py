@@ -201,22 +201,31 @@ def _set_repeat(draft: Draft, report: Report, fields: dict[str, Any]) -> None:
 
 
 def _set_metadata(draft: Draft, context: Context, fields: dict[str, Any]) -> None:
+    """Sets the metadata: that of the source, and under its name the rest, of which the shortest values go first."""
     report = context.report
-    rest: dict[str, Any] = {}
-    for name, value in draft.rest.items():
-        if value not in (None, "", [], {}):
-            rest[_clean(name, "metadata", report)] = _plain(value, report)
-    metadata = {**draft.metadata, context.source: rest} if rest else dict(draft.metadata)
-    while rest and _size(metadata) > METADATA_MAX:
-        largest = max(rest, key=lambda name: _size(rest[name]))
-        report.add(Fate.LEFT_OUT, f"{largest} that is too long", f"{draft.description}: {rest.pop(largest)}")
-    if not rest:
-        metadata.pop(context.source, None) if context.source not in draft.metadata else None
-    for name, value in rest.items():
-        report.add(Fate.IN_METADATA, name, f"{draft.description}: {_shown(value)}")
+    metadata = dict(draft.metadata)
     if metadata and _size(metadata) > METADATA_MAX:
         report.add(Fate.LEFT_OUT, "metadata that is too long", draft.description)
-    elif metadata:
+        metadata = {}
+    rest = {
+        _clean(name, "metadata", report): _plain(value, report)
+        for name, value in draft.rest.items()
+        if value not in (None, "", [], {})
+    }
+    there = metadata.get(context.source)
+    kept = dict(there) if isinstance(there, dict) else {}
+    left = METADATA_MAX - _size({**metadata, context.source: kept})
+    for size, name in sorted((_size({name: value}), name) for name, value in rest.items()):
+        left -= size
+        example = f"{draft.description}: {_shown(rest[name])}"
+        if left < 0:
+            report.add(Fate.LEFT_OUT, f"{name} that is too long", example)
+        else:
+            report.add(Fate.IN_METADATA, name, example)
+            kept[name] = rest[name]
+    if kept:
+        metadata[context.source] = kept
+    if metadata:
         fields["metadata"] = metadata
 
 

@@ -57,6 +57,12 @@ def test_what_is_too_long_for_the_metadata_is_left_out() -> None:
     assert report == {("left out", "long that is too long"): 1, ("kept in the metadata", "short"): 1}
 
 
+def test_metadata_of_the_source_and_the_rest_are_kept_together() -> None:
+    item, _ = finished(Draft("1", "d", metadata={"a": 1, "ics": {"url": "x"}}, rest={"location": "y"}))
+
+    assert item.fields["metadata"] == {"a": 1, "ics": {"url": "x", "location": "y"}}
+
+
 def test_a_uid_that_the_service_would_refuse_is_replaced_and_parents_still_find_it() -> None:
     item, report = finished(Draft("a\nb", "d"))
     part, _ = finished(Draft("part", "d", parent="a\nb"))

@@ -142,6 +142,12 @@ SLOW = {
     "files": ("todoist-csv", HEADER + b"task,a\nnote," + b"[[file {" * 15_000 + b"\n"),
     "words": ("todo.txt", b"due:1 +a " * 100_000),
     "lines of an object": ("taskwarrior", b'{"a": 1,\n' + b'"b": 1,\n' * 130_000 + b"}"),
+    "names": (
+        "taskwarrior",
+        b'{"description": "a", "status": "pending"'
+        + b"".join(b', "n%d": "x"' % number for number in range(50_000))
+        + b"}",
+    ),
     "backslashes": (
         "ics",
         b"BEGIN:VCALENDAR\nBEGIN:VTODO\nCATEGORIES:" + b"\\\\," * 300_000 + b"\nEND:VTODO\nEND:VCALENDAR",
