@@ -36,6 +36,7 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
     """
     end = scope.clock() + scope.deadline
     may_be_done = False
+    error: TasksvcError | None = None
     for number in itertools.count():
         seconds = max(0.001, end - scope.clock())
         outcome = yield Send(request, min(scope.timeout, seconds), seconds)
@@ -46,18 +47,20 @@ def exchange(request: Request, scope: Scope) -> Operation[Answer]:
                 raise _unknown(request, problem) from problem
             problem.may_be_done = may_be_done
             raise
-        except (NotTasksvc, Unreachable) as error:
+        except (NotTasksvc, Unreachable) as final:
             if may_be_done:
-                raise _unknown(request, error) from error
+                raise _unknown(request, final) from final
             raise
         if isinstance(again, Answer):
             return again
         may_be_done |= again.may_be_done and request.writes
+        if error is None or not isinstance(outcome, Lost) or scope.clock() < end:
+            error = again.error  # an attempt that the deadline ended says less than the one before
         pause = again.seconds + scope.chance() * min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(number, 10))
         if may_be_done and request.repeat is Repeat.NEVER:
-            raise _unknown(request, again.error) from again.error
+            raise _unknown(request, error) from error
         if scope.clock() + pause >= end:
-            raise (_unknown(request, again.error) if may_be_done else again.error) from None
+            raise (_unknown(request, error) if may_be_done else error) from None
         yield Wait(pause)
     raise AssertionError
 

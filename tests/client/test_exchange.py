@@ -199,6 +199,11 @@ def test_the_outcome_of_a_read_is_never_unknown(outcomes: Sequence[Answer | Lost
     assert type(run(READ, outcomes, deadline=1.0).result) is kind
 
 
+def test_an_attempt_that_the_deadline_ends_does_not_hide_what_the_one_before_showed() -> None:
+    assert type(run(READ, [HALF, CUT], deadline=1.0, seconds=0.6).result) is NotTasksvc
+    assert type(run(READ, [HALF, CUT], deadline=1.5, seconds=0.6).result) is Unreachable
+
+
 @pytest.mark.parametrize("failure", [CUT, HALF, Answer(502, HTML), Answer(503, {}), problem(503, "outcome-unknown")])
 def test_what_is_not_safe_to_repeat_is_sent_once_if_it_may_have_been_done(failure: Answer | Lost) -> None:
     result = run(ONCE, [failure])
