@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tasksvc import Cursor, SortField, Task, TaskNotFound, TaskQuery
+from tasksvc import Cursor, Due, Task, TaskNotFound, TaskQuery, start_of_day
 from tasksvc.plugin import Service, Tasks
 from tasksvc_calendar.keys import Key
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tasksvc_calendar.components import Form, Shown
 
 END: Final = b"END:VCALENDAR\r\n"
+EVER: Final = Due(start_of_day(date.min), date.min)
+"""The first day of the calendar, after which every task is due that has a due."""
 
 
 class View(NamedTuple):
@@ -28,13 +31,14 @@ class View(NamedTuple):
 
 
 async def calendar(service: Service, key: Key, view: View) -> AsyncGenerator[bytes, None]:
-    """Yields the calendar of the list of a key in parts, each of which is of a page of tasks, by their due.
+    """Yields the calendar of the list of a key in parts, each of which is of a page of tasks, by their ids.
 
     Tasks are made to text in threads, since a page takes tens of milliseconds.  Raises StoreUnavailable.
     """
     yield await asyncio.to_thread(_head, key.list)
     tasks, zones = service.tasks(key.workspace), set[str]()
-    query = TaskQuery(list=key.list, done=view.done, sort=SortField.DUE_AT)
+    # By ids, since a store would have to sort the whole list by dues for each page.
+    query = TaskQuery(list=key.list, done=view.done, due_after=EVER)
     after: Cursor | None = None
     is_empty = True
     while True:
@@ -45,11 +49,9 @@ async def calendar(service: Service, key: Key, view: View) -> AsyncGenerator[byt
             limit=service.limits.stream_page,
             max_bytes=service.limits.stream_bytes,
         )
-        due = [task for task in page.tasks if task.due_at is not None or task.due_on is not None]
-        # Tasks without a due come last.
-        after = page.next if len(due) == len(page.tasks) else None
-        shown = await _with_uids(tasks, due, key)
-        del page, due
+        after = page.next
+        shown = await _with_uids(tasks, page.tasks, key)
+        del page
         if shown:
             is_empty = False
             yield await asyncio.to_thread(_text_of, shown, view, zones)

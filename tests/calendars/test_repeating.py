@@ -158,7 +158,7 @@ async def test_a_zone_is_described_once_before_what_needs_it(client: Client) -> 
 
     calendar = Calendar.from_ical(await client.read((await client.key())["path"]))
 
-    assert [each.name for each in calendar.subcomponents] == ["VTODO", "VTIMEZONE", "VTODO", "VTODO", "VTODO"]
+    assert [each.name for each in calendar.subcomponents] == ["VTIMEZONE", "VTODO", "VTODO", "VTODO", "VTODO"]
     assert str(calendar.timezones[0]["TZID"]) == "Asia/Tokyo"
     assert len(entries(calendar)) == 4
 
