@@ -51,31 +51,29 @@ export async function load() {
   model.loading = "first";
   model.changed();
   try {
-    const known = model.me ?? whoIsIt(signal, failed);
-    if (!model.view.workspaces.length) await known; // or their names are enough to begin with
+    const caller = model.me ? null : whoIsIt(signal, failed);
+    caller?.catch(() => {}); // if the tasks can't be read either, that is said
+    if (!model.view.workspaces.length) await caller; // or their names are enough to begin with
     if (model.view.list && !model.view.of) model.view.of = model.workspaces[0];
     const workspaces = model.workspaces;
     const query = filtersOf(model.view, workspaces);
     query.set("limit", String(FIRST));
     const first = await repeated(() => request("GET", "tasks/", { query, signal }), { signal, failed });
     const tasks = await first.json();
-    model.tasks = new Map(tasks.map((/** @type {Task} */ task) => [keyOf(task), task]));
+    model.replace(tasks);
     model.error = "";
     model.cut = false;
     model.loading = nextOf(first) ? "more" : "";
     model.changed();
     // Of one list's workspace if there's one, and the stream is of all: what it lacks begins now.
-    await known;
+    await caller;
     void loadLists(workspaces);
     if (model.view.task && !model.detail) void openTask();
     void stay(workspaces, first.headers.get("X-Change-Seq") ?? "0", signal);
     for (let next = nextOf(first); next; ) {
       next.set("limit", String(PAGE));
       const page = await repeated(() => request("GET", "tasks/", { query: /** @type {any} */ (next), signal }), { signal });
-      for (const task of await page.json()) {
-        const known = model.tasks.get(keyOf(task));
-        if (!known || known.version < task.version) model.tasks.set(keyOf(task), task);
-      }
+      for (const task of await page.json()) model.put(task);
       next = nextOf(page);
       model.cut = next !== null && model.tasks.size >= MOST;
       if (model.cut) next = null;
@@ -155,7 +153,7 @@ function deleted(key, task) {
   const known = model.tasks.get(key) ?? model.parts.get(key);
   if (known && task && known.version > task.version) return; // it was restored since
   const wasOpen = model.view.task === key;
-  model.drop(key);
+  model.drop(key, task?.version);
   if (wasOpen) go({ task: "" }, { replace: true });
 }
 

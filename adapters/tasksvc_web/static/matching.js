@@ -25,4 +25,4 @@ function isDueBefore(task, limit) {
 }
 
 /** A text without the differences of case and of normal form. @param {string} text */
-const folded = (text) => text && text.toUpperCase().toLowerCase().normalize("NFC");
+const folded = (text) => text && text.toUpperCase().toLowerCase().replaceAll("ς", "σ").normalize("NFC");

@@ -73,6 +73,8 @@ class Model {
   #overlays = new Map();
   /** @type {Set<string>} */
   #hidden = new Set();
+  /** The last versions of tasks that were deleted: an answer that comes late doesn't bring them back. @type {Map<string, number>} */
+  #deleted = new Map();
   /** @type {Row[] | null} */
   #rows = null;
   #scheduled = false;
@@ -118,9 +120,17 @@ class Model {
     return task ? this.seen(task) : null;
   }
 
-  /** Takes a version of a task, unless a newer one is known. @param {Task} task */
+  /** Takes tasks in place of all that were there. @param {Task[]} tasks */
+  replace(tasks) {
+    this.#deleted.clear();
+    this.tasks = new Map(tasks.map((task) => [keyOf(task), task]));
+    this.changed();
+  }
+
+  /** Takes a version of a task, unless a newer one is known, or it was deleted since. @param {Task} task */
   put(task) {
     const key = keyOf(task);
+    if (task.version <= (this.#deleted.get(key) ?? 0)) return;
     const known = this.tasks.get(key);
     if (!known || known.version <= task.version) {
       if (matches(task, this.view)) this.tasks.set(key, task);
@@ -135,8 +145,10 @@ class Model {
     this.changed();
   }
 
-  /** Forgets a task. @param {string} key */
-  drop(key) {
+  /** Forgets a task that was deleted. @param {string} key @param {number} [version] its last one, if it's known */
+  drop(key, version = 0) {
+    const known = this.tasks.get(key) ?? this.parts.get(key);
+    this.#deleted.set(key, Math.max(version, known?.version ?? 0));
     this.tasks.delete(key);
     this.parts.delete(key);
     if (this.detail && keyOf(this.detail) === key) this.detail = null;
