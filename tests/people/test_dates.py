@@ -13,7 +13,7 @@ from tasksvc_tasks.showing import is_overdue, show_briefly, show_when
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 25, 15, 0, tzinfo=BERLIN)
-"""A Wednesday."""
+"""The moment at which the dates are typed, on a Wednesday."""
 
 ZONES = st.sampled_from(
     ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia", "UTC"]

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import tasksvc_tasks.service
 from http_client import free_port
 from patience import PATIENCE_SECONDS
 from service_process import environment_with
+from tasksvc_tasks.failures import Failed
+from tasksvc_tasks.service import Service
 
 from people.person import Person
 
@@ -81,20 +82,19 @@ def silent() -> Iterator[tuple[str, threading.Event]]:
             connection.close()
 
 
-def test_an_unknown_outcome_says_so_and_how_to_find_out(
-    ann: Person, silent: tuple[str, threading.Event], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasksvc_tasks.service, "DEADLINE_SECONDS", 0.3)
+def test_an_unknown_outcome_says_so_and_how_to_find_out(silent: tuple[str, threading.Event]) -> None:
+    service = Service(silent[0], None, None)
 
-    unknown = ann("add", "x", TASKSVC_URL=silent[0])
-    read = ann("ls", TASKSVC_URL=silent[0])
+    with pytest.raises(Failed) as unknown, service.open(deadline=0.3) as client:
+        client.create("x")
+    with pytest.raises(Failed) as unread, service.open(deadline=0.3) as client:
+        client.get(1)
 
-    assert (unknown.returncode, unknown.stderr) == (
-        6,
-        f"tasksvc: {silent[0]} didn't say whether it was done, and may have done it. Look with 'tasksvc log' before you"
-        " try again.\n",
+    assert (unknown.value.exit_code, unread.value.exit_code) == (6, 6)
+    assert unknown.value.message == (
+        f"{silent[0]} didn't say whether it was done, and may have done it."
+        " Look with 'tasksvc log' before you try again."
     )
-    assert (read.returncode, read.stderr.count("\n")) == (6, 1)
 
 
 @pytest.mark.parametrize("words", [["ls"], ["add", "x"], ["log", "--follow"]], ids=" ".join)

@@ -22,7 +22,7 @@ NOBODY = "http://127.0.0.1:1"
 
 
 class Listener(BaseHTTPRequestHandler):
-    """A service that notes which tokens it is sent, and is no tasksvc."""
+    """A server that isn't tasksvc, and notes which tokens it gets."""
 
     tokens: list[str | None]
 
@@ -33,7 +33,7 @@ class Listener(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Does nothing, so that requests aren't printed among the results of the tests."""
 
 
 @pytest.fixture
