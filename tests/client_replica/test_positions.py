@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tasksvc_client.positions import DIGITS, LONGEST, NoRoom, between, is_position
 
+unhurried = settings(deadline=None, suppress_health_check=list(HealthCheck))
+"""A busy machine isn't a failure."""
 keys = st.text(DIGITS, min_size=1, max_size=LONGEST)
 own_keys = keys.filter(lambda key: not key.endswith("0"))
 """Keys as between() makes them."""
@@ -17,6 +19,7 @@ ends = st.text("0z", min_size=1, max_size=LONGEST) | keys
 """Keys, many of them near an end."""
 
 
+@unhurried
 @given(st.tuples(own_keys, own_keys).filter(lambda pair: pair[0] != pair[1]))
 def test_a_position_is_strictly_between_two_others(pair: tuple[str, str]) -> None:
     a, b = sorted(pair)
@@ -30,6 +33,7 @@ def test_a_position_is_strictly_between_two_others(pair: tuple[str, str]) -> Non
     assert not position.endswith("0")
 
 
+@unhurried
 @given(ends, ends)
 def test_any_two_positions_have_one_between_them_or_no_room(a: str, b: str) -> None:
     a, b = sorted((a, b))
@@ -54,11 +58,13 @@ def _with_digit(number: int, digit: str) -> int:
     return 62 * number + DIGITS.index(digit)
 
 
+@unhurried
 @given(ends.filter(lambda key: key != "z" * LONGEST))
 def test_a_position_is_after_the_last(last: str) -> None:
     assert last < between(last, None)
 
 
+@unhurried
 @given(ends.filter(lambda key: key.strip("0") and key != "0" * (LONGEST - 1) + "1"))
 def test_a_position_is_before_the_first(first: str) -> None:
     assert between(None, first) < first
@@ -88,6 +94,7 @@ class OrderByHand(RuleBasedStateMachine):
 
 
 TestOrderByHand = OrderByHand.TestCase
+TestOrderByHand.settings = settings(unhurried, max_examples=40)
 
 
 def test_positions_stay_short_after_thousands_of_insertions_at_both_ends() -> None:
