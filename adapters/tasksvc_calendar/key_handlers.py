@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from tasksvc import check_workspace_name
 from tasksvc.plugin import (
     RawResponse,
     Route,
@@ -52,7 +53,7 @@ class KeyHandlers:
         body=schemas.KeyIn(),
     )
     async def create_calendar_key(self, request: web.Request) -> RawResponse:
-        workspace, asked = workspace_of(request), body_of(request)
+        workspace, asked = _workspace_of(request), body_of(request)
         if len(await self._store.of_workspace(workspace)) >= KEYS_MAX:
             raise TooManyKeys(KEYS_MAX)
         key_id = new_id(workspace)
@@ -78,7 +79,7 @@ class KeyHandlers:
         responses=responses({200: ("The keys.", [schemas.KeyOut], [])}),
     )
     async def list_calendar_keys(self, request: web.Request) -> RawResponse:
-        return json_response([_view(key) for key in await self._store.of_workspace(workspace_of(request))])
+        return json_response([_view(key) for key in await self._store.of_workspace(_workspace_of(request))])
 
     @operation(
         "Show a calendar key",
@@ -100,8 +101,9 @@ class KeyHandlers:
         return web.Response(status=204)
 
     async def _key(self, request: web.Request) -> Key:
+        workspace = _workspace_of(request)
         key = await self._store.get(request.match_info["id"][:100])
-        if key is None or key.workspace != workspace_of(request):
+        if key is None or key.workspace != workspace:
             raise NoSuchKey
         return key
 
@@ -125,6 +127,13 @@ class KeyHandlers:
             documented=False,
         )
         return [place(each) for each in (group, short) for place in (in_home, in_workspaces)]
+
+
+def _workspace_of(request: web.Request) -> str:
+    """Returns the workspace in the path.  Raises InvalidWorkspaceName for any text that can't be one."""
+    workspace = workspace_of(request)
+    check_workspace_name(workspace)
+    return workspace
 
 
 def _view(key: Key) -> dict[str, Any]:

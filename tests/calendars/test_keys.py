@@ -169,6 +169,15 @@ async def test_a_workspace_has_a_bounded_number_of_keys(client: Client) -> None:
     await client.key()
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", ""), ("GET", ""), ("GET", "0" * 24), ("DELETE", "0" * 24)])
+async def test_a_workspace_that_cannot_exist_has_no_keys(client: Client, method: str, path: str) -> None:
+    document = {"list": "inbox"} if method == "POST" else None
+
+    problem = await client.ask(method, f"/workspaces/a%20b/calendar/keys/{path}", document, status=422)
+
+    assert problem["errors"][0]["field"] == "workspace"
+
+
 @pytest.mark.parametrize("key_id", ["x", "..", "0" * 24, "0" * 500, "%00", "%F0%9F%8C%B1"])
 async def test_an_id_that_no_key_has_is_not_found(client: Client, key_id: str) -> None:
     for method in ("GET", "DELETE"):
