@@ -290,10 +290,12 @@ class Dispatcher:
 
     async def _save(self) -> None:
         """Writes what is due."""
-        await asyncio.sleep(self._saver.pause)
-        await self._saver.save()
+        await asyncio.sleep(self._settings.save)
         now = asyncio.get_running_loop().time()
-        if now - self._checked >= self._settings.checkpoint:
+        is_checkpoint = now - self._checked >= self._settings.checkpoint
+        if is_checkpoint or now >= self._saver.due_at:
+            await self._saver.save()
+        if is_checkpoint:
             self._checked = now
             await self._keep_scans()
             safe = await self._saver.checkpoint(self._token)

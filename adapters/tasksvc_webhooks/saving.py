@@ -21,9 +21,7 @@ from tasksvc_webhooks.storing import WebhookStore
 WRITES_MAX: Final = 500
 """Records in one commit."""
 PAUSE_RATIO: Final = 100.0
-"""How many times as long as a commit of places took the next one waits, since requests wait for it too."""
-PAUSE_MAX: Final = 2.0
-"""Seconds that it waits at most for that."""
+"""How many times as long as a commit of places took the next one should wait, since requests wait for it too."""
 
 
 class _Snapshot(NamedTuple):
@@ -60,8 +58,8 @@ class Saver:
         """Lanes whose places may be written later, with the time when they moved first."""
         self._deletions: list[str] = []
         self._snapshot: _Snapshot | None = None
-        self.pause = settings.save
-        """Seconds until the next commit of places is due."""
+        self.due_at = 0.0
+        """When the next commit of places is due, by the clock of the event loop."""
         self.followed = followed
         """The token that is written."""
 
@@ -100,8 +98,8 @@ class Saver:
                 self._moved = {**dict.fromkeys(lanes[start:]), **self._moved}
                 raise
         await self._delete()
-        took = asyncio.get_running_loop().time() - now
-        self.pause = max(self._settings.save, min(PAUSE_MAX, PAUSE_RATIO * took))
+        end = asyncio.get_running_loop().time()
+        self.due_at = end + PAUSE_RATIO * (end - now)
 
     async def _write_places(self, lanes: Sequence[Lane]) -> None:
         taken = [(lane, lane.place) for lane in lanes if lane.place != lane.saved and not lane.dropped]

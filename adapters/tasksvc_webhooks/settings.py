@@ -21,8 +21,8 @@ class WebhookSettings(NamedTuple):
     lanes: int = 1_000
     """Lanes of a webhook of all workspaces in memory.  Further ones are looked for when there are few again."""
     save: float = 0.2
-    """Seconds between two commits of places, or up to 2 s if a commit takes long.  A process that is killed sends again
-    what it sent in this time."""
+    """Seconds between two commits of places, or longer if a commit takes long, up to `checkpoint`.  A process that is
+    killed sends again what it sent in this time."""
     save_skipped: float = 5.0
     """Seconds until a place is written that only changes have moved which the filter leaves out."""
     checkpoint: float = 2.0
