@@ -12,7 +12,7 @@ from tasksvc.plugin import Service
 from tasksvc_webhooks.addresses import host_of
 from tasksvc_webhooks.counters import Counters
 from tasksvc_webhooks.lane_set import Lane, LaneSet
-from tasksvc_webhooks.lanes import Place, failed, in_round, must_begin, passed, place_from_json
+from tasksvc_webhooks.lanes import Place, failed, in_round, must_begin, passed, place_in
 from tasksvc_webhooks.pace import Pace
 from tasksvc_webhooks.pages import LogPages, Sendable
 from tasksvc_webhooks.places import position_after_gone, position_of_start
@@ -166,8 +166,12 @@ class Delivery:
         """Returns how far a lane has come, or where it begins."""
         if lane.version is None:
             record = await self._service.records.get(lane.key)
-            lane.place = lane.saved = None if record is None else place_from_json(record.value)
+            lane.place = lane.saved = place_in(record)
             lane.version = 0 if record is None else record.version
+            if record is not None and lane.place is None:
+                self._service.log.error(
+                    "The record %s of a webhook is damaged. All changes since its beginning are sent again.", record.key
+                )
         place = lane.place
         if place is None or must_begin(place, webhook, lane.workspace):
             start = webhook.start_in(lane.workspace)

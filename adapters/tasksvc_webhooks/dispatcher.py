@@ -215,8 +215,8 @@ class Dispatcher:
         """Wakes the lanes that have marks, of one webhook or of all."""
         async for record in self._service.records.all(MARK + webhook_id):
             of = record.key.removeprefix(MARK).rpartition(":")[0]
-            webhook, workspace = self._registry.get(of), record.value["workspace"]
-            if webhook is None or webhook.pause is not None:
+            webhook, workspace = self._registry.get(of), record.value.get("workspace")
+            if webhook is None or webhook.pause is not None or workspace is None:
                 continue
             if self._wake(webhook, workspace, ""):
                 lane = self._lanes.make(of, workspace)

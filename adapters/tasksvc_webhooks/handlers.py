@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
@@ -37,8 +38,9 @@ from tasksvc_webhooks.refusals import (
     NoSuchWebhook,
     invalid,
 )
-from tasksvc_webhooks.requests import WebhookRequests, busy
+from tasksvc_webhooks.requests import WebhookRequests, busy, id_in
 from tasksvc_webhooks.signing import new_secret
+from tasksvc_webhooks.storing import DamagedRecord
 from tasksvc_webhooks.subscriptions import (
     CREATION_SLACK,
     ID_PATTERN,
@@ -210,10 +212,12 @@ class WebhookHandlers(WebhookRequests):
         responses=responses({204: "The webhook is deleted."}, NO_SUCH_WEBHOOK),
     )
     async def delete_webhook(self, request: web.Request) -> web.Response:
-        webhook = await self._visible(request)
-        if not await self._store.delete(webhook.id):
+        webhook_id = id_in(request)
+        with suppress(DamagedRecord):  # which can only be deleted
+            await self._visible(request)
+        if not await self._store.delete(webhook_id):
             raise NoSuchWebhook
-        self._registry.put(webhook.id, None)
+        self._registry.put(webhook_id, None)
         return web.Response(status=204)
 
     async def _checked(self, url: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from tasksvc import Position
+from tasksvc import Position, Record
 from tasksvc_webhooks.schedule import next_attempt
 from tasksvc_webhooks.subscriptions import Webhook, position_of
 from tasksvc_webhooks.times import format_time, parse_time
@@ -64,6 +64,14 @@ def place_to_json(place: Place) -> dict[str, Any]:
         "attempts": place.attempts,
         "due": None if place.due is None else format_time(place.due),
     }
+
+
+def place_in(record: Record | None) -> Place | None:
+    """Returns the place in the record of a lane; None if there is none, or if it is damaged."""
+    try:
+        return None if record is None else place_from_json(record.value)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def place_from_json(value: Mapping[str, Any]) -> Place:

@@ -9,7 +9,7 @@ from tasksvc.plugin import caller_of
 from tasksvc_webhooks import refusals
 from tasksvc_webhooks.context import Context
 from tasksvc_webhooks.refusals import NoSuchWebhook
-from tasksvc_webhooks.storing import Update
+from tasksvc_webhooks.storing import DamagedRecord, Update
 from tasksvc_webhooks.subscriptions import Webhook
 
 
@@ -20,8 +20,17 @@ class WebhookRequests:
         self._service, self._store, self._registry = context.service, context.store, context.registry
 
     async def _visible(self, request: web.Request) -> Webhook:
-        """Returns the webhook in the path.  Raises NoSuchWebhook if there is none, or the caller may not see it."""
-        webhook = await self._store.get(request.match_info["id"][:100])
+        """Returns the webhook in the path.  Raises NoSuchWebhook if there is none, or the caller may not see it.
+
+        Raises DamagedRecord, for callers that may see all webhooks.
+        """
+        try:
+            webhook = await self._store.get(id_in(request))
+        except DamagedRecord as error:
+            self._service.log.error("%s", error)
+            if refusals.may_have_all(self._service, caller_of(request)):
+                raise
+            raise NoSuchWebhook from error
         if webhook is None or not refusals.may_see(self._service, caller_of(request), webhook):
             raise NoSuchWebhook
         return webhook
@@ -36,6 +45,11 @@ class WebhookRequests:
             raise NoSuchWebhook
         self._registry.put(changed.id, changed)
         return changed
+
+
+def id_in(request: web.Request) -> str:
+    """Returns the id in the path of a request."""
+    return request.match_info["id"][:100]
 
 
 def busy() -> Overloaded:

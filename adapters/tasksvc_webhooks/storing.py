@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from tasksvc import RecordConflict
-from tasksvc.plugin import Delete, Put, Service
+from tasksvc import Record, RecordConflict
+from tasksvc.plugin import Delete, Put, RequestError, Service
 from tasksvc_webhooks.keys import FOLLOWED, REVISION, STATUS, WEBHOOK
 from tasksvc_webhooks.rotation import Secret, rotated, secrets_from_json, secrets_to_json
 from tasksvc_webhooks.subscriptions import Webhook, webhook_from_json, webhook_to_json
@@ -31,8 +31,14 @@ Update = Callable[[Webhook], Webhook]
 """Returns a webhook as it is to be.  It may be called again with a newer one."""
 
 
-class DamagedRecord(Exception):
-    """A record isn't one that this version wrote."""
+DAMAGED: Final = (AttributeError, KeyError, TypeError, ValueError)
+"""What is raised by reading a record that isn't one that this version wrote."""
+
+
+class DamagedRecord(RequestError):
+    """The record of a webhook isn't one that this version wrote."""
+
+    status, name = 500, "internal-error"
 
 
 class WebhookStore:
@@ -72,14 +78,16 @@ class WebhookStore:
                 yield webhook
 
     async def status(self, webhook_id: str) -> Mapping[str, Any]:
-        """Returns the results of the last deliveries of a webhook, as Statuses wrote it."""
+        """Returns the results of the last deliveries of a webhook, as Statuses wrote it; none if it's damaged."""
         record = await self._service.records.get(STATUS + webhook_id)
-        return NO_STATUS if record is None else record.value
+        return record.value if record is not None and _is_status(record.value) else NO_STATUS
 
     async def secrets(self, webhook: Webhook) -> Sequence[Secret]:
-        """Returns the secrets of a webhook, the newest one first; none after an import, which has none."""
-        record = await self._service.secrets.get(webhook.key)
-        return [] if record is None else secrets_from_json(record.value)
+        """Returns the secrets of a webhook, the newest one first; none after an import, which has none.
+
+        None, too, if the record is damaged, which the log says.
+        """
+        return self._secrets_in(await self._service.secrets.get(webhook.key))
 
     async def revision(self) -> tuple[int, Sequence[tuple[int, str]]]:
         """Returns the number of changes of webhooks ever made, and the newest ones: their numbers, and of which."""
@@ -139,7 +147,7 @@ class WebhookStore:
                 return None
             record = await self._service.secrets.get(webhook.key)
             value: dict[str, Any] = {"created_at": format_time(at)} if record is None else dict(record.value)
-            secrets = rotated([] if record is None else secrets_from_json(value), secret, at)
+            secrets = rotated(self._secrets_in(record), secret, at)
             version = 0 if record is None else record.version
             await self._service.secrets.put(webhook.key, {**value, **secrets_to_json(secrets)}, expected=version)
         return await self.update(webhook_id, lambda there: there._replace(updated_at=at))
@@ -195,6 +203,17 @@ class WebhookStore:
             await _pause()
         return None
 
+    def _secrets_in(self, record: Record | None) -> Sequence[Secret]:
+        if record is None:
+            return []
+        try:
+            return secrets_from_json(record.value)
+        except DAMAGED:
+            self._service.log.error(
+                "The record %s of secrets is damaged. Rotate the secret of the webhook.", record.key
+            )
+            return []
+
     async def _bump(self, webhook_id: str) -> Put:
         """Returns the write that counts a change of a webhook."""
         record = await self._service.records.get(REVISION)
@@ -207,10 +226,15 @@ async def _pause() -> None:
     await asyncio.sleep(random.uniform(0, RETRY_SECONDS))
 
 
+def _is_status(value: Mapping[str, Any]) -> bool:
+    kinds = {"answers": list, "lost": list, "lost_changes": int}
+    return all(isinstance(value.get(name), kind) for name, kind in kinds.items())
+
+
 def _webhook(webhook_id: str, value: Any, version: int) -> Webhook:
     try:
         return webhook_from_json(webhook_id, value, version)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except DAMAGED as error:
         raise DamagedRecord(
             f"The record of the webhook {webhook_id} is damaged. Delete it, or restore the store from a backup."
         ) from error

@@ -9,7 +9,7 @@ from typing import Any, Final
 from tasksvc import Position, PositionGone
 from tasksvc.plugin import Service, format_position
 from tasksvc_webhooks.keys import LANE, MARK, lane_name
-from tasksvc_webhooks.lanes import Place, must_begin, place_from_json
+from tasksvc_webhooks.lanes import Place, must_begin, place_in
 from tasksvc_webhooks.places import position_after_gone, position_of_start
 from tasksvc_webhooks.storing import WebhookStore
 from tasksvc_webhooks.subscriptions import Webhook
@@ -61,13 +61,14 @@ async def _workspaces(service: Service, webhook: Webhook) -> Sequence[str]:
         return webhook.workspaces
     prefix = f"{MARK}{webhook.id}:"
     records = await service.records.list(after=prefix, limit=PLACES_MAX)
-    return [record.value["workspace"] for record in records if record.key.startswith(prefix)]
+    marked = [record.value for record in records if record.key.startswith(prefix)]
+    return [value["workspace"] for value in marked if "workspace" in value]
 
 
 async def _place_view(service: Service, webhook: Webhook, workspace: str) -> Mapping[str, Any] | None:
     """Returns how far the deliveries of a workspace have come; None if it is erased."""
     record = await service.records.get(LANE + lane_name(webhook.id, workspace))
-    place = None if record is None else place_from_json(record.value)
+    place = place_in(record)
     if place is None or must_begin(place, webhook, workspace):
         start = webhook.start_in(workspace)
         place = Place(await position_of_start(service, workspace, start), start.at, start.number, webhook.round)
