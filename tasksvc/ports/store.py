@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final, NamedTuple
@@ -68,6 +68,20 @@ class ListSummary(NamedTuple):
     """The number of its tasks that aren't done."""
     total: int
     """The number of its tasks."""
+
+
+def count_lists(tasks: Iterable[Task], numbers: dict[str, list[int]]) -> None:
+    """Adds `tasks` to `numbers`: by the name of each list, how many of its tasks are open, and how many it has."""
+    for task in tasks:
+        counted = numbers.setdefault(task.list, [0, 0])
+        counted[0] += not task.done
+        counted[1] += 1
+
+
+def summarize_lists(numbers: Mapping[str, Sequence[int]], after: str, limit: int) -> list[ListSummary]:
+    """Returns at most `limit` lists of those that count_lists() counted, by name, whose names come after `after`."""
+    names = sorted(name for name in numbers if name > after)
+    return [ListSummary(name, *numbers[name]) for name in names[:limit]]
 
 
 class WorkspaceSummary(NamedTuple):
@@ -278,13 +292,9 @@ class TaskRepository(StoreReader):
         cursor: Cursor | None = None
         while True:
             page = await self.find(_ALL, after=cursor, limit=_LISTED_AT_ONCE)
-            for task in page.tasks:
-                if task.list > after:
-                    counted = numbers.setdefault(task.list, [0, 0])
-                    counted[0] += not task.done
-                    counted[1] += 1
+            count_lists(page.tasks, numbers)
             if (cursor := page.next) is None:
-                return [ListSummary(name, *numbers[name]) for name in sorted(numbers)[:limit]]
+                return summarize_lists(numbers, after, limit)
 
     @abstractmethod
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:

@@ -39,10 +39,13 @@ from tasksvc.ports.store import (
     ChangedWorkspaces,
     ChangePage,
     Found,
+    ListSummary,
     Page,
     TaskRepository,
     WorkspaceSummary,
+    count_lists,
     resolve_position,
+    summarize_lists,
 )
 from tasksvc.stores.batcher import Batcher
 from tasksvc.stores.broadcast import Broadcasts
@@ -449,14 +452,22 @@ class InMemoryRepository(TaskRepository):
         return Page(*select(workspace.tasks.values(), query, after, limit, max_bytes), workspace.ledger.position)
 
     async def count(self, query: TaskQuery) -> int:
+        return sum([sum(map(query.matches, tasks)) async for tasks in self._parts()])
+
+    async def lists(self, *, after: str = "", limit: int) -> Sequence[ListSummary]:
+        numbers: dict[str, list[int]] = {}
+        async for tasks in self._parts():
+            count_lists(tasks, numbers)
+        return summarize_lists(numbers, after, limit)
+
+    async def _parts(self) -> AsyncIterator[Sequence[Task]]:
+        """Yields the tasks as they are now, so many at once that others are held up for no more than a moment."""
         self._check_open()
         tasks = list(self._workspace.tasks.values())  # a snapshot, since a task never changes once it is made
-        found = 0
         for start in range(0, len(tasks), COUNTED_AT_ONCE):
             if start:
                 await asyncio.sleep(0)
-            found += sum(map(query.matches, tasks[start : start + COUNTED_AT_ONCE]))
-        return found
+            yield tasks[start : start + COUNTED_AT_ONCE]
 
     async def read_changes(self, since: Position, *, limit: int, max_bytes: int | None = None) -> ChangePage:
         self._check_open()
