@@ -406,6 +406,7 @@ async def test_a_stream_outlasts_a_store_that_fails_for_a_while(
     assert "The disk is on fire." in caplog.text
 
 
+@pytest.mark.options(plugins=[])  # nothing is restored into a store with records of one
 async def test_a_stream_ends_when_the_store_gets_a_new_generation(api: Api) -> None:
     assert api.client.app is not None
     repository = api.client.app[RUNTIME].repository
@@ -431,6 +432,7 @@ async def test_a_stream_ends_when_the_store_gets_a_new_generation(api: Api) -> N
     assert [event.data["task"]["description"] for event in taken] == ["restored", "after"]
 
 
+@pytest.mark.options(plugins=[])
 async def test_a_stream_without_since_begins_now_even_before_a_new_generation_is_noticed(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

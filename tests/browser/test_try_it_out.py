@@ -61,12 +61,16 @@ class Presented(NamedTuple):
 
 @pytest.fixture(params=["open", "with a token", "without a token"])
 async def presented(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Presented]:
-    """A new service that is open to everybody, or one with tokens, with or without a token for the page."""
+    """A new service that is open to everybody, or one with tokens, with or without a token for the page.
+
+    It has no plugins: the ids in the examples of theirs can't be known before something is created.
+    """
     secret, environment = new_secret(), {}
     if request.param != "open":
         (tmp_path / "token").write_text(secret)
         environment = {"TASKSVC_ADMIN_TOKEN_FILE": str(tmp_path / "token")}
-    with RunningService("--store", "memory://", folder=tmp_path, environment=environment) as service:
+    arguments = ["--no-plugins", "--store", "memory://"]
+    with RunningService(*arguments, folder=tmp_path, environment=environment) as service:
         if request.param == "open":
             yield Presented(service.url, None, {"admin": 403}, frozenset(["", "read", "write"]))
         elif request.param == "with a token":

@@ -76,7 +76,8 @@ def test_the_variable_says_the_same_as_the_flag(tmp_path: Path) -> None:
 
 def test_what_python_and_asyncio_and_a_failing_request_say_is_json(tmp_path: Path) -> None:
     environment = noisy_store.install(tmp_path / "site")
-    with RunningService("--store", "noisy://", *JSON, folder=tmp_path, environment=environment) as service:
+    arguments = ["--no-plugins", "--store", "noisy://", *JSON]
+    with RunningService(*arguments, folder=tmp_path, environment=environment) as service:
         answer = ask(service.url, "POST", "/tasks/", {"description": "x"})
         service.stop()
 

@@ -87,7 +87,7 @@ def test_a_login_is_tried_and_kept_for_its_user_alone(stranger: Person, guarded:
 
 
 def test_a_wrong_token_is_refused_and_not_kept(stranger: Person, guarded: tuple[str, str]) -> None:
-    refused = stranger("login", "--url", guarded[0], TASKSVC_TOKEN=guarded[1][:-1] + "x")
+    refused = stranger("login", "--url", guarded[0], TASKSVC_TOKEN=guarded[1].swapcase())
 
     assert (refused.returncode, refused.stderr.count("\n")) == (5, 1)
     assert not logins(stranger).exists()
