@@ -63,7 +63,7 @@ class Presented(NamedTuple):
 async def presented(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Presented]:
     """A new service that is open to everybody, or one with tokens, with or without a token for the page.
 
-    It has no plugins: the ids in the examples of theirs can't be known before something is created.
+    It has no plugins: nothing has the ids in their examples.
     """
     secret, environment = new_secret(), {}
     if request.param != "open":
