@@ -461,7 +461,7 @@ class InMemoryRepository(TaskRepository):
         return summarize_lists(numbers, after, limit)
 
     async def _parts(self) -> AsyncIterator[Sequence[Task]]:
-        """Yields the tasks as they are now, so many at once that others are held up for no more than a moment."""
+        """Yields the tasks as they are now, in parts that hold others up for no more than a moment."""
         self._check_open()
         tasks = list(self._workspace.tasks.values())  # a snapshot, since a task never changes once it is made
         for start in range(0, len(tasks), COUNTED_AT_ONCE):
