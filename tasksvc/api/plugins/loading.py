@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import pluggy
@@ -157,7 +158,9 @@ def load_plugins(names: Collection[str] | None = None) -> list[Plugin]:
     return [_load(installed[name]) for name in sorted(installed) if names is None or name in names]
 
 
+@lru_cache(maxsize=16)
 def _load(registration: Registration) -> Plugin:
+    """Loads a plugin.  Applications of one process share it, since it has no state.  Raises PluginError."""
     entry_point, distribution = registration
     try:
         metadata = distribution.metadata  # parsed each time that something of it is asked for
