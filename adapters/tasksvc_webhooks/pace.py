@@ -28,6 +28,8 @@ LATE_SECONDS: Final = 0.002
 other processes take the processor."""
 LOOK_SECONDS: Final = 0.1
 """Between two looks at that."""
+RECENT_SECONDS: Final = 1.0
+"""Requests that came in a longer time, in which nothing was delivered, say nothing of now."""
 QUICKER: Final = 1.15
 SLOWER: Final = 0.4
 BURST_SECONDS: Final = 0.002
@@ -63,6 +65,8 @@ class Pace:
         """Sets the pace by what the thread has done since the last look."""
         seconds, worked, begun = now - self._looked, time.thread_time(), self._requests_begun()
         had_many, self._requests = self._requests > MANY, (begun - self._seen) / seconds
+        if seconds > RECENT_SECONDS:
+            self._requests = 0.0
         is_busy = worked - self._worked > BUSY * seconds
         is_late = self._late > LATE_SECONDS * self._slept
         if self._requests > MANY and not had_many:
