@@ -62,7 +62,8 @@ def test_ci_runs_the_first_block_as_it_is_printed() -> None:
 def test_every_environment_of_tox_that_is_named_exists_and_runs_in_ci() -> None:
     texts = [PAGE.text, (ROOT / "Justfile").read_text("utf-8"), (ROOT / "docs" / "testing.md").read_text("utf-8")]
     named = set.union(*map(environments, texts)) - {"py312"}
-    stages = set(re.findall(r"^for name in (.+); do", CI, re.MULTILINE)[0].split()) | environments(CI)
+    loops = re.findall(r"^ *for name in (.+); do", CI, re.MULTILINE)
+    stages = {name for names in loops for name in names.split()} | environments(CI)
 
     assert {name for name in named if f"testenv:{name}" not in TOX} == set()
     assert named - stages - set(TOX["tox"]["env_list"].split(", ")) <= BY_HAND | {"soak"}
