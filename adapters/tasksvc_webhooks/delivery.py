@@ -208,7 +208,7 @@ class Delivery:
         if target is None:
             await self._pause(webhook, UNSIGNED)
             return False
-        await self._pace.turn()
+        await (self._pace.turn_of_repeated() if lane.has_failed else self._pace.turn())
         if self.turns.closing:
             return False
         generation, seq = what.position

@@ -3,6 +3,9 @@
 Both need the same thread.  The pace quickens as long as the thread has time to spare, and slows down while it is busy,
 to one at which deliveries fall behind and the service doesn't.  The fewer requests the service has, the less it slows
 down, and not at all if there are none.
+
+Requests that failed before have a slow pace of their own.  When many targets die at once, all of them are tried again
+at the same time, and each such request takes a new connection and mostly fails: they must not hold up the others.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Callable
 from typing import Final
 
 RATE_MAX: Final = 2_000.0
+REPEATED_RATE: Final = 100.0
+"""Requests a second at most that repeat one that failed."""
 RATE_MIN: Final = 25.0
 """Requests a second that are begun however busy the thread is, and however many requests the service has."""
 YIELDS: Final = 7_500.0
@@ -46,7 +51,7 @@ class Pace:
         self._requests_begun = requests_begun
         self._requests = 0.0
         """How many requests a second the service had."""
-        self._next = 0.0
+        self._next = self._next_repeated = 0.0
         self._looked, self._worked, self._seen = time.monotonic(), time.thread_time(), requests_begun()
         self._late, self._slept = 0.0, 0
 
@@ -60,6 +65,14 @@ class Pace:
             await asyncio.sleep(due - now)
             self._late += time.monotonic() - due
             self._slept += 1
+
+    async def turn_of_repeated(self) -> None:
+        """Returns when one more request may begin that repeats one that failed."""
+        now = time.monotonic()
+        due = self._next_repeated = max(self._next_repeated, now - BURST_SECONDS) + 1 / REPEATED_RATE
+        if due > now:
+            await asyncio.sleep(due - now)
+        await self.turn()
 
     def _look(self, now: float) -> None:
         """Sets the pace by what the thread has done since the last look."""

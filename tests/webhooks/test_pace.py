@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
-from tasksvc_webhooks.pace import RATE_MAX, RATE_MIN, Pace
+from tasksvc_webhooks.pace import BURST_SECONDS, RATE_MAX, RATE_MIN, REPEATED_RATE, Pace
 
 
 @asynccontextmanager
@@ -64,3 +64,21 @@ async def test_deliveries_are_quick_again_after_the_last_request() -> None:
             await pace.turn()
 
     assert pace.rate == RATE_MAX
+
+
+async def test_requests_that_failed_before_are_begun_one_after_the_other_and_hold_up_no_others() -> None:
+    pace = Pace(lambda: 0)
+    order: list[str] = []
+
+    async def begin(name: str, turn: Callable[[], Awaitable[None]]) -> None:
+        await turn()
+        order.append(name)
+
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(begin("repeated", pace.turn_of_repeated))
+        group.create_task(begin("new", pace.turn))
+
+    assert time.monotonic() - began >= 20 / REPEATED_RATE - BURST_SECONDS - 0.001
+    assert "new" in order[:2]
