@@ -24,6 +24,8 @@ from tasksvc_client import (
 from client.canned import Canned, answer
 from client.conftest import Connect, Service, new_workspace, taken
 
+pytestmark = pytest.mark.slow
+
 TYPE = "application/problem+json"
 PROBLEM = b'{"type": "urn:tasksvc:problem:unauthorized", "status": 401, "detail": "A token is needed."}'
 

@@ -8,6 +8,8 @@ from aiohttp.test_utils import TestServer
 
 from clients.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 PAGE = "<!doctype html><title>Welcome</title>"
 
 

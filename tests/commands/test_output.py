@@ -13,6 +13,8 @@ import pytest
 from http_client import Answer, NoAnswer, ask, free_port
 from service_process import RunningService, environment_with, run_tasksvc
 
+pytestmark = pytest.mark.slow
+
 NAMES = {"characters that cp1252 lacks": "żłw", "bytes that are no text": os.fsdecode(b"\xff\xfe")}
 AS_PRINTED = {"żłw": r"\u017c\u0142w", os.fsdecode(b"\xff\xfe"): r"\udcff\udcfe"}
 ENCODINGS = ("cp1252", "ascii", "latin-1:strict")
@@ -36,7 +38,6 @@ def test_a_service_starts_and_ends_whatever_its_output_can_encode(encoding: str,
     assert "Traceback" not in service.output
 
 
-@pytest.mark.slow
 def test_every_command_works_with_such_names_on_such_a_terminal(name: str, tmp_path: Path) -> None:
     store, new = ("--store", f"sqlite:///{name}.db"), f"--store=sqlite:///{name}"
     commands: Sequence[Sequence[str]] = (

@@ -18,6 +18,8 @@ from service_process import RunningService, environment_with
 
 from maintenance import noisy_store
 
+pytestmark = pytest.mark.slow
+
 JSON = ("--log-format", "json")
 
 

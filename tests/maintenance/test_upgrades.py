@@ -31,6 +31,8 @@ from tasksvc.application.retention import Retention
 from tasksvc.application.transfer import check, import_from, verify
 from tasksvc.store_adapters import open_repository
 
+pytestmark = pytest.mark.slow
+
 STORES = sorted(path.name for path in Path(upgrades.__file__).parent.glob("stores_*"))
 WORKSPACE = "workspace"
 """The key under which make_stores.py noted what clients held of a workspace beside the default one."""

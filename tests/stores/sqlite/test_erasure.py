@@ -45,6 +45,8 @@ from tasksvc import (
 from tasksvc.ports.store_url import StoreURL
 from tasksvc.store_adapters import backup, open_reader
 
+pytestmark = pytest.mark.slow
+
 SECRETS = ("Müllers Scheidung", "label-of-mueller", "metadata-of-mueller", "key-of-mueller", "u_mueller")
 """What no file may have after a compaction."""
 TABLES = ("versions", "workspace_terms", "workspace_keys")
@@ -715,7 +717,6 @@ def closed_copy(file: Path, folder: Path) -> Iterator[Path]:
     yield folder / file.name
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("work", ["prune", "compact"])
 async def test_what_a_killed_process_left_is_deleted_by_the_next_one(
     work: str, file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -18,6 +18,8 @@ from tasksvc_sqlite.rows import task_from_row
 from stores.sqlite.stores import NOW, add, add_all, opened, raw
 from tasksvc import Cursor, Due, SortField, TaskDraft, TaskQuery, select
 
+pytestmark = pytest.mark.slow
+
 TASKS = 5_000
 LIMIT = 50
 LISTS = ("inbox", "inbox", "a", "é", "z")
