@@ -53,7 +53,6 @@ from tasksvc_webhooks.subscriptions import (
 )
 from tasksvc_webhooks.views import detailed_view, webhook_view
 
-PATCH_TYPES: Final = ("application/json", "application/merge-patch+json")
 PARAMETERS: Final = {
     "id": {"schema": {"type": "string", "pattern": f"^{ID_PATTERN}$"}, "example": schemas.EXAMPLE_ID},
 }
@@ -236,7 +235,7 @@ class WebhookHandlers(WebhookRequests):
             Route("GET", "/webhooks/", self.list_webhooks, Scope.WRITE),
             Route("POST", "/webhooks/", self.create_webhook, Scope.WRITE),
             Route("GET", one, self.get_webhook, Scope.WRITE),
-            Route("PATCH", one, self.update_webhook, Scope.WRITE, PATCH_TYPES),
+            Route("PATCH", one, self.update_webhook, Scope.WRITE),
             Route("DELETE", one, self.delete_webhook, Scope.WRITE),
             *self._actions.routes(),
         ]
