@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,10 @@ def test_no_log_has_a_key(tmp_path: Path, form: str) -> None:
         ask("GET", path, {"Authorization": f"Bearer {key}"})
         ask("GET", path, {"If-None-Match": "*"})
         ask("GET", path, {"Host": "elsewhere.example"})
-        with sqlite3.connect(tmp_path / "tasks.db") as store:  # so that the key is found, and its record is damaged
+        with (
+            closing(sqlite3.connect(tmp_path / "tasks.db")) as store,
+            store,
+        ):  # so that the key is found, and its record is damaged
             store.execute("UPDATE records SET value = '{}' WHERE key = ?", [f"key:{made['id']}"])
         ask("GET", path)
         connection.close()

@@ -15,6 +15,9 @@ from service_process import RunningService, run_tasksvc
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tasksvc_stats") is None, reason="tasksvc_stats is not installed; run: tox -e example"
 )
+needs_jsonl = pytest.mark.skipif(
+    importlib.util.find_spec("tasksvc_jsonl") is None, reason="tasksvc_jsonl is not installed; run: tox -e example"
+)
 
 
 def numbers_of(service: RunningService) -> tuple[int, int]:
@@ -32,7 +35,7 @@ def test_it_is_found_by_its_entry_points(tmp_path: Path) -> None:
     assert "--workspace" in shown.stdout
 
 
-@pytest.mark.parametrize("store", ["sqlite:///tasks.db", "jsonl:///tasks.jsonl"])
+@pytest.mark.parametrize("store", ["sqlite:///tasks.db", pytest.param("jsonl:///tasks.jsonl", marks=needs_jsonl)])
 def test_each_change_is_counted_once_over_kills(store: str, tmp_path: Path) -> None:
     with RunningService("--plugins", "stats", "--store", store, folder=tmp_path) as service:
         for created in range(1, 5):
