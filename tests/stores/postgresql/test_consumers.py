@@ -102,10 +102,11 @@ async def test_another_process_goes_on_when_the_one_with_the_lease_is_killed(ope
 async def test_a_process_that_was_held_up_moves_nothing_when_another_one_has_taken_over(
     open_store: Open, store_url: str
 ) -> None:
-    repository = await open_store(store_url)
+    # It waits longer than the server does for a process that is held up within a transaction.
+    repository = await open_store(with_parameters(store_url, timeout=2 * PATIENCE))
     await change(repository)
     async with running(store_url) as first:
-        await until(lambda: have_all(1, first))
+        await until_places(repository, 1)
         async with running(store_url) as second:
             first.process.send_signal(signal.SIGSTOP)
             await change(repository, 5)
