@@ -7,7 +7,8 @@ import contextlib
 import re
 import ssl
 from collections.abc import Sequence
-from types import TracebackType
+
+from client.listening import Listener
 
 ENDLESS = b"endless"
 """Prepared instead of an answer: a body without an end."""
@@ -15,26 +16,17 @@ SILENCE = b"silence"
 """Prepared instead of an answer: nothing, while the connection stays open."""
 
 
-class Canned:
-    """Listens on a free port of 127.0.0.1, from the start of the `async with` block to its end.
-
-    It answers each request with the next of its answers, and further ones with the last.
-    """
+class Canned(Listener):
+    """Answers each request with the next of its answers, and further ones with the last."""
 
     def __init__(self, *answers: bytes, context: ssl.SSLContext | None = None, path: str | None = None) -> None:
         """Prepares a server, with `context` for TLS, or on the Unix socket at `path`."""
-        self._context, self._path = context, path
+        super().__init__(context=context, path=path)
         self._answers: Sequence[bytes] = answers
         self.requests: list[bytes] = []
         """The requests so far, with their bodies."""
         self.open = 0
         """The number of connections that are open."""
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def url(self) -> str:
-        scheme = "http" if self._context is None else "https"
-        return f"{scheme}://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -64,26 +56,6 @@ class Canned:
             writer.write(b" " * 1_000)
             await writer.drain()
             await asyncio.sleep(0.02)
-
-    async def __aenter__(self) -> Canned:
-        def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(self._serve(reader, writer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        if self._path is None:
-            self._server = await asyncio.start_server(begin, "127.0.0.1", 0, ssl=self._context)
-        else:
-            self._server = await asyncio.start_unix_server(begin, self._path)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> bytes:
