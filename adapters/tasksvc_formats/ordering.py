@@ -78,7 +78,7 @@ class Ordering:
         return Item(uid, place.parent, fields)
 
     def _settle(self, report: Report) -> None:
-        """Gives each task a parent that is there, above it, and at most on the last level but one."""
+        """Drops parents that are missing or below their own task, and moves up tasks that are nested too deeply."""
         for uid in self._places:
             chain, above = [uid], self._places[uid].parent
             seen = {uid}

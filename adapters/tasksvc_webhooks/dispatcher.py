@@ -30,9 +30,9 @@ from tasksvc_webhooks.subscriptions import Webhook
 from tasksvc_webhooks.sweeping import Sweeper, drop_lanes
 
 FOLLOW_SECONDS: Final = 1.0
-"""Between two looks for changed workspaces at most."""
+"""The longest time between two looks for changed workspaces."""
 IDLE_FOLLOW_SECONDS: Final = 60.0
-"""Seconds between two such looks while there is no webhook."""
+"""The same while there is no webhook."""
 SCANNED: Final = 200
 """Workspaces that a scan looks at in one step."""
 SCAN_PAUSE: Final = 0.05

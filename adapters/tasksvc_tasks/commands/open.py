@@ -7,7 +7,7 @@ from tasksvc_tasks.output import say
 from tasksvc_tasks.service import Service
 
 
-@tasks_command("open", help="Open the page of the service in a browser. Where there is no browser, its URL is printed.")
+@tasks_command("open", help="Open the page of the service in a browser, or print its URL if there is no browser.")
 def command(service: Service) -> None:
     """Opens the page, or prints its URL."""
     import webbrowser

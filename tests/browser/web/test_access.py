@@ -1,4 +1,4 @@
-"""Who sees the page: tokens, workspaces of a token, readers, and a path that a proxy puts before it."""
+"""The page with a token, in the workspaces of a token, with read access only, and below a prefix of a proxy."""
 
 from __future__ import annotations
 
